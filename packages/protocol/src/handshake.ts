@@ -1,0 +1,74 @@
+import { RECORD_SEPARATOR, type Wire } from './codec.ts';
+import { HublineError } from './errors.ts';
+import { parseJson, tooLarge } from './json-codec.ts';
+
+/** Client → server, first, once. `hubline` is ours: the version of our extensions; other servers ignore it. */
+export interface HandshakeRequest {
+  readonly protocol: string;
+  readonly version: number;
+  readonly hubline?: number;
+}
+
+/** Server → client, answers the request. With an `error` the server closes. `hubline` only where the client sent it. */
+export interface HandshakeResponse {
+  readonly error?: string;
+  readonly hubline?: number;
+}
+
+/** The version of the extensions that PROTOCOL.md describes. */
+export const HUBLINE_VERSION = 1;
+
+/** Both halves are JSON text ended by U+001E, whatever protocol follows. */
+export const encodeHandshake = (half: HandshakeRequest | HandshakeResponse): string => JSON.stringify(half) + RECORD_SEPARATOR;
+
+/**
+ * Collects the first record of a connection. Feed it chunks until it returns the record with what follows it, which is
+ * already hub messages. @throws HublineError `message_too_large`
+ */
+export class HandshakeReader {
+  readonly #maxBytes: number;
+  readonly #utf8 = new TextDecoder();
+  #text = '';
+
+  constructor(maxBytes = Infinity) {
+    this.#maxBytes = maxBytes;
+  }
+
+  push(chunk: Wire): { readonly record: string; readonly rest: Wire } | undefined {
+    const end = typeof chunk === 'string' ? chunk.indexOf(RECORD_SEPARATOR) : chunk.indexOf(0x1e);
+    const head = end < 0 ? chunk : chunk.slice(0, end);
+    this.#text += typeof head === 'string' ? head : this.#utf8.decode(head, { stream: end < 0 });
+    if (this.#text.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    return end < 0 ? undefined : { record: this.#text, rest: chunk.slice(end + 1) };
+  }
+}
+
+/** @throws HublineError `invalid_message` */
+export function parseHandshakeRequest(record: string): HandshakeRequest {
+  const raw = objectIn(record);
+  if (typeof raw.protocol !== 'string' || !Number.isSafeInteger(raw.version)) {
+    throw new HublineError('invalid_message', 'The handshake request names no protocol and version.', { why: record.slice(0, 100) });
+  }
+  return {
+    protocol: raw.protocol,
+    version: raw.version as number,
+    ...(typeof raw.hubline === 'number' ? { hubline: raw.hubline } : {}),
+  };
+}
+
+/** @throws HublineError `invalid_message` where the record is a hub message: the server skipped the handshake. */
+export function parseHandshakeResponse(record: string): HandshakeResponse {
+  const raw = objectIn(record);
+  if (raw.type) {
+    throw new HublineError('invalid_message', 'Expected a handshake response from the server.', { why: record.slice(0, 100) });
+  }
+  return raw;
+}
+
+function objectIn(record: string): Readonly<Record<string, unknown>> {
+  const raw = parseJson(record);
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new HublineError('invalid_message', 'The handshake is not an object.', { why: record.slice(0, 100) });
+  }
+  return raw as Readonly<Record<string, unknown>>;
+}

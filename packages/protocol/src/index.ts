@@ -1,0 +1,10 @@
+export * from './messages.ts';
+export * from './errors.ts';
+export * from './codec.ts';
+export { jsonCodec, tooLarge } from './json-codec.ts';
+export * from './handshake.ts';
+export * from './negotiate.ts';
+export * from './contract.ts';
+export type { AttributesShape, HubShape, ReceiverShape } from './contract-checks.ts';
+export type * from './contract-parts.ts';
+export { validate, type StandardSchema } from './standard-schema.ts';

@@ -1,0 +1,100 @@
+import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions, type Wire } from './codec.ts';
+import { HublineError } from './errors.ts';
+import { checkMessage } from './check-message.ts';
+import type { HubMessage } from './messages.ts';
+
+/** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
+export const jsonCodec: Codec = {
+  name: 'json',
+  version: 2,
+  format: 'text',
+  encode: (message) => stringify(message) + RECORD_SEPARATOR,
+  decoder: (options) => new JsonDecoder(options),
+};
+
+class JsonDecoder implements Decoder {
+  readonly #maxBytes: number;
+  readonly #utf8 = new TextDecoder();
+  /** The start of a message whose end has not arrived. */
+  #partial = '';
+
+  constructor({ maxMessageBytes = Infinity }: DecoderOptions = {}) {
+    this.#maxBytes = maxMessageBytes;
+  }
+
+  push(chunk: Wire, deliver: (message: HubMessage) => void): void {
+    const text = this.#partial + (typeof chunk === 'string' ? chunk : this.#utf8.decode(chunk, { stream: true }));
+    let start = 0;
+    for (let end; (end = text.indexOf(RECORD_SEPARATOR, start)) >= 0; start = end + 1) {
+      const record = text.slice(start, end);
+      this.#checkSize(record);
+      const message = checkMessage(parseJson(record));
+      if (message) deliver(message);
+    }
+    this.#partial = text.slice(start);
+    this.#checkSize(this.#partial);
+  }
+
+  #checkSize(record: string): void {
+    // A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting.
+    if (record.length * 3 <= this.#maxBytes) return;
+    if (record.length > this.#maxBytes || new TextEncoder().encode(record).length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+  }
+}
+
+/** SignalR's text, which its users know to search for. */
+export function tooLarge(limitBytes: number): HublineError<'message_too_large'> {
+  return new HublineError(
+    'message_too_large',
+    `The maximum message size of ${limitBytes}B was exceeded. The message size can be configured with maxMessageBytes.`,
+    { limitBytes },
+  );
+}
+
+// An own property named __proto__ becomes a prototype as soon as somebody merges the object into another one.
+const SUSPECT = /__proto__|\\u00/;
+const withoutProto = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value);
+
+export function parseJson(text: string): unknown {
+  try {
+    return SUSPECT.test(text) ? JSON.parse(text, withoutProto) : JSON.parse(text);
+  } catch (cause) {
+    throw new HublineError('invalid_message', 'The message is not JSON.', { why: 'not JSON' }, { cause });
+  }
+}
+
+function stringify(message: HubMessage): string {
+  let text;
+  try {
+    text = JSON.stringify(message);
+  } catch (cause) {
+    throw new HublineError(
+      'not_encodable',
+      `The message cannot be written as JSON: ${String(cause)}`,
+      { path: '', found: 'bigint or cycle' },
+      { cause },
+    );
+  }
+  // After JSON.stringify: a cycle would have no end here.
+  if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
+  else if ('item' in message) checkEncodable(message.item, 'item');
+  else if ('result' in message) checkEncodable(message.result, 'result');
+  return text;
+}
+
+/** JSON.stringify turns these into `{}` or nothing without a word; a loss that nobody is told of is worse than an error. */
+function checkEncodable(value: unknown, path: string): void {
+  if (typeof value === 'function' || typeof value === 'symbol') throw notEncodable(path, typeof value);
+  if (typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) checkEncodable(value[i], `${path}[${i}]`);
+  } else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set) {
+    throw notEncodable(path, value.constructor.name);
+  } else {
+    for (const key in value) checkEncodable((value as Record<string, unknown>)[key], `${path}.${key}`);
+  }
+}
+
+function notEncodable(path: string, found: string): HublineError<'not_encodable'> {
+  return new HublineError('not_encodable', `JSON has no way to write the ${found} at ${path}.`, { path, found });
+}

@@ -1,0 +1,110 @@
+/**
+ * Everything that may cross the wire after the handshake. Numbers and property names are SignalR's
+ * (HubProtocol.md in dotnet/aspnetcore); PROTOCOL.md is our prose. Direction is written beside each message.
+ */
+export const MessageType = {
+  Invocation: 1,
+  StreamItem: 2,
+  Completion: 3,
+  StreamInvocation: 4,
+  CancelInvocation: 5,
+  Ping: 6,
+  Close: 7,
+  Ack: 8,
+  Sequence: 9,
+  /** Ours, and only between two Hubline peers: see {@link Credit}. */
+  Credit: 64,
+} as const;
+export type MessageType = (typeof MessageType)[keyof typeof MessageType];
+
+export type Headers = Readonly<Record<string, string>>;
+
+/** Both directions. With an `invocationId` the caller wants a {@link Completion}; without one nobody answers. */
+export interface Invocation {
+  readonly type: typeof MessageType.Invocation;
+  readonly headers?: Headers;
+  readonly invocationId?: string;
+  readonly target: string;
+  readonly arguments: readonly unknown[];
+  /** Ids of the streams that the caller uploads, in the order of the method's stream parameters. */
+  readonly streamIds?: readonly string[];
+}
+
+/** Both directions: one item of a download (id of the call) or of an upload (id of the stream). */
+export interface StreamItem {
+  readonly type: typeof MessageType.StreamItem;
+  readonly headers?: Headers;
+  readonly invocationId: string;
+  readonly item: unknown;
+}
+
+/** Both directions: settles a call, or ends a stream. `result` and `error` exclude each other; void has neither. */
+export interface Completion {
+  readonly type: typeof MessageType.Completion;
+  readonly headers?: Headers;
+  readonly invocationId: string;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
+/** Client → server: a call that is answered by stream items and one completion. */
+export interface StreamInvocation {
+  readonly type: typeof MessageType.StreamInvocation;
+  readonly headers?: Headers;
+  readonly invocationId: string;
+  readonly target: string;
+  readonly arguments: readonly unknown[];
+  readonly streamIds?: readonly string[];
+}
+
+/** Client → server, and server → client where the client announced Hubline. The callee still sends a completion. */
+export interface CancelInvocation {
+  readonly type: typeof MessageType.CancelInvocation;
+  readonly headers?: Headers;
+  readonly invocationId: string;
+}
+
+/** Both directions: a sign of life. */
+export interface Ping {
+  readonly type: typeof MessageType.Ping;
+}
+
+/** Both directions: the last message of a connection. `code` is ours; other clients ignore it. */
+export interface Close {
+  readonly type: typeof MessageType.Close;
+  readonly error?: string;
+  readonly allowReconnect?: boolean;
+  readonly code?: string;
+}
+
+/** Both directions, stateful reconnect only: everything up to `sequenceId` has arrived. */
+export interface Ack {
+  readonly type: typeof MessageType.Ack;
+  readonly sequenceId: number;
+}
+
+/** Both directions, stateful reconnect only: the first message after this one has number `sequenceId`. */
+export interface Sequence {
+  readonly type: typeof MessageType.Sequence;
+  readonly sequenceId: number;
+}
+
+/** Client → server, ours: the consumer of a download has room for `credit` more items. */
+export interface Credit {
+  readonly type: typeof MessageType.Credit;
+  readonly invocationId: string;
+  readonly credit: number;
+}
+
+export type HubMessage =
+  Invocation | StreamItem | Completion | StreamInvocation | CancelInvocation | Ping | Close | Ack | Sequence | Credit;
+
+/** Names of the headers that carry what SignalR has no field for. Peers that do not know them ignore them. */
+export const Header = {
+  /** On a completion with an error: the error's {@link ErrorCode}. */
+  code: 'hubline-code',
+  /** On a completion with an error: the error's details as JSON. */
+  details: 'hubline-details',
+  /** On a stream invocation: how many items the server may send before it waits for {@link Credit}. */
+  credit: 'hubline-credit',
+} as const;

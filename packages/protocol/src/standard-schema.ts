@@ -1,0 +1,35 @@
+import { HublineError } from './errors.ts';
+
+/** The part of Standard Schema v1 (standardschema.dev) that we call: zod, valibot and arktype schemas have it. */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+type SchemaResult<Output> = { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** The schema's output. @throws HublineError with the code given, listing every issue with its path. */
+export async function validate<Output>(
+  schema: StandardSchema<never, Output>,
+  value: unknown,
+  { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
+): Promise<Output> {
+  const result = await schema['~standard'].validate(value);
+  if (!result.issues) return result.value;
+  const issues = result.issues.map(describe);
+  throw new HublineError(code, `${method}: ${issues.join('; ')}`, { method, issues });
+}
+
+function describe({ message, path = [] }: SchemaIssue): string {
+  const where = path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');
+  return where ? `${where}: ${message}` : message;
+}
