@@ -1,0 +1,177 @@
+import type { Topic } from './topic.ts';
+
+/** A random id per start of a node. It names the node's channel, the origin of what it sends, and its connections. */
+export type ProcessId = string;
+
+export interface NodeInfo {
+  /** The node's name for people and balancers. Two processes may have one name: they never damage each other. */
+  readonly nodeId: string;
+  readonly process: ProcessId;
+  readonly app: string;
+  /** False for a node that only sends and asks. */
+  readonly accepts: boolean;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** What the cluster knows of one connection. */
+export interface ConnectionRecord {
+  readonly connectionId: string;
+  readonly hub: string;
+  readonly userId?: string;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly groups: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/**
+ * Joins nodes into one cluster. A value: it holds the settings, and opens a link for each node that is given it.
+ * An implementation passes `describeBackplane` of @hubline/testing.
+ */
+export interface Backplane {
+  /**
+   * Opens this process's place in the cluster. Returns at once: a node serves its own clients while the backplane is
+   * still connecting, or down. MUST NOT throw for anything but options that make no sense.
+   */
+  open(self: NodeInfo, local: Local, observer: LinkObserver): Link;
+}
+
+/** One node's place in the cluster. */
+export interface Link {
+  readonly bus: Bus;
+  readonly directory: Directory;
+  readonly state: LinkState;
+  /** Settles when the first registration is done. @throws HublineError `backplane_unavailable` where waiting is pointless. */
+  ready(): Promise<void>;
+  /**
+   * Says goodbye: when it resolves, nothing of this process is in the directory, the others have been told (`lost`
+   * with reason `goodbye`) or will find its lease over, and nothing is delivered any more. Idempotent. Never rejects.
+   */
+  close(): Promise<void>;
+}
+
+export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
+
+/** How a link tells its node what happens to it and to the others. None of them may throw. */
+export interface LinkObserver {
+  down(cause: Error): void;
+  up(outage: { readonly ms: number }): void;
+  /** Messages for this node were lost: how many where that is known, and for how long it may not have heard. */
+  gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
+  /** A process is in the cluster, for the first time or again. MUST come before anything it sends is delivered. */
+  joined(node: NodeInfo): void;
+  /** No lease of this process lives any more. Reported once per loss. */
+  lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
+  /** Background work failed. Nobody waits for it, so it ends here. */
+  report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep', error: unknown): void;
+}
+
+/**
+ * Carries bytes between nodes. For each sender and channel: in order, at most once.
+ * Channels are strings without spaces, braces or control characters (topics, and `node:<process>`).
+ */
+export interface Bus {
+  /**
+   * Hands a payload to every *other* node that is subscribed. MUST NOT deliver to the publishing node. MUST accept or
+   * refuse at once and in order of the calls; resolves when the backplane has the payload.
+   * @throws HublineError `backplane_unavailable` (by rejection) when it is sure that the payload is lost.
+   */
+  publish(channel: string, payload: Uint8Array): Promise<void>;
+  /**
+   * MUST call `deliver` for every payload that another node publishes after `ready` resolved, until `close`; MAY deliver
+   * some that were published before. MUST NOT call it inside `publish` or `subscribe`. One subscription a channel: the
+   * caller counts its own. While the backplane is down, `ready` resolves and the subscription is made when it is back.
+   */
+  subscribe(channel: string, deliver: (payload: Uint8Array, from: ProcessId) => void): BusSubscription;
+}
+
+export interface BusSubscription {
+  readonly ready: Promise<void>;
+  /** When it returns, `deliver` is not called any more. Idempotent. */
+  close(): void;
+}
+
+/**
+ * What this process has, read at the moment of a flush: the directory writes what is there then, absolute, and keeps
+ * no copy of its own.
+ */
+export interface Local {
+  /** Every topic with a member here, and every connection: what a new incarnation registers. */
+  topics(): Iterable<Topic>;
+  connections(): Iterable<string>;
+  /** The members here by connection id; empty where there are none (any more). */
+  members(topic: Topic): ReadonlyMap<string, unknown>;
+  /** Undefined where it is gone. */
+  record(connectionId: string): ConnectionRecord | undefined;
+}
+
+/**
+ * Who is where. Each process writes only what is its own; an entry counts only while its process has a lease, so what a
+ * dead process left behind is invisible from the moment its lease ends.
+ */
+export interface Directory {
+  /**
+   * Says that these topics and connections of this process are not what they were. Everything of one turn of the event
+   * loop goes into one flush, one flush is in flight at a time, and all calls of one flush get the same promise. It
+   * resolves when every query, from any node, shows the change; while the backplane is down it resolves at once, and
+   * the change is written when it is back. MUST NOT reject.
+   */
+  changed(change: Change): Promise<Flush>;
+  nodes(): Promise<Answer<readonly NodeInfo[]>>;
+  /** How many members each process has, for each topic, in one round trip. */
+  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>>;
+  /** Members of a topic, ordered by process and id, after `after`, at most `limit`. */
+  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>>;
+  /** Records of connections, those that exist. */
+  records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>>;
+  /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
+  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>>;
+  /** Everybody in a topic with their records, and for each process the flush up to which they are surely in it. */
+  snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>>;
+  /** While held, every flush at any node whose change touches the topic says so in {@link Flush.watched}. */
+  watch(topic: Topic): Promise<WatchLease>;
+}
+
+export interface Change {
+  readonly topics: readonly Topic[];
+  readonly connections: readonly string[];
+}
+
+export interface Flush {
+  /** Grows with every flush of this process. */
+  readonly version: number;
+  /** The touched topics that somebody watches. A watch that was held before the flush began MUST be among them. */
+  readonly watched: ReadonlySet<Topic>;
+}
+
+/** A directory's answer, and the nodes (by `nodeId`) whose part could not be read. */
+export interface Answer<T> {
+  readonly value: T;
+  readonly missing: readonly string[];
+}
+
+export interface Member {
+  readonly process: ProcessId;
+  readonly connectionId: string;
+}
+export interface MembersPage {
+  readonly after?: Member;
+  readonly limit: number;
+}
+export interface TopicsPage {
+  readonly after?: Topic;
+  readonly limit: number;
+}
+export interface TopicCount {
+  readonly topic: Topic;
+  readonly count: number;
+}
+export interface ProcessSnapshot {
+  readonly node: NodeInfo;
+  readonly version: number;
+  readonly records: readonly ConnectionRecord[];
+}
+export interface WatchLease {
+  close(): Promise<void>;
+}

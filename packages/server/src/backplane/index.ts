@@ -1,0 +1,2 @@
+export * from './backplane.ts';
+export * from './topic.ts';

@@ -1,0 +1,32 @@
+import { HublineError } from '@hubline/protocol';
+
+/**
+ * A named set of connections, as one string: `chat:all`, `chat:group:lobby`, `chat:user:alice`,
+ * `chat:attribute:role=%22admin%22`. Users' names are percent-encoded, so two topics never share a string, and a
+ * backplane may put it into keys, channels and hash tags as it is: it holds no space, brace or control character.
+ */
+export type Topic = string;
+export type TopicKind = 'all' | 'group' | 'user' | 'attribute';
+
+export const allTopic = (hub: string): Topic => `${encodeName(hub)}:all`;
+export const groupTopic = (hub: string, group: string): Topic => `${encodeName(hub)}:group:${encodeName(group)}`;
+export const userTopic = (hub: string, userId: string): Topic => `${encodeName(hub)}:user:${encodeName(userId)}`;
+/** The value keeps its type: `1` and `"1"` are two topics. */
+export const attributeTopic = (hub: string, key: string, value: unknown): Topic =>
+  `${encodeName(hub)}:attribute:${encodeName(key)}=${encodeName(JSON.stringify(value))}`;
+
+/** All topics of a hub and kind begin with this. */
+export const topicPrefix = (hub: string, kind: Exclude<TopicKind, 'all'>): string => `${encodeName(hub)}:${kind}:`;
+export const nameIn = (topic: Topic, prefix: string): string => decodeURIComponent(topic.slice(prefix.length));
+
+const PLAIN = /^[\w.-]*$/;
+
+/** @throws HublineError `invalid_option` where the name is no well-formed string: half of a surrogate pair has no encoding. */
+export function encodeName(name: string): string {
+  if (PLAIN.test(name)) return name;
+  try {
+    return encodeURIComponent(name);
+  } catch (cause) {
+    throw new HublineError('invalid_option', 'A name must be well-formed Unicode.', { option: 'name' }, { cause });
+  }
+}
