@@ -33,6 +33,8 @@ export interface ErrorDetails {
   connection_lost: { readonly method?: string; readonly closeCode?: number };
   /** The connection that was asked does not exist (any more). */
   connection_gone: { readonly connectionId: string };
+  /** The connection already has a transport (HTTP 409). */
+  already_connected: { readonly connectionId: string };
   /** The node that was asked ended, or its lease did. */
   node_lost: { readonly nodeId: string };
   /** The node was asked and did not answer, although its lease lives. */
@@ -73,6 +75,7 @@ export class HublineError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly code: Code;
   readonly details: ErrorDetails[Code];
 
+  // eslint-disable-next-line @typescript-eslint/max-params -- the options come last, as they do in Error
   constructor(code: Code, message: string, details: ErrorDetails[Code], options?: ErrorOptions) {
     super(message, options);
     this.code = code;

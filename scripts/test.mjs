@@ -1,0 +1,41 @@
+/**
+ * `npm test`: every suite, one after the other. `npm run check`: those that need nothing but Node (`--fast`).
+ * `npm test -- unit build`: those named. The output of a suite is shown where it failed, and kept in `.hubline/logs`.
+ * The last line is `N passed, N failed`, over everything.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { install, ROOT } from './install.mjs';
+import { programs } from './programs.mjs';
+import { runSuite } from './run-suite.mjs';
+import { SUITES } from './suites.mjs';
+
+const suites = chosen(process.argv.slice(2));
+// Before the packages, which take longer: whoever lacks a program hears it at once.
+if (!suites.every(({ fast }) => fast)) await programs();
+install();
+
+const logs = `${ROOT}.hubline/logs`;
+mkdirSync(logs, { recursive: true });
+console.log(`Node ${process.version}, ${process.platform} ${process.arch}`);
+const total = { passed: 0, failed: 0 };
+for (const suite of suites) {
+  process.stdout.write(`${suite.name.padEnd(14)}`);
+  const { passed, failed, why, seconds, log } = await runSuite(suite, logs);
+  console.log(`${seconds.toFixed(1).padStart(6)} s   ${passed} passed, ${failed} failed${why ? `: ${why}` : ''}`);
+  if (failed > 0) console.log(readFileSync(log, 'utf8'));
+  total.passed += passed;
+  total.failed += failed;
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed > 0 ? 1 : 0;
+
+function chosen(names) {
+  if (names.length === 0) return SUITES;
+  if (names[0] === '--fast') return SUITES.filter(({ fast }) => fast);
+  return names.map((name) => {
+    const suite = SUITES.find((candidate) => candidate.name === name);
+    if (suite) return suite;
+    console.error(`There is no suite "${name}". There are: ${SUITES.map((known) => known.name).join(', ')}.`);
+    process.exit(1);
+  });
+}

@@ -1,0 +1,144 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { violationsIn } from '../architecture.mjs';
+
+const SERVER = 'packages/server/src';
+const CLEAN = {
+  'packages/protocol/src/index.ts': `export const version = 1;`,
+  'packages/client/src/index.ts': `export { version } from '@hubline/protocol';`,
+  'packages/testing/src/index.ts': `export * from '@hubline/client'; export { server } from '@hubline/server';`,
+  'playground/main.ts': `import '@hubline/testing';`,
+  [`${SERVER}/index.ts`]: `export { server } from './server.ts';`,
+  [`${SERVER}/server.ts`]: `import { hub } from './hub/index.ts'; export const server = hub;`,
+  [`${SERVER}/clock.ts`]: `export interface Clock { now(): number }`,
+  [`${SERVER}/hub/index.ts`]: `import { frame } from '../connection/index.ts'; export const hub = frame;`,
+  [`${SERVER}/connection/index.ts`]: `export { frame } from './frame.ts';`,
+  [`${SERVER}/connection/frame.ts`]: `import { open } from '../transports/index.ts'; export const frame = open;`,
+  [`${SERVER}/transports/index.ts`]: `import type { Clock } from '../clock.ts'; export const open = (clock: Clock) => clock;`,
+  [`${SERVER}/backplane/index.ts`]: `import { version } from '@hubline/protocol'; export const bus = version;`,
+};
+
+/** What the rules find in the clean tree with some files planted in it. */
+async function findIn(planted) {
+  const root = mkdtempSync(join(tmpdir(), 'hubline-architecture-'));
+  const write = (path, text) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  try {
+    for (const [path, text] of Object.entries({ ...CLEAN, ...planted })) if (text !== undefined) write(path, text);
+    mkdirSync(join(root, 'node_modules/@hubline'), { recursive: true });
+    for (const name of ['protocol', 'client', 'server', 'testing']) {
+      const exports = { '.': { 'hubline-source': './src/index.ts', default: './dist/index.js' } };
+      const dependencies = { '@hubline/protocol': '1', '@hubline/client': '1', '@hubline/server': '1', '@hubline/testing': '1' };
+      write(`packages/${name}/package.json`, JSON.stringify({ name: `@hubline/${name}`, exports, dependencies }));
+      symlinkSync(join(root, 'packages', name), join(root, 'node_modules/@hubline', name));
+    }
+    return (await violationsIn(root)).violations;
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+it('finds nothing in a clean tree', async () => {
+  expect(await findIn({})).toEqual([]);
+});
+
+const PLANTED = [
+  {
+    what: 'a room that looks up',
+    planted: {
+      [`${SERVER}/transports/index.ts`]: `import { bus } from '../presence/index.ts'; export const open = bus;`,
+      [`${SERVER}/presence/index.ts`]: `export const bus = 1;`,
+    },
+    found: `transports-looks-up: ${SERVER}/transports/index.ts → ${SERVER}/presence/index.ts`,
+  },
+  {
+    what: 'a room that looks up for a type only',
+    planted: { [`${SERVER}/backplane/index.ts`]: `import type { hub } from '../hub/index.ts'; export type Bus = typeof hub;` },
+    found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/hub/index.ts`,
+  },
+  {
+    what: 'siblings that know each other',
+    planted: { [`${SERVER}/backplane/index.ts`]: `export { open } from '../transports/index.ts';` },
+    found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/transports/index.ts`,
+  },
+  {
+    what: 'an import behind a door',
+    planted: { [`${SERVER}/hub/index.ts`]: `import { frame } from '../connection/frame.ts'; export const hub = frame;` },
+    found: `connection-has-a-door: ${SERVER}/hub/index.ts → ${SERVER}/connection/frame.ts`,
+  },
+  {
+    what: 'a room that knows who puts the rooms together',
+    planted: { [`${SERVER}/backplane/index.ts`]: `import type { server } from '../server.ts'; export type Bus = typeof server;` },
+    found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/server.ts`,
+  },
+  {
+    what: 'a file beside the rooms that hides a look up',
+    planted: { [`${SERVER}/clock.ts`]: `import { frame } from './connection/index.ts'; export type Clock = typeof frame;` },
+    found: `ground: ${SERVER}/clock.ts → ${SERVER}/connection/index.ts`,
+  },
+  {
+    what: 'a room without a place in the order',
+    planted: { [`${SERVER}/extra/index.ts`]: `export { hub } from '../hub/index.ts';` },
+    found: `unknown-room: ${SERVER}/extra/index.ts → ${SERVER}/hub/index.ts`,
+  },
+  {
+    what: 'a client that imports the server by its name',
+    planted: { 'packages/client/src/index.ts': `export { server } from '@hubline/server';` },
+    found: `client-order: packages/client/src/index.ts → ${SERVER}/index.ts`,
+  },
+  {
+    what: 'a server that imports the client by its name, at run time',
+    planted: { [`${SERVER}/server.ts`]: `export const server = () => import('@hubline/client');` },
+    found: `server-order: ${SERVER}/server.ts → packages/client/src/index.ts`,
+  },
+  {
+    what: 'a testing kit that imports the playground',
+    planted: { 'packages/testing/src/index.ts': `import '../../../playground/main.ts';` },
+    found: 'testing-order: packages/testing/src/index.ts → playground/main.ts',
+  },
+  {
+    what: 'a protocol with a dependency',
+    planted: { 'packages/protocol/src/index.ts': `import { hostname } from 'node:os'; export const version = hostname();` },
+    found: 'protocol-is-alone: packages/protocol/src/index.ts → os',
+  },
+  {
+    what: 'a package that is not declared',
+    planted: { 'node_modules/ws/index.js': '', 'packages/client/src/index.ts': `export * from 'ws';` },
+    found: 'undeclared: packages/client/src/index.ts → node_modules/ws/index.js',
+  },
+  {
+    what: 'Redis outside its own file',
+    planted: {
+      'node_modules/ioredis/index.js': '',
+      [`${SERVER}/redis.ts`]: `import 'ioredis'; import './hub/index.ts';`,
+      [`${SERVER}/backplane/index.ts`]: `import 'ioredis'; export const bus = 1;`,
+    },
+    found: `redis-is-optional: ${SERVER}/backplane/index.ts → node_modules/ioredis/index.js`,
+  },
+  {
+    what: 'a cycle',
+    planted: {
+      'packages/protocol/src/index.ts': `import type { b } from './b.ts'; export const version = 1; export type A = typeof b;`,
+      'packages/protocol/src/b.ts': `import { version } from './index.ts'; export const b = version;`,
+    },
+    found: 'no-cycles: packages/protocol/src/b.ts → packages/protocol/src/index.ts → packages/protocol/src/b.ts',
+  },
+  {
+    what: 'a module that cannot be found',
+    planted: { 'packages/client/src/index.ts': `export * from './gone.ts';` },
+    found: 'unresolved: packages/client/src/index.ts → ./gone.ts',
+  },
+];
+for (const { what, planted, found } of PLANTED) {
+  it(`finds ${what}`, async () => {
+    expect(await findIn(planted)).toContain(found);
+  });
+}
+
+it('fails where it read no module', async () => {
+  await expect(findIn({ 'packages/client/src/index.ts': undefined })).rejects.toThrow('No module was read in packages/client/src.');
+});
