@@ -59,7 +59,7 @@ export interface LinkObserver {
   up(outage: { readonly ms: number }): void;
   /** Messages for this node were lost: how many where that is known, and for how long it may not have heard. */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
-  /** A process is in the cluster, for the first time or again. MUST come before anything it sends is delivered. */
+  /** Another process is in the cluster, for the first time or again. MUST come before anything it sends is delivered. */
   joined(node: NodeInfo): void;
   /** No lease of this process lives any more. Reported once per loss. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
@@ -74,14 +74,17 @@ export interface LinkObserver {
 export interface Bus {
   /**
    * Hands a payload to every *other* node that is subscribed. MUST NOT deliver to the publishing node. MUST accept or
-   * refuse at once and in order of the calls; resolves when the backplane has the payload.
-   * @throws HublineError `backplane_unavailable` (by rejection) when it is sure that the payload is lost.
+   * refuse at once and in order of the calls; resolves when the backplane has the payload. Nobody changes the bytes
+   * afterwards, neither the caller nor who gets them.
+   * @throws HublineError `backplane_unavailable` (by rejection) when it is sure that the payload is lost: while the link
+   * is down, and after `close`.
    */
   publish(channel: string, payload: Uint8Array): Promise<void>;
   /**
-   * MUST call `deliver` for every payload that another node publishes after `ready` resolved, until `close`; MAY deliver
-   * some that were published before. MUST NOT call it inside `publish` or `subscribe`. One subscription a channel: the
-   * caller counts its own. While the backplane is down, `ready` resolves and the subscription is made when it is back.
+   * MUST call `deliver` for every payload that another node publishes after `ready` resolved, until `close`, or report
+   * a gap; MAY deliver some that were published before. MUST NOT call it inside `publish` or `subscribe`. While the
+   * backplane is down, `ready` resolves and the subscription is made when it is back.
+   * @throws HublineError `invalid_option` where the channel has a subscription already: the caller counts its own.
    */
   subscribe(channel: string, deliver: (payload: Uint8Array, from: ProcessId) => void): BusSubscription;
 }
@@ -94,7 +97,7 @@ export interface BusSubscription {
 
 /**
  * What this process has, read at the moment of a flush: the directory writes what is there then, absolute, and keeps
- * no copy of its own.
+ * no copy of its own. None of it may throw.
  */
 export interface Local {
   /** Every topic with a member here, and every connection: what a new incarnation registers. */
@@ -108,18 +111,20 @@ export interface Local {
 
 /**
  * Who is where. Each process writes only what is its own; an entry counts only while its process has a lease, so what a
- * dead process left behind is invisible from the moment its lease ends.
+ * dead process left behind is invisible from the moment its lease ends. While the link is down, and after `close`,
+ * queries answer with what is local and name the others as missing; watches are made when it is back.
  */
 export interface Directory {
   /**
-   * Says that these topics and connections of this process are not what they were. Everything of one turn of the event
+   * Says that these topics and connections of this process are not what they were. Who came to a topic or left it MUST
+   * be among the connections of the same call: so a join need not write the whole topic. Everything of one turn of the event
    * loop goes into one flush, one flush is in flight at a time, and all calls of one flush get the same promise. It
    * resolves when every query, from any node, shows the change; while the backplane is down it resolves at once, and
    * the change is written when it is back. MUST NOT reject.
    */
   changed(change: Change): Promise<Flush>;
   nodes(): Promise<Answer<readonly NodeInfo[]>>;
-  /** How many members each process has, for each topic, in one round trip. */
+  /** How many members each process has, those with any, for each of the topics, in one round trip. */
   counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>>;
   /** Members of a topic, ordered by process and id, after `after`, at most `limit`. */
   members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>>;
@@ -127,7 +132,10 @@ export interface Directory {
   records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>>;
   /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
   topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>>;
-  /** Everybody in a topic with their records, and for each process the flush up to which they are surely in it. */
+  /**
+   * Everybody in a topic with their records, and for each process the flush up to which they are surely in it. Processes
+   * with nobody there are in it too: their flush says which news of them is older.
+   */
   snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>>;
   /** While held, every flush at any node whose change touches the topic says so in {@link Flush.watched}. */
   watch(topic: Topic): Promise<WatchLease>;
@@ -141,7 +149,10 @@ export interface Change {
 export interface Flush {
   /** Grows with every flush of this process. */
   readonly version: number;
-  /** The touched topics that somebody watches. A watch that was held before the flush began MUST be among them. */
+  /**
+   * The touched topics that somebody watches. A watch that was held before the flush began MUST be among them; while the
+   * link is down nobody can ask, and all touched topics are.
+   */
   readonly watched: ReadonlySet<Topic>;
 }
 

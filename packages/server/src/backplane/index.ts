@@ -1,2 +1,3 @@
 export * from './backplane.ts';
+export { memoryBackplane, type MemoryBackplane, type MemoryFaults } from './memory.ts';
 export * from './topic.ts';

@@ -1,0 +1,160 @@
+import type {
+  Answer,
+  Change,
+  ConnectionRecord,
+  Directory,
+  Flush,
+  Member,
+  MembersPage,
+  NodeInfo,
+  ProcessId,
+  ProcessSnapshot,
+  TopicCount,
+  TopicsPage,
+  WatchLease,
+} from './backplane.ts';
+import { Dirty, type Entries } from './memory-entries.ts';
+import type { MemoryCluster, MemoryPlace } from './memory-place.ts';
+import type { Topic } from './topic.ts';
+
+/** What is readable of one process. */
+interface Part {
+  readonly node: NodeInfo;
+  readonly version: number;
+  readonly entries: Entries;
+}
+
+export class MemoryDirectory implements Directory {
+  readonly #place: MemoryPlace;
+  readonly #cluster: MemoryCluster;
+  #dirty = new Dirty();
+  /** The flush that still takes changes, and the one before which it must not begin. */
+  #open: Promise<Flush> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(place: MemoryPlace, cluster: MemoryCluster) {
+    this.#place = place;
+    this.#cluster = cluster;
+  }
+
+  changed(change: Change): Promise<Flush> {
+    this.#dirty.add(change);
+    return (this.#open ??= this.#flushAfterTurn());
+  }
+
+  nodes(): Promise<Answer<readonly NodeInfo[]>> {
+    return this.#ask((parts) => parts.map(({ node }) => node));
+  }
+
+  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
+    return this.#ask((parts) => new Map(topics.map((topic) => [topic, countsIn(parts, topic)])));
+  }
+
+  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>> {
+    return this.#ask((parts) => membersIn(parts, topic, page));
+  }
+
+  records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+    return this.#ask((parts) => {
+      const found = parts.flatMap(({ entries }) => recordsIn(entries, connectionIds));
+      return new Map(found.map((record) => [record.connectionId, record]));
+    });
+  }
+
+  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
+    return this.#ask((parts) => topicsIn(parts, prefix, page));
+  }
+
+  snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>> {
+    return this.#ask((parts) =>
+      parts.map(({ node, version, entries }) => ({ node, version, records: recordsIn(entries, entries.members(topic).keys()) })),
+    );
+  }
+
+  watch(topic: Topic): Promise<WatchLease> {
+    const { watches } = this.#place;
+    const hold = (change: 1 | -1) => {
+      const holders = (watches.get(topic) ?? 0) + change;
+      if (holders > 0) watches.set(topic, holders);
+      else watches.delete(topic);
+    };
+    return this.#place.say(() => {
+      hold(1);
+      let closed: Promise<void> | undefined;
+      return { close: () => (closed ??= this.#place.say(() => hold(-1))) };
+    });
+  }
+
+  #flushAfterTurn(): Promise<Flush> {
+    const flush = this.#last.then(endOfTurn).then(() => {
+      const dirty = this.#dirty;
+      this.#dirty = new Dirty();
+      this.#open = undefined;
+      return this.#place.say(() => this.#flush(dirty));
+    });
+    this.#last = flush;
+    return flush;
+  }
+
+  #flush(dirty: Dirty): Flush {
+    const version = ++this.#place.flushes;
+    const touched = [...dirty.topics.keys()];
+    // Nobody can ask who watches, and what is not written now is written, with everything else, when the link is back.
+    if (this.#place.state !== 'up') return { version, watched: new Set(touched) };
+    this.#place.written.write(dirty, this.#place.local, version);
+    const watchers = [...this.#cluster.values()].filter((place) => place.leased && place.watches.size > 0);
+    return { version, watched: new Set(touched.filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
+  }
+
+  #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {
+    return this.#place.say(() => {
+      const { state, node, local, flushes, knownNodeIds } = this.#place;
+      if (state !== 'up') return { value: read([{ node, version: flushes, entries: local }]), missing: knownNodeIds };
+      const leased = [...this.#cluster.values()].filter((place) => place.leased);
+      return { value: read(leased.map(({ node, written }) => ({ node, version: written.version, entries: written }))), missing: [] };
+    });
+  }
+}
+
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function countsIn(parts: readonly Part[], topic: Topic): ReadonlyMap<ProcessId, number> {
+  const counts = parts.map(({ node, entries }) => [node.process, entries.members(topic).size] as const);
+  return new Map(counts.filter(([, count]) => count > 0));
+}
+
+function membersIn(parts: readonly Part[], topic: Topic, { after, limit }: MembersPage): readonly Member[] {
+  const found: Member[] = [];
+  for (const { node, entries } of parts.toSorted((a, b) => compare(a.node.process, b.node.process))) {
+    if (found.length >= limit) break;
+    const { process } = node;
+    if (after && process < after.process) continue;
+    const ids = [...entries.members(topic).keys()].filter((id) => process !== after?.process || id > after.connectionId);
+    for (const connectionId of ids.sort(compare).slice(0, limit - found.length)) found.push({ process, connectionId });
+  }
+  return found;
+}
+
+function recordsIn(entries: Entries, connectionIds: Iterable<string>): readonly ConnectionRecord[] {
+  const records: ConnectionRecord[] = [];
+  for (const connectionId of connectionIds) {
+    const record = entries.record(connectionId);
+    if (record) records.push(record);
+  }
+  return records;
+}
+
+function topicsIn(parts: readonly Part[], prefix: string, { after = '', limit }: TopicsPage): readonly TopicCount[] {
+  const counts = new Map<Topic, number>();
+  for (const { entries } of parts) {
+    for (const topic of entries.topics()) {
+      if (!topic.startsWith(prefix) || topic <= after) continue;
+      counts.set(topic, (counts.get(topic) ?? 0) + entries.members(topic).size);
+    }
+  }
+  const found = [...counts].map(([topic, count]) => ({ topic, count }));
+  return found.sort((a, b) => compare(a.topic, b.topic)).slice(0, limit);
+}
+
+/** Names are ASCII, so the order of code units is the order of bytes that stores use. */
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

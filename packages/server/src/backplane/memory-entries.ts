@@ -1,0 +1,91 @@
+import type { Change, ConnectionRecord, Local } from './backplane.ts';
+import type { Topic } from './topic.ts';
+
+/** What readers need of one process: what it has written or, for itself while it is down, its `Local`. */
+export interface Entries {
+  topics(): Iterable<Topic>;
+  members(topic: Topic): Ids;
+  record(connectionId: string): ConnectionRecord | undefined;
+}
+
+interface Ids {
+  readonly size: number;
+  has(connectionId: string): boolean;
+  keys(): Iterable<string>;
+}
+
+/** The changes of one flush: for each topic the connections that may have come or gone, and all connections. */
+export class Dirty {
+  readonly topics = new Map<Topic, (readonly string[])[]>();
+  readonly connections = new Set<string>();
+
+  add({ topics, connections }: Change): void {
+    for (const topic of topics) {
+      const lists = this.topics.get(topic);
+      if (lists) lists.push(connections);
+      else this.topics.set(topic, [connections]);
+    }
+    for (const connectionId of connections) this.connections.add(connectionId);
+  }
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** What one process has written into the directory. */
+export class WrittenEntries implements Entries {
+  /** The flush that wrote last. */
+  version = 0;
+  readonly #topics = new Map<Topic, Set<string>>();
+  readonly #records = new Map<string, ConnectionRecord>();
+
+  topics(): Iterable<Topic> {
+    return this.#topics.keys();
+  }
+
+  members(topic: Topic): ReadonlySet<string> {
+    return this.#topics.get(topic) ?? NOBODY;
+  }
+
+  record(connectionId: string): ConnectionRecord | undefined {
+    return this.#records.get(connectionId);
+  }
+
+  rewrite(local: Local, version: number): void {
+    this.#topics.clear();
+    this.#records.clear();
+    for (const topic of local.topics()) this.#writeTopic(topic, local.members(topic));
+    for (const connectionId of local.connections()) this.#writeRecord(connectionId, local);
+    this.version = version;
+  }
+
+  write(dirty: Dirty, local: Local, version: number): void {
+    for (const [topic, lists] of dirty.topics) this.#updateTopic(topic, lists, local.members(topic));
+    for (const connectionId of dirty.connections) this.#writeRecord(connectionId, local);
+    this.version = version;
+  }
+
+  #writeTopic(topic: Topic, members: Ids): void {
+    if (members.size > 0) this.#topics.set(topic, new Set(members.keys()));
+    else this.#topics.delete(topic);
+  }
+
+  /** A join costs the same in a topic of ten and of ten thousand. */
+  #updateTopic(topic: Topic, lists: readonly (readonly string[])[], members: Ids): void {
+    const written = this.#topics.get(topic);
+    const touched = lists.reduce((sum, list) => sum + list.length, 0);
+    if (!written || touched >= members.size) return this.#writeTopic(topic, members);
+    for (const list of lists) {
+      for (const connectionId of list) {
+        if (members.has(connectionId)) written.add(connectionId);
+        else written.delete(connectionId);
+      }
+    }
+  }
+
+  #writeRecord(connectionId: string, local: Local): void {
+    const record = local.record(connectionId);
+    // A copy, since the owner may change its own: others see what was written, not what is there now.
+    if (record) this.#records.set(connectionId, { ...record, attributes: { ...record.attributes }, groups: [...record.groups] });
+    else this.#records.delete(connectionId);
+  }
+}

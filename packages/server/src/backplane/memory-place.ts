@@ -1,0 +1,223 @@
+import { HublineError } from '@hubline/protocol';
+import type { LinkObserver, LinkState, Local, NodeInfo, ProcessId } from './backplane.ts';
+import { WrittenEntries } from './memory-entries.ts';
+import { Inbox } from './memory-inbox.ts';
+import type { Topic } from './topic.ts';
+
+/** Everybody who has opened a link on one memory backplane and not closed it. */
+export type MemoryCluster = Map<ProcessId, MemoryPlace>;
+
+export interface MemorySubscription {
+  readonly deliver: (payload: Uint8Array, from: ProcessId) => void;
+  active: boolean;
+}
+
+/** One process's place in the cluster: what the others see of it, what it was told, and what is wrong with it. */
+export class MemoryPlace {
+  readonly node: NodeInfo;
+  readonly local: Local;
+  readonly subscriptions = new Map<string, MemorySubscription>();
+  readonly watches = new Map<Topic, number>();
+  readonly written = new WrittenEntries();
+  /** The flushes of this process so far. */
+  flushes = 0;
+
+  readonly #cluster: MemoryCluster;
+  readonly #observer: LinkObserver;
+  /** Events and deliveries in one queue, so that a process is announced before it is heard. */
+  readonly #inbox = new Inbox();
+  /** The other processes as this one was told. */
+  readonly #known = new Map<ProcessId, NodeInfo>();
+  readonly #entered = new Settlement();
+  /** What a frozen or connecting process has to say. */
+  #unsaid: (() => void)[] = [];
+  #state: LinkState = 'connecting';
+  #leased = false;
+  #frozen = false;
+  #downAt = 0;
+  #missed = 0;
+
+  constructor({ node, local, observer, cluster }: PlaceParts) {
+    this.node = node;
+    this.local = local;
+    this.#observer = observer;
+    this.#cluster = cluster;
+    cluster.set(node.process, this);
+    setImmediate(() => this.#start());
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+  get leased(): boolean {
+    return this.#leased;
+  }
+  /** Settles with the first registration. */
+  get entered(): Promise<void> {
+    return this.#entered.promise;
+  }
+  /** The names of the others, as this process knows them. */
+  get knownNodeIds(): readonly string[] {
+    return [...new Set([...this.#known.values()].map((node) => node.nodeId))];
+  }
+
+  /** Everything a process says goes through here: at once and in order or, while it is frozen or connecting, later. */
+  say<T>(speech: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const speak = () => {
+        try {
+          resolve(speech());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      if (this.#isMute()) this.#unsaid.push(speak);
+      else speak();
+    });
+  }
+
+  hear(channel: string, payload: Uint8Array, from: ProcessId): void {
+    const subscription = this.subscriptions.get(channel);
+    if (!subscription?.active) return;
+    if (this.#state === 'down') {
+      this.#missed += 1;
+      return;
+    }
+    this.#inbox.put(() => {
+      if (!subscription.active) return;
+      try {
+        subscription.deliver(payload, from);
+      } catch (error) {
+        this.#observer.report('deliver', error);
+      }
+    });
+  }
+
+  leave(): void {
+    if (this.#state === 'closed') return;
+    const reason = this.#state === 'up' && !this.#frozen ? 'goodbye' : 'lease';
+    this.#state = 'closed';
+    this.#leased = false;
+    this.#frozen = false;
+    this.#inbox.close();
+    for (const subscription of this.subscriptions.values()) subscription.active = false;
+    this.subscriptions.clear();
+    this.#cluster.delete(this.node.process);
+    for (const other of this.#cluster.values()) other.#lose(this.node, reason);
+    this.#entered.reject(unavailable('The link was closed before it was ready.'));
+    this.#speakUp();
+  }
+
+  freeze(): void {
+    this.#frozen = true;
+    this.#inbox.hold();
+  }
+
+  thaw(): void {
+    if (!this.#frozen) return;
+    this.#frozen = false;
+    if (this.#state === 'connecting' || (this.#state === 'up' && !this.#leased)) this.#enter();
+    this.#speakUp();
+    this.#inbox.release();
+  }
+
+  expire(): void {
+    if (this.#state !== 'down') this.freeze();
+    this.#leased = false;
+    for (const other of this.#cluster.values()) other.#lose(this.node, 'lease');
+  }
+
+  cut(): void {
+    if (this.#frozen) {
+      this.#unsaid.push(() => this.cut());
+    } else if (this.#state === 'up' || this.#state === 'connecting') {
+      this.#state = 'down';
+      this.#downAt = performance.now();
+      const cause = unavailable('The link was cut.');
+      this.#inbox.put(() => this.#observer.down(cause));
+      this.#speakUp();
+    }
+  }
+
+  heal(): void {
+    if (this.#frozen) {
+      this.#unsaid.push(() => this.heal());
+    } else if (this.#state === 'down') {
+      const ms = performance.now() - this.#downAt;
+      const lost = this.#missed;
+      this.#missed = 0;
+      this.#inbox.put(() => this.#observer.up({ ms }));
+      if (lost > 0) this.#inbox.put(() => this.#observer.gap({ lost, ms }));
+      this.#enter();
+    }
+  }
+
+  #start(): void {
+    if (this.#state !== 'connecting' || this.#frozen) return;
+    this.#enter();
+    this.#speakUp();
+  }
+
+  /** Registers everything, takes a lease, and makes this process and the others known to each other. */
+  #enter(): void {
+    this.#state = 'up';
+    this.written.rewrite(this.local, ++this.flushes);
+    this.#leased = true;
+    for (const node of this.#known.values()) {
+      if (!this.#cluster.get(node.process)?.leased) this.#lose(node, 'lease');
+    }
+    for (const other of this.#cluster.values()) {
+      if (other === this) continue;
+      if (other.leased) this.#meet(other.node);
+      other.#meet(this.node);
+    }
+    this.#entered.resolve();
+  }
+
+  #meet(node: NodeInfo): void {
+    if (this.#state === 'down' || this.#known.has(node.process)) return;
+    this.#known.set(node.process, node);
+    this.#inbox.put(() => this.#observer.joined(node));
+  }
+
+  #lose(node: NodeInfo, reason: 'goodbye' | 'lease'): void {
+    if (this.#state === 'down' || !this.#known.delete(node.process)) return;
+    this.#inbox.put(() => this.#observer.lost(node, reason));
+  }
+
+  #isMute(): boolean {
+    return this.#frozen || this.#state === 'connecting';
+  }
+
+  #speakUp(): void {
+    if (this.#isMute()) return;
+    const unsaid = this.#unsaid;
+    this.#unsaid = [];
+    for (const speak of unsaid) speak();
+  }
+}
+
+interface PlaceParts {
+  readonly node: NodeInfo;
+  readonly local: Local;
+  readonly observer: LinkObserver;
+  readonly cluster: MemoryCluster;
+}
+
+export const unavailable = (message: string): HublineError<'backplane_unavailable'> =>
+  new HublineError('backplane_unavailable', message, {});
+
+/** A promise that is settled from outside, and whose rejection nobody has to wait for. */
+class Settlement {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: Error) => void;
+
+  constructor() {
+    this.promise = new Promise<void>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.promise.catch(() => undefined);
+  }
+}
