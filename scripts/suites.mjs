@@ -1,4 +1,9 @@
-/** Every suite of `npm test`, in order; adding one is one row. */
+/**
+ * Every suite of `npm test`, in order; adding one is one row. `limitSeconds` is a promise: past it the suite is killed and
+ * has failed. `runner` says how many tests there were; a suite without one counts as one. The `fast` ones make up
+ * `npm run check`: they need nothing but Node.
+ */
+const script = (...args) => ['npm', 'run', ...args, '--'];
 
 const vitest = {
   args: (report) => ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
@@ -10,17 +15,13 @@ const playwright = {
   count: ({ stats }) => ({ passed: stats.expected, failed: stats.unexpected + stats.flaky }),
 };
 
-/**
- * `script` is an npm script. `limitSeconds` is a promise: past it the suite is killed and has failed. `runner` reports how
- * many tests there were; a suite without one counts as one. The `fast` ones are `npm run check`: Node is all they need.
- */
 export const SUITES = [
-  { name: 'types', script: ['types'], limitSeconds: 120, fast: true },
-  { name: 'lint', script: ['lint'], limitSeconds: 120, fast: true },
-  { name: 'architecture', script: ['architecture'], limitSeconds: 60, fast: true },
-  { name: 'unit', script: ['unit'], limitSeconds: 180, runner: vitest, fast: true },
-  { name: 'build', script: ['build'], limitSeconds: 120 },
-  { name: 'packages', script: ['packages'], limitSeconds: 60 },
-  { name: 'size', script: ['size', '-w', '@hubline/client'], limitSeconds: 60 },
-  { name: 'browsers', script: ['browsers'], limitSeconds: 300, runner: playwright },
+  { name: 'types', command: script('types'), limitSeconds: 120, fast: true },
+  { name: 'lint', command: script('lint'), limitSeconds: 120, fast: true },
+  { name: 'architecture', command: script('architecture'), limitSeconds: 60, fast: true },
+  { name: 'unit', command: script('unit'), limitSeconds: 180, runner: vitest, fast: true },
+  { name: 'build', command: script('build'), limitSeconds: 120 },
+  { name: 'packages', command: script('packages'), limitSeconds: 60 },
+  { name: 'size', command: script('size', '-w', '@hubline/client'), limitSeconds: 60 },
+  { name: 'browsers', command: script('browsers'), limitSeconds: 300, runner: playwright },
 ];
