@@ -1,1 +1,2 @@
-export {};
+export { freePort } from './free-port.ts';
+export { until, type UntilOptions } from './until.ts';

@@ -1,0 +1,167 @@
+import { groupTopic, type Topic } from '@hubline/server';
+import { expect } from 'vitest';
+import type { TestNode, Tests } from './world.ts';
+
+export function testFlushes(test: Tests): void {
+  test('registers what the node has when it opens its link', async (world) => {
+    const bob = await world.node('bob');
+    const ann = world.open('ann');
+    ann.local.join('a1', 't', 'u');
+    ann.local.connect('a2', { userId: 'alice' });
+    await ann.link.ready();
+    await ann.directory.changed({ topics: [], connections: [] });
+    expect(await bob.membersOf('t')).toEqual(['a1']);
+    expect(await bob.membersOf('u')).toEqual(['a1']);
+    expect((await bob.directory.records(['a2'])).value.get('a2')).toMatchObject({ userId: 'alice' });
+  });
+
+  test('gives all calls of one turn the same promise, and those of a later turn a higher version', async (world) => {
+    const ann = await world.node('ann');
+    const first = ann.join('a1', 't');
+    const second = ann.join('a2', 't');
+    await Promise.resolve();
+    const third = ann.join('a3', 'u');
+    expect(second).toBe(first);
+    expect(third).toBe(first);
+    const { version } = await first;
+    expect((await ann.join('a4', 't')).version).toBeGreaterThan(version);
+  });
+
+  test('resolves flushes one after the other, in the order of their versions', async (world) => {
+    const ann = await world.node('ann');
+    const versions: number[] = [];
+    const flushes: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i++) {
+      flushes.push(ann.join(`a${i}`, 't').then(({ version }) => versions.push(version)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(flushes);
+    expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+    expect(new Set(versions).size).toBeGreaterThan(1);
+  });
+
+  test.with(['freeze', 'thaw'], 'has one flush in flight: what changes meanwhile goes into the next one', async (world) => {
+    const [ann, bob] = await world.pair();
+    await world.do('freeze', ann);
+    const first = ann.join('a1', 't');
+    await world.until(() => bob.membersOf('t'));
+    const second = ann.join('a2', 't');
+    await world.do('thaw', ann);
+    expect((await second).version).toBeGreaterThanOrEqual((await first).version);
+    expect(await bob.membersOf('t')).toEqual(['a1', 'a2']);
+  });
+
+  test('shows a change to every node when its promise resolves', async (world) => {
+    const [ann, bob] = await world.pair();
+    for (let i = 0; i < 20; i++) {
+      await ann.join('a1', 't');
+      expect(await bob.membersOf('t')).toEqual(['a1']);
+      expect(await ann.membersOf('t')).toEqual(['a1']);
+      expect((await bob.directory.records(['a1'])).value.size).toBe(1);
+      await ann.directory.changed(ann.local.disconnect('a1'));
+      expect(await bob.membersOf('t')).toEqual([]);
+      expect(await ann.membersOf('t')).toEqual([]);
+      expect((await bob.directory.records(['a1'])).value.size).toBe(0);
+    }
+  });
+
+  test('writes what is there at the moment of the flush', async (world) => {
+    const [ann, bob] = await world.pair();
+    const flush = ann.directory.changed({ topics: ['t'], connections: ['a1', 'a2'] });
+    ann.local.join('a1', 't');
+    ann.local.join('a2', 't');
+    ann.local.leave('a2', 't');
+    ann.local.connect('a1', { groups: ['late'] });
+    await flush;
+    expect(await bob.membersOf('t')).toEqual(['a1']);
+    expect((await bob.directory.records(['a1'])).value.get('a1')?.groups).toEqual(['late']);
+  });
+
+  test('writes absolute values: a change told twice, or one that is none, changes nothing', async (world) => {
+    const [ann, bob] = await world.pair();
+    const change = ann.local.join('a1', 't');
+    await Promise.all([ann.directory.changed(change), ann.directory.changed(change)]);
+    await ann.directory.changed(change);
+    await ann.directory.changed({ topics: ['t', 'never'], connections: ['a1', 'nobody'] });
+    expect((await bob.directory.counts(['t'])).value.get('t')).toEqual(new Map([[ann.process, 1]]));
+    expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([{ topic: 't', count: 1 }]);
+    expect((await bob.directory.records(['nobody'])).value.size).toBe(0);
+  });
+
+  test('leaves nothing of a join and a leave in one turn', async (world) => {
+    const [ann, bob] = await world.pair();
+    await Promise.all([ann.join('a1', 't'), ann.directory.changed(ann.local.disconnect('a1'))]);
+    expect(await bob.membersOf('t')).toEqual([]);
+    expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
+    expect((await bob.directory.records(['a1'])).value.size).toBe(0);
+  });
+
+  test('shows what a connection is, not what it was when it came', async (world) => {
+    const [ann, bob] = await world.pair();
+    const record = async () => (await bob.directory.records(['a1'])).value.get('a1');
+    await ann.directory.changed(
+      ann.local.connect('a1', { userId: 'alice', attributes: { role: 'admin', level: 1, paid: false }, since: 5 }),
+    );
+    expect(await record()).toEqual({
+      connectionId: 'a1',
+      hub: 'chat',
+      userId: 'alice',
+      attributes: { role: 'admin', level: 1, paid: false },
+      groups: [],
+      since: 5,
+    });
+    await ann.directory.changed(ann.local.connect('a1', { attributes: { role: '1' }, groups: ['b', 'a'] }));
+    expect(await record()).toEqual({ connectionId: 'a1', hub: 'chat', attributes: { role: '1' }, groups: ['b', 'a'], since: 1 });
+  });
+
+  test('agrees with a model after each fifty of 500 random changes on three nodes', async (world) => {
+    const nodes = [...(await world.pair()), await world.node('cat')];
+    const topics = Array.from({ length: 6 }, (_, i) => groupTopic('chat', `room ${i}`));
+    const random = randomNumbers(20_240_607);
+    let flushes: Promise<unknown>[] = [];
+    for (let i = 1; i <= 500; i++) {
+      const node = pick(nodes, random);
+      const id = `${node.self.nodeId}-${random(8)}`;
+      const topic = pick(topics, random);
+      if (random(10) === 0) flushes.push(node.directory.changed(node.local.disconnect(id)));
+      else if (random(2) === 0) flushes.push(node.join(id, topic));
+      else flushes.push(node.leave(id, topic));
+      if (random(3) === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (i % 50 > 0) continue;
+      await Promise.all(flushes);
+      flushes = [];
+      for (const reader of nodes) await expectAll(reader, nodes, topics);
+    }
+  });
+}
+
+/** What one node sees is what all the nodes have. */
+async function expectAll(reader: TestNode, nodes: readonly TestNode[], topics: readonly Topic[]): Promise<void> {
+  const { value: counts } = await reader.directory.counts(topics);
+  for (const topic of topics) {
+    const members = nodes.flatMap((node) => [...node.local.members(topic).keys()]);
+    expect(await reader.membersOf(topic)).toEqual(members.sort());
+    const sizes = nodes.map((node) => [node.process, node.local.members(topic).size] as const);
+    expect(counts.get(topic)).toEqual(new Map(sizes.filter(([, size]) => size > 0)));
+  }
+  const ids = nodes.flatMap((node) => Array.from({ length: 8 }, (_, i) => `${node.self.nodeId}-${i}`));
+  const alive = nodes.flatMap((node) => [...node.local.connections()]);
+  expect([...(await reader.directory.records(ids)).value.keys()].sort()).toEqual(alive.sort());
+}
+
+/** Whole numbers below `limit`, the same with every run (mulberry32). */
+function randomNumbers(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % limit;
+  };
+}
+
+function pick<T>(items: readonly T[], random: (limit: number) => number): T {
+  const item = items[random(items.length)];
+  if (item === undefined) throw new RangeError('nothing to pick from');
+  return item;
+}

@@ -1,0 +1,144 @@
+import { expect } from 'vitest';
+import type { TestNode, Tests } from './world.ts';
+
+export function testLosses(test: Tests): void {
+  test.with(['expire'], 'what a process left behind is invisible from the moment its lease ends', async (world) => {
+    const [ann, bob] = await world.pair();
+    await Promise.all([ann.join('a1', 't'), bob.join('b1', 't', 'u')]);
+    await world.do('expire', bob);
+    expect(await seenBy(ann, 'b1')).toEqual({
+      nodes: [ann.self],
+      counts: new Map([[ann.process, 1]]),
+      members: ['a1'],
+      records: 0,
+      topics: [{ topic: 't', count: 1 }],
+      snapshot: [ann.process],
+    });
+  });
+
+  test.with(['expire', 'thaw'], 'a process that comes back registers everything again, as it is then', async (world) => {
+    const [ann, bob] = await world.pair();
+    await Promise.all([bob.join('b1', 't', 'u'), bob.join('b2', 't'), ann.join('a1', 't')]);
+    const { version } = await bob.directory.changed(bob.local.connect('b1', { groups: ['before'] }));
+    await world.do('expire', bob);
+    await ann.join('a2', 't');
+    bob.local.disconnect('b2');
+    bob.local.join('b3', 't', 'v');
+    bob.local.connect('b1', { groups: ['after'] });
+    await world.do('thaw', bob);
+    await world.until(async () => (await ann.membersOf('t')).length === 4);
+    for (const reader of [ann, bob]) {
+      expect(await reader.membersOf('t')).toEqual(['a1', 'a2', 'b1', 'b3']);
+      expect(await reader.membersOf('u')).toEqual(['b1']);
+      expect(await reader.membersOf('v')).toEqual(['b3']);
+      const { value: records } = await reader.directory.records(['b1', 'b2', 'b3']);
+      expect([...records.keys()].sort()).toEqual(['b1', 'b3']);
+      expect(records.get('b1')?.groups).toEqual(['after']);
+    }
+    const { value: snapshot } = await ann.directory.snapshot('t');
+    expect(snapshot.find(({ node }) => node.process === bob.process)?.version).toBeGreaterThanOrEqual(version);
+    await bob.leave('b1', 't', 'u');
+    expect(await ann.membersOf('t')).toEqual(['a1', 'a2', 'b3']);
+  });
+
+  test.with(['expire', 'thaw'], 'the members that a lost process had can be named until it is back', async (world) => {
+    const [ann, bob] = await world.pair();
+    await Promise.all([bob.join('b1', 't'), bob.join('b2', 't')]);
+    await world.do('expire', bob);
+    expect((await ann.directory.membersOf(bob.process, 't')).value.toSorted()).toEqual(['b1', 'b2']);
+    bob.local.disconnect('b1');
+    await world.do('thaw', bob);
+    await world.until(async () => (await ann.directory.membersOf(bob.process, 't')).value.length === 1);
+    expect((await ann.directory.membersOf(bob.process, 't')).value).toEqual(['b2']);
+  });
+
+  test.with(['freeze', 'thaw'], 'a frozen process stays visible, and what it changes is visible when its flush resolves', async (world) => {
+    const [ann, bob] = await world.pair();
+    await bob.join('b1', 't');
+    await world.do('freeze', bob);
+    let isDone = false;
+    const flush = bob.join('b2', 't').then(() => (isDone = true));
+    await ann.join('a1', 't');
+    expect(await ann.membersOf('t')).toEqual(['a1', 'b1']);
+    expect(isDone).toBe(false);
+    await world.do('thaw', bob);
+    await flush;
+    expect(await ann.membersOf('t')).toEqual(['a1', 'b1', 'b2']);
+    expect(ann.toldOf(bob)).toEqual(['joined']);
+  });
+
+  test.with(['cut', 'heal'], 'while the link is down, queries answer with what is local and name the others as missing', async (world) => {
+    const [ann, bob] = await world.pair();
+    await Promise.all([ann.join('a1', 't'), bob.join('b1', 't')]);
+    await world.do('cut', ann);
+    await world.until(() => ann.link.state === 'down');
+    await ann.join('a2', 't');
+    const { directory } = ann;
+    const answers = await Promise.all([
+      directory.nodes(),
+      directory.counts(['t']),
+      directory.members('t', { limit: 10 }),
+      directory.records(['a1', 'a2', 'b1']),
+      directory.topics('', { limit: 10 }),
+      directory.snapshot('t'),
+      directory.membersOf(bob.process, 't'),
+    ]);
+    for (const { missing } of answers) expect(missing).toEqual(['bob']);
+    expect(await seenBy(ann, 'a2')).toEqual({
+      nodes: [ann.self],
+      counts: new Map([[ann.process, 2]]),
+      members: ['a1', 'a2'],
+      records: 1,
+      topics: [{ topic: 't', count: 2 }],
+      snapshot: [ann.process],
+    });
+    expect((await directory.membersOf(ann.process, 't')).value.toSorted()).toEqual(['a1', 'a2']);
+    expect((await directory.membersOf(bob.process, 't')).value).toEqual([]);
+    expect(await bob.membersOf('t')).toEqual(['a1', 'b1']);
+  });
+
+  test.with(
+    ['cut', 'heal'],
+    'while the link is down, changed resolves at once, and the change is written when it is back',
+    async (world) => {
+      const [ann, bob] = await world.pair();
+      const { version } = await ann.join('a1', 't');
+      await world.do('cut', ann);
+      await world.until(() => ann.link.state === 'down');
+      const down = await ann.join('a2', 't');
+      expect(down.version).toBeGreaterThan(version);
+      expect(down.watched).toEqual(new Set(['t']));
+      await ann.leave('a1', 't');
+      await world.do('heal', ann);
+      await world.until(async () => (await bob.membersOf('t')).includes('a2'));
+      expect(await bob.membersOf('t')).toEqual(['a2']);
+      expect((await ann.directory.members('t', { limit: 10 })).missing).toEqual([]);
+      expect((await ann.join('a3', 't')).version).toBeGreaterThan(down.version);
+      expect(await bob.membersOf('t')).toEqual(['a2', 'a3']);
+    },
+  );
+
+  test.with(['cut', 'heal'], 'a watch that is asked for while the link is down is held when it is back', async (world) => {
+    const [ann, bob] = await world.pair();
+    await world.do('cut', bob);
+    await world.until(() => bob.link.state === 'down');
+    const watch = await bob.directory.watch('t');
+    await world.do('heal', bob);
+    await world.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
+    await watch.close();
+    expect((await ann.directory.changed({ topics: ['t'], connections: [] })).watched).toEqual(new Set());
+  });
+}
+
+/** What every query about the topic `t`, and about one connection, says to one node. */
+async function seenBy({ directory }: TestNode, connectionId: string) {
+  const members = (await directory.members('t', { limit: 10 })).value;
+  return {
+    nodes: (await directory.nodes()).value,
+    counts: (await directory.counts(['t'])).value.get('t'),
+    members: members.map((member) => member.connectionId),
+    records: (await directory.records([connectionId])).value.size,
+    topics: (await directory.topics('', { limit: 10 })).value,
+    snapshot: (await directory.snapshot('t')).value.map(({ node }) => node.process),
+  };
+}

@@ -1,0 +1,19 @@
+import type { Backplane } from '@hubline/server';
+import { describe } from 'vitest';
+import { testFlushes } from './directory-flushes.ts';
+import { testLosses } from './directory-losses.ts';
+import { testQueries } from './directory-queries.ts';
+import { testWatches } from './directory-watches.ts';
+import type { BackplaneFixture } from './fixture.ts';
+import { testsOf } from './world.ts';
+
+/** Who is where: what `Directory` promises. */
+export function describeDirectory<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
+  describe(`directory: ${name}`, () => {
+    const test = testsOf(fixture);
+    testFlushes(test);
+    testQueries(test);
+    testWatches(test);
+    testLosses(test);
+  });
+}

@@ -1,0 +1,118 @@
+import type { Flush, ProcessSnapshot, Topic } from '@hubline/server';
+import { expect } from 'vitest';
+import type { TestNode, Tests } from './world.ts';
+
+export function testWatches(test: Tests): void {
+  test('gives a snapshot of a topic with records, for each process, nobody there or not', async (world) => {
+    const [ann, bob] = await world.pair();
+    const cat = await world.node('cat');
+    ann.local.connect('a1', { userId: 'alice' });
+    await Promise.all([ann.join('a1', 't'), ann.join('a2', 'u'), bob.join('b1', 't')]);
+    const { value, missing } = await cat.directory.snapshot('t');
+    expect(missing).toEqual([]);
+    expect(value).toHaveLength(3);
+    expect(idsIn(value, ann)).toEqual(['a1']);
+    expect(idsIn(value, bob)).toEqual(['b1']);
+    expect(idsIn(value, cat)).toEqual([]);
+    expect(partOf(value, ann).node).toEqual(ann.self);
+    expect(partOf(value, ann).records).toEqual([ann.local.record('a1')]);
+  });
+
+  test('a snapshot holds every flush up to the version that it gives', async (world) => {
+    const [ann, bob] = await world.pair();
+    for (let i = 0; i < 20; i++) {
+      const { version } = await ann.join(`a${i}`, i % 2 === 0 ? 't' : 'other');
+      const { value } = await bob.directory.snapshot('t');
+      expect(partOf(value, ann).version).toBeGreaterThanOrEqual(version);
+      expect(idsIn(value, ann)).toContain(`a${i - (i % 2)}`);
+    }
+  });
+
+  test('a flush names the touched topics that somebody watches, at whichever node', async (world) => {
+    const [ann, bob] = await world.pair();
+    const watches = await Promise.all([bob.directory.watch('t'), ann.directory.watch('u')]);
+    expect((await ann.join('a1', 't', 'u', 'v')).watched).toEqual(new Set(['t', 'u']));
+    expect((await bob.join('b1', 't', 'u', 'v')).watched).toEqual(new Set(['t', 'u']));
+    expect((await ann.join('a1', 'v')).watched).toEqual(new Set());
+    expect((await ann.leave('a1', 't')).watched).toEqual(new Set(['t']));
+    expect((await ann.directory.changed(ann.local.disconnect('a1'))).watched).toEqual(new Set(['u']));
+    await Promise.all(watches.map((watch) => watch.close()));
+  });
+
+  test('a flush names watched topics that are only touched, and writes nothing for them', async (world) => {
+    const [ann, bob] = await world.pair();
+    await ann.join('a1', 't');
+    await bob.directory.watch('t');
+    ann.local.join('a2', 't');
+    const { watched } = await ann.directory.changed({ topics: [], connections: ['a1'], touched: ['t', 'u'] });
+    expect(watched).toEqual(new Set(['t']));
+    expect(await bob.membersOf('t')).toEqual(['a1']);
+  });
+
+  test('a watch that is closed is over, once, and other watches of the topic are not', async (world) => {
+    const [ann, bob] = await world.pair();
+    const [first, second] = await Promise.all([bob.directory.watch('t'), bob.directory.watch('t')]);
+    await Promise.all([first.close(), first.close()]);
+    expect((await ann.join('a1', 't')).watched).toEqual(new Set(['t']));
+    await second.close();
+    expect((await ann.join('a2', 't')).watched).toEqual(new Set());
+  });
+
+  test('MUST report a watch that was held before the flush began', async (world) => {
+    const [ann, bob] = await world.pair();
+    for (let i = 0; i < 50; i++) {
+      const watch = await bob.directory.watch('t');
+      expect((await ann.join(`a${i}`, 't')).watched).toEqual(new Set(['t']));
+      await watch.close();
+    }
+  });
+
+  test('who watches and then takes a snapshot misses no change: it is in the snapshot, or it is reported', async (world) => {
+    const [ann, bob] = await world.pair();
+    for (let i = 0; i < 50; i++) {
+      const changing: Promise<Flush>[] = [];
+      for (let turn = 0; turn < i % 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+      changing.push(ann.join(`a${i}`, 't'));
+      const watch = await bob.directory.watch('t');
+      const { value } = await bob.directory.snapshot('t');
+      const [flush] = await Promise.all(changing);
+      const isIn = idsIn(value, ann).includes(`a${i}`);
+      expect(isIn || flush?.watched.has('t')).toBe(true);
+      if (flush && partOf(value, ann).version >= flush.version) expect(isIn).toBe(true);
+      await watch.close();
+    }
+  });
+
+  test('the watches of a node end with its goodbye', async (world) => {
+    const [ann, bob] = await world.pair();
+    await bob.directory.watch('t');
+    await bob.link.close();
+    expect((await ann.join('a1', 't')).watched).toEqual(new Set());
+  });
+
+  test.with(['expire', 'thaw'], 'the watches of a node end with its lease, and are held again when it is back', async (world) => {
+    const [ann, bob] = await world.pair();
+    const watch = await bob.directory.watch('t');
+    await world.do('expire', bob);
+    expect((await ann.join('a1', 't')).watched).toEqual(new Set());
+    await world.do('thaw', bob);
+    await world.until(() => isWatched(ann, 't'));
+    await watch.close();
+    expect(await isWatched(ann, 't')).toBe(false);
+  });
+}
+
+async function isWatched(node: TestNode, topic: Topic): Promise<boolean> {
+  return (await node.directory.changed({ topics: [topic], connections: [] })).watched.has(topic);
+}
+
+function partOf(snapshot: readonly ProcessSnapshot[], { process }: TestNode): ProcessSnapshot {
+  const part = snapshot.find(({ node }) => node.process === process);
+  if (!part) throw new Error(`The snapshot has nothing of the process ${process}.`);
+  return part;
+}
+
+const idsIn = (snapshot: readonly ProcessSnapshot[], node: TestNode): readonly string[] =>
+  partOf(snapshot, node)
+    .records.map(({ connectionId }) => connectionId)
+    .sort();

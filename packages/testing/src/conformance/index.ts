@@ -1,0 +1,16 @@
+import type { Backplane } from '@hubline/server';
+import { describeBus } from './bus-suite.ts';
+import { describeDirectory } from './directory-suite.ts';
+import type { BackplaneFixture } from './fixture.ts';
+import { describeLink } from './link-suite.ts';
+
+export { describeBus, describeDirectory, describeLink };
+export { LocalDouble } from './local-double.ts';
+export type { BackplaneFaults, BackplaneFixture, Fault, FaultName, LackingFault } from './fixture.ts';
+
+/** Every backplane passes this, ours or yours: call it in a test file of vitest. */
+export function describeBackplane<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
+  describeLink(name, fixture);
+  describeBus(name, fixture);
+  describeDirectory(name, fixture);
+}
