@@ -59,7 +59,10 @@ export interface LinkObserver {
   up(outage: { readonly ms: number }): void;
   /** Messages for this node were lost: how many where that is known, and for how long it may not have heard. */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
-  /** Another process is in the cluster, for the first time or again. MUST come before anything it sends is delivered. */
+  /**
+   * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since
+   * what changed there meanwhile is news. MUST come before anything it sends is delivered.
+   */
   joined(node: NodeInfo): void;
   /** No lease of this process lives any more. Reported once per loss. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
@@ -128,6 +131,11 @@ export interface Directory {
   counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>>;
   /** Members of a topic, ordered by process and id, after `after`, at most `limit`. */
   members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>>;
+  /**
+   * The members that one process has, or had: also of a process that is lost, for at least a minute, or until it is
+   * back. This is how a call names the clients of a node that died before it could say whom it asked.
+   */
+  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>>;
   /** Records of connections, those that exist. */
   records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>>;
   /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
@@ -142,8 +150,12 @@ export interface Directory {
 }
 
 export interface Change {
+  /** Topics that somebody joined or left. */
   readonly topics: readonly Topic[];
+  /** Connections whose record is another one, or is gone. */
   readonly connections: readonly string[];
+  /** Topics with the same members as before, of which one has another record: nothing is written for them. */
+  readonly touched?: readonly Topic[];
 }
 
 export interface Flush {

@@ -54,6 +54,15 @@ export class MemoryDirectory implements Directory {
     return this.#ask((parts) => membersIn(parts, topic, page));
   }
 
+  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
+    return this.#ask(() => {
+      const { state, node, local } = this.#place;
+      // A place keeps what it has written when its lease ends.
+      const entries: Entries | undefined = state === 'up' ? this.#cluster.get(process)?.written : local;
+      return state === 'up' || process === node.process ? [...(entries?.members(topic).keys() ?? [])] : [];
+    });
+  }
+
   records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
     return this.#ask((parts) => {
       const found = parts.flatMap(({ entries }) => recordsIn(entries, connectionIds));
@@ -98,12 +107,11 @@ export class MemoryDirectory implements Directory {
 
   #flush(dirty: Dirty): Flush {
     const version = ++this.#place.flushes;
-    const touched = [...dirty.topics.keys()];
     // Nobody can ask who watches, and what is not written now is written, with everything else, when the link is back.
-    if (this.#place.state !== 'up') return { version, watched: new Set(touched) };
+    if (this.#place.state !== 'up') return { version, watched: dirty.touched };
     this.#place.written.write(dirty, this.#place.local, version);
     const watchers = [...this.#cluster.values()].filter((place) => place.leased && place.watches.size > 0);
-    return { version, watched: new Set(touched.filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
+    return { version, watched: new Set([...dirty.touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
   }
 
   #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {

@@ -14,12 +14,16 @@ interface Ids {
   keys(): Iterable<string>;
 }
 
-/** The changes of one flush: for each topic the connections that may have come or gone, and all connections. */
+/** The changes of one flush. */
 export class Dirty {
+  /** For each topic the connections that may have come or gone. */
   readonly topics = new Map<Topic, (readonly string[])[]>();
   readonly connections = new Set<string>();
+  /** Every topic whose watchers are concerned. */
+  readonly touched = new Set<Topic>();
 
-  add({ topics, connections }: Change): void {
+  add({ topics, connections, touched = [] }: Change): void {
+    for (const topic of [...topics, ...touched]) this.touched.add(topic);
     for (const topic of topics) {
       const lists = this.topics.get(topic);
       if (lists) lists.push(connections);
@@ -72,8 +76,8 @@ export class WrittenEntries implements Entries {
   /** A join costs the same in a topic of ten and of ten thousand. */
   #updateTopic(topic: Topic, lists: readonly (readonly string[])[], members: Ids): void {
     const written = this.#topics.get(topic);
-    const touched = lists.reduce((sum, list) => sum + list.length, 0);
-    if (!written || touched >= members.size) return this.#writeTopic(topic, members);
+    const changes = lists.reduce((sum, list) => sum + list.length, 0);
+    if (!written || changes >= members.size) return this.#writeTopic(topic, members);
     for (const list of lists) {
       for (const connectionId of list) {
         if (members.has(connectionId)) written.add(connectionId);

@@ -148,6 +148,8 @@ export class MemoryPlace {
       this.#missed = 0;
       this.#inbox.put(() => this.#observer.up({ ms }));
       if (lost > 0) this.#inbox.put(() => this.#observer.gap({ lost, ms }));
+      // Nobody was told of what changed meanwhile: the others have to hear that it is back.
+      for (const other of this.#cluster.values()) if (other.#state !== 'down') other.#known.delete(this.node.process);
       this.#enter();
     }
   }
