@@ -1,1 +1,11 @@
-export {};
+export { createHubConnection, type HubConnectionOptions, type Logger } from './create-hub-connection.ts';
+export type { HubCalls, HubConnection, Results } from './hub-connection.ts';
+export type { CallOptions } from './calls.ts';
+export type { ConnectionEvents, ConnectionState } from './connection-state.ts';
+export type { AccessToken } from './connector.ts';
+export type { Network, OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
+export { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
+export { webSockets } from './web-sockets.ts';
+// What a contract and its errors need, so that an application can do with one import.
+export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
+export type { AnyHublineError, Codec, Contract, ErrorCode, ErrorDetails, HubInput, HubOutput, StandardSchema } from '@hubline/protocol';

@@ -1,0 +1,200 @@
+import {
+  asError,
+  HublineError,
+  jsonCodec,
+  validate,
+  type Codec,
+  type Contract,
+  type Implementation,
+  type StandardSchema,
+} from '@hubline/protocol';
+import { EventEmitter } from 'eventemitter3';
+import { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
+import type { Call, CallOptions, Calls } from './calls.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { ConnectionLoop } from './connection-loop.ts';
+import type { ConnectionEvents, ConnectionState } from './connection-state.ts';
+import type { AccessToken } from './connector.ts';
+import type { HubCalls, HubConnection, Results } from './hub-connection.ts';
+import { methodProxy } from './method-proxy.ts';
+import { Receivers } from './receivers.ts';
+import type { Network, Transport } from './transport.ts';
+import { onWake } from './wake.ts';
+import { webSockets } from './web-sockets.ts';
+
+/** Takes a line per change of state (`info`, `warn` while reconnecting, `error` when closed by a failure). `console` is one. */
+export interface Logger {
+  info(message: string, ...details: unknown[]): void;
+  warn(message: string, ...details: unknown[]): void;
+  error(message: string, ...details: unknown[]): void;
+}
+
+export interface HubConnectionOptions<H, R> extends Network {
+  /** Gives the token for each attempt; asked once more, with `fresh`, when the server refused it. Default: no token. */
+  readonly accessToken?: AccessToken;
+  /** How to come back: a policy, the options of `backoff`, or false for never. Default: for ever, with full jitter. */
+  readonly reconnect?: ReconnectPolicy | BackoffOptions | false;
+  /** What the server may call, from the first message on. More can be added with `receive`. */
+  readonly receiver?: Implementation<R>;
+  /** Checks what comes back. */
+  readonly results?: Results<H>;
+  /** In no order: the server's decides. Default `[webSockets()]`. */
+  readonly transports?: readonly Transport[];
+  /** Saves a request where the first transport is WebSockets; there is then no connection id, and no redirect. Default false. */
+  readonly skipNegotiation?: boolean;
+  /** The time for each call, unless `with` says otherwise. Default 30,000; `Infinity` for no end. */
+  readonly callTimeoutMs?: number;
+  /** A ping is sent when nothing was for so long. Default 15,000. Less than half of the server's client time-out. */
+  readonly keepAliveMs?: number;
+  /** The connection is lost when nothing came for so long. Default 30,000: at least twice the server's keep-alive. */
+  readonly serverTimeoutMs?: number;
+  /** The time for each step of an attempt: negotiation, opening the transport, handshake. Default 15,000. */
+  readonly startTimeoutMs?: number;
+  /** Default `jsonCodec`. */
+  readonly protocol?: Codec;
+  /** Default: silence. */
+  readonly logger?: Logger;
+}
+
+/** What tests bring along; everybody else gets the real one. */
+export interface Surroundings {
+  readonly clock?: Clock;
+  readonly onWake?: (wake: () => void) => () => void;
+}
+
+/**
+ * A connection to the hub of a contract. Has no effect before `start()`.
+ *
+ *     const connection = createHubConnection(chat, "/hubs/chat", { receiver: { said: (message) => show(message) } });
+ *     await connection.start();
+ *     await connection.invoke.say("lobby", "hi");
+ *
+ * @param url Relative ones are resolved against the page's or worker's address. Its query is kept.
+ */
+export function createHubConnection<H, R, A>(
+  contract: Contract<H, R, A>,
+  url: string | URL,
+  options: HubConnectionOptions<NoInfer<H>, NoInfer<R>> = {},
+): HubConnection<H, R> {
+  return connectionIn({}, contract, { ...options, url });
+}
+
+/** The composition root: the one place that knows every part, and every default. */
+export function connectionIn<H, R, A>(
+  { clock = systemClock, onWake: wakes = onWake }: Surroundings,
+  { name }: Contract<H, R, A>,
+  options: HubConnectionOptions<H, R> & { readonly url: string | URL },
+): HubConnection<H, R> {
+  const {
+    reconnect = {},
+    receiver = {},
+    results = {},
+    transports = [webSockets()],
+    skipNegotiation = false,
+    callTimeoutMs = 30_000,
+    keepAliveMs = 15_000,
+    serverTimeoutMs = 30_000,
+    startTimeoutMs = 15_000,
+    protocol: codec = jsonCodec,
+    logger,
+  } = options;
+  const events = new EventEmitter();
+  const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): void => void events.emit(event, ...args);
+  const report = (thrown: unknown): void => {
+    logger?.error(`${name}: background failure`, thrown);
+    emit('error', asError(thrown));
+  };
+  const receivers = new Receivers(report);
+  receivers.add(receiver);
+
+  const entered = (state: ConnectionState, before: ConnectionState): void => {
+    const level =
+      state.name === 'reconnecting' ? 'warn'
+      : state.name === 'closed' && state.cause ? 'error'
+      : 'info';
+    logger?.[level](`${name}: ${state.name}`, state);
+    emit('state', state);
+    if (state.name === 'reconnecting' && before.name === 'connected') emit('reconnecting', state.cause);
+    if (state.name === 'connected' && before.name === 'reconnecting') emit('reconnected', state.connectionId);
+    if (state.name === 'closed') emit('closed', state.cause);
+  };
+  const policy: ReconnectPolicy =
+    reconnect === false ? { nextDelayMs: () => null }
+    : 'nextDelayMs' in reconnect ? reconnect
+    : backoff(reconnect);
+  const loop = new ConnectionLoop({
+    ...options,
+    codec,
+    transports,
+    skipNegotiation,
+    keepAliveMs,
+    serverTimeoutMs,
+    startTimeoutMs,
+    clock,
+    policy,
+    receivers,
+    report,
+    entered,
+    onWake: wakes,
+  });
+
+  /** @throws HublineError `connection_lost`: nothing is queued for a connection that may never come. */
+  const callsFor = (method: string): Calls => {
+    const calls = loop.session?.calls;
+    if (!calls)
+      throw new HublineError('connection_lost', "Cannot send data if the connection is not in the 'Connected' State.", { method });
+    return calls;
+  };
+  const schemaOf = (method: string): StandardSchema<never> | undefined =>
+    Object.hasOwn(results, method) ? (results as Readonly<Record<string, StandardSchema<never>>>)[method] : undefined;
+  const checked = (method: string, value: unknown): unknown => {
+    const schema = schemaOf(method);
+    return schema ? validate(schema, value, { code: 'invalid_result', method }) : value;
+  };
+
+  const invoke = async (call: Call): Promise<unknown> =>
+    checked(call.method, await callsFor(call.method).invoke({ timeoutMs: callTimeoutMs, ...call }));
+  const send = (call: Call): void => {
+    try {
+      callsFor(call.method).send(call);
+    } catch (error) {
+      emit('lost', { method: call.method, error: asError(error) });
+    }
+  };
+  async function* stream(call: Call): AsyncGenerator<unknown> {
+    for await (const item of callsFor(call.method).stream(call)) yield checked(call.method, item);
+  }
+  const callsWith = (callOptions: CallOptions): HubCalls<H> =>
+    ({
+      invoke: methodProxy((method, args) => invoke({ ...callOptions, method, args })),
+      send: methodProxy((method, args) => send({ ...callOptions, method, args })),
+      stream: methodProxy((method, args) => stream({ ...callOptions, method, args })),
+    }) as HubCalls<H>;
+
+  const stop = (): Promise<void> => loop.stop();
+  return {
+    ...callsWith({}),
+    get state() {
+      return loop.state;
+    },
+    start: ({ signal } = {}) => loop.start(signal),
+    stop,
+    [Symbol.asyncDispose]: stop,
+    with: callsWith,
+    call: (method, args = [], callOptions = {}) => invoke({ ...callOptions, method, args }),
+    receive: (more) => receivers.add(more),
+    on(event, listener) {
+      // A listener that throws must not stop what it listens to.
+      const guarded = (...args: ConnectionEvents[typeof event]): void => {
+        try {
+          listener(...args);
+        } catch (error) {
+          if (event === 'error') logger?.error(`${name}: background failure`, error);
+          else report(error);
+        }
+      };
+      events.on(event, guarded);
+      return () => void events.off(event, guarded);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import type { Args, CallName, Calling, Implementation, Output, StandardSchema, StreamName, Name } from '@hubline/protocol';
+import type { CallOptions } from './calls.ts';
+import type { ConnectionEvents, ConnectionState } from './connection-state.ts';
+
+/** A hub's methods, in the three ways to call them. Calls without a connection fail at once: nothing is queued. */
+export interface HubCalls<H> {
+  /**
+   * Calls and waits for the result. Streams among the arguments are uploaded. Rejects with the server's error
+   * (`hub_error`, `unauthorized`, `unknown_method`, `invalid_arguments`, `internal` …), `connection_lost`, `call_timeout`,
+   * `cancelled`, `not_encodable`, or `invalid_result` where `results` has a schema.
+   */
+  readonly invoke: { readonly [K in CallName<H>]: (...args: Args<H[K]>) => Promise<Output<H[K]>> };
+  /** Calls and does not wait: no result, no error. What cannot be sent is the event `lost`. */
+  readonly send: Calling<H, CallName<H>, void>;
+  /** A stream. The call is sent when the first item is asked for; leaving the loop cancels it on the server. */
+  readonly stream: { readonly [K in StreamName<H>]: (...args: Args<H[K]>) => AsyncIterable<Output<H[K]>> };
+}
+
+/** A typed connection to one hub. Made by `createHubConnection`. */
+export interface HubConnection<H, R> extends HubCalls<H>, AsyncDisposable {
+  readonly state: ConnectionState;
+  /**
+   * Connects; settles with the first connection, or rejects with why there is none: `unauthorized`, `forbidden`,
+   * `negotiation_failed`, `timed_out`, or `cancelled` by the signal or `stop()`. While started, it gives the same promise.
+   */
+  start(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Says goodbye, and settles when the socket is closed. Never rejects; idempotent; `start()` begins anew. */
+  stop(): Promise<void>;
+  /** The same methods with a signal and a time limit. */
+  with(options: CallOptions): HubCalls<H>;
+  /** Calls a method that the contract does not have. */
+  call(method: string, args?: readonly unknown[], options?: CallOptions): Promise<unknown>;
+  /**
+   * Adds what the server may call: functions of a plain object, matched without case. Several may hear one event; exactly
+   * one may give a result. Returns its undo.
+   */
+  receive(receiver: Implementation<R>): () => void;
+  /** Returns its undo. */
+  on<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void;
+}
+
+/** Schemas (zod, valibot, arktype …) for what comes back: a method's result, or each item of its stream. */
+export type Results<H> = { readonly [K in Name<H>]?: StandardSchema<unknown, Output<H[K]>> };

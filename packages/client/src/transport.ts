@@ -1,0 +1,49 @@
+import type { TransportName, Wire } from '@hubline/protocol';
+
+/** An open pipe. There is no "opening" pipe: see {@link Transport}. */
+export interface Pipe {
+  /** Hands over encoded messages. Never throws: a broken pipe is reported once, through `closed`. */
+  send(wire: Wire): void;
+  /** Starts closing. Idempotent. */
+  close(): void;
+  /** Settles exactly once, soon after `close`, whoever closed it. Never rejects. */
+  readonly closed: Promise<PipeEnd>;
+  /** Bytes that were sent and have not left yet. */
+  readonly bufferedAmount: number;
+}
+
+export interface PipeEnd {
+  /** The WebSocket close code, where there is one. */
+  readonly closeCode?: number;
+  readonly reason?: string;
+}
+
+/** What the user may replace in the environment. */
+export interface Network {
+  readonly fetch?: typeof globalThis.fetch;
+  /** Constructs like the browser's; in Node it is given `{ headers }` as its second argument, as `ws` and undici take it. */
+  readonly WebSocket?: new (url: string, options?: never) => WebSocket;
+  /** Sent where the environment lets us: everywhere but on a browser's WebSocket. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether cookies go to another origin. Default true, as in SignalR. */
+  readonly withCredentials?: boolean;
+}
+
+export interface OpenRequest extends Network {
+  /** Where to connect: http or https, with everything in its query but the token. */
+  readonly url: URL;
+  readonly token: string | undefined;
+  readonly format: 'text' | 'binary';
+  /** Calls the opening off: the transport MUST then reject, keep nothing open and never call `receive` again. */
+  readonly signal: AbortSignal;
+  /** Bound before the first byte, so nothing can be missed. */
+  receive(wire: Wire): void;
+}
+
+/** A way to reach a server. A value: who does not pass one does not ship it. */
+export interface Transport {
+  /** Its name in negotiate's answer. */
+  readonly name: TransportName;
+  /** @throws HublineError `unauthorized`, `forbidden` or `negotiation_failed` */
+  open(request: OpenRequest): Promise<Pipe>;
+}

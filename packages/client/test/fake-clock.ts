@@ -1,0 +1,44 @@
+import type { Clock } from '../src/clock.ts';
+
+/** Time that only moves when the test says so. */
+export class FakeClock implements Clock {
+  #now = 1_000_000;
+  readonly #timers = new Set<{ readonly at: number; readonly act: () => void }>();
+
+  now = (): number => this.#now;
+
+  after = (ms: number, act: () => void): (() => void) => {
+    const timer = { at: this.#now + ms, act };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  };
+
+  /** Timers that would still fire. */
+  get size(): number {
+    return this.#timers.size;
+  }
+
+  /** How long until the next timer. */
+  get nextMs(): number {
+    return Math.min(...[...this.#timers].map(({ at }) => at)) - this.#now;
+  }
+
+  /** Runs every timer that falls due, in order, each at its time. */
+  advance(ms: number): void {
+    const until = this.#now + ms;
+    for (;;) {
+      const [next] = [...this.#timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
+      if (!next) break;
+      this.#now = Math.max(this.#now, next.at);
+      this.#timers.delete(next);
+      next.act();
+    }
+    this.#now = until;
+  }
+
+  /** A machine that slept: time has passed, and only then the timers run, all of them late. */
+  oversleep(ms: number): void {
+    this.#now += ms;
+    this.advance(0);
+  }
+}

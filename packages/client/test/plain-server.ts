@@ -1,0 +1,197 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { WebSocket, WebSocketServer } from 'ws';
+
+/** What a client sends, unchecked: the server under a test says what it has heard. */
+export type Heard = Readonly<Record<string, unknown>> & { readonly type: number };
+
+/** One client as the server sees it. */
+export interface Client {
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly heard: Heard[];
+  readonly handshake: Readonly<Record<string, unknown>>;
+  send(...messages: object[]): void;
+  /** Cuts the line: no close frame. */
+  drop(): void;
+  close(code: number): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** What happens after the handshake: once, then for each message. */
+export type Behaviour = (client: Client) => ((message: Heard) => void) | void;
+
+export interface Asked {
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  readonly method: string;
+}
+
+export interface PlainServerOptions {
+  /** One per connection; the last stays. Default {@link echoes}. */
+  readonly behaves?: Behaviour | readonly Behaviour[];
+  /** Answers the n-th negotiate, from 0: a status, or a body. */
+  readonly negotiates?: (asked: Asked, n: number) => number | object | undefined;
+  /** Refuses the n-th upgrade with a status, from 0. */
+  readonly upgrades?: (asked: Asked, n: number) => number | undefined;
+  /** The handshake's answer; null: none. */
+  readonly shakes?: (request: Readonly<Record<string, unknown>>, n: number) => object | string | null;
+}
+
+const END = '\u001e';
+
+/** A server that speaks SignalR as the documents have it, and has never heard of Hubline. */
+export class PlainServer implements AsyncDisposable {
+  readonly negotiated: Asked[] = [];
+  readonly upgraded: Asked[] = [];
+  readonly clients: Client[] = [];
+  readonly #http;
+  readonly #sockets;
+  readonly #options: PlainServerOptions;
+
+  private constructor(options: PlainServerOptions) {
+    this.#options = options;
+    this.#http = createServer((request, response) => {
+      const asked = askedBy(request);
+      if (!asked.url.pathname.endsWith('/negotiate')) return void response.writeHead(404).end();
+      const n = this.negotiated.push(asked) - 1;
+      const answer = options.negotiates?.(asked, n) ?? offer(n);
+      if (typeof answer === 'number') response.writeHead(answer).end('refused');
+      else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    });
+    this.#sockets = new WebSocketServer({ noServer: true });
+    this.#http.on('upgrade', (request, socket, head) => {
+      const asked = askedBy(request);
+      const n = this.upgraded.push(asked) - 1;
+      const refusal = options.upgrades?.(asked, n);
+      if (refusal) return void socket.end(`HTTP/1.1 ${refusal} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+      this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#serve(webSocket, asked));
+    });
+  }
+
+  static async start(options: PlainServerOptions = {}): Promise<PlainServer> {
+    const server = new PlainServer(options);
+    await new Promise<void>((resolve) => server.#http.listen(0, '127.0.0.1', resolve));
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}/hub`;
+  }
+  /** Sockets that are open now. */
+  get open(): number {
+    return this.#sockets.clients.size;
+  }
+  get last(): Client {
+    const client = this.clients.at(-1);
+    if (!client) throw new Error('Nobody has connected yet.');
+    return client;
+  }
+
+  #serve(socket: WebSocket, asked: Asked): void {
+    const { behaves = echoes, shakes = () => ({}) } = this.#options;
+    const behaviours = Array.isArray(behaves) ? (behaves as readonly Behaviour[]) : [behaves as Behaviour];
+    let client: Client | undefined;
+    let react: ReturnType<Behaviour>;
+    socket.on('message', (data) => {
+      for (const record of String(data).split(END).slice(0, -1)) {
+        const message = JSON.parse(record) as Heard;
+        if (client) {
+          client.heard.push(message);
+          react?.(message);
+          continue;
+        }
+        const n = this.clients.length;
+        const answer = shakes(message, n);
+        client = clientOf(socket, asked, message);
+        this.clients.push(client);
+        if (answer === null) continue;
+        socket.send(typeof answer === 'string' ? answer : JSON.stringify(answer) + END);
+        react = behaviours[Math.min(n, behaviours.length - 1)]?.(client);
+      }
+    });
+    socket.on('error', () => socket.terminate());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets.clients) socket.terminate();
+    this.#http.closeAllConnections();
+    await new Promise((resolve) => this.#http.close(resolve));
+    await setImmediate();
+  }
+}
+
+function askedBy(request: IncomingMessage): Asked {
+  return { url: new URL(request.url ?? '/', 'http://plain.test'), headers: request.headers, method: request.method ?? '' };
+}
+
+function clientOf(socket: WebSocket, { url, headers }: Asked, handshake: Heard): Client {
+  return {
+    url,
+    headers,
+    handshake,
+    heard: [],
+    send: (...messages) => socket.send(messages.map((message) => JSON.stringify(message) + END).join('')),
+    drop: () => socket.terminate(),
+    close: (code) => socket.close(code),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+  };
+}
+
+/** What a plain server offers to the n-th client. */
+export const offer = (n: number, more: object = {}): object => ({
+  negotiateVersion: 1,
+  connectionId: `id-${n}`,
+  connectionToken: `token-${n}`,
+  availableTransports: [{ transport: 'WebSockets', transferFormats: ['Text', 'Binary'] }],
+  ...more,
+});
+
+/** Answers calls with their arguments, streams each argument as an item, and sums uploads. */
+export const echoes: Behaviour = (client) => {
+  const uploads = new Map<string, { readonly call: Heard; readonly items: unknown[]; open: number }>();
+  return (message) => {
+    const invocationId = message.invocationId as string;
+    if (message.type === 1 && message.streamIds) {
+      const streamIds = message.streamIds as string[];
+      const upload = { call: message, items: [], open: streamIds.length };
+      for (const id of streamIds) uploads.set(id, upload);
+    } else if (message.type === 1 && invocationId) {
+      client.send({ type: 3, invocationId, result: message.arguments });
+    } else if (message.type === 2) {
+      uploads.get(invocationId)?.items.push(message.item);
+    } else if (message.type === 3) {
+      const upload = uploads.get(invocationId);
+      if (!upload || --upload.open > 0) return;
+      const { call, items } = upload;
+      client.send({ type: 3, invocationId: call.invocationId, ...(message.error ? { error: message.error } : { result: items }) });
+    } else if (message.type === 4) {
+      client.send(...(message.arguments as unknown[]).map((item) => ({ type: 2, invocationId, item })), { type: 3, invocationId });
+    } else if (message.type === 5) {
+      client.send({ type: 3, invocationId });
+    }
+  };
+};
+
+/** Shakes hands and says nothing more. */
+export const silent: Behaviour = () => {};
+
+/** Shakes hands and is gone. */
+export const drops: Behaviour = (client) => client.drop();
+
+/** Shakes hands and closes as a server does on purpose. */
+export const closes =
+  (close: object): Behaviour =>
+  (client) =>
+    client.send({ type: 7, ...close });
+
+/** Answers every call with a completion of this shape. */
+export const answers =
+  (completion: object): Behaviour =>
+  (client) =>
+  ({ type, invocationId }) => {
+    if (invocationId && (type === 1 || type === 4)) client.send({ type: 3, invocationId, ...completion });
+  };
