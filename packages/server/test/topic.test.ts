@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { allTopic, attributeTopic, encodeName, groupTopic, nameIn, topicPrefix, userTopic } from '../src/backplane/index.ts';
+
+/** Any well-formed string, with the characters that mean something to topics, keys and patterns often among them. */
+const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: fc.constantFrom(...':%={}" a\u{1f600}\n') }));
+const value = fc.oneof(name, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean());
+
+describe('topic', () => {
+  it('reads well for plain names', () => {
+    expect(allTopic('chat')).toBe('chat:all');
+    expect(groupTopic('chat', 'lobby-1.a_B')).toBe('chat:group:lobby-1.a_B');
+    expect(userTopic('chat', 'alice')).toBe('chat:user:alice');
+    expect(attributeTopic('chat', 'role', 'admin')).toBe('chat:attribute:role=%22admin%22');
+  });
+
+  it('holds only ASCII, and no space, brace or control character, whatever the names are', () => {
+    fc.assert(
+      fc.property(name, name, value, (hub, inner, attribute) => {
+        const topics = [allTopic(hub), groupTopic(hub, inner), userTopic(hub, inner), attributeTopic(hub, inner, attribute)];
+        for (const topic of topics) expect(topic).toMatch(/^[!-z|~]+$/);
+      }),
+    );
+  });
+
+  it('gives every hub, kind and name a string of its own', () => {
+    const makers = [
+      (hub: string) => ['all', hub, allTopic(hub)],
+      (hub: string, inner: string) => ['group', hub, inner, groupTopic(hub, inner)],
+      (hub: string, inner: string) => ['user', hub, inner, userTopic(hub, inner)],
+      (hub: string, inner: string, attribute: unknown) => [
+        ...['attribute', hub, inner, JSON.stringify(attribute)],
+        attributeTopic(hub, inner, attribute),
+      ],
+    ];
+    const made = fc.tuple(fc.constantFrom(...makers), name, name, value).map(([make, ...names]) => make(...names));
+    fc.assert(
+      fc.property(made, made, (a, b) => {
+        expect(a.at(-1) === b.at(-1)).toBe(JSON.stringify(a.slice(0, -1)) === JSON.stringify(b.slice(0, -1)));
+      }),
+    );
+  });
+
+  it('keeps the case of names', () => {
+    expect(new Set(['lobby', 'Lobby', 'LOBBY'].map((group) => groupTopic('chat', group))).size).toBe(3);
+  });
+
+  it('keeps the type of an attribute', () => {
+    const topics = [1, '1', true, 'true'].map((attribute) => attributeTopic('chat', 'level', attribute));
+    expect(new Set(topics).size).toBe(4);
+  });
+
+  it('begins with the prefix of its kind, behind which the name is found again', () => {
+    fc.assert(
+      fc.property(name, name, (hub, inner) => {
+        const prefix = topicPrefix(hub, 'group');
+        const topic = groupTopic(hub, inner);
+        expect(topic.startsWith(prefix)).toBe(true);
+        expect(nameIn(topic, prefix)).toBe(inner);
+        expect(userTopic(hub, inner).startsWith(prefix)).toBe(false);
+      }),
+    );
+  });
+
+  it('begins with the prefix of no other hub', () => {
+    fc.assert(
+      fc.property(name, name, name, (hub, other, inner) => {
+        expect(groupTopic(hub, inner).startsWith(topicPrefix(other, 'group'))).toBe(hub === other);
+      }),
+    );
+  });
+
+  it('refuses half of a surrogate pair, which has no encoding', () => {
+    for (const broken of ['\ud800', 'a\udc00', '\udc00\ud800']) {
+      expect(() => encodeName(broken)).toThrow(expect.objectContaining({ code: 'invalid_option', details: { option: 'name' } }));
+      expect(() => groupTopic('chat', broken)).toThrow(expect.objectContaining({ code: 'invalid_option' }));
+    }
+  });
+});
