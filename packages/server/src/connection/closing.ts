@@ -1,0 +1,46 @@
+import { isHublineError } from '@hubline/protocol';
+
+/** Why a connection ended: what `disconnected` is told. */
+export type CloseReason =
+  /** The client said goodbye; `error` is what it said. */
+  | { readonly code: 'normal'; readonly error?: Error }
+  /** The pipe broke without a goodbye. */
+  | { readonly code: 'network'; readonly error?: Error }
+  /** The client was silent for too long. */
+  | { readonly code: 'timeout'; readonly error: Error }
+  /** The server ended it: `disconnect`. */
+  | { readonly code: 'kicked'; readonly error: Error }
+  /** The server is going away. */
+  | { readonly code: 'shutdown'; readonly error: Error }
+  /** The client broke the protocol or one of its limits. */
+  | { readonly code: 'protocol'; readonly error: Error }
+  /** The client did not take what it was sent. */
+  | { readonly code: 'slow_consumer'; readonly error: Error }
+  /** The server failed: `connected` threw. */
+  | { readonly code: 'failed'; readonly error: Error };
+
+interface Ending {
+  /** What the client is told, if it is still there: whether to come back. */
+  readonly goodbye: false | { readonly allowReconnect: boolean };
+  /** RFC 6455, 7.4.1. */
+  readonly webSocketCode: number;
+}
+
+/** One row a reason: what the client is told, and what it does next. */
+export const ENDINGS: Record<CloseReason['code'], Ending> = {
+  normal: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
+  network: { goodbye: false, webSocketCode: 1006 },
+  timeout: { goodbye: { allowReconnect: true }, webSocketCode: 1000 },
+  kicked: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
+  shutdown: { goodbye: { allowReconnect: true }, webSocketCode: 1001 },
+  protocol: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
+  slow_consumer: { goodbye: false, webSocketCode: 1006 }, // it takes nothing, so it would not take a goodbye
+  failed: { goodbye: { allowReconnect: false }, webSocketCode: 1011 },
+};
+
+/** What the Close message says. An error of ours is meant to be read; any other only where details are asked for. */
+export function closeText({ error, code }: CloseReason, detailedErrors: boolean): string | undefined {
+  if (!error || code === 'normal' || code === 'shutdown') return undefined;
+  const text = 'Connection closed with an error.';
+  return detailedErrors || isHublineError(error) ? `${text} ${error.name}: ${error.message}` : text;
+}

@@ -1,0 +1,111 @@
+import { Header, HublineError, MessageType, type Completion, type ErrorCode, type Invocation, type StreamInvocation } from '@hubline/protocol';
+import type { Upload } from './upload.ts';
+
+/** What the client is told of a call that failed. */
+export interface Failure {
+  /** SignalR's text. */
+  readonly text: string;
+  readonly code: ErrorCode;
+  readonly details?: object;
+}
+
+/** What a call needs of its connection. */
+export interface CallPort {
+  /** @throws HublineError `not_encodable` */
+  send(message: Completion | { readonly type: typeof MessageType.StreamItem; readonly invocationId: string; readonly item: unknown }): void;
+  /** Undefined where the client keeps up. */
+  whenWritable(): Promise<void> | undefined;
+  /** The call no longer holds its turn: the next may start. */
+  started(call: IncomingCall): void;
+  ended(call: IncomingCall): void;
+}
+
+/** One call of a client, from its arrival to its completion. */
+export class IncomingCall {
+  readonly message: Invocation | StreamInvocation;
+  readonly uploads: readonly Upload[];
+  readonly #port: CallPort;
+  /** Items that the client still has room for. A client that does not count takes what comes. */
+  #credit: number;
+  #granted: (() => void) | undefined;
+  #abort: AbortController | undefined;
+  #cancelled: Error | undefined;
+  #ended = false;
+
+  constructor(message: Invocation | StreamInvocation, uploads: readonly Upload[], port: CallPort) {
+    this.message = message;
+    this.uploads = uploads;
+    this.#port = port;
+    const credit = Number(message.headers?.[Header.credit]);
+    this.#credit = Number.isSafeInteger(credit) && credit > 0 ? credit : Infinity;
+  }
+
+  get id(): string | undefined {
+    return this.message.invocationId;
+  }
+  get isStream(): boolean {
+    return this.message.type === MessageType.StreamInvocation;
+  }
+  get isOver(): boolean {
+    return this.#ended || this.#cancelled !== undefined;
+  }
+
+  /** Aborts when the client cancels, or is gone. Made when somebody asks for it: most methods do not. */
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController();
+      if (this.#cancelled) this.#abort.abort(this.#cancelled);
+    }
+    return this.#abort.signal;
+  }
+
+  cancel(reason: Error): void {
+    this.#cancelled ??= reason;
+    this.#abort?.abort(this.#cancelled);
+    this.#granted?.();
+  }
+
+  grant(credit: number): void {
+    this.#credit += credit;
+    this.#granted?.();
+  }
+
+  started(): void {
+    this.#port.started(this);
+  }
+
+  /** Undefined where the next item may be sent now; otherwise settles when it may, or the call is over. */
+  whenRoom(): Promise<void> | undefined {
+    if (this.#credit > 0 || this.isOver) return this.#port.whenWritable();
+    return new Promise((resolve) => (this.#granted = resolve));
+  }
+
+  /** @throws HublineError `not_encodable` */
+  item(item: unknown): void {
+    if (this.#ended || this.id === undefined) return;
+    this.#credit--;
+    this.#port.send({ type: MessageType.StreamItem, invocationId: this.id, item: item ?? null });
+  }
+
+  /** @throws HublineError `not_encodable`; the call is then still to be failed. */
+  complete(...result: [] | [unknown]): void {
+    // A method without a result answers null, as SignalR does; a stream's end carries none.
+    this.#end(result.length > 0 ? { result: result[0] ?? null } : {});
+  }
+
+  fail({ text, code, details }: Failure): void {
+    const headers = { [Header.code]: code, ...(details ? { [Header.details]: JSON.stringify(details) } : {}) };
+    this.#end({ headers, error: text });
+  }
+
+  #end(outcome: Pick<Completion, 'headers' | 'result' | 'error'>): void {
+    if (this.#ended) return;
+    if (this.id !== undefined) this.#port.send({ type: MessageType.Completion, invocationId: this.id, ...outcome });
+    this.#ended = true;
+    for (const upload of this.uploads) upload.discard();
+    this.#port.ended(this);
+  }
+}
+
+export const cancelledByClient = (method: string): HublineError<'cancelled'> =>
+  new HublineError('cancelled', `The caller of '${method}' has cancelled it.`, { method });

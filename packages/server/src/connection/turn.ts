@@ -1,0 +1,29 @@
+import { Batch } from '../transports/index.ts';
+
+/** Whatever has something to write at the end of the turn. */
+export interface Flushable {
+  flush(): void;
+}
+
+/** Collects what is sent in one turn of the event loop, so that each socket is written to once. */
+export class Turn {
+  #waiting: Flushable[] = [];
+  #start = new Batch();
+
+  /** The empty list that everybody's messages of this turn grow from: who shares it shares the bytes. */
+  get start(): Batch {
+    return this.#start;
+  }
+
+  /** `setImmediate` runs when all that arrived together has been handled, promises included. */
+  add(flushable: Flushable): void {
+    if (this.#waiting.push(flushable) === 1) setImmediate(this.#end);
+  }
+
+  readonly #end = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#start = new Batch();
+    for (const flushable of waiting) flushable.flush();
+  };
+}

@@ -1,0 +1,163 @@
+import { HublineError } from '@hubline/protocol';
+import type { ProcessId } from '../backplane/index.ts';
+import type { Clock } from '../connection/index.ts';
+import { Queue, type Census, type Nodes } from '../presence/index.ts';
+import type { Selector } from '../membership/index.ts';
+import type { Asks, Question } from './asks.ts';
+import type { ClientAnswers } from './client-asker.ts';
+import { outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
+
+/** How everybody answered: awaited, all of it; iterated, as it comes. Leaving the loop gives up on the others. */
+export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<readonly Outcome<T>[]> {
+  /** Nodes whose clients could not even be named. Settles with the last outcome. */
+  readonly missingNodes: Promise<readonly string[]>;
+}
+
+export interface CollectionOptions {
+  readonly asks: Asks;
+  readonly census: Census;
+  readonly nodes: Nodes;
+  readonly clock: Clock;
+  readonly selector: Selector;
+  readonly method: string;
+  readonly question: () => Question;
+  /** The processes to ask, and the nodes that are missing among them. */
+  readonly processes: () => Promise<{ readonly value: Iterable<ProcessId>; readonly missing: readonly string[] }>;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Part {
+  readonly nodeId: string;
+  readonly giveUp: () => void;
+  /** Whom the node asked and who has not answered. Undefined until it has said so. */
+  unsettled: Set<string> | undefined;
+}
+
+/** One call to many clients: every client of every node ends with exactly one outcome, at the deadline at the latest. */
+export class Collection<T> implements Outcomes<T> {
+  readonly missingNodes: Promise<readonly string[]>;
+  readonly #options: CollectionOptions;
+  readonly #parts = new Map<ProcessId, Part>();
+  readonly #outcomes: Outcome<T>[] = [];
+  readonly #queue = new Queue<Outcome<T>>();
+  readonly #missing = new Set<string>();
+  readonly #done: Promise<void>;
+  #settle!: (error?: Error) => void;
+  #isDone = false;
+
+  constructor(options: CollectionOptions) {
+    this.#options = options;
+    this.#done = new Promise((resolve, reject) => (this.#settle = (error) => (error ? reject(error) : resolve())));
+    this.#done.catch(() => undefined); // told to whoever awaits or iterates
+    this.missingNodes = this.#done.then(() => [...this.#missing]);
+    this.missingNodes.catch(() => undefined); // likewise
+    void this.#run();
+  }
+
+  then<A = readonly Outcome<T>[], B = never>(
+    onFulfilled?: ((outcomes: readonly Outcome<T>[]) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#done.then(() => this.#outcomes).then(onFulfilled, onRejected);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Outcome<T>, void, undefined> {
+    try {
+      yield* this.#queue.drain();
+    } finally {
+      this.giveUp();
+    }
+  }
+
+  /** Nobody wants the rest. */
+  giveUp(): void {
+    this.#end(new HublineError('cancelled', `The call of '${this.#options.method}' was given up.`, { method: this.#options.method }));
+  }
+
+  async #run(): Promise<void> {
+    const { signal, clock, timeoutMs } = this.#options;
+    const abort = (): void => this.giveUp();
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
+    const stopTimer = clock.after(timeoutMs, () => void this.#deadline());
+    try {
+      const { value, missing } = await this.#options.processes();
+      for (const node of missing) this.#missing.add(node);
+      const question = this.#options.question();
+      if (!this.#isDone) for (const process of value) this.#ask(process, question);
+      this.#endIfSettled();
+      await this.#done;
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      stopTimer();
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #ask(process: ProcessId, question: Question): void {
+    const { asks, nodes } = this.#options;
+    const giveUp = asks.ask(process, question, {
+      reply: (answers, last) => this.#answered(process, answers as ClientAnswers, last),
+      failed: (error) => void this.#partFailed(process, error.code === 'node_lost' ? 'node_lost' : 'node_silent', error.message),
+    });
+    this.#parts.set(process, { nodeId: nodes.nameOf(process), giveUp, unsettled: undefined });
+  }
+
+  #answered(process: ProcessId, { roster, settled = [] }: ClientAnswers, last: boolean): void {
+    const part = this.#parts.get(process);
+    if (!part) return;
+    if (roster) part.unsettled = new Set(roster);
+    for (const one of settled) if (part.unsettled?.delete(one.id)) this.#add(one, part.nodeId);
+    if (last) this.#parts.delete(process);
+    this.#endIfSettled();
+  }
+
+  async #deadline(): Promise<void> {
+    const text = `'${this.#options.method}' was not answered within ${this.#options.timeoutMs} ms.`;
+    await Promise.all([...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)));
+    this.#endIfSettled();
+  }
+
+  /** Nothing more comes from this process: those who have not answered get this outcome. */
+  async #partFailed(process: ProcessId, code: RejectionCode, message: string): Promise<void> {
+    const part = this.#parts.get(process);
+    if (!part) return;
+    part.giveUp();
+    const ids = part.unsettled ?? (await this.#idsOn(process, part.nodeId));
+    if (!this.#parts.delete(process)) return;
+    for (const id of ids) this.#add({ id, code, message }, part.nodeId);
+    this.#endIfSettled();
+  }
+
+  /** The node said nothing about whom it asked; the directory knows. */
+  async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
+    try {
+      return await this.#options.census.idsOn(process, this.#options.selector);
+    } catch {
+      this.#missing.add(nodeId); // the directory is away too: the node's clients cannot be named
+      return [];
+    }
+  }
+
+  #add(settled: Settled, nodeId: string): void {
+    const outcome = outcomeOf<T>(settled, nodeId);
+    this.#outcomes.push(outcome);
+    this.#queue.push(outcome);
+  }
+
+  #endIfSettled(): void {
+    if (this.#parts.size === 0) this.#end();
+  }
+
+  #end(error?: Error): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    for (const { giveUp } of this.#parts.values()) giveUp();
+    this.#parts.clear();
+    this.#queue.end(error);
+    this.#settle(error);
+  }
+}
+

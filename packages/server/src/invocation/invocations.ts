@@ -1,0 +1,166 @@
+import { HublineError, MessageType, type Codec } from '@hubline/protocol';
+import type { ProcessId } from '../backplane/index.ts';
+import { Outgoing, processOf, type Clock } from '../connection/index.ts';
+import { select, writeCopies, type Roster, type Selector } from '../membership/index.ts';
+import type { Census, Nodes } from '../presence/index.ts';
+import type { Asks, Question } from './asks.ts';
+import { ASK_CLIENTS, type AskClients } from './client-asker.ts';
+import { Collection, type Outcomes } from './collection.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface InvocationsOptions {
+  readonly self: ProcessId;
+  readonly asks: Asks;
+  readonly census: Census;
+  readonly nodes: Nodes;
+  readonly roster: Roster;
+  readonly codecs: ReadonlyMap<string, Codec>;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly attemptMs: number;
+}
+
+/** What to call, and on whom. */
+export interface ClientCall {
+  readonly hub: string;
+  readonly selector: Selector;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+export interface InvokeOptions {
+  /** For the whole call. */
+  readonly timeoutMs?: number;
+  /** `invokeOne`: for each client that is asked. */
+  readonly attemptMs?: number;
+  readonly signal?: AbortSignal;
+  /** `invokeOne`: ask everybody at once, and take the first result. */
+  readonly race?: boolean;
+}
+
+const PAGE = 100;
+
+/** Calls whose answers come from clients, wherever those are. */
+export class Invocations {
+  readonly #options: InvocationsOptions;
+  #nextId = 1;
+
+  constructor(options: InvocationsOptions) {
+    this.#options = options;
+  }
+
+  /** Everybody the selector names; one outcome for each. */
+  all<T>(call: ClientCall, options: InvokeOptions = {}): Outcomes<T> {
+    return this.#collect<T>(call, options);
+  }
+
+  /** One connection. @throws HublineError `client_error`, `call_timeout`, `connection_gone`, `node_lost`, `node_silent`, `cancelled` … */
+  async single<T>(connectionId: string, call: Omit<ClientCall, 'selector'>, options: InvokeOptions = {}): Promise<T> {
+    const { timeoutMs = this.#options.timeoutMs } = options;
+    const outcomes = await this.#collect<T>({ ...call, selector: { connection: connectionId } }, { ...options, timeoutMs });
+    const [outcome] = outcomes;
+    if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
+    if (outcome.status === 'fulfilled') return outcome.value;
+    throw errorOf(outcome, call.method, timeoutMs);
+  }
+
+  /** One after the other, those of this node first, until one gives a result. @throws HublineError `no_client_responded` */
+  async one<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, attemptMs = this.#options.attemptMs, signal, race = false }: InvokeOptions = {}): Promise<T> {
+    const causes: Cause[] = [];
+    const collect = race ? this.#raced<T>(call, { timeoutMs, signal }) : this.#oneByOne<T>(call, { timeoutMs, attemptMs, signal });
+    for await (const outcome of collect) {
+      if (outcome.status === 'fulfilled') return outcome.value;
+      causes.push(outcome);
+    }
+    throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
+      causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
+    });
+  }
+
+  #raced<T>(call: ClientCall, { timeoutMs, signal }: Deadline): AsyncIterable<Outcome<T>> {
+    return this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
+  }
+
+  async *#oneByOne<T>(call: ClientCall, { timeoutMs, attemptMs, signal }: Deadline & { readonly attemptMs: number }): AsyncGenerator<Outcome<T>, void, undefined> {
+    const endsAt = this.#options.clock.now() + timeoutMs;
+    for await (const connectionId of this.#candidates(call)) {
+      const leftMs = endsAt - this.#options.clock.now();
+      if (leftMs <= 0) return;
+      const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
+      yield* await this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
+    }
+  }
+
+  /** Those who are near first. */
+  async *#candidates({ hub, selector }: ClientCall): AsyncGenerator<string, void, undefined> {
+    const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
+    yield* near;
+    for (let after: string | undefined, more = true; more; ) {
+      const { value } = await this.#options.census.ids(selector, { after, limit: PAGE });
+      for (const id of value) if (!near.has(id)) yield id;
+      after = value.at(-1);
+      more = value.length === PAGE;
+    }
+  }
+
+  #collect<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): Collection<T> {
+    const { asks, census, nodes, clock } = this.#options;
+    return new Collection<T>({
+      asks,
+      census,
+      nodes,
+      clock,
+      signal,
+      timeoutMs,
+      selector: call.selector,
+      method: call.method,
+      question: () => this.#question(call),
+      processes: () => this.#processes(call),
+    });
+  }
+
+  async #processes({ hub, selector }: ClientCall): Promise<{ readonly value: ReadonlySet<ProcessId>; readonly missing: readonly string[] }> {
+    const { census, roster, nodes, self } = this.#options;
+    if ('connection' in selector) {
+      const process = processOf(selector.connection);
+      return { value: new Set(nodes.get(process) ? [process] : []), missing: [] };
+    }
+    const { value, missing } = await census.processes(selector);
+    // What this node has it knows better than the directory.
+    const others = [...value].filter((process) => process !== self);
+    const isHere = select(selector, roster.of(hub)).size > 0;
+    return { value: new Set(isHere ? [self, ...others] : others), missing };
+  }
+
+  /** One invocation id for all clients, so that the message is written once. */
+  #question({ hub, selector, method, args }: ClientCall): Question {
+    const invocationId = `${this.#options.self}-${this.#nextId++}`;
+    const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
+    const { written, body } = writeCopies(new Outgoing(message), this.#options.codecs);
+    const params: AskClients = { hub, target: selector, invocationId, written };
+    return { op: ASK_CLIENTS, params, body };
+  }
+}
+
+interface Deadline {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+type Cause = Outcome<unknown> & { readonly status: 'rejected' };
+
+/** What one client's rejection is for a caller who asked only this one. */
+function errorOf({ code, message, connectionId, nodeId }: Cause, method: string, timeoutMs: number): HublineError {
+  switch (code) {
+    case 'client_error':
+      return new HublineError(code, message, { method });
+    case 'call_timeout':
+      return new HublineError(code, message, { method, timeoutMs });
+    case 'connection_gone':
+      return new HublineError(code, message, { connectionId });
+    case 'node_lost':
+    case 'node_silent':
+      return new HublineError(code, message, { nodeId });
+  }
+}
+

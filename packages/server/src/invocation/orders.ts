@@ -1,0 +1,126 @@
+import { asError, HublineError, isHublineError } from '@hubline/protocol';
+import type { ProcessId } from '../backplane/index.ts';
+import { processOf, type Clock } from '../connection/index.ts';
+import type { Selector } from '../membership/index.ts';
+import type { Nodes } from '../presence/index.ts';
+import type { Asks } from './asks.ts';
+
+/** What a node does to its own connections when another one, or it itself, says so. */
+export interface Executor {
+  /** @throws HublineError `connection_gone` */
+  joinGroup(connectionId: string, group: string): Promise<void>;
+  /** @throws HublineError `connection_gone` */
+  leaveGroup(connectionId: string, group: string): Promise<void>;
+  /** @throws HublineError `connection_gone` */
+  setAttribute(connectionId: string, key: string, value: string | number | boolean): Promise<void>;
+  /** The number of connections that were ended. */
+  disconnect(selector: Selector, reason: string | undefined): Promise<number>;
+}
+
+export type Order =
+  | { readonly hub: string; readonly do: 'join' | 'leave'; readonly connectionId: string; readonly group: string }
+  | { readonly hub: string; readonly do: 'set'; readonly connectionId: string; readonly key: string; readonly value: string | number | boolean }
+  | { readonly hub: string; readonly do: 'disconnect'; readonly target: Selector; readonly reason?: string };
+
+export interface OrdersOptions {
+  readonly asks: Asks;
+  readonly nodes: Nodes;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly executor: (hub: string) => Executor | undefined;
+}
+
+/** What came of a disconnect. Security is not fire-and-forget: a node that did not acknowledge is named. */
+export interface Disconnected {
+  readonly disconnected: number;
+  readonly missingNodes: readonly string[];
+}
+
+const ORDER = 'order';
+
+/** Changes to connections, carried out by the node that holds them and acknowledged by it. */
+export class Orders {
+  readonly #options: OrdersOptions;
+
+  constructor(options: OrdersOptions) {
+    this.#options = options;
+    options.asks.answer<Order>(ORDER, ({ params }, reply) => {
+      execute(params, options.executor(params.hub)).then(
+        (value) => reply({ value }, true),
+        (error: unknown) => reply({ error: failureOf(error) }, true),
+      );
+      return undefined;
+    });
+  }
+
+  /** For the connection's own node. @throws HublineError `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` … */
+  async toOwner(order: Order & { readonly connectionId: string }): Promise<void> {
+    const process = processOf(order.connectionId);
+    if (!this.#options.nodes.get(process)) throw connectionGone(order.connectionId);
+    await this.#give(process, order);
+  }
+
+  /** For one node, or for all: who registers at this moment is in no directory yet. */
+  async disconnect(order: Order & { readonly do: 'disconnect' }): Promise<Disconnected> {
+    const { nodes } = this.#options;
+    const owner = 'connection' in order.target ? nodes.get(processOf(order.target.connection)) : undefined;
+    const asked = 'connection' in order.target ? [owner].filter((node) => node !== undefined) : nodes.all();
+    let disconnected = 0;
+    const missingNodes: string[] = [];
+    const give = async ({ process, nodeId }: { readonly process: ProcessId; readonly nodeId: string }): Promise<void> => {
+      try {
+        disconnected += (await this.#give(process, order)) ?? 0;
+      } catch (error) {
+        // A lost node has no connections left to end.
+        if (!isHublineError(error) || error.code !== 'node_lost') missingNodes.push(nodeId);
+      }
+    };
+    await Promise.all(asked.map(give));
+    return { disconnected, missingNodes };
+  }
+
+  #give(process: ProcessId, order: Order): Promise<number | undefined> {
+    const { asks, clock, nodes, timeoutMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const stopTimer = clock.after(timeoutMs, () => {
+        giveUp();
+        reject(new HublineError('node_silent', `Node '${nodes.nameOf(process)}' did not answer within ${timeoutMs} ms.`, { nodeId: nodes.nameOf(process) }));
+      });
+      const giveUp = asks.ask(process, { op: ORDER, params: order }, {
+        reply: (reply) => {
+          stopTimer();
+          const { error, value } = reply as { readonly error?: ReturnType<typeof failureOf>; readonly value?: number };
+          if (error) reject(new HublineError(error.code, error.message, error.details as never)); // as the other node made it
+          else resolve(value);
+        },
+        failed: (error) => {
+          stopTimer();
+          reject(error);
+        },
+      });
+    });
+  }
+}
+
+export const connectionGone = (connectionId: string): HublineError<'connection_gone'> =>
+  new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
+
+async function execute(order: Order, executor: Executor | undefined): Promise<number | undefined> {
+  if (!executor) return order.do === 'disconnect' ? 0 : Promise.reject(connectionGone(order.connectionId)); // the hub is not served here
+  switch (order.do) {
+    case 'join':
+      return void (await executor.joinGroup(order.connectionId, order.group));
+    case 'leave':
+      return void (await executor.leaveGroup(order.connectionId, order.group));
+    case 'set':
+      return void (await executor.setAttribute(order.connectionId, order.key, order.value));
+    case 'disconnect':
+      return executor.disconnect(order.target, order.reason);
+  }
+}
+
+function failureOf(error: unknown) {
+  return isHublineError(error) ?
+      { code: error.code, message: error.message, details: error.details }
+    : { code: 'internal' as const, message: asError(error).message, details: {} };
+}

@@ -1,0 +1,6 @@
+export { Courier, type Loss, type Sent } from './courier.ts';
+export { RecentSet } from './recent-set.ts';
+export { Roster, type Resident, type RosterChange } from './roster.ts';
+export { connectionsIn, select, topicsIn, type Population, type Selector } from './selector.ts';
+export { Subscriptions } from './subscriptions.ts';
+export { readCopies, writeCopies, type Written } from './written.ts';

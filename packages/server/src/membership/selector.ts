@@ -1,0 +1,61 @@
+import type { Topic } from '../backplane/index.ts';
+
+/** Whom a send, a call or a query is for: a value, evaluated where the connections are. */
+export type Selector = (
+  | { readonly topic: Topic }
+  | { readonly connection: string }
+  | { readonly allOf: readonly Selector[] }
+  | { readonly anyOf: readonly Selector[] }
+) & { readonly except?: readonly string[] };
+
+/** What a selector is evaluated over: the members of one node, by connection id. */
+export interface Population<M> {
+  members(topic: Topic): ReadonlyMap<string, M>;
+  connection(connectionId: string): M | undefined;
+}
+
+/** Everybody the selector names, by connection id. The map may be the population's own: read it at once. */
+export function select<M>(selector: Selector, population: Population<M>): ReadonlyMap<string, M> {
+  const named = candidates(selector, population);
+  return isExact(selector) ? named : new Map([...named].filter(([id]) => matches(selector, id, population)));
+}
+
+/** Whether the candidates are already the answer. */
+function isExact(selector: Selector): boolean {
+  if (selector.except || 'allOf' in selector) return false;
+  return 'anyOf' in selector ? selector.anyOf.every(isExact) : true;
+}
+
+/** The smallest set at hand that holds everybody the selector names. */
+function candidates<M>(selector: Selector, population: Population<M>): ReadonlyMap<string, M> {
+  if ('topic' in selector) return population.members(selector.topic);
+  if ('connection' in selector) {
+    const member = population.connection(selector.connection);
+    return new Map(member === undefined ? [] : [[selector.connection, member]]);
+  }
+  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => candidates(part, population));
+  if ('allOf' in selector) return parts.reduce((least, part) => (part.size < least.size ? part : least));
+  return new Map(parts.flatMap((part) => [...part]));
+}
+
+function matches<M>(selector: Selector, id: string, population: Population<M>): boolean {
+  if (selector.except?.includes(id)) return false;
+  if ('topic' in selector) return population.members(selector.topic).has(id);
+  if ('connection' in selector) return selector.connection === id;
+  if ('allOf' in selector) return selector.allOf.every((part) => matches(part, id, population));
+  return selector.anyOf.some((part) => matches(part, id, population));
+}
+
+/** All topics that a selector speaks of. */
+export function topicsIn(selector: Selector): readonly Topic[] {
+  if ('topic' in selector) return [selector.topic];
+  if ('connection' in selector) return [];
+  return [...new Set(('allOf' in selector ? selector.allOf : selector.anyOf).flatMap(topicsIn))];
+}
+
+/** All connections that a selector names by id. */
+export function connectionsIn(selector: Selector): readonly string[] {
+  if ('connection' in selector) return [selector.connection];
+  if ('topic' in selector) return [];
+  return [...new Set(('allOf' in selector ? selector.allOf : selector.anyOf).flatMap(connectionsIn))];
+}

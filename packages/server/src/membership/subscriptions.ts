@@ -1,0 +1,65 @@
+import type { BusSubscription } from '../backplane/index.ts';
+import type { Clock } from '../connection/index.ts';
+
+interface Entry {
+  readonly subscription: BusSubscription;
+  wanted: number;
+  /** Ends the wait before the channel is let go. */
+  stay: (() => void) | undefined;
+}
+
+export interface SubscriptionsOptions {
+  readonly listen: (channel: string) => BusSubscription;
+  readonly clock: Clock;
+  /** How long a channel is still heard after the last one who wanted it: people come back, and others join at once. */
+  readonly lingerMs: number;
+}
+
+/** The channels that this node hears because somebody here is in the topic. */
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Counted: each call needs its {@link unwant}. Resolves when the channel is heard. */
+  want(channel: string): Promise<void> {
+    let entry = this.#entries.get(channel);
+    if (!entry) {
+      entry = { subscription: this.#options.listen(channel), wanted: 0, stay: undefined };
+      this.#entries.set(channel, entry);
+    }
+    entry.wanted++;
+    entry.stay?.();
+    entry.stay = undefined;
+    return entry.subscription.ready;
+  }
+
+  /** Resolves when the channel is heard, where it is wanted. */
+  async ready(channel: string): Promise<void> {
+    await this.#entries.get(channel)?.subscription.ready;
+  }
+
+  unwant(channel: string): void {
+    const entry = this.#entries.get(channel);
+    if (!entry || --entry.wanted > 0) return;
+    entry.stay = this.#options.clock.after(this.#options.lingerMs, () => {
+      this.#entries.delete(channel);
+      entry.subscription.close();
+    });
+  }
+
+  close(): void {
+    for (const { stay, subscription } of this.#entries.values()) {
+      stay?.();
+      subscription.close();
+    }
+    this.#entries.clear();
+  }
+}

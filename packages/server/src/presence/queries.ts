@@ -1,0 +1,135 @@
+import { HublineError } from '@hubline/protocol';
+import { nameIn, topicPrefix, userTopic, type Answer, type ConnectionRecord, type Directory } from '../backplane/index.ts';
+import { processOf } from '../connection/index.ts';
+import type { Selector } from '../membership/index.ts';
+import { Census } from './census.ts';
+import type { Nodes } from './nodes.ts';
+import { pages, type Page, type Pages } from './page.ts';
+
+/** What is known of one connection, wherever it is. */
+export interface ConnectionInfo<A> {
+  readonly connectionId: string;
+  readonly nodeId: string;
+  readonly userId?: string;
+  readonly attributes: Partial<A>;
+  readonly groups: readonly string[];
+  /** When it connected, in milliseconds since the epoch. */
+  readonly sinceMs: number;
+}
+
+export interface UserInfo {
+  readonly userId: string;
+  readonly connections: number;
+}
+
+export interface Count {
+  readonly value: number;
+  /** False where some nodes could not be asked. */
+  readonly complete: boolean;
+}
+
+export interface PageOptions<F = never> {
+  /** The fields wanted besides `connectionId`; default all. Ids alone spare the directory one look-up each. */
+  readonly select?: readonly F[];
+  /** Items a page; default 100. */
+  readonly limit?: number;
+  /** From the page before. */
+  readonly cursor?: string;
+}
+
+const DEFAULT_LIMIT = 100;
+
+/** The questions that one hub's directory answers. */
+export class Queries<A> {
+  readonly #hub: string;
+  readonly #directory: Directory;
+  readonly #nodes: Nodes;
+  readonly #census: Census;
+
+  constructor(hub: string, directory: Directory, nodes: Nodes) {
+    this.#hub = hub;
+    this.#directory = directory;
+    this.#nodes = nodes;
+    this.#census = new Census(directory);
+  }
+
+  connections<const F extends keyof ConnectionInfo<A> = keyof ConnectionInfo<A>>(
+    selector: Selector,
+    { select, limit = DEFAULT_LIMIT, cursor }: PageOptions<F> = {},
+  ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>> {
+    return pages(async (after) => {
+      const ids = await this.#census.ids(selector, { after, limit });
+      const items = await this.#infos<F>(ids.value, select);
+      return page(items.value, [...ids.missing, ...items.missing], ids.value.length === limit ? ids.value.at(-1) : undefined);
+    }, cursor);
+  }
+
+  users({ limit = DEFAULT_LIMIT, cursor }: PageOptions = {}): Pages<UserInfo> {
+    const prefix = topicPrefix(this.#hub, 'user');
+    return pages(async (after) => {
+      const { value, missing } = await this.#directory.topics(prefix, { limit, ...(after === undefined ? {} : { after }) });
+      const items = value.map(({ topic, count }) => ({ userId: nameIn(topic, prefix), connections: count }));
+      return page(items, missing, value.length === limit ? value.at(-1)?.topic : undefined);
+    }, cursor);
+  }
+
+  /** @throws HublineError `backplane_unavailable` where nobody was found and not everybody could be asked. */
+  async isOnline(userId: string): Promise<boolean> {
+    const { value, missing } = await this.#census.count({ topic: userTopic(this.#hub, userId) });
+    if (value === 0) refuseIfIncomplete(missing);
+    return value > 0;
+  }
+
+  async count(selector: Selector): Promise<Count> {
+    const { value, missing } = await this.#census.count(selector);
+    return { value, complete: missing.length === 0 };
+  }
+
+  /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
+  async groupsOf(connectionId: string): Promise<readonly string[]> {
+    const { value, missing } = await this.#directory.records([connectionId]);
+    const record = value.get(connectionId);
+    if (record?.hub === this.#hub) return record.groups;
+    refuseIfIncomplete(missing);
+    throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
+  }
+
+  async #infos<F extends keyof ConnectionInfo<A>>(
+    ids: readonly string[],
+    select: readonly F[] | undefined,
+  ): Promise<Answer<readonly Pick<ConnectionInfo<A>, F | 'connectionId'>[]>> {
+    const fields: readonly (keyof ConnectionInfo<A>)[] | undefined = select && [...new Set([...select, 'connectionId' as const])];
+    if (fields?.every((field) => field === 'connectionId' || field === 'nodeId')) {
+      const items = ids.map((connectionId) => pick({ connectionId, nodeId: this.#nodes.nameOf(processOf(connectionId)) }, fields));
+      return { value: items as Pick<ConnectionInfo<A>, F | 'connectionId'>[], missing: [] };
+    }
+    const { value: records, missing } = await this.#directory.records(ids);
+    // Who left between the two questions is left out.
+    const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
+    return { value: fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos, missing };
+  }
+}
+
+export function infoOf<A>({ connectionId, userId, attributes, groups, since }: ConnectionRecord, nodes: Nodes): ConnectionInfo<A> {
+  return {
+    connectionId,
+    nodeId: nodes.nameOf(processOf(connectionId)),
+    ...(userId === undefined ? {} : { userId }),
+    attributes: attributes as Partial<A>, // the hub checked them when they were set
+    groups,
+    sinceMs: since,
+  };
+}
+
+function pick<T extends object>(from: T, fields: readonly PropertyKey[]): Partial<T> {
+  return Object.fromEntries(Object.entries(from).filter(([field]) => fields.includes(field))) as Partial<T>;
+}
+
+function page<T>(items: readonly T[], missing: readonly string[], cursor: string | undefined): Page<T> {
+  const missingNodes = [...new Set(missing)];
+  return { items, ...(cursor === undefined ? {} : { cursor }), complete: missingNodes.length === 0, missingNodes };
+}
+
+function refuseIfIncomplete(missing: readonly string[]): void {
+  if (missing.length > 0) throw new HublineError('backplane_unavailable', `These nodes could not be asked: ${missing.join(', ')}.`, {});
+}

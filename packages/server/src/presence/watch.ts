@@ -1,0 +1,178 @@
+import { allTopic, attributeTopic, groupTopic, userTopic, type ConnectionRecord, type Directory, type NodeInfo, type ProcessId, type Topic, type WatchLease } from '../backplane/index.ts';
+import { processOf } from '../connection/index.ts';
+import { RecentSet, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
+import { watchChannel, type Diffs, type PresenceDiff } from './diffs.ts';
+import type { Nodes } from './nodes.ts';
+
+/** Why somebody is no longer among those that are watched. */
+export type LeaveReason = 'disconnected' | 'changed' | 'node_lost';
+
+export type WatchEvent =
+  | { readonly type: 'snapshot'; readonly records: readonly ConnectionRecord[]; readonly missing: readonly string[] }
+  | { readonly type: 'join' | 'update'; readonly record: ConnectionRecord }
+  | { readonly type: 'leave'; readonly record: ConnectionRecord; readonly reason: LeaveReason };
+
+export interface WatchOptions {
+  readonly hub: string;
+  readonly selector: Selector;
+  readonly directory: Directory;
+  readonly subscriptions: Subscriptions;
+  readonly diffs: Diffs;
+  readonly nodes: Nodes;
+  readonly emit: (event: WatchEvent) => void;
+  readonly report: (error: unknown) => void;
+}
+
+interface Known {
+  readonly record: ConnectionRecord;
+  readonly version: number;
+}
+
+/**
+ * Follows whom a selector names. It holds a watch, so that every node says what it changes, then takes a snapshot; what
+ * is said meanwhile waits, and what the snapshot already has is recognised by its version.
+ */
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #topics: readonly Topic[];
+  readonly #known = new Map<string, Known>();
+  /** Ids that are gone: of two channels, the slower one may still tell of them. */
+  readonly #gone = new RecentSet(4096);
+  #leases: readonly WatchLease[] = [];
+  #early: (readonly [PresenceDiff, ProcessId])[] | undefined = [];
+  #stopListening: () => void;
+  #again = false;
+  #closed = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#topics = cover(options.selector, options.hub);
+    this.#stopListening = options.diffs.listen((diff, from) => this.#hear(diff, from));
+  }
+
+  async start(): Promise<void> {
+    const { directory, subscriptions, emit } = this.#options;
+    await Promise.all(this.#topics.map((topic) => subscriptions.want(watchChannel(topic))));
+    this.#leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
+    const { present, missing } = await this.#snapshot();
+    for (const [id, known] of present) this.#known.set(id, known);
+    emit({ type: 'snapshot', records: [...present.values()].map(({ record }) => record), missing });
+    this.#catchUp();
+  }
+
+  /** Compares with a new snapshot: something may have been missed. */
+  resynchronise(): void {
+    if (this.#closed) return;
+    if (this.#early) return void (this.#again = true); // one is being taken; take another after it
+    this.#early = [];
+    void this.#compare().catch(this.#options.report);
+  }
+
+  lost({ process }: NodeInfo): void {
+    if (this.#early) return void (this.#again = true);
+    for (const [id, { record }] of this.#known) if (processOf(id) === process) this.#leave(record, 'node_lost');
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopListening();
+    for (const topic of this.#topics) this.#options.subscriptions.unwant(watchChannel(topic));
+    await Promise.all(this.#leases.map((lease) => lease.close()));
+  }
+
+  async #compare(): Promise<void> {
+    const { present, missing } = await this.#snapshot();
+    if (this.#closed) return;
+    for (const [id, { record }] of this.#known) {
+      const known = present.has(id) || missing.includes(this.#options.nodes.nameOf(processOf(id)));
+      if (!known) this.#leave(record, this.#options.nodes.get(processOf(id)) ? 'disconnected' : 'node_lost');
+    }
+    for (const { record, version } of present.values()) this.#see(record, version);
+    this.#catchUp();
+  }
+
+  async #snapshot(): Promise<{ readonly present: ReadonlyMap<string, Known>; readonly missing: readonly string[] }> {
+    const present = new Map<string, Known>();
+    const missing = new Set<string>();
+    for (const topic of this.#topics) {
+      const answer = await this.#options.directory.snapshot(topic);
+      for (const node of answer.missing) missing.add(node);
+      for (const { version, records } of answer.value) {
+        for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
+      }
+    }
+    return { present, missing: [...missing] };
+  }
+
+  #hear(diff: PresenceDiff, from: ProcessId): void {
+    if (!this.#topics.includes(diff.topic)) return;
+    if (this.#early) this.#early.push([diff, from]);
+    else this.#apply(diff, from);
+  }
+
+  /** The snapshot is there: what was said while it was taken comes now. */
+  #catchUp(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const [diff, from] of early) this.#apply(diff, from);
+    if (!this.#again) return;
+    this.#again = false;
+    this.resynchronise();
+  }
+
+  #apply({ version, present, gone }: PresenceDiff, from: ProcessId): void {
+    if (this.#closed || !this.#options.nodes.get(from)) return; // a lost process does not speak; a resumed one is taken whole
+    for (const record of present) this.#see(record, version);
+    for (const id of gone) {
+      this.#gone.add(id);
+      const known = this.#known.get(id);
+      if (known) this.#leave(known.record, 'disconnected');
+    }
+  }
+
+  #see(record: ConnectionRecord, version: number): void {
+    const id = record.connectionId;
+    const known = this.#known.get(id);
+    if (this.#gone.has(id) || (known && known.version >= version)) return;
+    if (!this.#matches(record)) return known && this.#leave(record, 'changed');
+    this.#known.set(id, { record, version });
+    if (!known) this.#options.emit({ type: 'join', record });
+    else if (JSON.stringify(known.record) !== JSON.stringify(record)) this.#options.emit({ type: 'update', record });
+  }
+
+  #leave(record: ConnectionRecord, reason: LeaveReason): void {
+    if (this.#known.delete(record.connectionId)) this.#options.emit({ type: 'leave', record, reason });
+  }
+
+  /** Whether the selector names this connection: a population of one. */
+  #matches(record: ConnectionRecord): boolean {
+    const topics = topicsOf(record);
+    const one: ReadonlyMap<string, ConnectionRecord> = new Map([[record.connectionId, record]]);
+    const population = {
+      members: (topic: Topic) => (topics.has(topic) ? one : NOBODY),
+      connection: (id: string) => one.get(id),
+    };
+    return record.hub === this.#options.hub && select(this.#options.selector, population).size > 0;
+  }
+}
+
+const NOBODY: ReadonlyMap<string, ConnectionRecord> = new Map();
+
+/** Topics that together hold everybody whom the selector names. */
+function cover(selector: Selector, hub: string): readonly Topic[] {
+  if ('connection' in selector) return [allTopic(hub)];
+  if ('allOf' in selector) return selector.allOf.map((part) => cover(part, hub)).reduce((least, part) => (part.length < least.length ? part : least));
+  if ('anyOf' in selector) return [...new Set(selector.anyOf.flatMap((part) => cover(part, hub)))];
+  return topicsIn(selector);
+}
+
+/** The topics that a connection is in, and those of attributes that are not indexed, which no selector names. */
+function topicsOf({ hub, userId, groups, attributes }: ConnectionRecord): ReadonlySet<Topic> {
+  return new Set([
+    allTopic(hub),
+    ...(userId === undefined ? [] : [userTopic(hub, userId)]),
+    ...groups.map((group) => groupTopic(hub, group)),
+    ...Object.entries(attributes).map(([key, value]) => attributeTopic(hub, key, value)),
+  ]);
+}

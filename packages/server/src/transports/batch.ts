@@ -1,0 +1,49 @@
+import type { Wire } from '@hubline/protocol';
+
+/**
+ * What one client gets in one turn of the event loop: a list that grows at its end. Everybody who is sent the same
+ * messages in the same order holds the same list, so a broadcast costs a receiver one reference, and the bytes of a
+ * turn are put together once, however many receive them.
+ */
+export class Batch {
+  readonly #previous: Batch | undefined;
+  readonly #message: Wire;
+  /** The list that most lately continued this one. */
+  #next: Batch | undefined;
+  #written: Map<Format, Buffer> | undefined;
+  readonly count: number;
+  /** At least the size in bytes; a text counts three bytes for each UTF-16 unit. */
+  readonly maxBytes: number;
+
+  constructor(previous?: Batch, message: Wire = '') {
+    this.#previous = previous;
+    this.#message = message;
+    this.count = previous ? previous.count + 1 : 0;
+    this.maxBytes = (previous?.maxBytes ?? 0) + message.length * (typeof message === 'string' ? 3 : 1);
+  }
+
+  append(message: Wire): Batch {
+    const next = this.#next;
+    if (next && next.#message === message) return next;
+    return (this.#next = new Batch(this, message));
+  }
+
+  /** The messages as a transport writes them; made at the first call for each format. */
+  as(format: Format): Buffer {
+    let written = this.#written?.get(format);
+    if (!written) {
+      written = format(this.#messages());
+      (this.#written ??= new Map()).set(format, written);
+    }
+    return written;
+  }
+
+  #messages(): readonly Wire[] {
+    const messages = new Array<Wire>(this.count);
+    for (let at: Batch = this, i = this.count; at.#previous; at = at.#previous) messages[--i] = at.#message;
+    return messages;
+  }
+}
+
+/** How a transport writes messages. The function itself is the key under which {@link Batch.as} keeps the bytes. */
+export type Format = (messages: readonly Wire[]) => Buffer;

@@ -1,0 +1,40 @@
+import type { Wire } from '@hubline/protocol';
+import type { Format } from './batch.ts';
+
+const FINAL = 0x80;
+const TEXT = 0x1;
+const BINARY = 0x2;
+
+/** All messages in one unmasked WebSocket frame (RFC 6455, 5.2): SignalR's frames are pieces of one stream. */
+export const textFrame: Format = (messages) => frame(TEXT, messages);
+export const binaryFrame: Format = (messages) => frame(BINARY, messages);
+
+function frame(opcode: number, messages: readonly Wire[]): Buffer {
+  let length = 0;
+  for (const message of messages) length += byteLength(message);
+  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const bytes = Buffer.allocUnsafe(headerLength + length);
+  bytes[0] = FINAL | opcode;
+  if (headerLength === 2) {
+    bytes[1] = length;
+  } else if (headerLength === 4) {
+    bytes[1] = 126;
+    bytes.writeUInt16BE(length, 2);
+  } else {
+    bytes[1] = 127;
+    bytes.writeUInt32BE(Math.floor(length / 2 ** 32), 2);
+    bytes.writeUInt32BE(length >>> 0, 6);
+  }
+  let at = headerLength;
+  for (const message of messages) {
+    if (typeof message === 'string') {
+      at += bytes.write(message, at);
+    } else {
+      bytes.set(message, at);
+      at += message.length;
+    }
+  }
+  return bytes;
+}
+
+const byteLength = (message: Wire): number => (typeof message === 'string' ? Buffer.byteLength(message) : message.length);

@@ -1,0 +1,35 @@
+import type { TransportName, Wire } from '@hubline/protocol';
+import type { Batch } from './batch.ts';
+
+/** An open pipe to one client. There is no opening pipe: who holds a transport may write. */
+export interface Transport {
+  readonly name: TransportName;
+  /** What the frames are; set once the handshake has chosen a codec. */
+  format: 'text' | 'binary';
+  /** Bytes written that the client has not taken yet. */
+  readonly bufferedBytes: number;
+  /** Hands over what was queued in one turn. Never throws: a broken pipe is reported once, through `closed`. */
+  write(batch: Batch): void;
+  /** Calls back once everything written has been taken, or the pipe is gone. */
+  onceDrained(then: () => void): void;
+  /** Stops and starts reading: how a slow method slows its caller. */
+  pause(): void;
+  resume(): void;
+  /** Says goodbye after what is written, then closes. Idempotent. */
+  close(code: number, reason: string): void;
+  /** Cuts the pipe without waiting for the peer. Idempotent. */
+  destroy(): void;
+}
+
+/** What hangs on a pipe. It is bound before the first byte, so none can be missed. */
+export interface TransportListener {
+  receive(chunk: Wire): void;
+  /** Called exactly once, whoever closed. */
+  closed(end: TransportEnd): void;
+}
+
+export interface TransportEnd {
+  /** The WebSocket close code (RFC 6455, 7.4), 1006 where the pipe broke. */
+  readonly code: number;
+  readonly error?: Error;
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { Batch } from './batch.ts';
+import { binaryFrame, textFrame } from './frame.ts';
+import type { Transport, TransportListener } from './transport.ts';
+
+export interface WebSocketOptions {
+  /** The largest frame a client may send; a larger one closes the connection with 1009 (RFC 6455, 7.4.1). */
+  readonly maxFrameBytes: number;
+  /** How long the peer has to answer a close. */
+  readonly closeTimeoutMs: number;
+}
+
+/** Completes upgrades; what comes out is an open transport. */
+export class WebSocketUpgrader {
+  readonly #server: WebSocketServer;
+
+  constructor({ maxFrameBytes, closeTimeoutMs }: WebSocketOptions) {
+    // Compression is off: it costs memory per socket, and a broadcast is framed once for all.
+    const options = { noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxFrameBytes, closeTimeout: closeTimeoutMs };
+    this.#server = new WebSocketServer(options);
+  }
+
+  /** Calls `accept` with the open transport; an upgrade that is no valid handshake is answered with 400 and forgotten. */
+  upgrade({ request, socket, head }: Upgrade, accept: (transport: Transport) => TransportListener): void {
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      const listener = accept(new WebSocketTransport(webSocket, socket));
+      listen(webSocket, listener);
+    });
+  }
+}
+
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+function listen(webSocket: WebSocket, listener: TransportListener): void {
+  let error: Error | undefined;
+  webSocket.on('message', (data: Buffer, isBinary) => listener.receive(isBinary ? data : data.toString()));
+  webSocket.on('error', (cause) => (error = cause)); // always followed by `close`
+  webSocket.on('close', (code) => listener.closed({ code, ...(error ? { error } : {}) }));
+}
+
+/**
+ * Frames are ours and go straight to the socket, so that a broadcast is framed once; ws reads, answers pings and
+ * closes. Both write whole frames synchronously, so they cannot tear each other's.
+ */
+class WebSocketTransport implements Transport {
+  readonly name = 'WebSockets';
+  format: 'text' | 'binary' = 'text';
+  readonly #webSocket: WebSocket;
+  readonly #socket: Duplex;
+
+  constructor(webSocket: WebSocket, socket: Duplex) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(batch: Batch): void {
+    // After a close frame nothing may follow (RFC 6455, 5.5.1).
+    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#socket.write(batch.as(this.format === 'text' ? textFrame : binaryFrame));
+  }
+
+  onceDrained(then: () => void): void {
+    const socket = this.#socket;
+    if (socket.destroyed || !socket.writableNeedDrain) return then();
+    const settle = (): void => {
+      socket.off('drain', settle);
+      socket.off('close', settle);
+      then();
+    };
+    socket.on('drain', settle);
+    socket.on('close', settle);
+  }
+
+  pause(): void {
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.#webSocket.resume(); // a paused socket would not read the peer's answer
+    this.#webSocket.close(code, reason);
+  }
+
+  destroy(): void {
+    this.#webSocket.terminate();
+  }
+}
