@@ -1,2 +1,35 @@
+export { createHubServer, type Health, type HubServer, type HubServerEvents, type HubServerOptions } from './server.ts';
+export type { Limits, Timeouts } from './settings.ts';
+export { forbidden, hubError, unauthorized } from './thrown.ts';
 export type * from './backplane/index.ts';
 export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
+export type { CloseReason } from './connection/index.ts';
+export type {
+  AuthenticatedIdentity,
+  CallerClients,
+  Clients,
+  ClientTarget,
+  Context,
+  Filter,
+  Hub,
+  HubOptions,
+  Methods,
+  Middleware,
+  Presence,
+  Target,
+} from './hub/index.ts';
+export type { Disconnected, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
+export type { Loss, Sent } from './membership/index.ts';
+export type {
+  ConnectionInfo,
+  Count,
+  LeaveReason,
+  Page,
+  PageOptions,
+  Pages,
+  PresenceEvent,
+  UserInfo,
+  UserPresenceEvent,
+} from './presence/index.ts';
+export type { ClientRequest, Origins } from './transports/index.ts';
+export { defineHub, HublineError, isHublineError, type Contract } from '@hubline/protocol';

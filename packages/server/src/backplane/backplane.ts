@@ -32,7 +32,8 @@ export interface ConnectionRecord {
 export interface Backplane {
   /**
    * Opens this process's place in the cluster. Returns at once: a node serves its own clients while the backplane is
-   * still connecting, or down. MUST NOT throw for anything but options that make no sense.
+   * still connecting, or down. MUST NOT throw for anything but options that make no sense, and MUST NOT call the
+   * observer or read `local` before it has returned.
    */
   open(self: NodeInfo, local: Local, observer: LinkObserver): Link;
 }

@@ -203,7 +203,8 @@ export class Connection implements TransportListener {
     const { protocol, version, hubline = 0 } = parseHandshakeRequest(read.record);
     const codec = this.#settings.codecs.get(protocol);
     if (!codec) return this.#refuse(`The protocol '${protocol}' is not supported.`);
-    if (version > codec.version || version < 1) return this.#refuse(`The server does not support version ${version} of the '${protocol}' protocol.`);
+    if (version > codec.version || version < 1)
+      return this.#refuse(`The server does not support version ${version} of the '${protocol}' protocol.`);
     this.#transport.format = codec.format;
     this.#hubline = hubline;
     const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [] };

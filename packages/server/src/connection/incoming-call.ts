@@ -1,4 +1,12 @@
-import { Header, HublineError, MessageType, type Completion, type ErrorCode, type Invocation, type StreamInvocation } from '@hubline/protocol';
+import {
+  Header,
+  HublineError,
+  MessageType,
+  type Completion,
+  type ErrorCode,
+  type Invocation,
+  type StreamInvocation,
+} from '@hubline/protocol';
 import type { Upload } from './upload.ts';
 
 /** What the client is told of a call that failed. */

@@ -36,7 +36,10 @@ export interface Asker {
  * Answers one op: replies as often as it likes, the last time with `last`. Returns what to do when the asker gives up or
  * is lost before that.
  */
-export type Answerer<P extends object> = (question: ReceivedQuestion<P>, reply: (value: unknown, last: boolean) => void) => (() => void) | undefined;
+export type Answerer<P extends object> = (
+  question: ReceivedQuestion<P>,
+  reply: (value: unknown, last: boolean) => void,
+) => (() => void) | undefined;
 
 export interface ReceivedQuestion<P extends object> {
   readonly params: P;
@@ -109,7 +112,11 @@ export class Asks {
   }
 
   #refused(process: ProcessId): void {
-    const error = new HublineError('unsupported_version', `Node '${this.#options.nodes.nameOf(process)}' does not speak this node's version.`, { version: 1 });
+    const error = new HublineError(
+      'unsupported_version',
+      `Node '${this.#options.nodes.nameOf(process)}' does not speak this node's version.`,
+      { version: 1 },
+    );
     for (const [id, open] of this.#open) if (open.process === process) this.#fail(id, error);
   }
 

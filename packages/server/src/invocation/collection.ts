@@ -116,7 +116,9 @@ export class Collection<T> implements Outcomes<T> {
 
   async #deadline(): Promise<void> {
     const text = `'${this.#options.method}' was not answered within ${this.#options.timeoutMs} ms.`;
-    await Promise.all([...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)));
+    await Promise.all(
+      [...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)),
+    );
     this.#endIfSettled();
   }
 
@@ -160,4 +162,3 @@ export class Collection<T> implements Outcomes<T> {
     this.#settle(error);
   }
 }
-

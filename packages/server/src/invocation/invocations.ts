@@ -65,7 +65,10 @@ export class Invocations {
   }
 
   /** One after the other, those of this node first, until one gives a result. @throws HublineError `no_client_responded` */
-  async one<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, attemptMs = this.#options.attemptMs, signal, race = false }: InvokeOptions = {}): Promise<T> {
+  async one<T>(
+    call: ClientCall,
+    { timeoutMs = this.#options.timeoutMs, attemptMs = this.#options.attemptMs, signal, race = false }: InvokeOptions = {},
+  ): Promise<T> {
     const causes: Cause[] = [];
     const collect = race ? this.#raced<T>(call, { timeoutMs, signal }) : this.#oneByOne<T>(call, { timeoutMs, attemptMs, signal });
     for await (const outcome of collect) {
@@ -81,7 +84,10 @@ export class Invocations {
     return this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
   }
 
-  async *#oneByOne<T>(call: ClientCall, { timeoutMs, attemptMs, signal }: Deadline & { readonly attemptMs: number }): AsyncGenerator<Outcome<T>, void, undefined> {
+  async *#oneByOne<T>(
+    call: ClientCall,
+    { timeoutMs, attemptMs, signal }: Deadline & { readonly attemptMs: number },
+  ): AsyncGenerator<Outcome<T>, void, undefined> {
     const endsAt = this.#options.clock.now() + timeoutMs;
     for await (const connectionId of this.#candidates(call)) {
       const leftMs = endsAt - this.#options.clock.now();
@@ -95,7 +101,7 @@ export class Invocations {
   async *#candidates({ hub, selector }: ClientCall): AsyncGenerator<string, void, undefined> {
     const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
     yield* near;
-    for (let after: string | undefined, more = true; more; ) {
+    for (let after: string | undefined, more = true; more;) {
       const { value } = await this.#options.census.ids(selector, { after, limit: PAGE });
       for (const id of value) if (!near.has(id)) yield id;
       after = value.at(-1);
@@ -119,7 +125,10 @@ export class Invocations {
     });
   }
 
-  async #processes({ hub, selector }: ClientCall): Promise<{ readonly value: ReadonlySet<ProcessId>; readonly missing: readonly string[] }> {
+  async #processes({
+    hub,
+    selector,
+  }: ClientCall): Promise<{ readonly value: ReadonlySet<ProcessId>; readonly missing: readonly string[] }> {
     const { census, roster, nodes, self } = this.#options;
     if ('connection' in selector) {
       const process = processOf(selector.connection);
@@ -163,4 +172,3 @@ function errorOf({ code, message, connectionId, nodeId }: Cause, method: string,
       return new HublineError(code, message, { nodeId });
   }
 }
-

@@ -19,7 +19,13 @@ export interface Executor {
 
 export type Order =
   | { readonly hub: string; readonly do: 'join' | 'leave'; readonly connectionId: string; readonly group: string }
-  | { readonly hub: string; readonly do: 'set'; readonly connectionId: string; readonly key: string; readonly value: string | number | boolean }
+  | {
+      readonly hub: string;
+      readonly do: 'set';
+      readonly connectionId: string;
+      readonly key: string;
+      readonly value: string | number | boolean;
+    }
   | { readonly hub: string; readonly do: 'disconnect'; readonly target: Selector; readonly reason?: string };
 
 export interface OrdersOptions {
@@ -84,20 +90,29 @@ export class Orders {
     return new Promise((resolve, reject) => {
       const stopTimer = clock.after(timeoutMs, () => {
         giveUp();
-        reject(new HublineError('node_silent', `Node '${nodes.nameOf(process)}' did not answer within ${timeoutMs} ms.`, { nodeId: nodes.nameOf(process) }));
+        reject(
+          new HublineError('node_silent', `Node '${nodes.nameOf(process)}' did not answer within ${timeoutMs} ms.`, {
+            nodeId: nodes.nameOf(process),
+          }),
+        );
       });
-      const giveUp = asks.ask(process, { op: ORDER, params: order }, {
-        reply: (reply) => {
-          stopTimer();
-          const { error, value } = reply as { readonly error?: ReturnType<typeof failureOf>; readonly value?: number };
-          if (error) reject(new HublineError(error.code, error.message, error.details as never)); // as the other node made it
-          else resolve(value);
+      const giveUp = asks.ask(
+        process,
+        { op: ORDER, params: order },
+        {
+          reply: (reply) => {
+            stopTimer();
+            const { error, value } = reply as { readonly error?: ReturnType<typeof failureOf>; readonly value?: number };
+            if (error)
+              reject(new HublineError(error.code, error.message, error.details as never)); // as the other node made it
+            else resolve(value);
+          },
+          failed: (error) => {
+            stopTimer();
+            reject(error);
+          },
         },
-        failed: (error) => {
-          stopTimer();
-          reject(error);
-        },
-      });
+      );
     });
   }
 }

@@ -22,8 +22,7 @@ export type Outcome<T> = { readonly connectionId: string; readonly nodeId: strin
 
 /** The same on its way between nodes: the node's name is known from where it comes. */
 export type Settled =
-  | { readonly id: string; readonly value: unknown }
-  | { readonly id: string; readonly code: RejectionCode; readonly message: string };
+  { readonly id: string; readonly value: unknown } | { readonly id: string; readonly code: RejectionCode; readonly message: string };
 
 export function settledBy(id: string, answer: ClientAnswer): Settled {
   if (!answer) return { id, code: 'connection_gone', message: 'The client has disconnected.' };

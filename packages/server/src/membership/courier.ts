@@ -60,7 +60,10 @@ export class Courier {
       const copies = this.#publish(hub, selector, outgoing);
       return copies.length === 0 ? DELIVERED : sent(this.#confirm(copies, { hub, method: message.target, local }));
     } catch (error) {
-      const failure = isHublineError(error) ? error : new HublineError('internal', `Sending '${message.target}' failed.`, { method: message.target }, { cause: error });
+      const failure =
+        isHublineError(error) ? error : (
+          new HublineError('internal', `Sending '${message.target}' failed.`, { method: message.target }, { cause: error })
+        );
       this.#options.lost({ hub, method: message.target, error: failure });
       return refused(failure);
     }
@@ -78,7 +81,10 @@ export class Courier {
     const processes = new Set(route.connections.map(processOf).filter((process) => process !== self));
     if (processes.size + route.topics.length === 0) return [];
     const envelope = this.#envelope({ hub, target: selector, ...this.#id(route) }, outgoing);
-    return [...route.topics.map((topic) => post.publish(topic, envelope)), ...[...processes].map((process) => post.tell(process, envelope))];
+    return [
+      ...route.topics.map((topic) => post.publish(topic, envelope)),
+      ...[...processes].map((process) => post.tell(process, envelope)),
+    ];
   }
 
   #id({ topics, connections }: Route): { readonly id?: number } {

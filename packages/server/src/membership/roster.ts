@@ -67,7 +67,14 @@ export class Roster implements Local {
     const resident = this.#residents.get(connectionId);
     if (!resident) return undefined;
     const { userId, attributes, since } = resident.connection;
-    return { connectionId, hub: resident.hub, ...(userId === undefined ? {} : { userId }), attributes, groups: [...resident.groups], since };
+    return {
+      connectionId,
+      hub: resident.hub,
+      ...(userId === undefined ? {} : { userId }),
+      attributes,
+      groups: [...resident.groups],
+      since,
+    };
   }
 
   /** The residents of one hub: an id of another hub names nobody. */

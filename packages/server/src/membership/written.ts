@@ -5,7 +5,10 @@ import { Outgoing } from '../connection/index.ts';
 export type Written = readonly (readonly [codec: string, length: number])[];
 
 /** A message in every protocol that the cluster speaks, so that no other node has to write it again. @throws HublineError `not_encodable` */
-export function writeCopies(outgoing: Outgoing, codecs: ReadonlyMap<string, Codec>): { readonly written: Written; readonly body: Uint8Array } {
+export function writeCopies(
+  outgoing: Outgoing,
+  codecs: ReadonlyMap<string, Codec>,
+): { readonly written: Written; readonly body: Uint8Array } {
   const copies = [...codecs.values()].map((codec) => [codec.name, bytesOf(outgoing.as(codec))] as const);
   const written = copies.map(([codec, bytes]) => [codec, bytes.length] as const);
   const [only] = copies.length === 1 ? copies : [];

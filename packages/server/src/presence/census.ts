@@ -25,7 +25,10 @@ export class Census {
   }
 
   /** Ids in order, after `after`, at most `limit`. */
-  async ids(selector: Selector, { after, limit }: { readonly after?: string | undefined; readonly limit: number }): Promise<Answer<readonly string[]>> {
+  async ids(
+    selector: Selector,
+    { after, limit }: { readonly after?: string | undefined; readonly limit: number },
+  ): Promise<Answer<readonly string[]>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
       const { value, missing } = await this.#everybody(selector);
@@ -72,7 +75,7 @@ export class Census {
 
   async #all(topic: Topic, missing: Set<string>): Promise<ReadonlyMap<string, true>> {
     const members = new Map<string, true>();
-    for (let after: Member | undefined, more = true; more; ) {
+    for (let after: Member | undefined, more = true; more;) {
       const answer = await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) });
       for (const { connectionId } of answer.value) members.set(connectionId, true);
       for (const node of answer.missing) missing.add(node);

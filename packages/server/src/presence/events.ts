@@ -6,7 +6,12 @@ import { type LeaveReason, type WatchEvent } from './watch.ts';
 
 /** What a watch tells: first everybody who is there, then every change. */
 export type PresenceEvent<A> =
-  | { readonly type: 'snapshot'; readonly connections: readonly ConnectionInfo<A>[]; readonly complete: boolean; readonly missingNodes: readonly string[] }
+  | {
+      readonly type: 'snapshot';
+      readonly connections: readonly ConnectionInfo<A>[];
+      readonly complete: boolean;
+      readonly missingNodes: readonly string[];
+    }
   | { readonly type: 'join' | 'update'; readonly connection: ConnectionInfo<A> }
   | { readonly type: 'leave'; readonly connection: ConnectionInfo<A>; readonly reason: LeaveReason };
 
@@ -32,7 +37,15 @@ export class UserEvents {
   readonly #graceMs: number;
   readonly #emit: (event: UserPresenceEvent) => void;
 
-  constructor({ clock, graceMs, emit }: { readonly clock: Clock; readonly graceMs: number; readonly emit: (event: UserPresenceEvent) => void }) {
+  constructor({
+    clock,
+    graceMs,
+    emit,
+  }: {
+    readonly clock: Clock;
+    readonly graceMs: number;
+    readonly emit: (event: UserPresenceEvent) => void;
+  }) {
     this.#clock = clock;
     this.#graceMs = graceMs;
     this.#emit = emit;
@@ -41,7 +54,12 @@ export class UserEvents {
   take(event: WatchEvent): void {
     if (event.type === 'snapshot') {
       for (const record of event.records) this.#come(record);
-      this.#emit({ type: 'snapshot', users: [...this.#connections.keys()], complete: event.missing.length === 0, missingNodes: event.missing });
+      this.#emit({
+        type: 'snapshot',
+        users: [...this.#connections.keys()],
+        complete: event.missing.length === 0,
+        missingNodes: event.missing,
+      });
     } else if (event.type === 'join') {
       const userId = this.#come(event.record);
       if (userId !== undefined) this.#emit({ type: 'online', userId });

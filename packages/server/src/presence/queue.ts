@@ -18,7 +18,7 @@ export class Queue<T> {
 
   async *drain(): AsyncGenerator<T, void, undefined> {
     for (;;) {
-      for (let item; (item = this.#items.shift()) !== undefined; ) yield item;
+      for (let item; (item = this.#items.shift()) !== undefined;) yield item;
       if (this.#ended && 'error' in this.#ended) throw this.#ended.error;
       if (this.#ended) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -1,4 +1,15 @@
-import { allTopic, attributeTopic, groupTopic, userTopic, type ConnectionRecord, type Directory, type NodeInfo, type ProcessId, type Topic, type WatchLease } from '../backplane/index.ts';
+import {
+  allTopic,
+  attributeTopic,
+  groupTopic,
+  userTopic,
+  type ConnectionRecord,
+  type Directory,
+  type NodeInfo,
+  type ProcessId,
+  type Topic,
+  type WatchLease,
+} from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import { RecentSet, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
 import { watchChannel, type Diffs, type PresenceDiff } from './diffs.ts';
@@ -162,7 +173,8 @@ const NOBODY: ReadonlyMap<string, ConnectionRecord> = new Map();
 /** Topics that together hold everybody whom the selector names. */
 function cover(selector: Selector, hub: string): readonly Topic[] {
   if ('connection' in selector) return [allTopic(hub)];
-  if ('allOf' in selector) return selector.allOf.map((part) => cover(part, hub)).reduce((least, part) => (part.length < least.length ? part : least));
+  if ('allOf' in selector)
+    return selector.allOf.map((part) => cover(part, hub)).reduce((least, part) => (part.length < least.length ? part : least));
   if ('anyOf' in selector) return [...new Set(selector.anyOf.flatMap((part) => cover(part, hub)))];
   return topicsIn(selector);
 }

@@ -53,7 +53,11 @@ export class Watches {
     await Promise.all([...this.#open].map((watch) => watch.close()));
   }
 
-  async *#run<T>({ hub, selector, signal }: WatchRequest, queue: Queue<T>, emit: (event: WatchEvent) => void): AsyncGenerator<T, void, undefined> {
+  async *#run<T>(
+    { hub, selector, signal }: WatchRequest,
+    queue: Queue<T>,
+    emit: (event: WatchEvent) => void,
+  ): AsyncGenerator<T, void, undefined> {
     const watch = new Watch({ ...this.#options, hub, selector, emit });
     const stop = (): void => queue.end();
     signal?.addEventListener('abort', stop);

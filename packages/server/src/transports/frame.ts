@@ -12,7 +12,10 @@ export const binaryFrame: Format = (messages) => frame(BINARY, messages);
 function frame(opcode: number, messages: readonly Wire[]): Buffer {
   let length = 0;
   for (const message of messages) length += byteLength(message);
-  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const headerLength =
+    length < 126 ? 2
+    : length < 65_536 ? 4
+    : 10;
   const bytes = Buffer.allocUnsafe(headerLength + length);
   bytes[0] = FINAL | opcode;
   if (headerLength === 2) {

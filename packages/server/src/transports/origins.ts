@@ -29,6 +29,10 @@ export function corsHeaders({ headers }: ClientRequest): Record<string, string> 
     vary: 'origin',
     ...(headers['access-control-request-method'] === undefined ?
       {}
-    : { 'access-control-allow-methods': 'GET, POST, DELETE', 'access-control-max-age': '7200', ...(asked ? { 'access-control-allow-headers': asked } : {}) }),
+    : {
+        'access-control-allow-methods': 'GET, POST, DELETE',
+        'access-control-max-age': '7200',
+        ...(asked ? { 'access-control-allow-headers': asked } : {}),
+      }),
   };
 }

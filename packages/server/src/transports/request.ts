@@ -21,7 +21,12 @@ export function clientRequest(request: IncomingMessage): ClientRequest {
   }
   const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? queryValue(url, 'access_token');
   const remoteAddress = request.socket.remoteAddress;
-  return { url, headers: request.headers, ...(token === undefined ? {} : { token }), ...(remoteAddress === undefined ? {} : { remoteAddress }) };
+  return {
+    url,
+    headers: request.headers,
+    ...(token === undefined ? {} : { token }),
+    ...(remoteAddress === undefined ? {} : { remoteAddress }),
+  };
 }
 
 /** SignalR looks query keys up without case. */

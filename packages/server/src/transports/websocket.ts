@@ -18,7 +18,13 @@ export class WebSocketUpgrader {
 
   constructor({ maxFrameBytes, closeTimeoutMs }: WebSocketOptions) {
     // Compression is off: it costs memory per socket, and a broadcast is framed once for all.
-    const options = { noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxFrameBytes, closeTimeout: closeTimeoutMs };
+    const options = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: maxFrameBytes,
+      closeTimeout: closeTimeoutMs,
+    };
     this.#server = new WebSocketServer(options);
   }
 

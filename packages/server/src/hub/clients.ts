@@ -1,0 +1,81 @@
+import { MessageType } from '@hubline/protocol';
+import type { InvokeOptions, Invocations } from '../invocation/index.ts';
+import type { Courier, Selector } from '../membership/index.ts';
+import type { Filters } from './filter.ts';
+import type { CallerClients, Clients, ClientTarget, Filter, Target } from './types.ts';
+
+/** What targets speak through. */
+export interface Voice<A> {
+  readonly hub: string;
+  readonly courier: Courier;
+  readonly invocations: Invocations;
+  readonly filters: Filters<A>;
+}
+
+/** `hub.clients` */
+export function clientsOf<R, A>(voice: Voice<A>): Clients<R, A> {
+  const target = (filter: Filter<A>): Target<R> => targetOf<R, A>(voice, voice.filters.selector(filter));
+  const join = (targets: readonly Target<R>[]): readonly Selector[] => targets.map((each) => selectorOf(each));
+  return {
+    all: target({ all: true }),
+    group: (group) => target({ group }),
+    user: (user) => target({ user }),
+    connection: (connection) => targetOf<R, A>(voice, { connection }),
+    where: (where) => target({ where }),
+    allOf: (...targets) => targetOf<R, A>(voice, { allOf: join(targets) }),
+    anyOf: (...targets) => targetOf<R, A>(voice, { anyOf: join(targets) }),
+    matching: target,
+  };
+}
+
+/** `ctx.clients` */
+export function callerClients<R, A>(clients: Clients<R, A>, connectionId: string): CallerClients<R, A> {
+  return {
+    ...clients,
+    caller: clients.connection(connectionId),
+    others: clients.all.except(connectionId),
+    othersInGroup: (name) => clients.group(name).except(connectionId),
+  };
+}
+
+/** The selector stays out of sight: a target is for speaking. */
+const selectors = new WeakMap<object, Selector>();
+
+function selectorOf(target: object): Selector {
+  const selector = selectors.get(target);
+  if (!selector) throw new TypeError('This is no target of this hub.');
+  return selector;
+}
+
+function targetOf<R, A>(voice: Voice<A>, selector: Selector, options: InvokeOptions = {}): ClientTarget<R> {
+  const { hub, courier, invocations } = voice;
+  const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
+    'connection' in selector ?
+      invocations.single(selector.connection, { hub, method, args }, options)
+    : invocations.one({ hub, selector, method, args }, options);
+  const target = {
+    send: speaking((method, args) => courier.send(hub, selector, { type: MessageType.Invocation, target: method, arguments: args })),
+    invoke: speaking(one),
+    invokeOne: speaking((method, args) => invocations.one({ hub, selector, method, args }, options)),
+    invokeAll: speaking((method, args) => invocations.all({ hub, selector, method, args }, options)),
+    with: (more: InvokeOptions) => targetOf<R, A>(voice, selector, { ...options, ...more }),
+    except: (...ids: readonly string[]) => targetOf<R, A>(voice, { ...selector, except: [...(selector.except ?? []), ...ids] }, options),
+  };
+  selectors.set(target, selector);
+  // What a method is and takes is known to the compiler only; this is where the contract's types meet names.
+  return target as unknown as ClientTarget<R>;
+}
+
+/** Names that the language looks up behind our back. */
+const RESERVED = new Set(['then', 'catch', 'finally', 'toJSON', 'toString', 'valueOf', 'constructor', 'prototype', '__proto__']);
+
+/** `target.send.said(message)` becomes `speak("said", [message])`. */
+function speaking(speak: (method: string, args: readonly unknown[]) => unknown): object {
+  return new Proxy(
+    {},
+    {
+      get: (_target, name) =>
+        typeof name === 'string' && !RESERVED.has(name) ? (...args: readonly unknown[]) => speak(name, args) : undefined,
+    },
+  );
+}

@@ -1,0 +1,120 @@
+import type { Codec } from '@hubline/protocol';
+import { allTopic, Post, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
+import type { Clock } from '../connection/index.ts';
+import { Asks, Invocations, Orders, serveClientAnswers, type Executor } from '../invocation/index.ts';
+import { Courier, Roster, Subscriptions, type Loss } from '../membership/index.ts';
+import { Census, Diffs, Nodes, Watches } from '../presence/index.ts';
+
+/** What a node tells its program about the cluster. */
+export interface ClusterEvents {
+  readonly down: (cause: Error) => void;
+  readonly up: (outage: { readonly ms: number }) => void;
+  readonly gap: LinkObserver['gap'];
+  readonly nodeJoined: (node: NodeInfo) => void;
+  readonly nodeLost: (node: NodeInfo, reason: 'goodbye' | 'lease') => void;
+  readonly lost: (loss: Loss) => void;
+  readonly error: (stage: string, error: unknown) => void;
+}
+
+export interface ClusterOptions {
+  readonly backplane: Backplane;
+  readonly self: NodeInfo;
+  readonly codecs: ReadonlyMap<string, Codec>;
+  readonly clock: Clock;
+  readonly events: ClusterEvents;
+  readonly lingerMs: number;
+  readonly callTimeoutMs: number;
+  readonly attemptMs: number;
+  readonly orderTimeoutMs: number;
+}
+
+/** All that one backplane link gives to the hubs on it: every part of the rooms below, put together once. */
+export class Cluster {
+  readonly link: Link;
+  readonly nodes: Nodes;
+  readonly roster: Roster;
+  readonly courier: Courier;
+  readonly invocations: Invocations;
+  readonly orders: Orders;
+  readonly watches: Watches;
+  readonly #post: Post;
+  readonly #subscriptions: Subscriptions;
+  readonly #asks: Asks;
+  readonly #executors = new Map<string, Executor>();
+
+  constructor(options: ClusterOptions) {
+    const { backplane, self, codecs, clock, events, lingerMs } = options;
+    const report = (stage: string) => (error: unknown) => events.error(stage, error);
+    this.nodes = new Nodes(self);
+    this.#subscriptions = new Subscriptions({ listen: (channel) => this.#post.listen(channel), clock, lingerMs });
+    const roster = (this.roster = new Roster(() => this.link.directory, this.#subscriptions));
+    this.link = backplane.open(self, roster, this.#observe(events));
+    const { bus, directory } = this.link;
+    const post = (this.#post = new Post(bus, self.process, events.error));
+    const nodes = this.nodes;
+    const census = new Census(directory);
+    const asks = (this.#asks = new Asks({ post, nodes, report: report('ask') }));
+    this.courier = new Courier({ self: self.process, roster, post, codecs, lost: events.lost });
+    const diffs = new Diffs({ self: self.process, roster, post, report: report('watch') });
+    this.watches = new Watches({ directory, subscriptions: this.#subscriptions, diffs, nodes, clock, report: report('watch') });
+    this.invocations = new Invocations({
+      self: self.process,
+      asks,
+      census,
+      nodes,
+      roster,
+      codecs,
+      clock,
+      timeoutMs: options.callTimeoutMs,
+      attemptMs: options.attemptMs,
+    });
+    this.orders = new Orders({ asks, nodes, clock, timeoutMs: options.orderTimeoutMs, executor: (hub) => this.#executors.get(hub) });
+    serveClientAnswers({ asks, roster, codecs, clock });
+  }
+
+  /** A node hears what is for all of a hub for as long as it serves the hub. */
+  serve(hub: string, executor: Executor): void {
+    this.#executors.set(hub, executor);
+    void this.#subscriptions.want(allTopic(hub));
+  }
+
+  async ready(): Promise<void> {
+    await this.link.ready();
+    await this.#post.ready;
+  }
+
+  async close(): Promise<void> {
+    await this.watches.close();
+    this.#asks.close();
+    this.#subscriptions.close();
+    this.#post.close();
+    await this.link.close();
+  }
+
+  /** The link speaks only after the constructor has run: a backplane calls nobody back inside `open`. */
+  #observe(events: ClusterEvents): LinkObserver {
+    return {
+      down: events.down,
+      up: (outage) => {
+        this.watches.resynchronise();
+        events.up(outage);
+      },
+      gap: (gap) => {
+        this.watches.resynchronise();
+        events.gap(gap);
+      },
+      joined: (node) => {
+        this.nodes.joined(node);
+        this.watches.resynchronise();
+        events.nodeJoined(node);
+      },
+      lost: (node, reason) => {
+        this.nodes.lost(node);
+        this.#asks.lost(node);
+        this.watches.lost(node);
+        events.nodeLost(node, reason);
+      },
+      report: events.error,
+    };
+  }
+}

@@ -1,0 +1,61 @@
+import { HublineError } from '@hubline/protocol';
+import { allTopic, attributeTopic, groupTopic, userTopic } from '../backplane/index.ts';
+import type { Selector } from '../membership/index.ts';
+import type { Filter } from './types.ts';
+
+/** Turns a hub's filters into selectors. */
+export class Filters<A> {
+  readonly #hub: string;
+  readonly #isIndexed: (attribute: string) => boolean;
+
+  constructor(hub: string, isIndexed: (attribute: string) => boolean) {
+    this.#hub = hub;
+    this.#isIndexed = isIndexed;
+  }
+
+  /** @throws HublineError `attribute_not_indexed`, `empty_target`, or `invalid_option` where it is no filter */
+  selector(filter: Filter<A>): Selector {
+    const selector = this.#plain(filter);
+    return filter.except && filter.except.length > 0 ? { ...selector, except: filter.except } : selector;
+  }
+
+  #plain(filter: Filter<A>): Selector {
+    if ('all' in filter) return { topic: allTopic(this.#hub) };
+    if ('group' in filter) return { topic: groupTopic(this.#hub, filter.group) };
+    if ('user' in filter) return { topic: userTopic(this.#hub, filter.user) };
+    if ('connection' in filter) return { connection: filter.connection };
+    if ('where' in filter) return this.#where(filter.where);
+    if ('allOf' in filter)
+      return {
+        allOf: nonEmpty(
+          filter.allOf.map((part) => this.selector(part)),
+          'allOf',
+        ),
+      };
+    if ('anyOf' in filter)
+      return {
+        anyOf: nonEmpty(
+          filter.anyOf.map((part) => this.selector(part)),
+          'anyOf',
+        ),
+      };
+    throw new HublineError('invalid_option', `This is no filter: ${JSON.stringify(filter)}`, { option: 'filter' });
+  }
+
+  #where(attributes: Partial<A>): Selector {
+    const selectors = Object.entries(attributes)
+      .filter(([, value]) => value !== undefined)
+      .map(([attribute, value]): Selector => {
+        if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, value) };
+        // Answered by asking everybody, it would be a hidden broadcast.
+        throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
+      });
+    const [only, ...more] = nonEmpty(selectors, 'where');
+    return only && more.length === 0 ? only : { allOf: selectors };
+  }
+}
+
+function nonEmpty(selectors: readonly Selector[], what: string): readonly Selector[] {
+  if (selectors.length === 0) throw new HublineError('empty_target', `'${what}' names nothing: say 'all' where everybody is meant.`, {});
+  return selectors;
+}

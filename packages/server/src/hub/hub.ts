@@ -1,0 +1,176 @@
+import type { Contract } from '@hubline/protocol';
+import type { CloseReason, Connection, ConnectionHandler, IncomingCall, Identity } from '../connection/index.ts';
+import type { Disconnected } from '../invocation/index.ts';
+import type { Backplane } from '../backplane/index.ts';
+import type { ClientRequest, Origins } from '../transports/index.ts';
+import { callerClients, clientsOf } from './clients.ts';
+import type { Cluster } from './cluster.ts';
+import { CallContext, type Scope } from './context.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Filters } from './filter.ts';
+import { Members } from './members.ts';
+import { presenceOf, type Presence } from './presence.ts';
+import type { Accepts, Authorize, Clients, Context, Filter, Methods, Middleware, Schemas } from './types.ts';
+
+/** What `authenticate` says. `A` is widened away from literals. */
+export type Authenticate<A> =
+  [A] extends [infer B] ? (request: ClientRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
+
+export interface AuthenticatedIdentity<A> {
+  readonly userId?: string;
+  readonly attributes?: Partial<A>;
+}
+
+export interface HubOptions<H, R, A, S> {
+  /** Where clients find the hub: `/hubs/chat`. */
+  readonly path: string;
+  /** This hub's own, instead of the server's. */
+  readonly backplane?: Backplane;
+  /**
+   * Who somebody is; asked at negotiation and at every connect. Throw `unauthorized()` or `forbidden()`. Default: nobody in
+   * particular. What a client proposes (`url`, `headers`) counts only where you take it over here.
+   */
+  readonly authenticate?: Authenticate<A>;
+  /** Declares attributes. Only indexed ones can be asked for with `where`. */
+  readonly attributes?: { readonly [K in keyof NoInfer<A>]?: 'indexed' | 'plain' };
+  /** Which pages may connect; default: those of the same host. */
+  readonly origins?: Origins;
+  readonly args?: S & Accepts<H, S>;
+  readonly authorize?: Authorize<H, Context<R, A>>;
+  readonly use?: readonly Middleware<Context<R, A>>[];
+  /** After the client was told that it is connected, before its first call. What it throws ends the connection. */
+  readonly connected?: (ctx: Context<R, A>) => void | Promise<void>;
+  /** When the connection has ended and left all its groups. */
+  readonly disconnected?: (ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>;
+  readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
+}
+
+/** A hub, for the program that hosts it: usable anywhere in the process. */
+export interface Hub<R, A> {
+  readonly name: string;
+  readonly clients: Clients<R, A>;
+  readonly presence: Presence<A>;
+  /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`. */
+  readonly groups: {
+    add(connectionId: string, group: string): Promise<void>;
+    remove(connectionId: string, group: string): Promise<void>;
+  };
+  readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
+  /** Ends connections. Acknowledged by every node that was asked; those that did not answer are named. */
+  disconnect(target: Filter<A>, reason?: string): Promise<Disconnected>;
+}
+
+export interface HubEnvironment {
+  readonly cluster: Cluster;
+  readonly detailedErrors: boolean;
+  readonly report: (stage: string, error: unknown) => void;
+}
+
+/** Options without their types, for a hub that is only spoken to. */
+const SILENT = { methods: {} };
+
+/** One contract on one node: what connections do to it, and what the program does with it. */
+export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler {
+  readonly hub: Hub<R, A>;
+  readonly #options: Partial<HubOptions<H, R, A, S>>;
+  readonly #report: HubEnvironment['report'];
+  readonly #members: Members;
+  readonly #dispatcher: Dispatcher<Context<R, A>>;
+  readonly #scopes = new Map<string, Scope<R, A>>();
+
+  constructor(
+    contract: Contract<H, R, A>,
+    options: HubOptions<H, R, A, S> | undefined,
+    { cluster, detailedErrors, report }: HubEnvironment,
+  ) {
+    const { name } = contract;
+    this.#options = options ?? {};
+    this.#report = report;
+    const members = (this.#members = new Members({ hub: name, roster: cluster.roster, attributes: options?.attributes ?? {} }));
+    this.#dispatcher = new Dispatcher({
+      methods: (options ?? SILENT).methods,
+      kinds: contract.kinds,
+      args: options?.args ?? {},
+      authorize: options?.authorize ?? {},
+      use: options?.use ?? [],
+      detailedErrors,
+      report: (method, error) => report(`call of ${method}`, error),
+    });
+    // A hub that is only spoken to does not know which attributes the others index.
+    const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
+    cluster.serve(name, members);
+    const { courier, invocations, orders } = cluster;
+    this.hub = {
+      name,
+      clients: clientsOf<R, A>({ hub: name, courier, invocations, filters }),
+      presence: presenceOf(name, cluster, filters),
+      groups: {
+        add: (connectionId, group) => orders.toOwner({ hub: name, do: 'join', connectionId, group }),
+        remove: (connectionId, group) => orders.toOwner({ hub: name, do: 'leave', connectionId, group }),
+      },
+      attributes: {
+        set: (connectionId, key, value) => orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(value) }),
+      },
+      disconnect: (target, reason) =>
+        orders.disconnect({ hub: name, do: 'disconnect', target: filters.selector(target), ...(reason === undefined ? {} : { reason }) }),
+    };
+  }
+
+  /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared */
+  async authenticate(request: ClientRequest): Promise<Identity> {
+    const { userId, attributes = {} } = (await this.#options.authenticate?.(request)) ?? {};
+    return { ...(userId === undefined ? {} : { userId }), attributes: this.#members.checked(attributes) };
+  }
+
+  connections(): readonly Connection[] {
+    return this.#members.all();
+  }
+
+  async opening(connection: Connection): Promise<void> {
+    await this.#members.enter(connection);
+  }
+
+  async opened(connection: Connection): Promise<void> {
+    await this.#options.connected?.(new CallContext(this.#scope(connection)));
+  }
+
+  call(connection: Connection, call: IncomingCall): void {
+    this.#dispatcher.dispatch(new CallContext(this.#scope(connection), call), call);
+  }
+
+  closed(connection: Connection, reason: CloseReason): void {
+    this.#leave(connection, reason).catch((error: unknown) => this.#report('disconnected', error));
+  }
+
+  async #leave(connection: Connection, reason: CloseReason): Promise<void> {
+    const scope = this.#scopes.get(connection.id);
+    this.#scopes.delete(connection.id);
+    scope?.over.abort(reason.error);
+    await this.#members.leave(connection);
+    // Who was never said to be connected does not disconnect.
+    if (scope) await this.#options.disconnected?.(new CallContext(scope), reason);
+  }
+
+  #scope(connection: Connection): Scope<R, A> {
+    let scope = this.#scopes.get(connection.id);
+    if (!scope) this.#scopes.set(connection.id, (scope = this.#newScope(connection)));
+    return scope;
+  }
+
+  #newScope(connection: Connection): Scope<R, A> {
+    const members = this.#members;
+    return {
+      connection,
+      items: new Map(),
+      groups: {
+        add: (name) => members.joinGroup(connection.id, name),
+        remove: (name) => members.leaveGroup(connection.id, name),
+      },
+      clients: callerClients(this.hub.clients, connection.id),
+      over: new AbortController(),
+    };
+  }
+}
+
+/** The contract allows nothing else; what a program without types gives is checked where it is set. */
+const attributeValue = (value: unknown): string | number | boolean => value as string | number | boolean;

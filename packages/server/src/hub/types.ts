@@ -1,0 +1,108 @@
+import type { Args, Calling, EventName, Name, Output, PlainArgs, ResultName, Split, StandardSchema, Streams } from '@hubline/protocol';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Outcomes, InvokeOptions } from '../invocation/index.ts';
+import type { Sent } from '../membership/index.ts';
+
+/** Whom a send, a call or a query is for, as a value. `where` takes indexed attributes only, and all of them must match. */
+export type Filter<A> = (
+  | { readonly all: true }
+  | { readonly group: string }
+  | { readonly user: string }
+  | { readonly connection: string }
+  | { readonly where: Partial<A> }
+  | { readonly allOf: readonly Filter<A>[] }
+  | { readonly anyOf: readonly Filter<A>[] }
+) & { readonly except?: readonly string[] };
+
+/** Whom it is for, as an object that speaks: `target.send.said(message)`. */
+export interface Target<R> {
+  /** Events. What comes back need not be awaited: a loss ends in the server's `lost` event. */
+  readonly send: Calling<R, EventName<R>, Sent>;
+  /** Asks every client; one settled outcome for each. */
+  readonly invokeAll: { readonly [K in ResultName<R>]: (...args: Args<R[K]>) => Outcomes<Output<R[K]>> };
+  /** Asks one client after the other until one gives a result. Rejects `no_client_responded`. */
+  readonly invokeOne: { readonly [K in ResultName<R>]: (...args: Args<R[K]>) => Promise<Output<R[K]>> };
+  with(options: InvokeOptions): this;
+  /** Without these connections. */
+  except(...connectionIds: readonly string[]): this;
+}
+
+/** Exactly one client. */
+export interface ClientTarget<R> extends Target<R> {
+  /** Rejects `client_error`, `call_timeout`, `connection_gone`, `node_lost`, `node_silent` or `cancelled`. */
+  readonly invoke: Target<R>['invokeOne'];
+}
+
+export interface Clients<R, A> {
+  readonly all: Target<R>;
+  group(name: string): Target<R>;
+  user(userId: string): Target<R>;
+  connection(connectionId: string): ClientTarget<R>;
+  /** @throws HublineError `attribute_not_indexed`; `empty_target` for `{}` */
+  where(attributes: Partial<A>): Target<R>;
+  allOf(...targets: readonly [Target<R>, ...Target<R>[]]): Target<R>;
+  anyOf(...targets: readonly [Target<R>, ...Target<R>[]]): Target<R>;
+  /** The target that a filter describes. */
+  matching(filter: Filter<A>): Target<R>;
+}
+
+export interface CallerClients<R, A> extends Clients<R, A> {
+  readonly caller: ClientTarget<R>;
+  readonly others: Target<R>;
+  othersInGroup(name: string): Target<R>;
+}
+
+/** What a method knows about who called it. */
+export interface Context<R, A> {
+  readonly connectionId: string;
+  readonly userId: string | undefined;
+  readonly attributes: Readonly<Partial<A>>;
+  /** Yours, for as long as the connection lives. */
+  readonly items: Map<unknown, unknown>;
+  /** Aborts when the caller cancels, and when the connection ends. */
+  readonly signal: AbortSignal;
+  /** The request that opened the connection. */
+  readonly request: { readonly url: URL; readonly headers: IncomingHttpHeaders; readonly remoteAddress?: string };
+  readonly transport: string;
+  readonly groups: {
+    /** Awaited: sends from any node reach the connection, and queries from any node show it. */
+    add(name: string): Promise<void>;
+    remove(name: string): Promise<void>;
+  };
+  readonly clients: CallerClients<R, A>;
+}
+
+type OutputOf<S> = S extends { readonly '~standard': { readonly types?: { readonly output: infer T } | undefined } } ? T : never;
+type InputOf<S> = S extends { readonly '~standard': { readonly types?: { readonly input: infer T } | undefined } } ? T : never;
+type Tuple<T> = Extract<T, readonly unknown[]>;
+
+/** Schemas of arguments: each of the tuple of a method's plain parameters. */
+export type Schemas<H> = { readonly [K in Name<H>]?: StandardSchema<unknown, readonly unknown[]> };
+
+/** A schema's input must accept what the contract allows. */
+export type Accepts<H, S> = {
+  readonly [K in keyof S]: K extends keyof H ?
+    [PlainArgs<H[K]>] extends [InputOf<S[K]>] ?
+      S[K]
+    : 'refuses what the contract allows'
+  : 'no such method';
+};
+
+/** The methods of a hub: each as the contract has it, with the context first; where there is a schema, with its output. */
+export type Methods<H, C, S> = {
+  readonly [K in Name<H>]: H[K] extends (...args: infer P) => infer T ?
+    K extends keyof S ?
+      (ctx: C, ...args: [...Tuple<OutputOf<S[K]>>, ...Streams<Split<P>[1]>]) => T
+    : (ctx: C, ...args: P) => T
+  : never;
+};
+
+/** Who may call a method. A `no` is answered as SignalR does: "… because user is unauthorized". */
+export type Authorize<H, C> = { readonly [K in Name<H>]?: (ctx: C, ...args: PlainArgs<H[K]>) => boolean | Promise<boolean> };
+
+/** Runs around every call, outermost first. `next()` gives the result; for a stream, what the method returned. */
+export type Middleware<C> = (
+  ctx: C,
+  call: { readonly method: string; readonly args: readonly unknown[] },
+  next: () => Promise<unknown>,
+) => Promise<unknown>;

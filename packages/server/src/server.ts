@@ -1,0 +1,270 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { HublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';
+import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
+import { newProcessId, Pulse, Sessions, Turn, type Clock, type Connection } from './connection/index.ts';
+import { Cluster, Doorman, HubHost, type ClusterEvents, type Hub, type HubOptions, type Schemas } from './hub/index.ts';
+import type { Loss } from './membership/index.ts';
+import { beatMs, settingsFrom, type Limits, type Settings, type Timeouts } from './settings.ts';
+import { Endpoint, Front, WebSocketUpgrader } from './transports/index.ts';
+
+export interface HubServerOptions {
+  /** The node's name for people and balancers. Default: host name and process id. */
+  readonly nodeId?: string;
+  /** The application that this node belongs to. Several may host one hub. Default `"hubline"`. */
+  readonly app?: string;
+  /** Default true. False for a node that takes no connections: it only sends, asks and queries. */
+  readonly accept?: boolean;
+  /** What joins nodes. Default: memory, for this server alone. */
+  readonly backplane?: Backplane;
+  readonly limits?: Partial<Limits>;
+  readonly timeouts?: Partial<Timeouts>;
+  /** Tells clients the name and message of errors that methods throw. Default false: they may hold secrets. */
+  readonly detailedErrors?: boolean;
+}
+
+export interface HubServerEvents {
+  /** Background work failed, or a method did in a way that its caller is not told. */
+  error: [stage: string, error: unknown];
+  /** A message did not reach everybody. */
+  lost: [loss: Loss];
+  backplaneDown: [cause: Error];
+  backplaneUp: [outage: { readonly ms: number }];
+  gap: Parameters<LinkObserver['gap']>;
+  nodeJoined: [node: NodeInfo];
+  nodeLost: [node: NodeInfo, reason: 'goodbye' | 'lease'];
+}
+
+export interface Health {
+  /** `degraded` while the backplane is away: this node serves its own clients and cannot speak for others. */
+  readonly status: 'ok' | 'degraded' | 'closed';
+  readonly nodeId: string;
+  readonly connections: number;
+  readonly backplane: LinkState;
+  readonly uptimeMs: number;
+}
+
+export interface HubServer extends AsyncDisposable {
+  readonly nodeId: string;
+  /** Hosts a hub. Without options it is only spoken to: this node takes no connections for it. */
+  hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(contract: Contract<H, R, A>, options?: HubOptions<H, R, A, S>): Hub<R, A>;
+  /** Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. */
+  attach(server: Server): void;
+  /** Listens on a server of its own. Port 0 takes a free one. Resolves with the port. */
+  listen(port: number, host?: string): Promise<number>;
+  /** Settles when this node is part of the cluster. */
+  ready(): Promise<void>;
+  /** The nodes of the cluster, those included that are only heard of. */
+  nodes(): Promise<readonly NodeInfo[]>;
+  health(): Health;
+  /** Takes no more connections, and sends those it has elsewhere, spread over `spreadMs` (default 0). */
+  drain(options?: { readonly spreadMs?: number }): Promise<void>;
+  /** Drains, says goodbye to the cluster, and frees what it holds. Idempotent, and final. */
+  close(): Promise<void>;
+  on<E extends keyof HubServerEvents>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void;
+}
+
+/** `clock` is for tests. */
+export function createHubServer(options: HubServerOptions = {}, clock?: Clock): HubServer {
+  return new NodeHubServer(options, settingsFrom(options, clock));
+}
+
+const CODECS: ReadonlyMap<string, Codec> = new Map([[jsonCodec.name, jsonCodec]]);
+
+/** The composition root: the one place that knows every part. */
+class NodeHubServer implements HubServer {
+  readonly nodeId: string;
+  readonly #self: NodeInfo;
+  readonly #settings: Settings;
+  readonly #detailedErrors: boolean;
+  readonly #backplane: Backplane;
+  readonly #events = new EventEmitter();
+  readonly #front = new Front();
+  readonly #turn = new Turn();
+  readonly #pulse: Pulse;
+  readonly #sessions: Sessions;
+  readonly #upgrader: WebSocketUpgrader;
+  readonly #clusters = new Map<Backplane, Cluster>();
+  readonly #hosts = new Map<string, { connections(): readonly Connection[] }>();
+  readonly #listeners: Server[] = [];
+  #isOpen = true;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    {
+      nodeId = `${hostname()}-${process.pid}`,
+      app = 'hubline',
+      accept = true,
+      backplane = memoryBackplane(),
+      detailedErrors = false,
+    }: HubServerOptions,
+    settings: Settings,
+  ) {
+    const { clock, limits, timeouts } = settings;
+    this.nodeId = nodeId;
+    this.#self = { nodeId, process: newProcessId(), app, accepts: accept, startedAt: clock.now() };
+    this.#settings = settings;
+    this.#detailedErrors = detailedErrors;
+    this.#backplane = backplane;
+    this.#pulse = new Pulse(clock, beatMs(timeouts));
+    this.#sessions = new Sessions(this.#pulse, timeouts.connectMs);
+    this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs: timeouts.closeMs });
+    this.#cluster(backplane);
+  }
+
+  hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(
+    contract: Contract<H, R, A>,
+    options?: HubOptions<H, R, A, S>,
+  ): Hub<R, A> {
+    if (!this.#isOpen) throw new HublineError('shutdown', 'This server is closed.', {});
+    if (this.#hosts.has(contract.name)) throw taken('name', contract.name);
+    if (options && this.#front.has(options.path)) throw taken('path', options.path);
+    const cluster = this.#cluster(options?.backplane ?? this.#backplane);
+    const host = new HubHost<H, R, A, S>(contract, options, { cluster, detailedErrors: this.#detailedErrors, report: this.#report });
+    this.#hosts.set(contract.name, host);
+    if (options && this.#self.accepts) this.#open(host, options);
+    return host.hub;
+  }
+
+  attach(server: Server): void {
+    this.#front.attach(server);
+  }
+
+  async listen(port: number, host?: string): Promise<number> {
+    const server = createServer((_request, response) => response.writeHead(404).end());
+    this.attach(server);
+    this.#listeners.push(server);
+    server.listen(port, host);
+    await once(server, 'listening'); // rejects with what `error` says: the port is taken, say
+    await this.ready();
+    return (server.address() as AddressInfo).port;
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all([...this.#clusters.values()].map((cluster) => cluster.ready()));
+  }
+
+  async nodes(): Promise<readonly NodeInfo[]> {
+    return (await this.#cluster(this.#backplane).link.directory.nodes()).value;
+  }
+
+  health(): Health {
+    const { state } = this.#cluster(this.#backplane).link;
+    return {
+      status:
+        this.#closing ? 'closed'
+        : state === 'up' ? 'ok'
+        : 'degraded',
+      nodeId: this.nodeId,
+      connections: this.#connections().length,
+      backplane: state,
+      uptimeMs: this.#settings.clock.now() - this.#self.startedAt,
+    };
+  }
+
+  async drain({ spreadMs = 0 }: { readonly spreadMs?: number } = {}): Promise<void> {
+    this.#isOpen = false;
+    const connections = this.#connections();
+    const pauseMs = spreadMs / Math.max(1, connections.length);
+    const error = new HublineError('shutdown', 'This node is going away.', {});
+    for (const connection of connections) {
+      connection.close({ code: 'shutdown', error });
+      if (pauseMs > 0) await new Promise<void>((resolve) => this.#settings.clock.after(pauseMs, resolve));
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  on<E extends keyof HubServerEvents>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void {
+    const call = listener as (...args: unknown[]) => void;
+    this.#events.on(event, call);
+    return () => void this.#events.off(event, call);
+  }
+
+  async #close(): Promise<void> {
+    await this.drain();
+    await Promise.all(this.#listeners.map(stop));
+    this.#front.detach();
+    await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
+  }
+
+  #open<H, R, A, S extends Schemas<H>>(host: HubHost<H, R, A, S>, { path, origins }: HubOptions<H, R, A, S>): void {
+    const { clock, limits, timeouts } = this.#settings;
+    const acceptor = new Doorman({
+      path,
+      nodeId: this.nodeId,
+      process: this.#self.process,
+      authenticate: (request) => host.authenticate(request),
+      sessions: this.#sessions,
+      pulse: this.#pulse,
+      clock,
+      isOpen: () => this.#isOpen,
+      settings: {
+        codecs: CODECS,
+        limits,
+        handshakeTimeoutMs: timeouts.handshakeMs,
+        keepAliveMs: timeouts.keepAliveMs,
+        clientTimeoutMs: timeouts.clientMs,
+        detailedErrors: this.#detailedErrors,
+        handler: host,
+        turn: this.#turn,
+      },
+    });
+    this.#front.add(path, new Endpoint({ acceptor, upgrader: this.#upgrader, origins, report: (error) => this.#report('request', error) }));
+  }
+
+  #cluster(backplane: Backplane): Cluster {
+    let cluster = this.#clusters.get(backplane);
+    if (!cluster) {
+      const { clock, timeouts } = this.#settings;
+      const { lingerMs, callMs: callTimeoutMs, attemptMs, orderMs: orderTimeoutMs } = timeouts;
+      const times = { lingerMs, callTimeoutMs, attemptMs, orderTimeoutMs };
+      cluster = new Cluster({ backplane, self: this.#self, codecs: CODECS, clock, events: this.#clusterEvents(), ...times });
+      this.#clusters.set(backplane, cluster);
+    }
+    return cluster;
+  }
+
+  #clusterEvents(): ClusterEvents {
+    return {
+      down: (cause) => this.#emit('backplaneDown', cause),
+      up: (outage) => this.#emit('backplaneUp', outage),
+      gap: (gap) => this.#emit('gap', gap),
+      nodeJoined: (node) => this.#emit('nodeJoined', node),
+      nodeLost: (node, reason) => this.#emit('nodeLost', node, reason),
+      lost: (loss) => this.#emit('lost', loss),
+      error: this.#report,
+    };
+  }
+
+  #emit<E extends keyof HubServerEvents>(event: E, ...args: HubServerEvents[E]): void {
+    this.#events.emit(event, ...args);
+  }
+
+  /** EventEmitter throws an `error` that nobody listens to; here silence is the default, as for every library. */
+  readonly #report = (stage: string, error: unknown): void => {
+    if (this.#events.listenerCount('error') > 0) this.#emit('error', stage, error);
+  };
+
+  #connections(): readonly Connection[] {
+    return [...this.#hosts.values()].flatMap((host) => host.connections());
+  }
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
+
+const taken = (option: string, value: string): HublineError<'invalid_option'> =>
+  new HublineError('invalid_option', `A hub with the ${option} '${value}' is hosted already.`, { option });

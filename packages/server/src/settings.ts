@@ -1,0 +1,84 @@
+import { HublineError } from '@hubline/protocol';
+import { systemClock, type CallLimits, type Clock } from './connection/index.ts';
+
+/** What one client may cost. Checked on arrival, never negotiated: an honest client does not notice them. */
+export interface Limits extends CallLimits {
+  /** The largest message a client may send, in bytes. Default 32768, as SignalR's. */
+  readonly maxMessageBytes: number;
+  /** The largest WebSocket frame, which may hold many messages. Default 1 MiB; a larger one closes with 1009. */
+  readonly maxFrameBytes: number;
+  /** What a client may leave untaken when more is to be written. Default 4 MiB; then its connection ends. */
+  readonly maxBufferedBytes: number;
+}
+
+/** Time limits, in milliseconds. */
+export interface Timeouts {
+  /** From negotiation to the transport. Default 15000. */
+  readonly connectMs: number;
+  /** From the transport to the handshake. Default 15000. */
+  readonly handshakeMs: number;
+  /** A ping is sent when nothing else was for this long. Default 15000. */
+  readonly keepAliveMs: number;
+  /** A client that pings and is silent for this long is gone. Default 30000. */
+  readonly clientMs: number;
+  /** For a call to clients. Default 30000. */
+  readonly callMs: number;
+  /** `invokeOne`: for each client. Default 5000. */
+  readonly attemptMs: number;
+  /** For what one node tells another to do: groups, attributes, disconnects. Default 10000. */
+  readonly orderMs: number;
+  /** How long a topic is still heard after its last member. Default 5000. */
+  readonly lingerMs: number;
+  /** How long a client may take to answer a close. Default 5000. */
+  readonly closeMs: number;
+}
+
+export interface Settings {
+  readonly limits: Limits;
+  readonly timeouts: Timeouts;
+  readonly clock: Clock;
+}
+
+/** The one place that knows the defaults. @throws HublineError `invalid_option` */
+export function settingsFrom(
+  { limits = {}, timeouts = {} }: { readonly limits?: Partial<Limits>; readonly timeouts?: Partial<Timeouts> },
+  clock = systemClock,
+): Settings {
+  return {
+    clock,
+    limits: positive('limits', {
+      maxMessageBytes: 32 * 1024,
+      maxFrameBytes: 1024 * 1024,
+      maxBufferedBytes: 4 * 1024 * 1024,
+      maxParallelCalls: 1,
+      maxQueuedCalls: 128,
+      maxOpenCalls: 1024,
+      uploadCapacity: 10,
+      ...limits,
+    }),
+    timeouts: positive('timeouts', {
+      connectMs: 15_000,
+      handshakeMs: 15_000,
+      keepAliveMs: 15_000,
+      clientMs: 30_000,
+      callMs: 30_000,
+      attemptMs: 5_000,
+      orderMs: 10_000,
+      lingerMs: 5_000,
+      closeMs: 5_000,
+      ...timeouts,
+    }),
+  };
+}
+
+/** How often deadlines are looked at: often enough that none is late by more than a fraction. */
+export const beatMs = ({ connectMs, handshakeMs, keepAliveMs, clientMs }: Timeouts): number =>
+  Math.max(1, Math.min(1000, Math.floor(Math.min(connectMs, handshakeMs, keepAliveMs, clientMs) / 3)));
+
+function positive<T extends object>(group: string, numbers: T): T {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value === 'number' && value > 0) continue;
+    throw new HublineError('invalid_option', `${group}.${name} must be a positive number.`, { option: `${group}.${name}` });
+  }
+  return numbers;
+}
