@@ -56,13 +56,16 @@ export function parseHandshakeRequest(record: string): HandshakeRequest {
   };
 }
 
-/** @throws HublineError `invalid_message` where the record is a hub message: the server skipped the handshake. */
+/** @throws HublineError `invalid_message`, also where the record is a hub message: the server skipped the handshake. */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
-  const raw = objectIn(record);
-  if (raw.type) {
+  const { type, error, hubline } = objectIn(record);
+  if (type || !(error === undefined || error === null || typeof error === 'string')) {
     throw new HublineError('invalid_message', 'Expected a handshake response from the server.', { why: record.slice(0, 100) });
   }
-  return raw;
+  return {
+    ...(typeof error === 'string' ? { error } : {}),
+    ...(typeof hubline === 'number' ? { hubline } : {}),
+  };
 }
 
 function objectIn(record: string): Readonly<Record<string, unknown>> {

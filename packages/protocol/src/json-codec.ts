@@ -23,16 +23,18 @@ class JsonDecoder implements Decoder {
   }
 
   push(chunk: Wire, deliver: (message: HubMessage) => void): void {
-    const text = this.#partial + (typeof chunk === 'string' ? chunk : this.#utf8.decode(chunk, { stream: true }));
+    const text = typeof chunk === 'string' ? chunk : this.#utf8.decode(chunk, { stream: true });
     let start = 0;
     for (let end; (end = text.indexOf(RECORD_SEPARATOR, start)) >= 0; start = end + 1) {
-      const record = text.slice(start, end);
+      const record = this.#partial + text.slice(start, end);
+      this.#partial = '';
       this.#checkSize(record);
       const message = checkMessage(parseJson(record));
       if (message) deliver(message);
     }
-    this.#partial = text.slice(start);
-    this.#checkSize(this.#partial);
+    this.#partial += text.slice(start);
+    // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
+    if (this.#partial.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 
   #checkSize(record: string): void {
@@ -68,12 +70,8 @@ function stringify(message: HubMessage): string {
   try {
     text = JSON.stringify(message);
   } catch (cause) {
-    throw new HublineError(
-      'not_encodable',
-      `The message cannot be written as JSON: ${String(cause)}`,
-      { path: '', found: 'bigint or cycle' },
-      { cause },
-    );
+    const found = 'bigint or cycle';
+    throw new HublineError('not_encodable', `The message cannot be written as JSON: ${String(cause)}`, { path: '', found }, { cause });
   }
   // After JSON.stringify: a cycle would have no end here.
   if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
@@ -83,18 +81,36 @@ function stringify(message: HubMessage): string {
 }
 
 /** JSON.stringify turns these into `{}` or nothing without a word; a loss that nobody is told of is worse than an error. */
-function checkEncodable(value: unknown, path: string): void {
-  if (typeof value === 'function' || typeof value === 'symbol') throw notEncodable(path, typeof value);
-  if (typeof value !== 'object' || value === null) return;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) checkEncodable(value[i], `${path}[${i}]`);
-  } else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set) {
-    throw notEncodable(path, value.constructor.name);
-  } else {
-    for (const key in value) checkEncodable((value as Record<string, unknown>)[key], `${path}.${key}`);
-  }
+function checkEncodable(value: unknown, name: string): void {
+  const loss = lossIn(value);
+  if (!loss) return;
+  const path = name + loss.path;
+  throw new HublineError('not_encodable', `JSON has no way to write the ${loss.found} at ${path}.`, { path, found: loss.found });
 }
 
-function notEncodable(path: string, found: string): HublineError<'not_encodable'> {
-  return new HublineError('not_encodable', `JSON has no way to write the ${found} at ${path}.`, { path, found });
+interface Loss {
+  readonly path: string;
+  readonly found: string;
+}
+
+function lossIn(value: unknown): Loss | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return { path: '', found: typeof value };
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set) {
+    return { path: '', found: value.constructor.name };
+  }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const loss = lossIn(value[i]);
+      if (loss) return { ...loss, path: `[${i}]${loss.path}` };
+    }
+    return undefined;
+  }
+  // What has toJSON has said itself what it is, and may hold anything.
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return undefined;
+  for (const key in value) {
+    const loss = lossIn((value as Record<string, unknown>)[key]);
+    if (loss) return { ...loss, path: `.${key}${loss.path}` };
+  }
+  return undefined;
 }

@@ -19,7 +19,7 @@ interface SchemaIssue {
 
 /** The schema's output. @throws HublineError with the code given, listing every issue with its path. */
 export async function validate<Output>(
-  schema: StandardSchema<never, Output>,
+  schema: StandardSchema<unknown, Output>,
   value: unknown,
   { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
 ): Promise<Output> {
