@@ -1,0 +1,12 @@
+import { isHublineError, type AnyHublineError } from '@hubline/protocol';
+
+/** The HublineError that the action throws; any other outcome fails the test. */
+export function errorOf(action: () => unknown): AnyHublineError {
+  try {
+    action();
+  } catch (error) {
+    if (isHublineError(error)) return error;
+    throw error;
+  }
+  throw new Error('Nothing was thrown.');
+}

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { asError, HublineError, isHublineError } from '@hubline/protocol';
+
+describe('docs/errors.md', () => {
+  it('has one line for every code with the names of its details, in the order of ErrorDetails', () => {
+    expect(documented()).toEqual(declared());
+  });
+
+  const textOf = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+
+  /** [code, names of its details]. Types are gone at run time, so the source is read. */
+  function declared() {
+    const source = ts.createSourceFile('errors.ts', textOf('../src/errors.ts'), ts.ScriptTarget.Latest);
+    const codes = source.statements.filter(ts.isInterfaceDeclaration).find(({ name }) => name.text === 'ErrorDetails')?.members;
+    return codes?.filter(ts.isPropertySignature).map(({ name, type }) => {
+      const details = type && ts.isTypeLiteralNode(type) ? type.members.filter(ts.isPropertySignature) : [];
+      return [name.getText(source), details.map((detail) => detail.name.getText(source) + (detail.questionToken ? '?' : ''))];
+    });
+  }
+
+  /** The rows `| code | when | details | who sees it |`. */
+  function documented() {
+    const rows = textOf('../../../docs/errors.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    return rows.map((row) => {
+      const [, code = '', , details = ''] = row.split('|').map((cell) => cell.trim());
+      return [code.slice(1, -1), [...details.matchAll(/`([^`]+)`/g)].map(([, name]) => name)];
+    });
+  }
+});
+
+describe('HublineError', () => {
+  const error: unknown = new HublineError(
+    'call_timeout',
+    'say did not answer in 20 ms.',
+    { method: 'say', timeoutMs: 20 },
+    { cause: 'why' },
+  );
+
+  it('is an Error with a code, details and a cause', () => {
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({ name: 'HublineError', code: 'call_timeout', details: { method: 'say', timeoutMs: 20 }, cause: 'why' });
+    expect(String(error)).toBe('HublineError: say did not answer in 20 ms.');
+  });
+
+  it('narrows its details by its code', () => {
+    if (!isHublineError(error) || error.code !== 'call_timeout') return expect.fail('not recognised');
+    const timeoutMs: number = error.details.timeoutMs;
+    expect(timeoutMs).toBe(20);
+  });
+
+  it('is not confused with others', () => {
+    for (const other of [new Error('x'), { name: 'HublineError', code: 'internal' }, undefined, 'x'])
+      expect(isHublineError(other)).toBe(false);
+  });
+});
+
+it('makes an Error of whatever was thrown', () => {
+  const error = new TypeError('x');
+  expect(asError(error)).toBe(error);
+  expect(asError('text')).toEqual(new Error('text'));
+  expect(asError(undefined)).toEqual(new Error('undefined'));
+});

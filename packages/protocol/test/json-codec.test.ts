@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HublineError, jsonCodec, MessageType, RECORD_SEPARATOR, type HubMessage, type Wire } from '@hubline/protocol';
+import { cut, message } from './arbitraries.ts';
+import { errorOf } from './error-of.ts';
+
+const { Ping, Completion, StreamItem, Invocation } = MessageType;
+const bytes = (text: string) => new TextEncoder().encode(text);
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+/** All messages of the chunks. */
+function decode(chunks: readonly Wire[], maxMessageBytes = Infinity): HubMessage[] {
+  const messages: HubMessage[] = [];
+  const decoder = jsonCodec.decoder({ maxMessageBytes });
+  for (const chunk of chunks) decoder.push(chunk, (received) => messages.push(received));
+  return messages;
+}
+
+describe('round trip', () => {
+  const textOf = (messages: readonly HubMessage[]) => messages.map((sent) => jsonCodec.encode(sent)).join('');
+  const conversation = fc.array(message, { maxLength: 6 });
+
+  it('gives every message back, however the text is cut', () => {
+    const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(textOf(messages))));
+    fc.assert(
+      fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(asJson(messages))),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gives every message back, however the bytes are cut', () => {
+    const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(bytes(textOf(messages)))));
+    fc.assert(
+      fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(asJson(messages))),
+      { numRuns: 500 },
+    );
+  });
+
+  it('reads bytes that arrive one by one', () => {
+    const sent: HubMessage[] = [{ type: Invocation, target: 'Grüße', arguments: ['𝄞 ✓', 1] }, { type: Ping }];
+    expect(decode(Array.from(bytes(textOf(sent)), (byte) => Uint8Array.of(byte)))).toEqual(sent);
+  });
+
+  it('delivers a message with the chunk that ends it', () => {
+    const decoder = jsonCodec.decoder();
+    const received: HubMessage[] = [];
+    decoder.push('{"type":6', (each) => received.push(each));
+    expect(received).toEqual([]);
+    decoder.push('}\u001e{"type":6}', (each) => received.push(each));
+    expect(received).toEqual([{ type: Ping }]);
+    decoder.push(RECORD_SEPARATOR, (each) => received.push(each));
+    expect(received).toEqual([{ type: Ping }, { type: Ping }]);
+  });
+
+  it('reads a large message in small chunks in linear time', () => {
+    const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
+    const text = jsonCodec.encode(large) as string;
+    const chunks = Array.from({ length: Math.ceil(text.length / 100) }, (_, i) => text.slice(i * 100, i * 100 + 100));
+    // Well below a second; reading what is there again with every chunk takes more than a minute.
+    expect(decode(chunks)).toEqual([large]);
+  }, 20_000);
+});
+
+describe('encoding', () => {
+  it('writes what other SignalR peers expect', () => {
+    expect(jsonCodec.encode({ type: Ping })).toBe('{"type":6}\u001e');
+    expect(jsonCodec.encode({ type: Completion, invocationId: '1', result: null })).toBe(
+      '{"type":3,"invocationId":"1","result":null}\u001e',
+    );
+  });
+
+  const losses: [found: string, value: unknown][] = [
+    ['Uint8Array', Uint8Array.of(1)],
+    ['Buffer', Buffer.from('a')],
+    ['Float64Array', Float64Array.of(1)],
+    ['DataView', new DataView(new ArrayBuffer(1))],
+    ['ArrayBuffer', new ArrayBuffer(1)],
+    ['Map', new Map()],
+    ['Set', new Set()],
+    ['function', () => 1],
+    ['symbol', Symbol('s')],
+  ];
+  it.each(losses)('refuses %s, and says where it is', (found, value) => {
+    const carriers: [HubMessage, path: string][] = [
+      [{ type: Invocation, target: 't', arguments: [1, { a: [{ b: value }] }] }, 'arguments[1].a[0].b'],
+      [{ type: StreamItem, invocationId: '1', item: value }, 'item'],
+      [{ type: Completion, invocationId: '1', result: [value] }, 'result[0]'],
+    ];
+    for (const [carrier, path] of carriers) {
+      expect(errorOf(() => jsonCodec.encode(carrier))).toMatchObject({ code: 'not_encodable', details: { path, found } });
+    }
+  });
+
+  it('refuses a bigint, a cycle, and what cannot be read', () => {
+    const cycle: { self?: unknown } = {};
+    cycle.self = [cycle];
+    const throwing = {
+      get value(): never {
+        throw new Error('no');
+      },
+    };
+    for (const item of [1n, { deep: [1n] }, cycle, throwing]) {
+      expect(errorOf(() => jsonCodec.encode({ type: StreamItem, invocationId: '1', item }))).toMatchObject({ code: 'not_encodable' });
+    }
+  });
+
+  it('takes an object at its word where it says what it is as JSON', () => {
+    const self: { toJSON: () => string; self?: unknown } = { toJSON: () => 'me' };
+    self.self = self;
+    expect(jsonCodec.encode({ type: StreamItem, invocationId: '1', item: [self, new Date(0)] })).toBe(
+      '{"type":2,"invocationId":"1","item":["me","1970-01-01T00:00:00.000Z"]}\u001e',
+    );
+  });
+});
+
+describe('size limit', () => {
+  const item = (text: string) => jsonCodec.encode({ type: StreamItem, invocationId: '1', item: text }) as string;
+  const sizeOf = (wire: string) => bytes(wire).length - 1; // the separator does not count
+
+  it.each([
+    ['ASCII', 'x'.repeat(1000)],
+    ['two bytes each', 'ü'.repeat(1000)],
+    ['three bytes each', '✓'.repeat(1000)],
+    ['four bytes a pair', '𝄞'.repeat(1000)],
+  ])('counts bytes: %s', (_, text) => {
+    const wire = item(text);
+    for (const chunks of [[wire], [bytes(wire)], [wire.slice(0, 500), wire.slice(500)]]) {
+      expect(decode(chunks, sizeOf(wire))).toHaveLength(1);
+      expect(errorOf(() => decode(chunks, sizeOf(wire) - 1))).toMatchObject({
+        code: 'message_too_large',
+        details: { limitBytes: sizeOf(wire) - 1 },
+      });
+    }
+  });
+
+  it('does not wait for the end of a message that is too large already', () => {
+    expect(errorOf(() => decode(['x'.repeat(101)], 100))).toMatchObject({ code: 'message_too_large' });
+    const decoder = jsonCodec.decoder({ maxMessageBytes: 100 });
+    const noMessage = () => expect.fail('delivered');
+    decoder.push('x'.repeat(60), noMessage);
+    expect(errorOf(() => decoder.push('x'.repeat(60), noMessage))).toBeInstanceOf(HublineError);
+  });
+
+  it('is a limit for each message, not for a chunk or a connection', () => {
+    const wire = item('x'.repeat(100));
+    expect(decode([wire.repeat(50)], sizeOf(wire))).toHaveLength(50);
+  });
+
+  it('says what SignalR says', () => {
+    expect(errorOf(() => decode(['x'.repeat(32_769)], 32_768)).message).toMatch(/^The maximum message size of 32768B was exceeded\./);
+  });
+});

@@ -1,0 +1,239 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  HandshakeReader,
+  isHublineError,
+  jsonCodec,
+  MessageType,
+  parseHandshakeRequest,
+  parseHandshakeResponse,
+  type HubMessage,
+  type Wire,
+} from '@hubline/protocol';
+import { json, message } from './arbitraries.ts';
+import { errorOf } from './error-of.ts';
+
+const { Ping } = MessageType;
+
+/** What arrived before the fault, and the fault. Any exception but the documented ones fails the test. */
+function receive(...chunks: readonly Wire[]) {
+  const messages: HubMessage[] = [];
+  const decoder = jsonCodec.decoder({ maxMessageBytes: 100_000 });
+  try {
+    for (const chunk of chunks) decoder.push(chunk, (received) => messages.push(received));
+  } catch (error) {
+    if (!isHublineError(error) || !['invalid_message', 'message_too_large'].includes(error.code)) throw error;
+    return { messages, fault: error };
+  }
+  return { messages };
+}
+
+describe('malformed messages', () => {
+  const SEQUENCE_IDS = ['', ',"sequenceId":-1', ',"sequenceId":1.5', ',"sequenceId":"1"', ',"sequenceId":null', ',"sequenceId":1e300'];
+  const ID = '"invocationId":"1"';
+  const CASES: Record<string, readonly string[]> = {
+    'The message is not JSON.': ['', ' ', 'x', '{', '{"type":6}}', "{'type':6}", '{"type":6,}', 'undefined', '\u0000', '[1'],
+    'Invalid payload.': ['null', '1', 'true', '"text"', '[]', '[6]', '{}', '{"type":null}', '{"type":"6"}', '{"type":[6]}', '{"Type":6}'],
+    'Invalid headers.': [
+      `{"type":2,${ID},"item":1,"headers":null}`,
+      `{"type":2,${ID},"item":1,"headers":[]}`,
+      `{"type":3,${ID},"headers":"x"}`,
+      `{"type":1,"target":"t","arguments":[],"headers":{"a":1}}`,
+    ],
+    'Invalid payload for Invocation message.': [
+      '{"type":1}',
+      '{"type":1,"arguments":[]}',
+      '{"type":1,"target":"","arguments":[]}',
+      '{"type":1,"target":1,"arguments":[]}',
+      '{"type":1,"target":"t"}',
+      '{"type":1,"target":"t","arguments":null}',
+      '{"type":1,"target":"t","arguments":{"length":1}}',
+      '{"type":1,"target":"t","arguments":[],"invocationId":""}',
+      '{"type":1,"target":"t","arguments":[],"invocationId":1}',
+      '{"type":1,"target":"t","arguments":[],"streamIds":"1"}',
+      '{"type":1,"target":"t","arguments":[],"streamIds":[1]}',
+      '{"type":1,"target":"t","arguments":[],"streamIds":[""]}',
+    ],
+    'Invalid payload for StreamInvocation message.': [
+      '{"type":4,"target":"t","arguments":[]}',
+      `{"type":4,${ID},"arguments":[]}`,
+      `{"type":4,${ID},"target":"t"}`,
+      `{"type":4,${ID},"target":"t","arguments":[],"streamIds":{}}`,
+    ],
+    'Invalid payload for StreamItem message.': [
+      '{"type":2,"item":1}',
+      `{"type":2,${ID}}`,
+      '{"type":2,"invocationId":"","item":1}',
+      '{"type":2,"invocationId":1,"item":1}',
+    ],
+    'Invalid payload for Completion message.': [
+      '{"type":3}',
+      '{"type":3,"invocationId":1}',
+      `{"type":3,${ID},"error":""}`,
+      `{"type":3,${ID},"error":1}`,
+      `{"type":3,${ID},"error":null}`,
+      `{"type":3,${ID},"result":1,"error":"e"}`,
+      `{"type":3,${ID},"result":false,"error":"e"}`,
+    ],
+    'Invalid payload for CancelInvocation message.': ['{"type":5}', '{"type":5,"invocationId":""}', '{"type":5,"invocationId":{}}'],
+    'Invalid payload for Close message.': ['{"type":7,"error":1}', '{"type":7,"allowReconnect":"yes"}', '{"type":7,"code":{}}'],
+    'Invalid SequenceId for Ack message.': SEQUENCE_IDS.map((part) => `{"type":8${part}}`),
+    'Invalid SequenceId for Sequence message.': SEQUENCE_IDS.map((part) => `{"type":9${part}}`),
+    'Invalid payload for Credit message.': [
+      `{"type":64,${ID}}`,
+      '{"type":64,"credit":1}',
+      `{"type":64,${ID},"credit":-1}`,
+      `{"type":64,${ID},"credit":"1"}`,
+    ],
+  };
+  const cases = Object.entries(CASES).flatMap(([why, records]) => records.map((record) => ({ why, record })));
+
+  it.each(cases)('answers $record with "$why"', ({ why, record }) => {
+    expect(receive(`${record}\u001e`).fault).toMatchObject({ code: 'invalid_message', message: why });
+  });
+
+  it('delivers the messages before a bad one', () => {
+    const { messages, fault } = receive('{"type":6}\u001e{"type":5,"invocationId":"1"}\u001e{"type":5}\u001e{"type":6}\u001e');
+    expect(messages).toEqual([{ type: Ping }, { type: MessageType.CancelInvocation, invocationId: '1' }]);
+    expect(fault).toMatchObject({ code: 'invalid_message' });
+  });
+
+  it.each(['0', '10', '63', '65', '255', '-1', '1.5', '1e400', '9007199254740993'])('skips messages of type %s', (type) => {
+    expect(receive(`{"type":${type},"headers":7,"target":{}}\u001e{"type":6}\u001e`)).toEqual({ messages: [{ type: Ping }] });
+  });
+
+  it('takes what the formal description allows', () => {
+    const odd = [
+      `{"arguments":[],"target":"t","type":1}`,
+      ` {"type" : 6 , "later":[1]} \n`,
+      `{"type":3,${ID},"result":null,"error":"e"}`,
+      `{"type":7,"error":null,"allowReconnect":null}`,
+      `{"type":2,${ID},"item":null}`,
+    ];
+    expect(receive(odd.map((record) => `${record}\u001e`).join('')).messages).toHaveLength(odd.length);
+  });
+});
+
+describe('arbitrary input', () => {
+  const bytes = fc.uint8Array({ maxLength: 200 });
+  /** Bytes that get further than the first: JSON's own characters, separators, pieces of real messages. */
+  const nearly = fc
+    .array(
+      fc.oneof(
+        fc.constantFrom(...'{}[]",:\\0127\u001e', '"type":', '__proto__', '\\u005f', 'null'),
+        message.map((sent) => JSON.stringify(sent)),
+        fc.string(),
+      ),
+    )
+    .map((parts) => parts.join(''));
+
+  it('gives messages or the documented error for bytes', () => {
+    fc.assert(
+      fc.property(fc.array(bytes), (chunks) => void receive(...chunks)),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gives messages or the documented error for text', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(nearly, fc.string({ unit: 'binary' }))), (chunks) => void receive(...chunks, '\u001e')),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('gives messages or the documented error for any JSON, also where a field of a message is replaced', () => {
+    const spoiled = fc
+      .record({ sent: message, key: fc.nat(), value: json })
+      .map(({ sent, key, value }) => ({ ...sent, [Object.keys(sent)[key % Object.keys(sent).length] as string]: value }));
+    fc.assert(
+      fc.property(fc.oneof(json, spoiled), (value) => void receive(`${JSON.stringify(value)}\u001e`)),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('gives the documented error for what is nested too deeply', () => {
+    const deep = (open: string, close: string) => `{"type":2,"invocationId":"1","item":${open.repeat(9_000)}1${close.repeat(9_000)}}\u001e`;
+    for (const wire of [deep('[', ']'), deep('{"__proto__":', '}'), deep('{"a\\u0061":', '}')]) receive(wire);
+  });
+
+  it('gives a record or the documented error for handshakes', () => {
+    const read = (chunks: readonly Wire[]) => {
+      const reader = new HandshakeReader(1000);
+      for (const chunk of chunks) {
+        const found = reader.push(chunk);
+        if (found) return found.record;
+      }
+      return undefined;
+    };
+    const tryAll = (chunks: readonly Wire[]) => {
+      for (const parse of [parseHandshakeRequest, parseHandshakeResponse]) {
+        try {
+          const record = read(chunks);
+          if (record !== undefined) parse(record);
+        } catch (error) {
+          if (!isHublineError(error) || !['invalid_message', 'message_too_large'].includes(error.code)) throw error;
+        }
+      }
+    };
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            bytes,
+            nearly,
+            json.map((value) => JSON.stringify(value)),
+          ),
+        ),
+        (chunks) => tryAll([...chunks, '\u001e']),
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('__proto__', () => {
+  const SPELLINGS = ['__proto__', '\\u005f_proto__', '__pr\\u006Fto__', '\\u005F\\u005f\\u0070\\u0072\\u006f\\u0074\\u006f\\u005f\\u005f'];
+  const PLACES: readonly ((key: string) => string)[] = [
+    (key) => `{"type":6,"${key}":{"polluted":true}}`,
+    (key) => `{"type":1,"target":"t","arguments":[{"${key}":{"polluted":true}}]}`,
+    (key) => `{"type":2,"invocationId":"1","item":{"a":[{"${key}":{"polluted":true},"kept":1}]}}`,
+    (key) => `{"type":3,"invocationId":"1","headers":{"${key}":"x"}}`,
+    (key) => `{"type":2,"invocationId":"1","item":{"${key}":{"${key}":{"polluted":true}}}}`,
+  ];
+
+  it.each(SPELLINGS)('does not survive, spelled %s', (key) => {
+    for (const place of PLACES) {
+      const [received] = receive(`${place(key)}\u001e`).messages;
+      expect(received).toBeDefined();
+      expect(keysIn(received)).not.toContain('__proto__');
+      expect(Object.assign({}, received)).not.toHaveProperty('polluted');
+    }
+    expect({}).not.toHaveProperty('polluted');
+  });
+
+  it('does not survive in a handshake', () => {
+    for (const key of SPELLINGS) {
+      const record = `{"protocol":"json","version":1,"${key}":{"hubline":7}}`;
+      expect(parseHandshakeRequest(record)).toEqual({ protocol: 'json', version: 1 });
+      expect(keysIn(parseHandshakeResponse(record))).not.toContain('__proto__');
+    }
+  });
+
+  it('leaves the neighbours, and text that only mentions it', () => {
+    const { messages } = receive('{"type":2,"invocationId":"1","item":[{"__proto__":1,"kept":1},"__proto__","\\u005f"]}\u001e');
+    expect(messages).toEqual([{ type: MessageType.StreamItem, invocationId: '1', item: [{ kept: 1 }, '__proto__', '_'] }]);
+  });
+
+  it('stands for no type of message', () => {
+    for (const type of ['"__proto__"', '"constructor"']) {
+      expect(errorOf(() => jsonCodec.decoder().push(`{"type":${type}}\u001e`, () => expect.fail('delivered'))).message).toBe(
+        'Invalid payload.',
+      );
+    }
+  });
+});
+
+function keysIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, part]) => [key, ...keysIn(part)]);
+}
