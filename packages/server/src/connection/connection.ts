@@ -5,6 +5,7 @@ import {
   HublineError,
   MessageType,
   asError,
+  isHublineError,
   parseHandshakeRequest,
   type Close,
   type Codec,
@@ -268,7 +269,7 @@ export class Connection implements TransportListener {
 
   #goodbye(reason: CloseReason, allowReconnect: boolean): Close {
     const text = closeText(reason, this.#settings.detailedErrors);
-    const code = reason.error instanceof HublineError ? reason.error.code : undefined;
+    const code = isHublineError(reason.error) ? reason.error.code : undefined;
     return { type: MessageType.Close, ...(text ? { error: text } : {}), allowReconnect, ...(code ? { code } : {}) };
   }
 

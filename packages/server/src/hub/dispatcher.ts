@@ -50,11 +50,10 @@ export class Dispatcher<C extends Caller> {
     this.#options = options;
     const { methods, kinds, args, authorize } = options;
     // Own keys only: `constructor` is not a method. Without case, as SignalR matches.
-    for (const [name, run] of Object.entries(methods)) {
-      if (typeof run !== 'function') continue;
+    for (const [name, run] of Object.entries(methods as Readonly<Record<string, Method<C>['run']>>)) {
       this.#methods.set(name.toLowerCase(), {
         name,
-        run: run.bind(methods) as Method<C>['run'],
+        run: run.bind(methods),
         use: streamUse(own(kinds, name)),
         schema: own(args, name) as Method<C>['schema'],
         authorize: own(authorize, name) as Method<C>['authorize'],

@@ -154,7 +154,7 @@ export class Asks {
 
   #servedFor(from: ProcessId): Map<number, () => void> {
     let served = this.#serving.get(from);
-    if (!served) this.#serving.set(from, (served = new Map()));
+    if (!served) this.#serving.set(from, (served = new Map<number, () => void>()));
     return served;
   }
 

@@ -104,7 +104,7 @@ export class Orders {
             stopTimer();
             const { error, value } = reply as { readonly error?: ReturnType<typeof failureOf>; readonly value?: number };
             if (error)
-              reject(new HublineError(error.code, error.message, error.details as never)); // as the other node made it
+              reject(new HublineError(error.code, error.message, error.details)); // as the other node made it
             else resolve(value);
           },
           failed: (error) => {

@@ -161,7 +161,7 @@ export class Roster implements Local {
 
   #add(topic: Topic, resident: Resident): Promise<void> {
     let members = this.#topics.get(topic);
-    if (!members) this.#topics.set(topic, (members = new Map()));
+    if (!members) this.#topics.set(topic, (members = new Map<string, Resident>()));
     members.set(resident.connection.id, resident);
     return this.#subscriptions.want(topic);
   }

@@ -42,10 +42,10 @@ export class Diffs {
   #collect({ connectionId, topics, flush }: RosterChange): void {
     let changes = this.#pending.get(flush);
     if (!changes) {
-      this.#pending.set(flush, (changes = new Map()));
+      this.#pending.set(flush, (changes = new Map<Topic, Set<string>>()));
       void flush.then((done) => this.#publish(flush, done));
     }
-    for (const topic of topics) changes.set(topic, (changes.get(topic) ?? new Set()).add(connectionId));
+    for (const topic of topics) changes.set(topic, (changes.get(topic) ?? new Set<string>()).add(connectionId));
   }
 
   #publish(flush: Promise<Flush>, { version, watched }: Flush): void {

@@ -39,9 +39,9 @@ export class Batch {
   }
 
   #messages(): readonly Wire[] {
-    const messages = new Array<Wire>(this.count);
-    for (let at: Batch = this, i = this.count; at.#previous; at = at.#previous) messages[--i] = at.#message;
-    return messages;
+    const messages = [this.#message];
+    for (let at = this.#previous; at?.#previous; at = at.#previous) messages.push(at.#message);
+    return messages.reverse();
   }
 }
 

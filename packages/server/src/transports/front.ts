@@ -27,7 +27,7 @@ export class Front {
     };
     // A listener could not keep a request from the other listeners; in front of `emit` it can, also from later ones.
     const intercept: Server['emit'] = (event: string | symbol, ...args: readonly unknown[]): boolean =>
-      ours(event, ...args) || Reflect.apply(emit, server, [event, ...args]);
+      ours(event, ...args) || (Reflect.apply(emit, server, [event, ...args]) as boolean);
     server.emit = intercept;
     // Without any listener Node does not offer upgrades at all; with one, an upgrade that nobody wants is ours to end.
     const unclaimed = (_request: IncomingMessage, socket: Duplex): void => {
