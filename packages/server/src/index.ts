@@ -1,5 +1,4 @@
 export { createHubServer, type Health, type HubServer, type HubServerEvents, type HubServerOptions } from './server.ts';
-export type { Limits, Timeouts } from './settings.ts';
 export { forbidden, hubError, unauthorized } from './thrown.ts';
 export type * from './backplane/index.ts';
 export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
@@ -13,10 +12,12 @@ export type {
   Filter,
   Hub,
   HubOptions,
+  Limits,
   Methods,
   Middleware,
   Presence,
   Target,
+  Timeouts,
 } from './hub/index.ts';
 export type { Disconnected, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
 export type { Loss, Sent } from './membership/index.ts';

@@ -5,9 +5,21 @@ import { hostname } from 'node:os';
 import { HublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
 import { newProcessId, Pulse, Sessions, Turn, type Clock, type Connection } from './connection/index.ts';
-import { Cluster, Doorman, HubHost, type ClusterEvents, type Hub, type HubOptions, type Schemas } from './hub/index.ts';
+import {
+  beatMs,
+  Cluster,
+  Doorman,
+  HubHost,
+  settingsFrom,
+  type ClusterEvents,
+  type Hub,
+  type HubOptions,
+  type Limits,
+  type Schemas,
+  type Settings,
+  type Timeouts,
+} from './hub/index.ts';
 import type { Loss } from './membership/index.ts';
-import { beatMs, settingsFrom, type Limits, type Settings, type Timeouts } from './settings.ts';
 import { Endpoint, Front, WebSocketUpgrader } from './transports/index.ts';
 
 export interface HubServerOptions {

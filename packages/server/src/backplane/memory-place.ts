@@ -100,8 +100,6 @@ export class MemoryPlace {
     this.#leased = false;
     this.#frozen = false;
     this.#inbox.close();
-    for (const subscription of this.subscriptions.values()) subscription.active = false;
-    this.subscriptions.clear();
     this.#cluster.delete(this.node.process);
     for (const other of this.#cluster.values()) other.#lose(this.node, reason);
     this.#entered.reject(unavailable('The link was closed before it was ready.'));

@@ -40,7 +40,7 @@ export class Batch {
 
   #messages(): readonly Wire[] {
     const messages = [this.#message];
-    for (let at = this.#previous; at?.#previous; at = at.#previous) messages.push(at.#message);
+    for (let at = this.#previous; at && at.count > 0; at = at.#previous) messages.push(at.#message);
     return messages.reverse();
   }
 }

@@ -1,5 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import { systemClock, type CallLimits, type Clock } from './connection/index.ts';
+import { systemClock, type CallLimits, type Clock } from '../connection/index.ts';
 
 /** What one client may cost. Checked on arrival, never negotiated: an honest client does not notice them. */
 export interface Limits extends CallLimits {
