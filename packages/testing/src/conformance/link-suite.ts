@@ -112,13 +112,16 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       const [one, two] = [await world.node('twin'), await world.node('twin')];
       await Promise.all([one.join('c1', 't'), two.join('c2', 't')]);
       await world.until(() => ann.toldOf(one).length > 0 && ann.toldOf(two).length > 0);
-      await world.do('expire', one);
-      expect(await ann.membersOf('t')).toEqual(['c2']);
-      await two.leave('c2', 't');
-      await world.do('thaw', one);
-      await world.until(async () => (await ann.membersOf('t')).includes('c1'));
+      await world.do('expire', two);
       expect(await ann.membersOf('t')).toEqual(['c1']);
-      expect(ann.toldOf(two)).toEqual(['joined']);
+      await one.leave('c1', 't');
+      await world.do('thaw', two);
+      await world.until(async () => (await ann.membersOf('t')).includes('c2'));
+      expect(await ann.membersOf('t')).toEqual(['c2']);
+      await one.link.close();
+      await world.until(() => ann.toldOf(one).length > 1 && ann.toldOf(two).length > 2);
+      expect(ann.toldOf(one)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
+      expect(ann.toldOf(two)).toEqual(['joined', 'lost: lease', 'joined']);
     });
 
     test.with(['cut', 'heal'], 'says when it is down and when it is up again', async (world) => {
