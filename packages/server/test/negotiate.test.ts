@@ -1,0 +1,319 @@
+import { createHubServer, defineHub, forbidden, unauthorized, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
+
+interface Echo {
+  echo(value: unknown): Promise<unknown>;
+  whoAmI(): Promise<readonly [connectionId: string, userId: string | null]>;
+}
+type Options = Partial<HubOptions<Echo, Record<never, never>, Record<never, never>, Record<never, never>>>;
+const echo = defineHub<Echo>('echo');
+
+async function start(options: Options = {}, { clock, ...serverOptions }: HubServerOptions & { readonly clock?: TestClock } = {}) {
+  const server = createHubServer({ nodeId: 'api-1', ...serverOptions }, clock);
+  const errors: [stage: string, error: unknown][] = [];
+  server.on('error', (...error) => errors.push(error));
+  server.hub(echo, {
+    path: '/hub',
+    methods: {
+      echo: async (_ctx, value) => value,
+      whoAmI: async (ctx) => [ctx.connectionId, ctx.userId ?? null],
+    },
+    ...options,
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const url = `http://127.0.0.1:${port}/hub`;
+  return {
+    server,
+    errors,
+    port,
+    url,
+    post: (query: string, headers: Record<string, string> = {}) => fetch(`${url}/negotiate${query}`, { method: 'POST', headers }),
+    negotiate: async (query = '?negotiateVersion=1', headers: Record<string, string> = {}) => {
+      const response = await fetch(`${url}/negotiate${query}`, { method: 'POST', headers });
+      return (await response.json()) as { connectionId: string; connectionToken: string };
+    },
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+/** The status with which an upgrade is refused. */
+async function refusal(port: number, target: string, headers: Record<string, string> = {}) {
+  const answer = await rawRequest(port, upgradeLines(target, headers));
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), head, body };
+}
+
+it('answers version 1 with a public id, a secret token, its transports and where it lives', async () => {
+  await using world = await start();
+  const response = await world.post('?negotiateVersion=1');
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toBe('application/json');
+  expect(response.headers.get('cache-control')).toBe('no-store');
+  const body = (await response.json()) as Record<string, string>;
+  expect(body).toEqual({
+    negotiateVersion: 1,
+    connectionId: expect.stringMatching(/^[\w-]{22}$/) as string,
+    connectionToken: expect.stringMatching(/^[\w-]{22}$/) as string,
+    availableTransports: [{ transport: 'WebSockets', transferFormats: ['Text', 'Binary'] }],
+    affinity: { node: 'api-1', query: 'node' },
+  });
+  expect(body.connectionToken).not.toBe(body.connectionId);
+});
+
+it('gives ids that begin with its process and never repeat', async () => {
+  await using world = await start();
+  const [self] = await world.server.nodes();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => world.negotiate()));
+  for (const { connectionId } of answers) expect(connectionId.slice(0, 11)).toBe(self?.process);
+  expect(new Set(answers.flatMap(({ connectionId, connectionToken }) => [connectionId, connectionToken])).size).toBe(40);
+});
+
+it.each(['', '?negotiateVersion=0'])('answers version 0 with an id that is the token as well (%s)', async (query) => {
+  await using world = await start();
+  const body = await world.negotiate(query);
+  expect(body).toMatchObject({ negotiateVersion: 0 });
+  expect(body).not.toHaveProperty('connectionToken');
+  await using client = await RawClient.open(world.port, { query: `id=${body.connectionId}` });
+  expect((await client.call('whoAmI')).result).toEqual([body.connectionId, null]);
+});
+
+it('takes higher versions down to its own, and looks keys up without case', async () => {
+  await using world = await start();
+  expect(await world.negotiate('?NEGOTIATEversion=7')).toMatchObject({ negotiateVersion: 1 });
+  expect(await world.negotiate('?negotiateVersion=99999999999999999999')).toMatchObject({ negotiateVersion: 1 });
+});
+
+it.each([
+  ['x', 'The client requested a non-integer protocol version.'],
+  ['', 'The client requested a non-integer protocol version.'],
+  ['1.5', 'The client requested a non-integer protocol version.'],
+  ['-1', "The client requested version '-1', but the server does not support this version."],
+])('answers the version "%s" with an error', async (version, error) => {
+  await using world = await start();
+  const response = await world.post(`?negotiateVersion=${version}`);
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ error });
+});
+
+it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('answers %s negotiate with 405', async (method) => {
+  await using world = await start();
+  expect((await fetch(`${world.url}/negotiate`, { method })).status).toBe(405);
+});
+
+it.each([
+  ['POST', '?id=x', {}, 405, 'POST requests are not allowed for WebSocket connections.'],
+  ['DELETE', '?id=x', {}, 400, 'Cannot terminate this connection using the DELETE endpoint.'],
+  ['GET', '', {}, 400, 'Connection ID required'],
+  ['GET', '?id=x', {}, 404, 'LongPolling transport not supported by this end point type'],
+  ['GET', '?id=x', { accept: 'text/event-stream' }, 404, 'ServerSentEvents transport not supported by this end point type'],
+  ['PUT', '?id=x', {}, 405, ''],
+])('answers %s %s %j on the hub itself with %d', async (method, query, headers, status, text) => {
+  await using world = await start();
+  const response = await fetch(world.url + query, { method, headers });
+  expect([response.status, await response.text()]).toEqual([status, text]);
+});
+
+it('leaves paths that are not its own alone', async () => {
+  await using world = await start();
+  for (const path of ['/', '/hub/', '/hub/x', '/hub/negotiate/x', '/negotiate', '/HUB', '//hub']) {
+    expect((await fetch(`http://127.0.0.1:${world.port}${path}`)).status, path).toBe(404);
+  }
+});
+
+it('answers the preflight of a page that may connect', async () => {
+  await using world = await start({ origins: ['https://app.example'] });
+  const response = await fetch(`${world.url}/negotiate`, {
+    method: 'OPTIONS',
+    headers: {
+      origin: 'https://app.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,x-requested-with',
+    },
+  });
+  expect(response.status).toBe(204);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'access-control-allow-origin': 'https://app.example',
+    'access-control-allow-credentials': 'true',
+    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-allow-headers': 'authorization,x-requested-with',
+    vary: 'origin',
+  });
+});
+
+it('lets a page that may connect read answers and refusals alike, with credentials', async () => {
+  await using world = await start({
+    origins: ['https://app.example'],
+    authenticate: ({ token }) => {
+      if (!token) throw unauthorized();
+      return {};
+    },
+  });
+  for (const token of ['t', '']) {
+    const response = await world.post('', { origin: 'https://app.example', authorization: `Bearer ${token}` });
+    expect(response.status).toBe(token ? 200 : 401);
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(response.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(response.headers.get('access-control-expose-headers')).toBe('hubline-code');
+  }
+});
+
+it.each(['https://evil.example', 'null', 'not a url', 'http://127.0.0.1:1'])('refuses the origin "%s" everywhere', async (origin) => {
+  let asked = 0;
+  await using world = await start({
+    authenticate: () => {
+      asked++;
+      return {};
+    },
+  });
+  const answer = await rawRequest(
+    world.port,
+    requestLines('POST', '/hub/negotiate', { host: `127.0.0.1:${world.port}`, origin, 'content-length': '0', connection: 'close' }),
+  );
+  expect(answer).toMatch(/^HTTP\/1.1 403 /);
+  expect(answer.toLowerCase()).toContain('hubline-code: forbidden');
+  expect(answer.toLowerCase()).not.toContain('access-control-allow-origin');
+  expect(await refusal(world.port, '/hub', { origin })).toMatchObject({ status: 403 });
+  expect(asked).toBe(0);
+});
+
+it('takes pages of its own host, of a list, of a function, and with "*" all', async () => {
+  await using own = await start();
+  expect((await own.post('', { origin: `http://127.0.0.1:${own.port}` })).status).toBe(200);
+  await using client = await RawClient.open(own.port, { origin: `https://127.0.0.1:${own.port}` });
+  expect(client.records).toEqual([{}]);
+  await using listed = await start({ origins: ['https://a.example'] });
+  expect((await listed.post('', { origin: 'https://a.example' })).status).toBe(200);
+  expect((await listed.post('', { origin: 'https://a.example.evil' })).status).toBe(403);
+  await using chosen = await start({ origins: (origin, { url }) => origin.endsWith('.example') && url.searchParams.has('ok') });
+  expect((await chosen.post('?ok', { origin: 'https://b.example' })).status).toBe(200);
+  expect((await chosen.post('', { origin: 'https://b.example' })).status).toBe(403);
+  await using all = await start({ origins: '*' });
+  expect((await all.post('', { origin: 'null' })).status).toBe(200);
+});
+
+it.each([
+  [unauthorized('Who are you?'), 401, 'unauthorized'],
+  [forbidden('Not you.'), 403, 'forbidden'],
+])('refuses at negotiate and at connect with what authenticate throws: %s', async (error, status, code) => {
+  await using world = await start({
+    authenticate: () => {
+      throw error;
+    },
+  });
+  const response = await world.post('');
+  expect([response.status, response.headers.get('hubline-code'), await response.text()]).toEqual([status, code, error.message]);
+  const refused = await refusal(world.port, '/hub');
+  expect(refused).toMatchObject({ status, body: error.message });
+  expect(refused.head).toContain(`hubline-code: ${code}`);
+  expect(world.errors).toEqual([]);
+});
+
+it('answers 500 and reports where authenticate fails otherwise, and keeps the reason to itself', async () => {
+  const error = new Error('database password is hunter2');
+  await using world = await start({ authenticate: () => Promise.reject(error) });
+  const response = await world.post('');
+  expect([response.status, response.headers.get('hubline-code')]).toEqual([500, 'internal']);
+  expect(await response.text()).not.toContain('hunter2');
+  const refused = await refusal(world.port, '/hub');
+  expect(refused.status).toBe(500);
+  expect(refused.body).not.toContain('hunter2');
+  expect(world.errors).toEqual([
+    ['request', error],
+    ['request', error],
+  ]);
+});
+
+it('hands authenticate the token from the header or the query, the url, the headers and the address', async () => {
+  const seen: unknown[] = [];
+  await using world = await start({
+    authenticate: ({ token, url, headers, remoteAddress }) => {
+      seen.push([token, url.pathname, url.searchParams.get('tenant'), headers['x-a'], remoteAddress]);
+      return { userId: token ?? 'nobody' };
+    },
+  });
+  await world.post('?tenant=t', { authorization: 'bearer  abc', 'x-a': '1' });
+  await world.post('?access_token=xyz&tenant=t');
+  await using client = await RawClient.open(world.port, { query: 'access_token=q' });
+  expect(await client.call('whoAmI')).toMatchObject({ result: [expect.any(String), 'q'] });
+  expect(seen).toEqual([
+    ['abc', '/hub/negotiate', 't', '1', '127.0.0.1'],
+    ['xyz', '/hub/negotiate', 't', undefined, '127.0.0.1'],
+    ['q', '/hub', null, undefined, '127.0.0.1'],
+  ]);
+});
+
+it('lets only the user who negotiated connect', async () => {
+  await using world = await start({ authenticate: ({ token }) => (token ? { userId: token } : {}) });
+  const { connectionToken, connectionId } = await world.negotiate('?negotiateVersion=1', { authorization: 'Bearer alice' });
+  expect(await refusal(world.port, `/hub?id=${connectionToken}`, { authorization: 'Bearer bob' })).toMatchObject({ status: 403 });
+  expect(await refusal(world.port, `/hub?id=${connectionToken}`)).toMatchObject({ status: 403 });
+  await using client = await RawClient.open(world.port, { query: `id=${connectionToken}`, headers: { authorization: 'Bearer alice' } });
+  expect((await client.call('whoAmI')).result).toEqual([connectionId, 'alice']);
+});
+
+it('does not take the public id for the secret token', async () => {
+  await using world = await start();
+  const { connectionId } = await world.negotiate();
+  expect(await refusal(world.port, `/hub?id=${connectionId}`)).toMatchObject({ status: 404 });
+});
+
+it('answers an unknown id with 404 and one that is taken with 409', async () => {
+  await using world = await start();
+  const unknown = await refusal(world.port, '/hub?id=nobody');
+  expect(unknown).toMatchObject({ status: 404, body: 'No Connection with that ID' });
+  expect(unknown.head).toContain('hubline-code: connection_gone');
+  const { connectionToken } = await world.negotiate();
+  const first = await RawClient.open(world.port, { query: `id=${connectionToken}` });
+  const second = await refusal(world.port, `/hub?id=${connectionToken}`);
+  expect(second).toMatchObject({ status: 409, body: '' });
+  expect(second.head).toContain('hubline-code: already_connected');
+  await first[Symbol.asyncDispose]();
+  await expect.poll(async () => (await refusal(world.port, `/hub?id=${connectionToken}`)).status).toBe(404);
+});
+
+it('gives a connection to one of two that come for it at the same time', async () => {
+  let letIn: () => void = () => undefined;
+  const door = new Promise<void>((resolve) => (letIn = resolve));
+  let waiting = 0;
+  await using world = await start({
+    authenticate: async ({ url }) => {
+      if (url.pathname !== '/hub') return {};
+      waiting++;
+      await door;
+      return {};
+    },
+  });
+  const { connectionToken } = await world.negotiate();
+  const clients = [1, 2].map(() => new RawClient(world.port, { query: `id=${connectionToken}` }));
+  for (const { socket } of clients) socket.on('error', () => undefined);
+  await expect.poll(() => waiting).toBe(2);
+  letIn();
+  await Promise.race(clients.map(({ closed }) => closed));
+  const left = clients.filter(({ socket }) => socket.readyState === socket.OPEN);
+  expect(left).toHaveLength(1);
+  left[0]?.send({ protocol: 'json', version: 1 });
+  await expect.poll(() => left[0]?.records).toEqual([{}]);
+  await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
+});
+
+it('forgets who negotiated and does not come', async () => {
+  const clock = new TestClock();
+  await using world = await start({}, { clock, timeouts: { connectMs: 5000 } });
+  const early = await world.negotiate();
+  await clock.advance(4000);
+  await using client = await RawClient.open(world.port, { query: `id=${early.connectionToken}` });
+  const late = await world.negotiate();
+  await clock.advance(6000);
+  expect(await refusal(world.port, `/hub?id=${late.connectionToken}`)).toMatchObject({ status: 404 });
+  expect((await client.call('echo', 1)).result).toBe(1);
+});
+
+it.each(['a b', '[', 'x:99999', '%'])('answers the Host "%s" with 400', async (host) => {
+  await using world = await start();
+  const lines = requestLines('POST', '/hub/negotiate', { host, 'content-length': '0', connection: 'close' });
+  expect(await rawRequest(world.port, lines)).toMatch(/^HTTP\/1.1 400 /);
+  expect(await refusal(world.port, '/hub', { host })).toMatchObject({ status: 400 });
+  expect(world.errors).toEqual([]);
+});
