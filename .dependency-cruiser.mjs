@@ -34,7 +34,7 @@ export default {
     rule('unresolved', 'Of what cannot be found nothing can be said.', { to: { couldNotResolve: true } }),
     rule('undeclared', 'The package.json of a package names what it needs.', {
       from: { path: ANY_SOURCE },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['npm-peer'] },
     }),
     rule('no-tests', 'No source imports a test.', { from: { path: ANY_SOURCE }, to: { path: '^packages/[^/]+/test/' } }),
 
