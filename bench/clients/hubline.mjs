@@ -1,0 +1,8 @@
+import { createHubConnection } from '@hubline/client';
+import { defineHub } from '@hubline/server';
+
+export async function connect(port) {
+  const connection = createHubConnection(defineHub('bench'), `http://127.0.0.1:${port}/bench`);
+  await connection.start();
+  return (value) => connection.invoke.echo(value);
+}

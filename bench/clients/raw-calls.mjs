@@ -1,0 +1,51 @@
+/** Calls made of bytes that were there before: next to no work for the client. Every reply is compared with the expected bytes. */
+import { Buffer } from 'node:buffer';
+import { clientFrame } from '../frames.mjs';
+import { payload } from '../payload.mjs';
+import { DIALECTS } from './dialects.mjs';
+import { fail, openRaw } from './raw.mjs';
+
+/** Servers answer one connection in order, so ids go round: call n has the id of call n - window. */
+export async function openRawCaller({ kind, port, window }) {
+  const connection = await openRaw(kind, port);
+  const { call, reply } = DIALECTS[kind];
+  // Twice round, so that any stretch of at most one round is one piece of memory.
+  const slots = Array.from({ length: 2 * window }, (_, i) => ({ id: 100 + (i % window), json: JSON.stringify(payload(i % window)) }));
+  const calls = Buffer.concat(slots.map(({ id, json }) => clientFrame(call(id, json))));
+  const replies = Buffer.concat(slots.map(({ id, json }) => Buffer.from(reply(id, json))));
+  const callSize = calls.length / slots.length;
+  const replySize = replies.length / slots.length;
+
+  let slot = 0; // of the next reply, and so of the call after it
+  let arrived = 0; // replies in the chunk at hand
+  let open = 0;
+  let answered = 0;
+  let finished; // set once no more calls are to be made
+  connection.deliver = (bytes, start, end) => {
+    const from = ((slot + arrived) % window) * replySize;
+    const expected = replies.compare(bytes, start, end, from, from + end - start);
+    if (expected !== 0) fail(`Not the expected reply: ${bytes.toString('utf8', start, end)}`);
+    arrived += (end - start) / replySize;
+  };
+  connection.afterChunk = () => {
+    const count = arrived;
+    if (count === 0) return;
+    arrived = 0;
+    answered += count;
+    if (!finished) connection.write(calls.subarray(slot * callSize, (slot + count) * callSize));
+    else if ((open -= count) === 0) finished();
+    slot = (slot + count) % window;
+  };
+  return {
+    /** Keeps `window` calls open until `over` settles; then waits for what is open. Resolves to the number of replies. */
+    async run(over) {
+      answered = 0;
+      open = window;
+      finished = undefined;
+      connection.write(calls.subarray(slot * callSize, (slot + window) * callSize));
+      await over;
+      await new Promise((resolve) => (finished = resolve));
+      return answered;
+    },
+  };
+}

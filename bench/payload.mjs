@@ -1,0 +1,16 @@
+/** What is sent everywhere: 128 bytes of JSON whose number makes every message another one of the same length. */
+const FIRST = 100_000_000;
+const TEXT = 'A line of text as long as those that people write to each other when they have the time.'.padEnd(101, '.');
+
+export const payload = (number) => ({ seq: FIRST + number, text: TEXT });
+
+/** Where the nine digits of the number stand, from the start of the payload's JSON. */
+const DIGITS_AT = '{"seq":'.length;
+const DIGITS = 9;
+
+/** The number of the payload whose JSON starts at `at`. */
+export function numberAt(bytes, at) {
+  let number = 0;
+  for (let i = at + DIGITS_AT, end = i + DIGITS; i < end; i++) number = number * 10 + bytes[i] - 48;
+  return number - FIRST;
+}

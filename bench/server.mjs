@@ -1,0 +1,49 @@
+/** The process whose CPU and memory are measured: `node server.mjs <name in servers/>`, started by run.mjs. */
+import { setImmediate } from 'node:timers';
+import { answering } from './ask.mjs';
+import { payload } from './payload.mjs';
+
+/** So much may be under way to each receiver: enough to keep the server busy, too little to fill the sockets' buffers. */
+const WINDOW_BYTES = 64 * 1024;
+
+const { start } = await import(`./servers/${process.argv[2]}.mjs`);
+const { port, broadcast } = await start();
+
+let sent = 0;
+let delivered = 0;
+let news = () => undefined;
+
+answering({ port: () => port, cpuUs, memory, fanOut }, (said) => {
+  delivered = said.delivered;
+  news();
+});
+
+function cpuUs() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+/** After a full collection; needs --expose-gc. */
+function memory() {
+  globalThis.gc();
+  globalThis.gc();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external };
+}
+
+/** Broadcasts for `forMs`, `perTurn` messages in each turn of the event loop, and waits until all have arrived. */
+async function fanOut({ receivers, perTurn, forMs }) {
+  const windowMessages = Math.max(perTurn, Math.floor(WINDOW_BYTES / 200));
+  const before = { cpuUs: cpuUs(), atMs: performance.now(), sent };
+  do {
+    for (let i = 0; i < perTurn; i++) broadcast(payload(sent++));
+    await new Promise((resolve) => setImmediate(resolve));
+    await arrived((sent - windowMessages) * receivers);
+  } while (performance.now() - before.atMs < forMs);
+  await arrived(sent * receivers);
+  return { count: (sent - before.sent) * receivers, cpuUs: cpuUs() - before.cpuUs, ms: performance.now() - before.atMs };
+}
+
+async function arrived(count) {
+  while (delivered < count) await new Promise((resolve) => (news = resolve));
+}
