@@ -13,7 +13,7 @@ import type {
   TopicsPage,
   WatchLease,
 } from './backplane.ts';
-import { Dirty, type Entries } from './memory-entries.ts';
+import { Dirty, entriesOf, type Entries } from './memory-entries.ts';
 import type { MemoryCluster, MemoryPlace } from './memory-place.ts';
 import type { Topic } from './topic.ts';
 
@@ -57,9 +57,9 @@ export class MemoryDirectory implements Directory {
   membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
     return this.#ask(() => {
       const { state, node, local } = this.#place;
+      if (state !== 'up') return process === node.process ? [...local.members(topic).keys()] : [];
       // A place keeps what it has written when its lease ends.
-      const entries: Entries | undefined = state === 'up' ? this.#cluster.get(process)?.written : local;
-      return state === 'up' || process === node.process ? [...(entries?.members(topic).keys() ?? [])] : [];
+      return [...(this.#cluster.get(process)?.written.members(topic) ?? [])];
     });
   }
 
@@ -117,7 +117,7 @@ export class MemoryDirectory implements Directory {
   #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {
     return this.#place.say(() => {
       const { state, node, local, flushes, knownNodeIds } = this.#place;
-      if (state !== 'up') return { value: read([{ node, version: flushes, entries: local }]), missing: knownNodeIds };
+      if (state !== 'up') return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds };
       const leased = [...this.#cluster.values()].filter((place) => place.leased);
       return { value: read(leased.map(({ node, written }) => ({ node, version: written.version, entries: written }))), missing: [] };
     });
@@ -153,15 +153,26 @@ function recordsIn(entries: Entries, connectionIds: Iterable<string>): readonly 
 }
 
 function topicsIn(parts: readonly Part[], prefix: string, { after = '', limit }: TopicsPage): readonly TopicCount[] {
-  const counts = new Map<Topic, number>();
+  const found = new Set<Topic>();
   for (const { entries } of parts) {
-    for (const topic of entries.topics()) {
-      if (!topic.startsWith(prefix) || topic <= after) continue;
-      counts.set(topic, (counts.get(topic) ?? 0) + entries.members(topic).size);
-    }
+    const sorted = entries.sortedTopics();
+    const start = firstIndex(sorted, (topic) => topic >= prefix && topic > after);
+    for (const topic of sorted.slice(start, start + limit)) if (topic.startsWith(prefix)) found.add(topic);
   }
-  const found = [...counts].map(([topic, count]) => ({ topic, count }));
-  return found.sort((a, b) => compare(a.topic, b.topic)).slice(0, limit);
+  const page = [...found].sort().slice(0, limit);
+  return page.map((topic) => ({ topic, count: parts.reduce((sum, { entries }) => sum + entries.members(topic).size, 0) }));
+}
+
+/** Where the first topic is that passes; all behind it do as well. */
+function firstIndex(sorted: readonly Topic[], passes: (topic: Topic) => boolean): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (passes(sorted[middle] ?? '')) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Names are ASCII, so the order of code units is the order of bytes that stores use. */

@@ -1,9 +1,9 @@
 import type { Change, ConnectionRecord, Local } from './backplane.ts';
 import type { Topic } from './topic.ts';
 
-/** What readers need of one process: what it has written or, for itself while it is down, its `Local`. */
+/** What readers need of one process: what it has written or, for itself while it is down, what it has. */
 export interface Entries {
-  topics(): Iterable<Topic>;
+  sortedTopics(): readonly Topic[];
   members(topic: Topic): Ids;
   record(connectionId: string): ConnectionRecord | undefined;
 }
@@ -13,6 +13,12 @@ interface Ids {
   has(connectionId: string): boolean;
   keys(): Iterable<string>;
 }
+
+export const entriesOf = (local: Local): Entries => ({
+  sortedTopics: () => [...local.topics()].sort(),
+  members: (topic) => local.members(topic),
+  record: (connectionId) => local.record(connectionId),
+});
 
 /** The changes of one flush. */
 export class Dirty {
@@ -41,9 +47,11 @@ export class WrittenEntries implements Entries {
   version = 0;
   readonly #topics = new Map<Topic, Set<string>>();
   readonly #records = new Map<string, ConnectionRecord>();
+  /** Kept until a topic comes or goes, so that a query of many pages sorts once. */
+  #sorted: readonly Topic[] | undefined;
 
-  topics(): Iterable<Topic> {
-    return this.#topics.keys();
+  sortedTopics(): readonly Topic[] {
+    return (this.#sorted ??= [...this.#topics.keys()].sort());
   }
 
   members(topic: Topic): ReadonlySet<string> {
@@ -57,6 +65,7 @@ export class WrittenEntries implements Entries {
   rewrite(local: Local, version: number): void {
     this.#topics.clear();
     this.#records.clear();
+    this.#sorted = undefined;
     for (const topic of local.topics()) this.#writeTopic(topic, local.members(topic));
     for (const connectionId of local.connections()) this.#writeRecord(connectionId, local);
     this.version = version;
@@ -69,6 +78,7 @@ export class WrittenEntries implements Entries {
   }
 
   #writeTopic(topic: Topic, members: Ids): void {
+    if (this.#topics.has(topic) !== members.size > 0) this.#sorted = undefined;
     if (members.size > 0) this.#topics.set(topic, new Set(members.keys()));
     else this.#topics.delete(topic);
   }

@@ -41,6 +41,19 @@ export function testLosses(test: Tests): void {
     expect(await ann.membersOf('t')).toEqual(['a1', 'a2', 'b3']);
   });
 
+  test.with(['expire', 'thaw'], 'a process that comes back with nothing has nothing', async (world) => {
+    const [ann, bob] = await world.pair();
+    await bob.join('b1', 't');
+    expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([{ topic: 't', count: 1 }]);
+    await world.do('expire', bob);
+    bob.local.disconnect('b1');
+    await world.do('thaw', bob);
+    await world.until(() => ann.toldOf(bob).length > 2);
+    expect(await ann.membersOf('t')).toEqual([]);
+    expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
+    expect((await ann.directory.records(['b1'])).value.size).toBe(0);
+  });
+
   test.with(['expire', 'thaw'], 'the members that a lost process had can be named until it is back', async (world) => {
     const [ann, bob] = await world.pair();
     await Promise.all([bob.join('b1', 't'), bob.join('b2', 't')]);
