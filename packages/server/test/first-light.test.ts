@@ -21,7 +21,7 @@ it('speaks over two nodes', async () => {
     const hub = server.hub(chat, {
       path: '/hubs/chat',
       methods: {
-        async join(ctx, room) {
+        async join(ctx, room): Promise<number> {
           await ctx.groups.add(room);
           return (await hub.presence.count({ group: room })).value;
         },

@@ -1,7 +1,7 @@
 import { MessageType } from '@hubline/protocol';
 import type { InvokeOptions, Invocations } from '../invocation/index.ts';
 import type { Courier, Selector } from '../membership/index.ts';
-import type { Filters } from './filter.ts';
+import { nonEmpty, type Filters } from './filter.ts';
 import type { CallerClients, Clients, ClientTarget, Filter, Target } from './types.ts';
 
 /** What targets speak through. */
@@ -15,15 +15,15 @@ export interface Voice<A> {
 /** `hub.clients` */
 export function clientsOf<R, A>(voice: Voice<A>): Clients<R, A> {
   const target = (filter: Filter<A>): Target<R> => targetOf<R, A>(voice, voice.filters.selector(filter));
-  const join = (targets: readonly Target<R>[]): readonly Selector[] => targets.map((each) => selectorOf(each));
+  const parts = (targets: readonly Target<R>[], what: string): readonly Selector[] => nonEmpty(targets.map(selectorOf), what);
   return {
     all: target({ all: true }),
     group: (group) => target({ group }),
     user: (user) => target({ user }),
     connection: (connection) => targetOf<R, A>(voice, { connection }),
     where: (where) => target({ where }),
-    allOf: (...targets) => targetOf<R, A>(voice, { allOf: join(targets) }),
-    anyOf: (...targets) => targetOf<R, A>(voice, { anyOf: join(targets) }),
+    allOf: (...targets) => targetOf<R, A>(voice, { allOf: parts(targets, 'allOf') }),
+    anyOf: (...targets) => targetOf<R, A>(voice, { anyOf: parts(targets, 'anyOf') }),
     matching: target,
   };
 }

@@ -55,7 +55,8 @@ export class Filters<A> {
   }
 }
 
-function nonEmpty(selectors: readonly Selector[], what: string): readonly Selector[] {
+/** @throws HublineError `empty_target` */
+export function nonEmpty(selectors: readonly Selector[], what: string): readonly Selector[] {
   if (selectors.length === 0) throw new HublineError('empty_target', `'${what}' names nothing: say 'all' where everybody is meant.`, {});
   return selectors;
 }

@@ -1,0 +1,101 @@
+import { EnvelopeKind, type Backplane, type Bus, type Directory, type Link, type NodeInfo } from '../../src/backplane/index.ts';
+
+export interface Delivery {
+  /** Who heard it. */
+  readonly nodeId: string;
+  readonly channel: string;
+}
+
+/** A backplane that shows what goes over it, and what is held open on it. */
+export interface Tapped extends Backplane {
+  /** Messages for clients that came to other nodes. */
+  readonly deliveries: Delivery[];
+  /** Messages for clients that were published, by channel. */
+  readonly published: string[];
+  /** The channels that a node hears. */
+  channels(nodeId: string): readonly string[];
+  /** The topics that a node holds watches on. */
+  watches(nodeId: string): readonly string[];
+  /** Says anything to anybody, as a node would. */
+  publish(nodeId: string, channel: string, payload: Uint8Array): Promise<void>;
+}
+
+export function tapped(backplane: Backplane): Tapped {
+  const deliveries: Delivery[] = [];
+  const published: string[] = [];
+  const channels = new Map<string, Set<string>>();
+  const watches = new Map<string, string[]>();
+  const buses = new Map<string, Bus>();
+  const isDelivery = (payload: Uint8Array): boolean => payload[1] === EnvelopeKind.deliver;
+
+  function tapBus(bus: Bus, { nodeId }: NodeInfo): Bus {
+    const open = new Set<string>();
+    channels.set(nodeId, open);
+    buses.set(nodeId, bus);
+    return {
+      publish(channel, payload) {
+        if (isDelivery(payload)) published.push(channel);
+        return bus.publish(channel, payload);
+      },
+      subscribe(channel, deliver) {
+        const { ready, close } = bus.subscribe(channel, (payload, from) => {
+          if (isDelivery(payload)) deliveries.push({ nodeId, channel });
+          deliver(payload, from);
+        });
+        open.add(channel);
+        return {
+          ready,
+          close() {
+            open.delete(channel);
+            close();
+          },
+        };
+      },
+    };
+  }
+
+  function tapDirectory(directory: Directory, { nodeId }: NodeInfo): Directory {
+    const held: string[] = [];
+    watches.set(nodeId, held);
+    return {
+      changed: (change) => directory.changed(change),
+      nodes: () => directory.nodes(),
+      counts: (topics) => directory.counts(topics),
+      members: (topic, page) => directory.members(topic, page),
+      membersOf: (process, topic) => directory.membersOf(process, topic),
+      records: (ids) => directory.records(ids),
+      topics: (prefix, page) => directory.topics(prefix, page),
+      snapshot: (topic) => directory.snapshot(topic),
+      async watch(topic) {
+        const lease = await directory.watch(topic);
+        held.push(topic);
+        return {
+          close() {
+            held.splice(held.indexOf(topic), 1);
+            return lease.close();
+          },
+        };
+      },
+    };
+  }
+
+  return {
+    deliveries,
+    published,
+    channels: (nodeId) => [...(channels.get(nodeId) ?? [])].sort(),
+    watches: (nodeId) => watches.get(nodeId) ?? [],
+    publish: (nodeId, channel, payload) => buses.get(nodeId)?.publish(channel, payload) ?? Promise.reject(new Error(`No node ${nodeId}`)),
+    open(self, local, observer): Link {
+      const link = backplane.open(self, local, observer);
+      return {
+        bus: tapBus(link.bus, self),
+        directory: tapDirectory(link.directory, self),
+        get state() {
+          return link.state;
+        },
+        ready: () => link.ready(),
+        close: () => link.close(),
+      };
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import {
+  createHubServer,
+  defineHub,
+  memoryBackplane,
+  type Context,
+  type Filter,
+  type Hub,
+  type HubServer,
+  type HubServerOptions,
+  type Loss,
+  type Target,
+} from '@hubline/server';
+import type { Clock } from '../../src/connection/index.ts';
+import { RawClient, type Answer } from './raw-client.ts';
+import { tapped, type Tapped } from './tapped.ts';
+
+export interface Room {
+  join(group: string): Promise<void>;
+  leave(group: string): Promise<void>;
+  /** Says something from inside a call: to a filter, `"caller"`, `"others"` or `{ othersInGroup }`. */
+  tell(whom: unknown, text: string): Promise<void>;
+}
+export interface Voice {
+  welcome(connectionId: string): void;
+  said(text: unknown): void;
+  confirm(question: unknown): Promise<string>;
+}
+export interface Marks {
+  role: string;
+  level: string | number | boolean;
+  note: string;
+}
+export const room = defineHub<Room, Voice, Marks>('room');
+
+export interface Node {
+  readonly nodeId: string;
+  readonly server: HubServer;
+  readonly hub: Hub<Voice, Marks>;
+  readonly url: string;
+  readonly losses: Loss[];
+  readonly errors: { readonly stage: string; readonly error: unknown }[];
+}
+
+export interface Who extends Partial<Marks> {
+  readonly user?: string;
+  readonly answer?: Answer;
+  /** More members of the handshake request. */
+  readonly extensions?: object;
+}
+
+type Aim = 'caller' | 'others' | { readonly othersInGroup: string } | Filter<Marks>;
+
+function aimed({ clients }: Context<Voice, Marks>, whom: Aim): Target<Voice> {
+  if (whom === 'caller' || whom === 'others') return clients[whom];
+  return 'othersInGroup' in whom ? clients.othersInGroup(whom.othersInGroup) : clients.matching(whom);
+}
+
+export interface StartOptions extends Pick<HubServerOptions, 'accept' | 'timeouts'> {
+  /** Hosts the hub without options: it is only spoken to. */
+  readonly bare?: boolean;
+  readonly clock?: Clock | undefined;
+}
+
+/** Nodes of one cluster in this process, and their clients. */
+export class World implements AsyncDisposable {
+  readonly memory = memoryBackplane();
+  readonly tap: Tapped = tapped(this.memory);
+  readonly faults = this.memory.faults;
+  readonly #nodes: Node[] = [];
+  readonly #clients: RawClient[] = [];
+
+  async start(nodeId: string, { accept = true, bare = false, timeouts = {}, clock }: StartOptions = {}): Promise<Node> {
+    const options = { nodeId, accept, backplane: this.tap, timeouts: { lingerMs: 20, callMs: 3000, ...timeouts } };
+    const server = createHubServer(options, clock);
+    const hub = bare ? server.hub(room) : hostRoom(server);
+    const losses: Node['losses'] = [];
+    const errors: Node['errors'] = [];
+    server.on('lost', (loss) => losses.push(loss));
+    server.on('error', (stage, error) => errors.push({ stage, error }));
+    const url = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/room`;
+    const node = { nodeId, server, hub, url, losses, errors };
+    this.#nodes.push(node);
+    return node;
+  }
+
+  async client(node: Node, { user, answer, extensions, ...marks }: Who = {}): Promise<RawClient> {
+    const url = new URL(node.url);
+    if (user !== undefined) url.searchParams.set('user', user);
+    url.searchParams.set('marks', JSON.stringify(marks));
+    const client = await RawClient.connect(url.href, { answer, extensions });
+    this.#clients.push(client);
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const open = this.#nodes.filter(({ server }) => server.health().status !== 'closed');
+    for (const { nodeId } of open) {
+      this.faults.heal(nodeId);
+      this.faults.thaw(nodeId);
+    }
+    await Promise.all(this.#clients.map((client) => client[Symbol.asyncDispose]()));
+    await Promise.all(this.#nodes.map(({ server }) => server.close()));
+  }
+}
+
+export interface ThreeNodes {
+  readonly world: World;
+  readonly a: Node;
+  readonly b: Node;
+  readonly c: Node;
+}
+
+/** `await using` its `world`: nodes `a`, `b` and `c`, which know each other. */
+export async function threeNodes(options: StartOptions = {}): Promise<ThreeNodes & AsyncDisposable> {
+  const world = new World();
+  const a = await world.start('a', options);
+  const b = await world.start('b', options);
+  const c = await world.start('c', options);
+  return { world, a, b, c, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
+}
+
+function hostRoom(server: HubServer): Hub<Voice, Marks> {
+  return server.hub(room, {
+    path: '/room',
+    attributes: { role: 'indexed', level: 'indexed', note: 'plain' },
+    authenticate({ url }) {
+      const userId = url.searchParams.get('user');
+      const attributes = JSON.parse(url.searchParams.get('marks') ?? '{}') as Partial<Marks>;
+      return { attributes, ...(userId === null ? {} : { userId }) };
+    },
+    connected(ctx) {
+      ctx.clients.caller.send.welcome(ctx.connectionId);
+    },
+    methods: {
+      async join(ctx, group) {
+        await ctx.groups.add(group);
+      },
+      async leave(ctx, group) {
+        await ctx.groups.remove(group);
+      },
+      async tell(ctx, whom, text) {
+        await aimed(ctx, whom as Aim).send.said(text);
+      },
+    },
+  });
+}
