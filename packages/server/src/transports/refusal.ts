@@ -15,11 +15,23 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   unauthorized: 401,
   forbidden: 403,
   connection_gone: 404,
+  wrong_node: 404,
   already_connected: 409,
   shutdown: 503,
 };
 
+/** A refusal on its way to whoever answers the request. */
+export class Refused extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal, options?: ErrorOptions) {
+    super(refusal.text, options);
+    this.refusal = refusal;
+  }
+}
+
 export function refusalFor(error: unknown): Refusal | undefined {
+  if (error instanceof Refused) return error.refusal;
   const status = isHublineError(error) ? STATUS[error.code] : undefined;
   return isHublineError(error) && status !== undefined ? { status, text: error.message, code: error.code } : undefined;
 }
@@ -31,8 +43,11 @@ export function refuse(response: ServerResponse, { status, text, code }: Refusal
   response.end(text);
 }
 
-/** An upgrade has no response object: the answer is written by hand, and the socket is closed. */
+/** An upgrade has no response object: the answer is written by hand, and the socket is closed, whatever the peer does. */
 export function refuseUpgrade(socket: Duplex, { status, text, code }: Refusal): void {
+  if (socket.writableEnded) return;
+  socket.on('error', () => socket.destroy()); // Node leaves an upgraded socket without a listener: a reset would end the process
+  socket.once('finish', () => socket.destroy());
   const headers: Record<string, string | number> = {
     connection: 'close',
     'content-type': 'text/plain; charset=utf-8',
