@@ -56,15 +56,13 @@ export class Members implements Executor {
 
   async setAttribute(connectionId: string, key: string, value: AttributeValue): Promise<void> {
     const { connection } = this.#resident(connectionId);
+    this.#check(key, value);
     const before = connection.attributes[key];
-    if (before === value) return;
-    connection.attributes = this.checked({ ...connection.attributes, [key]: value });
-    const isIndexed = this.isIndexed(key);
-    await this.#roster.move(
-      connectionId,
-      isIndexed ? [this.#topic(key, value)] : [],
-      isIndexed && before !== undefined ? [this.#topic(key, before)] : [],
-    );
+    const topic = this.isIndexed(key) ? this.#topic(key, value) : undefined;
+    if (before === value) return this.#roster.settled(topic);
+    connection.attributes = { ...connection.attributes, [key]: value };
+    const left = topic === undefined || before === undefined ? [] : [this.#topic(key, before)];
+    await this.#roster.move(connectionId, topic === undefined ? [] : [topic], left);
   }
 
   disconnect(selector: Selector, reason: string | undefined): Promise<number> {
@@ -79,12 +77,15 @@ export class Members implements Executor {
     const checked: Record<string, AttributeValue> = {};
     for (const [key, value] of Object.entries(attributes)) {
       if (value === undefined) continue;
-      if (!Object.hasOwn(this.#attributes, key) || !isValue(value)) {
-        throw new HublineError('invalid_option', `Hub '${this.#hub}' declares no attribute '${key}' with such a value.`, { option: key });
-      }
+      this.#check(key, value);
       checked[key] = value;
     }
     return checked;
+  }
+
+  #check(key: string, value: unknown): asserts value is AttributeValue {
+    if (Object.hasOwn(this.#attributes, key) && isValue(value)) return;
+    throw new HublineError('invalid_option', `Hub '${this.#hub}' declares no attribute '${key}' with such a value.`, { option: key });
   }
 
   #topic(key: string, value: AttributeValue): Topic {

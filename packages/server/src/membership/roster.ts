@@ -115,7 +115,7 @@ export class Roster implements Local {
     const resident = this.#residents.get(connectionId);
     if (!resident) return;
     const topic = groupTopic(resident.hub, group);
-    if (resident.topics.has(topic)) return this.#settled(topic);
+    if (resident.topics.has(topic)) return this.settled(topic);
     resident.groups.add(group);
     await this.#move(resident, [topic], []);
   }
@@ -125,13 +125,14 @@ export class Roster implements Local {
     const resident = this.#residents.get(connectionId);
     if (!resident) return;
     const topic = groupTopic(resident.hub, group);
-    if (!resident.groups.delete(group)) return this.#settled(topic);
+    if (!resident.groups.delete(group)) return this.settled(topic);
     await this.#move(resident, [], [topic]);
   }
 
-  async #settled(topic: Topic): Promise<void> {
-    await this.#directory().changed({ topics: [topic], connections: [] });
-    await this.#subscriptions.ready(topic);
+  /** Nothing changes, but what changed before may still be on its way: resolves when that is in effect. */
+  async settled(topic?: Topic): Promise<void> {
+    await this.#directory().changed({ topics: topic === undefined ? [] : [topic], connections: [] });
+    if (topic !== undefined) await this.#subscriptions.ready(topic);
   }
 
   /** The connection's attributes are others: it leaves and joins the topics of the indexed ones. */
