@@ -5,7 +5,7 @@ export type ConnectionState =
   /** The first attempts; `attempt` counts from 0. */
   | { readonly name: 'connecting'; readonly attempt: number }
   /** Calls may be made. No id where negotiation was skipped. */
-  | { readonly name: 'connected'; readonly connectionId?: string }
+  | { readonly name: 'connected'; readonly connectionId?: string | undefined }
   /** Lost: the attempt of this number, from 1, begins `delayMs` after this state did. */
   | { readonly name: 'reconnecting'; readonly attempt: number; readonly delayMs: number; readonly cause: Error }
   /** Over, until somebody calls `start()`. No cause: `stop()` was called. */

@@ -11,13 +11,12 @@ import {
 import { EventEmitter } from 'eventemitter3';
 import { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
 import type { Call, CallOptions, Calls } from './calls.ts';
-import { systemClock, type Clock } from './clock.ts';
-import { ConnectionLoop } from './connection-loop.ts';
-import type { ConnectionEvents, ConnectionState } from './connection-state.ts';
-import type { AccessToken } from './connector.ts';
+import { systemClock } from './clock.ts';
+import { createLoop } from './connection-loop.ts';
+import type { ConnectionEvents } from './connection-state.ts';
 import type { HubCalls, HubConnection, Results } from './hub-connection.ts';
-import { methodProxy } from './method-proxy.ts';
-import { Receivers } from './receivers.ts';
+import { createReceivers } from './receivers.ts';
+import type { AccessToken, Settings } from './settings.ts';
 import type { Network, Transport } from './transport.ts';
 import { onWake } from './wake.ts';
 import { webSockets } from './web-sockets.ts';
@@ -56,11 +55,11 @@ export interface HubConnectionOptions<H, R> extends Network {
   readonly logger?: Logger;
 }
 
+/** Names that the language calls behind our back: `await connection.invoke` must not call a method named "then". */
+const RESERVED = /^(then|toJSON|toString|valueOf|constructor|__proto__)$/;
+
 /** What tests bring along; everybody else gets the real one. */
-export interface Surroundings {
-  readonly clock?: Clock;
-  readonly onWake?: (wake: () => void) => () => void;
-}
+export type Surroundings = Partial<Pick<Settings, 'clock' | 'onWake'>>;
 
 /**
  * A connection to the hub of a contract. Has no effect before `start()`.
@@ -81,95 +80,83 @@ export function createHubConnection<H, R, A>(
 
 /** The composition root: the one place that knows every part, and every default. */
 export function connectionIn<H, R, A>(
-  { clock = systemClock, onWake: wakes = onWake }: Surroundings,
+  surroundings: Surroundings,
   { name }: Contract<H, R, A>,
   options: HubConnectionOptions<H, R> & { readonly url: string | URL },
 ): HubConnection<H, R> {
-  const {
-    reconnect = {},
-    receiver = {},
-    results = {},
-    transports = [webSockets()],
-    skipNegotiation = false,
-    callTimeoutMs = 30_000,
-    keepAliveMs = 15_000,
-    serverTimeoutMs = 30_000,
-    startTimeoutMs = 15_000,
-    protocol: codec = jsonCodec,
-    logger,
-  } = options;
+  const { reconnect = {}, receiver = {}, results = {}, callTimeoutMs = 30_000, protocol = jsonCodec, logger } = options;
   const events = new EventEmitter();
-  const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): void => void events.emit(event, ...args);
+  const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): unknown => events.emit(event, ...args);
   const report = (thrown: unknown): void => {
-    logger?.error(`${name}: background failure`, thrown);
+    logger?.error(name, thrown);
     emit('error', asError(thrown));
   };
-  const receivers = new Receivers(report);
+  const receivers = createReceivers(report);
   receivers.add(receiver);
 
-  const entered = (state: ConnectionState, before: ConnectionState): void => {
-    const level =
-      state.name === 'reconnecting' ? 'warn'
-      : state.name === 'closed' && state.cause ? 'error'
-      : 'info';
-    logger?.[level](`${name}: ${state.name}`, state);
-    emit('state', state);
-    if (state.name === 'reconnecting' && before.name === 'connected') emit('reconnecting', state.cause);
-    if (state.name === 'connected' && before.name === 'reconnecting') emit('reconnected', state.connectionId);
-    if (state.name === 'closed') emit('closed', state.cause);
-  };
-  const policy: ReconnectPolicy =
-    reconnect === false ? { nextDelayMs: () => null }
-    : 'nextDelayMs' in reconnect ? reconnect
-    : backoff(reconnect);
-  const loop = new ConnectionLoop({
+  const loop = createLoop({
+    transports: [webSockets()],
+    skipNegotiation: false,
+    keepAliveMs: 15_000,
+    serverTimeoutMs: 30_000,
+    startTimeoutMs: 15_000,
+    clock: systemClock,
+    onWake,
     ...options,
-    codec,
-    transports,
-    skipNegotiation,
-    keepAliveMs,
-    serverTimeoutMs,
-    startTimeoutMs,
-    clock,
-    policy,
+    ...surroundings,
+    codec: protocol,
+    policy:
+      reconnect === false ? { nextDelayMs: () => null }
+      : 'nextDelayMs' in reconnect ? reconnect
+      : backoff(reconnect),
     receivers,
     report,
-    entered,
-    onWake: wakes,
+    entered(state, before) {
+      logger?.['cause' in state ? 'warn' : 'info'](name, state);
+      emit('state', state);
+      if (state.name === 'closed') emit('closed', state.cause);
+      if (state.name === 'reconnecting' && before === 'connected') emit('reconnecting', state.cause);
+      if (state.name === 'connected' && before === 'reconnecting') emit('reconnected', state.connectionId);
+    },
   });
-
   /** @throws HublineError `connection_lost`: nothing is queued for a connection that may never come. */
   const callsFor = (method: string): Calls => {
-    const calls = loop.session?.calls;
-    if (!calls)
-      throw new HublineError('connection_lost', "Cannot send data if the connection is not in the 'Connected' State.", { method });
+    const calls = loop.calls;
+    if (!calls) throw new HublineError('connection_lost', `${method}: not connected.`, { method });
     return calls;
   };
-  const schemaOf = (method: string): StandardSchema<never> | undefined =>
-    Object.hasOwn(results, method) ? (results as Readonly<Record<string, StandardSchema<never>>>)[method] : undefined;
   const checked = (method: string, value: unknown): unknown => {
-    const schema = schemaOf(method);
+    const schema = Object.hasOwn(results, method) && (results as Readonly<Record<string, StandardSchema<never>>>)[method];
     return schema ? validate(schema, value, { code: 'invalid_result', method }) : value;
   };
 
   const invoke = async (call: Call): Promise<unknown> =>
     checked(call.method, await callsFor(call.method).invoke({ timeoutMs: callTimeoutMs, ...call }));
   const send = (call: Call): void => {
+    const { method } = call;
     try {
-      callsFor(call.method).send(call);
+      callsFor(method).send(call);
     } catch (error) {
-      emit('lost', { method: call.method, error: asError(error) });
+      emit('lost', { method, error: asError(error) });
     }
   };
   async function* stream(call: Call): AsyncGenerator<unknown> {
     for await (const item of callsFor(call.method).stream(call)) yield checked(call.method, item);
   }
-  const callsWith = (callOptions: CallOptions): HubCalls<H> =>
-    ({
-      invoke: methodProxy((method, args) => invoke({ ...callOptions, method, args })),
-      send: methodProxy((method, args) => send({ ...callOptions, method, args })),
-      stream: methodProxy((method, args) => stream({ ...callOptions, method, args })),
-    }) as HubCalls<H>;
+  const callsWith = (callOptions: CallOptions): HubCalls<H> => {
+    /** `proxy.say("hi")` becomes `act({ method: "say", args: ["hi"] })`. */
+    const proxy = (act: (call: Call) => unknown): object =>
+      new Proxy(
+        {},
+        {
+          get: (target, key): unknown =>
+            typeof key === 'symbol' || RESERVED.test(key) ?
+              Reflect.get(target, key)
+            : (...args: unknown[]) => act({ ...callOptions, method: key, args }),
+        },
+      );
+    return { invoke: proxy(invoke), send: proxy(send), stream: proxy(stream) } as HubCalls<H>;
+  };
 
   const stop = (): Promise<void> => loop.stop();
   return {
@@ -189,7 +176,7 @@ export function connectionIn<H, R, A>(
         try {
           listener(...args);
         } catch (error) {
-          if (event === 'error') logger?.error(`${name}: background failure`, error);
+          if (event === 'error') logger?.error(name, error);
           else report(error);
         }
       };

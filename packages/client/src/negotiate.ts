@@ -26,18 +26,42 @@ export interface Offer {
   readonly answer: Negotiated;
 }
 
+type Answer = Partial<Negotiated & NegotiateRedirect & NegotiateRefusal>;
+
 /**
  * Asks the server for a connection, and follows where it sends us.
  * @throws HublineError `unauthorized`, `forbidden` or `negotiation_failed`, with SignalR's texts
  */
-export async function negotiate({ url, token, affinity, ...network }: NegotiateRequest): Promise<Offer> {
-  for (let redirects = 0; redirects < MAX_REDIRECTS; redirects++) {
-    const answer = await ask(withAffinity(url, affinity), { ...network, token });
-    if (!('url' in answer)) return { url, token, answer };
-    url = new URL(answer.url, url);
-    token = answer.accessToken ?? token;
+export async function negotiate(request: NegotiateRequest): Promise<Offer> {
+  const { affinity, signal, headers, fetch = globalThis.fetch, withCredentials = true } = request;
+  let { url, token } = request;
+  try {
+    for (let redirects = 0; redirects < MAX_REDIRECTS; redirects++) {
+      const target = withAffinity(url, affinity);
+      target.pathname = target.pathname.replace(/\/?$/, '/negotiate');
+      target.searchParams.set('negotiateVersion', '1');
+      const response = await fetch(target, {
+        method: 'POST',
+        headers: { ...(token && { Authorization: `Bearer ${token}` }), ...headers },
+        credentials: withCredentials ? 'include' : 'same-origin',
+        signal,
+      });
+      const { status } = response;
+      const text = await response.text();
+      if (status !== 200) {
+        const hint = status === 404 ? ' Either this is not a SignalR endpoint or there is a proxy blocking the connection.' : '';
+        throw refusal(`Unexpected status code returned from negotiate '${status}'.${hint}`, { status });
+      }
+      const answer = JSON.parse(text) as Answer;
+      if (answer.error) throw new HublineError(codeOf(answer.code, 'negotiation_failed'), answer.error, {});
+      if (!answer.url) return { url, token, answer: checked(answer) };
+      url = new URL(answer.url, url);
+      token = answer.accessToken ?? token;
+    }
+  } catch (cause) {
+    throw isHublineError(cause) ? cause : refusal(`Negotiation failed: ${String(cause)}`, { cause });
   }
-  throw refusal(undefined, 'Negotiate redirection limit exceeded.');
+  throw refusal('Negotiate redirection limit exceeded.');
 }
 
 /** A copy of the url that balancers read as "to this node". */
@@ -47,33 +71,7 @@ export function withAffinity(url: URL, affinity: Affinity | undefined): URL {
   return hinted;
 }
 
-async function ask(
-  url: URL,
-  { token, headers, signal, fetch = globalThis.fetch, withCredentials = true }: Omit<NegotiateRequest, 'url' | 'affinity'>,
-): Promise<Negotiated | NegotiateRedirect> {
-  url.pathname = url.pathname.replace(/\/?$/, '/negotiate');
-  url.searchParams.set('negotiateVersion', '1');
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { ...(token && { Authorization: `Bearer ${token}` }), ...headers },
-      credentials: withCredentials ? 'include' : 'same-origin',
-      signal,
-    });
-    const { status } = response;
-    const text = await response.text();
-    if (status !== 200) {
-      const hint = status === 404 ? ' Either this is not a SignalR endpoint or there is a proxy blocking the connection.' : '';
-      throw refusal(status, `Unexpected status code returned from negotiate '${status}'.${hint}`);
-    }
-    return check(JSON.parse(text) as Partial<Negotiated & NegotiateRedirect & NegotiateRefusal>);
-  } catch (cause) {
-    throw isHublineError(cause) ? cause : refusal(undefined, `Failed to complete negotiation with the server: ${String(cause)}`, cause);
-  }
-}
-
-function check(answer: Partial<Negotiated & NegotiateRedirect & NegotiateRefusal>): Negotiated | NegotiateRedirect {
-  if (answer.error) throw new HublineError(codeOf(answer.code, 'negotiation_failed'), answer.error, {});
-  if (answer.url || (answer.connectionId && Array.isArray(answer.availableTransports))) return answer as Negotiated | NegotiateRedirect;
+function checked(answer: Answer): Negotiated {
+  if (answer.connectionId && Array.isArray(answer.availableTransports)) return answer as Negotiated;
   throw new TypeError('The answer offers no connection.');
 }

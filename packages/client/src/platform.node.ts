@@ -1,11 +1,19 @@
 import { HublineError } from '@hubline/protocol';
+import { refusal } from './refusal.ts';
 import type { Network, OpenRequest } from './transport.ts';
 
 /** In Node: `ws` where it is installed, for it tells why a server refused; otherwise Node's own, from Node 22 on. */
 export async function createSocket(url: URL, { token, headers, WebSocket }: OpenRequest): Promise<WebSocket> {
   const Socket = WebSocket ?? (await findSocket());
-  const all = { ...headers, ...(token && { Authorization: `Bearer ${token}` }) };
+  const all = { ...(token && { Authorization: `Bearer ${token}` }), ...headers };
   return new Socket(url.href, { headers: all } as never);
+}
+
+/** `ws` puts the HTTP status of a refusal at the end of its message. */
+export function failureOf(problem: Event | undefined): HublineError {
+  const { message = '' } = (problem ?? {}) as Partial<ErrorEvent>;
+  const status = / (\d{3})$/.exec(message)?.[1];
+  return refusal(`The WebSocket did not open. ${message}`, { status: status ? Number(status) : undefined });
 }
 
 async function findSocket(): Promise<NonNullable<Network['WebSocket']>> {

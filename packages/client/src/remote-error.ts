@@ -1,44 +1,13 @@
 import { asError, Header, HublineError, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
 
 /** The codes as values: a server may be newer than we are, and speak of codes that our types do not have. */
-const KNOWN: Record<ErrorCode, 1> = {
-  unauthorized: 1,
-  forbidden: 1,
-  unknown_method: 1,
-  invalid_arguments: 1,
-  invalid_result: 1,
-  hub_error: 1,
-  internal: 1,
-  not_encodable: 1,
-  invalid_message: 1,
-  message_too_large: 1,
-  call_timeout: 1,
-  cancelled: 1,
-  client_error: 1,
-  connection_lost: 1,
-  connection_gone: 1,
-  already_connected: 1,
-  node_lost: 1,
-  node_silent: 1,
-  wrong_node: 1,
-  no_client_responded: 1,
-  attribute_not_indexed: 1,
-  empty_target: 1,
-  backplane_unavailable: 1,
-  unsupported_version: 1,
-  negotiation_failed: 1,
-  timed_out: 1,
-  slow_consumer: 1,
-  limit_exceeded: 1,
-  disconnected: 1,
-  shutdown: 1,
-  invalid_option: 1,
-};
+export const CODES =
+  'unauthorized forbidden unknown_method invalid_arguments invalid_result hub_error internal not_encodable invalid_message message_too_large call_timeout cancelled client_error connection_lost connection_gone already_connected node_lost node_silent wrong_node no_client_responded attribute_not_indexed empty_target backplane_unavailable unsupported_version negotiation_failed timed_out slow_consumer limit_exceeded disconnected shutdown invalid_option';
 
 /** What the server calls an error: our code where we know it, `internal` where it is newer than we are. */
 export function codeOf(code: string | undefined, otherwise: ErrorCode): ErrorCode {
   if (!code) return otherwise;
-  return Object.hasOwn(KNOWN, code) ? (code as ErrorCode) : 'internal';
+  return CODES.split(' ').includes(code) ? (code as ErrorCode) : 'internal';
 }
 
 /**
@@ -49,7 +18,7 @@ export function failureOf({ error, headers = {} }: Completion): HublineError | u
   if (error === undefined) return undefined;
   const [, hubText] = /HubException: ([^]+)/.exec(error) ?? [];
   const code = codeOf(headers[Header.code], hubText ? 'hub_error' : 'internal');
-  return new HublineError<ErrorCode>(code, code === 'hub_error' && hubText ? hubText : error, parseDetails(headers[Header.details]));
+  return new HublineError<ErrorCode>(code, hubText ?? error, parseDetails(headers[Header.details]));
 }
 
 /** Details are a courtesy: an error must not be lost because its details are. */

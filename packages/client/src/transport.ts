@@ -1,12 +1,10 @@
 import type { TransportName, Wire } from '@hubline/protocol';
 
-/** An open pipe. There is no "opening" pipe: see {@link Transport}. */
+/** An open pipe: it is closed by the signal that it was opened with. There is no "opening" pipe: see {@link Transport}. */
 export interface Pipe {
   /** Hands over encoded messages. Never throws: a broken pipe is reported once, through `closed`. */
   send(wire: Wire): void;
-  /** Starts closing. Idempotent. */
-  close(): void;
-  /** Settles exactly once, soon after `close`, whoever closed it. Never rejects. */
+  /** Settles exactly once, whoever closed it, and within seconds of the signal. Never rejects. */
   readonly closed: Promise<PipeEnd>;
   /** Bytes that were sent and have not left yet. */
   readonly bufferedAmount: number;
@@ -33,8 +31,7 @@ export interface OpenRequest extends Network {
   /** Where to connect: http or https, with everything in its query but the token. */
   readonly url: URL;
   readonly token: string | undefined;
-  readonly format: 'text' | 'binary';
-  /** Calls the opening off: the transport MUST then reject, keep nothing open and never call `receive` again. */
+  /** Calls the opening off, and closes the pipe that came of it: the transport MUST then flush, and keep nothing open. */
   readonly signal: AbortSignal;
   /** Bound before the first byte, so nothing can be missed. */
   receive(wire: Wire): void;

@@ -1,21 +1,13 @@
-/** The part of a page's or worker's global object that can tell that something changed. */
-export interface Surroundings extends Partial<EventTarget> {
-  readonly document?: EventTarget & { readonly visibilityState?: string };
-}
+const EVENTS = ['online', 'pageshow', 'visibilitychange', 'resume'];
 
 /**
- * Calls `wake` when the network is back, or the page is shown, thawed or restored: timers may have slept meanwhile, and
- * the socket may be dead without knowing. Returns its undo. Where there are no such events (Node) nothing happens.
+ * Calls `wake` when the network is back, or the page is shown, restored or thawed: timers may have slept meanwhile, and
+ * the socket may be dead without knowing. Where there are no such events (Node) nothing happens.
  */
-export function onWake(wake: () => void, here: Surroundings = globalThis as Surroundings): () => void {
-  const page = here.document;
+export function onWake(wake: () => void, signal: AbortSignal): void {
   const listener = ({ type }: Event): void => {
-    if (type !== 'visibilitychange' || page?.visibilityState === 'visible') wake();
+    if (type !== 'visibilitychange' || !globalThis.document.hidden) wake();
   };
-  const each = (method: 'addEventListener' | 'removeEventListener'): void => {
-    for (const type of ['online', 'pageshow']) here[method]?.(type, listener);
-    for (const type of ['visibilitychange', 'resume']) page?.[method](type, listener);
-  };
-  each('addEventListener');
-  return () => each('removeEventListener');
+  // Those that are the document's pass the window on their way there.
+  for (const type of EVENTS) globalThis.addEventListener?.(type, listener, { capture: true, signal });
 }

@@ -43,9 +43,8 @@ export class World implements AsyncDisposable {
 
   private constructor(server: PlainServer, { path = '', stopped = false, ...options }: WorldOptions) {
     this.server = server;
-    const onWake = (wake: () => void): (() => void) => {
-      this.wake = wake;
-      return () => (this.wake = () => {});
+    const onWake = (wake: () => void, signal: AbortSignal): void => {
+      this.wake = () => signal.aborted || wake();
     };
     this.connection = connectionIn({ onWake, ...(stopped && { clock: this.clock }) }, testHub, { ...options, url: server.url + path });
     for (const event of ['state', 'reconnecting', 'reconnected', 'closed', 'lost', 'error'] as const) {

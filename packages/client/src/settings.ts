@@ -1,0 +1,30 @@
+import type { Codec } from '@hubline/protocol';
+import type { ReconnectPolicy } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import type { ConnectionState } from './connection-state.ts';
+import type { Receivers } from './receivers.ts';
+import type { Network, Transport } from './transport.ts';
+
+/** Asked before every attempt; with `fresh`, the server has refused the last one, and a cached one will not do. */
+export type AccessToken = (ask: { readonly fresh: boolean }) => string | undefined | Promise<string | undefined>;
+
+/** What one connection is made of: the user's options with every default in its place, and what surrounds it. */
+export interface Settings extends Network {
+  readonly url: string | URL;
+  readonly accessToken?: AccessToken | undefined;
+  readonly transports: readonly Transport[];
+  readonly skipNegotiation: boolean;
+  readonly keepAliveMs: number;
+  readonly serverTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly codec: Codec;
+  readonly policy: ReconnectPolicy;
+  readonly clock: Clock;
+  readonly receivers: Receivers;
+  /** Calls `wake` when the page or the network comes back, until the signal aborts. */
+  onWake(wake: () => void, signal: AbortSignal): void;
+  /** The state has changed. */
+  entered(state: ConnectionState, before: ConnectionState['name']): void;
+  /** Background failures end here. */
+  report(error: unknown): void;
+}
