@@ -2,11 +2,14 @@ export { createHubServer, type Health, type HubServer, type HubServerEvents, typ
 export { forbidden, hubError, unauthorized } from './thrown.ts';
 export type * from './backplane/index.ts';
 export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
-export type { CloseReason } from './connection/index.ts';
+export type { CloseReason, RawConnection } from './connection/index.ts';
 export type {
   AuthenticatedIdentity,
   CallerClients,
   Clients,
+  ConnectionHandlerFunction,
+  ConnectionHandlerOptions,
+  DoorOptions,
   ClientTarget,
   Context,
   Filter,
@@ -16,6 +19,7 @@ export type {
   Methods,
   Middleware,
   Presence,
+  Redirect,
   Target,
   Timeouts,
 } from './hub/index.ts';
@@ -32,5 +36,5 @@ export type {
   UserInfo,
   UserPresenceEvent,
 } from './presence/index.ts';
-export type { ClientRequest, Origins } from './transports/index.ts';
+export type { AffinityOptions, ClientRequest, Origins } from './transports/index.ts';
 export { defineHub, HublineError, isHublineError, type Contract } from '@hubline/protocol';

@@ -4,14 +4,30 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { HublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
-import { newProcessId, Pulse, Sessions, Turn, type Clock, type Connection } from './connection/index.ts';
+import {
+  Connection,
+  newProcessId,
+  Pulse,
+  RawConnection,
+  Turn,
+  type Clock,
+  type CloseReason,
+  type ConnectionHandler,
+  type Identity,
+  type Session,
+} from './connection/index.ts';
 import {
   beatMs,
   Cluster,
   Doorman,
+  RawHost,
   HubHost,
   settingsFrom,
   type ClusterEvents,
+  type ConnectionHandlerFunction,
+  type ConnectionHandlerOptions,
+  type DoorOptions,
+  type Guest,
   type Hub,
   type HubOptions,
   type Limits,
@@ -20,7 +36,16 @@ import {
   type Timeouts,
 } from './hub/index.ts';
 import type { Loss } from './membership/index.ts';
-import { Endpoint, Front, WebSocketUpgrader } from './transports/index.ts';
+import {
+  Endpoint,
+  Front,
+  NodeAffinity,
+  WebSocketUpgrader,
+  type AffinityOptions,
+  type ClientRequest,
+  type Origins,
+  type Transport,
+} from './transports/index.ts';
 
 export interface HubServerOptions {
   /** The node's name for people and balancers. Default: host name and process id. */
@@ -33,6 +58,12 @@ export interface HubServerOptions {
   readonly backplane?: Backplane;
   readonly limits?: Partial<Limits>;
   readonly timeouts?: Partial<Timeouts>;
+  /** How requests of one connection find this node through a balancer. */
+  readonly affinity?: AffinityOptions;
+  /** Believe `X-Forwarded-For`, `-Proto` and `-Host`. Default false: anybody can send them. */
+  readonly trustProxy?: boolean;
+  /** Stands before the path of every hub, where a proxy passes it on: `/app`. */
+  readonly pathPrefix?: string;
   /** Tells clients the name and message of errors that methods throw. Default false: they may hold secrets. */
   readonly detailedErrors?: boolean;
 }
@@ -62,6 +93,8 @@ export interface HubServer extends AsyncDisposable {
   readonly nodeId: string;
   /** Hosts a hub. Without options it is only spoken to: this node takes no connections for it. */
   hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(contract: Contract<H, R, A>, options?: HubOptions<H, R, A, S>): Hub<R, A>;
+  /** A path whose connections carry what you like, over the same transports, without the hub protocol. */
+  connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
   /** Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. */
   attach(server: Server): void;
   /** Listens on a server of its own. Port 0 takes a free one. Resolves with the port. */
@@ -83,6 +116,18 @@ export function createHubServer(options: HubServerOptions = {}, clock?: Clock): 
   return new NodeHubServer(options, settingsFrom(options, clock));
 }
 
+/** What hangs behind a path. */
+interface Host {
+  authenticate(request: ClientRequest): Promise<Identity>;
+  connections(): readonly Closable[];
+}
+
+interface Closable {
+  close(reason: CloseReason): void;
+}
+
+type Connect = (session: Session, request: ClientRequest, transport: Transport) => Guest;
+
 const CODECS: ReadonlyMap<string, Codec> = new Map([[jsonCodec.name, jsonCodec]]);
 
 /** The composition root: the one place that knows every part. */
@@ -96,33 +141,30 @@ class NodeHubServer implements HubServer {
   readonly #front = new Front();
   readonly #turn = new Turn();
   readonly #pulse: Pulse;
-  readonly #sessions: Sessions;
+  readonly #affinity: NodeAffinity;
+  readonly #trustProxy: boolean;
+  readonly #pathPrefix: string;
   readonly #upgrader: WebSocketUpgrader;
   readonly #clusters = new Map<Backplane, Cluster>();
-  readonly #hosts = new Map<string, { connections(): readonly Connection[] }>();
+  readonly #hosts = new Map<string, Host>();
   readonly #listeners: Server[] = [];
   #isOpen = true;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    {
-      nodeId = `${hostname()}-${process.pid}`,
-      app = 'hubline',
-      accept = true,
-      backplane = memoryBackplane(),
-      detailedErrors = false,
-    }: HubServerOptions,
-    settings: Settings,
-  ) {
+  constructor(options: HubServerOptions, settings: Settings) {
+    const { nodeId = `${hostname()}-${process.pid}`, app = 'hubline', accept = true, backplane = memoryBackplane() } = options;
     const { clock, limits, timeouts } = settings;
     this.nodeId = nodeId;
     this.#self = { nodeId, process: newProcessId(), app, accepts: accept, startedAt: clock.now() };
     this.#settings = settings;
-    this.#detailedErrors = detailedErrors;
+    this.#detailedErrors = options.detailedErrors ?? false;
+    this.#trustProxy = options.trustProxy ?? false;
+    this.#pathPrefix = options.pathPrefix ?? '';
+    this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
     this.#pulse = new Pulse(clock, beatMs(timeouts));
-    this.#sessions = new Sessions(this.#pulse, timeouts.connectMs);
-    this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs: timeouts.closeMs });
+    const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs } = timeouts;
+    this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs, sendTimeoutMs });
     this.#cluster(backplane);
   }
 
@@ -132,12 +174,25 @@ class NodeHubServer implements HubServer {
   ): Hub<R, A> {
     if (!this.#isOpen) throw new HublineError('shutdown', 'This server is closed.', {});
     if (this.#hosts.has(contract.name)) throw taken('name', contract.name);
-    if (options && this.#front.has(options.path)) throw taken('path', options.path);
+    if (options) this.#checkPath(options.path);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
     const host = new HubHost<H, R, A, S>(contract, options, { cluster, detailedErrors: this.#detailedErrors, report: this.#report });
     this.#hosts.set(contract.name, host);
-    if (options && this.#self.accepts) this.#open(host, options);
+    if (options && this.#self.accepts) this.#open(options, host, this.#hubGuests(host));
     return host.hub;
+  }
+
+  connectionHandler(path: string, handler: ConnectionHandlerFunction, options: ConnectionHandlerOptions = {}): void {
+    if (!this.#isOpen) throw new HublineError('shutdown', 'This server is closed.', {});
+    this.#checkPath(path);
+    const host = new RawHost(handler, options, this.#report);
+    const { uploadCapacity: capacity, maxBufferedBytes } = this.#settings.limits;
+    this.#hosts.set(path, host);
+    this.#open({ ...options, path }, host, ({ connectionId, identity }, request, transport) => {
+      const connection = new RawConnection({ connectionId, identity, request, transport, capacity, maxBufferedBytes });
+      host.run(connection);
+      return connection;
+    });
   }
 
   attach(server: Server): void {
@@ -208,29 +263,51 @@ class NodeHubServer implements HubServer {
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
   }
 
-  #open<H, R, A, S extends Schemas<H>>(host: HubHost<H, R, A, S>, { path, origins }: HubOptions<H, R, A, S>): void {
+  /** What a hub makes of those who come. */
+  #hubGuests(handler: ConnectionHandler): Connect {
     const { clock, limits, timeouts } = this.#settings;
+    const settings = {
+      handler,
+      limits,
+      codecs: CODECS,
+      handshakeTimeoutMs: timeouts.handshakeMs,
+      keepAliveMs: timeouts.keepAliveMs,
+      clientTimeoutMs: timeouts.clientMs,
+      detailedErrors: this.#detailedErrors,
+      turn: this.#turn,
+    };
+    return ({ connectionId, identity }, request, transport) =>
+      new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
+  }
+
+  #open(door: DoorOptions & { readonly origins?: Origins }, host: Host, connect: Connect): void {
+    const { timeouts } = this.#settings;
+    const path = this.#pathPrefix + door.path;
     const acceptor = new Doorman({
-      path,
-      nodeId: this.nodeId,
+      door: { ...door, path },
+      affinity: this.#affinity,
       process: this.#self.process,
-      authenticate: (request) => host.authenticate(request),
-      sessions: this.#sessions,
       pulse: this.#pulse,
-      clock,
+      connectTimeoutMs: timeouts.connectMs,
       isOpen: () => this.#isOpen,
-      settings: {
-        codecs: CODECS,
-        limits,
-        handshakeTimeoutMs: timeouts.handshakeMs,
-        keepAliveMs: timeouts.keepAliveMs,
-        clientTimeoutMs: timeouts.clientMs,
-        detailedErrors: this.#detailedErrors,
-        handler: host,
-        turn: this.#turn,
-      },
+      authenticate: (request) => host.authenticate(request),
+      connect,
     });
-    this.#front.add(path, new Endpoint({ acceptor, upgrader: this.#upgrader, origins, report: (error) => this.#report('request', error) }));
+    const endpoint = new Endpoint({
+      acceptor,
+      upgrader: this.#upgrader,
+      origins: door.origins,
+      trustProxy: this.#trustProxy,
+      pollTimeoutMs: timeouts.pollMs,
+      disconnectTimeoutMs: timeouts.disconnectMs,
+      sendTimeoutMs: timeouts.sendMs,
+      report: (error) => this.#report('request', error),
+    });
+    this.#front.add(path, endpoint);
+  }
+
+  #checkPath(path: string): void {
+    if (this.#front.has(this.#pathPrefix + path)) throw taken('path', path);
   }
 
   #cluster(backplane: Backplane): Cluster {
@@ -266,7 +343,7 @@ class NodeHubServer implements HubServer {
     if (this.#events.listenerCount('error') > 0) this.#emit('error', stage, error);
   };
 
-  #connections(): readonly Connection[] {
+  #connections(): readonly Closable[] {
     return [...this.#hosts.values()].flatMap((host) => host.connections());
   }
 }

@@ -56,8 +56,12 @@ it('answers version 1 with a public id, a secret token, its transports and where
     negotiateVersion: 1,
     connectionId: expect.stringMatching(/^[\w-]{22}$/) as string,
     connectionToken: expect.stringMatching(/^[\w-]{22}$/) as string,
-    availableTransports: [{ transport: 'WebSockets', transferFormats: ['Text', 'Binary'] }],
-    affinity: { node: 'api-1', query: 'node' },
+    availableTransports: [
+      { transport: 'WebSockets', transferFormats: ['Text', 'Binary'] },
+      { transport: 'ServerSentEvents', transferFormats: ['Text'] },
+      { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
+    ],
+    affinity: { node: 'api-1', query: 'node', cookie: 'hubline-node' },
   });
   expect(body.connectionToken).not.toBe(body.connectionId);
 });
@@ -103,11 +107,13 @@ it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('answers %s negotiate with 405', asyn
 });
 
 it.each([
-  ['POST', '?id=x', {}, 405, 'POST requests are not allowed for WebSocket connections.'],
-  ['DELETE', '?id=x', {}, 400, 'Cannot terminate this connection using the DELETE endpoint.'],
+  ['POST', '', {}, 400, 'Connection ID required'],
+  ['DELETE', '', {}, 400, 'Connection ID required'],
   ['GET', '', {}, 400, 'Connection ID required'],
-  ['GET', '?id=x', {}, 404, 'LongPolling transport not supported by this end point type'],
-  ['GET', '?id=x', { accept: 'text/event-stream' }, 404, 'ServerSentEvents transport not supported by this end point type'],
+  ['POST', '?id=x', {}, 404, 'No Connection with that ID'],
+  ['DELETE', '?id=x', {}, 404, 'No Connection with that ID'],
+  ['GET', '?id=x', {}, 404, 'No Connection with that ID'],
+  ['GET', '?id=x', { accept: 'text/event-stream' }, 404, 'No Connection with that ID'],
   ['PUT', '?id=x', {}, 405, ''],
 ])('answers %s %s %j on the hub itself with %d', async (method, query, headers, status, text) => {
   await using world = await start();

@@ -186,12 +186,14 @@ export class Connection implements TransportListener {
 
   /** Called at every beat of the pulse. Time that the process slept through is nobody's silence, so beats are counted. */
   beat(ms: number): void {
+    this.#transport.beat(ms);
     this.#silentMs = this.#heard || this.#intake.paused || this.#incoming.busy ? 0 : this.#silentMs + ms;
     this.#heard = false;
     this.#idleMs = this.#outbox.wrote ? 0 : this.#idleMs + ms;
     this.#outbox.wrote = false;
     const { handshakeTimeoutMs, clientTimeoutMs, keepAliveMs } = this.#settings;
     if (this.#state.name === 'open') {
+      if (this.#transport.inherentKeepAlive) return;
       if (this.#pings && this.#silentMs >= clientTimeoutMs) this.#timeOut(clientTimeoutMs);
       else if (this.#idleMs >= keepAliveMs) this.#write({ type: MessageType.Ping });
     } else if (this.#state.name === 'handshaking' && this.#idleMs >= handshakeTimeoutMs) {
@@ -206,6 +208,11 @@ export class Connection implements TransportListener {
     if (!codec) return this.#refuse(`The protocol '${protocol}' is not supported.`);
     if (version > codec.version || version < 1)
       return this.#refuse(`The server does not support version ${version} of the '${protocol}' protocol.`);
+    if (codec.format === 'binary' && !this.#transport.carriesBytes) {
+      return this.#refuse(
+        `Cannot use the '${protocol}' protocol on the current transport. The transport does not support 'Binary' transfer format.`,
+      );
+    }
     this.#transport.format = codec.format;
     this.#hubline = hubline;
     const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [] };

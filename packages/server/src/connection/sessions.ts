@@ -1,16 +1,17 @@
-import { HublineError } from '@hubline/protocol';
+import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Identity } from './connection.ts';
 import type { Beating, Pulse } from './pulse.ts';
 
-/** A connection that was negotiated: its ids, and whether its transport has come. */
+/** A connection that was negotiated: its ids, who it is, and the transport that has come for it. */
 export interface Session {
   readonly connectionId: string;
   readonly token: string;
   readonly identity: Identity;
+  readonly transport: TransportName | undefined;
 }
 
 interface Entry extends Session {
-  connected: boolean;
+  transport: TransportName | undefined;
   waitedMs: number;
 }
 
@@ -29,25 +30,27 @@ export class Sessions implements Beating {
     return this.#entries.size;
   }
 
-  add(session: Session): void {
+  add({ connectionId, token, identity }: Omit<Session, 'transport'>): Session {
     if (this.#entries.size === 0) this.#pulse.add(this);
-    this.#entries.set(session.token, { ...session, connected: false, waitedMs: 0 });
+    const entry = { connectionId, token, identity, transport: undefined, waitedMs: 0 };
+    this.#entries.set(token, entry);
+    return entry;
   }
 
-  /** The session that a transport asks for. @throws HublineError `connection_gone`, `forbidden` or `already_connected` */
-  find(token: string, identity: Identity): Session {
+  /** @throws HublineError `forbidden` where it belongs to somebody else */
+  find(token: string, identity: Identity): Session | undefined {
     const entry = this.#entries.get(token);
-    if (!entry) throw new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });
-    if (entry.identity.userId !== identity.userId) throw new HublineError('forbidden', 'The connection belongs to another user.', {});
-    if (entry.connected) throw new HublineError('already_connected', '', { connectionId: entry.connectionId });
+    if (entry && entry.identity.userId !== identity.userId)
+      throw new HublineError('forbidden', 'The connection belongs to another user.', {});
     return entry;
   }
 
   /** Its transport is open. False where another one was faster, or it took too long. */
-  connect(token: string): boolean {
+  connect(token: string, transport: TransportName): boolean {
     const entry = this.#entries.get(token);
-    if (!entry || entry.connected) return false;
-    return (entry.connected = true);
+    if (!entry || entry.transport) return false;
+    entry.transport = transport;
+    return true;
   }
 
   remove(token: string): void {
@@ -57,7 +60,7 @@ export class Sessions implements Beating {
 
   beat(ms: number): void {
     for (const entry of this.#entries.values()) {
-      if (!entry.connected && (entry.waitedMs += ms) >= this.#timeoutMs) this.remove(entry.token);
+      if (!entry.transport && (entry.waitedMs += ms) >= this.#timeoutMs) this.remove(entry.token);
     }
   }
 }

@@ -1,84 +1,111 @@
-import { HublineError, type NegotiateResponse } from '@hubline/protocol';
-import {
-  Connection,
-  newConnectionId,
-  newToken,
-  type Clock,
-  type ConnectionSettings,
-  type Identity,
-  type Pulse,
-  type Session,
-  type Sessions,
-} from '../connection/index.ts';
-import type { Acceptor, ClientRequest, Transport, TransportListener } from '../transports/index.ts';
-import { queryValue } from '../transports/index.ts';
+import { HublineError, type NegotiateResponse, type OfferedTransport, type TransportName } from '@hubline/protocol';
+import { newConnectionId, newToken, Sessions, type Beating, type Identity, type Pulse, type Session } from '../connection/index.ts';
+import type { Acceptor, Admission, Answer, ClientRequest, NodeAffinity, Transport, TransportListener } from '../transports/index.ts';
 
-export interface DoormanOptions {
+/** What a path does with those who come, and how it is reached. */
+export interface DoorOptions {
+  /** Where clients find it: `/hubs/chat`. */
   readonly path: string;
-  readonly nodeId: string;
-  readonly process: string;
-  readonly authenticate: (request: ClientRequest) => Promise<Identity>;
-  readonly sessions: Sessions;
-  readonly pulse: Pulse;
-  readonly clock: Clock;
-  readonly settings: ConnectionSettings;
-  readonly isOpen: () => boolean;
+  /** In order of preference. Default: WebSockets, server-sent events, long polling. */
+  readonly transports?: readonly TransportName[];
+  /** The lowest negotiate version that is answered: 0 (default) or 1. */
+  readonly minimumVersion?: 0 | 1;
+  /** Sends a client elsewhere when it negotiates: it starts again at `url`, with `accessToken` where there is one. */
+  readonly redirect?: (request: ClientRequest) => Redirect | undefined | Promise<Redirect | undefined>;
 }
 
-/** Lets clients in: who they are is asked at negotiation and again at every connect. */
+export interface Redirect {
+  readonly url: string;
+  readonly accessToken?: string;
+}
+
+export type Guest = TransportListener & Beating;
+
+export interface DoormanOptions {
+  readonly door: DoorOptions;
+  readonly affinity: NodeAffinity;
+  readonly process: string;
+  readonly pulse: Pulse;
+  readonly connectTimeoutMs: number;
+  readonly isOpen: () => boolean;
+  readonly authenticate: (request: ClientRequest) => Promise<Identity>;
+  readonly connect: (session: Session, request: ClientRequest, transport: Transport) => Guest;
+}
+
+const OFFERS: Record<TransportName, OfferedTransport> = {
+  WebSockets: { transport: 'WebSockets', transferFormats: ['Text', 'Binary'] },
+  ServerSentEvents: { transport: 'ServerSentEvents', transferFormats: ['Text'] },
+  LongPolling: { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
+};
+
+/** Lets clients in: who they are is asked at negotiation, and again at every request of their connection. */
 export class Doorman implements Acceptor {
   readonly path: string;
+  readonly transports: readonly TransportName[];
+  readonly minimumVersion: number;
   readonly #options: DoormanOptions;
+  readonly #sessions: Sessions;
 
   constructor(options: DoormanOptions) {
-    this.path = options.path;
+    const { path, transports = ['WebSockets', 'ServerSentEvents', 'LongPolling'], minimumVersion = 0 } = options.door;
+    this.path = path;
+    this.transports = transports;
+    this.minimumVersion = minimumVersion;
     this.#options = options;
+    this.#sessions = new Sessions(options.pulse, options.connectTimeoutMs);
   }
 
-  async negotiate(request: ClientRequest, version: number): Promise<NegotiateResponse> {
-    const { connectionId, token } = await this.#newSession(request, version);
-    return {
+  async negotiate(request: ClientRequest, version: number): Promise<Answer> {
+    const { door, affinity } = this.#options;
+    const redirect = await door.redirect?.(request);
+    if (redirect) return { body: redirect, headers: {} };
+    const { connectionId, token } = this.#newSession(await this.#identify(request), version);
+    const body: NegotiateResponse = {
       negotiateVersion: version,
       connectionId,
       ...(version > 0 ? { connectionToken: token } : {}),
-      availableTransports: [{ transport: 'WebSockets', transferFormats: ['Text', 'Binary'] }],
-      affinity: { node: this.#options.nodeId, query: 'node' },
+      availableTransports: this.transports.map((name) => OFFERS[name]),
+      affinity: affinity.hint,
     };
+    return { body, headers: affinity.headers(request) };
   }
 
-  async admit(request: ClientRequest): Promise<(transport: Transport) => TransportListener> {
-    const token = queryValue(request.url, 'id');
-    // Without an id the client skipped negotiation.
-    const session =
-      token === undefined ? await this.#newSession(request, 1) : this.#options.sessions.find(token, await this.#identify(request));
-    return (transport) => this.#accept(session, request, transport);
+  async admit(request: ClientRequest, token: string | undefined): Promise<Admission> {
+    const identity = await this.#identify(request);
+    const session = token === undefined ? undefined : this.#sessions.find(token, identity);
+    if (session) return this.#admission(session, request);
+    this.#options.affinity.check(request);
+    if (token !== undefined) throw new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });
+    return this.#admission(this.#newSession(identity, 1), request); // the client skipped negotiation
   }
 
-  #accept({ connectionId, token, identity }: Session, request: ClientRequest, transport: Transport): TransportListener {
-    const { sessions, settings, pulse, clock } = this.#options;
-    if (!sessions.connect(token)) {
-      transport.destroy(); // another request with the same id was faster
+  #admission(session: Session, request: ClientRequest): Admission {
+    const { connectionId, token, transport } = session;
+    return { connectionId, token, transport, accept: (opened) => this.#accept(session, request, opened) };
+  }
+
+  #accept(session: Session, request: ClientRequest, transport: Transport): TransportListener {
+    const { pulse, connect, isOpen } = this.#options;
+    if (!isOpen() || !this.#sessions.connect(session.token, transport.name)) {
+      transport.destroy(); // another request with the same id was faster, or the node has closed meanwhile
       return { receive: () => undefined, closed: () => undefined };
     }
-    const connection = new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
-    pulse.add(connection);
+    const guest = connect(session, request, transport);
+    pulse.add(guest);
     return {
-      receive: (chunk) => connection.receive(chunk),
+      receive: (chunk) => guest.receive(chunk),
       closed: (end) => {
-        pulse.remove(connection);
-        sessions.remove(token);
-        connection.closed(end);
+        pulse.remove(guest);
+        this.#sessions.remove(session.token);
+        guest.closed(end);
       },
     };
   }
 
-  async #newSession(request: ClientRequest, version: number): Promise<Session> {
-    const identity = await this.#identify(request);
+  #newSession(identity: Identity, version: number): Session {
     const connectionId = newConnectionId(this.#options.process);
     // In version 0 the public id is the secret as well (TransportProtocols.md).
-    const session = { connectionId, token: version > 0 ? newToken() : connectionId, identity };
-    this.#options.sessions.add(session);
-    return session;
+    return this.#sessions.add({ connectionId, token: version > 0 ? newToken() : connectionId, identity });
   }
 
   async #identify(request: ClientRequest): Promise<Identity> {

@@ -7,6 +7,7 @@ import { callerClients, clientsOf } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import { CallContext, type Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
+import type { DoorOptions } from './doorman.ts';
 import { Filters } from './filter.ts';
 import { Members } from './members.ts';
 import { presenceOf, type Presence } from './presence.ts';
@@ -21,9 +22,7 @@ export interface AuthenticatedIdentity<A> {
   readonly attributes?: Partial<A>;
 }
 
-export interface HubOptions<H, R, A, S> {
-  /** Where clients find the hub: `/hubs/chat`. */
-  readonly path: string;
+export interface HubOptions<H, R, A, S> extends DoorOptions {
   /** This hub's own, instead of the server's. */
   readonly backplane?: Backplane;
   /**

@@ -29,6 +29,12 @@ export interface Timeouts {
   readonly orderMs: number;
   /** How long a topic is still heard after its last member. Default 5000. */
   readonly lingerMs: number;
+  /** Long polling: how long a poll is held. Default 90000. */
+  readonly pollMs: number;
+  /** Long polling: how long the next poll may take to come. Default 15000. */
+  readonly disconnectMs: number;
+  /** How long a client may take nothing of what waits for it. Default 10000. */
+  readonly sendMs: number;
   /** How long a client may take to answer a close. Default 5000. */
   readonly closeMs: number;
 }
@@ -65,6 +71,9 @@ export function settingsFrom(
       attemptMs: 5_000,
       orderMs: 10_000,
       lingerMs: 5_000,
+      pollMs: 90_000,
+      disconnectMs: 15_000,
+      sendMs: 10_000,
       closeMs: 5_000,
       ...timeouts,
     }),
@@ -72,8 +81,8 @@ export function settingsFrom(
 }
 
 /** How often deadlines are looked at: often enough that none is late by more than a fraction. */
-export const beatMs = ({ connectMs, handshakeMs, keepAliveMs, clientMs }: Timeouts): number =>
-  Math.max(1, Math.min(1000, Math.floor(Math.min(connectMs, handshakeMs, keepAliveMs, clientMs) / 3)));
+export const beatMs = ({ connectMs, handshakeMs, keepAliveMs, clientMs, pollMs, disconnectMs, sendMs }: Timeouts): number =>
+  Math.max(1, Math.min(1000, Math.floor(Math.min(connectMs, handshakeMs, keepAliveMs, clientMs, pollMs, disconnectMs, sendMs) / 3)));
 
 function positive<T extends object>(group: string, numbers: T): T {
   for (const [name, value] of Object.entries(numbers)) {

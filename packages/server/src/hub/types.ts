@@ -1,7 +1,7 @@
 import type { Args, Calling, EventName, Name, Output, PlainArgs, ResultName, Split, StandardSchema, Streams } from '@hubline/protocol';
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Outcomes, InvokeOptions } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
+import type { ClientRequest } from '../transports/index.ts';
 
 /** Whom a send, a call or a query is for, as a value. `where` takes indexed attributes only, and all of them must match. */
 export type Filter<A> = (
@@ -62,7 +62,7 @@ export interface Context<R, A> {
   /** Aborts when the caller cancels, and when the connection ends. */
   readonly signal: AbortSignal;
   /** The request that opened the connection. */
-  readonly request: { readonly url: URL; readonly headers: IncomingHttpHeaders; readonly remoteAddress?: string };
+  readonly request: Omit<ClientRequest, 'token'>;
   readonly transport: string;
   readonly groups: {
     /** Awaited: sends from any node reach the connection, and queries from any node show it. */

@@ -4,6 +4,10 @@ import type { Batch } from './batch.ts';
 /** An open pipe to one client. There is no opening pipe: who holds a transport may write. */
 export interface Transport {
   readonly name: TransportName;
+  /** False where only text arrives unharmed. */
+  readonly carriesBytes: boolean;
+  /** True where the transport itself shows that the client is there: nobody pings. */
+  readonly inherentKeepAlive: boolean;
   /** What the frames are; set once the handshake has chosen a codec. */
   format: 'text' | 'binary';
   /** Bytes written that the client has not taken yet. */
@@ -15,6 +19,8 @@ export interface Transport {
   /** Stops and starts reading: how a slow method slows its caller. */
   pause(): void;
   resume(): void;
+  /** Time has passed: the transport looks at its own deadlines. */
+  beat(ms: number): void;
   /** Says goodbye after what is written, then closes. Idempotent. */
   close(code: number, reason: string): void;
   /** Cuts the pipe without waiting for the peer. Idempotent. */

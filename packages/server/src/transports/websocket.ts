@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Batch } from './batch.ts';
 import { binaryFrame, textFrame } from './frame.ts';
+import { Stall } from './stall.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 export interface WebSocketOptions {
@@ -10,13 +11,17 @@ export interface WebSocketOptions {
   readonly maxFrameBytes: number;
   /** How long the peer has to answer a close. */
   readonly closeTimeoutMs: number;
+  /** How long the peer may take nothing of what waits for it. */
+  readonly sendTimeoutMs: number;
 }
 
 /** Completes upgrades; what comes out is an open transport. */
 export class WebSocketUpgrader {
   readonly #server: WebSocketServer;
+  readonly #sendTimeoutMs: number;
 
-  constructor({ maxFrameBytes, closeTimeoutMs }: WebSocketOptions) {
+  constructor({ maxFrameBytes, closeTimeoutMs, sendTimeoutMs }: WebSocketOptions) {
+    this.#sendTimeoutMs = sendTimeoutMs;
     // Compression is off: it costs memory per socket, and a broadcast is framed once for all.
     const options = {
       noServer: true,
@@ -31,15 +36,15 @@ export class WebSocketUpgrader {
   /** Calls `accept` with the open transport; an upgrade that is no valid handshake is answered with 400 and forgotten. */
   upgrade({ request, socket, head }: Upgrade, accept: (transport: Transport) => TransportListener): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const listener = accept(new WebSocketTransport(webSocket, socket));
-      listen(webSocket, listener);
+      const transport = new WebSocketTransport(webSocket, socket, this.#sendTimeoutMs);
+      listen(webSocket, accept(transport));
     });
   }
 }
 
 export interface Upgrade {
   readonly request: IncomingMessage;
-  readonly socket: Duplex;
+  readonly socket: Socket;
   readonly head: Buffer;
 }
 
@@ -56,13 +61,17 @@ function listen(webSocket: WebSocket, listener: TransportListener): void {
  */
 class WebSocketTransport implements Transport {
   readonly name = 'WebSockets';
+  readonly carriesBytes = true;
+  readonly inherentKeepAlive = false;
   format: 'text' | 'binary' = 'text';
   readonly #webSocket: WebSocket;
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
+  readonly #stall: Stall;
 
-  constructor(webSocket: WebSocket, socket: Duplex) {
+  constructor(webSocket: WebSocket, socket: Socket, sendTimeoutMs: number) {
     this.#webSocket = webSocket;
     this.#socket = socket;
+    this.#stall = new Stall(socket, sendTimeoutMs);
   }
 
   get bufferedBytes(): number {
@@ -92,6 +101,10 @@ class WebSocketTransport implements Transport {
 
   resume(): void {
     this.#webSocket.resume();
+  }
+
+  beat(ms: number): void {
+    if (this.#stall.beat(ms)) this.destroy();
   }
 
   close(code: number, reason: string): void {

@@ -1,0 +1,59 @@
+import { HublineError, type Affinity } from '@hubline/protocol';
+import { queryValue, type ClientRequest } from './request.ts';
+
+/** How later requests of a connection find its node again, through a balancer. */
+export interface AffinityOptions {
+  /** The query parameter with the node's name. Default `node`. */
+  readonly query?: string;
+  /** The cookie with the node's name; false for none. Default `hubline-node`. */
+  readonly cookie?: string | false;
+  /** `Path` of the cookie; default `/`. */
+  readonly path?: string;
+  readonly domain?: string;
+}
+
+/** Says where this node is found, and notices requests that were meant for another one. */
+export class NodeAffinity {
+  readonly #nodeId: string;
+  readonly #query: string;
+  readonly #cookie: string | false;
+  readonly #scope: string;
+
+  constructor(nodeId: string, { query = 'node', cookie = 'hubline-node', path = '/', domain }: AffinityOptions = {}) {
+    this.#nodeId = nodeId;
+    this.#query = query;
+    this.#cookie = cookie;
+    this.#scope = `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}; HttpOnly`;
+  }
+
+  /** What negotiation answers. */
+  get hint(): Affinity {
+    return { node: this.#nodeId, query: this.#query, ...(this.#cookie === false ? {} : { cookie: this.#cookie }) };
+  }
+
+  /**
+   * `Set-Cookie` for a negotiation. Of another site a browser keeps only what is `SameSite=None; Secure`, partitioned by
+   * the page's own site; over plain HTTP it keeps nothing, and the query parameter alone carries the hint.
+   */
+  headers(request: ClientRequest): Readonly<Record<string, string>> {
+    if (this.#cookie === false) return {};
+    const isSecure = request.url.protocol === 'https:';
+    const isCrossSite = request.headers['sec-fetch-site'] === 'cross-site' || isOtherSite(request);
+    if (isCrossSite && !isSecure) return {};
+    const attributes = isCrossSite ? '; SameSite=None; Secure; Partitioned' : `; SameSite=Lax${isSecure ? '; Secure' : ''}`;
+    return { 'set-cookie': `${this.#cookie}=${encodeURIComponent(this.#nodeId)}${this.#scope}${attributes}` };
+  }
+
+  /** @throws HublineError `wrong_node` where the request names another node */
+  check(request: ClientRequest): void {
+    const wanted = queryValue(request.url, this.#query);
+    if (wanted === undefined || wanted === this.#nodeId) return;
+    throw new HublineError('wrong_node', 'No Connection with that ID', { nodeId: this.#nodeId });
+  }
+}
+
+/** Without `Sec-Fetch-Site` (older browsers) another host counts as another site: a cookie too few does no harm. */
+function isOtherSite({ headers, url }: ClientRequest): boolean {
+  if (headers['sec-fetch-site'] !== undefined || headers.origin === undefined) return false;
+  return !URL.canParse(headers.origin) || new URL(headers.origin).hostname !== url.hostname;
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Batch, Format } from './batch.ts';
+import { PostInbox } from './post-inbox.ts';
+import { Stall } from './stall.ts';
+import type { Transport, TransportEnd, TransportListener } from './transport.ts';
+
+/** One unnamed event of all messages; a line break inside begins another data line (HTML standard, 9.2.6). */
+export const eventFormat: Format = (messages) => {
+  const lines = messages
+    .map((message) => (typeof message === 'string' ? message : Buffer.from(message).toString()))
+    .join('')
+    .split(/\r\n|\r|\n/);
+  return Buffer.from(`${lines.map((line) => `data: ${line}\r\n`).join('')}\r\n`);
+};
+
+export const EVENT_STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache,no-store',
+  pragma: 'no-cache',
+  'content-encoding': 'identity', // a compressing proxy would hold events back
+  'x-accel-buffering': 'no', // and so would nginx
+};
+
+/** One answer that does not end; the client sends by POST. */
+export class ServerSentEventsTransport implements Transport {
+  readonly name = 'ServerSentEvents';
+  readonly carriesBytes = false;
+  readonly inherentKeepAlive = false;
+  format = 'text' as const;
+  readonly #response: ServerResponse;
+  readonly #inbox: PostInbox;
+  readonly #stall: Stall | undefined;
+
+  constructor(response: ServerResponse, { headers, sendTimeoutMs, accept }: EventStreamOptions) {
+    this.#response = response;
+    this.#stall = response.socket ? new Stall(response.socket, sendTimeoutMs) : undefined;
+    const listener = accept(this);
+    this.#inbox = new PostInbox((chunk) => listener.receive(chunk));
+    let end: TransportEnd = { code: 1006 };
+    response.on('error', (error) => (end = { code: 1006, error })); // always followed by `close`
+    response.on('close', () => listener.closed(response.writableFinished ? { code: 1000 } : end));
+    response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS });
+    response.write(':\r\n'); // Firefox says that the stream is open only when something came
+  }
+
+  get bufferedBytes(): number {
+    return this.#response.writableLength;
+  }
+
+  write(batch: Batch): void {
+    if (!this.#response.writableEnded) this.#response.write(batch.as(eventFormat));
+  }
+
+  onceDrained(then: () => void): void {
+    const response = this.#response;
+    if (response.destroyed || !response.writableNeedDrain) return then();
+    const settle = (): void => {
+      response.off('drain', settle);
+      response.off('close', settle);
+      then();
+    };
+    response.on('drain', settle);
+    response.on('close', settle);
+  }
+
+  /** Settles when the body has been taken. */
+  post(incoming: IncomingMessage): Promise<void> {
+    return this.#inbox.post(incoming);
+  }
+
+  pause(): void {
+    this.#inbox.pause();
+  }
+
+  resume(): void {
+    this.#inbox.resume();
+  }
+
+  beat(ms: number): void {
+    if (this.#stall?.beat(ms)) this.destroy();
+  }
+
+  close(): void {
+    this.#inbox.resume(); // a post that waits is answered
+    this.#response.end();
+  }
+
+  destroy(): void {
+    this.#inbox.resume();
+    this.#response.destroy();
+  }
+}
+
+export interface EventStreamOptions {
+  readonly headers: Readonly<Record<string, string>>;
+  /** How long a client may take nothing of what waits for it. */
+  readonly sendTimeoutMs: number;
+  readonly accept: (transport: Transport) => TransportListener;
+}

@@ -1,0 +1,23 @@
+import type { Socket } from 'node:net';
+
+/** Notices a peer that takes nothing of what waits for it. */
+export class Stall {
+  readonly #socket: Socket;
+  readonly #timeoutMs: number;
+  #taken = 0;
+  #stuckMs = 0;
+
+  constructor(socket: Socket, timeoutMs: number) {
+    this.#socket = socket;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** True where nothing was taken for too long. */
+  beat(ms: number): boolean {
+    const waiting = this.#socket.writableLength;
+    const taken = this.#socket.bytesWritten - waiting;
+    this.#stuckMs = waiting > 0 && taken === this.#taken ? this.#stuckMs + ms : 0;
+    this.#taken = taken;
+    return this.#stuckMs >= this.#timeoutMs;
+  }
+}
