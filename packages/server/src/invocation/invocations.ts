@@ -102,7 +102,7 @@ export class Invocations {
     const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
     yield* near;
     for (let after: string | undefined, more = true; more;) {
-      const { value } = await this.#options.census.ids(selector, { after, limit: PAGE });
+      const { value } = await this.#options.census.ids(hub, selector, { after, limit: PAGE });
       for (const id of value) if (!near.has(id)) yield id;
       after = value.at(-1);
       more = value.length === PAGE;

@@ -4,7 +4,7 @@ import { connectionsIn, select, topicsIn, type Population, type Selector } from 
 
 const PAGE = 1000;
 
-/** Evaluates selectors over the whole cluster, by what the directory says. */
+/** Evaluates a hub's selectors over the whole cluster, by what the directory says. */
 export class Census {
   readonly #directory: Directory;
 
@@ -12,10 +12,10 @@ export class Census {
     this.#directory = directory;
   }
 
-  async count(selector: Selector): Promise<Answer<number>> {
+  async count(hub: string, selector: Selector): Promise<Answer<number>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const { value, missing } = await this.#everybody(selector);
+      const { value, missing } = await this.#everybody(hub, selector);
       return { value: value.length, missing };
     }
     const { value, missing } = await this.#directory.counts([topic]);
@@ -26,12 +26,13 @@ export class Census {
 
   /** Ids in order, after `after`, at most `limit`. */
   async ids(
+    hub: string,
     selector: Selector,
     { after, limit }: { readonly after?: string | undefined; readonly limit: number },
   ): Promise<Answer<readonly string[]>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const { value, missing } = await this.#everybody(selector);
+      const { value, missing } = await this.#everybody(hub, selector);
       return { value: value.filter((id) => after === undefined || id > after).slice(0, limit), missing };
     }
     const page = { limit, ...(after === undefined ? {} : { after: memberOf(after) }) };
@@ -61,14 +62,14 @@ export class Census {
     return [...select(selector, population).keys()];
   }
 
-  async #everybody(selector: Selector): Promise<Answer<readonly string[]>> {
+  async #everybody(hub: string, selector: Selector): Promise<Answer<readonly string[]>> {
     const missing = new Set<string>();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
     for (const topic of topicsIn(selector)) members.set(topic, await this.#all(topic, missing));
     const records = await this.#existing(connectionsIn(selector), missing);
     const population: Population<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
-      connection: (id) => (records.has(id) ? true : undefined),
+      connection: (id) => (records.get(id)?.hub === hub ? true : undefined), // an id of another hub names nobody
     };
     return { value: [...select(selector, population).keys()].sort(), missing: [...missing] };
   }

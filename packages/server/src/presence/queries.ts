@@ -58,7 +58,7 @@ export class Queries<A> {
     { select, limit = DEFAULT_LIMIT, cursor }: PageOptions<F> = {},
   ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>> {
     return pages(async (after) => {
-      const ids = await this.#census.ids(selector, { after, limit });
+      const ids = await this.#census.ids(this.#hub, selector, { after, limit });
       const items = await this.#infos<F>(ids.value, select);
       return page(items.value, [...ids.missing, ...items.missing], ids.value.length === limit ? ids.value.at(-1) : undefined);
     }, cursor);
@@ -75,13 +75,13 @@ export class Queries<A> {
 
   /** @throws HublineError `backplane_unavailable` where nobody was found and not everybody could be asked. */
   async isOnline(userId: string): Promise<boolean> {
-    const { value, missing } = await this.#census.count({ topic: userTopic(this.#hub, userId) });
+    const { value, missing } = await this.#census.count(this.#hub, { topic: userTopic(this.#hub, userId) });
     if (value === 0) refuseIfIncomplete(missing);
     return value > 0;
   }
 
   async count(selector: Selector): Promise<Count> {
-    const { value, missing } = await this.#census.count(selector);
+    const { value, missing } = await this.#census.count(this.#hub, selector);
     return { value, complete: missing.length === 0 };
   }
 

@@ -1,0 +1,236 @@
+import { createHubServer, defineHub, type Filter, type Page } from '@hubline/server';
+import { describe, expect, it } from 'vitest';
+import { until } from '@hubline/testing';
+import { RawClient } from './raw-client.ts';
+import { threeNodes, type Marks, type ThreeNodes } from './three-nodes.ts';
+
+const gone = (connectionId: string) => expect.objectContaining({ code: 'connection_gone', details: { connectionId } }) as Error;
+const unavailable = expect.objectContaining({ code: 'backplane_unavailable' }) as Error;
+
+/** Twelve clients, four a node: `u0` to `u5` twice each, in groups by their number. */
+async function crowd(): Promise<ThreeNodes & AsyncDisposable & { readonly clients: readonly RawClient[] }> {
+  const nodes = await threeNodes();
+  const { world, a, b, c } = nodes;
+  const start = async (i: number): Promise<RawClient> => {
+    const role = i % 2 === 0 ? 'even' : 'odd';
+    const client = await world.client([a, b, c][i % 3]!, { user: `u${i % 6}`, role, level: i });
+    if (i % 3 !== 1) await client.call('join', 'some');
+    if (i < 6) await client.call('join', 'first');
+    return client;
+  };
+  const clients: RawClient[] = [];
+  for (let i = 0; i < 12; i++) clients.push(await start(i));
+  return { ...nodes, clients };
+}
+
+describe('connections', () => {
+  it('shows what is known of each, wherever it is', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const before = Date.now();
+    const client = await world.client(b, { user: 'u', role: 'admin', note: 'n' });
+    await client.call('join', 'g');
+    const anonymous = await world.client(c);
+    const page = await a.hub.presence.connections();
+    expect({ ...page, items: [] }).toEqual({ items: [], complete: true, missingNodes: [] });
+    const sinceMs = expect.any(Number) as number;
+    expect([...page.items].sort((x, y) => x.nodeId.localeCompare(y.nodeId))).toEqual([
+      { connectionId: client.id, nodeId: 'b', userId: 'u', attributes: { role: 'admin', note: 'n' }, groups: ['g'], sinceMs },
+      { connectionId: anonymous.id, nodeId: 'c', attributes: {}, groups: [], sinceMs },
+    ]);
+    for (const { sinceMs } of page.items) expect(sinceMs - before).toSatisfy((ms: number) => ms >= -1 && ms < 10_000);
+  });
+
+  it('shows only what is selected', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const { id: connectionId } = await world.client(b, { user: 'u' });
+    const { presence } = a.hub;
+    expect((await presence.connections({ user: 'u' }, { select: ['userId', 'groups'] })).items).toEqual([
+      { connectionId, userId: 'u', groups: [] },
+    ]);
+    expect((await presence.connections({ all: true }, { select: ['nodeId'] })).items).toEqual([{ connectionId, nodeId: 'b' }]);
+    expect((await presence.connections({ all: true }, { select: [] })).items).toEqual([{ connectionId }]);
+  });
+
+  it.each([1, 2, 5, 11, 12, 100])('comes to the end in pages of %i, everybody once', async (limit) => {
+    await using people = await crowd();
+    const { a, clients } = people;
+    const filters: readonly (readonly [Filter<Marks> | undefined, number])[] = [
+      [undefined, 12],
+      [{ group: 'some' }, 8],
+      [{ allOf: [{ group: 'some' }, { where: { role: 'even' } }] }, 4],
+      [{ all: true, except: [clients[3]!.id] }, 11],
+    ];
+    for (const [filter, count] of filters) {
+      const pages: Page<{ readonly connectionId: string }>[] = [];
+      for await (const page of a.hub.presence.connections(filter, { limit, select: [] })) pages.push(page);
+      const ids = pages.flatMap(({ items }) => items.map(({ connectionId }) => connectionId));
+      expect(ids).toHaveLength(count);
+      expect(new Set(ids).size).toBe(count);
+      expect(pages.at(-1)?.cursor).toBeUndefined();
+      expect(pages.every(({ items }) => items.length <= limit)).toBe(true);
+    }
+    // By hand, the cursor on its own.
+    const first = await a.hub.presence.connections({ all: true }, { limit, select: [] });
+    if (first.cursor !== undefined) {
+      const second = await people.c.hub.presence.connections({ all: true }, { limit, select: [], cursor: first.cursor });
+      const seen = first.items.map(({ connectionId }) => connectionId);
+      expect(second.items.filter(({ connectionId }) => seen.includes(connectionId))).toEqual([]);
+    }
+  });
+
+  it('takes filters of every shape, and counts the same', async () => {
+    await using people = await crowd();
+    const { clients } = people;
+    const id = (i: number): string => clients[i]!.id;
+    const cases: readonly (readonly [Filter<Marks>, readonly number[]])[] = [
+      [{ all: true }, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]],
+      [{ all: true, except: [id(0), id(11), 'nobody'] }, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+      [{ group: 'first' }, [0, 1, 2, 3, 4, 5]],
+      [{ group: 'first', except: [id(1)] }, [0, 2, 3, 4, 5]],
+      [{ group: 'none' }, []],
+      [{ user: 'u1' }, [1, 7]],
+      [{ user: 'u1', except: [id(7)] }, [1]],
+      [{ connection: id(5) }, [5]],
+      [{ connection: 'nobody' }, []],
+      [{ connection: id(5), except: [id(5)] }, []],
+      [{ where: { role: 'even' } }, [0, 2, 4, 6, 8, 10]],
+      [{ where: { role: 'even', level: 4 } }, [4]],
+      [{ where: { role: 'even', level: 5 } }, []],
+      [{ where: { role: 'even' }, except: [id(2), id(4)] }, [0, 6, 8, 10]],
+      [{ allOf: [{ group: 'some' }, { group: 'first' }] }, [0, 2, 3, 5]],
+      [{ allOf: [{ group: 'some', except: [id(3)] }, { group: 'first' }], except: [id(0)] }, [2, 5]],
+      [{ anyOf: [{ group: 'first' }, { user: 'u1' }, { connection: id(11) }] }, [0, 1, 2, 3, 4, 5, 7, 11]],
+      [{ anyOf: [{ allOf: [{ user: 'u0' }, { where: { level: 6 } }] }, { anyOf: [{ user: 'u3' }] }], except: [id(3)] }, [6, 9]],
+    ];
+    for (const { hub, nodeId } of [people.a, people.b, people.c]) {
+      for (const [filter, expected] of cases) {
+        const { items } = await hub.presence.connections(filter);
+        const found = items.map(({ connectionId }) => clients.findIndex(({ id }) => id === connectionId));
+        expect(
+          found.sort((x, y) => x - y),
+          `${JSON.stringify(filter)} on ${nodeId}`,
+        ).toEqual(expected);
+        expect(await hub.presence.count(filter)).toEqual({ value: expected.length, complete: true });
+      }
+    }
+  });
+
+  it('of a hub knows nobody of another hub', async () => {
+    await using nodes = await threeNodes();
+    const other = defineHub<{ nothing(): Promise<void> }, { welcome(id: string): void }>('other');
+    await using server = createHubServer({ nodeId: 'd', backplane: nodes.world.tap });
+    const { presence, clients, groups, disconnect } = server.hub(other, {
+      path: '/other',
+      connected: (ctx) => void ctx.clients.caller.send.welcome(ctx.connectionId),
+      methods: { async nothing() {} },
+    });
+    await using client = await RawClient.connect(`http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/other`);
+    const { hub } = nodes.a;
+    const filter = { connection: client.id } as const;
+    expect((await presence.connections(filter)).items).toHaveLength(1);
+    expect((await hub.presence.connections(filter)).items).toEqual([]);
+    expect(await hub.presence.count(filter)).toEqual({ value: 0, complete: true });
+    expect(await hub.presence.count()).toEqual({ value: 0, complete: true });
+    await expect(hub.presence.groupsOf(client.id)).rejects.toEqual(gone(client.id));
+    await expect(hub.groups.add(client.id, 'g')).rejects.toEqual(gone(client.id));
+    await expect(hub.clients.connection(client.id).invoke.confirm('?')).rejects.toEqual(gone(client.id));
+    expect(await hub.disconnect(filter)).toEqual({ disconnected: 0, missingNodes: [] });
+    hub.clients.connection(client.id).send.said('no');
+    hub.clients.all.send.said('no');
+    await groups.add(client.id, 'g');
+    clients.group('g').send.welcome('end');
+    await until(() => client.messages.length === 2);
+    expect(client.messages.map(({ arguments: [text] = [] }) => text)).toEqual([client.id, 'end']);
+    expect((await disconnect(filter)).disconnected).toBe(1);
+  });
+});
+
+describe('users', () => {
+  it('are told with their connections, in pages', async () => {
+    await using people = await crowd();
+    await people.world.client(people.a); // nobody in particular
+    const users: unknown[] = [];
+    for await (const { items, complete } of people.b.hub.presence.users({ limit: 4 })) {
+      expect(complete).toBe(true);
+      users.push(...items);
+    }
+    expect(users).toEqual(Array.from({ length: 6 }, (_, i) => ({ userId: `u${i}`, connections: 2 })));
+    expect(await people.b.hub.presence.isOnline('u5')).toBe(true);
+    expect(await people.b.hub.presence.isOnline('u6')).toBe(false);
+  });
+});
+
+describe('while a link is cut', () => {
+  it('answers with what is near and names who is missing', async () => {
+    await using people = await crowd();
+    const { world, a, b, c, clients } = people;
+    world.faults.cut('c');
+    await until(() => c.server.health().backplane === 'down');
+    const missingNodes = ['a', 'b'];
+    const { presence } = c.hub;
+    const page = await presence.connections();
+    expect({ ...page, items: page.items.map(({ nodeId }) => nodeId) }).toEqual({
+      items: ['c', 'c', 'c', 'c'],
+      complete: false,
+      missingNodes,
+    });
+    expect(await presence.count()).toEqual({ value: 4, complete: false });
+    expect(await presence.count({ allOf: [{ group: 'some' }, { where: { role: 'odd' } }] })).toEqual({ value: 2, complete: false });
+    expect(await presence.users()).toEqual({
+      items: [
+        { userId: 'u2', connections: 2 },
+        { userId: 'u5', connections: 2 },
+      ],
+      complete: false,
+      missingNodes,
+    });
+    expect(await presence.isOnline('u2')).toBe(true);
+    await expect(presence.isOnline('u0')).rejects.toEqual(unavailable);
+    await expect(presence.groupsOf(clients[0]!.id)).rejects.toEqual(unavailable);
+    expect(await presence.groupsOf(clients[2]!.id)).toEqual(['some', 'first']);
+    // The others see what it wrote last, for as long as its lease lives.
+    expect(await a.hub.presence.count()).toEqual({ value: 12, complete: true });
+    world.faults.expire('c');
+    expect(await a.hub.presence.count()).toEqual({ value: 8, complete: true });
+    expect(await b.hub.presence.isOnline('u2')).toBe(false);
+    world.faults.heal('c');
+    expect(await a.hub.presence.count()).toEqual({ value: 12, complete: true });
+    expect(await presence.count()).toEqual({ value: 12, complete: true });
+  });
+
+  it('joins and leaves go on, and are known everywhere afterwards', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const stays = await world.client(b);
+    const leaves = await world.client(b);
+    await leaves.call('join', 'g');
+    world.faults.cut('b');
+    await stays.call('join', 'g');
+    await leaves.close();
+    const comes = await world.client(b, { user: 'u' });
+    await comes.call('join', 'g');
+    await until(async () => (await b.hub.presence.count()).value === 2);
+    expect(await b.hub.presence.count({ group: 'g' })).toEqual({ value: 2, complete: false });
+    b.hub.clients.group('g').send.said('near');
+    world.faults.heal('b');
+    expect(await a.hub.presence.count({ group: 'g' })).toEqual({ value: 2, complete: true });
+    expect(await a.hub.presence.isOnline('u')).toBe(true);
+    a.hub.clients.group('g').send.said('far');
+    await until(() => stays.said.length + comes.said.length === 4);
+    expect([stays.said, comes.said]).toEqual([
+      ['near', 'far'],
+      ['near', 'far'],
+    ]);
+  });
+});
+
+it('is gone who was never there', async () => {
+  await using nodes = await threeNodes();
+  const { world, a, b } = nodes;
+  const left = await world.client(b);
+  await left.close();
+  await until(async () => (await a.hub.presence.count()).value === 0);
+  for (const id of ['', 'nobody', left.id, left.id.slice(0, -1)]) await expect(a.hub.presence.groupsOf(id)).rejects.toEqual(gone(id));
+});
