@@ -17,11 +17,11 @@ const playwright = {
 
 export const SUITES = [
   { name: 'types', command: script('types'), limitSeconds: 120, fast: true },
-  { name: 'lint', command: script('lint'), limitSeconds: 120, fast: true },
+  { name: 'lint', command: script('lint'), limitSeconds: 180, fast: true },
   { name: 'architecture', command: script('architecture'), limitSeconds: 60, fast: true },
   { name: 'unit', command: script('unit'), limitSeconds: 180, runner: vitest, fast: true },
   { name: 'build', command: script('build'), limitSeconds: 120 },
-  { name: 'packages', command: script('packages'), limitSeconds: 60 },
+  { name: 'packages', command: script('packages'), limitSeconds: 120 },
   { name: 'size', command: script('size', '-w', '@hubline/client'), limitSeconds: 60 },
   { name: 'browsers', command: script('browsers'), limitSeconds: 300, runner: playwright },
 ];
