@@ -1,6 +1,5 @@
-import { EventEmitter, once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { EventEmitter } from 'node:events';
+import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { HublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
@@ -11,7 +10,6 @@ import {
   RawConnection,
   Turn,
   type Clock,
-  type CloseReason,
   type ConnectionHandler,
   type Identity,
   type Session,
@@ -39,6 +37,7 @@ import type { Loss } from './membership/index.ts';
 import {
   Endpoint,
   Front,
+  Listener,
   NodeAffinity,
   WebSocketUpgrader,
   type AffinityOptions,
@@ -119,11 +118,8 @@ export function createHubServer(options: HubServerOptions = {}, clock?: Clock): 
 /** What hangs behind a path. */
 interface Host {
   authenticate(request: ClientRequest): Promise<Identity>;
-  connections(): readonly Closable[];
-}
-
-interface Closable {
-  close(reason: CloseReason): void;
+  /** Settles when what was run for those whose connections have ended has run to its end. */
+  left(): Promise<unknown>;
 }
 
 type Connect = (session: Session, request: ClientRequest, transport: Transport) => Guest;
@@ -147,7 +143,9 @@ class NodeHubServer implements HubServer {
   readonly #upgrader: WebSocketUpgrader;
   readonly #clusters = new Map<Backplane, Cluster>();
   readonly #hosts = new Map<string, Host>();
-  readonly #listeners: Server[] = [];
+  /** Everybody who has a transport, also before the handshake. */
+  readonly #guests = new Set<Guest>();
+  readonly #listeners: Listener[] = [];
   #isOpen = true;
   #closing: Promise<void> | undefined;
 
@@ -172,7 +170,7 @@ class NodeHubServer implements HubServer {
     contract: Contract<H, R, A>,
     options?: HubOptions<H, R, A, S>,
   ): Hub<R, A> {
-    if (!this.#isOpen) throw new HublineError('shutdown', 'This server is closed.', {});
+    if (!this.#isOpen) throw closed();
     if (this.#hosts.has(contract.name)) throw taken('name', contract.name);
     if (options) this.#checkPath(options.path);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
@@ -183,7 +181,7 @@ class NodeHubServer implements HubServer {
   }
 
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options: ConnectionHandlerOptions = {}): void {
-    if (!this.#isOpen) throw new HublineError('shutdown', 'This server is closed.', {});
+    if (!this.#isOpen) throw closed();
     this.#checkPath(path);
     const host = new RawHost(handler, options, this.#report);
     const { uploadCapacity: capacity, maxBufferedBytes } = this.#settings.limits;
@@ -200,13 +198,13 @@ class NodeHubServer implements HubServer {
   }
 
   async listen(port: number, host?: string): Promise<number> {
-    const server = createServer((_request, response) => response.writeHead(404).end());
-    this.attach(server);
-    this.#listeners.push(server);
-    server.listen(port, host);
-    await once(server, 'listening'); // rejects with what `error` says: the port is taken, say
+    if (!this.#isOpen) throw closed();
+    const listener = new Listener();
+    const taken = await listener.listen(port, host);
+    this.attach(listener.server);
+    this.#listeners.push(listener);
     await this.ready();
-    return (server.address() as AddressInfo).port;
+    return taken;
   }
 
   async ready(): Promise<void> {
@@ -225,7 +223,7 @@ class NodeHubServer implements HubServer {
         : state === 'up' ? 'ok'
         : 'degraded',
       nodeId: this.nodeId,
-      connections: this.#connections().length,
+      connections: this.#guests.size,
       backplane: state,
       uptimeMs: this.#settings.clock.now() - this.#self.startedAt,
     };
@@ -233,11 +231,11 @@ class NodeHubServer implements HubServer {
 
   async drain({ spreadMs = 0 }: { readonly spreadMs?: number } = {}): Promise<void> {
     this.#isOpen = false;
-    const connections = this.#connections();
-    const pauseMs = spreadMs / Math.max(1, connections.length);
+    const guests = [...this.#guests];
+    const pauseMs = spreadMs / Math.max(1, guests.length);
     const error = new HublineError('shutdown', 'This node is going away.', {});
-    for (const connection of connections) {
-      connection.close({ code: 'shutdown', error });
+    for (const guest of guests) {
+      guest.close({ code: 'shutdown', error });
       if (pauseMs > 0) await new Promise<void>((resolve) => this.#settings.clock.after(pauseMs, resolve));
     }
   }
@@ -258,7 +256,13 @@ class NodeHubServer implements HubServer {
 
   async #close(): Promise<void> {
     await this.drain();
-    await Promise.all(this.#listeners.map(stop));
+    const { clock, timeouts } = this.#settings;
+    let undo = (): void => undefined;
+    const patience = new Promise<void>((resolve) => (undo = clock.after(timeouts.closeMs, resolve)));
+    void patience.then(() => this.#listeners.forEach((listener) => listener.cut()));
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await Promise.race([patience, Promise.all([...this.#hosts.values()].map((host) => host.left()))]);
+    undo();
     this.#front.detach();
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
   }
@@ -289,6 +293,7 @@ class NodeHubServer implements HubServer {
       process: this.#self.process,
       pulse: this.#pulse,
       connectTimeoutMs: timeouts.connectMs,
+      guests: this.#guests,
       isOpen: () => this.#isOpen,
       authenticate: (request) => host.authenticate(request),
       connect,
@@ -342,18 +347,9 @@ class NodeHubServer implements HubServer {
   readonly #report = (stage: string, error: unknown): void => {
     if (this.#events.listenerCount('error') > 0) this.#emit('error', stage, error);
   };
-
-  #connections(): readonly Closable[] {
-    return [...this.#hosts.values()].flatMap((host) => host.connections());
-  }
 }
 
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
-}
+const closed = (): HublineError<'shutdown'> => new HublineError('shutdown', 'This server is closed.', {});
 
 const taken = (option: string, value: string): HublineError<'invalid_option'> =>
   new HublineError('invalid_option', `A hub with the ${option} '${value}' is hosted already.`, { option });

@@ -65,6 +65,10 @@ export interface ConnectionOptions {
 /** A handshake is a line; who sends more is no client. */
 const MAX_HANDSHAKE_BYTES = 4096;
 
+/** SignalR's texts. */
+const HANDSHAKE_CANCELED = 'Handshake was canceled.';
+const HANDSHAKE_FAILED = 'An unexpected error occurred during connection handshake.';
+
 interface Opening {
   readonly name: 'opening';
   readonly codec: Codec;
@@ -163,14 +167,15 @@ export class Connection implements TransportListener {
       else if (this.#state.name === 'handshaking') this.#handshake(this.#state.reader.push(chunk));
       else if (this.#state.name === 'opening') this.#state.early.push(chunk);
     } catch (error) {
-      if (this.#state.name === 'handshaking') this.#refuse('Handshake was canceled.', asError(error));
-      else this.close({ code: 'protocol', error: asError(error) });
+      const reason = { code: 'protocol', error: asError(error) } as const;
+      if (this.#state.name === 'handshaking') this.#refuse(isTooLarge(error) ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
+      else this.close(reason);
     }
   }
 
   closed({ code, error }: TransportEnd): void {
-    // 1000 and 1001 are goodbyes too: a page that is left closes its socket without a word of ours.
-    const orderly = code === 1000 || code === 1001;
+    // These are goodbyes too: a page that is left closes its socket without a word of ours, and often without a code (1005).
+    const orderly = code === 1000 || code === 1001 || code === 1005;
     this.#end({ code: orderly ? 'normal' : 'network', ...(error ? { error } : {}) });
   }
 
@@ -197,7 +202,7 @@ export class Connection implements TransportListener {
       if (this.#pings && this.#silentMs >= clientTimeoutMs) this.#timeOut(clientTimeoutMs);
       else if (this.#idleMs >= keepAliveMs) this.#write({ type: MessageType.Ping });
     } else if (this.#state.name === 'handshaking' && this.#idleMs >= handshakeTimeoutMs) {
-      this.#refuse('Handshake was canceled.', timedOut('There was no handshake', handshakeTimeoutMs));
+      this.#refuse(HANDSHAKE_CANCELED, { code: 'timeout', error: timedOut('There was no handshake', handshakeTimeoutMs) });
     }
   }
 
@@ -229,17 +234,19 @@ export class Connection implements TransportListener {
       this.#state = { name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) };
       for (const outgoing of held) this.send(outgoing);
       for (const chunk of early) this.receive(chunk);
+      if (this.isClosed) return;
       await handler.opened(this);
       this.#incoming.begin();
     } catch (error) {
-      this.close({ code: 'failed', error: asError(error) });
+      if (this.#state.name === 'opening') this.#refuse(HANDSHAKE_FAILED, { code: 'failed', error: asError(error) });
+      else this.close({ code: 'failed', error: asError(error) });
     }
   }
 
-  #refuse(text: string, error: Error = new HublineError('negotiation_failed', text, {})): void {
+  #refuse(text: string, reason: CloseReason = { code: 'protocol', error: new HublineError('negotiation_failed', text, {}) }): void {
     if (this.isClosed) return;
     this.#outbox.push(encodeHandshake({ error: text }));
-    this.close({ code: 'protocol', error });
+    this.close(reason);
   }
 
   readonly #dispatch = (message: HubMessage): void => {
@@ -300,6 +307,8 @@ export class Connection implements TransportListener {
     this.#settings.handler.closed(this, reason);
   }
 }
+
+const isTooLarge = (error: unknown): boolean => error instanceof HublineError && error.code === 'message_too_large';
 
 function timedOut(what: string, timeoutMs: number): HublineError<'timed_out'> {
   return new HublineError('timed_out', `${what} for ${timeoutMs} ms.`, { timeoutMs });

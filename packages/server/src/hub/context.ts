@@ -9,6 +9,8 @@ export interface Scope<R, A> {
   readonly clients: CallerClients<R, A>;
   /** Aborts when the connection ends. */
   readonly over: AbortController;
+  /** What `connected` is doing. */
+  opened: Promise<void>;
 }
 
 /** What one call sees. Made for every call, so it only points. */

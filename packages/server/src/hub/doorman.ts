@@ -1,5 +1,14 @@
 import { HublineError, type NegotiateResponse, type OfferedTransport, type TransportName } from '@hubline/protocol';
-import { newConnectionId, newToken, Sessions, type Beating, type Identity, type Pulse, type Session } from '../connection/index.ts';
+import {
+  newConnectionId,
+  newToken,
+  Sessions,
+  type Beating,
+  type CloseReason,
+  type Identity,
+  type Pulse,
+  type Session,
+} from '../connection/index.ts';
 import type { Acceptor, Admission, Answer, ClientRequest, NodeAffinity, Transport, TransportListener } from '../transports/index.ts';
 
 /** What a path does with those who come, and how it is reached. */
@@ -19,7 +28,10 @@ export interface Redirect {
   readonly accessToken?: string;
 }
 
-export type Guest = TransportListener & Beating;
+/** Somebody who has a transport. */
+export interface Guest extends TransportListener, Beating {
+  close(reason: CloseReason): void;
+}
 
 export interface DoormanOptions {
   readonly door: DoorOptions;
@@ -27,6 +39,8 @@ export interface DoormanOptions {
   readonly process: string;
   readonly pulse: Pulse;
   readonly connectTimeoutMs: number;
+  /** Where everybody is kept from the opening of the transport to its end. */
+  readonly guests: Set<Guest>;
   readonly isOpen: () => boolean;
   readonly authenticate: (request: ClientRequest) => Promise<Identity>;
   readonly connect: (session: Session, request: ClientRequest, transport: Transport) => Guest;
@@ -59,7 +73,10 @@ export class Doorman implements Acceptor {
     const { door, affinity } = this.#options;
     const redirect = await door.redirect?.(request);
     if (redirect) return { body: redirect, headers: {} };
-    const { connectionId, token } = this.#newSession(await this.#identify(request), version);
+    this.#checkOpen();
+    const identity = await this.#options.authenticate(request);
+    this.#checkOpen(); // who was still being looked at when the node closed would never be asked to leave
+    const { connectionId, token } = this.#sessions.add(this.#newSession(identity, version));
     const body: NegotiateResponse = {
       negotiateVersion: version,
       connectionId,
@@ -71,12 +88,15 @@ export class Doorman implements Acceptor {
   }
 
   async admit(request: ClientRequest, token: string | undefined): Promise<Admission> {
-    const identity = await this.#identify(request);
+    const identity = await this.#options.authenticate(request);
     const session = token === undefined ? undefined : this.#sessions.find(token, identity);
+    if (!session?.transport) this.#checkOpen(); // who has a transport may still fetch the goodbye
     if (session) return this.#admission(session, request);
     this.#options.affinity.check(request);
     if (token !== undefined) throw new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });
-    return this.#admission(this.#newSession(identity, 1), request); // the client skipped negotiation
+    // Negotiation was skipped. Until the transport is open there is nothing that anybody could come back for.
+    const fresh = this.#newSession(identity, 1);
+    return { ...fresh, transport: undefined, accept: (opened) => this.#accept(this.#sessions.add(fresh), request, opened) };
   }
 
   #admission(session: Session, request: ClientRequest): Admission {
@@ -85,31 +105,32 @@ export class Doorman implements Acceptor {
   }
 
   #accept(session: Session, request: ClientRequest, transport: Transport): TransportListener {
-    const { pulse, connect, isOpen } = this.#options;
+    const { pulse, connect, isOpen, guests } = this.#options;
     if (!isOpen() || !this.#sessions.connect(session.token, transport.name)) {
       transport.destroy(); // another request with the same id was faster, or the node has closed meanwhile
       return { receive: () => undefined, closed: () => undefined };
     }
     const guest = connect(session, request, transport);
     pulse.add(guest);
+    guests.add(guest);
     return {
       receive: (chunk) => guest.receive(chunk),
       closed: (end) => {
         pulse.remove(guest);
+        guests.delete(guest);
         this.#sessions.remove(session.token);
         guest.closed(end);
       },
     };
   }
 
-  #newSession(identity: Identity, version: number): Session {
+  #newSession(identity: Identity, version: number): Omit<Session, 'transport'> {
     const connectionId = newConnectionId(this.#options.process);
     // In version 0 the public id is the secret as well (TransportProtocols.md).
-    return this.#sessions.add({ connectionId, token: version > 0 ? newToken() : connectionId, identity });
+    return { connectionId, token: version > 0 ? newToken() : connectionId, identity };
   }
 
-  async #identify(request: ClientRequest): Promise<Identity> {
+  #checkOpen(): void {
     if (!this.#options.isOpen()) throw new HublineError('shutdown', 'This node takes no more connections.', {});
-    return this.#options.authenticate(request);
   }
 }

@@ -1,4 +1,4 @@
-import type { Contract } from '@hubline/protocol';
+import { isHublineError, type Contract } from '@hubline/protocol';
 import type { CloseReason, Connection, ConnectionHandler, IncomingCall, Identity } from '../connection/index.ts';
 import type { Disconnected } from '../invocation/index.ts';
 import type { Backplane } from '../backplane/index.ts';
@@ -39,7 +39,7 @@ export interface HubOptions<H, R, A, S> extends DoorOptions {
   readonly use?: readonly Middleware<Context<R, A>>[];
   /** After the client was told that it is connected, before its first call. What it throws ends the connection. */
   readonly connected?: (ctx: Context<R, A>) => void | Promise<void>;
-  /** When the connection has ended and left all its groups. */
+  /** When the connection has ended and left all its groups, and `connected` has run to its end. */
   readonly disconnected?: (ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>;
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
 }
@@ -76,6 +76,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   readonly #members: Members;
   readonly #dispatcher: Dispatcher<Context<R, A>>;
   readonly #scopes = new Map<string, Scope<R, A>>();
+  readonly #leaving = new Set<Promise<void>>();
 
   constructor(
     contract: Contract<H, R, A>,
@@ -121,24 +122,40 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     return { ...(userId === undefined ? {} : { userId }), attributes: this.#members.checked(attributes) };
   }
 
-  connections(): readonly Connection[] {
-    return this.#members.all();
+  /** Settles when everybody whose connection has ended has left, and `disconnected` has run for them. */
+  left(): Promise<unknown> {
+    return Promise.all(this.#leaving);
   }
 
   async opening(connection: Connection): Promise<void> {
     await this.#members.enter(connection);
   }
 
-  async opened(connection: Connection): Promise<void> {
-    await this.#options.connected?.(new CallContext(this.#scope(connection)));
+  opened(connection: Connection): Promise<void> {
+    const scope = this.#newScope(connection);
+    this.#scopes.set(connection.id, scope);
+    return (scope.opened = this.#connect(scope));
   }
 
   call(connection: Connection, call: IncomingCall): void {
-    this.#dispatcher.dispatch(new CallContext(this.#scope(connection), call), call);
+    const scope = this.#scopes.get(connection.id);
+    if (scope) this.#dispatcher.dispatch(new CallContext(scope, call), call);
   }
 
   closed(connection: Connection, reason: CloseReason): void {
-    this.#leave(connection, reason).catch((error: unknown) => this.#report('disconnected', error));
+    const leaving = this.#leave(connection, reason)
+      .catch((error: unknown) => this.#report('disconnected', error))
+      .finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+
+  async #connect(scope: Scope<R, A>): Promise<void> {
+    try {
+      await this.#options.connected?.(new CallContext(scope));
+    } catch (error) {
+      if (!isHublineError(error)) this.#report('connected', error); // the client is only told that something failed
+      throw error;
+    }
   }
 
   async #leave(connection: Connection, reason: CloseReason): Promise<void> {
@@ -146,14 +163,9 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     this.#scopes.delete(connection.id);
     scope?.over.abort(reason.error);
     await this.#members.leave(connection);
-    // Who was never said to be connected does not disconnect.
-    if (scope) await this.#options.disconnected?.(new CallContext(scope), reason);
-  }
-
-  #scope(connection: Connection): Scope<R, A> {
-    let scope = this.#scopes.get(connection.id);
-    if (!scope) this.#scopes.set(connection.id, (scope = this.#newScope(connection)));
-    return scope;
+    if (!scope) return; // who was never said to be connected does not disconnect
+    await Promise.allSettled([scope.opened]);
+    await this.#options.disconnected?.(new CallContext(scope), reason);
   }
 
   #newScope(connection: Connection): Scope<R, A> {
@@ -167,6 +179,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       },
       clients: callerClients(this.hub.clients, connection.id),
       over: new AbortController(),
+      opened: Promise.resolve(),
     };
   }
 }

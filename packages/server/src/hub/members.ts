@@ -40,10 +40,6 @@ export class Members implements Executor {
     return this.#roster.leave(connection.id);
   }
 
-  all(): readonly Connection[] {
-    return [...this.#roster.members(allTopic(this.#hub)).values()].map(({ connection }) => connection);
-  }
-
   async joinGroup(connectionId: string, group: string): Promise<void> {
     this.#resident(connectionId);
     await this.#roster.joinGroup(connectionId, group);

@@ -1,4 +1,4 @@
-import type { CloseReason, Identity, RawConnection } from '../connection/index.ts';
+import type { Identity, RawConnection } from '../connection/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
 import type { DoorOptions } from './doorman.ts';
 
@@ -15,7 +15,7 @@ export class RawHost {
   readonly #handler: ConnectionHandlerFunction;
   readonly #authenticate: ConnectionHandlerOptions['authenticate'];
   readonly #report: (stage: string, error: unknown) => void;
-  readonly #open = new Set<RawConnection>();
+  readonly #running = new Set<Promise<void>>();
 
   constructor(
     handler: ConnectionHandlerFunction,
@@ -31,14 +31,14 @@ export class RawHost {
     return { ...(await this.#authenticate?.(request)), attributes: {} };
   }
 
-  connections(): readonly { close(reason: CloseReason): void }[] {
-    return [...this.#open];
+  /** Settles when the handlers that run now have returned. */
+  left(): Promise<unknown> {
+    return Promise.all(this.#running);
   }
 
   run(connection: RawConnection): void {
-    this.#open.add(connection);
-    connection.signal.addEventListener('abort', () => this.#open.delete(connection));
-    void this.#run(connection);
+    const running = this.#run(connection).finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   async #run(connection: RawConnection): Promise<void> {

@@ -3,6 +3,7 @@ export { NodeAffinity, type AffinityOptions } from './affinity.ts';
 export { Batch } from './batch.ts';
 export { Endpoint } from './endpoint.ts';
 export { Front } from './front.ts';
+export { Listener } from './listener.ts';
 export type { Origins } from './origins.ts';
 export type { ClientRequest } from './request.ts';
 export type { Transport, TransportEnd, TransportListener } from './transport.ts';

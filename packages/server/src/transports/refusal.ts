@@ -39,6 +39,7 @@ export function refusalFor(error: unknown): Refusal | undefined {
 export const FAILED: Refusal = { status: 500, text: 'The server failed to answer.', code: 'internal' };
 
 export function refuse(response: ServerResponse, { status, text, code }: Refusal, headers: Record<string, string> = {}): void {
+  if (status === 503) response.shouldKeepAlive = false; // a node that goes away would wait for the connection to be idle
   response.writeHead(status, { ...headers, ...codeHeader(code), 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
   response.end(text);
 }

@@ -1,0 +1,282 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createHubServer, defineHub, type CloseReason, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
+
+interface Echo {
+  echo(value: unknown): Promise<unknown>;
+  wait(): Promise<void>;
+}
+interface Receiver {
+  said(text: string): void;
+}
+type Options = Partial<HubOptions<Echo, Receiver, Record<never, never>, Record<never, never>>>;
+const contract = defineHub<Echo, Receiver>('echo');
+
+async function start(options: Options = {}, serverOptions: HubServerOptions = {}) {
+  const server = createHubServer(serverOptions);
+  const errors: unknown[] = [];
+  const ended: CloseReason[] = [];
+  server.on('error', (stage, error) => errors.push([stage, error]));
+  const hub = server.hub(contract, {
+    path: '/hub',
+    methods: {
+      echo: async (_ctx, value) => value,
+      wait: (ctx) => new Promise((resolve) => ctx.signal.addEventListener('abort', () => resolve())),
+    },
+    disconnected: (_ctx, reason) => void ended.push(reason),
+    ...options,
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  return { server, hub, port, errors, ended, [Symbol.asyncDispose]: () => server.close() };
+}
+
+async function settles(promise: Promise<unknown>, timeout: number): Promise<void> {
+  let done = false;
+  void promise.then(() => (done = true));
+  await expect.poll(() => done, { timeout }).toBe(true);
+}
+
+it('rejects when the port is taken, and can listen elsewhere', async () => {
+  await using world = await start();
+  await using other = createHubServer();
+  await expect(other.listen(world.port, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  expect(await other.listen(0)).toBeGreaterThan(0);
+});
+
+it('closes once, for ever', async () => {
+  await using world = await start();
+  const first = world.server.close();
+  expect(world.server.close()).toBe(first);
+  await first;
+  expect(world.server.health().status).toBe('closed');
+  expect(() => world.server.hub(defineHub<Echo>('late'))).toThrow(expect.objectContaining({ code: 'shutdown' }));
+  await expect(world.server.listen(0)).rejects.toMatchObject({ code: 'shutdown' });
+  await expect(RawClient.open(world.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+});
+
+it('sends clients elsewhere when it goes away, and waits for `disconnected`', async () => {
+  let saved = false;
+  await using world = await start({
+    async disconnected(_ctx, reason) {
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      saved = reason.code === 'shutdown';
+    },
+  });
+  const client = await RawClient.open(world.port);
+  await world.server.close();
+  expect(saved).toBe(true);
+  expect(client.messages).toEqual([{ type: 7, allowReconnect: true, code: 'shutdown' }]);
+  expect(await client.closed).toBe(1001);
+});
+
+it('takes nobody while it drains, and answers 503', async () => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port);
+  await world.server.drain();
+  await client.closed;
+  const answers = [
+    await rawRequest(world.port, requestLines('POST', '/hub/negotiate', { connection: 'close' })),
+    await rawRequest(world.port, upgradeLines('/hub')),
+  ];
+  for (const answer of answers) {
+    expect(answer).toMatch(/^HTTP\/1.1 503 /);
+    expect(answer).toContain('hubline-code: shutdown');
+  }
+});
+
+it('does not wait for a client that never shakes hands', async () => {
+  await using world = await start();
+  const client = await RawClient.open(world.port, { handshake: null });
+  await settles(world.server.close(), 2000);
+  expect(await client.closed).toBe(1001);
+});
+
+it('does not let in who was still being looked at when it closed', async () => {
+  let letIn: () => void = () => undefined;
+  const door = new Promise<void>((resolve) => (letIn = resolve));
+  let asked = 0;
+  await using world = await start({
+    authenticate: async () => {
+      asked++;
+      await door;
+      return {};
+    },
+  });
+  const upgrade = rawRequest(world.port, upgradeLines('/hub'));
+  const negotiate = rawRequest(world.port, requestLines('POST', '/hub/negotiate', { 'content-length': '0' }));
+  await expect.poll(() => asked).toBe(2);
+  const closing = world.server.close();
+  letIn();
+  await settles(closing, 2000);
+  expect(await upgrade).toMatch(/^HTTP\/1.1 503 /);
+  expect(await negotiate).toMatch(/^HTTP\/1.1 503 /);
+});
+
+it('does not wait for ever for requests that never end, or never begin', async () => {
+  let asked = 0;
+  const authenticate = (): Promise<never> => {
+    asked++;
+    return new Promise(() => undefined);
+  };
+  await using world = await start({ authenticate }, { timeouts: { closeMs: 300 } });
+  const silent = connect(world.port, '127.0.0.1');
+  await once(silent, 'connect');
+  const asks = [upgradeLines('/hub'), requestLines('POST', '/hub/negotiate', { 'content-length': '0' })].map((text) =>
+    rawRequest(world.port, text).catch((error: unknown) => error),
+  );
+  await expect.poll(() => asked).toBe(2);
+  await settles(world.server.close(), 3000);
+  await Promise.all(asks);
+  silent.destroy();
+});
+
+it('cuts clients that do not answer its goodbye', async () => {
+  await using world = await start({}, { timeouts: { closeMs: 200 } });
+  const client = await RawClient.open(world.port);
+  client.pause();
+  await settles(world.server.close(), 2000);
+  client.resume();
+  await client.closed;
+});
+
+it('survives a reset while authenticate is at work', async () => {
+  let letIn: () => void = () => undefined;
+  let asked = 0;
+  await using world = await start({
+    authenticate: async () => {
+      asked++;
+      await new Promise<void>((resolve) => (letIn = resolve));
+      return {};
+    },
+  });
+  for (const text of [upgradeLines('/hub'), requestLines('POST', '/hub/negotiate', { 'content-length': '0' })]) {
+    asked = 0;
+    const socket = connect(world.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(text);
+    await expect.poll(() => asked).toBe(1);
+    socket.resetAndDestroy();
+    await once(socket, 'close');
+    await expect
+      .poll(() => {
+        letIn();
+        return new Promise((resolve) => setImmediate(resolve));
+      })
+      .toBe(undefined);
+  }
+  expect(world.errors).toEqual([]);
+});
+
+it.each(['normal', 'normal: leaving', 'normal: closed', 'normal: no code', 'network', 'kicked', 'protocol'])(
+  'says why a connection ended: %s',
+  async (why) => {
+    await using world = await start();
+    await using client = await RawClient.open(world.port);
+    const acts: Record<string, () => void> = {
+      normal: () => client.send({ type: 7 }),
+      'normal: leaving': () => client.send({ type: 7, error: 'I have had enough.' }),
+      'normal: closed': () => client.socket.close(1000),
+      'normal: no code': () => client.socket.close(),
+      network: () => client.reset(),
+      kicked: () => void world.hub.disconnect({ all: true }, 'Out!'),
+      protocol: () => client.send({ type: 1, target: 7 }),
+    };
+    acts[why]?.();
+    await expect.poll(() => world.ended.length).toBe(1);
+    const [{ code, error } = { code: 'none', error: undefined }] = world.ended;
+    expect(code).toBe(why.split(':')[0]);
+    if (why === 'normal: leaving') expect(error?.message).toBe('I have had enough.');
+    if (why === 'kicked') {
+      await client.closed;
+      expect(client.messages).toEqual([
+        { type: 7, error: 'Connection closed with an error. HublineError: Out!', allowReconnect: false, code: 'disconnected' },
+      ]);
+    }
+    if (why === 'protocol') {
+      expect(await client.closed).toBe(1000);
+      expect(client.messages).toEqual([
+        {
+          type: 7,
+          error: 'Connection closed with an error. HublineError: Invalid payload for Invocation message.',
+          allowReconnect: false,
+          code: 'invalid_message',
+        },
+      ]);
+    }
+    if (why.startsWith('normal')) expect(await client.closed).toBe(why === 'normal: no code' ? 1005 : 1000);
+  },
+);
+
+it('tells `disconnected` also where nothing was called and nothing listens to `connected`', async () => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port);
+  client.socket.terminate();
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'network' }]);
+});
+
+it('tells nobody of a connection that never shook hands', async () => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port, { handshake: null });
+  client.reset();
+  await client.closed;
+  await using other = await RawClient.open(world.port);
+  other.reset();
+  await expect.poll(() => world.ended.length).toBe(1);
+  expect(world.server.health().connections).toBe(0);
+});
+
+it('runs `connected` before the first call, and `disconnected` after it', async () => {
+  const order: string[] = [];
+  let go: () => void = () => undefined;
+  await using world = await start({
+    async connected() {
+      order.push('connected');
+      await new Promise<void>((resolve) => (go = resolve));
+      order.push('ready');
+    },
+    disconnected: () => void order.push('disconnected'),
+    methods: { echo: async () => void order.push('called'), wait: async () => undefined },
+  });
+  const client = await RawClient.open(world.port);
+  client.send({ type: 1, target: 'echo', arguments: [] });
+  await expect.poll(() => order).toEqual(['connected']);
+  go();
+  await expect.poll(() => order).toEqual(['connected', 'ready', 'called']);
+  const other = await RawClient.open(world.port);
+  await expect.poll(() => order.length).toBe(4);
+  other.reset();
+  await other.closed;
+  await expect.poll(() => world.server.health().connections).toBe(1);
+  go();
+  await expect.poll(() => order.slice(3)).toEqual(['connected', 'ready', 'disconnected']);
+  await client[Symbol.asyncDispose]();
+});
+
+it('ends a connection whose `connected` throws, and reports what it threw', async () => {
+  const error = new Error('secret');
+  await using world = await start({ connected: () => Promise.reject(error) });
+  await using client = await RawClient.open(world.port);
+  expect(await client.closed).toBe(1011);
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: false }]);
+  await expect.poll(() => world.ended).toEqual([{ code: 'failed', error }]);
+  expect(world.errors).toEqual([['connected', error]]);
+});
+
+it('tells details of a failure only where they are asked for', async () => {
+  await using world = await start({ connected: () => Promise.reject(new TypeError('secret')) }, { detailedErrors: true });
+  await using client = await RawClient.open(world.port);
+  await client.closed;
+  expect(client.messages).toMatchObject([{ error: 'Connection closed with an error. TypeError: secret' }]);
+});
+
+it('runs neither `connected` nor anything else for a client that says goodbye with its handshake', async () => {
+  const seen: string[] = [];
+  await using world = await start({ connected: () => void seen.push('connected'), disconnected: () => void seen.push('disconnected') });
+  await using client = await RawClient.open(world.port, { handshake: null });
+  client.send({ protocol: 'json', version: 1 }, { type: 7 });
+  await client.closed;
+  await expect.poll(() => world.server.health().connections).toBe(0);
+  expect(seen).toEqual([]);
+});
