@@ -17,12 +17,15 @@ export async function runSuite({ name, command, limitSeconds, runner }, logs) {
 
 /** No failure may look like a success: neither a runner that ran no test, nor one that failed beside its tests. */
 function judge(fault, runner, report) {
-  if (runner && !fault && !existsSync(report)) return { passed: 0, failed: 1, why: 'no report' };
-  const { passed, failed } =
-    runner && existsSync(report) ? runner.count(JSON.parse(readFileSync(report, 'utf8'))) : { passed: runner || fault ? 0 : 1, failed: 0 };
-  if (failed > 0) return { passed, failed };
-  if (fault) return { passed, failed: 1, why: fault };
-  return passed > 0 ? { passed, failed } : { passed, failed: 1, why: 'ran no test' };
+  if (!runner) return fault ? { passed: 0, failed: 1, why: fault } : { passed: 1, failed: 0 };
+  const counts = existsSync(report) ? runner.count(JSON.parse(readFileSync(report, 'utf8'))) : undefined;
+  if (counts?.failed > 0) return counts;
+  const why =
+    fault ??
+    (!counts ? 'no report'
+    : counts.passed === 0 ? 'ran no test'
+    : undefined);
+  return why ? { passed: counts?.passed ?? 0, failed: 1, why } : counts;
 }
 
 /** Resolves with what went wrong, if anything did. */
