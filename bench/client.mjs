@@ -1,5 +1,5 @@
 /** The process of the clients, started by run.mjs. */
-import { setInterval } from 'node:timers';
+import { clearInterval, setInterval } from 'node:timers';
 import { answering } from './ask.mjs';
 import { openCaller } from './clients/calls.mjs';
 import { openAll } from './clients/open-all.mjs';
@@ -26,15 +26,23 @@ answering({
   },
 
   async openCallers({ kind, port, connections, window, raw }) {
-    callers = await openAll(connections, () => (raw ? openRawCaller : openCaller)({ kind, port, window }));
+    callers = await openAll(connections, (place) => (raw ? openRawCaller : openCaller)({ kind, port, window, place }));
   },
 
-  async call({ forMs }) {
+  async call({ forMs, atLeast }) {
     const startedAt = performance.now();
     const before = process.cpuUsage();
-    const over = new Promise((resolve) => setTimeout(resolve, forMs));
-    const answered = await Promise.all(callers.map((caller) => caller.run(over)));
+    const counts = callers.map(() => 0);
+    const answered = () => counts.reduce((sum, count) => sum + count, 0);
+    const over = new Promise((resolve) => {
+      const clock = setInterval(() => {
+        if (performance.now() - startedAt < forMs || answered() < atLeast) return;
+        clearInterval(clock);
+        resolve();
+      }, NEWS_MS);
+    });
+    await Promise.all(callers.map((caller, i) => caller.run(over, (count) => (counts[i] += count))));
     const { user, system } = process.cpuUsage(before);
-    return { count: answered.reduce((sum, each) => sum + each, 0), clientCpuUs: user + system, ms: performance.now() - startedAt };
+    return { count: answered(), clientCpuUs: user + system, ms: performance.now() - startedAt };
   },
 });

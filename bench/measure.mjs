@@ -14,18 +14,18 @@ export async function measure(scenario, kind, size) {
 }
 
 const MEASURES = {
-  async fanOut({ server, client, scenario: { perTurn }, size: { receivers, warmUpMs, forMs }, to }) {
+  async fanOut({ server, client, scenario: { perTurn }, size: { receivers, warmUp, measured }, to }) {
     await client.ask('receive', { ...to, receivers });
-    await server.ask('fanOut', { receivers, perTurn, forMs: warmUpMs });
-    const { count, cpuUs, ms } = await server.ask('fanOut', { receivers, perTurn, forMs });
+    await server.ask('fanOut', { receivers, perTurn, ...warmUp });
+    const { count, cpuUs, ms } = await server.ask('fanOut', { receivers, perTurn, ...measured });
     return { cpuUs: cpuUs / count, perSecond: (count * 1000) / ms };
   },
 
-  async calls({ server, client, scenario: { connections, window, raw }, size: { warmUpMs, forMs }, to }) {
+  async calls({ server, client, scenario: { connections, window, raw }, size: { warmUp, measured }, to }) {
     await client.ask('openCallers', { ...to, connections, window, raw });
-    await client.ask('call', { forMs: warmUpMs });
+    await client.ask('call', warmUp);
     const before = await server.ask('cpuUs');
-    const { count, clientCpuUs, ms } = await client.ask('call', { forMs });
+    const { count, clientCpuUs, ms } = await client.ask('call', measured);
     const cpuUs = (await server.ask('cpuUs')) - before;
     return { cpuUs: cpuUs / count, clientCpuUs: clientCpuUs / count, perSecond: (count * 1000) / ms };
   },

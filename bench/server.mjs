@@ -31,15 +31,15 @@ function memory() {
   return { rss, heap: heapUsed + external };
 }
 
-/** Broadcasts for `forMs`, `perTurn` messages in each turn of the event loop, and waits until all have arrived. */
-async function fanOut({ receivers, perTurn, forMs }) {
+/** Broadcasts for `forMs` and `atLeast` deliveries, `perTurn` messages in each turn of the event loop, and waits until all have arrived. */
+async function fanOut({ receivers, perTurn, forMs, atLeast }) {
   const windowMessages = Math.max(perTurn, Math.floor(WINDOW_BYTES / 200));
   const before = { cpuUs: cpuUs(), atMs: performance.now(), sent };
   do {
     for (let i = 0; i < perTurn; i++) broadcast(payload(sent++));
     await new Promise((resolve) => setImmediate(resolve));
     await arrived((sent - windowMessages) * receivers);
-  } while (performance.now() - before.atMs < forMs);
+  } while (performance.now() - before.atMs < forMs || (sent - before.sent) * receivers < atLeast);
   await arrived(sent * receivers);
   return { count: (sent - before.sent) * receivers, cpuUs: cpuUs() - before.cpuUs, ms: performance.now() - before.atMs };
 }

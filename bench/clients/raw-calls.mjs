@@ -6,11 +6,13 @@ import { DIALECTS } from './dialects.mjs';
 import { fail, openRaw } from './raw.mjs';
 
 /** Servers answer one connection in order, so ids go round: call n has the id of call n - window. */
-export async function openRawCaller({ kind, port, window }) {
+export async function openRawCaller({ kind, port, window, place }) {
   const connection = await openRaw(kind, port);
   const { call, reply } = DIALECTS[kind];
-  // Twice round, so that any stretch of at most one round is one piece of memory.
-  const slots = Array.from({ length: 2 * window }, (_, i) => ({ id: 100 + (i % window), json: JSON.stringify(payload(i % window)) }));
+  // Twice round, so that any stretch of at most one round is one piece of memory. No two clients send the same values:
+  // what a server gains by sharing equal answers would be no news of calls.
+  const json = (i) => JSON.stringify(payload(place * window + i));
+  const slots = Array.from({ length: 2 * window }, (_, i) => ({ id: 100 + (i % window), json: json(i % window) }));
   const calls = Buffer.concat(slots.map(({ id, json }) => clientFrame(call(id, json))));
   const replies = Buffer.concat(slots.map(({ id, json }) => Buffer.from(reply(id, json))));
   const callSize = calls.length / slots.length;
@@ -19,7 +21,7 @@ export async function openRawCaller({ kind, port, window }) {
   let slot = 0; // of the next reply, and so of the call after it
   let arrived = 0; // replies in the chunk at hand
   let open = 0;
-  let answered = 0;
+  let answered; // told of every reply
   let finished; // set once no more calls are to be made
   connection.deliver = (bytes, start, end) => {
     const from = ((slot + arrived) % window) * replySize;
@@ -31,21 +33,20 @@ export async function openRawCaller({ kind, port, window }) {
     const count = arrived;
     if (count === 0) return;
     arrived = 0;
-    answered += count;
+    answered(count);
     if (!finished) connection.write(calls.subarray(slot * callSize, (slot + count) * callSize));
     else if ((open -= count) === 0) finished();
     slot = (slot + count) % window;
   };
   return {
-    /** Keeps `window` calls open until `over` settles; then waits for what is open. Resolves to the number of replies. */
-    async run(over) {
-      answered = 0;
+    /** Keeps `window` calls open until `over` settles; then waits for what is open. `count` hears of replies. */
+    async run(over, count) {
+      answered = count;
       open = window;
       finished = undefined;
       connection.write(calls.subarray(slot * callSize, (slot + window) * callSize));
       await over;
       await new Promise((resolve) => (finished = resolve));
-      return answered;
     },
   };
 }
