@@ -1,0 +1,352 @@
+import { expect, it, vi } from 'vitest';
+import type { HublineError } from '../src/index.ts';
+import { closes, drops, echoes, silent } from './plain-server.ts';
+import { World } from './world.ts';
+
+/** Waits until the loop sleeps, and lets the time pass. */
+async function passWait(world: World): Promise<void> {
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
+  world.clock.advance(world.clock.nextMs);
+}
+
+it('does nothing before it is started', async () => {
+  await using world = await World.open();
+  expect(world.connection.state).toEqual({ name: 'idle' });
+  await world.connection.stop();
+  expect(world.connection.state).toEqual({ name: 'idle' });
+  expect(world.server.negotiated).toEqual([]);
+});
+
+it('tells every state once', async () => {
+  await using world = await World.started();
+  await world.connection.stop();
+  expect(world.told('state')).toEqual([
+    [{ name: 'connecting', attempt: 0 }],
+    [{ name: 'connected', connectionId: 'id-0' }],
+    [{ name: 'closed' }],
+  ]);
+  expect(world.told('closed')).toEqual([[undefined]]);
+  expect(world.connection.state).toEqual({ name: 'closed' });
+});
+
+it('says goodbye when it is stopped, and waits for the end of the socket', async () => {
+  await using world = await World.started();
+  const client = world.server.last;
+  await Promise.all([world.connection.stop(), world.connection.stop()]);
+  expect(client.heard).toEqual([{ type: 7 }]);
+  expect(world.server.open).toBe(0);
+  expect(world.told('closed')).toHaveLength(1);
+});
+
+it('starts once, however often it is told to', async () => {
+  await using world = await World.open();
+  await Promise.all([world.connection.start(), world.connection.start()]);
+  await world.connection.start();
+  expect(world.server.clients).toHaveLength(1);
+});
+
+it('can be started again, also while it is being stopped, and from a listener', async () => {
+  await using world = await World.started();
+  const stopped = world.connection.stop();
+  await world.connection.start();
+  await stopped;
+  expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
+  let again: Promise<void> | undefined;
+  const undo = world.connection.on('closed', () => (again = world.connection.start()));
+  await world.connection.stop();
+  undo();
+  await again;
+  expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-2' });
+  expect(world.states).toEqual(['connecting', 'connected', 'closed', 'connecting', 'connected', 'closed', 'connecting', 'connected']);
+  expect(await world.connection.invoke.echo(1)).toEqual([1]);
+});
+
+it('is stopped by the end of its block', async () => {
+  await using world = await World.open();
+  {
+    await using connection = world.connection;
+    await connection.start();
+  }
+  expect(world.connection.state.name).toBe('closed');
+});
+
+it('stops while it connects, and settles the start', async () => {
+  await using world = await World.open({ shakes: () => null });
+  const started = world.connection.start();
+  const outcome = started.then(
+    () => 'started',
+    (error: HublineError) => error.code,
+  );
+  await vi.waitFor(() => expect(world.server.clients).toHaveLength(1));
+  await world.connection.stop();
+  expect(await outcome).toBe('cancelled');
+  expect(world.states).toEqual(['connecting', 'closed']);
+  await vi.waitFor(() => expect(world.server.open).toBe(0));
+});
+
+it('is stopped by the signal of the start, while it connects and not later', async () => {
+  await using world = await World.open({ shakes: (_, n) => (n === 0 ? null : {}) });
+  const first = new AbortController();
+  const started = world.connection.start({ signal: first.signal });
+  await vi.waitFor(() => expect(world.server.clients).toHaveLength(1));
+  first.abort();
+  await expect(started).rejects.toMatchObject({ code: 'cancelled' });
+  await expect(world.connection.start({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
+  const second = new AbortController();
+  await world.connection.start({ signal: second.signal });
+  second.abort();
+  expect(await world.connection.invoke.echo(1)).toEqual([1]);
+});
+
+it('comes back after a loss, with events and a new id', async () => {
+  await using world = await World.started({ reconnect: { firstMs: 1 } });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.told('reconnected')).toEqual([['id-1']]));
+  expect(world.told('reconnecting')).toMatchObject([[{ code: 'connection_lost', details: { closeCode: 1006 } }]]);
+  expect(world.told('state').slice(2)).toMatchObject([
+    [{ name: 'reconnecting', attempt: 1, cause: { code: 'connection_lost' } }],
+    [{ name: 'connected', connectionId: 'id-1' }],
+  ]);
+  expect(await world.connection.invoke.echo(1)).toEqual([1]);
+});
+
+it('tries for ever, each time after a longer wait, and one attempt after the other', async () => {
+  let refuse = false;
+  let open = 0;
+  let most = 0;
+  const delays: number[] = [];
+  await using world = await World.started({
+    stopped: true,
+    negotiates: () => {
+      most = Math.max(most, ++open);
+      setImmediate(() => open--);
+      return refuse ? 503 : undefined;
+    },
+    reconnect: { firstMs: 100, maxMs: 1_000, random: () => 0.5 },
+  });
+  refuse = true;
+  world.server.last.drop();
+  for (let i = 0; i < 6; i++) {
+    await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', attempt: i + 1 }));
+    delays.push(world.clock.nextMs);
+    if (i === 5) refuse = false;
+    await passWait(world);
+  }
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
+  expect(delays).toEqual([50, 100, 200, 400, 500, 500]);
+  expect(world.told('reconnecting')).toHaveLength(1);
+  expect(most).toBe(1);
+});
+
+it('counts attempts anew only when a connection has proven itself', async () => {
+  const attempts: number[] = [];
+  await using world = await World.started({
+    behaves: [drops, drops, silent],
+    stopped: true,
+    reconnect: { nextDelayMs: ({ attempt }) => (attempts.push(attempt), 10) },
+  });
+  for (const clients of [2, 3]) {
+    await passWait(world);
+    await vi.waitFor(() => expect(world.server.clients).toHaveLength(clients));
+    await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(clients - 1));
+  }
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
+  world.clock.advance(5_000);
+  world.server.last.drop();
+  await vi.waitFor(() => expect(attempts).toEqual([0, 1, 0]));
+});
+
+it.each([
+  ['a policy that gives up', { nextDelayMs: () => null }],
+  ['false', false as const],
+  ['a number of attempts', { attempts: 0 }],
+])('stays closed after a loss with %s', async (_, reconnect) => {
+  await using world = await World.started({ reconnect });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'connection_lost' } }));
+  expect(world.told('reconnecting')).toEqual([]);
+});
+
+it('closes when the policy throws, and reports it', async () => {
+  const reconnect = {
+    nextDelayMs: (): number => {
+      throw new Error('Oops.');
+    },
+  };
+  await using world = await World.started({ reconnect });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.states).toEqual(['connecting', 'connected', 'closed']));
+  expect(world.told('error')).toMatchObject([[{ message: 'Oops.' }]]);
+});
+
+it('does not retry the first start unless asked', async () => {
+  await using world = await World.open({ negotiates: () => 503 });
+  await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed', details: { status: 503 } });
+  expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'negotiation_failed' } });
+  expect(world.server.negotiated).toHaveLength(1);
+});
+
+it('retries the first start where asked, and stays connecting meanwhile', async () => {
+  await using world = await World.open({ negotiates: (_, n) => (n < 2 ? 503 : undefined), reconnect: { initial: true, firstMs: 1 } });
+  await world.connection.start();
+  expect(world.told('state')).toMatchObject([
+    [{ name: 'connecting', attempt: 0 }],
+    [{ name: 'connecting', attempt: 1 }],
+    [{ name: 'connecting', attempt: 2 }],
+    [{ name: 'connected' }],
+  ]);
+  expect(world.told('reconnected')).toEqual([]);
+});
+
+it('comes back after a close that allows it, and only then', async () => {
+  await using world = await World.started({ behaves: [closes({ allowReconnect: true }), silent], reconnect: { firstMs: 1 } });
+  await vi.waitFor(() => expect(world.states).toEqual(['connecting', 'connected', 'reconnecting', 'connected']));
+
+  await using other = await World.started({ behaves: closes({ error: 'You were removed.', code: 'disconnected' }) });
+  await vi.waitFor(() =>
+    expect(other.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected', message: 'You were removed.' } }),
+  );
+  expect(other.told('closed')).toMatchObject([[{ code: 'disconnected' }]]);
+
+  await using third = await World.started({ behaves: closes({}) });
+  await vi.waitFor(() => expect(third.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected' } }));
+});
+
+it("says why the server closed, in the server's code", async () => {
+  await using world = await World.started({ behaves: closes({ error: 'No.', code: 'unauthorized' }) });
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ cause: { code: 'unauthorized' } }));
+  await using other = await World.started({ behaves: closes({ error: 'No.', code: 'from_the_future' }) });
+  await vi.waitFor(() => expect(other.connection.state).toMatchObject({ cause: { code: 'internal' } }));
+});
+
+// The first draft of this loop, in our style guide and in others' clients, announced `connecting` once more.
+it('stays closed when it is stopped while it waits', async () => {
+  await using world = await World.started({ stopped: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
+  await world.connection.stop();
+  expect(world.connection.state).toEqual({ name: 'closed' });
+  const seen = world.seen.length;
+  world.wake();
+  world.clock.advance(3_600_000);
+  await expect(world.connection.invoke.echo()).rejects.toMatchObject({ code: 'connection_lost' });
+  expect(world.seen).toHaveLength(seen);
+  expect(world.server.negotiated).toHaveLength(1);
+  expect(world.clock.size).toBe(0);
+});
+
+it('stays closed when a listener of any state stops it', async () => {
+  for (const state of ['connecting', 'connected', 'reconnecting'] as const) {
+    await using world = await World.open({ behaves: drops });
+    world.connection.on('state', ({ name }) => void (name === state && world.connection.stop()));
+    await world.connection.start().catch(() => {});
+    await vi.waitFor(() => expect(world.connection.state).toEqual({ name: 'closed' }));
+    expect(world.states.filter((name) => name === state)).toHaveLength(1);
+    expect(world.states.at(-1)).toBe('closed');
+    await vi.waitFor(() => expect(world.server.open).toBe(0));
+  }
+});
+
+// SignalR's client 10.0.11 swallows sends, and lets invoke hang, in some reconnects (signalr-wire, fault C).
+it('fails calls while it reconnects, and loses no send in silence', async () => {
+  await using world = await World.started({ stopped: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
+  await expect(world.connection.invoke.echo()).rejects.toMatchObject({ code: 'connection_lost' });
+  world.connection.send.echo('x');
+  expect(world.told('lost')).toMatchObject([[{ method: 'echo', error: { code: 'connection_lost' } }]]);
+});
+
+// SignalR's client 10.0.11 keeps the socket that it has given up, and hears it (signalr-wire, fault D).
+it('keeps no second socket, and hears nothing of the one it has given up', async () => {
+  const heard: string[] = [];
+  await using world = await World.started({ behaves: silent, stopped: true, receiver: { said: (from) => void heard.push(from) } });
+  const old = world.server.last;
+  old.pause();
+  world.clock.advance(30_000);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
+  old.send({ type: 1, target: 'said', arguments: ['ghost', ''] }, { type: 7 });
+  await passWait(world);
+  await vi.waitFor(() => expect(world.server.clients).toHaveLength(2));
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
+  old.resume();
+  old.send({ type: 1, target: 'said', arguments: ['ghost', ''] });
+  await vi.waitFor(() => expect(world.server.open).toBe(1));
+  world.server.last.send({ type: 1, target: 'said', arguments: ['ann', ''] });
+  await vi.waitFor(() => expect(heard).toEqual(['ann']));
+  expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
+});
+
+it('goes on when a listener throws, and reports it', async () => {
+  await using world = await World.open();
+  world.connection.on('state', () => {
+    throw new Error('Oops.');
+  });
+  world.connection.on('error', () => {
+    throw new Error('Oops again.');
+  });
+  await world.connection.start();
+  expect(await world.connection.invoke.echo(1)).toEqual([1]);
+  expect(world.told('error')).toHaveLength(2);
+});
+
+it('calls a listener until its undo', async () => {
+  await using world = await World.open();
+  const listener = vi.fn();
+  const undo = world.connection.on('state', listener);
+  const undoTwin = world.connection.on('state', listener);
+  undo();
+  undo();
+  await world.connection.start();
+  expect(listener).toHaveBeenCalledTimes(2);
+  undoTwin();
+  await world.connection.stop();
+  expect(listener).toHaveBeenCalledTimes(2);
+});
+
+it('logs each change of state, and nothing by default', async () => {
+  const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+  await using world = await World.started({ logger, reconnect: { firstMs: 1 } });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
+  expect(logger.info.mock.calls).toMatchObject([
+    ['test', { name: 'connecting' }],
+    ['test', { name: 'connected' }],
+    ['test', { name: 'connected' }],
+  ]);
+  expect(logger.warn.mock.calls).toMatchObject([['test', { name: 'reconnecting' }]]);
+});
+
+it('leaves a connection whose server sends nonsense', async () => {
+  await using world = await World.started({ behaves: [(client) => client.send([]), echoes], reconnect: { firstMs: 1 } });
+  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
+  expect(world.told('reconnecting')).toMatchObject([[{ code: 'invalid_message' }]]);
+});
+
+it.each([
+  [
+    'an error',
+    { error: "The protocol 'json' is not supported." },
+    { code: 'negotiation_failed', message: "The protocol 'json' is not supported." },
+  ],
+  ['a message', { type: 6 }, { code: 'invalid_message', message: 'Expected a handshake response from the server.' }],
+  ['nonsense', 'x\u001e', { code: 'invalid_message' }],
+])('fails to start when the handshake is answered with %s', async (_, answer, expected) => {
+  await using world = await World.open({ shakes: () => answer });
+  await expect(world.connection.start()).rejects.toMatchObject(expected);
+  await vi.waitFor(() => expect(world.server.open).toBe(0));
+});
+
+it('fails to start when the handshake is not answered in time', async () => {
+  await using world = await World.open({ shakes: () => null, startTimeoutMs: 50 });
+  await expect(world.connection.start()).rejects.toMatchObject({ code: 'timed_out', details: { timeoutMs: 50 } });
+  await vi.waitFor(() => expect(world.server.open).toBe(0));
+});
+
+it('leaves no timer when it is stopped', async () => {
+  await using world = await World.started({ stopped: true });
+  await world.connection.invoke.echo(1);
+  expect(world.clock.size).toBe(1);
+  await world.connection.stop();
+  expect(world.clock.size).toBe(0);
+});

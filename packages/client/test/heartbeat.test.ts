@@ -1,0 +1,134 @@
+import { expect, it, vi } from 'vitest';
+import { silent, type Behaviour } from './plain-server.ts';
+import { World, type WorldOptions } from './world.ts';
+
+const quiet: WorldOptions = { behaves: silent, stopped: true, reconnect: { nextDelayMs: () => 1_000 } };
+const pings = (world: World): number => world.server.last.heard.filter(({ type }) => type === 6).length;
+
+/** Something from the server has been read: later steps of a test may rely on it. */
+async function hear(world: World): Promise<void> {
+  const heard = new Promise<void>((resolve) => {
+    const undo = world.connection.receive({
+      said() {
+        undo();
+        resolve();
+      },
+    });
+  });
+  world.server.last.send({ type: 1, target: 'said', arguments: [] });
+  await heard;
+}
+
+it('pings when it has sent nothing for a while', async () => {
+  await using world = await World.started(quiet);
+  world.clock.advance(14_999);
+  world.connection.send.echo('x');
+  world.clock.advance(14_999);
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  world.clock.advance(1);
+  await vi.waitFor(() => expect(pings(world)).toBe(1));
+});
+
+it('loses a connection that was silent for too long', async () => {
+  await using world = await World.started(quiet);
+  world.clock.advance(29_999);
+  expect(world.connection.state.name).toBe('connected');
+  world.clock.advance(1);
+  await vi.waitFor(() =>
+    expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out', details: { timeoutMs: 30_000 } } }),
+  );
+});
+
+it('takes anything for a sign of life', async () => {
+  await using world = await World.started(quiet);
+  for (let i = 0; i < 4; i++) {
+    world.clock.advance(20_000);
+    await hear(world);
+  }
+  expect(world.connection.state.name).toBe('connected');
+  world.clock.advance(30_000);
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
+});
+
+it('pings when it hears something, for the timers of a hidden page hardly run', async () => {
+  await using world = await World.started(quiet);
+  // No timer runs: only messages come.
+  vi.spyOn(world.clock, 'now').mockReturnValue(world.clock.now() + 8_000);
+  await hear(world);
+  await vi.waitFor(() => expect(pings(world)).toBe(1));
+  await hear(world);
+  expect(pings(world)).toBe(1);
+});
+
+it('does not take a late timer for a silent server, but asks', async () => {
+  await using world = await World.started(quiet);
+  world.clock.oversleep(120_000);
+  expect(world.connection.state.name).toBe('connected');
+  await vi.waitFor(() => expect(pings(world)).toBe(1));
+  await hear(world);
+  world.clock.advance(29_999);
+  expect(world.connection.state.name).toBe('connected');
+});
+
+it('asks a server only once after a late timer, however late the next one is', async () => {
+  await using world = await World.started(quiet);
+  world.clock.oversleep(120_000);
+  world.clock.oversleep(60_000);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
+});
+
+it('tries at once when it is woken while it waits', async () => {
+  await using world = await World.started({ ...quiet, reconnect: { nextDelayMs: () => 30_000 } });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', delayMs: 30_000 }));
+  world.wake();
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
+});
+
+it('proves a connection to a Hubline server dead within seconds when it is woken', async () => {
+  await using world = await World.started({ ...quiet, shakes: () => ({ hubline: 1 }) });
+  world.wake();
+  await vi.waitFor(() => expect(pings(world)).toBe(1));
+  world.clock.advance(2_999);
+  expect(world.connection.state.name).toBe('connected');
+  world.clock.advance(1);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
+});
+
+it('keeps a connection to a Hubline server that answers when it is woken', async () => {
+  const answersPings: Behaviour = (client) => (message) => {
+    if (message.type === 6) client.send({ type: 6 });
+  };
+  await using world = await World.started({ ...quiet, behaves: answersPings, shakes: () => ({ hubline: 1 }) });
+  world.wake();
+  world.wake();
+  await vi.waitFor(() => expect(pings(world)).toBe(1));
+  await hear(world);
+  world.clock.advance(29_999);
+  expect(world.connection.state.name).toBe('connected');
+});
+
+it('gives a plain server, which answers no ping, the time until its next one', async () => {
+  await using world = await World.started(quiet);
+  world.wake();
+  world.clock.advance(19_999);
+  expect(world.connection.state.name).toBe('connected');
+  await hear(world);
+  world.wake();
+  world.clock.advance(20_000);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting' }));
+});
+
+it('is not moved by a wake before the start, while it connects or after the stop', async () => {
+  await using world = await World.open({ ...quiet, shakes: () => null });
+  world.wake();
+  const started = world.connection.start().catch(() => {});
+  await vi.waitFor(() => expect(world.server.clients).toHaveLength(1));
+  world.wake();
+  expect(world.connection.state.name).toBe('connecting');
+  await world.connection.stop();
+  world.wake();
+  await started;
+  expect(world.connection.state).toEqual({ name: 'closed' });
+  expect(world.server.last.heard).toEqual([]);
+});

@@ -1,0 +1,40 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { onWake } from '../src/wake.ts';
+
+afterEach(() => vi.unstubAllGlobals());
+
+/** As much of a page as wakes us: what happens to the document passes the window. */
+function page(): { readonly document: { hidden: boolean }; fire(type: string): void } {
+  const target = new EventTarget();
+  const document = { hidden: false };
+  vi.stubGlobal('document', document);
+  vi.stubGlobal('addEventListener', target.addEventListener.bind(target));
+  return { document, fire: (type) => void target.dispatchEvent(new Event(type)) };
+}
+
+it.each(['online', 'pageshow', 'resume', 'visibilitychange'])('wakes on %s, until the signal aborts', (type) => {
+  const { fire } = page();
+  const wake = vi.fn();
+  const stop = new AbortController();
+  onWake(wake, stop.signal);
+  fire(type);
+  expect(wake).toHaveBeenCalledOnce();
+  stop.abort();
+  fire(type);
+  expect(wake).toHaveBeenCalledOnce();
+});
+
+it('does not wake when the page is hidden, and wakes a hidden page when the network is back', () => {
+  const { document, fire } = page();
+  const wake = vi.fn();
+  onWake(wake, new AbortController().signal);
+  document.hidden = true;
+  fire('visibilitychange');
+  expect(wake).not.toHaveBeenCalled();
+  fire('online');
+  expect(wake).toHaveBeenCalledOnce();
+});
+
+it('does nothing where there is no page', () => {
+  expect(() => onWake(() => {}, new AbortController().signal)).not.toThrow();
+});
