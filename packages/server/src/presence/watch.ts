@@ -64,7 +64,9 @@ export class Watch {
   async start(): Promise<void> {
     const { directory, subscriptions, emit } = this.#options;
     await Promise.all(this.#topics.map((topic) => subscriptions.want(watchChannel(topic))));
-    this.#leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
+    const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
+    if (this.#closed) return release(leases); // nobody waited for them
+    this.#leases = leases;
     const { present, missing } = await this.#snapshot();
     for (const [id, known] of present) this.#known.set(id, known);
     emit({ type: 'snapshot', records: [...present.values()].map(({ record }) => record), missing });
@@ -76,7 +78,10 @@ export class Watch {
     if (this.#closed) return;
     if (this.#early) return void (this.#again = true); // one is being taken; take another after it
     this.#early = [];
-    void this.#compare().catch(this.#options.report);
+    void this.#compare().catch((error: unknown) => {
+      this.#options.report(error);
+      this.#catchUp(); // with what is known
+    });
   }
 
   lost({ process }: NodeInfo): void {
@@ -89,7 +94,7 @@ export class Watch {
     this.#closed = true;
     this.#stopListening();
     for (const topic of this.#topics) this.#options.subscriptions.unwant(watchChannel(topic));
-    await Promise.all(this.#leases.map((lease) => lease.close()));
+    await release(this.#leases);
   }
 
   async #compare(): Promise<void> {
@@ -166,6 +171,10 @@ export class Watch {
     };
     return record.hub === this.#options.hub && select(this.#options.selector, population).size > 0;
   }
+}
+
+async function release(leases: readonly WatchLease[]): Promise<void> {
+  await Promise.all(leases.map((lease) => lease.close()));
 }
 
 const NOBODY: ReadonlyMap<string, ConnectionRecord> = new Map();

@@ -19,7 +19,9 @@ export interface WatchRequest {
 /** The watches that are open on this node, and what they must hear of the cluster. */
 export class Watches {
   readonly #options: WatchesOptions;
-  readonly #open = new Set<Watch>();
+  /** Each with what ends its iteration. */
+  readonly #open = new Map<Watch, () => void>();
+  #closed = false;
 
   constructor(options: WatchesOptions) {
     this.#options = options;
@@ -41,16 +43,19 @@ export class Watches {
   }
 
   lost(node: NodeInfo): void {
-    for (const watch of this.#open) watch.lost(node);
+    for (const watch of this.#open.keys()) watch.lost(node);
   }
 
   /** A node came (back), the backplane did, or something was missed. */
   resynchronise(): void {
-    for (const watch of this.#open) watch.resynchronise();
+    for (const watch of this.#open.keys()) watch.resynchronise();
   }
 
+  /** Ends all of them, without an error. */
   async close(): Promise<void> {
-    await Promise.all([...this.#open].map((watch) => watch.close()));
+    this.#closed = true;
+    for (const stop of this.#open.values()) stop();
+    await Promise.all([...this.#open.keys()].map((watch) => watch.close()));
   }
 
   async *#run<T>(
@@ -58,11 +63,11 @@ export class Watches {
     queue: Queue<T>,
     emit: (event: WatchEvent) => void,
   ): AsyncGenerator<T, void, undefined> {
+    if (this.#closed || signal?.aborted) return;
     const watch = new Watch({ ...this.#options, hub, selector, emit });
     const stop = (): void => queue.end();
     signal?.addEventListener('abort', stop);
-    if (signal?.aborted) stop();
-    this.#open.add(watch);
+    this.#open.set(watch, stop);
     try {
       watch.start().catch((error: unknown) => queue.end(error));
       yield* queue.drain();

@@ -1,0 +1,273 @@
+import { until } from '@hubline/testing';
+import { describe, expect, it } from 'vitest';
+import type { Filter } from '@hubline/server';
+import { Follower } from './follow.ts';
+import { random } from './random.ts';
+import type { RawClient } from './raw-client.ts';
+import { threeNodes, World, type Marks, type Node } from './three-nodes.ts';
+
+/** Follows until the test is over. */
+function follow({ hub }: Node, filter?: Filter<Marks>): Follower & Disposable {
+  const over = new AbortController();
+  const follower = new Follower(hub.presence.watch(filter, { signal: over.signal }));
+  return Object.assign(follower, { [Symbol.dispose]: () => over.abort() });
+}
+
+describe('a watch', () => {
+  it('begins with who is there, then tells who comes, changes and leaves, on any node', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const early = await world.client(b, { user: 'u', role: 'guest' });
+    using all = follow(a);
+    using near = follow(b);
+    await until(() => all.log.length > 0 && near.log.length > 0);
+    expect(all.ids).toEqual([early.id]);
+    expect(all.present.get(early.id)).toMatchObject({ nodeId: 'b', userId: 'u', attributes: { role: 'guest' }, groups: [] });
+    const late = await world.client(c);
+    await until(() => all.present.has(late.id));
+    await early.call('join', 'g');
+    await until(() => all.present.get(early.id)?.groups.includes('g'));
+    await a.hub.attributes.set(early.id, 'note', 'n');
+    await until(() => all.present.get(early.id)?.attributes.note === 'n');
+    await late.close();
+    await until(() => !all.present.has(late.id));
+    early.drop();
+    await until(() => all.ids.length === 0 && near.ids.length === 0);
+    const log = [
+      ...['snapshot', `join ${late.id}`, `update ${early.id}`, `update ${early.id}`],
+      ...[`leave ${late.id} disconnected`, `leave ${early.id} disconnected`],
+    ];
+    expect(all.log).toEqual(log);
+    expect(near.log).toEqual(log);
+  });
+
+  it('follows exactly those that its filter names', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const client = await world.client(b, { user: 'u', role: 'guest', level: 1 });
+    const other = await world.client(b, { user: 'v', role: 'guest', level: 2 });
+    const filters: readonly Filter<Marks>[] = [
+      { group: 'g' },
+      { user: 'u' },
+      { connection: client.id },
+      { where: { role: 'admin' } },
+      { where: { role: 'admin', level: 1 } },
+      { allOf: [{ group: 'g' }, { where: { role: 'admin' } }] },
+      { anyOf: [{ group: 'g' }, { where: { role: 'admin' } }] },
+      { all: true, except: [other.id] },
+    ];
+    const followers = filters.map((filter) => follow(a, filter));
+    await until(() => followers.every(({ log }) => log.length > 0));
+    const [join, update, leave] = ['join', 'update', 'leave'].map((type) => `${type} ${client.id}`);
+    await client.call('join', 'g');
+    await a.hub.attributes.set(client.id, 'role', 'admin');
+    await client.call('leave', 'g');
+    await a.hub.attributes.set(client.id, 'role', 'guest');
+    await other.close();
+    await client.close();
+    const changed = `${leave} changed`;
+    const gone = `${leave} disconnected`;
+    const expected = [
+      [join, update, changed],
+      [update, update, update, update, gone],
+      [update, update, update, update, gone],
+      [join, update, changed],
+      [join, update, changed],
+      [join, changed],
+      [join, update, update, changed],
+      [update, update, update, update, gone],
+    ];
+    await until(() => followers.every(({ log }, i) => log.length > expected[i]!.length));
+    expect(followers.map(({ log }) => log.slice(1))).toEqual(expected);
+    for (const follower of followers) follower[Symbol.dispose]();
+  });
+
+  it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
+    'that starts while connections churn ends with the truth (seed %i)',
+    async (seed) => {
+      await using nodes = await threeNodes();
+      const { world, a, b, c } = nodes;
+      const chance = random(seed);
+      const all = [a, b, c];
+      const pick = <T>(items: readonly T[]): T => items[Math.floor(chance() * items.length)]!;
+      const here: RawClient[] = [];
+      const step = async (): Promise<void> => {
+        const what = chance();
+        if (here.length < 3 || what < 0.3) {
+          here.push(await world.client(pick(all), { role: pick(['x', 'y']) }));
+        } else if (what < 0.5) {
+          const [leaver] = here.splice(Math.floor(chance() * here.length), 1);
+          if (what < 0.4) await leaver?.close();
+          else leaver?.drop();
+        } else if (what < 0.75) {
+          await pick(all)
+            .hub.groups[pick(['add', 'remove'] as const)](pick(here).id, 'g')
+            .catch(() => undefined); // it may be on its way out
+        } else {
+          await pick(all)
+            .hub.attributes.set(pick(here).id, 'role', pick(['x', 'y']))
+            .catch(() => undefined); // likewise
+        }
+      };
+      const churn = async (steps: number): Promise<void> => {
+        for (let i = 0; i < steps; i++) await step();
+      };
+      await churn(6);
+      const busy = Promise.all([churn(15), churn(15), churn(15)]);
+      const filters: readonly Filter<Marks>[] = [
+        { all: true },
+        { group: 'g' },
+        { where: { role: 'x' } },
+        { anyOf: [{ group: 'g' }, { where: { role: 'x' } }] },
+        { allOf: [{ group: 'g' }, { where: { role: 'y' } }] },
+      ];
+      const followers = filters.map((filter) => [filter, follow(pick(all), filter)] as const);
+      await busy;
+      await until(async () => (await a.hub.presence.count()).value === here.length);
+      for (const [filter, follower] of followers) {
+        const truth = async () => {
+          const { items } = await a.hub.presence.connections(filter);
+          return items.map(({ connectionId, attributes, groups }) => ({ connectionId, attributes, groups }));
+        };
+        await expect
+          .poll(
+            () => follower.ids.map((id) => follower.present.get(id)).map((info) => JSON.stringify(info && [info.attributes, info.groups])),
+            { interval: 5 },
+          )
+          .toEqual((await truth()).map(({ attributes, groups }) => JSON.stringify([attributes, groups])));
+        expect(follower.ids).toEqual((await truth()).map(({ connectionId }) => connectionId).sort());
+        expect(follower.wrong).toEqual([]);
+        follower[Symbol.dispose]();
+      }
+    },
+  );
+});
+
+describe('a watch of a node in trouble', () => {
+  it('tells at once that a lost node took its clients along, and that they are back', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const clients = await Promise.all([world.client(b), world.client(b)]);
+    using all = follow(a);
+    await until(() => all.log.length > 0);
+    world.faults.expire('b');
+    await until(() => all.ids.length === 0);
+    expect(all.log.slice(1).sort()).toEqual(clients.map(({ id }) => `leave ${id} node_lost`).sort());
+    world.faults.thaw('b');
+    await until(() => all.ids.length === 2);
+    expect(all.log.slice(3).sort()).toEqual(clients.map(({ id }) => `join ${id}`).sort());
+  });
+
+  it('is told of a goodbye at once', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    await Promise.all([world.client(b), world.client(b)]);
+    using all = follow(a);
+    await until(() => all.ids.length === 2);
+    await b.server.close();
+    await until(() => all.ids.length === 0);
+    expect(all.wrong).toEqual([]);
+  });
+
+  it('shows after an outage of the other node what has changed, and nothing else', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const [stays, leaves, changes] = await Promise.all([world.client(b), world.client(b), world.client(b)]);
+    using all = follow(a);
+    await until(() => all.log.length > 0);
+    world.faults.cut('b');
+    await leaves.close();
+    await changes.call('join', 'g');
+    const comes = await world.client(b);
+    await until(async () => (await b.hub.presence.count()).value === 3);
+    expect(all.log).toEqual(['snapshot']);
+    world.faults.heal('b');
+    await until(() => all.log.length === 4);
+    expect(all.log.slice(1).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} disconnected`, `update ${changes.id}`].sort());
+    expect(all.ids).toEqual([stays.id, changes.id, comes.id].sort());
+  });
+
+  it('shows after an outage of its own node what has changed meanwhile', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const [leaves, lost] = await Promise.all([world.client(b), world.client(c)]);
+    const near = await world.client(a);
+    using all = follow(a);
+    await until(() => all.log.length > 0);
+    world.faults.cut('a');
+    await leaves.close();
+    const comes = await world.client(b);
+    world.faults.expire('c');
+    await near.call('join', 'g'); // what is near goes on
+    await until(() => all.log.length === 2);
+    expect(all.log).toEqual(['snapshot', `update ${near.id}`]);
+    world.faults.heal('a');
+    await until(() => all.log.length === 5);
+    expect(all.log.slice(2).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} disconnected`, `leave ${lost.id} node_lost`].sort());
+  });
+});
+
+describe('the end of a watch', () => {
+  const held = (world: World, { nodeId }: Node) => ({
+    watches: [...world.tap.watches(nodeId)],
+    channels: world.tap.channels(nodeId).filter((channel) => channel.startsWith('watch:')),
+  });
+  const nothing = { watches: [], channels: [] };
+  const filter: Filter<Marks> = { anyOf: [{ group: 'g' }, { user: 'u' }] };
+
+  it('leaves nothing behind, by a break or by the signal', async () => {
+    await using nodes = await threeNodes();
+    const { world, a } = nodes;
+    for await (const event of a.hub.presence.watch(filter)) {
+      expect(event).toEqual({ type: 'snapshot', connections: [], complete: true, missingNodes: [] });
+      expect(held(world, a).watches).toHaveLength(2);
+      expect(held(world, a).channels).toHaveLength(2);
+      break;
+    }
+    await until(() => held(world, a).channels.length === 0);
+    expect(held(world, a)).toEqual(nothing);
+
+    const over = new AbortController();
+    const follower = new Follower(a.hub.presence.watch(filter, { signal: over.signal }));
+    await until(() => follower.log.length > 0);
+    over.abort();
+    await follower.ended;
+    await until(() => held(world, a).channels.length === 0);
+    expect(held(world, a)).toEqual(nothing);
+  });
+
+  it('leaves nothing behind at any moment of its start', async () => {
+    await using nodes = await threeNodes();
+    const { world, a } = nodes;
+    for (let turns = 0; turns < 30; turns++) {
+      const over = new AbortController();
+      const follower = new Follower(a.hub.presence.watch(filter, { signal: over.signal }));
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      over.abort();
+      await follower.ended;
+    }
+    world.faults.freeze('a'); // what it asks for comes late
+    const over = new AbortController();
+    const follower = new Follower(a.hub.presence.watch(filter, { signal: over.signal }));
+    over.abort();
+    world.faults.thaw('a');
+    await follower.ended;
+    await until(() => held(world, a).channels.length === 0);
+    expect(held(world, a)).toEqual(nothing);
+  });
+
+  it('comes with the end of the server', async () => {
+    const world = new World();
+    await using _end = world;
+    const node = await world.start('a');
+    const [all, users] = [new Follower(node.hub.presence.watch()), node.hub.presence.watchUsers()];
+    const usersEnded = (async () => {
+      for await (const event of users) expect(event.type).toBe('snapshot');
+    })();
+    await until(() => all.log.length > 0);
+    await node.server.close();
+    await Promise.all([all.ended, usersEnded]);
+    await new Follower(node.hub.presence.watch()).ended;
+    expect(world.tap.watches('a')).toEqual([]);
+  });
+});
