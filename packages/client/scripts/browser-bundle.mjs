@@ -18,6 +18,6 @@ export const browserBundle = (input) => ({
   plugins: [
     eventEmitter,
     nodeResolve({ browser: true, exportConditions: ['browser'] }),
-    terser({ ecma: 2022, module: true, compress: { passes: 3 } }),
+    terser({ ecma: 2022, compress: { passes: 3 } }),
   ],
 });
