@@ -222,6 +222,7 @@ export class Connection implements TransportListener {
     this.#hubline = hubline;
     const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [] };
     this.#state = state;
+    this.#intake.hold(); // what has arrived already is kept, what follows stays with the client
     void this.#open(state);
   }
 
@@ -234,6 +235,7 @@ export class Connection implements TransportListener {
       this.#state = { name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) };
       for (const outgoing of held) this.send(outgoing);
       for (const chunk of early) this.receive(chunk);
+      this.#intake.release();
       if (this.isClosed) return;
       await handler.opened(this);
       this.#incoming.begin();

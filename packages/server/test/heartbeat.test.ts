@@ -1,0 +1,126 @@
+import { createHubServer, defineHub, type CloseReason } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { RawClient } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
+
+interface Hub {
+  echo(value: unknown): Promise<unknown>;
+  wait(): Promise<string>;
+  ticks(): AsyncIterable<number>;
+}
+const contract = defineHub<Hub>('echo', { ticks: 'stream' });
+const PING = { type: 6 };
+
+async function start() {
+  const clock = new TestClock();
+  const server = createHubServer({ timeouts: { keepAliveMs: 15_000, clientMs: 30_000 } }, clock);
+  const ended: CloseReason[] = [];
+  let finish: (text: string) => void = () => undefined;
+  server.hub(contract, {
+    path: '/hub',
+    methods: {
+      echo: async (_ctx, value) => value,
+      wait: () => new Promise((resolve) => (finish = resolve)),
+      async *ticks(ctx) {
+        yield 1;
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+      },
+    },
+    disconnected: (_ctx, reason) => void ended.push(reason),
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const client = await RawClient.open(port);
+  return {
+    clock,
+    client,
+    ended,
+    finish: (text: string) => finish(text),
+    /** What the client has sent is at the server when this settles. */
+    async arrived() {
+      const pong = new Promise((resolve) => client.socket.once('pong', resolve));
+      client.socket.ping();
+      await pong;
+    },
+    pings: () => client.records.filter(({ type }) => type === 6).length,
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await server.close();
+    },
+  };
+}
+
+it('pings who was sent nothing for as long as the keep-alive says, and only those', async () => {
+  await using world = await start();
+  const { clock, client } = world;
+  await clock.advance(14_000);
+  expect((await client.call('echo', 1)).result).toBe(1);
+  await clock.advance(14_000);
+  await world.arrived();
+  expect(world.pings()).toBe(0);
+  await clock.advance(3000);
+  await expect.poll(world.pings).toBe(1);
+  await clock.advance(45_000);
+  await expect.poll(world.pings).toBeGreaterThanOrEqual(3);
+  await world.arrived();
+  expect(world.pings()).toBeLessThanOrEqual(4);
+});
+
+it('does not expect pings of a client that never sent one', async () => {
+  await using world = await start();
+  await world.clock.advance(600_000);
+  expect((await world.client.call('echo', 1)).result).toBe(1);
+});
+
+it('ends a client that pinged and then fell silent, which may come back', async () => {
+  await using world = await start();
+  const { clock, client } = world;
+  client.send(PING);
+  await world.arrived();
+  await clock.advance(29_000);
+  expect((await client.call('echo', 1)).result).toBe(1);
+  await clock.advance(29_000);
+  expect(client.socket.readyState).toBe(client.socket.OPEN);
+  await clock.advance(4000);
+  expect(await client.closed).toBe(1000);
+  expect(client.messages.at(-1)).toEqual({
+    type: 7,
+    error: 'Connection closed with an error. HublineError: The client was silent for 30000 ms.',
+    allowReconnect: true,
+    code: 'timed_out',
+  });
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+});
+
+it('does not count silence while a call runs', async () => {
+  await using world = await start();
+  const { clock, client } = world;
+  client.send(PING, { type: 1, invocationId: 'w', target: 'wait', arguments: [] });
+  await world.arrived();
+  await clock.advance(120_000);
+  world.finish('done');
+  expect((await client.completion('w')).result).toBe('done');
+  await clock.advance(29_000);
+  expect(client.socket.readyState).toBe(client.socket.OPEN);
+  await clock.advance(4000);
+  await client.closed;
+});
+
+it('counts silence while a stream runs', async () => {
+  await using world = await start();
+  const { clock, client } = world;
+  client.send(PING, { type: 4, invocationId: 's', target: 'ticks', arguments: [] });
+  await client.until(() => client.items('s').length === 1);
+  await clock.advance(34_000);
+  await client.closed;
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+});
+
+it('stops its timer when nobody is left', async () => {
+  await using world = await start();
+  expect(world.clock.size).toBeGreaterThan(0);
+  world.client.socket.close(1000);
+  await world.client.closed;
+  await expect.poll(() => world.ended.length).toBe(1);
+  await world.clock.advance(60_000);
+  expect(world.clock.size).toBe(0);
+});
