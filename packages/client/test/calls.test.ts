@@ -36,7 +36,8 @@ it('can be awaited, printed and asked for names that belong to the language', as
   await using world = await World.started();
   const { invoke } = world.connection;
   expect(await Promise.resolve(invoke)).toBe(invoke);
-  expect(String(invoke)).toBe('[object Object]');
+  expect(Object.prototype.toString.call(invoke)).toBe('[object Object]');
+  expect(`${invoke as unknown as string}`).toBe('[object Object]');
   expect(JSON.stringify({ invoke })).toBe('{"invoke":{}}');
   expect(world.server.last.heard).toEqual([]);
 });

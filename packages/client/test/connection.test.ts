@@ -52,7 +52,9 @@ it('can be started again, also while it is being stopped, and from a listener', 
   await stopped;
   expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
   let again: Promise<void> | undefined;
-  const undo = world.connection.on('closed', () => (again = world.connection.start()));
+  const undo = world.connection.on('closed', () => {
+    again = world.connection.start();
+  });
   await world.connection.stop();
   undo();
   await again;

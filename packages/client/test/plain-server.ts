@@ -1,7 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 
 /** What a client sends, unchecked: the server under a test says what it has heard. */
 export type Heard = Readonly<Record<string, unknown>> & { readonly type: number };
@@ -95,8 +94,8 @@ export class PlainServer implements AsyncDisposable {
     const behaviours = Array.isArray(behaves) ? (behaves as readonly Behaviour[]) : [behaves as Behaviour];
     let client: Client | undefined;
     let react: ReturnType<Behaviour>;
-    socket.on('message', (data) => {
-      for (const record of String(data).split(END).slice(0, -1)) {
+    socket.on('message', (data: RawData) => {
+      for (const record of textOf(data).split(END).slice(0, -1)) {
         const message = JSON.parse(record) as Heard;
         if (client) {
           client.heard.push(message);
@@ -119,9 +118,11 @@ export class PlainServer implements AsyncDisposable {
     for (const socket of this.#sockets.clients) socket.terminate();
     this.#http.closeAllConnections();
     await new Promise((resolve) => this.#http.close(resolve));
-    await setImmediate();
   }
 }
+
+/** `ws` gives a Buffer unless told otherwise. */
+const textOf = (data: RawData): string => (data as Buffer).toString();
 
 function askedBy(request: IncomingMessage): Asked {
   return { url: new URL(request.url ?? '/', 'http://plain.test'), headers: request.headers, method: request.method ?? '' };

@@ -28,6 +28,8 @@ type Seen = { [E in keyof ConnectionEvents]: readonly [event: E, ...args: Connec
 export interface WorldOptions extends HubConnectionOptions<TestHub, TestReceiver>, PlainServerOptions {
   /** Appended to the server's address. */
   readonly path?: string;
+  /** Instead of the server's address. */
+  readonly url?: string;
   /** Time stands still until the test moves it. */
   readonly stopped?: boolean;
 }
@@ -41,12 +43,12 @@ export class World implements AsyncDisposable {
   /** What the page does when it is shown again. */
   wake = (): void => {};
 
-  private constructor(server: PlainServer, { path = '', stopped = false, ...options }: WorldOptions) {
+  private constructor(server: PlainServer, { path = '', url = server.url + path, stopped = false, ...options }: WorldOptions) {
     this.server = server;
     const onWake = (wake: () => void, signal: AbortSignal): void => {
       this.wake = () => signal.aborted || wake();
     };
-    this.connection = connectionIn({ onWake, ...(stopped && { clock: this.clock }) }, testHub, { ...options, url: server.url + path });
+    this.connection = connectionIn({ onWake, ...(stopped && { clock: this.clock }) }, testHub, { ...options, url });
     for (const event of ['state', 'reconnecting', 'reconnected', 'closed', 'lost', 'error'] as const) {
       this.connection.on(event, (...args: readonly unknown[]) => void this.seen.push([event, ...args] as unknown as Seen));
     }

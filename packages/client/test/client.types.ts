@@ -1,0 +1,136 @@
+/**
+ * What users see in their editors, and what must not compile. Checked by `tsc`: an expected error that does not come is
+ * an error.
+ */
+/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unused-expressions -- what does not compile has no type */
+import { createHubConnection, defineHub, type HubConnection, type HublineError, type AnyHublineError } from '@hubline/client';
+import type { Equal } from '@hubline/protocol';
+import * as valibot from 'valibot';
+import { z } from 'zod';
+
+const expectType = <_T extends true>(): void => {};
+
+interface Message {
+  readonly from: string;
+  readonly text: string;
+}
+interface Hub {
+  join(room: string): Promise<readonly string[]>;
+  say(room: string, text?: string): Promise<{ id: string }>;
+  leave(): Promise<void>;
+  level(): Promise<'low' | 'high'>;
+  history(room: string): AsyncIterable<Message>;
+  import(room: string, lines: AsyncIterable<Message>): Promise<number>;
+}
+interface Receiver {
+  said(message: Message): void;
+  confirm(question: string): Promise<boolean>;
+  mood(): Promise<'good' | 'bad'>;
+}
+const chat = defineHub<Hub, Receiver>('chat', { history: 'stream', import: { uploads: 1 } });
+const connection = createHubConnection(chat, '/hubs/chat');
+
+expectType<Equal<typeof connection, HubConnection<Hub, Receiver>>>();
+const { invoke, send, stream } = connection;
+expectType<Equal<typeof invoke.join, (room: string) => Promise<readonly string[]>>>();
+expectType<Equal<typeof invoke.say, (room: string, text?: string) => Promise<{ id: string }>>>();
+expectType<Equal<typeof invoke.leave, () => Promise<void>>>();
+expectType<Equal<typeof invoke.level, () => Promise<'low' | 'high'>>>();
+expectType<Equal<typeof invoke.import, (room: string, lines: AsyncIterable<Message>) => Promise<number>>>();
+expectType<Equal<typeof send.say, (room: string, text?: string) => void>>();
+expectType<Equal<typeof stream.history, (room: string) => AsyncIterable<Message>>>();
+expectType<Equal<keyof typeof invoke, 'join' | 'say' | 'leave' | 'level' | 'import'>>();
+expectType<Equal<keyof typeof stream, 'history'>>();
+expectType<Equal<ReturnType<typeof connection.with>['invoke'], typeof invoke>>();
+expectType<Equal<ReturnType<typeof connection.call>, Promise<unknown>>>();
+
+void invoke.join('lobby');
+// @ts-expect-error arguments have types
+void invoke.join(1);
+// @ts-expect-error arguments are required
+void invoke.join();
+// @ts-expect-error there is no such method
+void invoke.jion('lobby');
+// @ts-expect-error a stream is no call
+void invoke.history('lobby');
+// @ts-expect-error a call is no stream
+stream.join('lobby');
+// @ts-expect-error nothing is sent and streamed
+send.history('lobby');
+// @ts-expect-error uploads have types
+void invoke.import(
+  'lobby',
+  (async function* () {
+    yield 1;
+  })(),
+);
+// @ts-expect-error a proxy is no promise
+invoke.then;
+
+createHubConnection(chat, '/hubs/chat', {
+  accessToken: ({ fresh }) => (fresh ? 'new' : Promise.resolve('old')),
+  reconnect: { firstMs: 100, initial: true },
+  receiver: {
+    said(message) {
+      expectType<Equal<typeof message, Message>>();
+    },
+    confirm: async (question) => question.length > 3,
+    mood: async () => 'good',
+  },
+});
+// An implementation may ignore arguments, and accept more than it is given.
+connection.receive({ said() {}, confirm: async (question: string | undefined) => question !== undefined });
+// @ts-expect-error receivers hear what the contract says
+connection.receive({ said(message: { from: number }) {} });
+// @ts-expect-error and not less: the server does not send what is missing
+connection.receive({ said(message: Message & { at: number }) {} });
+// @ts-expect-error results have types
+connection.receive({ confirm: async () => 'yes' });
+// @ts-expect-error literals do not widen
+connection.receive({ mood: async () => 'fine' });
+// @ts-expect-error who is asked answers
+connection.receive({ confirm: () => {} });
+// @ts-expect-error results are promised
+connection.receive({ confirm: () => true });
+// @ts-expect-error there is no such receiver
+connection.receive({ siad() {} });
+// @ts-expect-error there is no such receiver
+createHubConnection(chat, '/hubs/chat', { receiver: { siad() {} } });
+// @ts-expect-error receivers hear what the contract says
+createHubConnection(chat, '/hubs/chat', { receiver: { said(message: { from: number }) {} } });
+
+createHubConnection(chat, '/hubs/chat', {
+  results: {
+    say: z.object({ id: z.string() }),
+    level: z.enum(['low', 'high']),
+    history: valibot.object({ from: valibot.string(), text: valibot.string() }),
+    import: z.string().transform(Number),
+  },
+});
+// @ts-expect-error a schema gives what the contract says
+createHubConnection(chat, '/hubs/chat', { results: { say: z.object({ id: z.number() }) } });
+// @ts-expect-error all of it
+createHubConnection(chat, '/hubs/chat', { results: { say: valibot.object({}) } });
+// @ts-expect-error literals too
+createHubConnection(chat, '/hubs/chat', { results: { level: z.string() } });
+// @ts-expect-error an item, not an array of them
+createHubConnection(chat, '/hubs/chat', { results: { history: z.array(z.object({ from: z.string(), text: z.string() })) } });
+// @ts-expect-error there is no such method
+createHubConnection(chat, '/hubs/chat', { results: { shout: z.string() } });
+
+connection.on('state', (state) => {
+  if (state.name === 'reconnecting') expectType<Equal<typeof state.delayMs, number>>();
+  // @ts-expect-error a delay exists only while waiting
+  state.delayMs;
+});
+connection.on('reconnected', (id) => expectType<Equal<typeof id, string | undefined>>());
+connection.on('closed', (cause) => expectType<Equal<typeof cause, Error | undefined>>());
+connection.on('lost', ({ method, error }) => expectType<Equal<[typeof method, typeof error], [string, Error]>>());
+// @ts-expect-error there is no such event
+connection.on('open', () => {});
+// @ts-expect-error the state is read
+connection.state = { name: 'idle' };
+
+declare const error: AnyHublineError;
+if (error.code === 'call_timeout') expectType<Equal<typeof error.details, { readonly method: string; readonly timeoutMs: number }>>();
+expectType<Equal<HublineError<'call_timeout'>['details'], { readonly method: string; readonly timeoutMs: number }>>();
