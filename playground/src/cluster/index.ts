@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Cluster } from './cluster.ts';
+import { listenFrom } from './ports.ts';
+
+export { files } from './files.ts';
+
+export interface PlaygroundOptions {
+  /** What serves the page, for the HTTP server that it will be served by. */
+  readonly page: (server: Server) => RequestListener | Promise<RequestListener>;
+  /** The page's port; the nodes take the three after it. A taken one is reported, and the next one tried. 0: any. Default 4000. */
+  readonly port?: number;
+  readonly report?: (line: string) => void;
+}
+
+export interface Playground extends AsyncDisposable {
+  /** The page. */
+  readonly url: string;
+  readonly cluster: Cluster;
+  close(): Promise<void>;
+}
+
+/** Not for the network: nobody needs a password here, and everybody may stop a node. */
+const HOST = '127.0.0.1';
+
+/** Three nodes, and the page that shows them. */
+export async function startPlayground({ page, port = 4000, report = () => {} }: PlaygroundOptions): Promise<Playground> {
+  const server = createServer();
+  const listen = async (candidate: number): Promise<number> => {
+    server.listen(candidate, HOST);
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  const pagePort = await listenFrom(port, listen, (busy) => report(`Port ${busy} is taken.`));
+  const origins = [HOST, 'localhost'].map((host) => `http://${host}:${pagePort}`);
+  const cluster = await Cluster.start({ origins, port: port && pagePort + 1, host: HOST, report });
+  const servePage = await page(server);
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url === '/cluster.json') return answer(response, 200, cluster.map);
+    if (request.method === 'POST')
+      return void control(request, { cluster, origins }).then(([status, body]) => answer(response, status, body));
+    void servePage(request, response);
+  });
+
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> =>
+    (closing ??= (async () => {
+      server.close();
+      server.closeAllConnections();
+      await cluster.close();
+    })());
+  return { url: `http://${HOST}:${pagePort}`, cluster, close, [Symbol.asyncDispose]: close };
+}
+
+/** `POST /nodes/node-2/stop` and `…/start`, from our page only: any other page of the browser could send it too. */
+async function control(
+  { url = '', headers: { origin = '' } }: IncomingMessage,
+  { cluster, origins }: { readonly cluster: Cluster; readonly origins: readonly string[] },
+): Promise<readonly [status: number, body: object]> {
+  const [, nodeId, action] = /^\/nodes\/([\w-]+)\/(start|stop)$/.exec(url) ?? [];
+  if (nodeId === undefined) return [404, {}];
+  if (!origins.includes(origin)) return [403, {}];
+  try {
+    return [(await cluster.set(nodeId, action === 'start')) ? 200 : 404, {}];
+  } catch (error) {
+    return [500, { error: String(error) }];
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(body));
+}

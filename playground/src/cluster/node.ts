@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createHubServer,
+  hubError,
+  unauthorized,
+  type Backplane,
+  type ConnectionInfo,
+  type Context,
+  type Hub,
+  type HubServer,
+  type Origins,
+} from '@hubline/server';
+import { HUB_PATH, playground, type Attributes, type Person, type PlaygroundReceiver } from '../contract.ts';
+import type { Rooms } from './rooms.ts';
+import { changes, ticks } from './waits.ts';
+
+export interface NodeOptions {
+  readonly nodeId: string;
+  /** All names that the cluster has nodes for, running or not. */
+  readonly nodeIds: readonly string[];
+  readonly backplane: Backplane;
+  readonly rooms: Rooms;
+  readonly origins: Origins;
+  readonly report: (problem: string) => void;
+}
+
+const MAX_NAME = 24;
+const MAX_TEXT = 500;
+const FASTEST_MS = 50;
+const LONGEST_MS = 120_000;
+
+/** One node of the playground: not yet listening. */
+export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report }: NodeOptions): HubServer {
+  const server = createHubServer({ nodeId, app: 'playground', backplane });
+  server.on('error', (stage, error) => report(`${nodeId}, ${stage}: ${String(error)}`));
+  let streams = 0;
+
+  // Named by type: its own methods ask it, and what they give would be inferred from itself.
+  const hub: Hub<PlaygroundReceiver, Attributes> = server.hub(playground, {
+    path: HUB_PATH,
+    origins,
+    attributes: { room: 'plain', companion: 'plain' },
+    authenticate({ url }) {
+      const name = url.searchParams.get('name')?.trim() ?? '';
+      if (name === '' || name.length > MAX_NAME) throw unauthorized(`A name has 1 to ${MAX_NAME} characters.`);
+      return { userId: name, attributes: { room: '', companion: url.searchParams.has('companion') } };
+    },
+    methods: {
+      async enter(ctx, room) {
+        checkText(room, MAX_NAME);
+        const { room: before } = ctx.attributes;
+        if (before) await ctx.groups.remove(before);
+        await ctx.groups.add(room);
+        await hub.attributes.set(ctx.connectionId, 'room', room);
+      },
+
+      async *history(ctx) {
+        yield* rooms.in(roomOf(ctx));
+      },
+
+      async say(ctx, text) {
+        checkText(text, MAX_TEXT);
+        const room = roomOf(ctx);
+        const message = rooms.add({ room, from: ctx.userId ?? '', nodeId, text });
+        ctx.clients.group(room).send.said(message);
+        return message;
+      },
+
+      async *ask(ctx, text, timeoutMs) {
+        checkText(text, MAX_TEXT);
+        checkRange(timeoutMs, 1000, LONGEST_MS);
+        const room = roomOf(ctx);
+        const question = { id: randomUUID(), from: ctx.userId ?? '', text, timeoutMs };
+        const everybody = ctx.clients.group(room);
+        const people: Person[] = [];
+        for await (const { items } of hub.presence.connections({ group: room })) people.push(...items.map(personOf));
+        yield { type: 'asked', people };
+        try {
+          for await (const outcome of everybody.with({ timeoutMs, signal: ctx.signal }).invokeAll.confirm(question)) {
+            const { connectionId, nodeId: answeredBy } = outcome;
+            yield outcome.status === 'fulfilled' ?
+              { type: 'answer', connectionId, nodeId: answeredBy, yes: outcome.value }
+            : { type: 'failure', connectionId, nodeId: answeredBy, code: outcome.code, message: outcome.message };
+          }
+        } finally {
+          everybody.send.withdrawn(question.id);
+        }
+      },
+
+      async *vitals(ctx, everyMs) {
+        checkRange(everyMs, FASTEST_MS, LONGEST_MS);
+        let tick = 0;
+        streams++;
+        try {
+          for await (const lateMs of ticks(everyMs, ctx.signal)) {
+            yield { nodeId, tick: ++tick, at: Date.now(), lateMs, connections: server.health().connections, streams };
+          }
+        } finally {
+          streams--;
+          ctx.clients.caller.send.vitalsEnded({ sent: tick, cancelled: ctx.signal.aborted });
+        }
+      },
+
+      async *people(ctx) {
+        for await (const event of hub.presence.watch({ all: true }, { signal: ctx.signal })) {
+          if (event.type === 'snapshot') yield { type: 'snapshot', people: event.connections.map(personOf) };
+          else if (event.type === 'leave') yield { type: 'leave', person: personOf(event.connection), reason: event.reason };
+          else yield { type: event.type, person: personOf(event.connection) };
+        }
+      },
+
+      async *nodes(ctx) {
+        const comings = (changed: () => void): (() => void) => {
+          const undos = [server.on('nodeJoined', changed), server.on('nodeLost', changed)];
+          return () => undos.forEach((undo) => undo());
+        };
+        for await (const _ of changes(comings, ctx.signal)) {
+          const live = new Map((await server.nodes()).map((node) => [node.nodeId, node]));
+          yield nodeIds.map((id) => {
+            const node = live.get(id);
+            return node ? { nodeId: id, running: true, startedAt: node.startedAt } : { nodeId: id, running: false };
+          });
+        }
+      },
+    },
+  });
+  return server;
+}
+
+const personOf = ({ connectionId, userId = '', attributes, nodeId }: ConnectionInfo<Attributes>): Person => ({
+  connectionId,
+  name: userId,
+  room: attributes.room ?? '',
+  nodeId,
+  companion: attributes.companion ?? false,
+});
+
+function roomOf({ attributes }: Context<PlaygroundReceiver, Attributes>): string {
+  if (!attributes.room) throw hubError('Enter a room first.');
+  return attributes.room;
+}
+
+/** The contract's types do not bind who speaks to us. */
+function checkText(text: unknown, most: number): void {
+  if (typeof text !== 'string' || text.trim() === '' || text.length > most) throw hubError(`A text of 1 to ${most} characters, please.`);
+}
+
+function checkRange(ms: unknown, least: number, most: number): void {
+  if (typeof ms !== 'number' || !(ms >= least && ms <= most)) throw hubError(`Between ${least} and ${most} ms, please.`);
+}

@@ -1,0 +1,102 @@
+import { useState, type FormEvent, type ReactNode } from 'react';
+import type { Session } from '../session.ts';
+import type { Poll, PollRow, View } from '../view.ts';
+import { Badge } from './badge.tsx';
+
+export interface AskProps {
+  readonly view: View;
+  readonly session: Session;
+}
+
+const LIMITS = [5, 15, 60];
+
+/** One question to everybody in the room, and one settled outcome from each. */
+export function Ask({ view: { poll, room, connection }, session }: AskProps): ReactNode {
+  const [text, setText] = useState('');
+  const [seconds, setSeconds] = useState(15);
+  const isOpen = poll?.state === 'open';
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (text.trim()) session.ask(text.trim(), seconds * 1000);
+    setText('');
+  };
+  return (
+    <section className="tool ask" aria-labelledby="ask-title">
+      <header className="heading">
+        <h2 id="ask-title">Ask the room</h2>
+        <p className="readout">{poll ? STATES[poll.state] : 'invokeAll'}</p>
+      </header>
+      <form className="ask-form" onSubmit={submit}>
+        <input
+          aria-label="Question"
+          placeholder={`A yes-or-no question for ${room}`}
+          value={text}
+          maxLength={500}
+          onChange={(event) => setText(event.target.value)}
+        />
+        <div className="row">
+          <div className="segments" role="group" aria-label="Time to answer">
+            {LIMITS.map((limit) => (
+              <button key={limit} type="button" aria-pressed={limit === seconds} onClick={() => setSeconds(limit)}>
+                {limit} s
+              </button>
+            ))}
+          </div>
+          {isOpen ?
+            <button className="button" type="button" onClick={() => session.withdraw()}>
+              Withdraw
+            </button>
+          : <button className="button primary" type="submit" disabled={connection.name !== 'connected'}>
+              Ask
+            </button>
+          }
+        </div>
+      </form>
+      {poll ?
+        <Outcomes poll={poll} />
+      : <p className="empty">
+          Everybody in the room is asked, on whatever node they are. Each answer arrives on its own; who leaves or stays silent has an
+          outcome too.
+        </p>
+      }
+    </section>
+  );
+}
+
+const STATES: Readonly<Record<Poll['state'], string>> = {
+  open: 'asking',
+  done: 'everybody settled',
+  withdrawn: 'withdrawn',
+  lost: 'connection lost',
+};
+
+const KINDS = ['yes', 'no', 'failed', 'pending'] as const;
+
+function Outcomes({ poll }: { readonly poll: Poll }): ReactNode {
+  const count = (kind: PollRow['outcome']): number => poll.rows.filter((row) => row.outcome === kind).length;
+  return (
+    <>
+      <p className="ask-text">{poll.text}</p>
+      <div className="tally" aria-hidden>
+        {KINDS.map((kind) => (
+          <span key={kind} data-outcome={kind} style={{ flexGrow: count(kind) }} />
+        ))}
+      </div>
+      <ul className="outcomes" aria-label="Outcomes" aria-live="polite">
+        {poll.rows.map(({ person, outcome, code }) => (
+          <li key={person.connectionId} data-outcome={outcome}>
+            <Badge nodeId={person.nodeId} />
+            <span className="outcome-name">{person.name}</span>
+            <span className="outcome">
+              {outcome === 'failed' ?
+                code
+              : outcome === 'pending' && poll.state !== 'open' ?
+                'not heard'
+              : outcome}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

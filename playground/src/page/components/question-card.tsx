@@ -1,0 +1,31 @@
+import type { CSSProperties, ReactNode } from 'react';
+import type { Question } from '../../contract.ts';
+import type { Answer } from '../session.ts';
+
+export interface QuestionCardProps {
+  readonly question: Question;
+  readonly onAnswer: (answer: Answer) => void;
+}
+
+/** A question that the server has put to this tab. It waits for the promise that the page returns. */
+export function QuestionCard({ question: { from, text, timeoutMs }, onAnswer }: QuestionCardProps): ReactNode {
+  const time = { '--time': `${timeoutMs}ms` } as CSSProperties;
+  return (
+    <section className="question" aria-label={`Question from ${from}`} style={time}>
+      <p className="label">{from} asks the room</p>
+      <p className="question-text">{text}</p>
+      <div className="row">
+        <button className="button primary" type="button" onClick={() => onAnswer('yes')}>
+          Yes
+        </button>
+        <button className="button" type="button" onClick={() => onAnswer('no')}>
+          No
+        </button>
+        <button className="button quiet" type="button" onClick={() => onAnswer('silence')}>
+          Rather not say
+        </button>
+      </div>
+      <span className="question-time" aria-hidden />
+    </section>
+  );
+}

@@ -1,0 +1,128 @@
+import { useState, type CSSProperties, type ReactNode } from 'react';
+import type { ClusterMap, Person } from '../../contract.ts';
+import { addressOf, suggestName } from '../address.ts';
+import type { Companions } from '../companions.ts';
+import type { View } from '../view.ts';
+import { Badge } from './badge.tsx';
+
+export interface RackProps {
+  readonly view: View;
+  readonly cluster: ClusterMap;
+  readonly companions: Companions;
+  readonly onCompanion: (nodeId: string) => void;
+}
+
+/** The cluster as it is: the backplane, the nodes on it, and who is connected to which. */
+export function Rack({ view, cluster, companions, onCompanion }: RackProps): ReactNode {
+  const { connection, nodes, people, nodeId: ownNode, heard } = view;
+  const isLive = connection.name === 'connected';
+  const running = cluster.nodes.filter(({ nodeId }) => isRunning(nodes, nodeId)).length;
+  return (
+    <section className="rack" aria-labelledby="rack-title" data-live={isLive}>
+      <header className="heading">
+        <h2 id="rack-title">Cluster</h2>
+        <p className="readout">{isLive ? `${running} of ${cluster.nodes.length} nodes, ${people.size} online` : 'as last seen'}</p>
+      </header>
+      <ol className="modules">
+        {cluster.nodes.map(({ nodeId, port }, index) => {
+          const state =
+            !isLive && nodeId === ownNode ? 'unreachable'
+            : isRunning(nodes, nodeId) ? 'serving'
+            : 'stopped';
+          const here = [...people.values()].filter((person) => person.nodeId === nodeId).sort(byName);
+          return (
+            <li key={nodeId} className="module" data-node={nodeId} data-state={state} data-own={nodeId === ownNode} aria-label={nodeId}>
+              {heard && <Pulse key={heard.id} from={cluster.nodes.findIndex((node) => node.nodeId === heard.nodeId)} to={index} />}
+              <div className="module-head">
+                <Badge nodeId={nodeId} />
+                <h3>{nodeId}</h3>
+                <span className="readout">:{port}</span>
+                <span className="module-state">
+                  <span className="led" aria-hidden />
+                  {state}
+                </span>
+              </div>
+              <ul className="pins" aria-label={`Connections of ${nodeId}`}>
+                {here.map((person) => (
+                  <Pin key={person.connectionId} person={person} view={view} companions={companions} />
+                ))}
+                {here.length === 0 && (
+                  <li className="empty">{state === 'stopped' ? 'Out of the cluster.' : 'Nobody is connected here.'}</li>
+                )}
+              </ul>
+              <div className="module-foot">
+                <Power nodeId={nodeId} isOn={state === 'serving'} />
+                <button className="button" type="button" disabled={state !== 'serving'} onClick={() => onCompanion(nodeId)}>
+                  Add companion
+                </button>
+                <a
+                  className="button"
+                  href={addressOf({ name: '', nodeId, room: view.room })}
+                  target="_blank"
+                  rel="noreferrer"
+                  onClick={(event) => (event.currentTarget.href = addressOf({ name: suggestName(), nodeId, room: view.room }))}
+                >
+                  Open tab
+                </a>
+              </div>
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+const isRunning = (nodes: View['nodes'], nodeId: string): boolean => nodes.some((node) => node.nodeId === nodeId && node.running);
+
+const byName = (a: Person, b: Person): number => a.name.localeCompare(b.name);
+
+/** A message on its way along the backplane. */
+function Pulse({ from, to }: { readonly from: number; readonly to: number }): ReactNode {
+  const distance = { '--steps': from - to } as CSSProperties;
+  return <span className="pulse" style={distance} data-origin={from === to} aria-hidden />;
+}
+
+function Pin({
+  person,
+  view: { connection, room },
+  companions,
+}: {
+  readonly person: Person;
+  readonly view: View;
+  readonly companions: Companions;
+}): ReactNode {
+  const { name, connectionId } = person;
+  const isSelf = connection.name === 'connected' && connection.connectionId === connectionId;
+  return (
+    <li className="pin" data-self={isSelf} data-near={person.room === room}>
+      <span className="pin-name">{name}</span>
+      {isSelf && <span className="tag">you</span>}
+      {person.companion && <span className="tag">worker</span>}
+      <span className="pin-room">{person.room}</span>
+      {companions.has(name) && (
+        <button className="pin-remove" type="button" aria-label={`Remove ${name}`} onClick={() => companions.remove(name)}>
+          ×
+        </button>
+      )}
+    </li>
+  );
+}
+
+/** Asks the page's own server, so that it works from a tab whose node is the one that was stopped. */
+function Power({ nodeId, isOn }: { readonly nodeId: string; readonly isOn: boolean }): ReactNode {
+  const [busy, setBusy] = useState(false);
+  const toggle = async (): Promise<void> => {
+    setBusy(true);
+    try {
+      await fetch(`/nodes/${nodeId}/${isOn ? 'stop' : 'start'}`, { method: 'POST' });
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <button className="button power" type="button" disabled={busy} data-on={isOn} onClick={() => void toggle()}>
+      {isOn ? 'Stop' : 'Start'} <span className="unseen">{nodeId}</span>
+    </button>
+  );
+}
