@@ -1,0 +1,1 @@
+export { startConformanceServer, type ConformanceServer, type ConformanceServerOptions } from './server.ts';

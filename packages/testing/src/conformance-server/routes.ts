@@ -1,0 +1,96 @@
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { HubServer } from '@hubline/server';
+import { control } from './control.ts';
+import type { AnyHub } from './hubs.ts';
+import { signToken } from './jwt.ts';
+
+export interface RoutesOptions {
+  readonly server: HubServer;
+  readonly hubs: ReadonlyMap<string, AnyHub>;
+}
+
+interface Reply {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+const TOKEN_LIFE_MS = 5000;
+
+/** Everything over HTTP that is no hub: what the official functional tests ask for beside them (Startup.cs there). */
+export class Routes {
+  readonly #options: RoutesOptions;
+  #redirects = 0;
+
+  constructor(options: RoutesOptions) {
+    this.#options = options;
+  }
+
+  readonly answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const refusal = (error: unknown): Reply => ({ status: 400, body: String(error) }); // no URL, no percent-encoding
+    const { status = 200, headers = {}, body = '' } = await this.#reply(request).catch(refusal);
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...cors(request), ...headers }).end(body);
+  };
+
+  async #reply(request: IncomingMessage): Promise<Reply> {
+    const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
+    const path = url.pathname;
+    const { server, hubs } = this.#options;
+    if (request.method === 'OPTIONS') return { status: 204 };
+    if (path === '/control' && request.method === 'POST') return this.#control(request);
+    if (path === '/generateJwtToken') return { body: signToken('testuser', TOKEN_LIFE_MS) };
+    if (path === '/deployment') return json({ server: 'hubline', nodeId: server.nodeId });
+    if (path.startsWith('/clientresult/')) return { body: await this.#result(decodeURIComponent(path.slice('/clientresult/'.length))) };
+    if (path.startsWith('/redirect')) {
+      const base = url.searchParams.get('baseUrl') ?? url.origin;
+      return json({ url: `${base}/testhub?numRedirects=${++this.#redirects}` });
+    }
+    if (path.startsWith('/echoredirect'))
+      return { status: 307, headers: { location: path.replace('/echoredirect', '/echo') + url.search } };
+    if (path.startsWith('/bad-negotiate')) return { status: 400, body: 'Some response from server' };
+    return { status: 404, body: `There is nothing at ${path}; the hubs are ${[...hubs.keys()].map((name) => `/${name}`).join(', ')}.` };
+  }
+
+  async #control(request: IncomingMessage): Promise<Reply> {
+    const { server, hubs } = this.#options;
+    let command: unknown;
+    try {
+      command = JSON.parse(await text(request));
+    } catch {
+      return { ...json({ error: { code: 'invalid_message', message: 'The body is not JSON.' } }), status: 400 };
+    }
+    return json(await control(command, server, hubs));
+  }
+
+  /** Asks the client, and gives what it said, or the message of the error. */
+  async #result(connection: string): Promise<string> {
+    const answer = await control({ op: 'invoke', args: [{ connection }, 'Result'] }, this.#options.server, this.#options.hubs);
+    return 'value' in answer ? String(answer.value) : answer.error.message;
+  }
+}
+
+/** Negotiations set cookies, as those of the official tests do. */
+export class NegotiationCookies extends ServerResponse {
+  constructor(request: IncomingMessage) {
+    super(request);
+    if (!/\/negotiate(\?|$)/.test(request.url ?? '')) return;
+    const expired = 'expiredCookie=doesntmatter; Expires=Thu, 01 Jan 1970 00:00:00 GMT';
+    this.setHeader('set-cookie', ['testCookie=testValue; Path=/', 'testCookie2=testValue2; Path=/', `${expired}; Path=/`]);
+  }
+}
+
+const json = (value: unknown): Reply => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) });
+
+/** Any page, with its credentials: there is nothing here to steal. */
+function cors({ headers }: IncomingMessage): Record<string, string> {
+  if (headers.origin === undefined) return {};
+  const asked = headers['access-control-request-headers'];
+  return {
+    'access-control-allow-origin': headers.origin,
+    'access-control-allow-credentials': 'true',
+    'access-control-allow-methods': 'GET, POST, DELETE',
+    ...(asked === undefined ? {} : { 'access-control-allow-headers': asked }),
+    vary: 'origin',
+  };
+}

@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createHubServer, type HubServer, type HubServerOptions } from '@hubline/server';
+import { serveHubs } from './hubs.ts';
+import { NegotiationCookies, Routes } from './routes.ts';
+
+export interface ConformanceServerOptions extends Omit<HubServerOptions, 'detailedErrors'> {
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+export interface ConformanceServer extends AsyncDisposable {
+  readonly url: string;
+  readonly nodeId: string;
+  readonly server: HubServer;
+  close(): Promise<void>;
+}
+
+/** Hubs, routes, cookies and errors that the functional tests of SignalR's own clients need; see the README. */
+export async function startConformanceServer({ port, ...options }: ConformanceServerOptions): Promise<ConformanceServer> {
+  const server = createHubServer({ ...options, detailedErrors: true });
+  const hubs = serveHubs(server);
+  const routes = new Routes({ server, hubs });
+  const http = createServer({ ServerResponse: NegotiationCookies }, (request, response) => void routes.answer(request, response));
+  server.attach(http);
+  http.listen(port, '127.0.0.1');
+  await once(http, 'listening'); // rejects with what `error` says: the port is taken, say
+  await server.ready();
+  const close = async (): Promise<void> => {
+    await server.close();
+    http.closeAllConnections();
+    await new Promise((resolve) => http.close(resolve));
+  };
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    nodeId: server.nodeId,
+    server,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

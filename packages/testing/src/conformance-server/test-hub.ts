@@ -1,0 +1,148 @@
+import { hubError, type Context, type Filter, type Methods } from '@hubline/server';
+import { ComplexObject } from './complex-object.ts';
+
+/** Whatever a connection says of itself with `?attr.role=admin`, and whatever `attributes.set` gives it. */
+export type TestAttributes = Readonly<Record<string, string | number | boolean>>;
+
+/** What the functional tests of ASP.NET Core's clients call (TestHub.cs there), under the names used there. */
+export interface TestHub {
+  HelloWorld(): Promise<string>;
+  Echo(message: unknown): Promise<unknown>;
+  CallEcho(message: string): Promise<void>;
+  CallHandlerThatDoesntExist(): Promise<void>;
+  InvokeWithString(message: string): Promise<void>;
+  SendCustomObject(object: unknown): Promise<void>;
+  EchoComplexObject(object: unknown): Promise<unknown>;
+  SendComplexObject(): Promise<unknown>;
+  ThrowException(message: string): Promise<void>;
+  ThrowHubException(message: string): Promise<void>;
+  CallWithUnserializableObject(): Promise<void>;
+  GetUnserializableObject(): Promise<unknown>;
+  Stream(count?: number): AsyncIterable<string | number>;
+  InfiniteStream(): AsyncIterable<string>;
+  EmptyStream(): AsyncIterable<number>;
+  StreamThrowException(message: string): AsyncIterable<string>;
+  StreamException(): AsyncIterable<number>;
+  StreamBroken(): AsyncIterable<number>;
+  StreamingConcat(parts: AsyncIterable<string>): Promise<string>;
+  StreamEcho(items: AsyncIterable<string>): AsyncIterable<string>;
+  StreamEchoInt(items: AsyncIterable<number>): AsyncIterable<number>;
+  StreamIAsyncConsumer(items: AsyncIterable<string>): AsyncIterable<string>;
+  GetCallerConnectionId(): Promise<string>;
+  GetUserIdentifier(): Promise<string | null>;
+  GetNumRedirects(): Promise<number>;
+  GetActiveTransportName(): Promise<string>;
+  GetHttpProtocol(): Promise<string>;
+  GetContentTypeHeader(): Promise<string | null>;
+  GetHeader(name: string): Promise<string | null>;
+  GetHeaderValues(names: readonly string[]): Promise<readonly (string | null)[]>;
+  GetCookie(name: string): Promise<string | null>;
+  GetCookieValue(name: string): Promise<string | null>;
+  Abort(): Promise<void>;
+}
+
+export interface TestReceiver {
+  Message(text: string): void;
+  Echo(message: string): void;
+  CustomObject(object: unknown): void;
+  StreamCanceled(): void;
+  NoClientHandler(): void;
+  Foo(object: unknown): void;
+  Result(): Promise<number>;
+}
+
+type TestContext = Context<TestReceiver, TestAttributes>;
+
+/** How .NET names the error of an operation that makes no sense: clients' tests compare the text. */
+export class InvalidOperationException extends Error {
+  override readonly name = 'InvalidOperationException';
+}
+
+const header = ({ request }: TestContext, name: string): string | null => {
+  const value = request.headers[name.toLowerCase()];
+  return value === undefined ? null : String(value);
+};
+const cookie = ({ request }: TestContext, name: string): string | null => request.cookies[name] ?? null;
+
+export type Disconnect = (filter: Filter<TestAttributes>) => Promise<unknown>;
+
+export const testMethods = (disconnect: Disconnect): Methods<TestHub, TestContext, Record<never, never>> => ({
+  HelloWorld: async () => 'Hello World!',
+  Echo: async (_ctx, message) => message,
+  CallEcho: async ({ clients }, message) => void (await clients.caller.send.Echo(message)),
+  CallHandlerThatDoesntExist: async ({ clients }) => void (await clients.caller.send.NoClientHandler()),
+  InvokeWithString: async ({ clients }, message) => void (await clients.caller.send.Message(message)),
+  SendCustomObject: async ({ clients }, object) => void (await clients.caller.send.CustomObject(object)),
+  EchoComplexObject: async (_ctx, object) => object,
+  SendComplexObject: async () => new ComplexObject(),
+  async ThrowException(_ctx, message) {
+    throw new InvalidOperationException(message);
+  },
+  async ThrowHubException(_ctx, message) {
+    throw hubError(message);
+  },
+  CallWithUnserializableObject: async ({ clients }) => void (await clients.all.send.Foo(unserializable())),
+  GetUnserializableObject: async () => unserializable(),
+
+  async *Stream(ctx, count) {
+    if (count === undefined) return yield* ['a', 'b', 'c'];
+    for (let i = 0; i < count; i++) {
+      yield i;
+      await pause(STREAM_PAUSE_MS, ctx.signal);
+    }
+  },
+  async *InfiniteStream({ signal, clients }) {
+    await aborted(signal);
+    await clients.caller.send.StreamCanceled();
+  },
+  async *EmptyStream() {},
+  StreamThrowException(_ctx, message) {
+    throw new InvalidOperationException(message);
+  },
+  StreamException() {
+    throw new InvalidOperationException('Error occurred while streaming.');
+  },
+  StreamBroken: () => null as unknown as AsyncIterable<number>, // a program without types could give it
+  async StreamingConcat(_ctx, parts) {
+    let text = '';
+    for await (const part of parts) text += part;
+    return text;
+  },
+  StreamEcho: (_ctx, items) => items,
+  StreamEchoInt: (_ctx, items) => items,
+  StreamIAsyncConsumer: (_ctx, items) => items,
+
+  GetCallerConnectionId: async ({ connectionId }) => connectionId,
+  GetUserIdentifier: async ({ userId }) => userId ?? null,
+  GetNumRedirects: async ({ request }) => Number(request.url.searchParams.get('numRedirects') ?? 0),
+  GetActiveTransportName: async ({ transport }) => transport,
+  GetHttpProtocol: async () => 'HTTP/1.1', // node:http speaks no other
+  GetContentTypeHeader: async (ctx) => header(ctx, 'content-type'),
+  GetHeader: async (ctx, name) => header(ctx, name),
+  GetHeaderValues: async (ctx, names) => names.map((name) => header(ctx, name)),
+  GetCookie: async (ctx, name) => cookie(ctx, name),
+  GetCookieValue: async (ctx, name) => cookie(ctx, name),
+  Abort: async ({ connectionId }) => void (await disconnect({ connection: connectionId })),
+});
+
+const STREAM_PAUSE_MS = 20;
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // eslint-disable-next-line no-restricted-syntax -- no test: the stream is slow on purpose
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+    function end(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    }
+  });
+}
+
+const unserializable = (): unknown => ({ Self: () => undefined });
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
