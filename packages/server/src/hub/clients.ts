@@ -51,7 +51,7 @@ function targetOf<R, A>(voice: Voice<A>, selector: Selector, options: InvokeOpti
   const { hub, courier, invocations } = voice;
   const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
     'connection' in selector ?
-      invocations.single(selector.connection, { hub, method, args }, options)
+      invocations.single(selector.connection, { hub, selector, method, args }, options)
     : invocations.one({ hub, selector, method, args }, options);
   const target = {
     send: speaking((method, args) => courier.send(hub, selector, { type: MessageType.Invocation, target: method, arguments: args })),

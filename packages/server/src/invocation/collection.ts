@@ -37,6 +37,8 @@ interface Part {
 /** One call to many clients: every client of every node ends with exactly one outcome, at the deadline at the latest. */
 export class Collection<T> implements Outcomes<T> {
   readonly missingNodes: Promise<readonly string[]>;
+  /** Why a node could not be asked, where it is not lost: `backplane_unavailable`, `unsupported_version` … */
+  failure: HublineError | undefined;
   readonly #options: CollectionOptions;
   readonly #parts = new Map<ProcessId, Part>();
   readonly #outcomes: Outcome<T>[] = [];
@@ -44,6 +46,7 @@ export class Collection<T> implements Outcomes<T> {
   readonly #missing = new Set<string>();
   readonly #done: Promise<void>;
   #settle!: (error?: Error) => void;
+  #isAsked = false;
   #isDone = false;
 
   constructor(options: CollectionOptions) {
@@ -85,6 +88,7 @@ export class Collection<T> implements Outcomes<T> {
       const { value, missing } = await this.#options.processes();
       for (const node of missing) this.#missing.add(node);
       const question = this.#options.question();
+      this.#isAsked = true;
       if (!this.#isDone) for (const process of value) this.#ask(process, question);
       this.#endIfSettled();
       await this.#done;
@@ -100,7 +104,11 @@ export class Collection<T> implements Outcomes<T> {
     const { asks, nodes } = this.#options;
     const giveUp = asks.ask(process, question, {
       reply: (answers, last) => this.#answered(process, answers as ClientAnswers, last),
-      failed: (error) => void this.#partFailed(process, error.code === 'node_lost' ? 'node_lost' : 'node_silent', error.message),
+      failed: (error) => {
+        const isLost = error.code === 'node_lost';
+        if (!isLost) this.failure ??= error;
+        void this.#partFailed(process, isLost ? 'node_lost' : 'node_silent', error.message);
+      },
     });
     this.#parts.set(process, { nodeId: nodes.nameOf(process), giveUp, unsettled: undefined });
   }
@@ -115,6 +123,8 @@ export class Collection<T> implements Outcomes<T> {
   }
 
   async #deadline(): Promise<void> {
+    // The directory has not even said whom to ask.
+    if (!this.#isAsked) for (const { nodeId } of this.#options.nodes.all()) this.#missing.add(nodeId);
     const text = `'${this.#options.method}' was not answered within ${this.#options.timeoutMs} ms.`;
     await Promise.all(
       [...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)),

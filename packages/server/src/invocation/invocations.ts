@@ -1,6 +1,6 @@
 import { HublineError, MessageType, type Codec } from '@hubline/protocol';
 import type { ProcessId } from '../backplane/index.ts';
-import { Outgoing, processOf, type Clock } from '../connection/index.ts';
+import { Outgoing, type Clock } from '../connection/index.ts';
 import { select, writeCopies, type Roster, type Selector } from '../membership/index.ts';
 import type { Census, Nodes } from '../presence/index.ts';
 import type { Asks, Question } from './asks.ts';
@@ -54,11 +54,15 @@ export class Invocations {
     return this.#collect<T>(call, options);
   }
 
-  /** One connection. @throws HublineError `client_error`, `call_timeout`, `connection_gone`, `node_lost`, `node_silent`, `cancelled` … */
-  async single<T>(connectionId: string, call: Omit<ClientCall, 'selector'>, options: InvokeOptions = {}): Promise<T> {
+  /**
+   * One connection, which the selector names at most. @throws HublineError `client_error`, `call_timeout`, `connection_gone`,
+   * `node_lost`, `node_silent`, `backplane_unavailable`, `cancelled` …
+   */
+  async single<T>(connectionId: string, call: ClientCall, options: InvokeOptions = {}): Promise<T> {
     const { timeoutMs = this.#options.timeoutMs } = options;
-    const outcomes = await this.#collect<T>({ ...call, selector: { connection: connectionId } }, { ...options, timeoutMs });
-    const [outcome] = outcomes;
+    const collection = this.#collect<T>(call, { ...options, timeoutMs });
+    const [outcome] = await collection;
+    if (collection.failure) throw collection.failure;
     if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
     if (outcome.status === 'fulfilled') return outcome.value;
     throw errorOf(outcome, call.method, timeoutMs);
@@ -75,6 +79,7 @@ export class Invocations {
       if (outcome.status === 'fulfilled') return outcome.value;
       causes.push(outcome);
     }
+    if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was given up.`, { method: call.method });
     throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
       causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
     });
@@ -88,24 +93,36 @@ export class Invocations {
     call: ClientCall,
     { timeoutMs, attemptMs, signal }: Deadline & { readonly attemptMs: number },
   ): AsyncGenerator<Outcome<T>, void, undefined> {
-    const endsAt = this.#options.clock.now() + timeoutMs;
-    for await (const connectionId of this.#candidates(call)) {
-      const leftMs = endsAt - this.#options.clock.now();
-      if (leftMs <= 0) return;
-      const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
-      yield* await this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
+    const { clock } = this.#options;
+    const endsAt = clock.now() + timeoutMs;
+    let end = (): void => undefined;
+    const over = new Promise<void>((resolve) => (end = () => resolve()));
+    const stopTimer = clock.after(timeoutMs, end);
+    signal?.addEventListener('abort', end);
+    if (signal?.aborted) end();
+    try {
+      for await (const connectionId of this.#candidates(call, over)) {
+        const leftMs = endsAt - clock.now();
+        if (leftMs <= 0) return;
+        const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
+        yield* await this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
+      }
+    } finally {
+      stopTimer();
+      signal?.removeEventListener('abort', end);
     }
   }
 
-  /** Those who are near first. */
-  async *#candidates({ hub, selector }: ClientCall): AsyncGenerator<string, void, undefined> {
+  /** Those who are near first, until it is over: the directory may take longer than the caller waits. */
+  async *#candidates({ hub, selector }: ClientCall, over: Promise<void>): AsyncGenerator<string, void, undefined> {
     const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
     yield* near;
     for (let after: string | undefined, more = true; more;) {
-      const { value } = await this.#options.census.ids(hub, selector, { after, limit: PAGE });
-      for (const id of value) if (!near.has(id)) yield id;
-      after = value.at(-1);
-      more = value.length === PAGE;
+      const answer = await Promise.race([this.#options.census.ids(hub, selector, { after, limit: PAGE }), over]);
+      if (!answer) return;
+      for (const id of answer.value) if (!near.has(id)) yield id;
+      after = answer.value.at(-1);
+      more = answer.value.length === PAGE;
     }
   }
 
@@ -130,11 +147,7 @@ export class Invocations {
     selector,
   }: ClientCall): Promise<{ readonly value: ReadonlySet<ProcessId>; readonly missing: readonly string[] }> {
     const { census, roster, nodes, self } = this.#options;
-    if ('connection' in selector) {
-      const process = processOf(selector.connection);
-      return { value: new Set(nodes.get(process) ? [process] : []), missing: [] };
-    }
-    const { value, missing } = await census.processes(selector);
+    const { value, missing } = await census.processes(selector, (process) => nodes.get(process) !== undefined);
     // What this node has it knows better than the directory.
     const others = [...value].filter((process) => process !== self);
     const isHere = select(selector, roster.of(hub)).size > 0;

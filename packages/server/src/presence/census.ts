@@ -40,12 +40,12 @@ export class Census {
     return { value: value.map(({ connectionId }) => connectionId), missing };
   }
 
-  /** The processes that may have somebody whom the selector names. */
-  async processes(selector: Selector): Promise<Answer<ReadonlySet<ProcessId>>> {
+  /** The processes that may have somebody whom the selector names. A connection's is known by its id; it may be long gone. */
+  async processes(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<ReadonlySet<ProcessId>>> {
     const topics = topicsIn(selector);
     const { value, missing } = topics.length > 0 ? await this.#directory.counts(topics) : { value: new Map<never, never>(), missing: [] };
     const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(value.get(topic)?.keys());
-    return { value: processesOf(selector, having), missing };
+    return { value: processesOf(selector, { having, isLive }), missing };
   }
 
   /** Whom the selector names on one process, also where that process is lost. */
@@ -98,10 +98,15 @@ export const memberOf = (connectionId: string): Member => ({ process: processOf(
 
 const plainTopic = (selector: Selector): Topic | undefined => ('topic' in selector && !selector.except ? selector.topic : undefined);
 
-function processesOf(selector: Selector, having: (topic: Topic) => ReadonlySet<ProcessId>): ReadonlySet<ProcessId> {
-  if ('topic' in selector) return having(selector.topic);
-  if ('connection' in selector) return new Set([processOf(selector.connection)]);
-  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => processesOf(part, having));
+interface Whereabouts {
+  having(topic: Topic): ReadonlySet<ProcessId>;
+  isLive(process: ProcessId): boolean;
+}
+
+function processesOf(selector: Selector, where: Whereabouts): ReadonlySet<ProcessId> {
+  if ('topic' in selector) return where.having(selector.topic);
+  if ('connection' in selector) return new Set([processOf(selector.connection)].filter(where.isLive));
+  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => processesOf(part, where));
   if ('anyOf' in selector) return new Set(parts.flatMap((part) => [...part]));
   return new Set([...parts[0]!].filter((process) => parts.every((part) => part.has(process))));
 }

@@ -1,0 +1,170 @@
+import type { Outcome } from '@hubline/server';
+import { until } from '@hubline/testing';
+import { describe, expect, it } from 'vitest';
+import { CountingClock } from './clocks.ts';
+import { leftovers, NOTHING } from './leftovers.ts';
+import { threeNodes } from './three-nodes.ts';
+
+/** `<connection> <node>: <value or code>`, in order of the connections. */
+const lines = (outcomes: readonly Outcome<string>[]): readonly string[] =>
+  outcomes
+    .map((outcome) => `${outcome.connectionId} ${outcome.nodeId}: ${outcome.status === 'fulfilled' ? outcome.value : outcome.code}`)
+    .sort();
+const never = () => new Promise<string>(() => undefined);
+const fails = (): string => {
+  throw new Error('no!');
+};
+
+describe('invokeAll', () => {
+  it('has exactly one outcome for every client, whatever happens to it', async () => {
+    const clock = new CountingClock();
+    await using nodes = await threeNodes({ clock });
+    const { world, a, b, c } = nodes;
+    const [frozen, lost] = [await world.start('frozen'), await world.start('lost')];
+    const near = await world.client(a, { answer: () => 'near' });
+    const throwing = await world.client(b, { answer: fails });
+    const silent = await world.client(b, { answer: never });
+    const vanishing = await world.client(c, { answer: never });
+    const far = await world.client(c, { answer: async () => 'far' });
+    const onFrozen = await Promise.all([world.client(frozen), world.client(frozen)]);
+    const onLost = await Promise.all([world.client(lost), world.client(lost)]);
+    world.faults.freeze('frozen');
+    world.faults.freeze('lost'); // it dies before it has said whom it asked
+
+    const startedAt = performance.now();
+    const outcomes = a.hub.clients.all.with({ timeoutMs: 1000 }).invokeAll.confirm('?');
+    const soon: Outcome<string>[] = [];
+    const reading = (async () => {
+      for await (const outcome of outcomes) soon.push(outcome);
+    })();
+    await until(() => vanishing.asked.length === 1);
+    vanishing.drop();
+    world.faults.expire('lost');
+    // All that can be known is known before the deadline.
+    const known = [
+      `${near.id} a: near`,
+      `${throwing.id} b: client_error`,
+      `${vanishing.id} c: connection_gone`,
+      `${far.id} c: far`,
+      ...onLost.map(({ id }) => `${id} lost: node_lost`),
+    ].sort();
+    await until(() => soon.length === known.length);
+    expect(lines(soon)).toEqual(known);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+
+    const all = [...known, `${silent.id} b: call_timeout`, ...onFrozen.map(({ id }) => `${id} frozen: node_silent`)].sort();
+    expect(lines(await outcomes)).toEqual(all);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    await reading;
+    expect(lines(soon)).toEqual(all);
+    expect(await outcomes.missingNodes).toEqual([]);
+    await until(() => leftovers().clientCalls === 0 && clock.running === 0);
+    world.faults.thaw('frozen'); // it asks its clients late; nobody waits for them
+    await until(() => onFrozen.every(({ asked }) => asked.length === 1) && leftovers().asks === 0);
+    await until(() => leftovers().clientCalls === 0);
+  });
+
+  it('hands over outcomes one by one, the slow ones last', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const answers = new Map<string, (text: string) => void>();
+    const slow = (name: string) => () => new Promise<string>((resolve) => answers.set(name, resolve));
+    await world.client(a, { answer: slow('third') });
+    await world.client(b, { answer: () => 'first' });
+    await world.client(b, { answer: slow('fourth') });
+    await world.client(c, { answer: slow('second') });
+    const order = ['second', 'third', 'fourth'];
+    const seen: unknown[] = [];
+    for await (const outcome of a.hub.clients.all.invokeAll.confirm('?')) {
+      seen.push(outcome.status === 'fulfilled' && outcome.value);
+      const next = order.shift();
+      if (next === undefined) continue;
+      await until(() => answers.has(next));
+      answers.get(next)?.(next);
+    }
+    expect(seen).toEqual(['first', 'second', 'third', 'fourth']);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('gives up on the others where the loop is left, or the signal aborts', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    await world.client(b, { answer: () => 'fast' });
+    const extensions = { hubline: 1 };
+    const slow = await Promise.all([a, b, c].map((node) => world.client(node, { answer: never, extensions })));
+    for await (const outcome of a.hub.clients.all.invokeAll.confirm('?')) {
+      expect(outcome).toMatchObject({ status: 'fulfilled', value: 'fast' });
+      await until(() => slow.every(({ asked }) => asked.length === 1));
+      break;
+    }
+    await until(() => slow.every(({ cancelled }) => cancelled.length === 1));
+    expect(leftovers()).toEqual(NOTHING);
+
+    const over = new AbortController();
+    const outcomes = a.hub.clients.all.with({ signal: over.signal }).invokeAll.confirm('?');
+    await until(() => slow.every(({ asked }) => asked.length === 2));
+    over.abort();
+    await expect(outcomes).rejects.toMatchObject({ code: 'cancelled' });
+    await until(() => slow.every(({ cancelled }) => cancelled.length === 2));
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('asks exactly those whom its target names', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const answer = () => 'yes';
+    const [ann, bob, cat] = [
+      await world.client(a, { answer, user: 'u', role: 'x' }),
+      await world.client(b, { answer, user: 'u' }),
+      await world.client(c, { answer, role: 'x' }),
+    ];
+    await Promise.all([bob, cat].map((client) => client.call('join', 'g')));
+    const dead = await world.start('dead');
+    const departed = await world.client(dead);
+    await dead.server.close();
+    const { clients } = a.hub;
+    const cases = [
+      [clients.group('nobody'), []],
+      [clients.connection('nobody'), []],
+      [clients.connection(departed.id), []],
+      [clients.user('u'), [ann, bob]],
+      [clients.where({ role: 'x' }), [ann, cat]],
+      [clients.all.except(bob.id), [ann, cat]],
+      [clients.allOf(clients.group('g'), clients.where({ role: 'x' })), [cat]],
+      [clients.anyOf(clients.group('g'), clients.user('u')), [ann, bob, cat]],
+      [clients.anyOf(clients.connection(cat.id), clients.connection(departed.id), clients.connection('nobody')), [cat]],
+    ] as const;
+    for (const [target, expected] of cases) {
+      const outcomes = await target.invokeAll.confirm('?');
+      expect(outcomes.map(({ connectionId }) => connectionId).sort()).toEqual(expected.map(({ id }) => id).sort());
+      expect(outcomes.every(({ status }) => status === 'fulfilled')).toBe(true);
+    }
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('names the nodes that it cannot ask', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const near = await world.client(a, { answer: () => 'near' });
+    await world.client(b, { answer: () => 'far' });
+    world.faults.cut('a');
+    const cut = a.hub.clients.all.invokeAll.confirm('?');
+    expect(lines(await cut)).toEqual([`${near.id} a: near`]);
+    expect(await cut.missingNodes).toEqual(['b', 'c']);
+    world.faults.heal('a');
+    world.faults.freeze('a'); // not even the directory answers
+    const frozen = a.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?');
+    expect(await frozen).toEqual([]);
+    expect([...(await frozen.missingNodes)].sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('refuses what cannot be written, before anybody is asked', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { answer: () => 'far' });
+    await expect(a.hub.clients.all.invokeAll.confirm(1n)).rejects.toMatchObject({ code: 'not_encodable' });
+    expect(lines(await a.hub.clients.all.invokeAll.confirm('?'))).toEqual([`${far.id} b: far`]);
+    expect(far.asked.map(({ question }) => question)).toEqual(['?']);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+});

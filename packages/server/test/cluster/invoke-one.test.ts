@@ -1,0 +1,121 @@
+import { until } from '@hubline/testing';
+import { describe, expect, it } from 'vitest';
+import { leftovers, NOTHING } from './leftovers.ts';
+import { threeNodes } from './three-nodes.ts';
+
+const never = () => new Promise<string>(() => undefined);
+const fails = (): string => {
+  throw new Error('no!');
+};
+const error = (code: string) => expect.objectContaining({ code }) as Error;
+
+describe('invokeOne', () => {
+  it('asks one client at a time, those who are near first, until one gives a result', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const order: string[] = [];
+    let open = 0;
+    let most = 0;
+    const answer = (name: string, gives: boolean) => async () => {
+      order.push(name);
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setImmediate(resolve));
+      open--;
+      return gives ? name : fails();
+    };
+    await world.client(b, { answer: answer('far', true) });
+    await world.client(a, { answer: answer('near', false) });
+    await world.client(a, { answer: answer('near', false) });
+    await world.client(c, { answer: answer('far', true) });
+    expect(await a.hub.clients.all.invokeOne.confirm('?')).toBe('far');
+    expect(order).toEqual(['near', 'near', 'far']);
+    expect(most).toBe(1);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('says of everybody why nobody gave a result', async () => {
+    await using nodes = await threeNodes({ timeouts: { attemptMs: 30 } });
+    const { world, a, b, c } = nodes;
+    const throwing = await world.client(a, { answer: fails });
+    const silent = await world.client(b, { answer: never });
+    const onFrozen = await world.client(c);
+    world.faults.freeze('c');
+    const asked = a.hub.clients.all.invokeOne.confirm('?');
+    await expect(asked).rejects.toMatchObject({ code: 'no_client_responded' });
+    const { details } = (await asked.catch((error: unknown) => error)) as { readonly details: { readonly causes: readonly object[] } };
+    const causes = [
+      { connectionId: throwing.id, code: 'client_error' },
+      { connectionId: silent.id, code: 'call_timeout' },
+      { connectionId: onFrozen.id, code: 'node_silent' },
+    ];
+    expect(details.causes).toHaveLength(3);
+    expect(details.causes).toEqual(expect.arrayContaining(causes.map((cause) => expect.objectContaining(cause) as object)));
+    expect(details.causes[0]).toMatchObject({ connectionId: throwing.id, message: 'Error: no!' });
+    await expect(a.hub.clients.group('nobody').invokeOne.confirm('?')).rejects.toMatchObject({ details: { causes: [] } });
+    await until(() => leftovers().clientCalls === 0);
+  });
+
+  it('stops when its time is over, or the signal aborts', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const clients = await Promise.all([a, b, a, b].map((node) => world.client(node, { answer: never })));
+    const startedAt = performance.now();
+    const hasty = a.hub.clients.all.with({ timeoutMs: 80, attemptMs: 50 }).invokeOne.confirm('?');
+    await expect(hasty).rejects.toEqual(error('no_client_responded'));
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+    const asked = clients.reduce((sum, client) => sum + client.asked.length, 0);
+    expect(asked).toBe(2);
+    const over = new AbortController();
+    const call = a.hub.clients.all.with({ signal: over.signal }).invokeOne.confirm('?');
+    const check = expect(call).rejects.toEqual(error('cancelled'));
+    await until(() => clients.reduce((sum, client) => sum + client.asked.length, 0) === 3);
+    over.abort();
+    await check;
+    await until(() => leftovers().clientCalls === 0);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('does not wait longer for the directory than for clients', async () => {
+    await using nodes = await threeNodes();
+    const { world, a } = nodes;
+    await world.client(a, { answer: fails });
+    world.faults.freeze('a'); // the directory does not answer
+    const call = a.hub.clients.all.with({ timeoutMs: 60 }).invokeOne.confirm('?');
+    await expect(call).rejects.toMatchObject({ code: 'no_client_responded', details: { causes: [{ code: 'client_error' }] } });
+    const over = new AbortController();
+    const cancelled = a.hub.clients.group('nobody').with({ signal: over.signal }).invokeOne.confirm('?');
+    over.abort();
+    await expect(cancelled).rejects.toEqual(error('cancelled'));
+  });
+
+  it('passes over those who leave while they are asked', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const leaver = await world.client(a);
+    const lost = await world.client(b);
+    const far = await world.client(c, { answer: () => 'far' });
+    const target = a.hub.clients.anyOf(...([leaver, lost, far].map(({ id }) => a.hub.clients.connection(id)) as [never, ...never[]]));
+    const call = target.invokeOne.confirm('?');
+    await until(() => leaver.asked.length === 1);
+    leaver.drop();
+    await until(() => lost.asked.length + far.asked.length > 0);
+    if (lost.asked.length > 0) world.faults.expire('b');
+    expect(await call).toBe('far');
+  });
+
+  it('asks everybody at once in a race, takes the first result and gives up on the others', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const slow = await Promise.all([a, b].map((node) => world.client(node, { answer: never, extensions: { hubline: 1 } })));
+    await world.client(b, { answer: fails });
+    const winner = await world.client(c);
+    const call = a.hub.clients.all.with({ race: true }).invokeOne.confirm('?');
+    await until(() => [...slow, winner].every(({ asked }) => asked.length === 1));
+    winner.reply(winner.asked[0]!, { result: 'first' });
+    expect(await call).toBe('first');
+    await until(() => slow.every(({ cancelled }) => cancelled.length === 1));
+    expect(leftovers()).toEqual(NOTHING);
+    const lost = a.hub.clients.all.with({ race: true, timeoutMs: 60 }).invokeOne.confirm('?');
+    await expect(lost).rejects.toMatchObject({ code: 'no_client_responded' });
+  });
+});

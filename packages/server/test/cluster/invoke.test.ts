@@ -1,0 +1,140 @@
+import { until } from '@hubline/testing';
+import { describe, expect, it } from 'vitest';
+import { leftovers, NOTHING } from './leftovers.ts';
+import { threeNodes } from './three-nodes.ts';
+
+const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;
+const never = () => new Promise<string>(() => undefined);
+
+describe('invoke', () => {
+  it('gives the result of one client, wherever it is', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const near = await world.client(a, { answer: (question) => `near ${question}` });
+    const far = await world.client(b, { answer: async (question) => `far ${question}` });
+    const sender = await world.start('sender', { accept: false, bare: true });
+    for (const { hub } of [a, b, c, sender]) {
+      expect(await hub.clients.connection(near.id).invoke.confirm('1')).toBe('near 1');
+      expect(await hub.clients.connection(far.id).invoke.confirm('2')).toBe('far 2');
+    }
+    const many = await Promise.all(Array.from({ length: 50 }, (_, i) => a.hub.clients.connection(far.id).invoke.confirm(i)));
+    expect(many).toEqual(Array.from({ length: 50 }, (_, i) => `far ${i}`));
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('of a connection that does not exist fails at once', async () => {
+    await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
+    const { world, a, b } = nodes;
+    const left = await world.client(b);
+    await left.close();
+    await until(async () => (await a.hub.presence.count()).value === 0);
+    for (const connectionId of ['', 'nobody', left.id]) {
+      await expect(a.hub.clients.connection(connectionId).invoke.confirm('?')).rejects.toEqual(error('connection_gone', { connectionId }));
+    }
+    const near = await world.client(a);
+    const nobody = a.hub.clients.connection(near.id).except(near.id);
+    await expect(nobody.invoke.confirm('?')).rejects.toEqual(error('connection_gone', { connectionId: near.id }));
+    expect(near.asked).toEqual([]);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('passes on what the client threw', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const far = await world.client(b, {
+      answer() {
+        throw new Error('no!');
+      },
+    });
+    await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('client_error', { method: 'confirm' }));
+    await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toThrow('no!');
+    await expect(a.hub.clients.connection(far.id).invoke.confirm(1n)).rejects.toEqual(error('not_encodable'));
+  });
+
+  it('ends with the time allowed', async () => {
+    await using nodes = await threeNodes({ timeouts: { callMs: 60 } });
+    const { world, a, b } = nodes;
+    const far = await world.client(b);
+    const { clients } = a.hub;
+    await expect(clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(
+      error('call_timeout', { method: 'confirm', timeoutMs: 60 }),
+    );
+    const patient = clients.connection(far.id).with({ timeoutMs: 20 });
+    await expect(patient.invoke.confirm('?')).rejects.toEqual(error('call_timeout', { method: 'confirm', timeoutMs: 20 }));
+    await until(() => leftovers().clientCalls === 0);
+    expect(leftovers()).toEqual(NOTHING);
+    // A late answer harms nobody.
+    for (const asked of far.asked) far.reply(asked, { result: 'late' });
+    a.hub.clients.all.send.said('end');
+    await until(() => far.said.length === 1);
+    expect([...a.errors, ...b.errors]).toEqual([]);
+  });
+
+  it('ends at once when the client leaves, or its node is lost', async () => {
+    await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
+    const { world, a, b, c } = nodes;
+    const leaver = await world.client(b);
+    const left = a.hub.clients.connection(leaver.id).invoke.confirm('?');
+    const check = expect(left).rejects.toEqual(error('connection_gone', { connectionId: leaver.id }));
+    await until(() => leaver.asked.length === 1);
+    leaver.drop();
+    await check;
+    const lost = await world.client(c);
+    const call = a.hub.clients.connection(lost.id).invoke.confirm('?');
+    const checkLost = expect(call).rejects.toEqual(error('node_lost', { nodeId: 'c' }));
+    await until(() => lost.asked.length === 1);
+    world.faults.expire('c');
+    await checkLost;
+    await expect(a.hub.clients.connection(lost.id).invoke.confirm('?')).rejects.toEqual(error('connection_gone'));
+    const closing = a.hub.clients.connection((await world.client(b)).id).invoke.confirm('?');
+    const checkClosing = expect(closing).rejects.toMatchObject({ code: expect.stringMatching(/^(node_lost|connection_gone)$/) as string });
+    await b.server.close();
+    await checkClosing;
+  });
+
+  it('tells a silent node from a silent client', async () => {
+    await using nodes = await threeNodes({ timeouts: { callMs: 80 } });
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { answer: () => 'late' });
+    world.faults.freeze('b');
+    await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
+    world.faults.thaw('b');
+    expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('late');
+    await until(() => leftovers().asks === 0);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('says that the backplane is away', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const [near, far] = [await world.client(a, { answer: () => 'near' }), await world.client(b)];
+    world.faults.cut('a');
+    await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('backplane_unavailable'));
+    expect(await a.hub.clients.connection(near.id).invoke.confirm('?')).toBe('near');
+  });
+
+  it('that is given up is cancelled, and the client is told where it understands that', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const knowing = await world.client(b, { answer: never, extensions: { hubline: 1 } });
+    const plain = await world.client(b, { answer: never });
+    for (const client of [knowing, plain]) {
+      const over = new AbortController();
+      const call = a.hub.clients.connection(client.id).with({ signal: over.signal }).invoke.confirm('?');
+      const check = expect(call).rejects.toEqual(error('cancelled', { method: 'confirm' }));
+      await until(() => client.asked.length === 1);
+      over.abort();
+      await check;
+      await expect(a.hub.clients.connection(client.id).with({ signal: over.signal }).invoke.confirm('?')).rejects.toEqual(
+        error('cancelled'),
+      );
+    }
+    await until(() => leftovers().clientCalls === 0);
+    a.hub.clients.all.send.said('end');
+    await until(() => knowing.said.length + plain.said.length === 2);
+    expect(knowing.cancelled).toEqual(knowing.asked.map(({ invocationId }) => invocationId));
+    expect(plain.cancelled).toEqual([]);
+    expect(plain.asked).toHaveLength(1);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+});
