@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 // Workspace packages are resolved to their sources, so that no test needs a build or sees a stale one.
 const conditions = ['hubline-source'];
 
+/** These need nginx and HAProxy, which the fast part does without. */
+const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
+
 export default defineConfig({
   test: {
     // Two workers, however many cores there are: tests that only pass alone or on a fast machine should fail here too.
@@ -11,7 +14,12 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'] },
+        test: { name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'], exclude: [BALANCERS] },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: { name: 'balancers', include: [BALANCERS], testTimeout: 20_000 },
       },
     ],
   },

@@ -25,6 +25,8 @@ const PROGRAMS = {
     apt: isUbuntu ? undefined : 'chromium', // Ubuntu's package is a stub that asks for a snap
     otherwise: 'npx playwright install chromium',
   },
+  nginx: { env: 'HUBLINE_NGINX', apt: 'nginx-light', brew: 'nginx', probe: '-v' },
+  haproxy: { env: 'HUBLINE_HAPROXY', apt: 'haproxy', brew: 'haproxy', probe: '-v' },
 };
 
 /** The browser that Playwright downloaded, if it ever did. Only its package knows which one fits. */

@@ -59,8 +59,11 @@ export interface HubServerOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** How requests of one connection find this node through a balancer. */
   readonly affinity?: AffinityOptions;
-  /** Believe `X-Forwarded-For`, `-Proto` and `-Host`. Default false: anybody can send them. */
-  readonly trustProxy?: boolean;
+  /**
+   * How many proxies of yours stand before this server; true is one. Then `X-Forwarded-For`, `-Proto` and `-Host` are
+   * believed as far as these wrote them. Default false: anybody can send them.
+   */
+  readonly trustProxy?: boolean | number;
   /** Stands before the path of every hub, where a proxy passes it on: `/app`. */
   readonly pathPrefix?: string;
   /** Tells clients the name and message of errors that methods throw. Default false: they may hold secrets. */
@@ -138,7 +141,7 @@ class NodeHubServer implements HubServer {
   readonly #turn = new Turn();
   readonly #pulse: Pulse;
   readonly #affinity: NodeAffinity;
-  readonly #trustProxy: boolean;
+  readonly #proxies: number;
   readonly #pathPrefix: string;
   readonly #upgrader: WebSocketUpgrader;
   readonly #clusters = new Map<Backplane, Cluster>();
@@ -156,7 +159,7 @@ class NodeHubServer implements HubServer {
     this.#self = { nodeId, process: newProcessId(), app, accepts: accept, startedAt: clock.now() };
     this.#settings = settings;
     this.#detailedErrors = options.detailedErrors ?? false;
-    this.#trustProxy = options.trustProxy ?? false;
+    this.#proxies = Number(options.trustProxy ?? false);
     this.#pathPrefix = options.pathPrefix ?? '';
     this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
@@ -302,7 +305,7 @@ class NodeHubServer implements HubServer {
       acceptor,
       upgrader: this.#upgrader,
       origins: door.origins,
-      trustProxy: this.#trustProxy,
+      proxies: this.#proxies,
       pollTimeoutMs: timeouts.pollMs,
       disconnectTimeoutMs: timeouts.disconnectMs,
       sendTimeoutMs: timeouts.sendMs,

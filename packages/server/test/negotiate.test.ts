@@ -61,7 +61,7 @@ it('answers version 1 with a public id, a secret token, its transports and where
       { transport: 'ServerSentEvents', transferFormats: ['Text'] },
       { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
     ],
-    affinity: { node: 'api-1', query: 'node', cookie: 'hubline-node' },
+    affinity: { node: 'api-1', query: 'node', cookie: 'hubline_node' },
   });
   expect(body.connectionToken).not.toBe(body.connectionId);
 });

@@ -1,2 +1,3 @@
+export { startBalancer, type Balancer, type BalancerOptions } from './balancers.ts';
 export { freePort } from './free-port.ts';
 export { until, type UntilOptions } from './until.ts';

@@ -5,7 +5,7 @@ import { queryValue, type ClientRequest } from './request.ts';
 export interface AffinityOptions {
   /** The query parameter with the node's name. Default `node`. */
   readonly query?: string;
-  /** The cookie with the node's name; false for none. Default `hubline-node`. */
+  /** The cookie with the node's name; false for none. Default `hubline_node`. */
   readonly cookie?: string | false;
   /** `Path` of the cookie; default `/`. */
   readonly path?: string;
@@ -19,7 +19,7 @@ export class NodeAffinity {
   readonly #cookie: string | false;
   readonly #scope: string;
 
-  constructor(nodeId: string, { query = 'node', cookie = 'hubline-node', path = '/', domain }: AffinityOptions = {}) {
+  constructor(nodeId: string, { query = 'node', cookie = 'hubline_node', path = '/', domain }: AffinityOptions = {}) {
     this.#nodeId = nodeId;
     this.#query = query;
     this.#cookie = cookie;

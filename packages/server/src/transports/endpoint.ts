@@ -14,7 +14,8 @@ export interface EndpointOptions {
   readonly acceptor: Acceptor;
   readonly upgrader: WebSocketUpgrader;
   readonly origins?: Origins | undefined;
-  readonly trustProxy: boolean;
+  /** How many proxies of ours stand before this server. */
+  readonly proxies: number;
   readonly pollTimeoutMs: number;
   readonly disconnectTimeoutMs: number;
   readonly sendTimeoutMs: number;
@@ -36,7 +37,7 @@ export class Endpoint {
   async request(incoming: IncomingMessage, response: ServerResponse, isNegotiate: boolean): Promise<void> {
     let cors: Headers = {};
     try {
-      const request = clientRequest(incoming, this.#options.trustProxy);
+      const request = clientRequest(incoming, this.#options.proxies);
       if (!allowsOrigin(this.#options.origins, request)) return refuse(response, FORBIDDEN_ORIGIN);
       cors = corsHeaders(request);
       if (incoming.method === 'OPTIONS') response.writeHead(204, cors).end();
@@ -53,7 +54,7 @@ export class Endpoint {
     const { request: incoming, socket } = upgrade;
     socket.on('error', swallowReset); // until ws listens, a reset by the peer would end the process
     try {
-      const request = clientRequest(incoming, this.#options.trustProxy);
+      const request = clientRequest(incoming, this.#options.proxies);
       if (!allowsOrigin(this.#options.origins, request)) return refuseUpgrade(socket, FORBIDDEN_ORIGIN);
       this.#speaks('WebSockets');
       const admission = await this.#options.acceptor.admit(request, queryValue(request.url, 'id'));

@@ -13,9 +13,9 @@ export interface ClientRequest {
 }
 
 /** @throws HublineError `invalid_message` where the request target or the Host header is no URL. */
-export function clientRequest(request: IncomingMessage, trustProxy: boolean): ClientRequest {
+export function clientRequest(request: IncomingMessage, proxies: number): ClientRequest {
   const { headers, socket } = request;
-  const forwarded = (name: string): string | undefined => (trustProxy ? first(headers[name]) : undefined);
+  const forwarded = (name: string): string | undefined => (proxies > 0 ? entry(headers[name], proxies) : undefined);
   const scheme = forwarded('x-forwarded-proto') ?? ('encrypted' in socket ? 'https' : 'http');
   const host = forwarded('x-forwarded-host') ?? headers.host ?? 'localhost';
   const url = urlFrom(`${scheme}://${host}`, request.url ?? '');
@@ -39,13 +39,10 @@ function urlFrom(origin: string, target: string): URL {
   }
 }
 
-/** Each proxy appends what it sees: the first entry is the client's. */
-function first(header: string | string[] | undefined): string | undefined {
-  return (
-    String(header ?? '')
-      .split(',', 1)[0]
-      ?.trim() || undefined
-  );
+/** Each proxy appends what it saw. What stands before the entries of the proxies that are ours, anybody can have sent. */
+function entry(header: string | string[] | undefined, proxies: number): string | undefined {
+  const entries = String(header ?? '').split(',');
+  return (entries.at(-proxies) ?? entries[0])?.trim() || undefined;
 }
 
 /** RFC 6265, 5.4. A value that is no percent-encoding is taken as it is. */

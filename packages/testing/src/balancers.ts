@@ -1,0 +1,100 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+import { until } from './until.ts';
+
+/** A load balancer that really runs, before nodes that really run. */
+export interface Balancer extends AsyncDisposable {
+  readonly url: string;
+  /** What it wrote so far, for when something goes wrong. */
+  readonly log: () => string;
+}
+
+export interface BalancerOptions {
+  /** The program: a path, or a name on the PATH. */
+  readonly program: string;
+  /** The configuration to run, one of `deploy/`. It stands for ports 4000 (itself) and 4001 … (the nodes). */
+  readonly configuration: string;
+  /** The nodes' ports, in the order of the configuration's. */
+  readonly nodes: readonly number[];
+}
+
+const isRoot = process.getuid?.() === 0;
+
+/** How each program is told to stay in the foreground and to keep its files together. */
+const KINDS = {
+  nginx: {
+    adapt: (text: string, folder: string) =>
+      text.replace(
+        'http {',
+        `http {\n    access_log off;\n${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+          .map((name) => `    ${name}_temp_path ${folder}/${name};`)
+          .join('\n')}`,
+      ),
+    args: (file: string, folder: string) => [
+      '-p',
+      folder,
+      '-c',
+      file,
+      '-e',
+      'stderr',
+      '-g',
+      `daemon off; pid ${folder}/pid;${isRoot ? ' user root;' : ''}`,
+    ],
+  },
+  haproxy: {
+    adapt: (text: string) => text,
+    args: (file: string) => ['-db', '-f', file],
+  },
+};
+
+/** Runs a configuration with free ports. Resolves when it answers. */
+export async function startBalancer(kind: keyof typeof KINDS, { program, configuration, nodes }: BalancerOptions): Promise<Balancer> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), `hubline-${kind}-`));
+  const file = join(folder, 'configuration');
+  const ports = [port, ...nodes];
+  const text = (await readFile(configuration, 'utf8')).replace(
+    /127\.0\.0\.1:(400\d)/g,
+    (_, written) => `127.0.0.1:${ports[Number(written) - 4000]}`,
+  );
+  await writeFile(file, KINDS[kind].adapt(text, folder));
+  let log = '';
+  const child = spawn(program, KINDS[kind].args(file, folder), { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.on('data', (chunk) => (log += String(chunk)));
+  child.stderr.on('data', (chunk) => (log += String(chunk)));
+  const balancer: Balancer = {
+    url: `http://127.0.0.1:${port}`,
+    log: () => log,
+    async [Symbol.asyncDispose]() {
+      await stop(child);
+      await rm(folder, { recursive: true });
+    },
+  };
+  try {
+    await until(() => answers(port, child), { timeoutMs: 10_000 });
+  } catch (cause) {
+    await balancer[Symbol.asyncDispose]();
+    throw new Error(`${kind} does not answer. It said:\n${log}`, { cause });
+  }
+  return balancer;
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+function answers(port: number, child: ChildProcess): Promise<boolean> {
+  if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}.`);
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => (socket.destroy(), resolve(true)));
+    socket.on('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,114 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
+import { createHubServer, defineHub, memoryBackplane, type HubServer } from '@hubline/server';
+import { startBalancer, until } from '@hubline/testing';
+import { expect, it } from 'vitest';
+
+interface Where {
+  where(): Promise<string>;
+  echo(text: string): Promise<string>;
+  shout(text: string): Promise<void>;
+}
+interface Heard {
+  heard(text: string): void;
+}
+const where = defineHub<Where, Heard>('where');
+
+const BALANCERS = ['nginx', 'haproxy'] as const;
+const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling'] as const;
+
+/** Three nodes behind a real balancer. */
+async function behind(kind: (typeof BALANCERS)[number]) {
+  const backplane = memoryBackplane();
+  const servers: HubServer[] = [];
+  const ports: number[] = [];
+  for (const nodeId of ['node-1', 'node-2', 'node-3']) {
+    const server = createHubServer({ nodeId, backplane, trustProxy: true, timeouts: { closeMs: 200 } });
+    server.hub(where, {
+      path: '/hubs/where',
+      methods: {
+        where: async () => nodeId,
+        echo: async (_ctx, text) => text,
+        shout: async (ctx, text) => void ctx.clients.all.send.heard(text),
+      },
+    });
+    servers.push(server);
+    ports.push(await server.listen(0, '127.0.0.1'));
+  }
+  const configuration = fileURLToPath(new URL(`../../../../deploy/${kind === 'nginx' ? 'nginx.conf' : 'haproxy.cfg'}`, import.meta.url));
+  const program = JSON.parse(execFileSync(process.execPath, [PROGRAMS, kind], { encoding: 'utf8' })) as string;
+  const balancer = await startBalancer(kind, { program, configuration, nodes: ports });
+  return {
+    url: `${balancer.url}/hubs/where`,
+    servers,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server.close()));
+      await balancer[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const PROGRAMS = fileURLToPath(new URL('../../../../scripts/program-path.mjs', import.meta.url));
+
+/** A client that knows nothing of us: what keeps it at its node is the cookie. */
+const official = (url: string, transport: HttpTransportType) =>
+  new HubConnectionBuilder().withUrl(url, { transport }).configureLogging(LogLevel.None).build();
+
+for (const kind of BALANCERS) {
+  for (const transport of TRANSPORTS) {
+    it(`${kind} keeps the official client at its node over ${transport}`, async () => {
+      await using world = await behind(kind);
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const client = official(world.url, HttpTransportType[transport]);
+          const heard: string[] = [];
+          client.on('heard', (text: string) => void heard.push(text));
+          await client.start();
+          return { client, heard };
+        }),
+      );
+      const nodes = new Set<string>();
+      for (const { client } of clients) {
+        const node = await client.invoke<string>('where');
+        nodes.add(node);
+        for (let i = 0; i < 5; i++) expect(await client.invoke('where')).toBe(node);
+        expect(await client.invoke('echo', 'x'.repeat(20_000))).toHaveLength(20_000);
+      }
+      expect(nodes.size).toBeGreaterThan(1);
+      await clients[0]?.client.invoke('shout', 'hello');
+      for (const { heard } of clients) await until(() => heard.includes('hello'));
+      await Promise.all(clients.map(({ client }) => client.stop()));
+    });
+  }
+
+  it(`${kind} brings a request with a node's name to that node, without a cookie`, async () => {
+    await using world = await behind(kind);
+    for (const node of ['node-1', 'node-2', 'node-3', 'node-2']) {
+      const response = await fetch(`${world.url}/negotiate?negotiateVersion=1&node=${node}`, { method: 'POST' });
+      expect(await response.json()).toMatchObject({ affinity: { node } });
+      expect(response.headers.get('set-cookie')).toContain(`hubline_node=${node}`);
+    }
+  });
+
+  it(`${kind} finds another node when the named one is gone`, async () => {
+    await using world = await behind(kind);
+    await world.servers[1]?.close();
+    const headers = { cookie: 'hubline_node=node-2' };
+    const byCookie = await fetch(`${world.url}/negotiate?negotiateVersion=1`, { method: 'POST', headers });
+    const byQuery = await fetch(`${world.url}/negotiate?negotiateVersion=1&node=node-2`, { method: 'POST' });
+    for (const response of [byCookie, byQuery]) {
+      const { affinity } = (await response.json()) as { affinity: { node: string } };
+      expect(['node-1', 'node-3']).toContain(affinity.node);
+    }
+  });
+
+  it(`${kind} and a request for a connection of a node that is gone: the answer says so`, async () => {
+    await using world = await behind(kind);
+    const negotiated = await fetch(`${world.url}/negotiate?negotiateVersion=1&node=node-2`, { method: 'POST' });
+    const { connectionToken } = (await negotiated.json()) as { connectionToken: string };
+    await world.servers[1]?.close();
+    const poll = await fetch(`${world.url}?id=${connectionToken}&node=node-2`);
+    expect([poll.status, await poll.text(), poll.headers.get('hubline-code')]).toEqual([404, 'No Connection with that ID', 'wrong_node']);
+  });
+}
