@@ -24,7 +24,9 @@ export function Ask({ view: { poll, room, connection }, session }: AskProps): Re
     <section className="tool ask" aria-labelledby="ask-title">
       <header className="heading">
         <h2 id="ask-title">Ask the room</h2>
-        <p className="readout">{poll ? STATES[poll.state] : 'invokeAll'}</p>
+        <p className="readout" data-testid="poll-state">
+          {poll ? STATES[poll.state](poll.rows.filter((row) => row.outcome !== 'pending').length, poll.rows.length) : 'invokeAll'}
+        </p>
       </header>
       <form className="ask-form" onSubmit={submit}>
         <input
@@ -63,12 +65,15 @@ export function Ask({ view: { poll, room, connection }, session }: AskProps): Re
   );
 }
 
-const STATES: Readonly<Record<Poll['state'], string>> = {
-  open: 'asking',
-  done: 'everybody settled',
-  withdrawn: 'withdrawn',
-  lost: 'connection lost',
+const STATES: Readonly<Record<Poll['state'], (settled: number, asked: number) => string>> = {
+  open: (settled, asked) => `${settled} of ${asked} settled`,
+  done: (settled) => `all ${settled} settled`,
+  withdrawn: (settled, asked) => `withdrawn at ${settled} of ${asked}`,
+  lost: () => 'connection lost',
 };
+
+/** They keep their places while outcomes arrive. */
+const byNode = ({ person: a }: PollRow, { person: b }: PollRow): number => a.nodeId.localeCompare(b.nodeId) || a.name.localeCompare(b.name);
 
 const KINDS = ['yes', 'no', 'failed', 'pending'] as const;
 
@@ -83,7 +88,7 @@ function Outcomes({ poll }: { readonly poll: Poll }): ReactNode {
         ))}
       </div>
       <ul className="outcomes" aria-label="Outcomes" aria-live="polite">
-        {poll.rows.map(({ person, outcome, code }) => (
+        {[...poll.rows].sort(byNode).map(({ person, outcome, code }) => (
           <li key={person.connectionId} data-outcome={outcome}>
             <Badge nodeId={person.nodeId} />
             <span className="outcome-name">{person.name}</span>

@@ -1,17 +1,19 @@
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
-import { ROOMS } from '../../contract.ts';
+import { ROOMS, type ClusterMap } from '../../contract.ts';
 import type { Session } from '../session.ts';
 import type { Entry, View } from '../view.ts';
 import { Badge } from './badge.tsx';
+import { OutageCard } from './outage-card.tsx';
 import { QuestionCard } from './question-card.tsx';
 
 export interface ChatProps {
   readonly view: View;
+  readonly cluster: ClusterMap;
   readonly session: Session;
 }
 
-export function Chat({ view, session }: ChatProps): ReactNode {
-  const { room, entries, questions, connection, people } = view;
+export function Chat({ view, cluster, session }: ChatProps): ReactNode {
+  const { room, entries, questions, connection, people, nodeId } = view;
   const rooms = [...new Set([...ROOMS, room])];
   const here = (name: string): number => [...people.values()].filter((person) => person.room === name).length;
   return (
@@ -25,7 +27,10 @@ export function Chat({ view, session }: ChatProps): ReactNode {
         ))}
       </header>
       <Log entries={entries} room={room} />
-      <div className="questions" aria-live="assertive">
+      <div className="notes" aria-live="assertive">
+        {connection.name === 'reconnecting' && (
+          <OutageCard state={connection} nodeId={nodeId} cluster={cluster} onMove={(elsewhere) => void session.moveTo(elsewhere)} />
+        )}
         {questions.map((question) => (
           <QuestionCard key={question.id} question={question} onAnswer={(answer) => session.answer(question.id, answer)} />
         ))}

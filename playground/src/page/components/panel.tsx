@@ -6,7 +6,7 @@ import type { Session } from '../session.ts';
 import { Ask } from './ask.tsx';
 import { Chat } from './chat.tsx';
 import { Line } from './line.tsx';
-import { Rack } from './rack.tsx';
+import { Rack, Strip } from './rack.tsx';
 import { ConnectionLamp } from './connection-lamp.tsx';
 import { StreamPanel } from './stream-panel.tsx';
 import { ThemeToggle } from './theme-toggle.tsx';
@@ -42,8 +42,9 @@ export function Panel({ session, cluster, companions }: PanelProps): ReactNode {
         <ConnectionLamp view={view} />
         <ThemeToggle />
       </header>
+      <Strip view={view} cluster={cluster} />
       <Rack view={view} cluster={cluster} companions={companions} onCompanion={addCompanion} />
-      <Chat view={view} session={session} />
+      <Chat view={view} cluster={cluster} session={session} />
       <div className="tools">
         <Ask view={view} session={session} />
         <StreamPanel view={view} session={session} />

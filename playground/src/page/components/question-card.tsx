@@ -11,9 +11,9 @@ export interface QuestionCardProps {
 export function QuestionCard({ question: { from, text, timeoutMs }, onAnswer }: QuestionCardProps): ReactNode {
   const time = { '--time': `${timeoutMs}ms` } as CSSProperties;
   return (
-    <section className="question" aria-label={`Question from ${from}`} style={time}>
+    <section className="note question" aria-label={`Question from ${from}`} style={time}>
       <p className="label">{from} asks the room</p>
-      <p className="question-text">{text}</p>
+      <p className="note-text">{text}</p>
       <div className="row">
         <button className="button primary" type="button" onClick={() => onAnswer('yes')}>
           Yes
@@ -25,7 +25,7 @@ export function QuestionCard({ question: { from, text, timeoutMs }, onAnswer }: 
           Rather not say
         </button>
       </div>
-      <span className="question-time" aria-hidden />
+      <span className="note-time" aria-hidden />
     </section>
   );
 }

@@ -1,9 +1,10 @@
-import { useState, type CSSProperties, type ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import type { ClusterMap, Person } from '../../contract.ts';
 import { addressOf, suggestName } from '../address.ts';
 import type { Companions } from '../companions.ts';
 import type { View } from '../view.ts';
 import { Badge } from './badge.tsx';
+import { Power } from './power.tsx';
 
 export interface RackProps {
   readonly view: View;
@@ -25,10 +26,7 @@ export function Rack({ view, cluster, companions, onCompanion }: RackProps): Rea
       </header>
       <ol className="modules">
         {cluster.nodes.map(({ nodeId, port }, index) => {
-          const state =
-            !isLive && nodeId === ownNode ? 'unreachable'
-            : isRunning(nodes, nodeId) ? 'serving'
-            : 'stopped';
+          const state = stateOf(view, nodeId);
           const here = [...people.values()].filter((person) => person.nodeId === nodeId).sort(byName);
           return (
             <li key={nodeId} className="module" data-node={nodeId} data-state={state} data-own={nodeId === ownNode} aria-label={nodeId}>
@@ -73,6 +71,28 @@ export function Rack({ view, cluster, companions, onCompanion }: RackProps): Rea
   );
 }
 
+/** The same in one line, for narrow windows. */
+export function Strip({ view, cluster }: Pick<RackProps, 'view' | 'cluster'>): ReactNode {
+  return (
+    <ol className="strip" aria-label="Cluster">
+      {cluster.nodes.map(({ nodeId }) => (
+        <li key={nodeId} data-node={nodeId} data-state={stateOf(view, nodeId)} data-own={nodeId === view.nodeId}>
+          <Badge nodeId={nodeId} />
+          <span className="count">{[...view.people.values()].filter((person) => person.nodeId === nodeId).length}</span>
+          <span className="led" aria-hidden />
+          <span className="unseen">{stateOf(view, nodeId)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** As far as this tab can know: a node that does not answer may be stopped, or only its link may be. */
+function stateOf({ connection, nodeId: own, nodes }: View, nodeId: string): 'serving' | 'stopped' | 'unreachable' {
+  if (connection.name !== 'connected' && nodeId === own) return 'unreachable';
+  return isRunning(nodes, nodeId) ? 'serving' : 'stopped';
+}
+
 const isRunning = (nodes: View['nodes'], nodeId: string): boolean => nodes.some((node) => node.nodeId === nodeId && node.running);
 
 const byName = (a: Person, b: Person): number => a.name.localeCompare(b.name);
@@ -106,23 +126,5 @@ function Pin({
         </button>
       )}
     </li>
-  );
-}
-
-/** Asks the page's own server, so that it works from a tab whose node is the one that was stopped. */
-function Power({ nodeId, isOn }: { readonly nodeId: string; readonly isOn: boolean }): ReactNode {
-  const [busy, setBusy] = useState(false);
-  const toggle = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      await fetch(`/nodes/${nodeId}/${isOn ? 'stop' : 'start'}`, { method: 'POST' });
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <button className="button power" type="button" disabled={busy} data-on={isOn} onClick={() => void toggle()}>
-      {isOn ? 'Stop' : 'Start'} <span className="unseen">{nodeId}</span>
-    </button>
   );
 }

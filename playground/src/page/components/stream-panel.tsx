@@ -86,17 +86,20 @@ function Trace({ samples }: Pick<Stream, 'samples'>): ReactNode {
     ({ lateMs }, i) => `${(from + i * step).toFixed(1)},${(HEIGHT - 2 - (lateMs / top) * (HEIGHT - 6)).toFixed(1)}`,
   );
   return (
-    <svg
-      className="trace"
-      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label="How late the node's timer was"
-    >
-      {[0.25, 0.5, 0.75].map((share) => (
-        <line key={share} x1="0" x2={WIDTH} y1={HEIGHT * share} y2={HEIGHT * share} />
-      ))}
-      <polyline points={points.join(' ')} />
-    </svg>
+    <div className="scope">
+      <span className="readout">{Math.ceil(top)} ms late</span>
+      <svg
+        className="trace"
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label="How late the node's timer was"
+      >
+        {[0.25, 0.5, 0.75].map((share) => (
+          <line key={share} x1="0" x2={WIDTH} y1={HEIGHT * share} y2={HEIGHT * share} />
+        ))}
+        <polyline points={points.join(' ')} />
+      </svg>
+    </div>
   );
 }
