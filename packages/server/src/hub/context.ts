@@ -1,5 +1,5 @@
 import type { Connection, IncomingCall } from '../connection/index.ts';
-import type { CallerClients, Context } from './types.ts';
+import type { CallerClients, Context, Hub } from './types.ts';
 
 /** What all calls of one connection share. */
 export interface Scope<R, A> {
@@ -7,6 +7,7 @@ export interface Scope<R, A> {
   readonly items: Map<unknown, unknown>;
   readonly groups: Context<R, A>['groups'];
   readonly clients: CallerClients<R, A>;
+  readonly hub: Hub<R, A>;
   /** Aborts when the connection ends. */
   readonly over: AbortController;
   /** What `connected` is doing. */
@@ -50,5 +51,8 @@ export class CallContext<R, A> implements Context<R, A> {
   }
   get clients(): CallerClients<R, A> {
     return this.#scope.clients;
+  }
+  get hub(): Hub<R, A> {
+    return this.#scope.hub;
   }
 }

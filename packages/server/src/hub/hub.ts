@@ -1,6 +1,5 @@
 import { isHublineError, type Contract } from '@hubline/protocol';
 import type { CloseReason, Connection, ConnectionHandler, IncomingCall, Identity } from '../connection/index.ts';
-import type { Disconnected } from '../invocation/index.ts';
 import type { Backplane } from '../backplane/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
 import { callerClients, clientsOf } from './clients.ts';
@@ -10,8 +9,8 @@ import { Dispatcher } from './dispatcher.ts';
 import type { DoorOptions } from './doorman.ts';
 import { Filters } from './filter.ts';
 import { Members } from './members.ts';
-import { presenceOf, type Presence } from './presence.ts';
-import type { Accepts, Authorize, Clients, Context, Filter, Methods, Middleware, Schemas } from './types.ts';
+import { presenceOf } from './presence.ts';
+import type { Accepts, Authorize, Context, Hub, Methods, Middleware, Schemas } from './types.ts';
 
 /** What `authenticate` says. `A` is widened away from literals. */
 export type Authenticate<A> =
@@ -42,21 +41,6 @@ export interface HubOptions<H, R, A, S> extends DoorOptions {
   /** When the connection has ended and left all its groups, and `connected` has run to its end. */
   readonly disconnected?: (ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>;
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
-}
-
-/** A hub, for the program that hosts it: usable anywhere in the process. */
-export interface Hub<R, A> {
-  readonly name: string;
-  readonly clients: Clients<R, A>;
-  readonly presence: Presence<A>;
-  /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`. */
-  readonly groups: {
-    add(connectionId: string, group: string): Promise<void>;
-    remove(connectionId: string, group: string): Promise<void>;
-  };
-  readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
-  /** Ends connections. Acknowledged by every node that was asked; those that did not answer are named. */
-  disconnect(target: Filter<A>, reason?: string): Promise<Disconnected>;
 }
 
 export interface HubEnvironment {
@@ -178,6 +162,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
         remove: (name) => members.leaveGroup(connection.id, name),
       },
       clients: callerClients(this.hub.clients, connection.id),
+      hub: this.hub,
       over: new AbortController(),
       opened: Promise.resolve(),
     };

@@ -1,7 +1,18 @@
 export { Cluster, type ClusterEvents } from './cluster.ts';
 export { Doorman, type DoorOptions, type Guest, type Redirect } from './doorman.ts';
-export { HubHost, type AuthenticatedIdentity, type Hub, type HubOptions } from './hub.ts';
-export type { Presence } from './presence.ts';
+export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { beatMs, settingsFrom, type Limits, type Settings, type Timeouts } from './settings.ts';
-export type { CallerClients, Clients, ClientTarget, Context, Filter, Methods, Middleware, Schemas, Target } from './types.ts';
+export type {
+  CallerClients,
+  Clients,
+  ClientTarget,
+  Context,
+  Filter,
+  Hub,
+  Methods,
+  Middleware,
+  Presence,
+  Schemas,
+  Target,
+} from './types.ts';

@@ -1,6 +1,7 @@
 import type { Args, Calling, EventName, Name, Output, PlainArgs, ResultName, Split, StandardSchema, Streams } from '@hubline/protocol';
-import type { Outcomes, InvokeOptions } from '../invocation/index.ts';
+import type { Disconnected, InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
+import type { ConnectionInfo, Count, PageOptions, Pages, PresenceEvent, UserInfo, UserPresenceEvent } from '../presence/index.ts';
 import type { ClientRequest } from '../transports/index.ts';
 
 /** Whom a send, a call or a query is for, as a value. `where` takes indexed attributes only, and all of them must match. */
@@ -70,6 +71,42 @@ export interface Context<R, A> {
     remove(name: string): Promise<void>;
   };
   readonly clients: CallerClients<R, A>;
+  /** The hub itself. A method that used the variable instead would make its type depend on itself. */
+  readonly hub: Hub<R, A>;
+}
+
+/** Who is online, over all nodes. */
+export interface Presence<A> {
+  /** Connections, a page at a time; `select` names the fields wanted besides `connectionId`. */
+  connections<const F extends keyof ConnectionInfo<A> = keyof ConnectionInfo<A>>(
+    filter?: Filter<A>,
+    options?: PageOptions<F>,
+  ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>>;
+  users(options?: PageOptions): Pages<UserInfo>;
+  /** @throws HublineError `backplane_unavailable` where nobody was found and not every node could be asked. */
+  isOnline(userId: string): Promise<boolean>;
+  count(filter?: Filter<A>): Promise<Count>;
+  /** @throws HublineError `connection_gone` */
+  groupsOf(connectionId: string): Promise<readonly string[]>;
+  /** First a snapshot, then every change, until the loop is left or the signal aborts. */
+  watch(filter?: Filter<A>, options?: { readonly signal?: AbortSignal }): AsyncIterable<PresenceEvent<A>>;
+  /** By user: first in, last out. Who comes back within `graceMs` (default 5000) was never away. */
+  watchUsers(filter?: Filter<A>, options?: { readonly graceMs?: number; readonly signal?: AbortSignal }): AsyncIterable<UserPresenceEvent>;
+}
+
+/** A hub, for the program that hosts it: usable anywhere in the process. */
+export interface Hub<R, A> {
+  readonly name: string;
+  readonly clients: Clients<R, A>;
+  readonly presence: Presence<A>;
+  /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`. */
+  readonly groups: {
+    add(connectionId: string, group: string): Promise<void>;
+    remove(connectionId: string, group: string): Promise<void>;
+  };
+  readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
+  /** Ends connections. Acknowledged by every node that was asked; those that did not answer are named. */
+  disconnect(target: Filter<A>, reason?: string): Promise<Disconnected>;
 }
 
 type OutputOf<S> = S extends { readonly '~standard': { readonly types?: { readonly output: infer T } | undefined } } ? T : never;
