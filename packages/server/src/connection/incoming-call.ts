@@ -75,7 +75,7 @@ export class IncomingCall {
 
   grant(credit: number): void {
     this.#credit += credit;
-    this.#granted?.();
+    if (this.#credit > 0) this.#granted?.();
   }
 
   started(): void {

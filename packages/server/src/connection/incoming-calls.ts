@@ -6,9 +6,12 @@ import { Upload } from './upload.ts';
 export interface CallLimits {
   /** Calls of one connection that run at the same time. Default 1: one after the other, in order. */
   readonly maxParallelCalls: number;
-  /** Calls that wait for their turn before the client is no longer read. */
+  /**
+   * Calls that wait for their turn before the client is no longer read. What it had sent by then is taken all the same, up to 64
+   * times as many; more end the connection.
+   */
   readonly maxQueuedCalls: number;
-  /** Calls, streams included, that a client may have open. More end the connection. */
+  /** Calls with streams, downloads and uploads, that a client may have open. More end the connection. */
   readonly maxOpenCalls: number;
   /** Items of an upload that wait for the method before the client is no longer read. */
   readonly uploadCapacity: number;
@@ -22,7 +25,10 @@ export interface IncomingCallsOptions {
   readonly isClosed: () => boolean;
 }
 
-/** An upload whose method waits for an answer of this same client may grow by this factor; then something is wrong. */
+/**
+ * A buffer grows beyond its limit by what was on its way when the reading stopped, and as long as a method waits for an answer
+ * of this same client, since it goes on being read. Beyond this factor something is wrong.
+ */
 const RUNAWAY = 64;
 
 /**
@@ -35,11 +41,15 @@ export class IncomingCalls {
   readonly #run: (call: IncomingCall) => void;
   readonly #isClosed: () => boolean;
   readonly #port: CallPort;
+  /** All that have not ended. */
+  readonly #calls = new Set<IncomingCall>();
+  /** Those of them that somebody waits for, by invocation id. */
   readonly #open = new Map<string, IncomingCall>();
   readonly #uploads = new Map<string, Upload>();
   readonly #holding = new Set<IncomingCall>();
   #queue: IncomingCall[] = [];
   #queueIsFull = false;
+  #streaming = 0;
   #begun = false;
   #starting = false;
 
@@ -66,11 +76,15 @@ export class IncomingCalls {
     const { invocationId: id, streamIds = [] } = message;
     const uploads = streamIds.map((streamId) => this.#openUpload(streamId));
     const call = new IncomingCall(message, uploads, this.#port);
-    if (this.#open.size + this.#queue.length >= this.#limits.maxOpenCalls) throw limitExceeded('maxOpenCalls', this.#limits.maxOpenCalls);
+    const { maxOpenCalls, maxQueuedCalls } = this.#limits;
+    if (isStreaming(call) && this.#streaming >= maxOpenCalls) throw limitExceeded('maxOpenCalls', maxOpenCalls);
+    if (this.#queue.length >= maxQueuedCalls * RUNAWAY) throw limitExceeded('maxQueuedCalls', maxQueuedCalls * RUNAWAY);
     if (id !== undefined) {
       if (this.#open.has(id)) return call.fail({ text: `Invocation ID '${id}' is already in use.`, code: 'invalid_message' });
       this.#open.set(id, call);
     }
+    this.#calls.add(call);
+    if (isStreaming(call)) this.#streaming++;
     this.#queue.push(call);
     this.#next();
     this.#holdWhileFull();
@@ -109,15 +123,21 @@ export class IncomingCalls {
 
   /** The client is gone: what runs is told, what waits is dropped. */
   close(reason: Error): void {
-    for (const call of this.#queue.splice(0)) call.cancel(reason);
+    this.#queue = [];
     for (const upload of this.#uploads.values()) upload.end(reason);
-    for (const call of [...this.#open.values(), ...this.#holding]) call.cancel(reason);
+    for (const call of this.#calls) call.cancel(reason);
+    this.#calls.clear();
     this.#open.clear();
     this.#holding.clear();
     this.#uploads.clear();
   }
 
+  /** @throws HublineError `invalid_message` */
   #openUpload(streamId: string): Upload {
+    if (this.#uploads.has(streamId)) {
+      const text = `Stream ID '${streamId}' is already in use.`;
+      throw new HublineError('invalid_message', text, { why: text }); // nobody could say any more whose items come
+    }
     const upload = new Upload(this.#limits.uploadCapacity, this.#intake);
     this.#uploads.set(streamId, upload);
     return upload;
@@ -142,6 +162,7 @@ export class IncomingCalls {
   }
 
   #ended(call: IncomingCall): void {
+    if (this.#calls.delete(call) && isStreaming(call)) this.#streaming--;
     if (call.id !== undefined && this.#open.get(call.id) === call) this.#open.delete(call.id);
     for (const streamId of call.message.streamIds ?? []) this.#uploads.delete(streamId);
     this.#release(call);
@@ -155,6 +176,8 @@ export class IncomingCalls {
     else this.#intake.release();
   }
 }
+
+const isStreaming = (call: IncomingCall): boolean => call.isStream || call.uploads.length > 0;
 
 function limitExceeded(limit: string, max: number): HublineError<'limit_exceeded'> {
   return new HublineError('limit_exceeded', `The client exceeded ${limit} (${max}).`, { limit, max });

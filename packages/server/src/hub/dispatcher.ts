@@ -3,6 +3,7 @@ import type { IncomingCall } from '../connection/index.ts';
 import {
   badArguments,
   callNeedsCall,
+  cancelledBefore,
   failedInvoking,
   failureOf,
   FAILED_STREAMING,
@@ -70,6 +71,7 @@ export class Dispatcher<C extends Caller> {
     if (stream && !call.isStream) return call.fail(streamNeedsStream(target));
     if (!stream && call.isStream) return call.fail(callNeedsCall(target));
     if (uploads !== call.uploads.length) return call.fail(wrongUploads(target, { sent: call.uploads.length, expected: uploads }));
+    if (call.isOver) return stream ? call.complete() : call.fail(cancelledBefore(target));
     void (stream ? this.#stream(ctx, method, call) : this.#call(ctx, method, call));
   }
 
@@ -120,7 +122,7 @@ export class Dispatcher<C extends Caller> {
     if (this.#options.use.length === 0) return innermost();
     const chain = this.#options.use.reduceRight<() => Promise<unknown>>(
       (next, middleware) => () => middleware(ctx, { method: name, args }, next),
-      () => Promise.resolve(innermost()),
+      async () => innermost(),
     );
     return chain();
   }
@@ -138,10 +140,13 @@ const REFUSED = Symbol('refused');
 /** Sends items as fast as the client takes them. When the call is over, the iterator is told at once. */
 async function pump(items: AsyncIterable<unknown>, call: IncomingCall): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
+  const leave = (): void => {
+    void (async () => iterator.return?.())().catch(() => undefined); // the client has been told all there is to tell
+  };
   const stop = (): void => {
     // The completion does not wait: an iterator that waits for something else may take its time to end.
     call.complete();
-    void Promise.resolve(iterator.return?.()).catch(() => undefined); // nobody is left to be told
+    leave();
   };
   call.signal.addEventListener('abort', stop);
   try {
@@ -154,7 +159,7 @@ async function pump(items: AsyncIterable<unknown>, call: IncomingCall): Promise<
     }
     stop();
   } catch (error) {
-    void Promise.resolve(iterator.return?.()).catch(() => undefined); // the error at hand is the one to tell
+    leave();
     throw error;
   } finally {
     call.signal.removeEventListener('abort', stop);

@@ -32,6 +32,13 @@ export const noStream = (method: string): Failure => ({
   details: { method },
 });
 
+/** It was still waiting for its turn. */
+export const cancelledBefore = (method: string): Failure => ({
+  text: `${failedInvoking(method)} HubException: The caller of '${method}' has cancelled it.`,
+  code: 'cancelled',
+  details: { method },
+});
+
 const wrongKind = (method: string, text: string): Failure => ({ text, code: 'invalid_arguments', details: { method } });
 
 /** Where it failed: before there was a result or while items were sent. */
