@@ -24,6 +24,8 @@ export class Outbox implements Flushable {
   readonly #overflow: (bufferedBytes: number) => void;
   #batch: Batch | undefined;
   #closed = false;
+  /** Whether so much was queued that it was written before the end of the turn. */
+  #early = false;
   /** Whether anything was written since somebody last asked: the keep-alive does. */
   wrote = false;
 
@@ -41,7 +43,9 @@ export class Outbox implements Flushable {
       this.#turn.add(this);
     }
     this.#batch = this.#batch.append(message);
-    if (this.#batch.maxBytes > EARLY_BYTES) this.flush();
+    if (this.#batch.maxBytes <= EARLY_BYTES) return;
+    this.#early = true;
+    this.flush();
   }
 
   flush(): void {
@@ -55,8 +59,13 @@ export class Outbox implements Flushable {
     this.#transport.write(batch);
   }
 
-  /** Undefined where the client keeps up; otherwise settles once it has caught up, or is gone. */
+  /** Undefined where the client keeps up; otherwise settles once it has caught up, or is gone. Ends the turn of who writes much. */
   whenWritable(): Promise<void> | undefined {
+    if (this.#early) {
+      // A generator that never waits and a client that takes everything would leave nobody else a turn.
+      this.#early = false;
+      return new Promise((resolve) => setImmediate(resolve)).then(() => this.whenWritable());
+    }
     if (this.#closed || this.#transport.bufferedBytes <= HIGH_WATER_BYTES) return undefined;
     return new Promise((resolve) => this.#transport.onceDrained(resolve));
   }
