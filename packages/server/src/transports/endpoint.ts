@@ -68,7 +68,9 @@ export class Endpoint {
 
   async #negotiate(request: ClientRequest, response: ServerResponse, cors: Headers): Promise<void> {
     const { body, headers } = await this.#negotiated(request);
-    response.writeHead(200, { ...cors, ...headers, 'content-type': 'application/json', 'cache-control': 'no-store' });
+    // Appended: a cookie that the program has set on the response stays.
+    for (const [name, value] of Object.entries(headers)) response.appendHeader(name, value);
+    response.writeHead(200, { ...cors, 'content-type': 'application/json', 'cache-control': 'no-store' });
     response.end(JSON.stringify(body));
   }
 
