@@ -91,9 +91,12 @@ export const testMethods = (disconnect: Disconnect): Methods<TestHub, TestContex
       await pause(STREAM_PAUSE_MS, ctx.signal);
     }
   },
-  async *InfiniteStream({ signal, clients }) {
-    await aborted(signal);
-    await clients.caller.send.StreamCanceled();
+  InfiniteStream({ signal, clients }) {
+    // Not inside the generator: it does not begin where the caller has cancelled before its first item was asked for.
+    const cancelled = aborted(signal).then(() => clients.caller.send.StreamCanceled());
+    return (async function* (): AsyncGenerator<string> {
+      await cancelled;
+    })();
   },
   async *EmptyStream() {},
   StreamThrowException(_ctx, message) {

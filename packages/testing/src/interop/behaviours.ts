@@ -1,0 +1,35 @@
+import { CALLS } from './calls.ts';
+import { CHOICES, DOORS, LIVES, SILENCE, TEXT_ONLY } from './lives.ts';
+import { PROTOCOLS, TRANSPORTS, type ProtocolName, type TransportName } from './peer.ts';
+import { STREAMS } from './streams.ts';
+import type { World } from './world.ts';
+
+/** Something that every client and every server do together. It throws where they do not. */
+export interface Behaviour {
+  readonly name: string;
+  run(world: World): Promise<void>;
+}
+
+/** One way to talk, and what is to work on it. */
+export interface Combination {
+  readonly transport: TransportName;
+  readonly protocol: ProtocolName;
+  readonly behaviours: readonly Behaviour[];
+}
+
+/** Everything that is tried with every client: what the functional tests of SignalR's own clients try, and more. */
+export const COMBINATIONS: readonly Combination[] = TRANSPORTS.flatMap((transport) =>
+  PROTOCOLS.map((protocol) => ({ transport, protocol, behaviours: behavioursOf(transport, protocol) })),
+);
+
+function behavioursOf(transport: TransportName, protocol: ProtocolName): readonly Behaviour[] {
+  if (transport === 'ServerSentEvents' && protocol === 'messagepack') return [TEXT_ONLY];
+  return [
+    ...CALLS,
+    ...STREAMS,
+    ...LIVES,
+    ...(protocol === 'json' ? DOORS : []),
+    ...(protocol === 'json' && transport !== 'LongPolling' ? [SILENCE] : []),
+    ...(protocol === 'json' && transport === 'WebSockets' ? CHOICES : []),
+  ];
+}

@@ -1,0 +1,159 @@
+import type { Behaviour } from './behaviours.ts';
+import { rejects, same } from './check.ts';
+import { heard } from './world.ts';
+
+const IN_JSON = { ByteArray: 'aGVsbG8=', DateTime: '2002-04-01T10:20:15Z' };
+const IN_MESSAGEPACK = { ByteArray: Uint8Array.of(104, 101, 108, 108, 111), DateTime: new Date('2002-04-01T10:20:15Z') };
+
+/** Calls, results, and what the server sends. */
+export const CALLS: readonly Behaviour[] = [
+  {
+    name: 'invokes a method and gets its result',
+    async run(world) {
+      const connection = await world.started();
+      same(await connection.invoke('Echo', '你好，世界！'), '你好，世界！');
+      same(await connection.invoke('HelloWorld'), 'Hello World!');
+    },
+  },
+  {
+    name: 'finds a method without case',
+    async run(world) {
+      same(await (await world.started()).invoke('eCHO', 'x'), 'x');
+    },
+  },
+  {
+    name: 'sends without waiting for a result',
+    async run(world) {
+      const connection = await world.started();
+      const message = heard(connection, 'Message');
+      await connection.send('InvokeWithString', 'one way');
+      same(await message, 'one way');
+    },
+  },
+  {
+    name: 'gets an object back as it was sent',
+    async run(world) {
+      const connection = await world.started();
+      const object = heard(connection, 'CustomObject');
+      await connection.send('SendCustomObject', { Name: 'test', Value: 42 });
+      same(await object, { Name: 'test', Value: 42 });
+    },
+  },
+  {
+    name: 'sends values of every type',
+    async run(world) {
+      const own = world.protocol === 'json' ? IN_JSON : IN_MESSAGEPACK;
+      const object = { ...own, GUID: '00010203-0405-0607-0706-050403020100', IntArray: [1, 2, 3, 255], String: 'Hello, World!' };
+      same(await (await world.started()).invoke('EchoComplexObject', object), object);
+    },
+  },
+  {
+    name: 'gets values of every type',
+    async run(world) {
+      const own =
+        world.protocol === 'json' ?
+          { ByteArray: 'AQID', DateTime: '2000-01-01T00:00:00Z' }
+        : { ByteArray: Uint8Array.of(1, 2, 3), DateTime: new Date('2000-01-01T00:00:00Z') };
+      const object = { ...own, GUID: '00010203-0405-0607-0706-050403020100', IntArray: [1, 2, 3], String: 'hello world' };
+      same(await (await world.started()).invoke('SendComplexObject'), object);
+    },
+  },
+  {
+    name: 'gets null, false, 0 and empty values as they are',
+    async run(world) {
+      const connection = await world.started();
+      for (const value of [null, false, 0, '', [], {}, -1.5, 2 ** 40]) same(await connection.invoke('Echo', value), value);
+    },
+  },
+  {
+    name: 'gets the results of many calls in flight, each its own',
+    async run(world) {
+      const connection = await world.started();
+      const numbers = Array.from({ length: 100 }, (_none, at) => at);
+      same(await Promise.all(numbers.map((number) => connection.invoke('Echo', number))), numbers);
+    },
+  },
+  {
+    name: 'carries messages that take more than one packet',
+    async run(world) {
+      const connection = await world.started();
+      const text = 'ünïcödé '.repeat(2000);
+      same(await connection.invoke('Echo', text), text);
+    },
+  },
+  {
+    name: 'rejects with the exception that the method threw',
+    async run(world) {
+      const connection = await world.started();
+      const text = "An unexpected error occurred invoking 'ThrowException' on the server. InvalidOperationException: An error occurred.";
+      await rejects(connection.invoke('ThrowException', 'An error occurred.'), text);
+      same(await connection.invoke('Echo', 'still here'), 'still here');
+    },
+  },
+  {
+    name: 'rejects with the message that the method meant for it',
+    async run(world) {
+      const text = "An unexpected error occurred invoking 'ThrowHubException' on the server. HubException: for you";
+      await rejects((await world.started()).invoke('ThrowHubException', 'for you'), text);
+    },
+  },
+  {
+    name: 'rejects calls of a method that is not there',
+    async run(world) {
+      await rejects((await world.started()).invoke('NoSuchMethod'), "Unknown hub method 'NoSuchMethod'");
+    },
+  },
+  {
+    name: 'rejects where the result cannot be written',
+    async run(world) {
+      const connection = await world.started();
+      await rejects(
+        connection.invoke('GetUnserializableObject'),
+        "An unexpected error occurred invoking 'GetUnserializableObject' on the server.",
+      );
+      same(await connection.invoke('Echo', 'still here'), 'still here');
+    },
+  },
+  {
+    name: 'hears what the server sends, without case',
+    async run(world) {
+      const connection = await world.started();
+      const message = heard(connection, 'mESSAGE');
+      await connection.invoke('InvokeWithString', 'hello');
+      same(await message, 'hello');
+    },
+  },
+  {
+    name: 'lives on where the server sends what nobody listens to',
+    async run(world) {
+      const connection = await world.started();
+      await connection.invoke('CallHandlerThatDoesntExist');
+      same(await connection.invoke('Echo', 'still here'), 'still here');
+    },
+  },
+  {
+    name: 'gives a result to the server',
+    async run(world) {
+      const connection = await world.started();
+      connection.on('Result', () => 10);
+      same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}`), '10');
+    },
+  },
+  {
+    name: 'gives an error to the server',
+    async run(world) {
+      const connection = await world.started();
+      connection.on('Result', () => {
+        throw new Error('from callback');
+      });
+      same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}`), 'Error: from callback');
+    },
+  },
+  {
+    name: 'says that it has no result where it has none',
+    async run(world) {
+      const connection = await world.started();
+      same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}`), "Client didn't provide a result.");
+    },
+  },
+];

@@ -1,0 +1,44 @@
+/** What behaviours check with: it runs in browsers too, where there is neither Vitest nor `node:assert`. */
+
+/** @throws Error where the two differ */
+export function same(actual: unknown, expected: unknown): void {
+  if (!isSame(actual, expected)) throw new Error(`Expected ${show(expected)}, got ${show(actual)}.`);
+}
+
+/** @throws Error where the promise resolves, or rejects with another text */
+export async function rejects(promise: Promise<unknown>, text: string): Promise<void> {
+  let error: unknown;
+  try {
+    error = new Error(`It gave ${show(await promise)}.`);
+  } catch (thrown) {
+    error = thrown;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (!message.includes(text)) throw new Error(`Expected an error with "${text}", got "${message}".`, { cause: error });
+}
+
+/** A promise that somebody else settles. */
+export class Signal<T = void> {
+  readonly promise: Promise<T>;
+  give!: (value: T) => void;
+  fail!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.give = resolve;
+      this.fail = reject;
+    });
+    this.promise.catch(() => undefined); // whoever awaits it is told
+  }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  if (a instanceof Date && b instanceof Date) return a.getTime() === b.getTime();
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b);
+  const [left, right] = [Object.entries(a), new Map(Object.entries(b))];
+  const isSameKind = Array.isArray(a) === Array.isArray(b) && ArrayBuffer.isView(a) === ArrayBuffer.isView(b);
+  return isSameKind && left.length === right.size && left.every(([key, value]) => right.has(key) && isSame(value, right.get(key)));
+}
+
+const show = (value: unknown): string => JSON.stringify(value) ?? String(value);

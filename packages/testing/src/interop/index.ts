@@ -1,0 +1,3 @@
+export { COMBINATIONS, type Behaviour, type Combination } from './behaviours.ts';
+export type { ConnectOptions, Observer, Peer, PeerConnection, ProtocolName, TransportName, Upload } from './peer.ts';
+export { World, type WorldOptions } from './world.ts';

@@ -1,0 +1,267 @@
+import type { Behaviour } from './behaviours.ts';
+import { rejects, same, Signal } from './check.ts';
+import { heard, type World } from './world.ts';
+
+/** Beginning and end of connections, with every protocol. */
+export const LIVES: readonly Behaviour[] = [
+  {
+    name: 'uses the transport that it was told to',
+    async run(world) {
+      same(await (await world.started()).invoke('GetActiveTransportName'), world.transport);
+    },
+  },
+  {
+    name: 'stops and starts again, as another connection',
+    async run(world) {
+      const connection = world.connection();
+      const ids = new Set<unknown>();
+      for (let i = 0; i < 2; i++) {
+        await connection.start();
+        ids.add(await connection.invoke('GetCallerConnectionId'));
+        await connection.stop();
+      }
+      same(ids.size, 2);
+    },
+  },
+  {
+    name: 'keeps its receivers when it starts again',
+    async run(world) {
+      const connection = world.connection();
+      const messages: unknown[] = [];
+      connection.on('Message', (text) => messages.push(text));
+      for (let i = 0; i < 2; i++) {
+        await connection.start();
+        await connection.invoke('InvokeWithString', `message ${i}`);
+        await connection.stop();
+      }
+      same(messages, ['message 0', 'message 1']);
+    },
+  },
+  {
+    name: 'knows the id that the server knows',
+    async run(world) {
+      const connection = await world.started();
+      same(await connection.invoke('GetCallerConnectionId'), connection.connectionId);
+    },
+  },
+  {
+    name: 'is told why where the server cannot make the hub',
+    async run(world) {
+      const connection = world.connection('/uncreatable');
+      const closed = new Signal();
+      connection.onClosed((error) => (error ? closed.fail(error) : closed.give()));
+      // The goodbye may come together with the answer to the handshake: then it is the start that fails.
+      await rejects(
+        connection.start().then(() => closed.promise),
+        'Connection closed with an error. InvalidOperationException: Unable to resolve service',
+      );
+    },
+  },
+  {
+    name: 'closes where the server ends the connection, and does not come back',
+    async run(world) {
+      const connection = world.connection('/testhub', { reconnects: true });
+      const closed = new Signal();
+      connection.onClosed(() => closed.give());
+      connection.onReconnecting(() => closed.fail(new Error('It comes back.')));
+      await connection.start();
+      connection.invoke('Abort').catch(() => undefined); // its answer may be lost
+      await closed.promise;
+    },
+  },
+  {
+    name: 'rejects calls that are open when the connection ends',
+    async run(world) {
+      const connection = await world.started();
+      const open = rejects(connection.invoke('StreamingConcat', world.upload()), '');
+      await connection.stop();
+      await open;
+    },
+  },
+];
+
+const agent = async (world: World, headers: Readonly<Record<string, string>>): Promise<unknown> =>
+  (await world.started('/testhub', { headers })).invoke('GetHeader', 'user-agent');
+
+/** What depends on the transport, and not on the protocol. */
+export const DOORS: readonly Behaviour[] = [
+  {
+    name: 'connects with a token',
+    async run(world) {
+      const token = await world.get('/generateJwtToken');
+      const connection = await world.started('/authorizedhub', { accessToken: () => token });
+      same(await connection.invoke('Echo', 'let in'), 'let in');
+    },
+  },
+  {
+    name: 'connects with a token that is still to come',
+    async run(world) {
+      const connection = await world.started('/authorizedhub', { accessToken: () => world.get('/generateJwtToken') });
+      same(await connection.invoke('Echo', 'let in'), 'let in');
+    },
+  },
+  {
+    name: 'is refused without a token',
+    async run(world) {
+      const start = world.connection('/authorizedhub').start();
+      await rejects(start, "Failed to complete negotiation with the server: Error: Unauthorized: Status code '401'");
+    },
+  },
+  {
+    name: 'comes back after a loss, with another id',
+    async run(world) {
+      const connection = world.connection('/testhub', { reconnects: true });
+      const reconnecting = new Signal();
+      const reconnected = new Signal<unknown>();
+      connection.onReconnecting(() => reconnecting.give());
+      connection.onReconnected((id) => reconnected.give(id));
+      await connection.start();
+      const before = connection.connectionId;
+      connection.lose();
+      await reconnecting.promise;
+      same(await reconnected.promise, connection.connectionId);
+      if (connection.connectionId === before) throw new Error('It has the same id.');
+      same(await connection.invoke('GetCallerConnectionId'), connection.connectionId);
+      same(await connection.invoke('Echo', 'again'), 'again');
+    },
+  },
+  {
+    name: 'comes back to another address',
+    async run(world) {
+      const connection = world.connection('/testhub', { reconnects: true });
+      const reconnected = new Signal();
+      connection.onReconnecting(() => connection.moveTo(`${world.url}/testhub?numRedirects=7`));
+      connection.onReconnected(() => reconnected.give());
+      await connection.start();
+      same(await connection.invoke('GetNumRedirects'), 0);
+      connection.lose();
+      await reconnected.promise;
+      same(await connection.invoke('GetNumRedirects'), 7);
+    },
+  },
+  {
+    name: 'says what it is in its headers',
+    async run(world) {
+      const connection = await world.started();
+      const [plain, other] = (await connection.invoke('GetHeaderValues', ['User-Agent', 'X-SignalR-User-Agent'])) as readonly unknown[];
+      const text = String(other ?? plain);
+      if (!/^(Microsoft SignalR|Hubline)\//.test(text)) throw new Error(`Its user agent is "${text}".`);
+    },
+  },
+  {
+    name: 'sends the headers that it is given, instead of its own',
+    async run(world) {
+      same(await agent(world, { 'User-Agent': 'My agent' }), 'My agent');
+      const connection = await world.started('/testhub', { headers: { 'X-Mine': 'mine' } });
+      same(await connection.invoke('GetHeader', 'x-mine'), 'mine');
+    },
+  },
+  {
+    name: 'keeps the cookies of the negotiation, and not those that are over',
+    async run(world) {
+      const connection = await world.started();
+      same(await connection.invoke('GetCookie', 'testCookie'), 'testValue');
+      same(await connection.invoke('GetCookie', 'testCookie2'), 'testValue2');
+      same(await connection.invoke('GetCookie', 'expiredCookie'), null);
+    },
+  },
+  {
+    name: 'follows a redirect of the negotiation, and again when it comes back',
+    async run(world) {
+      const connection = world.connection('/redirect', { reconnects: true });
+      const reconnected = new Signal();
+      connection.onReconnected(() => reconnected.give());
+      await connection.start();
+      same(await connection.invoke('GetNumRedirects'), 1);
+      connection.lose();
+      await reconnected.promise;
+      same(await connection.invoke('GetNumRedirects'), 2);
+    },
+  },
+  {
+    name: 'is told where the negotiation fails',
+    async run(world) {
+      await rejects(world.connection('/bad-negotiate').start(), "Status code '400'");
+      await rejects(world.connection('/nothing').start(), "Status code '404'");
+    },
+  },
+];
+
+/** Where the transport has no signs of life of its own. */
+export const SILENCE: Behaviour = {
+  name: 'ends where the server is silent',
+  async run(world) {
+    const connection = world.connection('/testhub', { serverTimeoutMs: 100 });
+    const closed = new Signal<string>();
+    connection.onClosed((error) => closed.give(error?.message ?? 'no error'));
+    await connection.start();
+    same(await closed.promise, 'Server timeout elapsed without receiving a message from the server.');
+  },
+};
+
+/** What happens once, whatever the transport. */
+export const CHOICES: readonly Behaviour[] = [
+  {
+    name: 'connects without negotiation over WebSockets, and has no id',
+    async run(world) {
+      const connection = await world.started('/testhub', { transports: ['WebSockets'], skipNegotiation: true });
+      same(connection.connectionId, null);
+      same(typeof (await connection.invoke('GetCallerConnectionId')), 'string');
+    },
+  },
+  {
+    name: 'comes back without negotiation',
+    async run(world) {
+      const connection = world.connection('/testhub', { transports: ['WebSockets'], skipNegotiation: true, reconnects: true });
+      const reconnected = new Signal<unknown>();
+      connection.onReconnected((id) => reconnected.give(id));
+      await connection.start();
+      const before = await connection.invoke('GetCallerConnectionId');
+      connection.lose();
+      same(await reconnected.promise, undefined);
+      if ((await connection.invoke('GetCallerConnectionId')) === before) throw new Error('It is the same connection.');
+    },
+  },
+  {
+    name: 'takes the first transport that the server offers',
+    async run(world) {
+      const transports = ['LongPolling', 'ServerSentEvents', 'WebSockets'] as const;
+      same(await (await world.started('/testhub', { transports })).invoke('GetActiveTransportName'), 'WebSockets');
+    },
+  },
+  {
+    name: 'falls back where the server offers no WebSockets',
+    async run(world) {
+      const transports = ['WebSockets', 'ServerSentEvents', 'LongPolling'] as const;
+      same(await (await world.started('/testhub-nowebsockets', { transports })).invoke('GetActiveTransportName'), 'ServerSentEvents');
+    },
+  },
+  {
+    name: 'cannot connect where no transport is common',
+    async run(world) {
+      const start = world.connection('/testhub-nowebsockets', { transports: ['WebSockets'] }).start();
+      await rejects(start, 'any of the available transports');
+    },
+  },
+  {
+    name: 'hears what is sent to its user',
+    async run(world) {
+      const connection = await world.started('/testhub?user=alice&attr.role=admin');
+      const message = heard(connection, 'Message');
+      const command = { hub: 'testhub', op: 'send', args: [{ where: { role: 'admin' } }, 'Message', ['for admins']] };
+      await fetch(`${world.url}/control`, { method: 'POST', body: JSON.stringify(command) });
+      same(await message, 'for admins');
+      same(await connection.invoke('GetUserIdentifier'), 'alice');
+    },
+  },
+];
+
+/** Server-sent events carry text only. */
+export const TEXT_ONLY: Behaviour = {
+  name: 'falls back to long polling: server-sent events carry no bytes',
+  async run(world) {
+    const connection = await world.started('/testhub', { transports: ['ServerSentEvents', 'LongPolling'] });
+    same(await connection.invoke('GetActiveTransportName'), 'LongPolling');
+    same(await connection.invoke('Echo', Uint8Array.of(0, 255)), Uint8Array.of(0, 255));
+  },
+};

@@ -1,0 +1,124 @@
+import type { Behaviour } from './behaviours.ts';
+import { rejects, same, Signal } from './check.ts';
+import { collect, heard } from './world.ts';
+
+/** Streams in both directions. */
+export const STREAMS: readonly Behaviour[] = [
+  {
+    name: 'streams from the server',
+    async run(world) {
+      const connection = await world.started();
+      same(await collect(connection, 'Stream'), ['a', 'b', 'c']);
+      same(await collect(connection, 'EmptyStream'), []);
+    },
+  },
+  {
+    name: 'gets items as they come',
+    async run(world) {
+      same(await collect(await world.started(), 'Stream', 5), [0, 1, 2, 3, 4]);
+    },
+  },
+  {
+    name: 'calls while a stream is open',
+    async run(world) {
+      const connection = await world.started();
+      const items = collect(connection, 'Stream', 5);
+      same(await connection.invoke('Echo', 'between'), 'between');
+      same(await items, [0, 1, 2, 3, 4]);
+    },
+  },
+  {
+    name: 'cancels a stream, and the server is told',
+    async run(world) {
+      const connection = await world.started();
+      const cancelled = heard(connection, 'StreamCanceled');
+      const cancel = connection.stream({ next: () => undefined, complete: () => undefined, error: () => undefined }, 'InfiniteStream');
+      cancel();
+      await cancelled;
+      same(await connection.invoke('Echo', 'still here'), 'still here');
+    },
+  },
+  {
+    name: 'rejects calls of methods that stream',
+    async run(world) {
+      const connection = await world.started();
+      for (const method of ['Stream', 'EmptyStream']) {
+        const text = `The client attempted to invoke the streaming '${method}' method with a non-streaming invocation.`;
+        await rejects(connection.invoke(method), text);
+      }
+    },
+  },
+  {
+    name: 'rejects streams of methods that do not stream',
+    async run(world) {
+      const text = "The client attempted to invoke the non-streaming 'Echo' method with a streaming invocation.";
+      await rejects(collect(await world.started(), 'Echo', 'x'), text);
+    },
+  },
+  {
+    name: 'ends a stream with the exception that the method threw',
+    async run(world) {
+      const connection = await world.started();
+      const text =
+        "An unexpected error occurred invoking 'StreamThrowException' on the server. InvalidOperationException: An error occurred.";
+      await rejects(collect(connection, 'StreamThrowException', 'An error occurred.'), text);
+      const other =
+        "An unexpected error occurred invoking 'StreamException' on the server. InvalidOperationException: Error occurred while streaming.";
+      await rejects(collect(connection, 'StreamException'), other);
+    },
+  },
+  {
+    name: 'ends a stream that is none',
+    async run(world) {
+      const text = "The value returned by the streaming method 'StreamBroken' is not a ChannelReader<> or IAsyncEnumerable<>.";
+      await rejects(collect(await world.started(), 'StreamBroken'), text);
+    },
+  },
+  {
+    name: 'streams to the server',
+    async run(world) {
+      const upload = world.upload();
+      const result = (await world.started()).invoke('StreamingConcat', upload);
+      for (const part of ['Hello ', 'world', '!']) upload.next(part);
+      upload.complete();
+      same(await result, 'Hello world!');
+    },
+  },
+  {
+    name: 'ends a stream to the server with an error',
+    async run(world) {
+      const upload = world.upload();
+      const result = (await world.started()).invoke('StreamingConcat', upload);
+      upload.next('Hello ');
+      upload.error(new Error('Something bad'));
+      await rejects(result, "An unexpected error occurred invoking 'StreamingConcat' on the server. HubException: Something bad");
+    },
+  },
+  {
+    name: 'streams to the server and back',
+    async run(world) {
+      const connection = await world.started();
+      for (const [method, items] of Object.entries({ StreamEcho: ['a', 'b'], StreamEchoInt: [1, 2], StreamIAsyncConsumer: ['x', 'y'] })) {
+        const upload = world.upload();
+        const echoed: unknown[] = [];
+        const over = new Signal();
+        connection.stream({ next: (item) => echoed.push(item), complete: over.give, error: over.fail }, method, upload);
+        for (const item of items) upload.next(item);
+        upload.complete();
+        await over.promise;
+        same(echoed, items);
+      }
+    },
+  },
+  {
+    name: 'streams more than the server holds',
+    async run(world) {
+      const upload = world.upload();
+      const result = (await world.started()).invoke('StreamingConcat', upload);
+      const parts = Array.from({ length: 40 }, (_none, at) => `${at},`);
+      for (const part of parts) upload.next(part);
+      upload.complete();
+      same(await result, parts.join(''));
+    },
+  },
+];

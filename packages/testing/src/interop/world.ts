@@ -1,0 +1,67 @@
+import { Signal } from './check.ts';
+import type { ConnectOptions, Peer, PeerConnection, ProtocolName, TransportName, Upload } from './peer.ts';
+
+export interface WorldOptions {
+  /** Of a conformance server. */
+  readonly url: string;
+  readonly peer: Peer;
+  readonly transport: TransportName;
+  readonly protocol: ProtocolName;
+}
+
+/** What one behaviour is shown in: a client library, a server, and how they talk. Connections made here end with it. */
+export class World implements AsyncDisposable {
+  readonly url: string;
+  readonly transport: TransportName;
+  readonly protocol: ProtocolName;
+  readonly #peer: Peer;
+  readonly #connections: PeerConnection[] = [];
+
+  constructor({ url, peer, transport, protocol }: WorldOptions) {
+    this.url = url;
+    this.transport = transport;
+    this.protocol = protocol;
+    this.#peer = peer;
+  }
+
+  /** A connection that is not started. */
+  connection(path = '/testhub', options: Partial<ConnectOptions> = {}): PeerConnection {
+    const connection = this.#peer.connect(this.url + path, { transports: [this.transport], protocol: this.protocol, ...options });
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  async started(path?: string, options?: Partial<ConnectOptions>): Promise<PeerConnection> {
+    const connection = this.connection(path, options);
+    await connection.start();
+    return connection;
+  }
+
+  upload(): Upload {
+    return this.#peer.upload();
+  }
+
+  /** What a route answers. */
+  async get(path: string): Promise<string> {
+    return (await fetch(this.url + path)).text();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#connections.map((connection) => connection.stop()));
+  }
+}
+
+/** Everything that a stream gives; rejects where it ends with an error. */
+export function collect(connection: PeerConnection, method: string, ...args: readonly unknown[]): Promise<readonly unknown[]> {
+  const items: unknown[] = [];
+  const over = new Signal<readonly unknown[]>();
+  connection.stream({ next: (item) => items.push(item), complete: () => over.give(items), error: over.fail }, method, ...args);
+  return over.promise;
+}
+
+/** What the server sends next under this name. */
+export function heard(connection: PeerConnection, method: string): Promise<unknown> {
+  const signal = new Signal<unknown>();
+  connection.on(method, (...args) => signal.give(args[0]));
+  return signal.promise;
+}
