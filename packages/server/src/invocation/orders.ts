@@ -75,7 +75,8 @@ export class Orders {
     const missingNodes: string[] = [];
     const give = async ({ process, nodeId }: { readonly process: ProcessId; readonly nodeId: string }): Promise<void> => {
       try {
-        disconnected += (await this.#give(process, order)) ?? 0;
+        const ended = await this.#give(process, order);
+        disconnected += ended ?? 0; // after waiting: others add to it meanwhile
       } catch (error) {
         // A lost node has no connections left to end.
         if (!isHublineError(error) || error.code !== 'node_lost') missingNodes.push(nodeId);

@@ -1,0 +1,107 @@
+import { until } from '@hubline/testing';
+import { createHubConnection } from '@hubline/client';
+import { describe, expect, it } from 'vitest';
+import { leftovers, NOTHING } from './leftovers.ts';
+import { room, threeNodes } from './three-nodes.ts';
+
+const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;
+
+describe('groups and attributes from outside', () => {
+  it('are refused where the connection does not exist, or its node does not answer', async () => {
+    await using nodes = await threeNodes({ timeouts: { orderMs: 50 } });
+    const { world, a, b, c } = nodes;
+    const far = await world.client(b, { role: 'guest' });
+    const orders = [
+      (id: string) => a.hub.groups.add(id, 'g'),
+      (id: string) => a.hub.groups.remove(id, 'g'),
+      (id: string) => a.hub.attributes.set(id, 'role', 'admin'),
+    ];
+    for (const order of orders) {
+      for (const connectionId of ['', 'nobody', `${far.id.slice(0, 11)}nobody`]) {
+        await expect(order(connectionId)).rejects.toEqual(error('connection_gone', { connectionId }));
+      }
+    }
+    world.faults.freeze('b');
+    for (const order of orders) await expect(order(far.id)).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
+    const lost = expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(error('node_lost', { nodeId: 'b' }));
+    world.faults.expire('b');
+    await lost;
+    world.faults.thaw('b'); // it does what it was told, late
+    await until(async () => (await c.hub.presence.count({ where: { role: 'admin' } })).value === 1);
+    world.faults.cut('a');
+    for (const order of orders) await expect(order(far.id)).rejects.toEqual(error('backplane_unavailable'));
+    await until(() => leftovers().asks === 0);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('take only attributes that are declared, and values that are some', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { role: 'guest' });
+    const set = a.hub.attributes.set as (id: string, key: string, value: unknown) => Promise<void>;
+    for (const key of ['rloe', 'toString', '__proto__', 'constructor', '']) {
+      await expect(set(far.id, key, 'x')).rejects.toEqual(error('invalid_option', { option: key }));
+    }
+    for (const value of [undefined, null, {}, [], NaN, Infinity]) {
+      await expect(set(far.id, 'role', value)).rejects.toEqual(error('invalid_option', { option: 'role' }));
+    }
+    expect((await a.hub.presence.connections()).items.map(({ attributes }) => attributes)).toEqual([{ role: 'guest' }]);
+  });
+});
+
+describe('disconnect', () => {
+  it('ends those whom its target names, tells them why, and counts them', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const everybody = await Promise.all([a, a, b, c, c].map((node, i) => world.client(node, { user: `u${i % 2}`, role: `r${i}` })));
+    const [first, second, third, fourth, fifth] = everybody;
+    expect(await a.hub.disconnect({ connection: fifth!.id })).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ disconnected: 0, missingNodes: [] });
+    expect(await c.hub.disconnect({ user: 'u1', except: [second!.id] }, 'You know why.')).toEqual({ disconnected: 1, missingNodes: [] });
+    await Promise.all([fourth!.ended, fifth!.ended]);
+    expect(fourth!.goodbye).toMatchObject({
+      allowReconnect: false,
+      code: 'disconnected',
+      error: expect.stringContaining('You know why.') as string,
+    });
+    expect(await b.hub.disconnect({ where: { role: 'r0' } })).toEqual({ disconnected: 1, missingNodes: [] });
+    await first!.ended;
+    expect(await b.hub.disconnect({ all: true })).toEqual({ disconnected: 2, missingNodes: [] });
+    await Promise.all([second!.ended, third!.ended]);
+    await until(async () => (await a.hub.presence.count()).value === 0);
+    expect(() => a.hub.disconnect({ where: {} })).toThrow(error('empty_target'));
+    expect(() => a.hub.disconnect({ where: { note: 'n' } })).toThrow(error('attribute_not_indexed', { attribute: 'note' }));
+  });
+
+  it('names the nodes that did not acknowledge it, and not those that are lost', async () => {
+    await using nodes = await threeNodes({ timeouts: { orderMs: 60 } });
+    const { world, a, b, c } = nodes;
+    const near = await world.client(a);
+    const [onFrozen, onLost] = await Promise.all([world.client(b), world.client(c)]);
+    world.faults.freeze('b');
+    world.faults.freeze('c');
+    const outcome = a.hub.disconnect({ all: true });
+    world.faults.expire('c');
+    expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b'] });
+    expect(await a.hub.disconnect({ connection: onFrozen.id })).toEqual({ disconnected: 0, missingNodes: ['b'] });
+    await near.ended;
+    world.faults.thaw('b');
+    world.faults.thaw('c');
+    await Promise.all([onFrozen.ended, onLost.ended]); // what waited arrives
+    world.faults.cut('a');
+    expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+  });
+
+  it('is final: the client does not come back', async () => {
+    await using nodes = await threeNodes();
+    const { a, b } = nodes;
+    const states: string[] = [];
+    await using connection = createHubConnection(room, `${b.url}?user=u`, { reconnect: { firstMs: 1 } });
+    connection.on('state', ({ name }) => states.push(name));
+    await connection.start();
+    expect((await a.hub.disconnect({ user: 'u' })).disconnected).toBe(1);
+    await until(() => connection.state.name === 'closed');
+    expect(states).not.toContain('reconnecting');
+    await until(async () => !(await a.hub.presence.isOnline('u')));
+  });
+});
