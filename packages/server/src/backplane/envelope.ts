@@ -22,7 +22,7 @@ export const EnvelopeKind = {
   cancel: 4,
   /** To the watchers of a topic: who came, changed and left. */
   presence: 5,
-  /** To a node: your message has a version that I do not know. */
+  /** To a node: your message has a version that I do not know. In every version the first byte is that and the second the kind. */
   refused: 6,
 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];

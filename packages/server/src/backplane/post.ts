@@ -54,7 +54,10 @@ export class Post {
       this.#handlers.get(kind)?.(header, body, from);
     } catch (error) {
       this.#report('deliver', error);
-      if (isHublineError(error) && error.code === 'unsupported_version') this.#refuse(from);
+      if (!isHublineError(error) || error.code !== 'unsupported_version') return;
+      // A refusal is the same in every version; to answer one would go on for ever.
+      if (payload[1] === EnvelopeKind.refused) this.#handlers.get(EnvelopeKind.refused)?.({}, new Uint8Array(), from);
+      else this.#refuse(from);
     }
   }
 

@@ -16,6 +16,8 @@ export interface Tapped extends Backplane {
   channels(nodeId: string): readonly string[];
   /** The topics that a node holds watches on. */
   watches(nodeId: string): readonly string[];
+  /** Changes what a node publishes on its way out. */
+  alter: (nodeId: string, payload: Uint8Array) => Uint8Array;
   /** Says anything to anybody, as a node would. */
   publish(nodeId: string, channel: string, payload: Uint8Array): Promise<void>;
 }
@@ -35,7 +37,7 @@ export function tapped(backplane: Backplane): Tapped {
     return {
       publish(channel, payload) {
         if (isDelivery(payload)) published.push(channel);
-        return bus.publish(channel, payload);
+        return bus.publish(channel, tap.alter(nodeId, payload));
       },
       subscribe(channel, deliver) {
         const { ready, close } = bus.subscribe(channel, (payload, from) => {
@@ -79,9 +81,10 @@ export function tapped(backplane: Backplane): Tapped {
     };
   }
 
-  return {
+  const tap: Tapped = {
     deliveries,
     published,
+    alter: (_nodeId, payload) => payload,
     channels: (nodeId) => [...(channels.get(nodeId) ?? [])].sort(),
     watches: (nodeId) => watches.get(nodeId) ?? [],
     publish: (nodeId, channel, payload) => buses.get(nodeId)?.publish(channel, payload) ?? Promise.reject(new Error(`No node ${nodeId}`)),
@@ -98,4 +101,5 @@ export function tapped(backplane: Backplane): Tapped {
       };
     },
   };
+  return tap;
 }

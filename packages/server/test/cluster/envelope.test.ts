@@ -1,0 +1,113 @@
+import { HublineError } from '@hubline/server';
+import { until } from '@hubline/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeEnvelope, encodeEnvelope, ENVELOPE_VERSION, EnvelopeKind } from '../../src/backplane/envelope.ts';
+import { threeNodes, type Node } from './three-nodes.ts';
+
+const kinds = fc.constantFrom(...Object.values(EnvelopeKind));
+const headers = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue());
+/** As JSON has it: `-0` is `0`. */
+const written = (header: object): unknown => JSON.parse(JSON.stringify(header));
+
+describe('an envelope', () => {
+  it('comes out as it went in', () => {
+    fc.assert(
+      fc.property(kinds, headers, fc.uint8Array(), (kind, header, body) => {
+        const read = decodeEnvelope(encodeEnvelope({ kind, header, body }));
+        expect({ ...read, body: new Uint8Array(read.body) }).toEqual({ kind, header: written(header), body });
+      }),
+    );
+    expect(decodeEnvelope(encodeEnvelope({ kind: EnvelopeKind.ask, header: {} })).body).toHaveLength(0);
+  });
+
+  it('that is damaged is refused with a typed error, whatever it is', () => {
+    const codes = ['invalid_message', 'unsupported_version'];
+    const refused = (payload: Uint8Array): void => {
+      try {
+        decodeEnvelope(payload);
+      } catch (error) {
+        expect(codes).toContain(error instanceof HublineError ? error.code : error);
+      }
+    };
+    fc.assert(fc.property(fc.uint8Array(), refused));
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => refused(Uint8Array.from([ENVELOPE_VERSION, ...bytes]))));
+    fc.assert(
+      fc.property(kinds, headers, fc.nat(), (kind, header, cut) => {
+        const whole = encodeEnvelope({ kind, header });
+        expect(() => decodeEnvelope(whole.subarray(0, cut % whole.length))).toThrow(HublineError);
+      }),
+    );
+  });
+});
+
+describe('a node', () => {
+  const codesAt = ({ errors }: Node) =>
+    errors.map(({ stage, error }) => `${stage}: ${error instanceof HublineError ? error.code : String(error)}`);
+  const channelOf = async ({ server }: Node): Promise<string> =>
+    `node:${(await server.nodes()).find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
+
+  it('reports damaged messages and lives on', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { answer: () => 'yes' });
+    const damaged = [
+      Uint8Array.from([ENVELOPE_VERSION]),
+      Uint8Array.from([ENVELOPE_VERSION, EnvelopeKind.deliver, 255, 255, 255, 255]),
+      ...Object.values(EnvelopeKind).flatMap((kind) =>
+        [{}, [], { id: null, hub: 1, target: null, params: 'x', op: {}, written: 1, topic: [] }].map((header) =>
+          encodeEnvelope({ kind, header, body: Uint8Array.from([1, 2, 3]) }),
+        ),
+      ),
+    ];
+    const channels = [await channelOf(b), 'room:all'];
+    for (const payload of damaged) for (const channel of channels) await world.tap.publish('a', channel, payload);
+    await until(() => codesAt(b).filter((code) => code === 'deliver: invalid_message').length === 4);
+    expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('yes');
+    a.hub.clients.all.send.said('hi');
+    await until(() => far.said.length === 1);
+    expect(codesAt(b).filter((code) => !code.startsWith('deliver: '))).toEqual([]);
+  });
+
+  it('refuses a version that it does not know, and the asker is told', async () => {
+    await using nodes = await threeNodes({ timeouts: { callMs: 60_000, orderMs: 60_000 } });
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { answer: () => 'yes' });
+    let refusals = 0;
+    const speak = (versions: Readonly<Record<string, number>>): void => {
+      world.tap.alter = (nodeId, payload) => {
+        if (payload[1] === EnvelopeKind.refused) refusals++;
+        return Uint8Array.from([versions[nodeId] ?? ENVELOPE_VERSION, ...payload.subarray(1)]);
+      };
+    };
+    const unsupported = expect.objectContaining({ code: 'unsupported_version' }) as Error;
+    // Only one side knows both; then neither knows the other's.
+    for (const versions of [{ a: 9 }, { a: 9, b: 8 }]) {
+      speak(versions);
+      refusals = 0;
+      await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(unsupported);
+      await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(unsupported);
+      expect(await a.hub.clients.all.invokeAll.confirm('?')).toMatchObject([{ connectionId: far.id, code: 'node_silent' }]);
+      expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+      expect(refusals).toBe(5);
+    }
+    speak({});
+    expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('yes');
+    expect(new Set(codesAt(b))).toEqual(new Set(['deliver: unsupported_version']));
+    expect(far.asked).toHaveLength(1);
+  });
+
+  it('says so where it does not know a question, and ignores kinds that it does not know', async () => {
+    await using nodes = await threeNodes({ timeouts: { orderMs: 60 } });
+    const { world, a, b } = nodes;
+    const far = await world.client(b);
+    world.tap.alter = (nodeId, payload) => {
+      const { kind, header } = decodeEnvelope(payload);
+      return nodeId === 'a' && kind === EnvelopeKind.ask ? encodeEnvelope({ kind, header: { ...header, op: 'dance' } }) : payload;
+    };
+    await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'unknown_method' }));
+    world.tap.alter = (_nodeId, payload) => Uint8Array.from([ENVELOPE_VERSION, 77, ...payload.subarray(2)]);
+    await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'node_silent' }));
+    expect(b.errors).toEqual([]);
+  });
+});
