@@ -78,6 +78,7 @@ export class World implements AsyncDisposable {
     server.on('lost', (loss) => losses.push(loss));
     server.on('error', (stage, error) => errors.push({ stage, error }));
     const url = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/room`;
+    await new Promise((resolve) => setImmediate(resolve)); // those that are here hear of it
     const node = { nodeId, server, hub, url, losses, errors };
     this.#nodes.push(node);
     return node;
