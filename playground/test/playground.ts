@@ -1,0 +1,106 @@
+import { test as base, expect, type BrowserContextOptions, type Locator, type Page } from '@playwright/test';
+import { fileURLToPath } from 'node:url';
+import { files, startPlayground, type Playground } from '../src/cluster/index.ts';
+
+export { expect };
+
+const BUILT_PAGE = fileURLToPath(new URL('../dist', import.meta.url));
+
+export const servePage = () => files(BUILT_PAGE);
+
+export interface Enter {
+  readonly node: string;
+  readonly room?: string;
+  readonly look?: BrowserContextOptions;
+}
+
+interface Fixtures {
+  /** Three nodes and the page, on free ports, for one test. */
+  playground: Playground;
+  /** Opens any page of the playground, with a look of its own in a browser of its own. What goes wrong in it fails the test. */
+  open: (path: string, look?: BrowserContextOptions) => Promise<Page>;
+  /** Opens a tab that comes in by its address, and waits until it is in its room. */
+  enter: (name: string, options: Enter) => Promise<Tab>;
+}
+
+export const test = base.extend<Fixtures>({
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this pattern
+  playground: async ({}, use) => {
+    await using playground = await startPlayground({ page: servePage, port: 0 });
+    await use(playground);
+  },
+  open: async ({ browser, playground }, use) => {
+    const wrongs: Error[] = [];
+    const usual = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const contexts = [usual];
+    await use(async (path, look) => {
+      const context = look ? await browser.newContext(look) : usual;
+      if (look) contexts.push(context);
+      const page = await context.newPage();
+      page.on('pageerror', (error) => wrongs.push(error));
+      await page.goto(new URL(path, playground.url).href);
+      return page;
+    });
+    await Promise.all(contexts.map((context) => context.close()));
+    expect(wrongs).toEqual([]);
+  },
+  enter: async ({ open }, use) => {
+    await use(async (name, { node, room = 'lobby', look }) => {
+      const tab = new Tab(await open(`/?${new URLSearchParams({ name, node, room })}`, look), name);
+      await expect(tab.connection).toContainText('connected');
+      await expect(tab.page.locator('.pin[data-self="true"]')).toContainText(room);
+      return tab;
+    });
+  },
+});
+
+/** One tab, in the words of the person in front of it. */
+export class Tab {
+  readonly page: Page;
+  readonly name: string;
+
+  constructor(page: Page, name: string) {
+    this.page = page;
+    this.name = name;
+  }
+
+  get connection(): Locator {
+    return this.page.getByTestId('connection');
+  }
+
+  get log(): Locator {
+    return this.page.getByRole('log');
+  }
+
+  /** Whoever is connected to a node, as this tab sees it. */
+  connectionsOf(nodeId: string): Locator {
+    return this.page.getByRole('list', { name: `Connections of ${nodeId}` });
+  }
+
+  module(nodeId: string): Locator {
+    return this.page.getByRole('listitem', { name: nodeId, exact: true });
+  }
+
+  question(from: string): Locator {
+    return this.page.getByRole('region', { name: `Question from ${from}` });
+  }
+
+  outcomeOf(name: string): Locator {
+    return this.page.getByRole('list', { name: 'Outcomes' }).getByRole('listitem').filter({ hasText: name });
+  }
+
+  async say(text: string): Promise<void> {
+    await this.page.getByLabel('Message', { exact: true }).fill(text);
+    await this.page.getByRole('button', { name: 'Send' }).click();
+  }
+
+  async ask(text: string, seconds: 5 | 15 | 60): Promise<void> {
+    await this.page.getByRole('button', { name: `${seconds} s`, exact: true }).click();
+    await this.page.getByLabel('Question', { exact: true }).fill(text);
+    await this.page.getByRole('button', { name: 'Ask', exact: true }).click();
+  }
+
+  async answer(from: string, answer: 'Yes' | 'No' | 'Rather not say'): Promise<void> {
+    await this.question(from).getByRole('button', { name: answer, exact: true }).click();
+  }
+}

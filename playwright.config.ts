@@ -1,0 +1,18 @@
+import { defineConfig } from '@playwright/test';
+import { chromiumLaunch } from './scripts/programs.mjs';
+
+/** The browser tests. They need what `node playground/build.mjs` builds; `npm run browsers` does both. */
+export default defineConfig({
+  testDir: 'playground/test',
+  fullyParallel: true,
+  workers: 2,
+  retries: 0,
+  forbidOnly: true,
+  timeout: 45_000,
+  expect: { timeout: 15_000 },
+  use: {
+    // Nothing leaves this machine, and nothing needs a graphics card.
+    launchOptions: { ...(await chromiumLaunch()), args: ['--disable-gpu', '--disable-background-networking'] },
+    actionTimeout: 15_000,
+  },
+});
