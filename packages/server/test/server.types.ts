@@ -1,0 +1,316 @@
+/**
+ * What a user of the server sees, and what must not compile. Checked by `tsc`: an expected error that does not come is an
+ * error.
+ */
+import type { Equal, IsAny } from '@hubline/protocol';
+import {
+  createHubServer,
+  defineHub,
+  type ConnectionInfo,
+  type Context,
+  type Hub,
+  type Outcome,
+  type Page,
+  type PresenceEvent,
+  type Sent,
+} from '@hubline/server';
+import * as v from 'valibot';
+import { z } from 'zod';
+
+const expectType = <_T extends true>(): void => {};
+/** `any` is equal to nothing, also deep in what it is hidden in. */
+const exactly = <T>() => ({
+  is: <U>(
+    _value: U,
+    ..._no: Equal<T, U> extends true ?
+      IsAny<U> extends true ?
+        [never]
+      : []
+    : [never]
+  ) => {},
+});
+
+interface Message {
+  readonly text: string;
+  readonly likes: number;
+}
+interface Chat {
+  join(room: string): Promise<readonly string[]>;
+  say(room: string, message: Message): Promise<{ id: string }>;
+  leave(): Promise<void>;
+  history(room: string): AsyncIterable<Message>;
+  import(room: string, lines: AsyncIterable<Message>): Promise<number>;
+  mode(mode: 'fast' | 'slow'): Promise<'fast' | 'slow'>;
+}
+interface Receiver {
+  said(message: Message, loud?: boolean): void;
+  confirm(question: string): Promise<'yes' | 'no'>;
+  ping(): Promise<void>;
+}
+interface Marks {
+  role: 'admin' | 'guest';
+  level: number;
+}
+const chat = defineHub<Chat, Receiver, Marks>('chat', { history: 'stream', import: { uploads: 1 } });
+const server = createHubServer();
+
+const methods = {
+  async join() {
+    return [];
+  },
+  async say() {
+    return { id: '1' };
+  },
+  async leave() {},
+  async *history(): AsyncIterable<Message> {
+    yield { text: '', likes: 0 };
+  },
+  async import() {
+    return 0;
+  },
+  async mode(_ctx: unknown, mode: 'fast' | 'slow') {
+    return mode;
+  },
+};
+
+// What a method sees.
+const hub = server.hub(chat, {
+  path: '/chat',
+  attributes: { role: 'indexed' },
+  authenticate: async ({ token, url, headers, remoteAddress }) => {
+    exactly<string | undefined>().is(token);
+    exactly<URL>().is(url);
+    exactly<string | string[] | undefined>().is(headers['x-name']);
+    exactly<string | undefined>().is(remoteAddress);
+    return { userId: 'alice', attributes: { role: 'admin' } };
+  },
+  connected(ctx) {
+    exactly<Context<Receiver, Marks>>().is(ctx);
+  },
+  disconnected(ctx, reason) {
+    exactly<string | undefined>().is(ctx.userId);
+    exactly<'normal' | 'network' | 'timeout' | 'kicked' | 'shutdown' | 'protocol' | 'slow_consumer' | 'failed'>().is(reason.code);
+  },
+  authorize: {
+    join(ctx, room) {
+      exactly<Context<Receiver, Marks>>().is(ctx);
+      exactly<string>().is(room);
+      return true;
+    },
+    import(_ctx, ...args) {
+      exactly<[room: string]>().is(args);
+      return true;
+    },
+  },
+  use: [
+    async (ctx, call, next) => {
+      exactly<Context<Receiver, Marks>>().is(ctx);
+      exactly<{ readonly method: string; readonly args: readonly unknown[] }>().is(call);
+      exactly<Promise<unknown>>().is(next());
+      return next();
+    },
+  ],
+  methods: {
+    async join(ctx, room) {
+      exactly<Context<Receiver, Marks>>().is(ctx);
+      exactly<string>().is(room);
+      exactly<Readonly<Partial<Marks>>>().is(ctx.attributes);
+      exactly<Map<unknown, unknown>>().is(ctx.items);
+      exactly<AbortSignal>().is(ctx.signal);
+      await ctx.groups.add(room);
+      exactly<Sent>().is(ctx.clients.othersInGroup(room).send.said({ text: '', likes: 1 }));
+      exactly<Promise<'yes' | 'no'>>().is(ctx.clients.caller.invoke.confirm('?'));
+      // @ts-expect-error others are many
+      void ctx.clients.others.invoke;
+      return [room];
+    },
+    async say(_ctx, room, message) {
+      exactly<string>().is(room);
+      exactly<Message>().is(message);
+      return { id: message.text };
+    },
+    async leave() {},
+    async *history(_ctx, room) {
+      exactly<string>().is(room);
+      yield { text: room, likes: 1 };
+    },
+    async import(_ctx, _room, lines) {
+      exactly<AsyncIterable<Message>>().is(lines);
+      return 1;
+    },
+    async mode(_ctx, mode) {
+      exactly<'fast' | 'slow'>().is(mode);
+      return 'fast'; // a literal stays one
+    },
+  },
+});
+exactly<Hub<Receiver, Marks>>().is(hub);
+exactly<Hub<Receiver, Marks>>().is(server.hub(chat));
+
+// Methods are what the contract says, all of them.
+server.hub(chat, { path: '/1', methods });
+// @ts-expect-error one is missing
+server.hub(chat, { path: '/2', methods: { join: methods.join } });
+// @ts-expect-error a result of another type
+server.hub(chat, { path: '/3', methods: { ...methods, join: async () => [1] } });
+// @ts-expect-error a property is missing
+server.hub(chat, { path: '/4', methods: { ...methods, say: async () => ({}) } });
+// @ts-expect-error not a promise
+server.hub(chat, { path: '/5', methods: { ...methods, join: () => [] } });
+// @ts-expect-error no stream
+server.hub(chat, { path: '/6', methods: { ...methods, history: async () => [] } });
+// @ts-expect-error a stream of something else
+server.hub(chat, { path: '/7', methods: { ...methods, history: async function* () { yield 1; } } }); // prettier-ignore
+// @ts-expect-error a parameter of another type
+server.hub(chat, { path: '/8', methods: { ...methods, join: async (_ctx: unknown, _room: number) => [] } });
+// @ts-expect-error another literal
+server.hub(chat, { path: '/9', methods: { ...methods, mode: async () => 'other' as const } });
+
+// Attributes.
+// @ts-expect-error declared without the contract knowing it
+server.hub(chat, { path: '/1', attributes: { rloe: 'indexed' }, methods });
+// @ts-expect-error either indexed or plain
+server.hub(chat, { path: '/1', attributes: { role: 'sorted' }, methods });
+// @ts-expect-error a value that the contract does not allow
+server.hub(chat, { path: '/1', attributes: { role: 'plain' }, authenticate: () => ({ attributes: { role: 'king' } }), methods });
+// @ts-expect-error a value of another type
+server.hub(chat, { path: '/1', authenticate: async () => ({ attributes: { level: '1' } }), methods });
+// @ts-expect-error a user is named by a string
+server.hub(chat, { path: '/1', authenticate: () => ({ userId: 1 }), methods });
+hub.clients.where({ role: 'admin', level: 1 });
+// @ts-expect-error no such attribute
+hub.clients.where({ rloe: 'admin' });
+// @ts-expect-error no such value
+hub.clients.where({ role: 'king' });
+// @ts-expect-error no such attribute, deep in a filter
+void hub.presence.count({ anyOf: [{ all: true }, { where: { rloe: 'admin' } }] });
+// @ts-expect-error no filter
+void hub.presence.count({ everybody: true });
+exactly<Promise<void>>().is(hub.attributes.set('id', 'role', 'guest'));
+// @ts-expect-error no such attribute
+void hub.attributes.set('id', 'rloe', 'guest');
+// @ts-expect-error the value of another attribute
+void hub.attributes.set('id', 'role', 1);
+
+// Targets: `send` has events, `invoke…` has results, `invoke` is for one.
+const { all } = hub.clients;
+expectType<Equal<keyof typeof all.send, 'said'>>();
+expectType<Equal<keyof typeof all.invokeAll, 'confirm' | 'ping'>>();
+expectType<Equal<keyof typeof all.invokeOne, 'confirm' | 'ping'>>();
+exactly<Sent>().is(all.send.said({ text: '', likes: 1 }, true));
+exactly<Promise<void>>().is(all.send.said({ text: '', likes: 1 }).confirmed);
+exactly<Promise<'yes' | 'no'>>().is(all.invokeOne.confirm('?'));
+exactly<Promise<'yes' | 'no'>>().is(hub.clients.connection('id').with({ timeoutMs: 1 }).except('x').invoke.confirm('?'));
+// @ts-expect-error an event has no result
+void all.invokeAll.said;
+// @ts-expect-error a result is not sent for
+void all.send.confirm;
+// @ts-expect-error many are not one
+void all.invoke;
+// @ts-expect-error nor is a user, who may have many connections
+void hub.clients.user('u').invoke;
+// @ts-expect-error what the contract says
+all.send.said('text');
+// @ts-expect-error all of it
+all.send.said({ text: '' });
+// @ts-expect-error no such event
+all.send.siad({ text: '', likes: 1 });
+// @ts-expect-error at least one
+hub.clients.anyOf();
+// @ts-expect-error outside a call nobody calls
+void hub.clients.caller;
+
+export async function outcomes(): Promise<void> {
+  const settled = await all.invokeAll.confirm('?');
+  exactly<readonly Outcome<'yes' | 'no'>[]>().is(settled);
+  for await (const outcome of all.with({ timeoutMs: 1 }).invokeAll.ping()) {
+    exactly<string>().is(outcome.nodeId);
+    if (outcome.status === 'fulfilled') exactly<void>().is(outcome.value);
+    else exactly<'client_error' | 'call_timeout' | 'connection_gone' | 'node_lost' | 'node_silent'>().is(outcome.code);
+  }
+}
+
+export async function presence(): Promise<void> {
+  exactly<Page<ConnectionInfo<Marks>>>().is(await hub.presence.connections());
+  const { items } = await hub.presence.connections({ group: 'g' }, { select: ['attributes', 'sinceMs'] });
+  const [info] = items;
+  if (info) {
+    expectType<Equal<keyof typeof info, 'attributes' | 'sinceMs' | 'connectionId'>>();
+    exactly<Partial<Marks>>().is(info.attributes);
+    exactly<string>().is(info.connectionId);
+  }
+  // @ts-expect-error no such field
+  void hub.presence.connections({ all: true }, { select: ['secret'] });
+  for await (const { users } of [await hub.presence.users()].map(({ items: users }) => ({ users }))) {
+    exactly<string | undefined>().is(users[0]?.userId);
+    exactly<number | undefined>().is(users[0]?.connections);
+  }
+  exactly<boolean>().is(await hub.presence.isOnline('u'));
+  exactly<number>().is((await hub.presence.count()).value);
+  exactly<readonly string[]>().is(await hub.presence.groupsOf('id'));
+  for await (const event of hub.presence.watch()) {
+    exactly<PresenceEvent<Marks>>().is(event);
+    if (event.type === 'snapshot') exactly<readonly ConnectionInfo<Marks>[]>().is(event.connections);
+    else if (event.type === 'leave') exactly<'disconnected' | 'changed' | 'node_lost'>().is(event.reason);
+    // @ts-expect-error only who leaves has a reason
+    else void event.reason;
+  }
+}
+
+// Schemas: what clients send is checked, and the method gets what comes out.
+const message = z.object({ text: z.string(), likes: z.number() });
+server.hub(chat, {
+  path: '/5',
+  args: {
+    join: z.tuple([z.string().transform((text) => text.length)]),
+    say: z.tuple([z.string(), message.extend({ likes: z.number().default(0) })]),
+    import: v.tuple([v.pipe(v.string(), v.toLowerCase())]),
+  },
+  methods: {
+    ...methods,
+    async join(_ctx, room) {
+      exactly<number>().is(room);
+      return [];
+    },
+    async say(_ctx, room, { likes }) {
+      exactly<string>().is(room);
+      exactly<number>().is(likes);
+      return { id: '1' };
+    },
+    async import(_ctx, room, lines) {
+      exactly<string>().is(room);
+      exactly<AsyncIterable<Message>>().is(lines);
+      return 1;
+    },
+    async mode(_ctx, mode) {
+      exactly<'fast' | 'slow'>().is(mode);
+      return mode;
+    },
+  },
+});
+// @ts-expect-error a schema that refuses what the contract allows
+server.hub(chat, { path: '/6', args: { join: z.tuple([z.number()]) }, methods });
+// @ts-expect-error also where it refuses a part
+server.hub(chat, { path: '/7', args: { mode: z.tuple([z.literal('fast')]) }, methods });
+// @ts-expect-error a schema for no method
+server.hub(chat, { path: '/8', args: { siad: z.tuple([z.string()]) }, methods });
+// @ts-expect-error a method that takes what the schema does not give
+server.hub(chat, { path: '/9', args: { join: z.tuple([z.string().transform(Number)]) }, methods: { ...methods, join: async (_ctx: unknown, _room: string) => [] } }); // prettier-ignore
+
+// Without a receiver nothing can be said.
+interface Plain {
+  ping(): Promise<void>;
+}
+const plain = server.hub(defineHub<Plain>('plain'), { path: '/plain', methods: { async ping() {} } });
+// @ts-expect-error no events
+void plain.clients.all.send.said;
+
+// The own hub can be used in a method whose result is written down.
+const own = server.hub(defineHub<{ count(): Promise<number> }>('own'), {
+  path: '/own',
+  methods: {
+    async count(): Promise<number> {
+      return (await own.presence.count()).value;
+    },
+  },
+});
