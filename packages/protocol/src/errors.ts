@@ -72,8 +72,8 @@ export type ErrorCode = keyof ErrorDetails;
 /** The one error class. `code` is the discriminant; narrow with {@link isHublineError}. */
 export class HublineError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'HublineError';
-  readonly code: Code;
-  readonly details: ErrorDetails[Code];
+  declare readonly code: Code;
+  declare readonly details: ErrorDetails[Code];
 
   // eslint-disable-next-line @typescript-eslint/max-params -- the options come last, as they do in Error
   constructor(code: Code, message: string, details: ErrorDetails[Code], options?: ErrorOptions) {

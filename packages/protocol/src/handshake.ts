@@ -23,32 +23,42 @@ export const encodeHandshake = (half: HandshakeRequest | HandshakeResponse): str
 
 /**
  * Collects the first record of a connection. Feed it chunks until it returns the record with what follows it, which is
- * already hub messages. @throws HublineError `message_too_large`
+ * already hub messages.
  */
-export class HandshakeReader {
-  readonly #maxBytes: number;
+export class FirstRecordReader {
   readonly #utf8 = new TextDecoder();
   #text = '';
-
-  constructor(maxBytes = Infinity) {
-    this.#maxBytes = maxBytes;
-  }
 
   push(chunk: Wire): { readonly record: string; readonly rest: Wire } | undefined {
     const end = typeof chunk === 'string' ? chunk.indexOf(RECORD_SEPARATOR) : chunk.indexOf(0x1e);
     const head = end < 0 ? chunk : chunk.slice(0, end);
     this.#text += typeof head === 'string' ? head : this.#utf8.decode(head, { stream: end < 0 });
-    if (this.#text.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    this.check(this.#text);
     return end < 0 ? undefined : { record: this.#text, rest: chunk.slice(end + 1) };
+  }
+
+  protected check(_text: string): void {}
+}
+
+/** Reads the handshake of a peer who is not trusted with its size. @throws HublineError `message_too_large` */
+export class HandshakeReader extends FirstRecordReader {
+  readonly #maxBytes: number;
+
+  constructor(maxBytes = Infinity) {
+    super();
+    this.#maxBytes = maxBytes;
+  }
+
+  protected override check(text: string): void {
+    if (text.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 }
 
 /** @throws HublineError `invalid_message` */
 export function parseHandshakeRequest(record: string): HandshakeRequest {
-  const raw = objectIn(record);
-  if (typeof raw.protocol !== 'string' || !Number.isSafeInteger(raw.version)) {
-    throw new HublineError('invalid_message', 'The handshake request names no protocol and version.', { why: record.slice(0, 100) });
-  }
+  const text = 'The handshake request names no protocol and version.';
+  const raw = objectIn(record, text);
+  if (typeof raw.protocol !== 'string' || !Number.isSafeInteger(raw.version)) throw unexpected(text, record);
   return {
     protocol: raw.protocol,
     version: raw.version as number,
@@ -58,20 +68,20 @@ export function parseHandshakeRequest(record: string): HandshakeRequest {
 
 /** @throws HublineError `invalid_message`, also where the record is a hub message: the server skipped the handshake. */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
-  const { type, error, hubline } = objectIn(record);
-  if (type || !(error === undefined || error === null || typeof error === 'string')) {
-    throw new HublineError('invalid_message', 'Expected a handshake response from the server.', { why: record.slice(0, 100) });
-  }
+  const text = 'Expected a handshake response from the server.';
+  const { type, error, hubline } = objectIn(record, text);
+  if (type || !(error === undefined || error === null || typeof error === 'string')) throw unexpected(text, record);
   return {
     ...(typeof error === 'string' ? { error } : {}),
     ...(typeof hubline === 'number' ? { hubline } : {}),
   };
 }
 
-function objectIn(record: string): Readonly<Record<string, unknown>> {
+function objectIn(record: string, text: string): Readonly<Record<string, unknown>> {
   const raw = parseJson(record);
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-    throw new HublineError('invalid_message', 'The handshake is not an object.', { why: record.slice(0, 100) });
-  }
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw unexpected(text, record);
   return raw as Readonly<Record<string, unknown>>;
 }
+
+const unexpected = (text: string, record: string): HublineError<'invalid_message'> =>
+  new HublineError('invalid_message', text, { why: record.slice(0, 100) });

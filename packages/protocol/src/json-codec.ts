@@ -1,25 +1,33 @@
 import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions, type Wire } from './codec.ts';
 import { HublineError } from './errors.ts';
-import { checkMessage } from './check-message.ts';
+import { checkMessage, checkServerMessage } from './check-message.ts';
 import type { HubMessage } from './messages.ts';
 
-/** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
-export const jsonCodec: Codec = {
+/**
+ * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, of any size.
+ */
+export const clientJsonCodec: Codec = {
   name: 'json',
   version: 2,
   format: 'text',
   encode: (message) => stringify(message) + RECORD_SEPARATOR,
-  decoder: (options) => new JsonDecoder(options),
+  decoder: () => new JsonDecoder(checkServerMessage),
+};
+
+/** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
+export const jsonCodec: Codec = {
+  ...clientJsonCodec,
+  decoder: (options) => new LimitedJsonDecoder(options),
 };
 
 class JsonDecoder implements Decoder {
-  readonly #maxBytes: number;
+  readonly #check: typeof checkMessage;
   readonly #utf8 = new TextDecoder();
   /** The start of a message whose end has not arrived. */
   #partial = '';
 
-  constructor({ maxMessageBytes = Infinity }: DecoderOptions = {}) {
-    this.#maxBytes = maxMessageBytes;
+  constructor(check: typeof checkMessage) {
+    this.#check = check;
   }
 
   push(chunk: Wire, deliver: (message: HubMessage) => void): void {
@@ -28,19 +36,35 @@ class JsonDecoder implements Decoder {
     for (let end; (end = text.indexOf(RECORD_SEPARATOR, start)) >= 0; start = end + 1) {
       const record = this.#partial + text.slice(start, end);
       this.#partial = '';
-      this.#checkSize(record);
-      const message = checkMessage(parseJson(record));
+      this.checkRecord(record);
+      const message = this.#check(parseJson(record));
       if (message) deliver(message);
     }
     this.#partial += text.slice(start);
-    // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
-    if (this.#partial.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    this.checkPartial(this.#partial);
   }
 
-  #checkSize(record: string): void {
+  protected checkRecord(_record: string): void {}
+  protected checkPartial(_partial: string): void {}
+}
+
+class LimitedJsonDecoder extends JsonDecoder {
+  readonly #maxBytes: number;
+
+  constructor({ maxMessageBytes = Infinity }: DecoderOptions = {}) {
+    super(checkMessage);
+    this.#maxBytes = maxMessageBytes;
+  }
+
+  protected override checkRecord(record: string): void {
     // A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting.
     if (record.length * 3 <= this.#maxBytes) return;
     if (record.length > this.#maxBytes || new TextEncoder().encode(record).length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+  }
+
+  protected override checkPartial(partial: string): void {
+    // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
+    if (partial.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 }
 
@@ -71,7 +95,7 @@ function stringify(message: HubMessage): string {
     text = JSON.stringify(message);
   } catch (cause) {
     const found = 'bigint or cycle';
-    throw new HublineError('not_encodable', `The message cannot be written as JSON: ${String(cause)}`, { path: '', found }, { cause });
+    throw new HublineError('not_encodable', `JSON has no way to write the message: ${String(cause)}`, { path: '', found }, { cause });
   }
   // After JSON.stringify: a cycle would have no end here.
   if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
