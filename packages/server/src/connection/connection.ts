@@ -176,6 +176,7 @@ export class Connection implements TransportListener {
   closed({ code, error }: TransportEnd): void {
     // These are goodbyes too: a page that is left closes its socket without a word of ours, and often without a code (1005).
     const orderly = code === 1000 || code === 1001 || code === 1005;
+    if (code === 1002 && error) return this.#end({ code: 'protocol', error });
     this.#end({ code: orderly ? 'normal' : 'network', ...(error ? { error } : {}) });
   }
 

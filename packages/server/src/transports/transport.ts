@@ -35,7 +35,7 @@ export interface TransportListener {
 }
 
 export interface TransportEnd {
-  /** The WebSocket close code (RFC 6455, 7.4), 1006 where the pipe broke. */
+  /** The WebSocket close code (RFC 6455, 7.4): 1006 where the pipe broke, 1002 with an error where the peer broke its rules. */
   readonly code: number;
   readonly error?: Error;
 }

@@ -26,6 +26,7 @@ export class WebSocketUpgrader {
     const options = {
       noServer: true,
       clientTracking: false,
+      autoPong: false,
       perMessageDeflate: false,
       maxPayload: maxFrameBytes,
       closeTimeout: closeTimeoutMs,
@@ -37,7 +38,7 @@ export class WebSocketUpgrader {
   upgrade({ request, socket, head }: Upgrade, accept: (transport: Transport) => TransportListener): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const transport = new WebSocketTransport(webSocket, socket, this.#sendTimeoutMs);
-      listen(webSocket, accept(transport));
+      listen(webSocket, transport, accept(transport));
     });
   }
 }
@@ -48,11 +49,21 @@ export interface Upgrade {
   readonly head: Buffer;
 }
 
-function listen(webSocket: WebSocket, listener: TransportListener): void {
-  let error: Error | undefined;
+/** Who does not take what waits gets no pongs either: they would pile up. */
+const PONG_BELOW_BYTES = 64 * 1024;
+
+function listen(webSocket: WebSocket, transport: Transport, listener: TransportListener): void {
+  let error: NodeJS.ErrnoException | undefined;
+  webSocket.on('ping', (data: Buffer) => {
+    if (transport.bufferedBytes < PONG_BELOW_BYTES) webSocket.pong(data);
+  });
   webSocket.on('message', (data: Buffer, isBinary) => listener.receive(isBinary ? data : data.toString()));
   webSocket.on('error', (cause) => (error = cause)); // always followed by `close`
-  webSocket.on('close', (code) => listener.closed({ code, ...(error ? { error } : {}) }));
+  webSocket.on('close', (code) => {
+    // A frame that broke the rules ends the socket before the peer's own code can come.
+    const brokeRules = error?.code?.startsWith('WS_ERR_') ?? false;
+    listener.closed({ code: brokeRules ? 1002 : code, ...(error ? { error } : {}) });
+  });
 }
 
 /**

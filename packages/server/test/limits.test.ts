@@ -1,0 +1,186 @@
+import { createHubServer, defineHub, type CloseReason, type HubServerOptions } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { RawClient } from './raw-client.ts';
+
+interface Calls {
+  echo(value: unknown): Promise<unknown>;
+  wait(): AsyncIterable<number>;
+  big(bytes: number): Promise<string>;
+}
+interface Receiver {
+  said(text: string): void;
+}
+const contract = defineHub<Calls, Receiver>('limits', { wait: 'stream' });
+const END = '\u001e';
+
+async function start(options: HubServerOptions = {}) {
+  const server = createHubServer(options);
+  const ended: CloseReason[] = [];
+  const errors: unknown[] = [];
+  server.on('error', (...error) => errors.push(error));
+  const hub = server.hub(contract, {
+    path: '/hub',
+    methods: {
+      echo: async (_ctx, value) => value,
+      async *wait(ctx) {
+        yield 1;
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+      },
+      big: async (_ctx, bytes) => 'x'.repeat(bytes),
+    },
+    disconnected: (_ctx, reason) => void ended.push(reason),
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const client = await RawClient.open(port);
+  const neighbour = await RawClient.open(port);
+  return {
+    hub,
+    port,
+    client,
+    neighbour,
+    ended,
+    errors,
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await neighbour[Symbol.asyncDispose]();
+      await server.close();
+    },
+  };
+}
+
+const invocation = (id: number, value: unknown) => ({ type: 1, invocationId: `${id}`, target: 'echo', arguments: [value] });
+
+it.each([
+  ['at once', (text: string) => [text]],
+  ['in pieces, without an end', (text: string) => text.match(/[^]{1,300}/g)?.map((piece) => piece.replace(END, '')) ?? []],
+  ['of few characters and many bytes', () => [`{"type":6,"x":"${'€'.repeat(350)}"}${END}`]],
+])('ends a client whose message is too large, and nobody else: %s', async (_how, pieces) => {
+  await using world = await start({ limits: { maxMessageBytes: 1000 } });
+  const { client, neighbour } = world;
+  expect((await client.call('echo', 'x'.repeat(900))).result).toHaveLength(900);
+  for (const piece of pieces(JSON.stringify(invocation(1, 'x'.repeat(2000))) + END)) client.socket.send(piece);
+  expect(await client.closed).toBe(1000);
+  expect(client.messages.at(-1)).toEqual({
+    type: 7,
+    error:
+      'Connection closed with an error. HublineError: The maximum message size of 1000B was exceeded. The message size can be configured with maxMessageBytes.',
+    allowReconnect: false,
+    code: 'message_too_large',
+  });
+  await expect.poll(() => world.ended.map(({ code }) => code)).toEqual(['protocol']);
+  expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
+});
+
+it('takes messages of 32 KiB by default, and no larger ones', async () => {
+  await using world = await start();
+  const { client } = world;
+  const overhead = JSON.stringify(invocation(0, '')).length;
+  client.send(invocation(0, 'x'.repeat(32 * 1024 - overhead)));
+  expect((await client.completion('0')).result).toHaveLength(32 * 1024 - overhead);
+  client.send(invocation(1, 'x'.repeat(32 * 1024 - overhead + 1)));
+  await client.closed;
+  expect(client.messages.at(-1)).toMatchObject({ code: 'message_too_large' });
+});
+
+it('closes with 1009 on a frame that is too large', async () => {
+  await using world = await start({ limits: { maxFrameBytes: 5000 } });
+  const { client, neighbour } = world;
+  client.socket.send(JSON.stringify({ type: 6 }) + END + ' '.repeat(5000));
+  expect(await client.closed).toBe(1009);
+  await expect.poll(() => world.ended.map(({ code }) => code)).toEqual(['protocol']);
+  expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
+  expect(world.errors).toEqual([]);
+});
+
+it('takes many small messages in one frame, although together they are larger than a message may be', async () => {
+  await using world = await start();
+  const { client } = world;
+  const messages = Array.from({ length: 3000 }, (_, i) => invocation(i, i));
+  expect(JSON.stringify(messages).length).toBeGreaterThan(4 * 32 * 1024);
+  client.send(...messages);
+  await client.until(() => client.frames.at(-1)?.includes('"invocationId":"2999"'));
+  expect(client.messages.map(({ result }) => result)).toEqual(messages.map((_, i) => i));
+});
+
+it('takes thousands of calls that are sent ahead of their answers', async () => {
+  await using world = await start();
+  const { client } = world;
+  for (let i = 0; i < 5000; i++) client.send(invocation(i, i));
+  await client.until(() => client.frames.at(-1)?.includes('"invocationId":"4999"'));
+  expect(client.messages.map(({ result }) => result)).toEqual(Array.from({ length: 5000 }, (_, i) => i));
+});
+
+it('ends a client that has more streams open than it may', async () => {
+  await using world = await start({ limits: { maxOpenCalls: 5 } });
+  const { client, neighbour } = world;
+  const stream = (invocationId: string) => ({ type: 4, invocationId, target: 'wait', arguments: [] });
+  for (let i = 0; i < 5; i++) client.send(stream(`${i}`));
+  await client.until(() => client.items('4').length === 1);
+  client.send({ type: 5, invocationId: '0' });
+  await client.completion('0');
+  client.send(stream('5'));
+  await client.until(() => client.items('5').length === 1);
+  client.send(stream('6'));
+  await client.closed;
+  expect(client.messages.at(-1)).toEqual({
+    type: 7,
+    error: 'Connection closed with an error. HublineError: The client exceeded maxOpenCalls (5).',
+    allowReconnect: false,
+    code: 'limit_exceeded',
+  });
+  neighbour.send(...Array.from({ length: 6 }, (_, i) => stream(`${i}`)));
+  await neighbour.closed;
+  expect(neighbour.messages.at(-1)).toMatchObject({ code: 'limit_exceeded' });
+});
+
+it('drops a client that takes nothing, while its neighbour gets everything', async () => {
+  await using world = await start({ limits: { maxBufferedBytes: 100_000 } });
+  const { client, neighbour } = world;
+  client.pause();
+  let sent = 0;
+  const text = 'x'.repeat(50_000);
+  while (world.ended.length === 0) {
+    await world.hub.clients.all.send.said(text);
+    sent++;
+    await neighbour.until(() => neighbour.frames.length > sent);
+    expect(sent).toBeLessThan(1000); // the kernel's buffers are no larger
+  }
+  expect(world.ended[0]).toMatchObject({ code: 'slow_consumer', error: { code: 'slow_consumer', details: { limitBytes: 100_000 } } });
+  expect(neighbour.frames).toHaveLength(sent + 1);
+  expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
+  client.resume();
+  await client.closed;
+});
+
+it('writes one large message to a client that takes everything', async () => {
+  await using world = await start({ limits: { maxBufferedBytes: 1000 } });
+  expect((await world.client.call('big', 5_000_000)).result).toHaveLength(5_000_000);
+  expect((await world.client.call('echo', 1)).result).toBe(1);
+});
+
+it('does not pile up pongs for a client that only pings', async () => {
+  await using world = await start();
+  const { client, neighbour } = world;
+  let pongs = 0;
+  client.socket.on('pong', () => pongs++);
+  client.socket.ping('one');
+  await expect.poll(() => pongs).toBe(1);
+  client.pause();
+  const payload = 'x'.repeat(125);
+  for (let i = 0; i < 150_000; i++) client.socket.ping(payload);
+  await expect.poll(() => client.socket.bufferedAmount, { timeout: 10_000 }).toBe(0);
+  expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
+  client.resume();
+  expect((await client.call('echo', 'last')).result).toBe('last');
+  expect(pongs).toBeLessThan(120_000);
+}, 15_000);
+
+it.each([
+  { limits: { maxMessageBytes: 0 } },
+  { limits: { maxParallelCalls: -1 } },
+  { limits: { uploadCapacity: Number.NaN } },
+  { timeouts: { keepAliveMs: 0 } },
+  { timeouts: { handshakeMs: '5' as unknown as number } },
+])('refuses limits and times that make no sense: %j', (options) => {
+  expect(() => createHubServer(options)).toThrow(expect.objectContaining({ code: 'invalid_option' }));
+});
