@@ -44,8 +44,8 @@ export const SCENARIOS = [
  */
 export const SIZES = {
   smoke: { repetitions: 1, receivers: 50, warmUp: span(10, 100), measured: span(10, 1000), idle: [50, 100] },
-  quick: { repetitions: 1, receivers: 1000, warmUp: span(200, 20_000), measured: span(400, 10_000), idle: [500, 1500] },
-  default: { repetitions: 3, receivers: 1000, warmUp: span(300, 30_000), measured: span(600, 20_000), idle: [500, 2500] },
+  quick: { repetitions: 1, receivers: 1000, warmUp: span(100, 10_000), measured: span(200, 10_000), idle: [500, 2500] },
+  default: { repetitions: 3, receivers: 1000, warmUp: span(200, 20_000), measured: span(500, 10_000), idle: [500, 2500] },
   full: { repetitions: 7, receivers: 1000, warmUp: span(1000, 50_000), measured: span(2000, 50_000), idle: [500, 5500] },
 };
 
