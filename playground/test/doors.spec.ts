@@ -1,8 +1,10 @@
+import type * as client from '@hubline/client';
 import { createServer } from 'node:net';
 import { startPlayground } from '../src/cluster/index.ts';
 import { expect, servePage, test } from './playground.ts';
 
-declare const Hubline: typeof import('@hubline/client');
+/** What the script tag of the page declares. */
+declare const Hubline: typeof client;
 
 test('a page of another origin can neither connect nor stop a node', async ({ open, playground }) => {
   await using stranger = await startPlayground({ page: servePage, port: 0 });

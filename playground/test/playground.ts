@@ -24,7 +24,7 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this pattern
+  // Playwright reads from the pattern what a fixture needs.
   playground: async ({}, use) => {
     await using playground = await startPlayground({ page: servePage, port: 0 });
     await use(playground);
