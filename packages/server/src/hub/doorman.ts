@@ -93,23 +93,29 @@ export class Doorman implements Acceptor {
     if (!session?.transport) this.#checkOpen(); // who has a transport may still fetch the goodbye
     if (session) return this.#admission(session, request);
     this.#options.affinity.check(request);
-    if (token !== undefined) throw new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });
+    if (token !== undefined) throw connectionGone();
     // Negotiation was skipped. Until the transport is open there is nothing that anybody could come back for.
     const fresh = this.#newSession(identity, 1);
     return { ...fresh, transport: undefined, accept: (opened) => this.#accept(this.#sessions.add(fresh), request, opened) };
   }
 
   #admission(session: Session, request: ClientRequest): Admission {
-    const { connectionId, token, transport } = session;
-    return { connectionId, token, transport, accept: (opened) => this.#accept(session, request, opened) };
+    const { connectionId, token } = session;
+    const accept: Admission['accept'] = (opened) => this.#accept(session, request, opened);
+    return {
+      connectionId,
+      token,
+      get transport() {
+        return session.transport; // as it is when somebody asks: two requests may be on their way
+      },
+      accept,
+    };
   }
 
   #accept(session: Session, request: ClientRequest, transport: Transport): TransportListener {
-    const { pulse, connect, isOpen, guests } = this.#options;
-    if (!isOpen() || !this.#sessions.connect(session.token, transport.name)) {
-      transport.destroy(); // another request with the same id was faster, or the node has closed meanwhile
-      return { receive: () => undefined, closed: () => undefined };
-    }
+    const { pulse, connect, guests } = this.#options;
+    this.#checkOpen();
+    if (!this.#sessions.connect(session.token, transport.name)) throw connectionGone(); // it was late, and is forgotten
     const guest = connect(session, request, transport);
     pulse.add(guest);
     guests.add(guest);
@@ -134,3 +140,6 @@ export class Doorman implements Acceptor {
     if (!this.#options.isOpen()) throw new HublineError('shutdown', 'This node takes no more connections.', {});
   }
 }
+
+const connectionGone = (): HublineError<'connection_gone'> =>
+  new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });

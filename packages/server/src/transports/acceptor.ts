@@ -29,5 +29,6 @@ export interface Admission {
   readonly token: string;
   /** The transport that has come, if one has. */
   readonly transport: TransportName | undefined;
+  /** @throws HublineError where it cannot have this transport after all: `shutdown`, `connection_gone` */
   accept(transport: Transport): TransportListener;
 }

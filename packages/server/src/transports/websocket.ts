@@ -34,11 +34,18 @@ export class WebSocketUpgrader {
     this.#server = new WebSocketServer(options);
   }
 
-  /** Calls `accept` with the open transport; an upgrade that is no valid handshake is answered with 400 and forgotten. */
+  /**
+   * Calls `accept` with the open transport; where that throws, the socket is cut. An upgrade that is no valid handshake is
+   * answered with 400 and forgotten.
+   */
   upgrade({ request, socket, head }: Upgrade, accept: (transport: Transport) => TransportListener): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const transport = new WebSocketTransport(webSocket, socket, this.#sendTimeoutMs);
-      listen(webSocket, transport, accept(transport));
+      try {
+        listen(webSocket, transport, accept(transport));
+      } catch {
+        webSocket.terminate(); // 101 is said, so there is no way left to say why
+      }
     });
   }
 }
