@@ -110,8 +110,8 @@ export class Endpoint {
     const open = this.#posted.get(admission.token);
     if (open instanceof LongPollingTransport) return open.poll(response, headers);
     checkFree(admission, 'LongPolling');
-    const { pollTimeoutMs, disconnectTimeoutMs } = this.#options;
-    this.#keep(admission, (accept) => new LongPollingTransport({ pollTimeoutMs, disconnectTimeoutMs, accept }));
+    const { pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs } = this.#options;
+    this.#keep(admission, (accept) => new LongPollingTransport({ pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs, accept }));
     // The first poll says that the connection is there, and is answered at once.
     response.writeHead(200, { ...headers, 'content-length': 0, 'cache-control': 'no-cache,no-store' }).end();
   }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { whenAnswered } from './answered.ts';
 import type { Batch, Format } from './batch.ts';
 import { PostInbox } from './post-inbox.ts';
+import { Stall } from './stall.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 export const rawFormat: Format = (messages) =>
@@ -11,8 +13,30 @@ export interface LongPollingOptions {
   readonly pollTimeoutMs: number;
   /** How long the next poll may take to come. */
   readonly disconnectTimeoutMs: number;
+  /** How long a client may take nothing of an answer. */
+  readonly sendTimeoutMs: number;
   readonly accept: (transport: Transport) => TransportListener;
 }
+
+type Headers = Readonly<Record<string, string>>;
+
+interface HeldPoll {
+  readonly name: 'held';
+  readonly response: ServerResponse;
+  readonly headers: Headers;
+}
+
+/** The request of the moment. */
+type Poll =
+  /** The last one is over, and the next one has not come. */
+  | { readonly name: 'none' }
+  | HeldPoll
+  /** Its answer is on its way. */
+  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: Stall | undefined };
+
+const NONE: Poll = { name: 'none' };
+const NOTHING = Buffer.alloc(0);
+const NOT_CACHED = { 'cache-control': 'no-cache,no-store' };
 
 /**
  * A request that is held until there is something to say, again and again; the client sends by POST. The pipe is open
@@ -28,9 +52,9 @@ export class LongPollingTransport implements Transport {
   readonly #inbox: PostInbox;
   readonly #drained: (() => void)[] = [];
   #waiting: Buffer[] = [];
-  #bufferedBytes = 0;
-  #poll: { readonly response: ServerResponse; readonly headers: Readonly<Record<string, string>> } | undefined;
-  /** Since the poll came, or since the last one was answered. */
+  #waitingBytes = 0;
+  #poll: Poll = NONE;
+  /** Since the poll came, or since the last one was over. */
   #waitedMs = 0;
   #ended = false;
   #closed = false;
@@ -42,17 +66,14 @@ export class LongPollingTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#bufferedBytes;
+    return this.#waitingBytes + (this.#poll.name === 'answered' ? this.#poll.response.writableLength : 0);
   }
 
   /** Holds a request. A newer one takes the place of an older one, which is told that this was the end of it. */
-  poll(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
-    this.#answer(204);
-    this.#poll = { response, headers };
-    this.#waitedMs = 0;
-    response.on('close', () => {
-      if (this.#poll?.response === response) this.#poll = undefined; // the client has given up on it
-    });
+  poll(response: ServerResponse, headers: Headers): void {
+    this.#release();
+    this.#become({ name: 'held', response, headers });
+    response.on('close', () => this.#over(response));
     this.#speak();
   }
 
@@ -60,12 +81,12 @@ export class LongPollingTransport implements Transport {
     if (this.#ended) return;
     const bytes = batch.as(rawFormat);
     this.#waiting.push(bytes);
-    this.#bufferedBytes += bytes.length;
+    this.#waitingBytes += bytes.length;
     this.#speak();
   }
 
   onceDrained(then: () => void): void {
-    if (this.#bufferedBytes === 0 || this.#closed) then();
+    if (this.bufferedBytes === 0 || this.#closed) then();
     else this.#drained.push(then);
   }
 
@@ -83,9 +104,13 @@ export class LongPollingTransport implements Transport {
 
   beat(ms: number): void {
     this.#waitedMs += ms;
-    if (this.#poll) {
-      if (this.#waitedMs >= this.#options.pollTimeoutMs) this.#answer(200);
-    } else if (this.#waitedMs >= this.#options.disconnectTimeoutMs) {
+    const { pollTimeoutMs, disconnectTimeoutMs } = this.#options;
+    const poll = this.#poll;
+    if (poll.name === 'held') {
+      if (this.#waitedMs >= pollTimeoutMs) this.#answer(poll);
+    } else if (poll.name === 'answered') {
+      if (poll.stall?.beat(ms)) this.destroy();
+    } else if (this.#waitedMs >= disconnectTimeoutMs) {
       this.#close(1006);
     }
   }
@@ -99,46 +124,66 @@ export class LongPollingTransport implements Transport {
 
   /** The client says goodbye: its poll, if one is there, is over. */
   leave(): void {
-    this.#ended = true;
-    this.#inbox.resume();
     this.#close(1000);
   }
 
   destroy(): void {
-    this.#ended = true;
-    this.#inbox.resume();
-    this.#poll?.response.destroy();
-    this.#poll = undefined;
+    if (this.#poll.name !== 'none') this.#poll.response.destroy();
     this.#close(1006);
   }
 
   #speak(): void {
-    if (!this.#poll) return;
+    const poll = this.#poll;
+    if (poll.name !== 'held') return;
     if (this.#waiting.length > 0) {
       const bytes = Buffer.concat(this.#waiting);
       this.#waiting = [];
-      this.#bufferedBytes = 0;
-      this.#answer(200, bytes);
-      for (const then of this.#drained.splice(0)) then();
+      this.#waitingBytes = 0;
+      this.#answer(poll, bytes);
     } else if (this.#ended) {
-      this.#answer(204);
       this.#close(1000);
     }
   }
 
-  #answer(status: 200 | 204, body: Buffer = Buffer.alloc(0)): void {
-    const poll = this.#poll;
-    this.#poll = undefined;
+  #answer({ response, headers }: HeldPoll, body: Buffer = NOTHING): void {
+    const stall = response.socket ? new Stall(response.socket, this.#options.sendTimeoutMs) : undefined;
+    this.#become({ name: 'answered', response, stall });
+    const { length } = body;
+    response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
+    // What an answer held is gone with it: who comes back must not believe that nothing is missing.
+    if (length > 0) whenAnswered(response, (taken) => taken || this.destroy());
+  }
+
+  /** The older poll hears that it is not the one any more. */
+  #release(): void {
+    if (this.#poll.name !== 'held') return;
+    const { response, headers } = this.#poll;
+    this.#become(NONE);
+    response.writeHead(204, { ...headers, ...NOT_CACHED }).end();
+  }
+
+  /** The answer has been taken, or the client has given up on the poll. */
+  #over(response: ServerResponse): void {
+    if (this.#poll.name !== 'none' && this.#poll.response === response) this.#become(NONE);
+    this.#drain();
+  }
+
+  #become(poll: Poll): void {
+    this.#poll = poll;
     this.#waitedMs = 0;
-    const length = status === 200 ? { 'content-type': 'application/octet-stream', 'content-length': body.length } : {};
-    poll?.response.writeHead(status, { ...poll.headers, ...length, 'cache-control': 'no-cache,no-store' }).end(body);
+  }
+
+  #drain(): void {
+    if (this.bufferedBytes === 0 || this.#closed) for (const then of this.#drained.splice(0)) then();
   }
 
   #close(code: number): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#answer(204);
-    for (const then of this.#drained.splice(0)) then();
+    this.#ended = true;
+    this.#inbox.resume();
+    this.#release();
+    this.#drain();
     this.#listener.closed({ code });
   }
 }

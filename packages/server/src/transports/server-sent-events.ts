@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { whenAnswered } from './answered.ts';
 import type { Batch, Format } from './batch.ts';
 import { PostInbox } from './post-inbox.ts';
 import { Stall } from './stall.ts';
@@ -35,10 +36,12 @@ export class ServerSentEventsTransport implements Transport {
     this.#response = response;
     this.#stall = response.socket ? new Stall(response.socket, sendTimeoutMs) : undefined;
     const listener = accept(this);
-    this.#inbox = new PostInbox((chunk) => listener.receive(chunk));
+    const utf8 = new TextDecoder();
+    // Text, as everything here: a character may be split over two chunks.
+    this.#inbox = new PostInbox((chunk) => listener.receive(utf8.decode(chunk, { stream: true })));
     let end: TransportEnd = { code: 1006 };
     response.on('error', (error) => (end = { code: 1006, error })); // always followed by `close`
-    response.on('close', () => listener.closed(response.writableFinished ? { code: 1000 } : end));
+    whenAnswered(response, (taken) => listener.closed(taken ? { code: 1000 } : end));
     response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS });
     response.write(':\r\n'); // Firefox says that the stream is open only when something came
   }
