@@ -54,7 +54,9 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   }
 
   close({ code }: Pick<CloseReason, 'code'> = { code: 'normal' }): void {
-    this.#transport.close(ENDINGS[code].webSocketCode, '');
+    const { goodbye, webSocketCode } = ENDINGS[code];
+    if (goodbye) this.#transport.close(webSocketCode, '');
+    else this.#transport.destroy();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Wire> {

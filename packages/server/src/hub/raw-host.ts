@@ -43,10 +43,12 @@ export class RawHost {
 
   async #run(connection: RawConnection): Promise<void> {
     try {
+      await Promise.resolve(); // the transport is still being opened
       await this.#handler(connection);
       connection.close();
     } catch (error) {
-      this.#report('connection handler', error);
+      // Iterating tells the handler that the pipe broke: that is no failure of its own.
+      if (error !== connection.signal.reason) this.#report('connection handler', error);
       connection.close({ code: 'failed' });
     }
   }
