@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 const PATIENCE_MS = 60_000;
 
 export class Child {
+  /** Rejects when the process ends by itself. */
+  died;
   #name;
   #process;
   #asked = new Map();
@@ -16,19 +18,11 @@ export class Child {
   constructor(file, args, { execArgv = [], heard = () => undefined } = {}) {
     this.#name = [file, ...args].join(' ');
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv });
-    this.#process.on('message', ({ id, answer, ...said }) => {
-      if (id === undefined) return heard(said);
-      const asked = this.#asked.get(id);
-      this.#asked.delete(id);
-      clearTimeout(asked.late);
-      asked.resolve(answer);
+    this.#process.on('message', ({ id, answer, ...said }) => (id === undefined ? heard(said) : this.#asked.get(id)(answer)));
+    this.died = once(this.#process, 'exit').then(([code, signal]) => {
+      throw new Error(`${this.#name} ended: ${signal ?? code}`);
     });
-    this.#process.on('exit', (code, signal) => {
-      for (const { reject, late } of this.#asked.values()) {
-        clearTimeout(late);
-        reject(new Error(`${this.#name} ended: ${signal ?? code}`));
-      }
-    });
+    this.died.catch(() => undefined); // also how it is stopped
   }
 
   ask(question, options = {}) {
@@ -36,18 +30,21 @@ export class Child {
     this.#process.send({ id, question, options });
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`${this.#name} did not answer '${question}': something was lost.`)), PATIENCE_MS);
-      this.#asked.set(id, { resolve, reject, late });
+      this.#asked.set(id, (answer) => {
+        clearTimeout(late);
+        this.#asked.delete(id);
+        resolve(answer);
+      });
     });
   }
 
   tell(said) {
-    this.#process.send(said);
+    if (this.#process.connected) this.#process.send(said); // what was under way when it was stopped
   }
 
   async stop() {
-    if (this.#process.exitCode !== null) return;
-    this.#process.disconnect();
-    await once(this.#process, 'exit');
+    if (this.#process.connected) this.#process.disconnect();
+    await this.died.catch(() => undefined);
   }
 }
 

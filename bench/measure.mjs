@@ -5,9 +5,9 @@ import { Child } from './ask.mjs';
 export async function measure(scenario, kind, size) {
   const client = new Child('client.mjs', [], { heard: (said) => server.tell(said) });
   const server = new Child('server.mjs', [kind], { execArgv: scenario.measure === 'memory' ? ['--expose-gc'] : [] });
+  const measured = async () => MEASURES[scenario.measure]({ server, client, scenario, size, to: { kind, port: await server.ask('port') } });
   try {
-    const port = await server.ask('port');
-    return await MEASURES[scenario.measure]({ server, client, scenario, size, to: { kind, port } });
+    return await Promise.race([measured(), client.died, server.died]);
   } finally {
     await Promise.all([client.stop(), server.stop()]);
   }

@@ -85,5 +85,5 @@ class RawConnection {
 
 /** Thrown in an event handler, it ends the process, and run.mjs with it. */
 export function fail(text) {
-  throw new Error(text);
+  throw new Error(text.slice(0, 500));
 }
