@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { build as buildPage } from 'vite';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
+const CLIENT = join(HERE, '../packages/client');
 const { resolve } = createRequire(import.meta.url);
 
 /** The programs of the packages, bundle included; quick where nothing has changed. */
 export function buildPackages() {
-  run(join(dirname(resolve('typescript/package.json')), 'bin/tsc'), ['-b', HERE], HERE);
-  run(join(dirname(resolve('typescript/package.json')), 'bin/tsc'), ['-b', '.'], join(HERE, '../packages/client'));
-  run(join(dirname(resolve('rollup/package.json')), 'dist/bin/rollup'), ['-c', '--silent'], join(HERE, '../packages/client'));
+  run('typescript/bin/tsc', ['-b', HERE, CLIENT], HERE);
+  run('rollup/dist/bin/rollup', ['-c', '--silent'], CLIENT);
 }
 
 export async function build() {
@@ -21,7 +21,9 @@ export async function build() {
 }
 
 function run(program, args, cwd) {
-  const { status } = spawnSync(process.execPath, [program, ...args], { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+  const [name] = program.split('/', 1);
+  const file = join(dirname(resolve(`${name}/package.json`)), program.slice(name.length));
+  const { status } = spawnSync(process.execPath, [file, ...args], { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
   if (status !== 0) process.exit(status ?? 1); // it has said why
 }
 
