@@ -23,34 +23,23 @@ export const encodeHandshake = (half: HandshakeRequest | HandshakeResponse): str
 
 /**
  * Collects the first record of a connection. Feed it chunks until it returns the record with what follows it, which is
- * already hub messages.
+ * already hub messages. @throws HublineError `message_too_large`
  */
-export class FirstRecordReader {
+export class HandshakeReader {
+  readonly #maxBytes: number;
   readonly #utf8 = new TextDecoder();
   #text = '';
+
+  constructor(maxBytes = Infinity) {
+    this.#maxBytes = maxBytes;
+  }
 
   push(chunk: Wire): { readonly record: string; readonly rest: Wire } | undefined {
     const end = typeof chunk === 'string' ? chunk.indexOf(RECORD_SEPARATOR) : chunk.indexOf(0x1e);
     const head = end < 0 ? chunk : chunk.slice(0, end);
     this.#text += typeof head === 'string' ? head : this.#utf8.decode(head, { stream: end < 0 });
-    this.check(this.#text);
+    if (this.#text.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
     return end < 0 ? undefined : { record: this.#text, rest: chunk.slice(end + 1) };
-  }
-
-  protected check(_text: string): void {}
-}
-
-/** Reads the handshake of a peer who is not trusted with its size. @throws HublineError `message_too_large` */
-export class HandshakeReader extends FirstRecordReader {
-  readonly #maxBytes: number;
-
-  constructor(maxBytes = Infinity) {
-    super();
-    this.#maxBytes = maxBytes;
-  }
-
-  protected override check(text: string): void {
-    if (text.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 }
 

@@ -1,22 +1,31 @@
 import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions, type Wire } from './codec.ts';
-import { HublineError } from './errors.ts';
+import { HublineError, isHublineError } from './errors.ts';
 import { checkMessage, checkServerMessage } from './check-message.ts';
 import type { HubMessage } from './messages.ts';
 
 /**
- * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, of any size.
+ * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, of any size;
+ * writes the same, if not as fast; and names of what cannot be written the last step of the path only.
  */
 export const clientJsonCodec: Codec = {
   name: 'json',
   version: 2,
   format: 'text',
-  encode: (message) => stringify(message) + RECORD_SEPARATOR,
+  encode: (message) => stringify(message, refuseLoss) + RECORD_SEPARATOR,
   decoder: () => new JsonDecoder(checkServerMessage),
 };
 
 /** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
 export const jsonCodec: Codec = {
   ...clientJsonCodec,
+  encode(message) {
+    const text = stringify(message);
+    // After JSON.stringify: a cycle would have no end here.
+    if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
+    else if ('item' in message) checkEncodable(message.item, 'item');
+    else if ('result' in message) checkEncodable(message.result, 'result');
+    return text + RECORD_SEPARATOR;
+  },
   decoder: (options) => new LimitedJsonDecoder(options),
 };
 
@@ -89,27 +98,35 @@ export function parseJson(text: string): unknown {
   }
 }
 
-function stringify(message: HubMessage): string {
-  let text;
+function stringify(message: HubMessage, replacer?: typeof refuseLoss): string {
   try {
-    text = JSON.stringify(message);
+    return JSON.stringify(message, replacer);
   } catch (cause) {
-    const found = 'bigint or cycle';
-    throw new HublineError('not_encodable', `JSON has no way to write the message: ${String(cause)}`, { path: '', found }, { cause });
+    throw isHublineError(cause) ? cause : notEncodable('', `message: ${String(cause)}`);
   }
-  // After JSON.stringify: a cycle would have no end here.
-  if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
-  else if ('item' in message) checkEncodable(message.item, 'item');
-  else if ('result' in message) checkEncodable(message.result, 'result');
-  return text;
 }
 
+const notEncodable = (path: string, found: string): HublineError<'not_encodable'> =>
+  new HublineError('not_encodable', `JSON has no way to write the ${found} at ${path}`, { path, found });
+
 /** JSON.stringify turns these into `{}` or nothing without a word; a loss that nobody is told of is worse than an error. */
+function lossOf(value: unknown): string | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return typeof value;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set) return value.constructor.name;
+  return undefined;
+}
+
+/** `value` is what toJSON has made of what the holder has. */
+function refuseLoss(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  const found = lossOf(this[key]);
+  if (found) throw notEncodable(key, found);
+  return value;
+}
+
+/** The same with the whole path, and several times as fast as a replacer. */
 function checkEncodable(value: unknown, name: string): void {
   const loss = lossIn(value);
-  if (!loss) return;
-  const path = name + loss.path;
-  throw new HublineError('not_encodable', `JSON has no way to write the ${loss.found} at ${path}.`, { path, found: loss.found });
+  if (loss) throw notEncodable(name + loss.path, loss.found);
 }
 
 interface Loss {
@@ -118,11 +135,9 @@ interface Loss {
 }
 
 function lossIn(value: unknown): Loss | undefined {
-  if (typeof value === 'function' || typeof value === 'symbol') return { path: '', found: typeof value };
+  const found = lossOf(value);
+  if (found) return { path: '', found };
   if (typeof value !== 'object' || value === null) return undefined;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set) {
-    return { path: '', found: value.constructor.name };
-  }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       const loss = lossIn(value[i]);

@@ -1,0 +1,270 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HublineError, MessageType, type HubMessage } from '@hubline/protocol';
+import { messagePackCodec } from '@hubline/protocol/messagepack';
+import { cut, message } from './arbitraries.ts';
+import { errorOf } from './error-of.ts';
+import { bytes, codec, decode, framed, hex, join, sent, wireOf } from './messagepack-wire.ts';
+
+const { Invocation, StreamItem, Completion, StreamInvocation, CancelInvocation, Ping, Close, Ack, Sequence, Credit } = MessageType;
+const xyz = { invocationId: 'xyz' };
+const call = { target: 'method', arguments: [42] };
+
+describe('the bytes of HubProtocol.md', () => {
+  const vectors: [name: string, body: string, message: HubMessage][] = [
+    ['Invocation', '96 01 80 a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...xyz, ...call }],
+    ['Invocation that nobody answers', '96 01 80 c0 a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...call }],
+    [
+      'Invocation with headers',
+      '96 01 82 a1 78 a1 79 a1 7a a1 7a a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 90',
+      { type: Invocation, headers: { x: 'y', z: 'z' }, ...xyz, ...call },
+    ],
+    [
+      'Invocation with a stream',
+      '96 01 80 a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 91 a1 31',
+      { type: Invocation, ...xyz, ...call, streamIds: ['1'] },
+    ],
+    ['StreamInvocation', '96 04 80 a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 90', { type: StreamInvocation, ...xyz, ...call }],
+    ['StreamItem', '94 02 80 a3 78 79 7a 2a', { type: StreamItem, ...xyz, item: 42 }],
+    ['Completion with an error', '95 03 80 a3 78 79 7a 01 a5 45 72 72 6f 72', { type: Completion, ...xyz, error: 'Error' }],
+    ['Completion of a void method', '94 03 80 a3 78 79 7a 02', { type: Completion, ...xyz }],
+    ['Completion with a result', '95 03 80 a3 78 79 7a 03 2a', { type: Completion, ...xyz, result: 42 }],
+    ['Completion with null', '95 03 80 a3 78 79 7a 03 c0', { type: Completion, ...xyz, result: null }],
+    ['Completion with false', '95 03 80 a3 78 79 7a 03 c2', { type: Completion, ...xyz, result: false }],
+    ['CancelInvocation', '93 05 80 a3 78 79 7a', { type: CancelInvocation, ...xyz }],
+    ['Ping', '91 06', { type: Ping }],
+    ['Close', '92 07 c0', { type: Close }],
+    ['Close with an error', '92 07 a3 78 79 7a', { type: Close, error: 'xyz' }],
+    ['Close that allows to reconnect', '93 07 a3 78 79 7a c3', { type: Close, error: 'xyz', allowReconnect: true }],
+    ['Close with our code', '94 07 c0 c2 a1 78', { type: Close, allowReconnect: false, code: 'x' }],
+    ['Ack', '92 08 cc 24', { type: Ack, sequenceId: 36 }],
+    ['Sequence', '92 09 cc 13', { type: Sequence, sequenceId: 19 }],
+    ['Credit', '93 40 a1 31 05', { type: Credit, invocationId: '1', credit: 5 }],
+  ];
+  it.each(vectors)('reads %s', (_, body, expected) => {
+    expect(decode([framed(body)])).toStrictEqual([expected]);
+  });
+
+  // 36 and 19 fit one byte, and the specification's writer takes two; readers take any width.
+  it.each(vectors.filter(([name]) => name !== 'Ack' && name !== 'Sequence'))('writes %s', (_, body, { ...each }) => {
+    expect(hex(codec.encode(each))).toBe(hex(framed(body)));
+  });
+
+  it('writes a ping as exactly 02 91 06, and small sequence ids in one byte', () => {
+    expect(hex(codec.encode({ type: Ping }))).toBe('02 91 06');
+    expect(hex(codec.encode({ type: Ack, sequenceId: 36 }))).toBe('03 92 08 24');
+  });
+
+  it('reads sequence ids of any width', () => {
+    for (const id of ['2a', 'cc 2a', 'cd 00 2a', 'ce 00 00 00 2a', 'cf 00 00 00 00 00 00 00 2a', 'd3 00 00 00 00 00 00 00 2a']) {
+      expect(decode([framed(`92 08 ${id}`), framed(`92 09 ${id}`)])).toEqual([
+        { type: Ack, sequenceId: 42 },
+        { type: Sequence, sequenceId: 42 },
+      ]);
+    }
+  });
+
+  it('reads what other writers leave out or add', () => {
+    const bodies: [body: string, message: HubMessage][] = [
+      ['95 01 80 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
+      ['95 01 c0 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
+      ['97 01 80 c0 a1 6d 90 90 a3 6e 65 77', { type: Invocation, target: 'm', arguments: [] }],
+      ['95 02 80 a1 31 01 02', { type: StreamItem, invocationId: '1', item: 1 }],
+      ['95 03 80 a1 31 02 01', { type: Completion, invocationId: '1' }],
+      ['96 03 80 a1 31 03 01 02', { type: Completion, invocationId: '1', result: 1 }],
+      ['94 05 80 a1 31 02', { type: CancelInvocation, invocationId: '1' }],
+      ['92 06 01', { type: Ping }],
+      ['95 07 c0 c3 c0 01', { type: Close, allowReconnect: true }],
+      ['93 08 01 02', { type: Ack, sequenceId: 1 }],
+    ];
+    expect(decode(bodies.map(([body]) => framed(body)))).toStrictEqual(bodies.map(([, expected]) => expected));
+  });
+
+  it('skips types that it does not know', () => {
+    expect(decode([framed('93 63 80 a0'), framed('91 06')])).toEqual([{ type: Ping }]);
+  });
+
+  it('writes lengths in groups of seven bits', () => {
+    const ends: [length: number, prefix: string][] = [
+      [127, '7f'],
+      [128, '80 01'],
+      [16_383, 'ff 7f'],
+      [16_384, '80 80 01'],
+      [2_097_152, '80 80 80 01'],
+    ];
+    const pair = { encode: (value: unknown) => new Uint8Array(Number((value as unknown[])[3])), decode: () => [6] };
+    for (const [length, prefix] of ends) {
+      const wire = messagePackCodec(pair).encode({ type: StreamItem, invocationId: '1', item: length }) as Uint8Array;
+      expect(hex(wire.subarray(0, prefix.split(' ').length))).toBe(prefix);
+      expect(wire).toHaveLength(prefix.split(' ').length + length);
+      let count = 0;
+      messagePackCodec(pair)
+        .decoder()
+        .push(wire, () => count++);
+      expect(count).toBe(1);
+    }
+  });
+});
+
+describe('round trip', () => {
+  /** What has no content is not written. JSON has -0 nowhere either. */
+  const asArrived = (each: HubMessage): unknown =>
+    Object.fromEntries(
+      Object.entries(JSON.parse(JSON.stringify(each)) as object).filter(
+        ([key, value]) => !(['headers', 'streamIds'].includes(key) && Object.keys(value as object).length === 0),
+      ),
+    );
+  /** UTF-8 has no halves of pairs. */
+  const wellFormed = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value).replace(/\\ud[89ab][0-9a-f]{2}|\\ud[c-f][0-9a-f]{2}/gi, '\ufffd')) as unknown;
+  // A Close with our code has the flag before it.
+  const conversation = fc.array(
+    message.map((each) => (each.type === Close && each.code !== undefined ? { allowReconnect: false, ...each } : each)),
+    { maxLength: 6 },
+  );
+
+  it('gives every message back, however the bytes are cut', () => {
+    const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(wireOf(messages))));
+    fc.assert(
+      fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(messages.map(asArrived).map(wellFormed))),
+      { numRuns: 500 },
+    );
+  });
+
+  it('reads bytes that arrive one by one', () => {
+    const messages: HubMessage[] = [{ type: Invocation, target: 'Grüße', arguments: ['𝄞 ✓'.repeat(100), 1] }, { type: Ping }];
+    expect(decode(Array.from(wireOf(messages), (byte) => Uint8Array.of(byte)))).toEqual(messages);
+  });
+
+  it('reads a large message in small chunks in linear time', () => {
+    const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
+    const wire = codec.encode(large) as Uint8Array;
+    const chunks = Array.from({ length: Math.ceil(wire.length / 100) }, (_, i) => wire.subarray(i * 100, i * 100 + 100));
+    expect(decode(chunks)).toEqual([large]);
+  }, 20_000);
+
+  it('writes what a getter writes meanwhile beside, and not over it', () => {
+    const nested = {
+      get inner() {
+        return codec.encode({ type: StreamItem, invocationId: '2', item: 'x'.repeat(100) }).length;
+      },
+    };
+    expect(sent(['before', nested, 'after'])).toEqual(['before', { inner: 108 }, 'after']);
+  });
+});
+
+describe('malformed input', () => {
+  it.each<[why: string, body: string]>([
+    ['Invalid payload.', '80'],
+    ['Invalid payload.', '90'],
+    ['Invalid payload.', '91 a1 31'],
+    ['Invalid payload for Invocation message.', '94 01 80 c0 a1 6d'],
+    ['Invalid payload for Invocation message.', '95 01 80 c0 a0 90'],
+    ['Invalid payload for Invocation message.', '95 01 80 01 a1 6d 90'],
+    ['Invalid payload for Invocation message.', '95 01 80 c0 a1 6d c0'],
+    ['Invalid payload for Invocation message.', '96 01 80 c0 a1 6d 90 91 01'],
+    ['Invalid payload for StreamInvocation message.', '95 04 80 c0 a1 6d 90'],
+    ['Invalid payload for StreamItem message.', '93 02 80 a1 31'],
+    ['Invalid payload for Completion message.', '93 03 80 a1 31'],
+    ['Invalid payload for Completion message.', '94 03 80 a1 31 01'],
+    ['Invalid payload for Completion message.', '94 03 80 a1 31 03'],
+    ['Invalid payload for Completion message.', '95 03 80 a1 31 01 02'],
+    ['Invalid invocation result kind.', '95 03 80 a1 31 04 01'],
+    ['Invalid payload for CancelInvocation message.', '92 05 80'],
+    ['Invalid payload for Close message.', '91 07'],
+    ['Invalid payload for Close message.', '92 07 01'],
+    ['Invalid SequenceId for Ack message.', '91 08'],
+    ['Invalid SequenceId for Sequence message.', '92 09 ff'],
+    ['Invalid SequenceId for Ack message.', '92 08 cf ff ff ff ff ff ff ff ff'],
+    ['Invalid headers.', '95 01 91 01 c0 a1 6d 90'],
+    ['Invalid headers.', '95 01 81 a1 78 01 c0 a1 6d 90'],
+    ['Incomplete message.', '92 06'],
+    ['Incomplete message.', 'dd ff ff ff ff'],
+    ['Incomplete message.', 'df ff ff ff ff'],
+    ['Incomplete message.', 'c6 ff ff ff ff'],
+    ['Incomplete message.', 'db ff ff ff ff'],
+    ['Incomplete message.', 'c9 ff ff ff ff 01'],
+    ['There are bytes after the message.', '91 06 06'],
+    ['The byte 0xc1 begins no MessagePack value.', '91 c1'],
+    ['Invalid timestamp.', '92 06 d4 ff 00'],
+    ['Invalid timestamp.', '92 06 d7 ff ff ff ff ff 00 00 00 00'],
+    ['Invalid timestamp.', '92 06 c7 0c ff 00 00 00 00 7f ff ff ff ff ff ff ff'],
+    ['A key is no text and no number.', '92 06 81 c0 c0'],
+  ])('%s', (why, body) => {
+    expect(errorOf(() => decode([framed(body)]))).toMatchObject({ code: 'invalid_message', message: why });
+  });
+
+  it('refuses values that are too deep for the stack', () => {
+    const nested = join([bytes('80 80 02'), bytes('91'.repeat(32_768))]);
+    expect(errorOf(() => decode([nested]))).toMatchObject({ code: 'invalid_message', message: 'The message has more than 500 levels.' });
+  });
+
+  it('refuses lengths of more than 31 bits, a message without bytes, and text', () => {
+    const tooBig = { message: 'Messages bigger than 2GB are not supported.', code: 'invalid_message' };
+    expect(errorOf(() => decode([bytes('ff ff ff ff 08')]))).toMatchObject(tooBig);
+    expect(errorOf(() => decode([bytes('80 80 80 80 80')]))).toMatchObject(tooBig);
+    expect(decode([bytes('ff ff ff ff 07')])).toEqual([]);
+    expect(errorOf(() => decode([bytes('00')]))).toMatchObject({ code: 'invalid_message' });
+    expect(errorOf(() => codec.decoder().push('{"type":6}', () => undefined))).toMatchObject({ code: 'invalid_message' });
+    codec.decoder().push('', () => expect.fail('delivered')); // what follows a handshake in a text frame
+  });
+
+  it('hands over the messages before a bad one', () => {
+    const messages: HubMessage[] = [];
+    const decoder = codec.decoder();
+    expect(errorOf(() => decoder.push(join([framed('91 06'), framed('c0')]), (each) => messages.push(each))).code).toBe('invalid_message');
+    expect(messages).toEqual([{ type: Ping }]);
+  });
+
+  it('checks the announced size before anything of it is there', () => {
+    const limit = { maxMessageBytes: 100 };
+    expect(errorOf(() => decode([bytes('65')], limit))).toMatchObject({ code: 'message_too_large', details: { limitBytes: 100 } });
+    expect(errorOf(() => decode([bytes('ff ff'), bytes('ff ff 07')], limit))).toMatchObject({ code: 'message_too_large' });
+    const fits = codec.encode({ type: StreamItem, invocationId: '1', item: 'x'.repeat(93) }) as Uint8Array;
+    expect(fits).toHaveLength(101);
+    expect(decode([fits, fits], limit)).toHaveLength(2);
+  });
+
+  it('answers any bytes with messages or a HublineError', () => {
+    const isFine = (chunks: readonly Uint8Array[]): void => {
+      try {
+        decode(chunks, { maxMessageBytes: 32_768 });
+      } catch (error) {
+        expect(error).toBeInstanceOf(HublineError);
+      }
+    };
+    const random = fc.uint8Array({ maxLength: 300 });
+    fc.assert(
+      fc.property(random, (body) => isFine([body])),
+      { numRuns: 3000 },
+    );
+    fc.assert(
+      fc.property(random, (body) => isFine([join([Uint8Array.of(0x80 | (body.length & 0x7f), body.length >> 7), body])])),
+      {
+        numRuns: 3000,
+      },
+    );
+    const damaged = fc.tuple(message, fc.nat(), fc.nat(255));
+    fc.assert(
+      fc.property(damaged, ([each, at, byte]) => {
+        const wire = codec.encode(each) as Uint8Array;
+        wire[at % wire.length] = byte;
+        isFine([wire]);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('turns whatever another implementation throws into a HublineError', () => {
+    const broken = messagePackCodec({
+      encode: () => {
+        throw new RangeError('no');
+      },
+      decode: () => {
+        throw new RangeError('no');
+      },
+    });
+    expect(errorOf(() => broken.encode({ type: Ping }))).toMatchObject({ code: 'not_encodable' });
+    expect(errorOf(() => broken.decoder().push(framed('91 06'), () => undefined))).toMatchObject({ code: 'invalid_message' });
+  });
+});
