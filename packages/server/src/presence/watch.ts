@@ -49,6 +49,8 @@ export class Watch {
   readonly #known = new Map<string, Known>();
   /** Ids that are gone: of two channels, the slower one may still tell of them. */
   readonly #gone = new RecentSet(4096);
+  /** The flush of each process up to which the last snapshot has everything: what is said of older ones is no news. */
+  readonly #had = new Map<ProcessId, number>();
   #leases: readonly WatchLease[] = [];
   #early: (readonly [PresenceDiff, ProcessId])[] | undefined = [];
   #stopListening: () => void;
@@ -111,13 +113,16 @@ export class Watch {
   async #snapshot(): Promise<{ readonly present: ReadonlyMap<string, Known>; readonly missing: readonly string[] }> {
     const present = new Map<string, Known>();
     const missing = new Set<string>();
+    const had = new Map<ProcessId, number>();
     for (const topic of this.#topics) {
       const answer = await this.#options.directory.snapshot(topic);
       for (const node of answer.missing) missing.add(node);
-      for (const { version, records } of answer.value) {
+      for (const { node, version, records } of answer.value) {
+        had.set(node.process, Math.min(version, had.get(node.process) ?? version));
         for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
       }
     }
+    for (const [process, version] of had) this.#had.set(process, version);
     return { present, missing: [...missing] };
   }
 
@@ -139,6 +144,7 @@ export class Watch {
 
   #apply({ version, present, gone }: PresenceDiff, from: ProcessId): void {
     if (this.#closed || !this.#options.nodes.get(from)) return; // a lost process does not speak; a resumed one is taken whole
+    if (version <= (this.#had.get(from) ?? 0)) return;
     for (const record of present) this.#see(record, version);
     for (const id of gone) {
       this.#gone.add(id);

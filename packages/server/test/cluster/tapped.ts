@@ -18,6 +18,10 @@ export interface Tapped extends Backplane {
   watches(nodeId: string): readonly string[];
   /** Changes what a node publishes on its way out. */
   alter: (nodeId: string, payload: Uint8Array) => Uint8Array;
+  /** Keeps what comes over a channel until this settles. */
+  hold: (channel: string) => Promise<void> | undefined;
+  /** Stands around every snapshot that a node takes. */
+  around: <T>(read: () => Promise<T>) => Promise<T>;
   /** Says anything to anybody, as a node would. */
   publish(nodeId: string, channel: string, payload: Uint8Array): Promise<void>;
 }
@@ -40,9 +44,12 @@ export function tapped(backplane: Backplane): Tapped {
         return bus.publish(channel, tap.alter(nodeId, payload));
       },
       subscribe(channel, deliver) {
+        let held: Promise<void> | undefined;
         const { ready, close } = bus.subscribe(channel, (payload, from) => {
           if (isDelivery(payload)) deliveries.push({ nodeId, channel });
-          deliver(payload, from);
+          const until = held ?? tap.hold(channel);
+          if (until) held = until.then(() => deliver(payload, from));
+          else deliver(payload, from);
         });
         open.add(channel);
         return {
@@ -67,7 +74,7 @@ export function tapped(backplane: Backplane): Tapped {
       membersOf: (process, topic) => directory.membersOf(process, topic),
       records: (ids) => directory.records(ids),
       topics: (prefix, page) => directory.topics(prefix, page),
-      snapshot: (topic) => directory.snapshot(topic),
+      snapshot: (topic) => tap.around(() => directory.snapshot(topic)),
       async watch(topic) {
         const lease = await directory.watch(topic);
         held.push(topic);
@@ -85,6 +92,8 @@ export function tapped(backplane: Backplane): Tapped {
     deliveries,
     published,
     alter: (_nodeId, payload) => payload,
+    hold: () => undefined,
+    around: (read) => read(),
     channels: (nodeId) => [...(channels.get(nodeId) ?? [])].sort(),
     watches: (nodeId) => watches.get(nodeId) ?? [],
     publish: (nodeId, channel, payload) => buses.get(nodeId)?.publish(channel, payload) ?? Promise.reject(new Error(`No node ${nodeId}`)),

@@ -82,6 +82,56 @@ describe('a watch', () => {
     for (const follower of followers) follower[Symbol.dispose]();
   });
 
+  it('tells once of what happens while it starts', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const client = await world.client(b);
+    const leaver = await world.client(b);
+    const late: RawClient[] = [];
+    world.tap.around = async (read) => {
+      // It holds its watch: all of this is said to it, and is older than the snapshot …
+      const comes = await world.client(b);
+      await client.call('join', 'g');
+      await client.call('join', 'h');
+      await leaver.close();
+      await comes.close();
+      await until(async () => (await b.hub.presence.count()).value === 1);
+      const snapshot = await read();
+      // … and this is newer, and comes before it.
+      late.push(await world.client(b));
+      await client.call('leave', 'g');
+      await a.hub.presence.count();
+      return snapshot;
+    };
+    using all = follow(a);
+    await until(() => all.log.length === 3);
+    expect(all.log).toEqual(['snapshot', `join ${late[0]?.id}`, `update ${client.id}`]);
+    expect(all.present.get(client.id)?.groups).toEqual(['h']);
+  });
+
+  it('of several topics is not fooled by the slower channel', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const [leaver, mover] = [await world.client(b), await world.client(b)];
+    for (const client of [leaver, mover]) for (const group of ['fast', 'slow']) await client.call('join', group);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    world.tap.hold = (channel) => (channel === 'watch:room:group:slow' ? held : undefined);
+    using all = follow(a, { anyOf: [{ group: 'fast' }, { group: 'slow' }] });
+    await until(() => all.log.length === 1);
+    await a.hub.attributes.set(leaver.id, 'note', '1');
+    await a.hub.attributes.set(mover.id, 'note', '1');
+    await a.hub.attributes.set(mover.id, 'note', '2');
+    await leaver.close();
+    await until(() => all.log.length === 5);
+    release();
+    await mover.call('leave', 'fast');
+    await until(() => all.log.length === 6);
+    const updates = [`update ${leaver.id}`, `update ${mover.id}`, `update ${mover.id}`];
+    expect(all.log).toEqual(['snapshot', ...updates, `leave ${leaver.id} disconnected`, `update ${mover.id}`]);
+    expect(all.present.get(mover.id)).toMatchObject({ attributes: { note: '2' }, groups: ['slow'] });
+  });
+
   it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
     'that starts while connections churn ends with the truth (seed %i)',
     async (seed) => {
