@@ -13,6 +13,7 @@ import {
   type Page,
   type PresenceEvent,
   type Sent,
+  type UserInfo,
 } from '@hubline/server';
 import * as v from 'valibot';
 import { z } from 'zod';
@@ -214,7 +215,7 @@ all.send.said('text');
 // @ts-expect-error all of it
 all.send.said({ text: '' });
 // @ts-expect-error no such event
-all.send.siad({ text: '', likes: 1 });
+void all.send.siad;
 // @ts-expect-error at least one
 hub.clients.anyOf();
 // @ts-expect-error outside a call nobody calls
@@ -241,9 +242,8 @@ export async function presence(): Promise<void> {
   }
   // @ts-expect-error no such field
   void hub.presence.connections({ all: true }, { select: ['secret'] });
-  for await (const { users } of [await hub.presence.users()].map(({ items: users }) => ({ users }))) {
-    exactly<string | undefined>().is(users[0]?.userId);
-    exactly<number | undefined>().is(users[0]?.connections);
+  for await (const { items: users } of hub.presence.users()) {
+    exactly<readonly UserInfo[]>().is(users);
   }
   exactly<boolean>().is(await hub.presence.isOnline('u'));
   exactly<number>().is((await hub.presence.count()).value);
