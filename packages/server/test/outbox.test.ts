@@ -22,10 +22,10 @@ async function start(clients: number) {
   http.on('connection', (socket: Socket) => {
     const kept: Uint8Array[] = [];
     writes.set(socket, kept);
-    const write = socket.write.bind(socket) as (data: Uint8Array) => boolean;
+    const write = socket.write.bind(socket);
     socket.write = (data: string | Uint8Array) => {
       if (typeof data !== 'string') kept.push(data);
-      return write(data as Uint8Array);
+      return write(data);
     };
   });
   http.listen(0, '127.0.0.1');
