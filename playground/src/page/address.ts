@@ -11,7 +11,7 @@ export function readAddress(search: string, { nodes }: ClusterMap): Address {
   const query = new URLSearchParams(search);
   const asked = query.get('node');
   const nodeId = nodes.find((node) => node.nodeId === asked) ?? nodes[Math.floor(Math.random() * nodes.length)];
-  return { name: query.get('name')?.trim() ?? '', nodeId: nodeId?.nodeId ?? '', room: query.get('room') ?? ROOMS[0] };
+  return { name: query.get('name')?.trim().slice(0, 24) ?? '', nodeId: nodeId?.nodeId ?? '', room: query.get('room') ?? ROOMS[0] };
 }
 
 export function addressOf({ name, nodeId, room }: Address): string {
