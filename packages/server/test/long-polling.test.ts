@@ -1,0 +1,190 @@
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { HANDSHAKE, HttpClient, record } from './http-client.ts';
+import { start } from './http-world.ts';
+import { RawClient } from './raw-client.ts';
+
+const NO_CONNECTION = 'No Connection with that ID';
+
+async function answerOf(response: Response) {
+  return { status: response.status, text: await response.text() };
+}
+
+it('answers the first poll at once with nothing, and holds the next until there is something to say', async () => {
+  await using world = await start();
+  const client = await HttpClient.negotiate(world.url);
+  const first = await client.poll();
+  expect(first.status).toBe(200);
+  expect(first.headers.get('content-length')).toBe('0');
+  expect(first.headers.get('cache-control')).toBe('no-cache,no-store');
+  const second = await world.hold(client);
+  const post = await client.post(HANDSHAKE);
+  expect([post.status, await post.text()]).toEqual([200, '']);
+  const answer = await second.answer;
+  expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+  expect(answer.headers.get('cache-control')).toBe('no-cache,no-store');
+  expect(await answerOf(answer)).toEqual({ status: 200, text: '{}\u001e' });
+  const third = await world.hold(client);
+  expect(third.isSettled()).toBe(false);
+  await client.post(record({ type: 1, invocationId: '1', target: 'echo', arguments: ['hi'] }));
+  expect(await answerOf(await third.answer)).toEqual({ status: 200, text: record({ type: 3, invocationId: '1', result: 'hi' }) });
+});
+
+it('keeps what is said between two polls, in order', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  for (const text of ['1', '2', '3']) await world.hub.clients.all.send.said(text);
+  const messages = ['1', '2', '3'].map((text) => record({ type: 1, target: 'said', arguments: [text] }));
+  expect(await (await client.poll()).text()).toBe(messages.join(''));
+});
+
+it('ends the older of two polls with 204, and answers the newer', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  const older = await world.hold(client);
+  const newer = await world.hold(client);
+  expect((await older.answer).status).toBe(204);
+  expect(newer.isSettled()).toBe(false);
+  await world.hub.clients.all.send.said('x');
+  expect(await answerOf(await newer.answer)).toEqual({ status: 200, text: record({ type: 1, target: 'said', arguments: ['x'] }) });
+});
+
+it('answers a poll with nothing when its time is over, and holds the next', async () => {
+  await using world = await start({ timeouts: { pollMs: 5000 } });
+  const client = await HttpClient.polling(world.url);
+  for (let i = 0; i < 2; i++) {
+    const poll = await world.hold(client);
+    await world.clock.advance(4000);
+    expect(poll.isSettled()).toBe(false);
+    await world.clock.advance(2000);
+    const answer = await poll.answer;
+    expect([answer.status, answer.headers.get('content-length')]).toEqual([200, '0']);
+  }
+});
+
+it('says goodbye to a held poll, answers the next with 204, and is then not there any more', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  const { answer } = await world.hold(client);
+  await world.hub.disconnect({ connection: client.connectionId }, 'enough');
+  const close = JSON.parse((await (await answer).text()).slice(0, -1)) as unknown;
+  expect(close).toMatchObject({ type: 7, allowReconnect: false, code: 'disconnected' });
+  expect(await answerOf(await client.poll())).toEqual({ status: 204, text: '' });
+  expect(await answerOf(await client.poll())).toEqual({ status: 404, text: NO_CONNECTION });
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'kicked']]);
+});
+
+it('ends with DELETE: 202 for it, 204 for the held poll, 404 for all that follows', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  const { answer } = await world.hold(client);
+  expect(await answerOf(await client.leave())).toEqual({ status: 202, text: '' });
+  expect((await answer).status).toBe(204);
+  for (const response of [await client.poll(), await client.post('x'), await client.leave()]) {
+    expect(await answerOf(response)).toEqual({ status: 404, text: NO_CONNECTION });
+  }
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'normal']]);
+});
+
+it.each(['none', 'WebSockets', 'ServerSentEvents'])('refuses DELETE where the transport is %s', async (transport) => {
+  await using world = await start();
+  const client = await HttpClient.negotiate(world.url);
+  await using _socket =
+    transport === 'WebSockets' ? await RawClient.open(world.port, { query: new URL(client.url).search.slice(1) }) : undefined;
+  await using _events = transport === 'ServerSentEvents' ? await client.events() : undefined;
+  const text = 'Cannot terminate this connection using the DELETE endpoint.';
+  expect(await answerOf(await client.leave())).toEqual({ status: 400, text });
+});
+
+it('forgets a client that does not poll again', async () => {
+  await using world = await start({ timeouts: { disconnectMs: 5000 } });
+  const client = await HttpClient.polling(world.url);
+  await world.clock.advance(4000);
+  expect(world.ended).toEqual([]);
+  await world.clock.advance(2000);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'network']]);
+  expect((await client.poll()).status).toBe(404);
+});
+
+it('counts from the end of a poll, however long it was held: who gives up on one has time for the next', async () => {
+  await using world = await start({ timeouts: { disconnectMs: 5000 } });
+  const client = await HttpClient.polling(world.url);
+  const poll = new AbortController();
+  const { answer } = await world.hold(client, { signal: poll.signal });
+  await world.clock.advance(60_000);
+  poll.abort();
+  await expect(answer).rejects.toThrow();
+  await using other = await RawClient.open(world.port); // a few round trips, so that the server has noticed
+  expect((await other.call('echo', 1)).result).toBe(1);
+  await world.clock.advance(3000);
+  await world.hub.clients.all.send.said('still there');
+  expect(await (await client.poll()).text()).toContain('still there');
+  expect(world.ended).toEqual([]);
+});
+
+it('does not ping, and does not expect pings', async () => {
+  await using world = await start({ timeouts: { keepAliveMs: 1000, clientMs: 2000 } });
+  const client = await HttpClient.polling(world.url);
+  await client.post(record({ type: 6 })); // who pings over another transport is expected to go on
+  const poll = await world.hold(client);
+  await world.clock.advance(60_000);
+  expect(poll.isSettled()).toBe(false);
+  expect(world.ended).toEqual([]);
+});
+
+it('tells a client whose handshake does not come', async () => {
+  await using world = await start({ timeouts: { handshakeMs: 5000 } });
+  const client = await HttpClient.negotiate(world.url);
+  await client.poll();
+  const { answer } = await world.hold(client);
+  await world.clock.advance(6000);
+  expect(await answerOf(await answer)).toEqual({ status: 200, text: record({ error: 'Handshake was canceled.' }) });
+  expect((await client.poll()).status).toBe(204);
+});
+
+it('tells a client whose message is too large, in the words that its users know', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  expect((await client.post(record({ type: 1, target: 'echo', arguments: ['x'.repeat(40_000)] }))).status).toBe(200);
+  expect(await (await client.poll()).text()).toContain('The maximum message size of 32768B was exceeded.');
+  expect((await client.poll()).status).toBe(204);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'protocol']]);
+});
+
+it('ends a connection whose answer nobody takes', async () => {
+  await using world = await start({ timeouts: { sendMs: 5000, disconnectMs: 1000 } });
+  const client = await HttpClient.polling(world.url);
+  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
+  const socket = await client.raw('GET');
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  expect(head.toString('latin1')).toMatch(/^HTTP\/1.1 200 OK/);
+  socket.pause();
+  await world.clock.advance(4000);
+  expect(world.ended).toEqual([]); // it is away for longer than `disconnectMs`, but its answer is not
+  await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'network']]);
+  socket.destroy();
+});
+
+it('ends a connection whose answer was lost on its way: the client cannot know what it missed', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
+  const socket = await client.raw('GET');
+  await once(socket, 'data');
+  socket.destroy();
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'network']]);
+  expect((await client.poll()).status).toBe(404);
+});
+
+it('lets pages of allowed origins read every answer', async () => {
+  await using world = await start({ hub: { origins: '*' } });
+  const headers = { origin: 'https://app.example' };
+  const client = await HttpClient.negotiate(world.url, headers);
+  const answers = [await client.poll({ headers }), await client.post(HANDSHAKE, { headers }), await client.poll({ headers })];
+  answers.push(await fetch(client.url, { method: 'DELETE', headers }));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 202]);
+  for (const answer of answers) {
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(answer.headers.get('access-control-allow-credentials')).toBe('true');
+  }
+});
