@@ -37,4 +37,4 @@ export type {
   UserPresenceEvent,
 } from './presence/index.ts';
 export type { AffinityOptions, ClientRequest, Origins } from './transports/index.ts';
-export { defineHub, HublineError, isHublineError, type Contract } from '@hubline/protocol';
+export { defineHub, HublineError, isHublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
-import { HublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';
+import { HublineError, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
 import {
   Connection,
@@ -28,10 +28,9 @@ import {
   type Guest,
   type Hub,
   type HubOptions,
-  type Limits,
   type Schemas,
   type Settings,
-  type Timeouts,
+  type SettingsOptions,
 } from './hub/index.ts';
 import type { Loss } from './membership/index.ts';
 import {
@@ -46,7 +45,7 @@ import {
   type Transport,
 } from './transports/index.ts';
 
-export interface HubServerOptions {
+export interface HubServerOptions extends SettingsOptions {
   /** The node's name for people and balancers. Default: host name and process id. */
   readonly nodeId?: string;
   /** The application that this node belongs to. Several may host one hub. Default `"hubline"`. */
@@ -55,8 +54,6 @@ export interface HubServerOptions {
   readonly accept?: boolean;
   /** What joins nodes. Default: memory, for this server alone. */
   readonly backplane?: Backplane;
-  readonly limits?: Partial<Limits>;
-  readonly timeouts?: Partial<Timeouts>;
   /** How requests of one connection find this node through a balancer. */
   readonly affinity?: AffinityOptions;
   /**
@@ -126,8 +123,6 @@ interface Host {
 }
 
 type Connect = (session: Session, request: ClientRequest, transport: Transport) => Guest;
-
-const CODECS: ReadonlyMap<string, Codec> = new Map([[jsonCodec.name, jsonCodec]]);
 
 /** The composition root: the one place that knows every part. */
 class NodeHubServer implements HubServer {
@@ -272,11 +267,11 @@ class NodeHubServer implements HubServer {
 
   /** What a hub makes of those who come. */
   #hubGuests(handler: ConnectionHandler): Connect {
-    const { clock, limits, timeouts } = this.#settings;
+    const { clock, codecs, limits, timeouts } = this.#settings;
     const settings = {
       handler,
       limits,
-      codecs: CODECS,
+      codecs,
       handshakeTimeoutMs: timeouts.handshakeMs,
       keepAliveMs: timeouts.keepAliveMs,
       clientTimeoutMs: timeouts.clientMs,
@@ -321,10 +316,10 @@ class NodeHubServer implements HubServer {
   #cluster(backplane: Backplane): Cluster {
     let cluster = this.#clusters.get(backplane);
     if (!cluster) {
-      const { clock, timeouts } = this.#settings;
+      const { clock, codecs, timeouts } = this.#settings;
       const { lingerMs, callMs: callTimeoutMs, attemptMs, orderMs: orderTimeoutMs } = timeouts;
       const times = { lingerMs, callTimeoutMs, attemptMs, orderTimeoutMs };
-      cluster = new Cluster({ backplane, self: this.#self, codecs: CODECS, clock, events: this.#clusterEvents(), ...times });
+      cluster = new Cluster({ backplane, self: this.#self, codecs, clock, events: this.#clusterEvents(), ...times });
       this.#clusters.set(backplane, cluster);
     }
     return cluster;

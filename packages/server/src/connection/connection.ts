@@ -74,7 +74,7 @@ interface Opening {
   readonly codec: Codec;
   /** What the client sent while it was being registered, and what others sent to it. */
   readonly early: Wire[];
-  readonly held: Outgoing[];
+  readonly held: Wire[];
 }
 
 type State =
@@ -128,6 +128,11 @@ export class Connection implements TransportListener {
     return this.#state.name === 'closed';
   }
 
+  /** The protocol that the handshake chose. Undefined before and after. */
+  get codec(): Codec | undefined {
+    return 'codec' in this.#state ? this.#state.codec : undefined;
+  }
+
   get transportName(): Transport['name'] {
     return this.#transport.name;
   }
@@ -140,17 +145,21 @@ export class Connection implements TransportListener {
   /** Queues a message that many get. @throws HublineError `not_encodable` */
   send(outgoing: Outgoing): void {
     const state = this.#state;
-    if (state.name === 'opening') state.held.push(outgoing);
-    const wire = state.name === 'open' ? outgoing.as(state.codec) : undefined;
-    if (wire !== undefined) this.#outbox.push(wire);
+    if (state.name === 'open') this.#outbox.push(outgoing.as(state.codec));
+    else if (state.name === 'opening') state.held.push(outgoing.as(state.codec));
   }
 
-  /** Asks the client; `settle` is called once, with `undefined` where the client left. */
+  /** Asks the client; `settle` is called once, with `undefined` where the client left. @throws HublineError `not_encodable` */
   ask(invocationId: string, outgoing: Outgoing, settle: Parameters<ClientCalls['open']>[1]): void {
     if (this.isClosed) return settle(undefined);
     this.calls.open(invocationId, settle);
+    try {
+      this.send(outgoing);
+    } catch (error) {
+      this.calls.forget(invocationId);
+      throw error;
+    }
     this.#intake.update();
-    this.send(outgoing);
   }
 
   /** The asker has given up. */
@@ -234,7 +243,7 @@ export class Connection implements TransportListener {
       if (this.isClosed) return;
       this.#outbox.push(encodeHandshake(this.#hubline > 0 ? { hubline: HUBLINE_VERSION } : {}));
       this.#state = { name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) };
-      for (const outgoing of held) this.send(outgoing);
+      for (const wire of held) this.#outbox.push(wire);
       for (const chunk of early) this.receive(chunk);
       this.#intake.release();
       if (this.isClosed) return;

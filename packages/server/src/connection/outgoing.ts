@@ -1,19 +1,41 @@
-import type { Codec, HubMessage, Wire } from '@hubline/protocol';
+import { isHublineError, type Codec, type HublineError, type HubMessage, type Wire } from '@hubline/protocol';
 
 /** A message on its way to many: written once for each protocol that somebody speaks. */
 export class Outgoing {
-  readonly #message: HubMessage | undefined;
-  readonly #written = new Map<string, Wire>();
+  readonly #read: () => HubMessage;
+  readonly #written: Map<string, Wire>;
+  /** Protocols that have no way to write it: those who speak them are many, and one try is enough. */
+  #refused: Map<string, HublineError> | undefined;
+  #message: HubMessage | undefined;
 
-  constructor(message: HubMessage | undefined, written: Iterable<readonly [codec: string, wire: Wire]> = []) {
-    this.#message = message;
-    for (const [codec, wire] of written) this.#written.set(codec, wire);
+  /** `read` is called where a protocol is spoken in which the message is not written yet. */
+  constructor(read: () => HubMessage, written: Iterable<readonly [codec: string, wire: Wire]> = []) {
+    this.#read = read;
+    this.#written = new Map(written);
   }
 
-  /** Undefined where the message came from another node, written in other protocols only. @throws HublineError `not_encodable` */
-  as(codec: Codec): Wire | undefined {
-    let wire = this.#written.get(codec.name);
-    if (wire === undefined && this.#message) this.#written.set(codec.name, (wire = codec.encode(this.#message)));
-    return wire;
+  /** Undefined where it could not be read. */
+  get message(): HubMessage | undefined {
+    return this.#message;
+  }
+
+  /** @throws HublineError `not_encodable` */
+  as(codec: Codec): Wire {
+    const wire = this.#written.get(codec.name);
+    if (wire !== undefined) return wire;
+    const refused = this.#refused?.get(codec.name);
+    if (refused) throw refused;
+    return this.#write(codec);
+  }
+
+  #write(codec: Codec): Wire {
+    try {
+      const wire = codec.encode((this.#message ??= this.#read()));
+      this.#written.set(codec.name, wire);
+      return wire;
+    } catch (error) {
+      if (isHublineError(error)) (this.#refused ??= new Map()).set(codec.name, error);
+      throw error;
+    }
   }
 }

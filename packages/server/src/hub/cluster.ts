@@ -1,8 +1,7 @@
-import type { Codec } from '@hubline/protocol';
 import { allTopic, Post, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import { Asks, Invocations, Orders, serveClientAnswers, type Executor } from '../invocation/index.ts';
-import { Courier, Roster, Subscriptions, type Loss } from '../membership/index.ts';
+import { Courier, Roster, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
 import { Census, Diffs, Nodes, Watches } from '../presence/index.ts';
 
 /** What a node tells its program about the cluster. */
@@ -19,7 +18,7 @@ export interface ClusterEvents {
 export interface ClusterOptions {
   readonly backplane: Backplane;
   readonly self: NodeInfo;
-  readonly codecs: ReadonlyMap<string, Codec>;
+  readonly codecs: Codecs;
   readonly clock: Clock;
   readonly events: ClusterEvents;
   readonly lingerMs: number;

@@ -2,7 +2,7 @@ export { Cluster, type ClusterEvents } from './cluster.ts';
 export { Doorman, type DoorOptions, type Guest, type Redirect } from './doorman.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
-export { beatMs, settingsFrom, type Limits, type Settings, type Timeouts } from './settings.ts';
+export { beatMs, settingsFrom, type Limits, type Settings, type SettingsOptions, type Timeouts } from './settings.ts';
 export type {
   CallerClients,
   Clients,

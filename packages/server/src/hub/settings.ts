@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { HublineError, jsonCodec, type Codec } from '@hubline/protocol';
 import { systemClock, type CallLimits, type Clock } from '../connection/index.ts';
 
 /** What one client may cost. Checked on arrival, never negotiated: an honest client does not notice them. */
@@ -40,18 +40,28 @@ export interface Timeouts {
 }
 
 export interface Settings {
+  readonly codecs: ReadonlyMap<string, Codec>;
   readonly limits: Limits;
   readonly timeouts: Timeouts;
   readonly clock: Clock;
 }
 
+export interface SettingsOptions {
+  readonly limits?: Partial<Limits>;
+  readonly timeouts?: Partial<Timeouts>;
+  /**
+   * The protocols that clients may speak, side by side on every hub. Default `[jsonCodec]`; MessagePack is in
+   * `@hubline/server/messagepack`. Nodes of a cluster should speak the same: what only others speak is converted where it
+   * arrives, and what cannot be is a loss.
+   */
+  readonly protocols?: readonly Codec[];
+}
+
 /** The one place that knows the defaults. @throws HublineError `invalid_option` */
-export function settingsFrom(
-  { limits = {}, timeouts = {} }: { readonly limits?: Partial<Limits>; readonly timeouts?: Partial<Timeouts> },
-  clock = systemClock,
-): Settings {
+export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCodec] }: SettingsOptions, clock = systemClock): Settings {
   return {
     clock,
+    codecs: byName(protocols),
     limits: positive('limits', {
       maxMessageBytes: 32 * 1024,
       maxFrameBytes: 1024 * 1024,
@@ -83,6 +93,12 @@ export function settingsFrom(
 /** How often deadlines are looked at: often enough that none is late by more than a fraction. */
 export const beatMs = ({ connectMs, handshakeMs, keepAliveMs, clientMs, pollMs, disconnectMs, sendMs }: Timeouts): number =>
   Math.max(1, Math.min(1000, Math.floor(Math.min(connectMs, handshakeMs, keepAliveMs, clientMs, pollMs, disconnectMs, sendMs) / 3)));
+
+function byName(protocols: readonly Codec[]): ReadonlyMap<string, Codec> {
+  const codecs = new Map(protocols.map((codec) => [codec.name, codec]));
+  if (codecs.size > 0 && codecs.size === protocols.length) return codecs;
+  throw new HublineError('invalid_option', 'protocols must name at least one protocol, and none twice.', { option: 'protocols' });
+}
 
 function positive<T extends object>(group: string, numbers: T): T {
   for (const [name, value] of Object.entries(numbers)) {

@@ -24,10 +24,19 @@ interface ReplyHeader {
   readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
+/** What an asked node says, once or several times. */
+export interface Reply {
+  /** A JSON value. */
+  readonly value: unknown;
+  /** Nothing follows. */
+  readonly last: boolean;
+  readonly body: Uint8Array;
+}
+
 /** Whoever asked. */
 export interface Asker {
   /** After the last one, nothing follows. */
-  reply(value: unknown, last: boolean): void;
+  reply(reply: Reply): void;
   /** Nothing follows. `node_lost`, `connection_gone`, `unsupported_version`, `backplane_unavailable`, or what the node said. */
   failed(error: HublineError): void;
 }
@@ -38,7 +47,7 @@ export interface Asker {
  */
 export type Answerer<P extends object> = (
   question: ReceivedQuestion<P>,
-  reply: (value: unknown, last: boolean) => void,
+  reply: (value: unknown, last: boolean, body?: Uint8Array) => void,
 ) => (() => void) | undefined;
 
 export interface ReceivedQuestion<P extends object> {
@@ -64,7 +73,7 @@ export class Asks {
   constructor(options: AsksOptions) {
     this.#options = options;
     options.post.on<AskHeader>(EnvelopeKind.ask, (header, body, from) => this.#serve(header, body, from));
-    options.post.on<ReplyHeader>(EnvelopeKind.reply, (header) => this.#replied(header));
+    options.post.on<ReplyHeader>(EnvelopeKind.reply, (header, body) => this.#replied(header, body));
     options.post.on<AskHeader>(EnvelopeKind.cancel, ({ id }, _body, from) => this.#cancelled(id, from));
     options.post.on(EnvelopeKind.refused, (_header, _body, from) => this.#refused(from));
   }
@@ -120,12 +129,12 @@ export class Asks {
     for (const [id, open] of this.#open) if (open.process === process) this.#fail(id, error);
   }
 
-  #replied({ id, value, error, last = false }: ReplyHeader): void {
+  #replied({ id, value, error, last = false }: ReplyHeader, body: Uint8Array): void {
     const open = this.#open.get(id);
     if (!open) return; // the asker has given up
     if (error) return this.#fail(id, new HublineError<ErrorCode>(error.code, error.message, {}));
     if (last) this.#open.delete(id);
-    open.asker.reply(value, last);
+    open.asker.reply({ value, last, body });
   }
 
   #fail(id: number, error: HublineError): void {
@@ -136,15 +145,16 @@ export class Asks {
 
   #serve({ id, op, params }: AskHeader, body: Uint8Array, from: ProcessId): void {
     const served = this.#servedFor(from);
-    const reply = (header: ReplyHeader): void => {
+    const reply = (header: ReplyHeader, replyBody?: Uint8Array): void => {
       if (header.last) served.delete(id);
-      this.#options.post.tell(from, { kind: EnvelopeKind.reply, header }).catch(this.#options.report);
+      const envelope = { kind: EnvelopeKind.reply, header, ...(replyBody ? { body: replyBody } : {}) };
+      this.#options.post.tell(from, envelope).catch(this.#options.report);
     };
     served.set(id, () => undefined);
     try {
       const answerer = this.#answerers.get(op);
       if (!answerer) throw new HublineError('unknown_method', `This node does not know the question '${op}'.`, { method: op });
-      const end = answerer({ params, body }, (value, last) => reply({ id, value, last }));
+      const end = answerer({ params, body }, (value, last, replyBody) => reply({ id, value, last }, replyBody));
       if (end && served.has(id)) served.set(id, end);
     } catch (error) {
       const { code, message } = isHublineError(error) ? error : { code: 'internal' as const, message: asError(error).message };

@@ -1,8 +1,7 @@
-import type { Codec } from '@hubline/protocol';
-import type { Clock } from '../connection/index.ts';
-import { readCopies, select, type Roster, type Selector, type Written } from '../membership/index.ts';
+import type { Clock, Connection } from '../connection/index.ts';
+import { readCopies, select, type Codecs, type Roster, type Selector, type Written } from '../membership/index.ts';
 import type { Asks } from './asks.ts';
-import { settledBy, type Settled } from './outcome.ts';
+import { notEncodable, writeAnswer, type AnswerCopy, type SentAnswer } from './answers.ts';
 
 /** Asks the clients of a node that a selector names; the body holds the invocation. */
 export interface AskClients {
@@ -15,7 +14,8 @@ export interface AskClients {
 /** What the asked node says: first whom it asked, then how they answer. */
 export interface ClientAnswers {
   readonly roster?: readonly string[];
-  readonly settled?: readonly Settled[];
+  /** What is not in here is in the body. */
+  readonly settled?: readonly SentAnswer[];
 }
 
 export const ASK_CLIENTS = 'clients';
@@ -26,7 +26,7 @@ const BATCH_MS = 10;
 export interface ClientAskerOptions {
   readonly asks: Asks;
   readonly roster: Roster;
-  readonly codecs: ReadonlyMap<string, Codec>;
+  readonly codecs: Codecs;
   readonly clock: Clock;
 }
 
@@ -35,27 +35,36 @@ export function serveClientAnswers({ asks, roster, codecs, clock }: ClientAskerO
   asks.answer<AskClients>(ASK_CLIENTS, ({ params: { hub, target, invocationId, written }, body }, reply) => {
     const named = [...select(target, roster.of(hub)).values()].map(({ connection }) => connection);
     const waiting = new Set(named);
-    let batch: Settled[] = [];
+    const spoken = new Set(written.map(([codec]) => codec));
+    let batch: AnswerCopy[] = [];
     let stopTimer: (() => void) | undefined;
-    const send = (answers: ClientAnswers, last: boolean): void => {
+    const send = (answers: ClientAnswers, last: boolean, body?: Uint8Array): void => {
       stopTimer?.();
       stopTimer = undefined;
-      reply(answers, last);
+      reply(answers, last, body);
     };
     const flush = (): void => {
-      const settled = batch;
+      const bodies = batch.flatMap(({ bytes }) => bytes ?? []);
+      const settled = batch.map(({ answer }) => answer);
       batch = [];
-      send({ settled }, waiting.size === 0);
+      send({ settled }, waiting.size === 0, bodies.length > 0 ? Buffer.concat(bodies) : undefined);
     };
     send({ roster: named.map(({ id }) => id) }, named.length === 0);
     const outgoing = readCopies(written, body, codecs);
+    const settle = (connection: Connection, copy: AnswerCopy): void => {
+      waiting.delete(connection);
+      batch.push(copy);
+      if (waiting.size === 0) flush();
+      else stopTimer ??= clock.after(BATCH_MS, flush);
+    };
     for (const connection of named) {
-      connection.ask(invocationId, outgoing, (answer) => {
-        waiting.delete(connection);
-        batch.push(settledBy(connection.id, answer));
-        if (waiting.size === 0) flush();
-        else stopTimer ??= clock.after(BATCH_MS, flush);
-      });
+      try {
+        connection.ask(invocationId, outgoing, (answer) => {
+          settle(connection, writeAnswer(connection.id, answer, { codec: connection.codec, spoken }));
+        });
+      } catch (error) {
+        settle(connection, { answer: notEncodable(connection.id, error) });
+      }
     }
     return () => {
       stopTimer?.();

@@ -2,8 +2,9 @@ import { HublineError } from '@hubline/protocol';
 import type { ProcessId } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import { Queue, type Census, type Nodes } from '../presence/index.ts';
-import type { Selector } from '../membership/index.ts';
-import type { Asks, Question } from './asks.ts';
+import type { Codecs, Selector } from '../membership/index.ts';
+import { readAnswers } from './answers.ts';
+import type { Asks, Question, Reply } from './asks.ts';
 import type { ClientAnswers } from './client-asker.ts';
 import { outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
 
@@ -18,6 +19,7 @@ export interface CollectionOptions {
   readonly census: Census;
   readonly nodes: Nodes;
   readonly clock: Clock;
+  readonly codecs: Codecs;
   readonly selector: Selector;
   readonly method: string;
   readonly question: () => Question;
@@ -103,7 +105,7 @@ export class Collection<T> implements Outcomes<T> {
   #ask(process: ProcessId, question: Question): void {
     const { asks, nodes } = this.#options;
     const giveUp = asks.ask(process, question, {
-      reply: (answers, last) => this.#answered(process, answers as ClientAnswers, last),
+      reply: (reply) => this.#answered(process, reply),
       failed: (error) => {
         const isLost = error.code === 'node_lost';
         if (!isLost) this.failure ??= error;
@@ -113,11 +115,12 @@ export class Collection<T> implements Outcomes<T> {
     this.#parts.set(process, { nodeId: nodes.nameOf(process), giveUp, unsettled: undefined });
   }
 
-  #answered(process: ProcessId, { roster, settled = [] }: ClientAnswers, last: boolean): void {
+  #answered(process: ProcessId, { value, last, body }: Reply): void {
+    const { roster, settled = [] } = value as ClientAnswers;
     const part = this.#parts.get(process);
     if (!part) return;
     if (roster) part.unsettled = new Set(roster);
-    for (const one of settled) if (part.unsettled?.delete(one.id)) this.#add(one, part.nodeId);
+    for (const one of readAnswers(settled, body, this.#options.codecs)) if (part.unsettled?.delete(one.id)) this.#add(one, part.nodeId);
     if (last) this.#parts.delete(process);
     this.#endIfSettled();
   }

@@ -1,7 +1,7 @@
-import { HublineError, MessageType, type Codec } from '@hubline/protocol';
+import { HublineError, MessageType } from '@hubline/protocol';
 import type { ProcessId } from '../backplane/index.ts';
 import { Outgoing, type Clock } from '../connection/index.ts';
-import { select, writeCopies, type Roster, type Selector } from '../membership/index.ts';
+import { select, writeCopies, type Codecs, type Roster, type Selector } from '../membership/index.ts';
 import type { Census, Nodes } from '../presence/index.ts';
 import type { Asks, Question } from './asks.ts';
 import { ASK_CLIENTS, type AskClients } from './client-asker.ts';
@@ -14,7 +14,7 @@ export interface InvocationsOptions {
   readonly census: Census;
   readonly nodes: Nodes;
   readonly roster: Roster;
-  readonly codecs: ReadonlyMap<string, Codec>;
+  readonly codecs: Codecs;
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly attemptMs: number;
@@ -127,12 +127,13 @@ export class Invocations {
   }
 
   #collect<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): Collection<T> {
-    const { asks, census, nodes, clock } = this.#options;
+    const { asks, census, nodes, clock, codecs } = this.#options;
     return new Collection<T>({
       asks,
       census,
       nodes,
       clock,
+      codecs,
       signal,
       timeoutMs,
       selector: call.selector,
@@ -158,7 +159,7 @@ export class Invocations {
   #question({ hub, selector, method, args }: ClientCall): Question {
     const invocationId = `${this.#options.self}-${this.#nextId++}`;
     const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
-    const { written, body } = writeCopies(new Outgoing(message), this.#options.codecs);
+    const { written, body } = writeCopies(new Outgoing(() => message), this.#options.codecs);
     const params: AskClients = { hub, target: selector, invocationId, written };
     return { op: ASK_CLIENTS, params, body };
   }
@@ -180,6 +181,8 @@ function errorOf({ code, message, connectionId, nodeId }: Cause, method: string,
       return new HublineError(code, message, { method, timeoutMs });
     case 'connection_gone':
       return new HublineError(code, message, { connectionId });
+    case 'not_encodable':
+      return new HublineError(code, message, { path: '', found: `a call of '${method}'` });
     case 'node_lost':
     case 'node_silent':
       return new HublineError(code, message, { nodeId });

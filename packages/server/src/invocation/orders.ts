@@ -103,7 +103,7 @@ export class Orders {
         {
           reply: (reply) => {
             stopTimer();
-            const { error, value } = reply as { readonly error?: ReturnType<typeof failureOf>; readonly value?: number };
+            const { error, value } = reply.value as { readonly error?: ReturnType<typeof failureOf>; readonly value?: number };
             if (error)
               reject(new HublineError(error.code, error.message, error.details)); // as the other node made it
             else resolve(value);

@@ -1,11 +1,11 @@
-import { HublineError, isHublineError, type Codec, type HubMessage } from '@hubline/protocol';
+import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
 import { EnvelopeKind, type Post, type ProcessId } from '../backplane/index.ts';
 import { Outgoing, processOf } from '../connection/index.ts';
 import { RecentSet } from './recent-set.ts';
 import type { Roster } from './roster.ts';
 import { routeOf, type Route } from './route.ts';
 import { select, type Selector } from './selector.ts';
-import { readCopies, writeCopies, type Written } from './written.ts';
+import { readCopies, writeCopies, type Codecs, type Written } from './written.ts';
 
 /** A send on its way. Awaited, it settles when local members and the backplane's buffer have it. */
 export interface Sent extends PromiseLike<void> {
@@ -19,6 +19,7 @@ export interface Sent extends PromiseLike<void> {
 /** A message that did not reach everybody. */
 export interface Loss {
   readonly hub: string;
+  /** Empty where the message came from a node whose protocols this one does not speak. */
   readonly method: string;
   readonly error: HublineError;
 }
@@ -27,7 +28,7 @@ export interface CourierOptions {
   readonly self: ProcessId;
   readonly roster: Roster;
   readonly post: Post;
-  readonly codecs: ReadonlyMap<string, Codec>;
+  readonly codecs: Codecs;
   /** Every loss ends here, also where the sender looks at `confirmed`. */
   readonly lost: (loss: Loss) => void;
 }
@@ -51,28 +52,41 @@ export class Courier {
     options.post.on<DeliverHeader>(EnvelopeKind.deliver, (header, body, from) => this.#receive(header, body, from));
   }
 
-  /** Never throws. */
-  send(hub: string, selector: Selector, message: HubMessage & { readonly target: string }): Sent {
-    let local = 0;
+  /**
+   * Never throws. A value that one protocol cannot hold and another can reaches those who speak the other, and is a loss on
+   * every node where somebody misses it; `not_encodable` where nobody can have it.
+   */
+  send(hub: string, selector: Selector, message: Invocation): Sent {
+    const { target: method } = message;
     try {
-      const outgoing = new Outgoing(message);
-      local = this.#deliver(hub, selector, outgoing);
+      const outgoing = new Outgoing(() => message);
+      const { local, missed } = this.#deliver(hub, selector, outgoing);
       const copies = this.#publish(hub, selector, outgoing);
-      return copies.length === 0 ? DELIVERED : sent(this.#confirm(copies, { hub, method: message.target, local }));
-    } catch (error) {
-      const failure =
-        isHublineError(error) ? error : (
-          new HublineError('internal', `Sending '${message.target}' failed.`, { method: message.target }, { cause: error })
-        );
-      this.#options.lost({ hub, method: message.target, error: failure });
-      return refused(failure);
+      if (missed && local + copies.length === 0) throw missed;
+      if (missed) this.#options.lost({ hub, method, error: missed });
+      return copies.length === 0 ? DELIVERED : sent(this.#confirm(copies, { hub, method, local }));
+    } catch (cause) {
+      const error = isHublineError(cause) ? cause : new HublineError('internal', `Sending '${method}' failed.`, { method }, { cause });
+      this.#options.lost({ hub, method, error });
+      return refused(error);
     }
   }
 
-  #deliver(hub: string, selector: Selector, outgoing: Outgoing): number {
+  /** How many local connections got it, and why others, which speak another protocol, cannot. */
+  #deliver(hub: string, selector: Selector, outgoing: Outgoing): { readonly local: number; readonly missed?: HublineError } {
     const named = select(selector, this.#options.roster.of(hub));
-    for (const { connection } of named.values()) connection.send(outgoing);
-    return named.size;
+    let local = named.size;
+    let missed: HublineError | undefined;
+    for (const { connection } of named.values()) {
+      try {
+        connection.send(outgoing);
+      } catch (error) {
+        if (!isHublineError(error)) throw error;
+        missed = error;
+        local--;
+      }
+    }
+    return missed ? { local, missed } : { local };
   }
 
   #publish(hub: string, selector: Selector, outgoing: Outgoing): readonly Promise<void>[] {
@@ -109,7 +123,11 @@ export class Courier {
 
   #receive({ hub, target, written, id }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
     if (id !== undefined && !this.#seen.add(`${from}${id}`)) return;
-    this.#deliver(hub, target, readCopies(written, body, this.#options.codecs));
+    const outgoing = readCopies(written, body, this.#options.codecs);
+    const { missed } = this.#deliver(hub, target, outgoing);
+    if (!missed) return;
+    const { message } = outgoing;
+    this.#options.lost({ hub, method: message && 'target' in message ? message.target : '', error: missed });
   }
 }
 

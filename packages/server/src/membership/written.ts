@@ -1,27 +1,61 @@
-import type { Codec, Wire } from '@hubline/protocol';
+import { HublineError, isHublineError, type Codec, type HubMessage, type Wire } from '@hubline/protocol';
 import { Outgoing } from '../connection/index.ts';
 
 /** The protocols that a message is written in, and the length of each copy in bytes, in the order of the body. */
 export type Written = readonly (readonly [codec: string, length: number])[];
 
-/** A message in every protocol that the cluster speaks, so that no other node has to write it again. @throws HublineError `not_encodable` */
-export function writeCopies(
-  outgoing: Outgoing,
-  codecs: ReadonlyMap<string, Codec>,
-): { readonly written: Written; readonly body: Uint8Array } {
-  const copies = [...codecs.values()].map((codec) => [codec.name, bytesOf(outgoing.as(codec))] as const);
+export type Codecs = ReadonlyMap<string, Codec>;
+
+/**
+ * A message in every protocol of this node that can hold it, so that no other node has to write it again.
+ * @throws HublineError `not_encodable` where there is none
+ */
+export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly written: Written; readonly body: Uint8Array } {
+  const copies: (readonly [codec: string, bytes: Uint8Array])[] = [];
+  let failure: unknown;
+  for (const codec of codecs.values()) {
+    try {
+      copies.push([codec.name, bytesOf(outgoing.as(codec))]);
+    } catch (error) {
+      if (!isHublineError(error)) throw error;
+      failure ??= error; // told to whoever has clients that speak it
+    }
+  }
+  const [first] = copies;
+  if (!first) throw failure;
   const written = copies.map(([codec, bytes]) => [codec, bytes.length] as const);
-  const [only] = copies.length === 1 ? copies : [];
-  return { written, body: only ? only[1] : Buffer.concat(copies.map(([, bytes]) => bytes)) };
+  return { written, body: copies.length === 1 ? first[1] : Buffer.concat(copies.map(([, bytes]) => bytes)) };
 }
 
-export function readCopies(written: Written, body: Uint8Array, codecs: ReadonlyMap<string, Codec>): Outgoing {
+/** Nodes need not speak the same protocols: what a client here speaks and the sender does not is written here. */
+export function readCopies(written: Written, body: Uint8Array, codecs: Codecs): Outgoing {
+  const copies: (readonly [codec: string, wire: Wire])[] = [];
   let at = 0;
-  const copies = written.map(([codec, length]): [string, Wire] => {
+  for (const [name, length] of written) {
     const bytes = body.subarray(at, (at += length));
-    return [codec, codecs.get(codec)?.format === 'text' ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString() : bytes];
-  });
-  return new Outgoing(undefined, copies);
+    const codec = codecs.get(name);
+    if (codec) copies.push([name, wireOf(bytes, codec)]);
+  }
+  return new Outgoing(() => {
+    const [name, wire] = copies[0] ?? [];
+    const codec = codecs.get(name ?? '');
+    if (codec && wire !== undefined) return readMessage(wire, codec);
+    const found = `message in ${written.map(([each]) => each).join(' and ')}`;
+    const text = `This node cannot read a ${found}: see the server's option protocols.`;
+    throw new HublineError('not_encodable', text, { path: '', found });
+  }, copies);
 }
 
-const bytesOf = (wire: Wire | undefined): Uint8Array => (typeof wire === 'string' ? Buffer.from(wire) : (wire ?? new Uint8Array()));
+/** Exactly one message. @throws HublineError `invalid_message` */
+export function readMessage(wire: Wire, codec: Codec): HubMessage {
+  const messages: HubMessage[] = [];
+  codec.decoder().push(wire, (message) => messages.push(message));
+  const [message] = messages;
+  if (message && messages.length === 1) return message;
+  throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: `${messages.length} messages` });
+}
+
+export const bytesOf = (wire: Wire): Uint8Array => (typeof wire === 'string' ? Buffer.from(wire) : wire);
+
+export const wireOf = (bytes: Uint8Array, codec: Codec): Wire =>
+  codec.format === 'text' ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString() : bytes;
