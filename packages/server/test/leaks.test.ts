@@ -134,7 +134,8 @@ it('holds nothing of a thousand clients that came and went', async () => {
   const port = await server.listen(0, '127.0.0.1');
   const visit = async (from: number, to: number): Promise<void> => {
     for (let n = from; n < to; n += 50) {
-      await Promise.all(Array.from({ length: 50 }, (_, i) => VISITS[(n + i) % VISITS.length]?.(port, n + i)));
+      const visits = Array.from({ length: 50 }, async (_, i) => VISITS[(n + i) % VISITS.length]?.(port, n + i));
+      await Promise.all(visits);
     }
     await expect.poll(() => server.health().connections, { timeout: 5000 }).toBe(0);
     await expect.poll(() => held().connections).toBe(0);

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { createHubServer, defineHub, type CloseReason, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
 
 interface Echo {
   echo(value: unknown): Promise<unknown>;
@@ -10,12 +11,13 @@ interface Echo {
 }
 interface Receiver {
   said(text: string): void;
+  confirm(question: string): Promise<boolean>;
 }
 type Options = Partial<HubOptions<Echo, Receiver, Record<never, never>, Record<never, never>>>;
 const contract = defineHub<Echo, Receiver>('echo');
 
-async function start(options: Options = {}, serverOptions: HubServerOptions = {}) {
-  const server = createHubServer(serverOptions);
+async function start(options: Options = {}, serverOptions: HubServerOptions = {}, clock?: TestClock) {
+  const server = createHubServer(serverOptions, clock);
   const errors: unknown[] = [];
   const ended: CloseReason[] = [];
   server.on('error', (stage, error) => errors.push([stage, error]));
@@ -84,6 +86,32 @@ it('takes nobody while it drains, and answers 503', async () => {
     expect(answer).toMatch(/^HTTP\/1.1 503 /);
     expect(answer).toContain('hubline-code: shutdown');
   }
+});
+
+it('spreads those it sends away over the time that it is given', async () => {
+  const clock = new TestClock();
+  await using world = await start({}, {}, clock);
+  const clients = await Promise.all([1, 2, 3, 4].map(() => RawClient.open(world.port)));
+  const left = () => clients.filter(({ socket }) => socket.readyState === socket.CLOSED).length;
+  const draining = world.server.drain({ spreadMs: 4000 });
+  await expect.poll(left).toBe(1);
+  await clock.advance(1000);
+  await expect.poll(left).toBe(2);
+  await clock.advance(3000);
+  await draining;
+  await expect.poll(left).toBe(4);
+});
+
+it('lets `connected` ask the client', async () => {
+  const answers: boolean[] = [];
+  await using world = await start({ connected: async (ctx) => void answers.push(await ctx.clients.caller.invoke.confirm('Ready?')) });
+  await using client = await RawClient.open(world.port);
+  client.send({ type: 1, invocationId: '1', target: 'echo', arguments: ['after'] });
+  const asked = await client.until(() => client.messages.find(({ type }) => type === 1));
+  expect(client.messages).toHaveLength(1);
+  client.send({ type: 3, invocationId: asked.invocationId, result: true });
+  expect((await client.completion('1')).result).toBe('after');
+  expect(answers).toEqual([true]);
 });
 
 it('does not wait for a client that never shakes hands', async () => {

@@ -169,7 +169,7 @@ it('answers every message, skips it, or says why it ends', async () => {
       }
       await stillServes();
     }),
-    { numRuns: 1000 },
+    { numRuns: 700 },
   );
   expect(ended).toBeGreaterThan(50);
   await client[Symbol.asyncDispose]();

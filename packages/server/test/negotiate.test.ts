@@ -324,3 +324,30 @@ it.each(['a b', '[', 'x:99999', '%'])('answers the Host "%s" with 400', async (h
   expect(await refusal(world.port, '/hub', { host })).toMatchObject({ status: 400 });
   expect(world.errors).toEqual([]);
 });
+
+it('keeps nothing of an upgrade that failed', async () => {
+  const clock = new TestClock();
+  let letIn: (() => void) | undefined;
+  await using world = await start(
+    {
+      authenticate: async ({ token }) => {
+        if (token === 'slow') await new Promise<void>((resolve) => (letIn = resolve));
+        return {};
+      },
+    },
+    { clock },
+  );
+  for (const wrong of [{ 'sec-websocket-key': 'short' }, { 'sec-websocket-version': '7' }, { upgrade: 'h2c' }]) {
+    const { status } = await refusal(world.port, '/hub', wrong);
+    expect([400, 426]).toContain(status);
+  }
+  const gone = new RawClient(world.port, { query: 'access_token=slow' });
+  gone.socket.on('error', () => undefined);
+  await expect.poll(() => letIn).toBeDefined();
+  gone.socket.terminate();
+  await gone.closed;
+  letIn?.();
+  expect(await refusal(world.port, '/hub?id=nobody')).toMatchObject({ status: 404 });
+  expect(clock.size).toBe(0);
+  expect(world.server.health().connections).toBe(0);
+});
