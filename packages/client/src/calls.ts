@@ -14,6 +14,8 @@ export interface Call extends CallOptions {
   readonly method: string;
   /** With the streams to upload in any place: on the wire they are apart. */
   readonly args: readonly unknown[];
+  /** What the caller gets for a result or an item: what its schema makes of it. */
+  check(value: unknown): unknown;
 }
 
 /** What calls need of their session. */
@@ -60,13 +62,14 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
 
   /** Sends a call, and begins its uploads. Returns its id: without one nobody waits for an answer. */
   const write = ({ method, args, signal }: Call, over: AbortSignal, type?: 1 | 4): string | undefined => {
+    if (sessionOver.aborted) throw lost(method);
     if (signal?.aborted) throw cancelled(method, signal.reason);
     const sources = args.filter(isStream);
     const streamIds = sources.map(newId);
     const invocationId = type && newId();
     send({
       type: type ?? MessageType.Invocation,
-      headers: type === MessageType.StreamInvocation && hubline ? { [Header.credit]: String(WINDOW) } : undefined,
+      headers: type === MessageType.StreamInvocation ? { [Header.credit]: String(WINDOW) } : undefined,
       invocationId,
       target: method,
       arguments: args.filter((arg) => !isStream(arg)),
@@ -78,28 +81,23 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
 
   /** Sends what a stream gives until it ends, or nobody wants it any more. Always ends with a completion. */
   const upload = async (source: AsyncIterable<unknown>, invocationId: string, over: AbortSignal): Promise<void> => {
-    let undo: (() => void) | undefined;
-    const complete = (error?: string): void => {
-      undo?.();
+    let complete = (error?: string): void => {
+      complete = () => {};
+      undo();
       send({ type: MessageType.Completion, invocationId, error } as Completion);
     };
+    const undo = onAbort(over, () => complete('cancelled'));
     try {
-      const items = source[Symbol.asyncIterator]();
-      undo = onAbort(over, () => {
-        complete('cancelled');
-        // The source may be waiting: whoever can be woken is told at once.
-        items.return?.().catch(report);
-      });
-      for await (const item of { [Symbol.asyncIterator]: () => items }) {
+      for await (const item of source) {
         if (over.aborted) return;
         send({ type: MessageType.StreamItem, invocationId, item: item ?? null });
         while (!over.aborted && bufferedAmount() > HIGH_WATER_BYTES) {
           await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
         }
       }
-      if (!over.aborted) complete();
+      complete();
     } catch (thrown) {
-      if (!over.aborted) complete(textOf(thrown));
+      complete(textOf(thrown));
       report(thrown);
     }
   };
@@ -111,7 +109,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     const id = write(call, over.signal, item ? MessageType.StreamInvocation : MessageType.Invocation)!;
     const done: Settle = (error, result) => {
       if (!pending.delete(id)) return;
-      undoTimer?.();
+      undoTimer();
       undoAbort?.();
       over.abort();
       settle(error, result);
@@ -122,26 +120,23 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       done(error);
     };
     pending.set(id, (said, cause) => {
-      if (!said) done(new HublineError('connection_lost', `${method}: the connection was lost.`, { method }, { cause }));
+      if (!said) done(lost(method, cause));
       else if (said.type === MessageType.StreamItem) item?.(said.item);
       else done(failureOf(said), said.result);
     });
-    const undoTimer =
-      timeoutMs < Infinity ?
-        clock.after(timeoutMs, () =>
-          giveUp(new HublineError('call_timeout', `${method}: no answer in ${timeoutMs} ms.`, { method, timeoutMs })),
-        )
-      : undefined;
+    const undoTimer = clock.after(timeoutMs, () =>
+      giveUp(new HublineError('call_timeout', `No answer in ${timeoutMs} ms.`, { method, timeoutMs })),
+    );
     const undoAbort = signal && onAbort(signal, (reason) => giveUp(cancelled(method, reason)));
     return { id, giveUp };
   };
 
   return {
-    send: (call) => void write(call, call.signal ? AbortSignal.any([call.signal, sessionOver]) : sessionOver),
+    send: (call) => void write(call, sessionOver),
 
     invoke: (call) =>
       new Promise((resolve, reject) => {
-        open(call, (error, result) => (error ? reject(error) : resolve(result)));
+        open(call, (error, result) => (error ? reject(error) : resolve(call.check(result))));
       }),
 
     async *stream(call) {
@@ -166,7 +161,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       try {
         for (let taken = 1; ;) {
           if (items.length > 0) {
-            yield items.shift();
+            yield call.check(items.shift());
             if (taken++ % BATCH === 0 && hubline && !ended) send({ type: MessageType.Credit, invocationId: id, credit: BATCH });
           } else if (!ended) {
             await new Promise<void>((resolve) => (wake = resolve));
@@ -187,7 +182,10 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
   };
 }
 
-const isStream = (arg: unknown): arg is AsyncIterable<unknown> => typeof arg === 'object' && arg !== null && Symbol.asyncIterator in arg;
+const isStream = (arg: unknown): arg is AsyncIterable<unknown> => !!(arg as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator];
 
-const cancelled = (method: string, cause?: unknown): HublineError =>
-  new HublineError('cancelled', `${method}: cancelled.`, { method }, { cause });
+/** Nothing is queued for a connection that may never come. */
+export const lost = (method: string, cause?: Error): HublineError =>
+  new HublineError('connection_lost', 'Not connected.', { method }, { cause });
+
+const cancelled = (method: string, cause?: unknown): HublineError => new HublineError('cancelled', 'Cancelled.', { method }, { cause });

@@ -6,13 +6,13 @@ export interface Clock {
   after(ms: number, act: () => void): () => void;
 }
 
-/** setTimeout takes 31 bits, and fires at once on more. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** setTimeout takes 31 bits, and fires at once on more: 24 days, or `Infinity`, are never. */
+const TOO_LONG_MS = 2 ** 31;
 
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: Date.now,
   after(ms, act) {
-    const timer = setTimeout(act, Math.min(ms, LONGEST_MS));
+    const timer = ms < TOO_LONG_MS ? setTimeout(act, ms) : undefined;
     return () => clearTimeout(timer);
   },
 };

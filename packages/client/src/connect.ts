@@ -1,4 +1,4 @@
-import { asError, isHublineError, type Affinity, type Wire } from '@hubline/protocol';
+import { asError, isHublineError, type Affinity, type HublineError, type Wire } from '@hubline/protocol';
 import { negotiate, withAffinity, type Offer } from './negotiate.ts';
 import { refusal } from './refusal.ts';
 import type { Settings } from './settings.ts';
@@ -27,53 +27,50 @@ export interface Connected {
 
 /** What trying again will not change. */
 export const isVerdict = (error: unknown): boolean =>
-  isHublineError(error) && ['unauthorized', 'forbidden', 'invalid_option'].includes(error.code);
+  ['unauthorized', 'forbidden', 'invalid_option'].includes((error as HublineError).code);
 
 /**
  * Opens a pipe: asks for a token, negotiates, and tries the transports in the server's order.
- * @throws HublineError `unauthorized` or `forbidden` even with a fresh token; `negotiation_failed`
+ * @throws HublineError `unauthorized` or `forbidden` even with a fresh token; `negotiation_failed` for everything else
  */
 export async function connect(settings: Settings, attempt: Attempt): Promise<Connected> {
   const { signal, fresh, affinity: hint, step } = attempt;
-  const { accessToken, transports, codec } = settings;
-  // A worker made of a blob has an address that nothing can be relative to; its origin's is inside.
-  const url = new URL(String(settings.url).replace(/^ws/, 'http'), globalThis.location?.href.replace(/^blob:/, ''));
+  const { url: given, accessToken, transports, codec, skipNegotiation } = settings;
+  const failures: Error[] = [];
   try {
+    const url = new URL(String(given).replace(/^ws/, 'http'), globalThis.location?.href);
     const token = await accessToken?.({ fresh });
     const open = (transport: Transport, where: Pick<OpenRequest, 'url' | 'token'>): Promise<Pipe> => {
       step();
-      return transport.open({ ...settings, ...attempt, ...where });
+      return transport.open({ ...settings, ...attempt, ...where, accessToken: where.token === token ? accessToken : undefined });
     };
     const ask = (affinity?: Affinity): Promise<Offer> => {
       step();
       return negotiate({ ...settings, url, token, affinity, signal });
     };
-    if (settings.skipNegotiation) return { pipe: await open(transports[0]!, { url, token }) };
+    if (skipNegotiation) return { pipe: await open(transports[0]!, { url, token }) };
 
     let offer: Offer | undefined = await ask(hint);
-    const failures: Error[] = [];
-    for (const { transport: name, transferFormats } of offer.answer.availableTransports) {
+    for (const { transport: name, transferFormats } of offer.availableTransports) {
       const transport = transports.find((each) => each.name === name);
-      if (!transport || !transferFormats.some((each) => each.toLowerCase() === codec.format)) continue;
+      if (!transport || !String(transferFormats).toLowerCase().includes(codec.format)) continue;
       // A connection that could not be opened is used up.
       offer ??= await ask();
-      const { connectionId, connectionToken, negotiateVersion, affinity } = offer.answer;
-      const target = withAffinity(offer.url, affinity);
-      target.searchParams.set('id', (negotiateVersion && connectionToken) || connectionId);
+      const { connectionId, connectionToken, negotiateVersion, affinity, token } = offer;
+      const url = withAffinity(offer.url, affinity);
+      url.searchParams.set('id', (negotiateVersion && connectionToken) || connectionId);
       try {
-        return { pipe: await open(transport, { url: target, token: offer.token }), connectionId, affinity };
+        return { pipe: await open(transport, { url, token }), connectionId, affinity };
       } catch (error) {
         if (signal.aborted || isVerdict(error)) throw error;
         failures.push(asError(error));
         offer = undefined;
       }
     }
-    const texts = failures.map(({ message }) => message);
-    throw refusal(`Unable to connect with any of the transports of client and server. ${texts.join(' ')}`, {
-      cause: new AggregateError(failures),
-    });
   } catch (error) {
-    if (fresh || !accessToken || !isVerdict(error)) throw error;
-    return connect(settings, { ...attempt, fresh: true, affinity: undefined });
+    if (isVerdict(error) && accessToken && !fresh) return connect(settings, { ...attempt, fresh: true, affinity: undefined });
+    if (isHublineError(error)) throw error;
+    failures.push(asError(error));
   }
+  throw refusal(String(failures.map(({ message }) => message)) || 'No common transport.', { cause: new AggregateError(failures) });
 }

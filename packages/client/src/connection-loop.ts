@@ -1,9 +1,10 @@
-import { HublineError, type Affinity } from '@hubline/protocol';
+import { asError, HublineError, type Affinity } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import type { Calls } from './calls.ts';
 import type { ConnectionState } from './connection-state.ts';
-import { startSession, type Session } from './session.ts';
+import { runSession, type Open } from './session.ts';
 import type { Settings } from './settings.ts';
+import type { PipeEnd } from './transport.ts';
 
 /** A connection that lasted this long has proven itself: the next loss starts counting attempts anew. */
 const PROVEN_MS = 5_000;
@@ -13,21 +14,17 @@ export interface ConnectionLoop {
   readonly state: ConnectionState;
   /** Undefined while calls cannot be made. */
   readonly calls: Calls | undefined;
-  start(signal?: AbortSignal): Promise<void>;
-  stop(): Promise<void>;
-}
-
-interface Run {
-  readonly stop: AbortController;
-  readonly started: Promise<void>;
-  readonly ended: Promise<void>;
+  readonly start: (options?: { readonly signal?: AbortSignal | undefined }) => Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 export function createLoop(settings: Settings): ConnectionLoop {
-  const { clock, policy } = settings;
+  const { clock, policy, skipNegotiation } = settings;
   let state: ConnectionState = { name: 'idle' };
-  let run: Run | undefined;
-  let session: Session | undefined;
+  let stopping: AbortController | undefined;
+  let started: Promise<void>;
+  let ended: Promise<void> | undefined;
+  let live: Open | undefined;
   /** Good for one attempt: a node that does not take us back is not asked again. */
   let affinity: Affinity | undefined;
   /** Ends the present wait. */
@@ -40,47 +37,43 @@ export function createLoop(settings: Settings): ConnectionLoop {
     settings.entered(state, before);
   };
 
-  const loop = async (stop: AbortController, started: (error?: Error) => void): Promise<void> => {
-    const { signal } = stop;
-    onAbort(signal, () => {
-      session?.stop();
+  /** Gives the reason why it is over. */
+  const loop = async (stop: AbortSignal, started: () => void): Promise<Error | undefined> => {
+    onAbort(stop, () => proceed?.());
+    settings.onWake(() => {
+      live?.prove();
       proceed?.();
-    });
-    const wake = (): void => {
-      session?.prove();
-      proceed?.();
-    };
-    settings.onWake(wake, signal);
-    let attempt = 0;
-    let everOpen = false;
-    let verdict: Error | undefined;
-    while (!signal.aborted) {
+    }, stop);
+    for (let attempt = 0, everOpen = false; !stop.aborted;) {
       let openAt = Infinity;
       if (!everOpen) enter({ name: 'connecting', attempt });
-      session = startSession(settings, {
+      const hint = affinity;
+      affinity = undefined;
+      const { cause, final } = await runSession(settings, {
+        stop,
         // Without negotiation a page does not learn that its token was refused.
-        fresh: settings.skipNegotiation && attempt > 0,
-        affinity,
-        opened(connected) {
+        fresh: !!skipNegotiation && attempt > 0,
+        affinity: hint,
+        opened(open) {
+          live = open;
           everOpen = true;
           openAt = clock.now();
-          affinity = connected.affinity;
-          enter({ name: 'connected', connectionId: connected.connectionId });
+          affinity = open.affinity;
+          enter({ name: 'connected', connectionId: open.connectionId });
           started();
         },
       });
-      affinity = undefined;
-      const { cause, final } = await session.ended;
+      live = undefined;
       if (!cause) break;
-      if ((cause as Partial<HublineError>).code === 'shutdown') affinity = undefined;
+      // A node that is going away, or that refused a request: it does not know the connection any more.
+      const { code, details } = cause as Partial<HublineError<'connection_lost' | 'shutdown'>>;
+      if (code === 'shutdown' || (details as Partial<PipeEnd> | undefined)?.status) affinity = undefined;
       if (clock.now() - openAt >= PROVEN_MS) attempt = 0;
-      const delayMs = final || !(everOpen || policy.initial) ? null : nextDelayMs(attempt++, cause);
-      if (delayMs === null) {
-        verdict = cause;
-        break;
-      }
+      const delayMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
+      if (delayMs === null) return cause;
+      attempt++;
       if (everOpen) enter({ name: 'reconnecting', attempt, delayMs, cause });
-      if (signal.aborted) break;
+      if (stop.aborted) break;
       await new Promise<void>((resolve) => {
         const undo = clock.after(delayMs, resolve);
         proceed = () => {
@@ -89,18 +82,7 @@ export function createLoop(settings: Settings): ConnectionLoop {
         };
       });
     }
-    stop.abort();
-    enter({ name: 'closed', ...(verdict && { cause: verdict }) });
-    started(verdict ?? new HublineError('cancelled', 'The connection was stopped.', {}));
-  };
-
-  const nextDelayMs = (attempt: number, cause: Error): number | null => {
-    try {
-      return policy.nextDelayMs({ attempt, cause });
-    } catch (error) {
-      settings.report(error);
-      return null;
-    }
+    return undefined;
   };
 
   return {
@@ -108,29 +90,31 @@ export function createLoop(settings: Settings): ConnectionLoop {
       return state;
     },
     get calls() {
-      return session?.calls;
+      return live?.calls;
     },
-    start(signal) {
-      if (run && !run.stop.signal.aborted) return run.started;
-      const previous = run?.ended;
-      const stop = new AbortController();
-      let settle!: (error?: Error) => void;
-      const started = new Promise<void>((resolve, reject) => {
-        settle = (error) => (error ? reject(error) : resolve());
+    start({ signal } = {}) {
+      if (stopping && !stopping.signal.aborted) return started;
+      const previous = ended;
+      const stop = (stopping = new AbortController());
+      started = new Promise((resolve, reject) => {
+        ended = (async () => {
+          await previous;
+          // What a policy throws is a verdict too.
+          const cause = await loop(stop.signal, resolve).catch(asError);
+          stop.abort();
+          enter({ name: 'closed', ...(cause && { cause }) });
+          reject(cause ?? new HublineError('cancelled', 'Connection closed.', {}));
+        })();
       });
-      const undo = signal && onAbort(signal, () => stop.abort());
-      const ended = Promise.resolve(previous).then(() =>
-        loop(stop, (error) => {
-          undo?.();
-          settle(error);
-        }),
-      );
-      run = { stop, started, ended };
+      if (signal) {
+        const undo = onAbort(signal, () => stop.abort());
+        started.then(undo, undo);
+      }
       return started;
     },
     async stop() {
-      run?.stop.abort();
-      await run?.ended;
+      stopping?.abort();
+      await ended;
     },
   };
 }

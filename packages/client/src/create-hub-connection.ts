@@ -1,16 +1,7 @@
-import {
-  asError,
-  HublineError,
-  jsonCodec,
-  validate,
-  type Codec,
-  type Contract,
-  type Implementation,
-  type StandardSchema,
-} from '@hubline/protocol';
+import { asError, clientJsonCodec, validate, type Codec, type Contract, type Implementation, type StandardSchema } from '@hubline/protocol';
 import { EventEmitter } from 'eventemitter3';
 import { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
-import type { Call, CallOptions, Calls } from './calls.ts';
+import { lost, type Call, type CallOptions, type Calls } from './calls.ts';
 import { systemClock } from './clock.ts';
 import { createLoop } from './connection-loop.ts';
 import type { ConnectionEvents } from './connection-state.ts';
@@ -55,8 +46,8 @@ export interface HubConnectionOptions<H, R> extends Network {
   readonly logger?: Logger;
 }
 
-/** Names that the language calls behind our back: `await connection.invoke` must not call a method named "then". */
-const RESERVED = /^(then|toJSON|toString|valueOf|constructor|__proto__)$/;
+/** Has the names that the language calls behind our back: `await connection.invoke` must not call a method named "then". */
+const NAMELESS = { then: undefined, toJSON: undefined };
 
 /** What tests bring along; everybody else gets the real one. */
 export type Surroundings = Partial<Pick<Settings, 'clock' | 'onWake'>>;
@@ -84,19 +75,18 @@ export function connectionIn<H, R, A>(
   { name }: Contract<H, R, A>,
   options: HubConnectionOptions<H, R> & { readonly url: string | URL },
 ): HubConnection<H, R> {
-  const { reconnect = {}, receiver = {}, results = {}, callTimeoutMs = 30_000, protocol = jsonCodec, logger } = options;
+  const { reconnect = {}, receiver = {}, results = {}, callTimeoutMs = 30_000, protocol = clientJsonCodec, logger } = options;
   const events = new EventEmitter();
   const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): unknown => events.emit(event, ...args);
-  const report = (thrown: unknown): void => {
+  const report = (thrown: unknown, event?: keyof ConnectionEvents): void => {
     logger?.error(name, thrown);
-    emit('error', asError(thrown));
+    if (event !== 'error') emit('error', asError(thrown));
   };
   const receivers = createReceivers(report);
   receivers.add(receiver);
 
   const loop = createLoop({
     transports: [webSockets()],
-    skipNegotiation: false,
     keepAliveMs: 15_000,
     serverTimeoutMs: 30_000,
     startTimeoutMs: 15_000,
@@ -106,78 +96,76 @@ export function connectionIn<H, R, A>(
     ...surroundings,
     codec: protocol,
     policy:
-      reconnect === false ? { nextDelayMs: () => null }
-      : 'nextDelayMs' in reconnect ? reconnect
-      : backoff(reconnect),
+      (reconnect as Partial<ReconnectPolicy>).nextDelayMs ?
+        (reconnect as ReconnectPolicy)
+      : backoff((reconnect as BackoffOptions) || { attempts: 0 }),
     receivers,
     report,
     entered(state, before) {
       logger?.['cause' in state ? 'warn' : 'info'](name, state);
       emit('state', state);
-      if (state.name === 'closed') emit('closed', state.cause);
-      if (state.name === 'reconnecting' && before === 'connected') emit('reconnecting', state.cause);
+      // Every state is an event too; who listens is told only of these two.
+      if (state.name !== before) emit(state.name as 'closed' | 'reconnecting', (state as { readonly cause: Error }).cause);
       if (state.name === 'connected' && before === 'reconnecting') emit('reconnected', state.connectionId);
     },
   });
-  /** @throws HublineError `connection_lost`: nothing is queued for a connection that may never come. */
-  const callsFor = (method: string): Calls => {
-    const calls = loop.calls;
-    if (!calls) throw new HublineError('connection_lost', `${method}: not connected.`, { method });
-    return calls;
+  /** @throws HublineError `connection_lost` */
+  const calls = ({ method }: Call): Calls => {
+    if (loop.calls) return loop.calls;
+    throw lost(method);
   };
-  const checked = (method: string, value: unknown): unknown => {
-    const schema = Object.hasOwn(results, method) && (results as Readonly<Record<string, StandardSchema<never>>>)[method];
-    return schema ? validate(schema, value, { code: 'invalid_result', method }) : value;
-  };
-
-  const invoke = async (call: Call): Promise<unknown> =>
-    checked(call.method, await callsFor(call.method).invoke({ timeoutMs: callTimeoutMs, ...call }));
+  const invoke = async (call: Call): Promise<unknown> => calls(call).invoke({ timeoutMs: callTimeoutMs, ...call });
   const send = (call: Call): void => {
-    const { method } = call;
     try {
-      callsFor(method).send(call);
+      calls(call).send(call);
     } catch (error) {
-      emit('lost', { method, error: asError(error) });
+      emit('lost', { method: call.method, error: asError(error) });
     }
   };
   async function* stream(call: Call): AsyncGenerator<unknown> {
-    for await (const item of callsFor(call.method).stream(call)) yield checked(call.method, item);
+    yield* calls(call).stream(call);
   }
+  /** `call` as the parts of this connection have it. */
+  const callOf = (method: string, args: readonly unknown[], callOptions: CallOptions): Call => ({
+    ...callOptions,
+    method,
+    args,
+    check(value) {
+      const schema = (results as Readonly<Record<string, StandardSchema<never> | undefined>>)[method];
+      // Every object has a `constructor`, which is no schema.
+      return schema?.['~standard'] ? validate(schema, value, { code: 'invalid_result', method }) : value;
+    },
+  });
   const callsWith = (callOptions: CallOptions): HubCalls<H> => {
     /** `proxy.say("hi")` becomes `act({ method: "say", args: ["hi"] })`. */
     const proxy = (act: (call: Call) => unknown): object =>
-      new Proxy(
-        {},
-        {
-          get: (target, key): unknown =>
-            typeof key === 'symbol' || RESERVED.test(key) ?
-              Reflect.get(target, key)
-            : (...args: unknown[]) => act({ ...callOptions, method: key, args }),
-        },
-      );
+      new Proxy(NAMELESS, {
+        get: (target, key): unknown =>
+          typeof key === 'symbol' || key in target ?
+            (target as Record<PropertyKey, unknown>)[key]
+          : (...args: unknown[]) => act(callOf(key, args, callOptions)),
+      });
     return { invoke: proxy(invoke), send: proxy(send), stream: proxy(stream) } as HubCalls<H>;
   };
 
-  const stop = (): Promise<void> => loop.stop();
   return {
     ...callsWith({}),
     get state() {
       return loop.state;
     },
-    start: ({ signal } = {}) => loop.start(signal),
-    stop,
-    [Symbol.asyncDispose]: stop,
+    start: loop.start,
+    stop: loop.stop,
+    [Symbol.asyncDispose]: loop.stop,
     with: callsWith,
-    call: (method, args = [], callOptions = {}) => invoke({ ...callOptions, method, args }),
-    receive: (more) => receivers.add(more),
+    call: (method, args = [], callOptions = {}) => invoke(callOf(method, args, callOptions)),
+    receive: receivers.add,
     on(event, listener) {
       // A listener that throws must not stop what it listens to.
       const guarded = (...args: ConnectionEvents[typeof event]): void => {
         try {
           listener(...args);
         } catch (error) {
-          if (event === 'error') logger?.error(name, error);
-          else report(error);
+          report(error, event);
         }
       };
       events.on(event, guarded);

@@ -9,11 +9,16 @@ export async function createSocket(url: URL, { token, headers, WebSocket }: Open
   return new Socket(url.href, { headers: all } as never);
 }
 
-/** `ws` puts the HTTP status of a refusal at the end of its message. */
-export function failureOf(problem: Event | undefined): HublineError {
-  const { message = '' } = (problem ?? {}) as Partial<ErrorEvent>;
-  const status = / (\d{3})$/.exec(message)?.[1];
-  return refusal(`The WebSocket did not open. ${message}`, { status: status ? Number(status) : undefined });
+/** Why a WebSocket did not open: `ws` puts the HTTP status of a refusal at the end of its message. */
+export function failureOf(socket: WebSocket): () => HublineError {
+  let message = '';
+  socket.onerror = (event) => {
+    message = (event as Partial<ErrorEvent>).message ?? '';
+  };
+  return () => {
+    const status = / (\d{3})$/.exec(message)?.[1];
+    return refusal(`The WebSocket did not open. ${message}`, { status: status ? Number(status) : undefined });
+  };
 }
 
 async function findSocket(): Promise<NonNullable<Network['WebSocket']>> {

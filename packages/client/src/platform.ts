@@ -8,5 +8,5 @@ export function createSocket(url: URL, { token, WebSocket: Socket = globalThis.W
   return new Socket(url.href);
 }
 
-/** A page is not told why a WebSocket did not open. */
-export const failureOf = (_problem: Event | undefined): HublineError => refusal('The WebSocket did not open.');
+/** Why a WebSocket did not open: a page is not told. */
+export const failureOf = (_socket: WebSocket) => (): HublineError => refusal('The WebSocket did not open.');

@@ -6,7 +6,7 @@ type Handler = (...args: readonly unknown[]) => unknown;
 /** What the server may call. It stays when the connection is lost and comes back. */
 export interface Receivers {
   /** Adds what an object has of its own, without case as SignalR matches names. Returns its undo. */
-  add(receiver: object): () => void;
+  readonly add: (receiver: object) => () => void;
   /**
    * Calls every receiver of this name in turn, without waiting for one before the next. What they throw is reported.
    * The answer is for callers who want one: exactly one receiver gives it, and `undefined` is none.
@@ -15,12 +15,12 @@ export interface Receivers {
 }
 
 export function createReceivers(report: (error: unknown) => void): Receivers {
-  const tables = new Set<ReadonlyMap<string, Handler>>();
+  const tables = new Set<ReadonlyMap<string, Handler | undefined>>();
   return {
     add(receiver) {
-      const table = new Map<string, Handler>();
+      const table = new Map<string, Handler | undefined>();
       for (const [name, handler] of Object.entries(receiver)) {
-        if (typeof handler === 'function') table.set(name.toLowerCase(), (handler as Handler).bind(receiver));
+        table.set(name.toLowerCase(), (handler as Handler | undefined)?.bind(receiver));
       }
       tables.add(table);
       return () => void tables.delete(table);

@@ -11,6 +11,5 @@ export function refusal(
     status === 401 ? 'unauthorized'
     : status === 403 ? 'forbidden'
     : 'negotiation_failed';
-  const details: ErrorDetails[RefusalCode] = status ? { status } : {};
-  return new HublineError<RefusalCode>(code, message, details, { cause });
+  return new HublineError<RefusalCode>(code, message, { status } as ErrorDetails[RefusalCode], { cause });
 }

@@ -1,8 +1,11 @@
 import { asError, Header, HublineError, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
 
-/** The codes as values: a server may be newer than we are, and speak of codes that our types do not have. */
+/**
+ * What a server may tell a client, as values: it may be newer than we are, and speak of codes that our types do not have.
+ * What is not among them is the server's own affair.
+ */
 export const CODES =
-  'unauthorized forbidden unknown_method invalid_arguments invalid_result hub_error internal not_encodable invalid_message message_too_large call_timeout cancelled client_error connection_lost connection_gone already_connected node_lost node_silent wrong_node no_client_responded attribute_not_indexed empty_target backplane_unavailable unsupported_version negotiation_failed timed_out slow_consumer limit_exceeded disconnected shutdown invalid_option';
+  'unauthorized forbidden unknown_method invalid_arguments hub_error not_encodable invalid_message message_too_large call_timeout cancelled client_error connection_lost connection_gone node_lost node_silent no_client_responded backplane_unavailable unsupported_version timed_out slow_consumer limit_exceeded disconnected shutdown';
 
 /** What the server calls an error: our code where we know it, `internal` where it is newer than we are. */
 export function codeOf(code: string | undefined, otherwise: ErrorCode): ErrorCode {

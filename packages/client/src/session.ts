@@ -1,18 +1,18 @@
 import {
   asError,
   encodeHandshake,
-  HandshakeReader,
   Header,
   HUBLINE_VERSION,
   HublineError,
   MessageType,
-  parseHandshakeResponse,
+  readHandshakeResponse,
   type Affinity,
   type Completion,
   type HubMessage,
   type Invocation,
   type Wire,
 } from '@hubline/protocol';
+import { onAbort } from './abort.ts';
 import { createCalls, type Calls } from './calls.ts';
 import { connect, isVerdict, type Connected } from './connect.ts';
 import { codeOf, textOf } from './remote-error.ts';
@@ -24,13 +24,22 @@ const LATE_MS = 1_000;
 /** How long a Hubline server may take to answer a ping. */
 const PROOF_MS = 3_000;
 
+/** A session after its handshake. */
+export interface Open extends Connected {
+  readonly calls: Calls;
+  /** Asks whether the server is still there: if not, the session ends soon. */
+  prove(): void;
+}
+
 export interface SessionOptions {
+  /** Says goodbye, and ends. */
+  readonly stop: AbortSignal;
   /** Whether the token that was used last may be the reason why it failed. */
   readonly fresh: boolean;
   /** The node to prefer. */
   readonly affinity: Affinity | undefined;
   /** The handshake is done, and calls can be made. Runs before any message is handled. */
-  opened(connected: Connected): void;
+  opened(open: Open): void;
 }
 
 /** Why a session is over. No cause: it was stopped here. */
@@ -40,29 +49,22 @@ export interface Ending {
   readonly final: boolean | undefined;
 }
 
-/** One attempt, and the connection that comes of it. When it is over, nothing of it speaks again. */
-export interface Session {
-  /** Settles once; after `stop`, when the transport is closed. */
-  readonly ended: Promise<Ending>;
-  /** Undefined before the handshake, and when the session is over. */
-  readonly calls: Calls | undefined;
-  /** Asks whether the server is still there: if not, the session ends soon. */
-  prove(): void;
-  /** Says goodbye, and ends. */
-  stop(): void;
-}
-
-export function startSession(settings: Settings, { fresh, affinity, opened }: SessionOptions): Session {
-  const { clock, codec, receivers, report, keepAliveMs, serverTimeoutMs, startTimeoutMs } = settings;
+/**
+ * One attempt, and the connection that comes of it. When it is over, nothing of it speaks again. Settles then; after
+ * `stop` only when the transport is closed, for whoever stops wants to know, and whoever comes back does not wait for a
+ * dead socket.
+ */
+export async function runSession(settings: Settings, { stop, fresh, affinity, opened }: SessionOptions): Promise<Ending> {
+  const { clock, codec, receivers, report, startTimeoutMs } = settings;
+  let { keepAliveMs, serverTimeoutMs } = settings;
   const over = new AbortController();
   const { signal } = over;
   const decoder = codec.decoder();
   /** What the server asked this client and waits for. */
   const asked = new Set<string>();
-  let handshake: HandshakeReader | undefined = new HandshakeReader();
-  /** The pipe is closed by the signal. */
+  let connected: Connected | undefined;
+  /** It is closed by the signal. */
   let pipe: Pipe | undefined;
-  let opening: () => void;
   let calls: Calls | undefined;
   /** Whether the server knows our extensions. */
   let hubline = false;
@@ -85,8 +87,7 @@ export function startSession(settings: Settings, { fresh, affinity, opened }: Se
     undoAlarm?.();
     undoAlarm = clock.after(ms, act);
   };
-  const timedOut = (timeoutMs: number): void =>
-    end(new HublineError('timed_out', `The server was silent for ${timeoutMs} ms.`, { timeoutMs }));
+  const timedOut = (timeoutMs: number): void => end(new HublineError('timed_out', `No answer in ${timeoutMs} ms.`, { timeoutMs }));
   const step = (): void => alarm(startTimeoutMs, () => timedOut(startTimeoutMs));
 
   const send = (message: HubMessage): void => {
@@ -104,7 +105,7 @@ export function startSession(settings: Settings, { fresh, affinity, opened }: Se
       beat();
     });
   const prove = (): void => {
-    if (!calls || proving || signal.aborted) return;
+    if (!calls || proving || signal.aborted || pipe!.polls) return;
     proving = true;
     // A plain SignalR server answers no ping; it sends its own, every 15 s by default.
     deadline = clock.now() + (hubline ? PROOF_MS : (serverTimeoutMs * 2) / 3);
@@ -145,41 +146,34 @@ export function startSession(settings: Settings, { fresh, affinity, opened }: Se
     }
     if (message.type === MessageType.Close) {
       const { error, code, allowReconnect } = message;
-      end(new HublineError(codeOf(code, 'disconnected'), error || 'The server closed the connection.', {}), !allowReconnect);
+      end(new HublineError(codeOf(code, 'disconnected'), error || 'Connection closed.', {}), !allowReconnect);
     }
   };
 
-  const agree = (record: string): void => {
-    const { error, hubline: version } = parseHandshakeResponse(record);
+  const agree = (wire: Wire): Wire => {
+    const { error, hubline: version, rest } = readHandshakeResponse(wire);
     if (error) throw new HublineError('negotiation_failed', error, {});
-    handshake = undefined;
     hubline = !!version;
     calls = createCalls(settings, { hubline, over: signal, send, bufferedAmount: () => pipe!.bufferedAmount });
     beat();
-    opening();
+    opened({ ...connected!, calls, prove });
+    return rest;
   };
   const receive = (wire: Wire): void => {
     if (signal.aborted) return;
     heard();
     try {
-      if (handshake) {
-        const first = handshake.push(wire);
-        if (!first) return;
-        agree(first.record);
-        wire = first.rest;
-      }
-      decoder.push(wire, take);
+      decoder.push(calls ? wire : agree(wire), take);
     } catch (error) {
       end(asError(error));
     }
   };
 
-  const begin = (connected: Connected): void => {
-    pipe = connected.pipe;
-    opening = () => opened(connected);
-    void pipe.closed.then(({ closeCode, reason }) => {
-      end(new HublineError('connection_lost', reason || 'The connection was lost.', closeCode ? { closeCode } : {}));
-    });
+  const begin = (open: Connected): void => {
+    connected = open;
+    pipe = open.pipe;
+    if (pipe.polls) keepAliveMs = serverTimeoutMs = Infinity;
+    void pipe.closed.then(({ reason, ...details }) => end(new HublineError('connection_lost', reason || 'Connection lost.', details)));
     if (signal.aborted) return;
     step();
     sentAt = clock.now();
@@ -187,19 +181,12 @@ export function startSession(settings: Settings, { fresh, affinity, opened }: Se
   };
   connect(settings, { signal, fresh, affinity, step, receive }).then(begin, (error: unknown) => end(asError(error), isVerdict(error)));
 
-  return {
-    // Whoever stops wants to know when it is over. Whoever comes back does not wait for a dead socket.
-    ended: ended.then(async (ending) => {
-      if (!ending.cause) await pipe?.closed;
-      return ending;
-    }),
-    get calls() {
-      return signal.aborted ? undefined : calls;
-    },
-    prove,
-    stop() {
-      if (calls) send({ type: MessageType.Close });
-      end();
-    },
-  };
+  const undo = onAbort(stop, () => {
+    if (calls) send({ type: MessageType.Close });
+    end();
+  });
+  const ending = await ended;
+  undo();
+  if (!ending.cause) await pipe?.closed;
+  return ending;
 }

@@ -13,7 +13,7 @@ export interface Settings extends Network {
   readonly url: string | URL;
   readonly accessToken?: AccessToken | undefined;
   readonly transports: readonly Transport[];
-  readonly skipNegotiation: boolean;
+  readonly skipNegotiation?: boolean | undefined;
   readonly keepAliveMs: number;
   readonly serverTimeoutMs: number;
   readonly startTimeoutMs: number;

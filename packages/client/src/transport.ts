@@ -1,4 +1,5 @@
 import type { TransportName, Wire } from '@hubline/protocol';
+import type { AccessToken } from './settings.ts';
 
 /** An open pipe: it is closed by the signal that it was opened with. There is no "opening" pipe: see {@link Transport}. */
 export interface Pipe {
@@ -8,11 +9,15 @@ export interface Pipe {
   readonly closed: Promise<PipeEnd>;
   /** Bytes that were sent and have not left yet. */
   readonly bufferedAmount: number;
+  /** Made of requests that are answered or not: nobody pings, and silence says nothing. */
+  readonly polls?: boolean;
 }
 
 export interface PipeEnd {
   /** The WebSocket close code, where there is one. */
   readonly closeCode?: number;
+  /** The HTTP status of a refused request, where there is one. */
+  readonly status?: number | undefined;
   readonly reason?: string;
 }
 
@@ -31,6 +36,8 @@ export interface OpenRequest extends Network {
   /** Where to connect: http or https, with everything in its query but the token. */
   readonly url: URL;
   readonly token: string | undefined;
+  /** For another token, when the server refuses this one later on. None where a redirect gave it. */
+  readonly accessToken?: AccessToken | undefined;
   /** Calls the opening off, and closes the pipe that came of it: the transport MUST then flush, and keep nothing open. */
   readonly signal: AbortSignal;
   /** Bound before the first byte, so nothing can be missed. */

@@ -18,13 +18,12 @@ async function open(request: OpenRequest): Promise<Pipe> {
   socket.binaryType = 'arraybuffer';
   return new Promise((resolve, reject) => {
     const closed = new Promise<PipeEnd>((settle) => {
-      let problem: Event | undefined;
+      const failure = failureOf(socket);
       let timer: ReturnType<typeof setTimeout> | undefined;
-      socket.onerror = (event) => (problem = event);
       socket.onclose = ({ code: closeCode, reason }) => {
         clearTimeout(timer);
         settle({ closeCode, reason });
-        reject(failureOf(problem));
+        reject(failure());
       };
       onAbort(signal, () => {
         socket.close(1000);
@@ -38,10 +37,8 @@ async function open(request: OpenRequest): Promise<Pipe> {
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => receive(typeof data === 'string' ? data : new Uint8Array(data));
     socket.onopen = () =>
       resolve({
-        send: (wire) => {
-          // While closing a browser only counts bytes, and ws complains.
-          if (socket.readyState === 1) socket.send(wire as string);
-        },
+        // While it closes, a socket drops what it is given.
+        send: (wire) => socket.send(wire as string),
         closed,
         get bufferedAmount() {
           return socket.bufferedAmount;

@@ -169,7 +169,7 @@ it.each([
   expect(world.told('reconnecting')).toEqual([]);
 });
 
-it('closes when the policy throws, and reports it', async () => {
+it('closes when the policy throws, and says so', async () => {
   const reconnect = {
     nextDelayMs: (): number => {
       throw new Error('Oops.');
@@ -178,7 +178,7 @@ it('closes when the policy throws, and reports it', async () => {
   await using world = await World.started({ reconnect });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.states).toEqual(['connecting', 'connected', 'closed']));
-  expect(world.told('error')).toMatchObject([[{ message: 'Oops.' }]]);
+  expect(world.connection.state).toMatchObject({ cause: { message: 'Oops.' } });
 });
 
 it('does not retry the first start unless asked', async () => {

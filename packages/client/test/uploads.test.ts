@@ -6,23 +6,21 @@ async function* numbers(...items: readonly number[]): AsyncGenerator<number> {
   yield* items;
 }
 
-/** A source that gives one item, then waits until somebody leaves it. */
-function waiting(): AsyncIterable<number> & { readonly left: Promise<void> } {
+/** A source that gives items until it is left. */
+function endless(): AsyncIterable<number> & { readonly left: Promise<void> } {
   let leave = (): void => {};
   const left = new Promise<void>((resolve) => (leave = resolve));
-  let given = false;
-  const iterator: AsyncIterator<number> = {
-    next: async () => {
-      if (given) await left;
-      const done = given;
-      given = true;
-      return done ? { done, value: undefined } : { done, value: 1 };
-    },
-    return: async () => {
+  async function* items(): AsyncGenerator<number> {
+    try {
+      for (let i = 0; ; i++) {
+        yield i;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
       leave();
-      return { done: true, value: undefined };
-    },
-  };
+    }
+  }
+  const iterator = items();
   return { left, [Symbol.asyncIterator]: () => iterator };
 }
 
@@ -90,12 +88,26 @@ it('leaves a source whose item cannot be written', async () => {
   expect(left).toBe(true);
 });
 
+it('says at once that an upload is given up, even while its source waits', async () => {
+  await using world = await World.started({ behaves: silent });
+  const controller = new AbortController();
+  async function* waiting(): AsyncGenerator<number> {
+    yield 1;
+    await new Promise(() => {});
+  }
+  const call = world.connection.with({ signal: controller.signal }).invoke.import('lobby', waiting());
+  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toMatchObject({ item: 1 }));
+  controller.abort();
+  await expect(call).rejects.toMatchObject({ code: 'cancelled' });
+  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
+});
+
 it('stops uploading when the server has answered', async () => {
   const behaves: Behaviour = (client) => (message) => {
-    if (message.type === 2) client.send({ type: 3, invocationId: '1', result: [42] });
+    if (message.item === 3) client.send({ type: 3, invocationId: '1', result: [42] });
   };
   await using world = await World.started({ behaves });
-  const source = waiting();
+  const source = endless();
   expect(await world.connection.invoke.import('lobby', source)).toEqual([42]);
   await source.left;
   await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
@@ -104,14 +116,14 @@ it('stops uploading when the server has answered', async () => {
 it('stops uploading when the call is given up, and when the connection is lost', async () => {
   await using world = await World.started({ behaves: silent });
   const controller = new AbortController();
-  const sources = [waiting(), waiting(), waiting()] as const;
+  const sources = [endless(), endless(), endless()] as const;
   const calls = [
     world.connection.with({ signal: controller.signal }).invoke.import('a', sources[0]),
     world.connection.invoke.import('b', sources[1]),
   ];
   world.connection.send.import('c', sources[2]);
   for (const call of calls) call.catch(() => {});
-  await vi.waitFor(() => expect(world.server.last.heard.filter(({ type }) => type === 2)).toHaveLength(3));
+  await vi.waitFor(() => expect(world.server.last.heard.filter(({ item }) => item === 1)).toHaveLength(3));
   controller.abort();
   await expect(calls[0]).rejects.toMatchObject({ code: 'cancelled' });
   await sources[0].left;

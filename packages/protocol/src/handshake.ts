@@ -60,10 +60,17 @@ export function parseHandshakeResponse(record: string): HandshakeResponse {
   const text = 'Expected a handshake response from the server.';
   const { type, error, hubline } = objectIn(record, text);
   if (type || !(error === undefined || error === null || typeof error === 'string')) throw unexpected(text, record);
-  return {
-    ...(typeof error === 'string' ? { error } : {}),
-    ...(typeof hubline === 'number' ? { hubline } : {}),
-  };
+  return { ...(error ? { error } : {}), ...(typeof hubline === 'number' ? { hubline } : {}) };
+}
+
+/**
+ * The server's half, and what follows it in the chunk, which is already hub messages: no transport of a client cuts the
+ * half in two. @throws HublineError `invalid_message`
+ */
+export function readHandshakeResponse(chunk: Wire): HandshakeResponse & { readonly rest: Wire } {
+  const end = typeof chunk === 'string' ? chunk.indexOf(RECORD_SEPARATOR) : chunk.indexOf(0x1e);
+  const half = chunk.slice(0, Math.max(0, end));
+  return { ...parseHandshakeResponse(typeof half === 'string' ? half : new TextDecoder().decode(half)), rest: chunk.slice(end + 1) };
 }
 
 function objectIn(record: string, text: string): Readonly<Record<string, unknown>> {

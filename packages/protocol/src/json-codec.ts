@@ -12,7 +12,7 @@ export const clientJsonCodec: Codec = {
   version: 2,
   format: 'text',
   encode: (message) => stringify(message, refuseLoss) + RECORD_SEPARATOR,
-  decoder: () => new JsonDecoder(checkServerMessage),
+  decoder: () => new JsonDecoder((record) => checkServerMessage(parseJson(record))),
 };
 
 /** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
@@ -30,51 +30,50 @@ export const jsonCodec: Codec = {
 };
 
 class JsonDecoder implements Decoder {
-  readonly #check: typeof checkMessage;
+  readonly #parse: (record: string) => HubMessage | undefined;
   readonly #utf8 = new TextDecoder();
   /** The start of a message whose end has not arrived. */
-  #partial = '';
+  protected partial = '';
 
-  constructor(check: typeof checkMessage) {
-    this.#check = check;
+  constructor(parse: (record: string) => HubMessage | undefined) {
+    this.#parse = parse;
   }
 
   push(chunk: Wire, deliver: (message: HubMessage) => void): void {
     const text = typeof chunk === 'string' ? chunk : this.#utf8.decode(chunk, { stream: true });
     let start = 0;
     for (let end; (end = text.indexOf(RECORD_SEPARATOR, start)) >= 0; start = end + 1) {
-      const record = this.#partial + text.slice(start, end);
-      this.#partial = '';
-      this.checkRecord(record);
-      const message = this.#check(parseJson(record));
+      const record = this.partial + text.slice(start, end);
+      this.partial = '';
+      const message = this.#parse(record);
       if (message) deliver(message);
     }
-    this.#partial += text.slice(start);
-    this.checkPartial(this.#partial);
+    this.partial += text.slice(start);
   }
-
-  protected checkRecord(_record: string): void {}
-  protected checkPartial(_partial: string): void {}
 }
 
 class LimitedJsonDecoder extends JsonDecoder {
   readonly #maxBytes: number;
 
   constructor({ maxMessageBytes = Infinity }: DecoderOptions = {}) {
-    super(checkMessage);
+    super((record) => {
+      checkSize(record, maxMessageBytes);
+      return checkMessage(parseJson(record));
+    });
     this.#maxBytes = maxMessageBytes;
   }
 
-  protected override checkRecord(record: string): void {
-    // A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting.
-    if (record.length * 3 <= this.#maxBytes) return;
-    if (record.length > this.#maxBytes || new TextEncoder().encode(record).length > this.#maxBytes) throw tooLarge(this.#maxBytes);
-  }
-
-  protected override checkPartial(partial: string): void {
+  override push(chunk: Wire, deliver: (message: HubMessage) => void): void {
+    super.push(chunk, deliver);
     // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
-    if (partial.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (this.partial.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
+}
+
+function checkSize(record: string, maxBytes: number): void {
+  // A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting.
+  if (record.length * 3 <= maxBytes) return;
+  if (record.length > maxBytes || new TextEncoder().encode(record).length > maxBytes) throw tooLarge(maxBytes);
 }
 
 /** SignalR's text, which its users know to search for. */
@@ -102,17 +101,20 @@ function stringify(message: HubMessage, replacer?: typeof refuseLoss): string {
   try {
     return JSON.stringify(message, replacer);
   } catch (cause) {
-    throw isHublineError(cause) ? cause : notEncodable('', `message: ${String(cause)}`);
+    throw isHublineError(cause) ? cause : (
+        new HublineError('not_encodable', String(cause), { path: '', found: 'bigint or cycle' }, { cause })
+      );
   }
 }
 
 const notEncodable = (path: string, found: string): HublineError<'not_encodable'> =>
-  new HublineError('not_encodable', `JSON has no way to write the ${found} at ${path}`, { path, found });
+  new HublineError('not_encodable', `JSON has no way to write the ${found} at ${path}.`, { path, found });
 
 /** JSON.stringify turns these into `{}` or nothing without a word; a loss that nobody is told of is worse than an error. */
 function lossOf(value: unknown): string | undefined {
   if (typeof value === 'function' || typeof value === 'symbol') return typeof value;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set) return value.constructor.name;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set)
+    return value.constructor.name;
   return undefined;
 }
 
