@@ -1,0 +1,1 @@
+export { ExtensionData, messagePack, type Extension, type MessagePackOptions } from '@hubline/protocol/messagepack';
