@@ -1,17 +1,56 @@
 import type { Connection, IncomingCall } from '../connection/index.ts';
+import { callerClients } from './clients.ts';
+import type { Members } from './members.ts';
 import type { CallerClients, Context, Hub } from './types.ts';
 
-/** What all calls of one connection share. */
-export interface Scope<R, A> {
+/** What all calls of one connection share. Made when it is asked for: most connections are idle. */
+export class Scope<R, A> {
   readonly connection: Connection;
-  readonly items: Map<unknown, unknown>;
-  readonly groups: Context<R, A>['groups'];
-  readonly clients: CallerClients<R, A>;
   readonly hub: Hub<R, A>;
-  /** Aborts when the connection ends. */
-  readonly over: AbortController;
   /** What `connected` is doing. */
-  opened: Promise<void>;
+  opened: Promise<void> = Promise.resolve();
+  readonly #members: Members;
+  #items: Map<unknown, unknown> | undefined;
+  #groups: Context<R, A>['groups'] | undefined;
+  #clients: CallerClients<R, A> | undefined;
+  #over: AbortController | undefined;
+  #reason: { readonly error: Error | undefined } | undefined;
+
+  constructor(connection: Connection, hub: Hub<R, A>, members: Members) {
+    this.connection = connection;
+    this.hub = hub;
+    this.#members = members;
+  }
+
+  get items(): Map<unknown, unknown> {
+    return (this.#items ??= new Map<unknown, unknown>());
+  }
+
+  get groups(): Context<R, A>['groups'] {
+    const { id } = this.connection;
+    return (this.#groups ??= {
+      add: (name) => this.#members.joinGroup(id, name),
+      remove: (name) => this.#members.leaveGroup(id, name),
+    });
+  }
+
+  get clients(): CallerClients<R, A> {
+    return (this.#clients ??= callerClients(this.hub.clients, this.connection.id));
+  }
+
+  /** Aborts when the connection ends. */
+  get signal(): AbortSignal {
+    if (!this.#over) {
+      this.#over = new AbortController();
+      if (this.#reason) this.#over.abort(this.#reason.error);
+    }
+    return this.#over.signal;
+  }
+
+  end(error: Error | undefined): void {
+    this.#reason = { error };
+    this.#over?.abort(error);
+  }
 }
 
 /** What one call sees. Made for every call, so it only points. */
@@ -38,7 +77,7 @@ export class CallContext<R, A> implements Context<R, A> {
     return this.#scope.items;
   }
   get signal(): AbortSignal {
-    return (this.#call ?? this.#scope.over).signal;
+    return (this.#call ?? this.#scope).signal;
   }
   get request(): Context<R, A>['request'] {
     return this.#scope.connection.request;

@@ -2,9 +2,9 @@ import { isHublineError, type Contract } from '@hubline/protocol';
 import type { CloseReason, Connection, ConnectionHandler, IncomingCall, Identity } from '../connection/index.ts';
 import type { Backplane } from '../backplane/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
-import { callerClients, clientsOf } from './clients.ts';
+import { clientsOf } from './clients.ts';
 import type { Cluster } from './cluster.ts';
-import { CallContext, type Scope } from './context.ts';
+import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { DoorOptions } from './doorman.ts';
 import { Filters } from './filter.ts';
@@ -116,7 +116,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   opened(connection: Connection): Promise<void> {
-    const scope = this.#newScope(connection);
+    const scope = new Scope(connection, this.hub, this.#members);
     this.#scopes.set(connection.id, scope);
     return (scope.opened = this.#connect(scope));
   }
@@ -145,27 +145,11 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   async #leave(connection: Connection, reason: CloseReason): Promise<void> {
     const scope = this.#scopes.get(connection.id);
     this.#scopes.delete(connection.id);
-    scope?.over.abort(reason.error);
+    scope?.end(reason.error);
     await this.#members.leave(connection);
     if (!scope) return; // who was never said to be connected does not disconnect
     await Promise.allSettled([scope.opened]);
     await this.#options.disconnected?.(new CallContext(scope), reason);
-  }
-
-  #newScope(connection: Connection): Scope<R, A> {
-    const members = this.#members;
-    return {
-      connection,
-      items: new Map(),
-      groups: {
-        add: (name) => members.joinGroup(connection.id, name),
-        remove: (name) => members.leaveGroup(connection.id, name),
-      },
-      clients: callerClients(this.hub.clients, connection.id),
-      hub: this.hub,
-      over: new AbortController(),
-      opened: Promise.resolve(),
-    };
   }
 }
 
