@@ -6,6 +6,9 @@ export type { AccessToken } from './settings.ts';
 export type { Network, OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
 export { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
 export { webSockets } from './web-sockets.ts';
+export { serverSentEvents } from './server-sent-events.ts';
+export { longPolling } from './long-polling.ts';
+export type { HttpOptions } from './http-pipe.ts';
 // What a contract and its errors need, so that an application can do with one import.
 export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
 export type { AnyHublineError, Codec, Contract, ErrorCode, ErrorDetails, HubInput, HubOutput, StandardSchema } from '@hubline/protocol';

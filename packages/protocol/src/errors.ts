@@ -30,7 +30,7 @@ export interface ErrorDetails {
   /** A client's receiver threw, or gave no result. */
   client_error: { readonly method: string };
   /** The connection ended before the answer came, or is not there to send on. */
-  connection_lost: { readonly method?: string; readonly closeCode?: number };
+  connection_lost: { readonly method?: string; readonly closeCode?: number; readonly status?: number | undefined };
   /** The connection that was asked does not exist (any more). */
   connection_gone: { readonly connectionId: string };
   /** The connection already has a transport (HTTP 409). */
