@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { messagePack } from '@hubline/server/messagepack';
 import { createHubServer, type HubServer, type HubServerOptions } from '@hubline/server';
+import { dotnetJson } from './dotnet-json.ts';
 import { serveHubs } from './hubs.ts';
 import { NegotiationCookies, Routes } from './routes.ts';
 
@@ -19,7 +21,7 @@ export interface ConformanceServer extends AsyncDisposable {
 
 /** Hubs, routes, cookies and errors that the functional tests of SignalR's own clients need; see the README. */
 export async function startConformanceServer({ port, ...options }: ConformanceServerOptions): Promise<ConformanceServer> {
-  const server = createHubServer({ ...options, detailedErrors: true });
+  const server = createHubServer({ protocols: [dotnetJson, messagePack()], ...options, detailedErrors: true });
   const hubs = serveHubs(server);
   const routes = new Routes({ server, hubs });
   const http = createServer({ ServerResponse: NegotiationCookies }, (request, response) => void routes.answer(request, response));

@@ -1,5 +1,4 @@
 import { hubError, type Context, type Filter, type Methods } from '@hubline/server';
-import { ComplexObject } from './complex-object.ts';
 
 /** Whatever a connection says of itself with `?attr.role=admin`, and whatever `attributes.set` gives it. */
 export type TestAttributes = Readonly<Record<string, string | number | boolean>>;
@@ -74,7 +73,7 @@ export const testMethods = (disconnect: Disconnect): Methods<TestHub, TestContex
   InvokeWithString: async ({ clients }, message) => void (await clients.caller.send.Message(message)),
   SendCustomObject: async ({ clients }, object) => void (await clients.caller.send.CustomObject(object)),
   EchoComplexObject: async (_ctx, object) => object,
-  SendComplexObject: async () => new ComplexObject(),
+  SendComplexObject: async () => COMPLEX_OBJECT,
   async ThrowException(_ctx, message) {
     throw new InvalidOperationException(message);
   },
@@ -127,6 +126,14 @@ export const testMethods = (disconnect: Disconnect): Methods<TestHub, TestContex
   GetCookieValue: async (ctx, name) => cookie(ctx, name),
   Abort: async ({ connectionId }) => void (await disconnect({ connection: connectionId })),
 });
+
+const COMPLEX_OBJECT = {
+  ByteArray: Uint8Array.of(1, 2, 3),
+  DateTime: new Date('2000-01-01T00:00:00Z'),
+  GUID: '00010203-0405-0607-0706-050403020100',
+  IntArray: [1, 2, 3],
+  String: 'hello world',
+};
 
 const STREAM_PAUSE_MS = 20;
 
