@@ -126,9 +126,13 @@ export class Collection<T> implements Outcomes<T> {
   }
 
   async #deadline(): Promise<void> {
-    // The directory has not even said whom to ask.
-    if (!this.#isAsked) for (const { nodeId } of this.#options.nodes.all()) this.#missing.add(nodeId);
-    const text = `'${this.#options.method}' was not answered within ${this.#options.timeoutMs} ms.`;
+    const { method, timeoutMs, nodes } = this.#options;
+    const text = `'${method}' was not answered within ${timeoutMs} ms.`;
+    if (!this.#isAsked) {
+      // The directory has not even said whom to ask.
+      this.failure ??= new HublineError('call_timeout', text, { method, timeoutMs });
+      for (const { nodeId } of nodes.all()) this.#missing.add(nodeId);
+    }
     await Promise.all(
       [...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)),
     );

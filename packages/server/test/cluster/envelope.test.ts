@@ -3,6 +3,7 @@ import { until } from '@hubline/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope, encodeEnvelope, ENVELOPE_VERSION, EnvelopeKind } from '../../src/backplane/envelope.ts';
+import { ManualClock } from './manual-clock.ts';
 import { threeNodes, type Node } from './three-nodes.ts';
 
 const kinds = fc.constantFrom(...Object.values(EnvelopeKind));
@@ -98,7 +99,8 @@ describe('a node', () => {
   });
 
   it('says so where it does not know a question, and ignores kinds that it does not know', async () => {
-    await using nodes = await threeNodes({ timeouts: { orderMs: 60 } });
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
     const { world, a, b } = nodes;
     const far = await world.client(b);
     world.tap.alter = (nodeId, payload) => {
@@ -107,7 +109,11 @@ describe('a node', () => {
     };
     await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'unknown_method' }));
     world.tap.alter = (_nodeId, payload) => Uint8Array.from([ENVELOPE_VERSION, 77, ...payload.subarray(2)]);
-    await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'node_silent' }));
+    const ignored = expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'node_silent' }));
+    world.tap.alter = (_nodeId, payload) => payload;
+    expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: [] }); // it has come, and the node lives on
+    clock.advance(60);
+    await ignored;
     expect(b.errors).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from './manual-clock.ts';
 import { leftovers, NOTHING } from './leftovers.ts';
 import { threeNodes } from './three-nodes.ts';
 
@@ -52,15 +53,24 @@ describe('invoke', () => {
   });
 
   it('ends with the time allowed', async () => {
-    await using nodes = await threeNodes({ timeouts: { callMs: 60 } });
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { callMs: 60 } });
     const { world, a, b } = nodes;
     const far = await world.client(b);
     const { clients } = a.hub;
-    await expect(clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(
-      error('call_timeout', { method: 'confirm', timeoutMs: 60 }),
-    );
-    const patient = clients.connection(far.id).with({ timeoutMs: 20 });
-    await expect(patient.invoke.confirm('?')).rejects.toEqual(error('call_timeout', { method: 'confirm', timeoutMs: 20 }));
+    for (const [target, timeoutMs] of [
+      [clients.connection(far.id), 60],
+      [clients.connection(far.id).with({ timeoutMs: 20 }), 20],
+    ] as const) {
+      const check = expect(target.invoke.confirm('?')).rejects.toEqual(error('call_timeout', { method: 'confirm', timeoutMs }));
+      await until(() => far.asked.length > 0 && leftovers().asks === 2 && leftovers().clientCalls === 1);
+      clock.advance(timeoutMs);
+      await check;
+      await until(() => leftovers().clientCalls === 0);
+    }
+    const early = expect(clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('call_timeout'));
+    clock.advance(60); // before anybody is asked
+    await early;
     await until(() => leftovers().clientCalls === 0);
     expect(leftovers()).toEqual(NOTHING);
     // A late answer harms nobody.
@@ -93,11 +103,15 @@ describe('invoke', () => {
   });
 
   it('tells a silent node from a silent client', async () => {
-    await using nodes = await threeNodes({ timeouts: { callMs: 80 } });
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { callMs: 80 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'late' });
     world.faults.freeze('b');
-    await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
+    const check = expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
+    await until(() => leftovers().asks === 1);
+    clock.advance(80);
+    await check;
     world.faults.thaw('b');
     expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('late');
     await until(() => leftovers().asks === 0);

@@ -1,6 +1,7 @@
 import { until } from '@hubline/testing';
 import { createHubConnection } from '@hubline/client';
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from './manual-clock.ts';
 import { leftovers, NOTHING } from './leftovers.ts';
 import { room, threeNodes } from './three-nodes.ts';
 
@@ -8,7 +9,8 @@ const error = (code: string, details?: object) => expect.objectContaining({ code
 
 describe('groups and attributes from outside', () => {
   it('are refused where the connection does not exist, or its node does not answer', async () => {
-    await using nodes = await threeNodes({ timeouts: { orderMs: 50 } });
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 50 } });
     const { world, a, b, c } = nodes;
     const far = await world.client(b, { role: 'guest' });
     const orders = [
@@ -22,7 +24,9 @@ describe('groups and attributes from outside', () => {
       }
     }
     world.faults.freeze('b');
-    for (const order of orders) await expect(order(far.id)).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
+    const silent = Promise.all(orders.map((order) => expect(order(far.id)).rejects.toEqual(error('node_silent', { nodeId: 'b' }))));
+    clock.advance(50);
+    await silent;
     const lost = expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(error('node_lost', { nodeId: 'b' }));
     world.faults.expire('b');
     await lost;
@@ -74,7 +78,8 @@ describe('disconnect', () => {
   });
 
   it('names the nodes that did not acknowledge it, and not those that are lost', async () => {
-    await using nodes = await threeNodes({ timeouts: { orderMs: 60 } });
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
     const { world, a, b, c } = nodes;
     const near = await world.client(a);
     const [onFrozen, onLost] = await Promise.all([world.client(b), world.client(c)]);
@@ -82,8 +87,12 @@ describe('disconnect', () => {
     world.faults.freeze('c');
     const outcome = a.hub.disconnect({ all: true });
     world.faults.expire('c');
+    await until(() => leftovers().asks === 1);
+    clock.advance(60);
     expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b'] });
-    expect(await a.hub.disconnect({ connection: onFrozen.id })).toEqual({ disconnected: 0, missingNodes: ['b'] });
+    const one = a.hub.disconnect({ connection: onFrozen.id });
+    clock.advance(60);
+    expect(await one).toEqual({ disconnected: 0, missingNodes: ['b'] });
     await near.ended;
     world.faults.thaw('b');
     world.faults.thaw('c');

@@ -96,7 +96,7 @@ async function turns(count: number): Promise<string> {
 describe('storms', () => {
   const GROUPS = ['g0', 'g1', 'g2', 'g3', 'g4'];
 
-  it.each([1, 2, 3, 4])('of joins and leaves end where the last of each ended (seed %i)', async (seed) => {
+  it.each([1, 2, 3, 4])('of joins and leaves end where the last of each ended (seed %i)', { timeout: 20_000 }, async (seed) => {
     await using nodes = await threeNodes();
     const chance = random(seed);
     const all = nodesOf(nodes);
@@ -130,7 +130,7 @@ describe('storms', () => {
     }
   });
 
-  it.each([1, 2, 3])('of attributes end at the last value of each (seed %i)', async (seed) => {
+  it.each([1, 2, 3])('of attributes end at the last value of each (seed %i)', { timeout: 20_000 }, async (seed) => {
     await using nodes = await threeNodes();
     const chance = random(seed);
     const all = nodesOf(nodes);
@@ -157,7 +157,7 @@ describe('storms', () => {
     }
   });
 
-  it('of one who comes and goes never make the count wrong for those who stay', async () => {
+  it('of one who comes and goes never make the count wrong for those who stay', { timeout: 20_000 }, async () => {
     await using nodes = await threeNodes();
     const all = nodesOf(nodes);
     await nodes.world.client(nodes.a, { user: 'u' });

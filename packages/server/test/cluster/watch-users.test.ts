@@ -1,6 +1,6 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from './clocks.ts';
+import { ManualClock } from './manual-clock.ts';
 import { UserFollower } from './follow.ts';
 import { threeNodes } from './three-nodes.ts';
 

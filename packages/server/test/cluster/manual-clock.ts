@@ -1,28 +1,4 @@
-import { systemClock, type Clock } from '../../src/connection/index.ts';
-
-/** The real time, and how many single timers are running. */
-export class CountingClock implements Clock {
-  readonly #running = new Set<object>();
-  now = systemClock.now;
-  every = systemClock.every;
-
-  get running(): number {
-    return this.#running.size;
-  }
-
-  after(ms: number, then: () => void): () => void {
-    const timer = {};
-    this.#running.add(timer);
-    const stop = systemClock.after(ms, () => {
-      this.#running.delete(timer);
-      then();
-    });
-    return () => {
-      this.#running.delete(timer);
-      stop();
-    };
-  }
-}
+import type { Clock } from '../../src/connection/index.ts';
 
 /** Time that moves only when the test says so. */
 export class ManualClock implements Clock {
