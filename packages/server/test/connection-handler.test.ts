@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import type { RawConnection } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { HttpClient } from './http-client.ts';
+import { start } from './http-world.ts';
+
+type Handler = (connection: RawConnection) => void | Promise<void>;
+
+async function serve(handler: Handler, options: Parameters<typeof start>[0] = {}) {
+  const world = await start(options);
+  world.server.connectionHandler('/raw', handler);
+  return { ...world, raw: `${world.origin}/raw`, socket: `ws://127.0.0.1:${world.port}/raw` };
+}
+
+const echo: Handler = async (connection) => {
+  for await (const chunk of connection) await connection.send(chunk);
+};
+
+/** What a WebSocket hears, and how it ends. */
+function listen(url: string) {
+  const socket = new WebSocket(url);
+  const heard: (string | Buffer)[] = [];
+  socket.on('error', () => undefined).on('message', (data: Buffer, isBinary) => heard.push(isBinary ? data : data.toString()));
+  return { socket, heard, closed: once(socket, 'close').then(([code]) => Number(code)) };
+}
+
+it('gets what a WebSocket sends, text as text and bytes as bytes, and sends it back so', async () => {
+  await using world = await serve(echo);
+  const { socket, heard, closed } = listen(world.socket);
+  await once(socket, 'open');
+  socket.send('text');
+  socket.send(Buffer.of(0, 255, 128));
+  await expect.poll(() => heard).toEqual(['text', Buffer.of(0, 255, 128)]);
+  socket.close();
+  expect(await closed).toBe(1005);
+});
+
+it('carries bytes over long polling as they are', async () => {
+  await using world = await serve(echo);
+  const client = await HttpClient.negotiate(world.raw);
+  await client.poll();
+  const bytes = Uint8Array.from({ length: 256 }, (_none, at) => at);
+  await client.post(bytes);
+  const answer = await client.poll();
+  expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+  expect(new Uint8Array(await answer.arrayBuffer())).toEqual(bytes);
+});
+
+it('carries text over server-sent events, also where a character is split over two posts', async () => {
+  await using world = await serve(echo);
+  const client = await HttpClient.negotiate(world.raw);
+  await using events = await client.events();
+  const bytes = Buffer.from('a😀b\nc');
+  await client.post(bytes.subarray(0, 3));
+  await client.post(bytes.subarray(3));
+  const text = await events.until('c\r\n');
+  const data = [...text.matchAll(/data: (.*)\r\n(\r\n)?/g)].map(([, line, end]) => line + (end ? '' : '\n')).join('');
+  expect(data).toBe('a😀b\nc');
+});
+
+it.each(['WebSockets', 'ServerSentEvents', 'LongPolling'])('may speak first, and leave at once, over %s', async (transport) => {
+  await using world = await serve((connection) => void connection.send('hello'));
+  if (transport === 'WebSockets') {
+    const { heard, closed } = listen(world.socket);
+    expect(await closed).toBe(1000);
+    expect(heard).toEqual(['hello']);
+    return;
+  }
+  const client = await HttpClient.negotiate(world.raw);
+  if (transport === 'ServerSentEvents') {
+    expect(await (await client.events()).end()).toBe(':\r\ndata: hello\r\n\r\n');
+    return;
+  }
+  expect([await (await client.poll()).text(), await (await client.poll()).text()]).toEqual(['', 'hello']);
+  expect((await client.poll()).status).toBe(204);
+});
+
+it('knows who it is, and how the client asked', async () => {
+  await using world = await start();
+  const seen: unknown[] = [];
+  world.server.connectionHandler(
+    '/raw',
+    ({ connectionId, userId, request }) =>
+      void seen.push([connectionId, userId, request.url.searchParams.get('room'), request.cookies['a']]),
+    { authenticate: ({ token }) => ({ userId: token ?? 'nobody' }) },
+  );
+  const headers = { authorization: 'Bearer alice', cookie: 'a=b' };
+  const client = await HttpClient.negotiate(`${world.origin}/raw`, headers);
+  await fetch(`${client.url}&room=lobby`, { headers });
+  await expect.poll(() => seen).toEqual([[client.connectionId, 'alice', 'lobby', 'b']]);
+  expect((await client.poll({ headers: { authorization: 'Bearer eve' } })).status).toBe(403);
+});
+
+it('is told when the connection ends, and its end is no error', async () => {
+  const over: string[] = [];
+  await using world = await serve(async (connection) => {
+    connection.signal.addEventListener('abort', () => over.push('signal'));
+    try {
+      await echo(connection);
+    } finally {
+      over.push('loop');
+    }
+  });
+  const { socket } = listen(world.socket);
+  await once(socket, 'open');
+  socket.terminate();
+  await expect.poll(() => over.sort()).toEqual(['loop', 'signal']);
+  expect(world.errors).toEqual([]);
+});
+
+it('says so with 1011, and reports it, where it fails', async () => {
+  const error = new Error('failed');
+  await using world = await serve(() => Promise.reject(error));
+  expect(await listen(world.socket).closed).toBe(1011);
+  expect(world.errors).toEqual([['connection handler', error]]);
+});
+
+it.each([
+  ['normal', 1000],
+  ['shutdown', 1001],
+  ['network', 1006],
+  ['slow_consumer', 1006],
+] as const)('closes for the reason "%s" with %d', async (code, webSocketCode) => {
+  await using world = await serve((connection) => connection.close({ code }));
+  expect(await listen(world.socket).closed).toBe(webSocketCode);
+});
+
+it('waits for a client that does not keep up', async () => {
+  let sent = 0;
+  await using world = await serve(async (connection) => {
+    for (; !connection.signal.aborted; sent++) await connection.send('x'.repeat(100_000));
+  });
+  const { socket, closed } = listen(world.socket);
+  await once(socket, 'open');
+  socket.pause();
+  let before = -1;
+  const standsStill = (): boolean => before === (before = sent);
+  await expect.poll(standsStill, { interval: 100 }).toBe(true);
+  socket.resume();
+  await expect.poll(() => sent).toBeGreaterThan(before);
+  socket.terminate();
+  await closed;
+});
+
+it('ends a client that is sent more than it may leave untaken', async () => {
+  await using world = await serve(
+    (connection) => {
+      for (let i = 0; i < 20; i++) void connection.send('x'.repeat(1_000_000));
+      return new Promise((resolve) => connection.signal.addEventListener('abort', () => resolve()));
+    },
+    { limits: { maxBufferedBytes: 5_000_000 } },
+  );
+  expect(await listen(world.socket).closed).toBe(1006);
+});
