@@ -1,0 +1,290 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, vi } from 'vitest';
+import { longPolling, serverSentEvents } from '../src/index.ts';
+import { PlainHttp, type PlainHttpOptions, type Request } from './plain-http.ts';
+import { silent } from './plain-server.ts';
+import { collect, World, type WorldOptions } from './world.ts';
+
+const isPost = ({ method }: Request): boolean => method === 'POST';
+const isMessage = ({ method, body }: Request): boolean => method === 'POST' && body.includes('"type":1');
+
+describe.each([
+  ['server-sent events', serverSentEvents],
+  ['long polling', longPolling],
+] as const)('%s', (_, transport) => {
+  const start = async ({ meddles, ...options }: Partial<WorldOptions> & PlainHttpOptions = {}) => {
+    const server = await PlainHttp.start({ ...options, ...(meddles && { meddles }) });
+    const world = await World.open({ url: server.url, transports: [transport()], reconnect: { firstMs: 1 }, ...options });
+    return {
+      server,
+      world,
+      connection: world.connection,
+      async [Symbol.asyncDispose]() {
+        await world[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  };
+
+  it('calls, streams and sends streams', async () => {
+    await using it = await start();
+    const { connection } = it;
+    await connection.start();
+    expect(await connection.invoke.echo('x', 1, '你\r\n好')).toEqual(['x', 1, '你\r\n好']);
+    expect(await collect(connection.stream.count(1, 2, 3))).toEqual([1, 2, 3]);
+    const lines = (async function* () {
+      yield* [1, 2, 3];
+    })();
+    expect(await connection.invoke.import('room', lines)).toEqual([1, 2, 3]);
+    expect(connection.state).toEqual({ name: 'connected', connectionId: 'id-0' });
+  });
+
+  it('never has two posts in flight', async () => {
+    let hold: (() => void) | undefined;
+    await using it = await start({
+      meddles: (request, response) => {
+        if (!isMessage(request) || hold) return false;
+        hold = () => response.end();
+        return true;
+      },
+    });
+    await it.connection.start();
+    it.connection.send.echo('first');
+    await vi.waitFor(() => expect(hold).toBeDefined());
+    const calls = [1, 2, 3].map((value) => it.connection.invoke.echo(value));
+    hold?.();
+    expect(await Promise.all(calls)).toEqual([[1], [2], [3]]);
+    const posts = it.server.requests.filter(isPost);
+    expect(posts.map(({ beside }) => beside.filter((method) => method === 'POST'))).toEqual(posts.map(() => []));
+    expect(posts.filter(isMessage)).toHaveLength(2);
+  });
+
+  it('says who it is, with the headers of the user, at every request, and with the hint', async () => {
+    await using it = await start({
+      accessToken: () => 'secret',
+      headers: { 'x-mine': 'yes' },
+      negotiation: { affinity: { node: 'api-1', query: 'at' } },
+    });
+    await it.connection.start();
+    await it.connection.invoke.echo(1);
+    await it.connection.stop();
+    for (const { headers, url } of it.server.requests) {
+      expect(headers).toMatchObject({ authorization: 'Bearer secret', 'x-mine': 'yes', 'x-requested-with': 'XMLHttpRequest' });
+      expect(headers['x-signalr-user-agent']).toMatch(/^Hubline\//);
+      expect(Object.fromEntries(url.searchParams)).toEqual({ at: 'api-1', id: 'token-0' });
+    }
+  });
+
+  it('uses the fetch that it is given, and sends credentials unless told otherwise', async () => {
+    const fetch = vi.fn(globalThis.fetch);
+    await using it = await start({ fetch, withCredentials: false });
+    await it.connection.start();
+    await it.connection.invoke.echo(1);
+    expect(new Set(fetch.mock.calls.map(([, init]) => init?.credentials))).toEqual(new Set(['same-origin']));
+    await vi.waitFor(() => expect(it.server.requests.length).toBe(fetch.mock.calls.length - 1));
+    const including = vi.fn(globalThis.fetch);
+    await using other = await start({ fetch: including });
+    await other.connection.start();
+    expect(new Set(including.mock.calls.map(([, init]) => init?.credentials))).toEqual(new Set(['include']));
+  });
+
+  it('follows redirects', async () => {
+    await using target = await PlainHttp.start();
+    await using it = await start({
+      meddles: ({ url }, response) => response.writeHead(307, { location: target.url + url.search }).end(),
+    });
+    await it.connection.start();
+    expect(await it.connection.invoke.echo(1)).toEqual([1]);
+    expect(target.methods).toEqual(it.server.methods);
+  });
+
+  it('asks for a fresh token where a later request is refused, and goes on', async () => {
+    const asked: boolean[] = [];
+    let valid = 'old';
+    await using it = await start({
+      accessToken: ({ fresh }: { readonly fresh: boolean }) => (asked.push(fresh), fresh ? 'new' : 'old'),
+      meddles: ({ headers }, response) => headers.authorization !== `Bearer ${valid}` && response.writeHead(401).end(),
+    });
+    await it.connection.start();
+    valid = 'new';
+    expect(await it.connection.invoke.echo(1)).toEqual([1]);
+    expect(asked.slice(0, 2)).toEqual([false, true]);
+    expect(it.world.states).toEqual(['connecting', 'connected']);
+  });
+
+  it('does not send its own token where a redirect gave another', async () => {
+    await using target = await PlainHttp.start({
+      meddles: ({ method }, response) => method === 'POST' && response.writeHead(401).end(),
+    });
+    await using it = await start({
+      accessToken: () => 'mine',
+      negotiation: { url: target.url, accessToken: 'theirs' },
+      reconnect: false,
+    });
+    await expect(it.connection.start()).rejects.toThrow();
+    expect(target.requests.length).toBeGreaterThan(1);
+    expect(new Set(target.requests.map(({ headers }) => headers.authorization))).toEqual(new Set(['Bearer theirs']));
+  });
+
+  it.each([404, 413, 503])('is lost when a post is answered %i, fails its calls, and comes back without the hint', async (status) => {
+    const affinity = { node: 'api-1', query: 'node' };
+    let refused = false;
+    await using it = await start({
+      negotiation: { affinity },
+      meddles: (request, response) => !refused && isMessage(request) && (refused = true) && response.writeHead(status).end('No.'),
+    });
+    await it.connection.start();
+    await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({ code: 'connection_lost', cause: { details: { status } } });
+    await vi.waitFor(() => expect(it.world.told('reconnected')).toEqual([['id-1']]));
+    expect(await it.connection.invoke.echo(2)).toEqual([2]);
+    expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, null]);
+    // What received for the connection that was lost has ended.
+    await vi.waitFor(() => expect(it.server.open).toBe(1));
+  });
+
+  it('is lost when a post is not answered in time', async () => {
+    await using it = await start({ meddles: isMessage, transports: [transport({ timeoutMs: 300 })], reconnect: false });
+    const keepAlive = setInterval(() => it.server.clients[0]?.send({ type: 6 }), 100);
+    await it.connection.start();
+    await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({
+      code: 'connection_lost',
+      cause: { message: 'No answer in 300 ms.' },
+    });
+    clearInterval(keepAlive);
+    await vi.waitFor(() => expect(it.server.open).toBe(0));
+  });
+
+  it('is lost when the server is gone, and tries its node first when it comes back', async () => {
+    const affinity = { node: 'api-1', query: 'node' };
+    await using it = await start({ negotiation: { affinity } });
+    await it.connection.start();
+    await vi.waitFor(() => it.server.response);
+    for (const socket of it.server.sockets) socket.destroy();
+    await vi.waitFor(() => expect(it.world.told('reconnected')).toEqual([['id-1']]));
+    expect(it.world.told('reconnecting')).toMatchObject([[{ code: 'connection_lost' }]]);
+    expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1']);
+  });
+
+  it('is lost when the server ends it', async () => {
+    await using it = await start({ reconnect: false });
+    await it.connection.start();
+    it.server.last.close(1000);
+    await vi.waitFor(() => expect(it.connection.state).toMatchObject({ name: 'closed', cause: { code: 'connection_lost' } }));
+    await vi.waitFor(() => expect(it.server.open).toBe(0));
+    // The server has said that it is over.
+    expect(it.server.methods).not.toContain('DELETE');
+  });
+
+  it('closes as the server says', async () => {
+    await using it = await start();
+    await it.connection.start();
+    it.server.last.send({ type: 7, error: 'Enough.', code: 'disconnected' });
+    await vi.waitFor(() =>
+      expect(it.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected', message: 'Enough.' } }),
+    );
+    await vi.waitFor(() => expect(it.server.open).toBe(0));
+  });
+
+  it('sends what it was told to before it was stopped, a goodbye, and leaves nothing open', async () => {
+    await using it = await start({ behaves: silent });
+    await it.connection.start();
+    it.connection.send.echo('last');
+    const call = it.connection.invoke.echo('nobody answers');
+    call.catch(() => {});
+    await it.connection.stop();
+    await expect(call).rejects.toMatchObject({ code: 'connection_lost' });
+    expect(it.server.last.heard).toMatchObject([{ arguments: ['last'] }, { type: 1 }, { type: 7 }]);
+    await vi.waitFor(() => expect(it.server.open).toBe(0));
+    expect(it.world.states).toEqual(['connecting', 'connected', 'closed']);
+  });
+
+  it('stops within seconds although nothing is answered any more', async () => {
+    let mute = false;
+    await using it = await start({ meddles: () => mute });
+    await it.connection.start();
+    mute = true;
+    it.connection.send.echo('x');
+    const before = Date.now();
+    await it.connection.stop();
+    expect(Date.now() - before).toBeLessThan(4_000);
+    await vi.waitFor(() => expect(it.server.open).toBe(0));
+  });
+
+  it('stops within seconds although the fetch that it was given does not listen', async () => {
+    const deaf: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
+    let mute = false;
+    await using it = await start({ meddles: () => mute, fetch: deaf });
+    await it.connection.start();
+    mute = true;
+    it.connection.send.echo('x');
+    await it.connection.stop();
+    expect(it.connection.state).toEqual({ name: 'closed' });
+    for (const socket of it.server.sockets) socket.destroy();
+  });
+
+  it('stops while it opens, and settles the start', async () => {
+    await using it = await start({ meddles: () => true });
+    const started = it.connection.start();
+    started.catch(() => {});
+    await vi.waitFor(() => expect(it.server.requests).toHaveLength(1));
+    await it.connection.stop();
+    await expect(started).rejects.toMatchObject({ code: 'cancelled' });
+    for (const { state } of it.server.requests.filter(({ method }) => method === 'GET')) {
+      await vi.waitFor(() => expect(state()).toBe('given up'));
+    }
+  });
+
+  it('hears nothing more of a connection that it has given up', async () => {
+    const heard: string[] = [];
+    await using it = await start({ receiver: { said: (from) => void heard.push(from) }, behaves: silent });
+    await it.connection.start();
+    await vi.waitFor(() => it.server.response);
+    const old = it.server.last;
+    // Both arrive at once: what comes after the goodbye is for nobody.
+    old.send({ type: 7, allowReconnect: true }, { type: 1, target: 'said', arguments: ['ghost', ''] });
+    old.send({ type: 1, target: 'said', arguments: ['ghost', ''] });
+    await vi.waitFor(() => expect(it.world.told('reconnected')).toHaveLength(1));
+    old.send({ type: 1, target: 'said', arguments: ['ghost', ''] });
+    it.server.last.send({ type: 1, target: 'said', arguments: ['ann', ''] });
+    await vi.waitFor(() => expect(heard).toEqual(['ann']));
+  });
+
+  it('fails to start where the transport is refused, with the status, and reads the refusal to its end', async () => {
+    await using it = await start({ meddles: (_, response) => response.writeHead(500).end('x'.repeat(100_000)) });
+    await expect(it.connection.start()).rejects.toMatchObject({
+      code: 'negotiation_failed',
+      message: expect.stringContaining("Unexpected status code '500'.") as unknown,
+    });
+    expect(it.server.open).toBe(0);
+  });
+
+  it('stops at a verdict, after a fresh token', async () => {
+    const asked: boolean[] = [];
+    await using it = await start({
+      accessToken: ({ fresh }: { readonly fresh: boolean }) => (asked.push(fresh), 'token'),
+      meddles: (_, response) => response.writeHead(403).end(),
+      reconnect: { initial: true },
+    });
+    await expect(it.connection.start()).rejects.toMatchObject({ code: 'forbidden', details: { status: 403 } });
+    expect(asked).toEqual([false, true]);
+  });
+
+  it('carries messages of any size in both directions', async () => {
+    await using it = await start();
+    await it.connection.start();
+    for (const length of [20_000, 1_000_000]) {
+      const text = 'ü👋'.repeat(length / 4);
+      expect((await it.connection.invoke.echo(text))[0] === text).toBe(true);
+    }
+  });
+
+  it('fails to start, and does not hang, where nobody is there', async () => {
+    const free = createServer().listen(0, '127.0.0.1');
+    await vi.waitFor(() => expect(free.address()).toBeTruthy());
+    const { port } = free.address() as AddressInfo;
+    await new Promise((resolve) => free.close(resolve));
+    await using it = await start({ url: `http://127.0.0.1:${port}/hub` });
+    await expect(it.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
+  });
+});
