@@ -2,7 +2,7 @@ export { createHubConnection, type HubConnectionOptions, type Logger } from './c
 export type { HubCalls, HubConnection, Results } from './hub-connection.ts';
 export type { CallOptions } from './calls.ts';
 export type { ConnectionEvents, ConnectionState } from './connection-state.ts';
-export type { AccessToken } from './settings.ts';
+export type { AccessToken } from './access-token.ts';
 export type { Network, OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
 export { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
 export { webSockets } from './web-sockets.ts';

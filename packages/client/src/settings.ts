@@ -1,12 +1,10 @@
 import type { Codec } from '@hubline/protocol';
+import type { AccessToken } from './access-token.ts';
 import type { ReconnectPolicy } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { ConnectionState } from './connection-state.ts';
 import type { Receivers } from './receivers.ts';
 import type { Network, Transport } from './transport.ts';
-
-/** Asked before every attempt; with `fresh`, the server has refused the last one, and a cached one will not do. */
-export type AccessToken = (ask: { readonly fresh: boolean }) => string | undefined | Promise<string | undefined>;
 
 /** What one connection is made of: the user's options with every default in its place, and what surrounds it. */
 export interface Settings extends Network {

@@ -1,5 +1,5 @@
 import type { TransportName, Wire } from '@hubline/protocol';
-import type { AccessToken } from './settings.ts';
+import type { AccessToken } from './access-token.ts';
 
 /** An open pipe: it is closed by the signal that it was opened with. There is no "opening" pipe: see {@link Transport}. */
 export interface Pipe {

@@ -57,13 +57,9 @@ void invoke.history('lobby');
 stream.join('lobby');
 // @ts-expect-error nothing is sent and streamed
 send.history('lobby');
+declare const numbers: AsyncIterable<number>;
 // @ts-expect-error uploads have types
-void invoke.import(
-  'lobby',
-  (async function* () {
-    yield 1;
-  })(),
-);
+void invoke.import('lobby', numbers);
 // @ts-expect-error a proxy is no promise
 invoke.then;
 

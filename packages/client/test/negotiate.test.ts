@@ -22,13 +22,6 @@ it('negotiates with POST, version 1 and the query that the user gave, and connec
   expect(world.server.last.handshake).toEqual({ protocol: 'json', version: 1, hubline: 1 });
 });
 
-it('takes a ws address for what it is', async () => {
-  await using server = await PlainServer.start();
-  await using world = await World.open({ url: server.url.replace('http', 'ws') });
-  await world.connection.start();
-  expect(server.clients).toHaveLength(1);
-});
-
 it('connects to a server of version 0 with its only id', async () => {
   const answer = { negotiateVersion: 0, connectionToken: 'not me' };
   await using world = await World.started({ negotiates: (_, n) => offer(n, answer) });
@@ -123,7 +116,7 @@ it('asks once more for a fresh token when it is refused, and stops at the second
   const accessToken = ({ fresh }: { readonly fresh: boolean }): string => (asked.push(fresh), fresh ? 'new' : 'old');
   const negotiates = ({ headers }: { headers: { authorization?: string | undefined } }): number | undefined =>
     headers.authorization === 'Bearer old' ? 401 : undefined;
-  await using world = await World.started({ accessToken, negotiates });
+  await using _world = await World.started({ accessToken, negotiates });
   expect(asked).toEqual([false, true]);
 
   await using other = await World.open({ accessToken, negotiates: () => 403, reconnect: { initial: true } });
@@ -204,7 +197,7 @@ it('tries the transports in the order of the server, each with a negotiation of 
   await using world = await World.open({ transports, negotiates: (_, n) => offer(n, ALL) });
   await expect(world.connection.start()).rejects.toMatchObject({
     code: 'negotiation_failed',
-    message: 'LongPolling broke.,ServerSentEvents broke.',
+    message: 'LongPolling broke. ServerSentEvents broke.',
     cause: { errors: [{ message: 'LongPolling broke.' }, { message: 'ServerSentEvents broke.' }] },
   });
   expect(tried).toEqual(['LongPolling token-0', 'ServerSentEvents token-1']);
@@ -267,7 +260,7 @@ it('uses the fetch and the WebSocket that it is given', async () => {
       opened.push(String(args[0]));
     }
   }
-  await using world = await World.started({ fetch, WebSocket: Spy as never, withCredentials: false });
+  await using _world = await World.started({ fetch, WebSocket: Spy as never, withCredentials: false });
   expect(fetch).toHaveBeenCalledOnce();
   expect(fetch.mock.calls[0]?.[1]?.credentials).toBe('same-origin');
   expect(opened).toEqual([expect.stringMatching(/^ws:.*id=token-0$/)]);

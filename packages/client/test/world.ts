@@ -7,7 +7,7 @@ import { PlainServer, type PlainServerOptions } from './plain-server.ts';
 export interface TestHub {
   echo(...values: readonly unknown[]): Promise<readonly unknown[]>;
   void(): Promise<void>;
-  count(...items: readonly number[]): AsyncIterable<number>;
+  count(...items: number[]): AsyncIterable<number>;
   import(room: string, lines: AsyncIterable<number>): Promise<readonly number[]>;
   zip(left: AsyncIterable<number>, right: AsyncIterable<number>): Promise<readonly number[]>;
   transform(items: AsyncIterable<number>): AsyncIterable<number>;

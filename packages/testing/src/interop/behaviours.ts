@@ -1,14 +1,8 @@
+import type { Behaviour } from './behaviour.ts';
 import { CALLS } from './calls.ts';
 import { CHOICES, DOORS, LIVES, SILENCE, TEXT_ONLY } from './lives.ts';
 import { PROTOCOLS, TRANSPORTS, type ProtocolName, type TransportName } from './peer.ts';
 import { STREAMS } from './streams.ts';
-import type { World } from './world.ts';
-
-/** Something that every client and every server do together. It throws where they do not. */
-export interface Behaviour {
-  readonly name: string;
-  run(world: World): Promise<void>;
-}
 
 /** One way to talk, and what is to work on it. */
 export interface Combination {

@@ -1,4 +1,4 @@
-import type { Behaviour } from './behaviours.ts';
+import type { Behaviour } from './behaviour.ts';
 import { rejects, same, Signal } from './check.ts';
 import { collect, heard } from './world.ts';
 
