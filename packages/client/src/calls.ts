@@ -45,7 +45,7 @@ export interface Calls {
 
 /** Hears what is said about one call, or nothing any more: the session is over. */
 type Listener = (said: StreamItem | Completion | undefined, cause?: Error) => void;
-type Settle = (error?: HublineError, result?: unknown) => void;
+type Settle = (error?: HublineError | null, result?: unknown) => void;
 
 /** How many items a server may send ahead of the consumer, and how many are taken before it is told. */
 const WINDOW = 64;
@@ -103,7 +103,11 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
   };
 
   /** A call with an `item` is a stream. */
-  const open = (call: Call, settle: Settle, item?: (item: unknown) => void): { readonly id: string; giveUp(error: HublineError): void } => {
+  const open = (
+    call: Call,
+    settle: Settle,
+    item?: (item: unknown) => void,
+  ): readonly [id: string, giveUp: (error: HublineError) => void] => {
     const { method, signal, timeoutMs = Infinity } = call;
     const over = new AbortController();
     const id = write(call, over.signal, item ? MessageType.StreamInvocation : MessageType.Invocation)!;
@@ -128,7 +132,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       giveUp(new HublineError('call_timeout', `No answer in ${timeoutMs} ms.`, { method, timeoutMs })),
     );
     const undoAbort = signal && onAbort(signal, (reason) => giveUp(cancelled(method, reason)));
-    return { id, giveUp };
+    return [id, giveUp];
   };
 
   return {
@@ -141,14 +145,13 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
 
     async *stream(call) {
       const items: unknown[] = [];
-      let ended = false;
-      let failure: HublineError | undefined;
+      /** How it ended: null is well. */
+      let end: HublineError | null | undefined;
       let wake = (): void => {};
-      const { id, giveUp } = open(
+      const [id, giveUp] = open(
         call,
-        (error) => {
-          ended = true;
-          failure = error;
+        (error = null) => {
+          end = error;
           // Who gives up wants no more; who is cut off still gets what had arrived.
           if (error?.code === 'cancelled') items.length = 0;
           wake();
@@ -162,12 +165,12 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
         for (let taken = 1; ;) {
           if (items.length > 0) {
             yield call.check(items.shift());
-            if (taken++ % BATCH === 0 && hubline && !ended) send({ type: MessageType.Credit, invocationId: id, credit: BATCH });
-          } else if (!ended) {
-            await new Promise<void>((resolve) => (wake = resolve));
-          } else if (failure) {
-            throw failure;
-          } else return;
+            if (taken++ % BATCH === 0 && hubline && end === undefined) send({ type: MessageType.Credit, invocationId: id, credit: BATCH });
+          } else if (end) {
+            throw end;
+          } else if (end === null) {
+            return;
+          } else await new Promise<void>((resolve) => (wake = resolve));
         }
       } finally {
         giveUp(cancelled(call.method));

@@ -1,6 +1,8 @@
-import { asError, isHublineError, type Affinity, type HublineError, type Wire } from '@hubline/protocol';
+import { isHublineError, type Affinity, type HublineError, type Wire } from '@hubline/protocol';
+import { onAbort } from './abort.ts';
 import { negotiate, withAffinity, type Offer } from './negotiate.ts';
 import { refusal } from './refusal.ts';
+import { textOf } from './remote-error.ts';
 import type { Settings } from './settings.ts';
 import type { OpenRequest, Pipe, Transport } from './transport.ts';
 
@@ -8,11 +10,11 @@ export interface Attempt {
   /** Calls the attempt off. */
   readonly signal: AbortSignal;
   /** Whether the server has refused the last token. */
-  readonly fresh: boolean;
+  readonly fresh: boolean | undefined;
   /** The node to prefer. */
   readonly affinity: Affinity | undefined;
-  /** Called before each step that can take its time. */
-  step(): void;
+  /** Called before each step that can take its time; `late` when it took too much, which otherwise ends the attempt. */
+  step(late?: () => void): void;
   receive(wire: Wire): void;
 }
 
@@ -26,8 +28,7 @@ export interface Connected {
 }
 
 /** What trying again will not change. */
-export const isVerdict = (error: unknown): boolean =>
-  ['unauthorized', 'forbidden', 'invalid_option'].includes((error as HublineError).code);
+export const isVerdict = (error: unknown): boolean => ['unauthorized', 'forbidden'].includes((error as HublineError).code);
 
 /**
  * Opens a pipe: asks for a token, negotiates, and tries the transports in the server's order.
@@ -36,41 +37,50 @@ export const isVerdict = (error: unknown): boolean =>
 export async function connect(settings: Settings, attempt: Attempt): Promise<Connected> {
   const { signal, fresh, affinity: hint, step } = attempt;
   const { url: given, accessToken, transports, codec, skipNegotiation } = settings;
-  const failures: Error[] = [];
+  const failures: unknown[] = [];
   try {
-    const url = new URL(String(given).replace(/^ws/, 'http'), globalThis.location?.href);
-    const token = await accessToken?.({ fresh });
+    const url = new URL(given, globalThis.location?.href);
+    const token = await accessToken?.({ fresh: !!fresh });
     const open = (transport: Transport, where: Pick<OpenRequest, 'url' | 'token'>): Promise<Pipe> => {
-      step();
-      return transport.open({ ...settings, ...attempt, ...where, accessToken: where.token === token ? accessToken : undefined });
+      const opening = new AbortController();
+      onAbort(signal, () => opening.abort());
+      // What is swallowed on the way ends this transport, and the next one has its turn.
+      step(() => opening.abort());
+      return transport.open({
+        ...settings,
+        ...attempt,
+        ...where,
+        signal: opening.signal,
+        accessToken: where.token === token ? accessToken : undefined,
+      });
     };
-    const ask = (affinity?: Affinity): Promise<Offer> => {
+    const ask = (where: URL): Promise<Offer> => {
       step();
-      return negotiate({ ...settings, url, token, affinity, signal });
+      return negotiate({ ...settings, url: where, token, signal });
     };
     if (skipNegotiation) return { pipe: await open(transports[0]!, { url, token }) };
 
-    let offer: Offer | undefined = await ask(hint);
+    let offer: Offer | undefined = await ask(withAffinity(url, hint));
     for (const { transport: name, transferFormats } of offer.availableTransports) {
       const transport = transports.find((each) => each.name === name);
       if (!transport || !String(transferFormats).toLowerCase().includes(codec.format)) continue;
       // A connection that could not be opened is used up.
-      offer ??= await ask();
+      offer ??= await ask(url);
       const { connectionId, connectionToken, negotiateVersion, affinity, token } = offer;
-      const url = withAffinity(offer.url, affinity);
-      url.searchParams.set('id', (negotiateVersion && connectionToken) || connectionId);
+      const target = withAffinity(offer.url, affinity);
+      target.searchParams.set('id', (negotiateVersion && connectionToken) || connectionId);
       try {
-        return { pipe: await open(transport, { url, token }), connectionId, affinity };
+        return { pipe: await open(transport, { url: target, token }), connectionId, affinity };
       } catch (error) {
         if (signal.aborted || isVerdict(error)) throw error;
-        failures.push(asError(error));
+        failures.push(error);
         offer = undefined;
       }
     }
   } catch (error) {
     if (isVerdict(error) && accessToken && !fresh) return connect(settings, { ...attempt, fresh: true, affinity: undefined });
     if (isHublineError(error)) throw error;
-    failures.push(asError(error));
+    failures.push(error);
   }
-  throw refusal(String(failures.map(({ message }) => message)) || 'No common transport.', { cause: new AggregateError(failures) });
+  throw refusal(failures.map(textOf).join(' ') || 'No transport.', { cause: new AggregateError(failures) });
 }

@@ -52,7 +52,7 @@ export function createLoop(settings: Settings): ConnectionLoop {
       const { cause, final } = await runSession(settings, {
         stop,
         // Without negotiation a page does not learn that its token was refused.
-        fresh: !!skipNegotiation && attempt > 0,
+        fresh: skipNegotiation && attempt > 0,
         affinity: hint,
         opened(open) {
           live = open;
@@ -94,17 +94,16 @@ export function createLoop(settings: Settings): ConnectionLoop {
     },
     start({ signal } = {}) {
       if (stopping && !stopping.signal.aborted) return started;
-      const previous = ended;
       const stop = (stopping = new AbortController());
       started = new Promise((resolve, reject) => {
-        ended = (async () => {
+        ended = (async (previous) => {
           await previous;
           // What a policy throws is a verdict too.
           const cause = await loop(stop.signal, resolve).catch(asError);
           stop.abort();
           enter({ name: 'closed', ...(cause && { cause }) });
           reject(cause ?? new HublineError('cancelled', 'Connection closed.', {}));
-        })();
+        })(ended);
       });
       if (signal) {
         const undo = onAbort(signal, () => stop.abort());

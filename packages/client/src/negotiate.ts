@@ -8,7 +8,6 @@ const MAX_REDIRECTS = 100;
 export interface NegotiateRequest extends Network {
   readonly url: URL;
   readonly token: string | undefined;
-  readonly affinity: Affinity | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -23,10 +22,10 @@ export interface Offer extends Negotiated {
  * @throws HublineError `unauthorized`, `forbidden` or `negotiation_failed`, with SignalR's texts; whatever fetch throws
  */
 export async function negotiate(request: NegotiateRequest): Promise<Offer> {
-  const { affinity, signal, headers, fetch = globalThis.fetch, withCredentials } = request;
+  const { signal, headers, fetch = globalThis.fetch, withCredentials } = request;
   let { url, token } = request;
   for (let redirects = 0; redirects < MAX_REDIRECTS; redirects++) {
-    const target = withAffinity(url, affinity);
+    const target = new URL(url);
     target.pathname = target.pathname.replace(/\/?$/, '/negotiate');
     target.searchParams.set('negotiateVersion', '1');
     const response = await fetch(target, {

@@ -1,4 +1,4 @@
-import { asError, Header, HublineError, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
+import { Header, HublineError, parseJson, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
 
 /**
  * What a server may tell a client, as values: it may be newer than we are, and speak of codes that our types do not have.
@@ -15,23 +15,14 @@ export function codeOf(code: string | undefined, otherwise: ErrorCode): ErrorCod
 
 /**
  * Why a call failed. Plain SignalR servers name no code: a HubException is what the method's author wants the caller to
- * read, and everything else is the server's own affair.
+ * read, and everything else is the server's own affair. @throws HublineError `invalid_message` for details that are no JSON
  */
 export function failureOf({ error, headers = {} }: Completion): HublineError | undefined {
   if (error === undefined) return undefined;
-  const [, hubText] = /HubException: ([^]+)/.exec(error) ?? [];
+  const hubText = /HubException: ([^]+)/.exec(error)?.[1];
   const code = codeOf(headers[Header.code], hubText ? 'hub_error' : 'internal');
-  return new HublineError<ErrorCode>(code, hubText ?? error, parseDetails(headers[Header.details]));
-}
-
-/** Details are a courtesy: an error must not be lost because its details are. */
-function parseDetails(json = '{}'): ErrorDetails[ErrorCode] {
-  try {
-    return JSON.parse(json) as ErrorDetails[ErrorCode];
-  } catch {
-    return {};
-  }
+  return new HublineError<ErrorCode>(code, hubText ?? error, parseJson(headers[Header.details] ?? '{}') as ErrorDetails[ErrorCode]);
 }
 
 /** What the other side may read of an error. The wire has no empty error. */
-export const textOf = (thrown: unknown): string => asError(thrown).message || String(thrown);
+export const textOf = (thrown: unknown): string => (thrown as Partial<Error> | null)?.message || String(thrown);

@@ -35,7 +35,7 @@ export interface SessionOptions {
   /** Says goodbye, and ends. */
   readonly stop: AbortSignal;
   /** Whether the token that was used last may be the reason why it failed. */
-  readonly fresh: boolean;
+  readonly fresh: boolean | undefined;
   /** The node to prefer. */
   readonly affinity: Affinity | undefined;
   /** The handshake is done, and calls can be made. Runs before any message is handled. */
@@ -74,7 +74,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   let proving = false;
   let undoAlarm: (() => void) | undefined;
 
-  const ended = new Promise<Ending>((settle) => (signal.onabort = () => settle(signal.reason as Ending)));
+  const ended = new Promise<Ending>((settle) => onAbort(signal, settle as (reason: unknown) => void));
   const end = (cause?: Error, final?: boolean): void => {
     if (signal.aborted) return;
     over.abort({ cause, final });
@@ -88,7 +88,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     undoAlarm = clock.after(ms, act);
   };
   const timedOut = (timeoutMs: number): void => end(new HublineError('timed_out', `No answer in ${timeoutMs} ms.`, { timeoutMs }));
-  const step = (): void => alarm(startTimeoutMs, () => timedOut(startTimeoutMs));
+  const step = (late = () => timedOut(startTimeoutMs)): void => alarm(startTimeoutMs, late);
 
   const send = (message: HubMessage): void => {
     if (signal.aborted) return;

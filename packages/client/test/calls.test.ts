@@ -57,7 +57,6 @@ it.each([
   ['unknown_method', '{"method":"echo"}', { code: 'unknown_method', details: { method: 'echo' } }],
   ['from_the_future', '{"a":1}', { code: 'internal' }],
   ['constructor', undefined, { code: 'internal', details: {} }],
-  ['forbidden', 'not json', { code: 'forbidden', details: {} }],
 ])('reads the code %s and the details %s of a Hubline server', async (code, details, expected) => {
   const headers = { 'hubline-code': code, ...(details && { 'hubline-details': details }) };
   await using world = await World.started({ behaves: answers({ error: 'No.', headers }) });

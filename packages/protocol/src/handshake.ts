@@ -69,7 +69,7 @@ export function parseHandshakeResponse(record: string): HandshakeResponse {
  */
 export function readHandshakeResponse(chunk: Wire): HandshakeResponse & { readonly rest: Wire } {
   const end = typeof chunk === 'string' ? chunk.indexOf(RECORD_SEPARATOR) : chunk.indexOf(0x1e);
-  const half = chunk.slice(0, Math.max(0, end));
+  const half = chunk.slice(0, end);
   return { ...parseHandshakeResponse(typeof half === 'string' ? half : new TextDecoder().decode(half)), rest: chunk.slice(end + 1) };
 }
 

@@ -1,4 +1,4 @@
-import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions, type Wire } from './codec.ts';
+import { RECORD_SEPARATOR, type Codec, type Decoder } from './codec.ts';
 import { HublineError, isHublineError } from './errors.ts';
 import { checkMessage, checkServerMessage } from './check-message.ts';
 import type { HubMessage } from './messages.ts';
@@ -12,7 +12,7 @@ export const clientJsonCodec: Codec = {
   version: 2,
   format: 'text',
   encode: (message) => stringify(message, refuseLoss) + RECORD_SEPARATOR,
-  decoder: () => new JsonDecoder((record) => checkServerMessage(parseJson(record))),
+  decoder: () => createDecoder((record) => checkServerMessage(parseJson(record))),
 };
 
 /** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
@@ -26,48 +26,39 @@ export const jsonCodec: Codec = {
     else if ('result' in message) checkEncodable(message.result, 'result');
     return text + RECORD_SEPARATOR;
   },
-  decoder: (options) => new LimitedJsonDecoder(options),
+  decoder({ maxMessageBytes = Infinity } = {}) {
+    return createDecoder(
+      (record) => {
+        checkSize(record, maxMessageBytes);
+        return checkMessage(parseJson(record));
+      },
+      (partial) => {
+        // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
+        if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+      },
+    );
+  },
 };
 
-class JsonDecoder implements Decoder {
-  readonly #parse: (record: string) => HubMessage | undefined;
-  readonly #utf8 = new TextDecoder();
-  /** The start of a message whose end has not arrived. */
-  protected partial = '';
+type Parse = (record: string) => HubMessage | undefined;
 
-  constructor(parse: (record: string) => HubMessage | undefined) {
-    this.#parse = parse;
-  }
-
-  push(chunk: Wire, deliver: (message: HubMessage) => void): void {
-    const text = typeof chunk === 'string' ? chunk : this.#utf8.decode(chunk, { stream: true });
-    let start = 0;
-    for (let end; (end = text.indexOf(RECORD_SEPARATOR, start)) >= 0; start = end + 1) {
-      const record = this.partial + text.slice(start, end);
-      this.partial = '';
-      const message = this.#parse(record);
-      if (message) deliver(message);
-    }
-    this.partial += text.slice(start);
-  }
-}
-
-class LimitedJsonDecoder extends JsonDecoder {
-  readonly #maxBytes: number;
-
-  constructor({ maxMessageBytes = Infinity }: DecoderOptions = {}) {
-    super((record) => {
-      checkSize(record, maxMessageBytes);
-      return checkMessage(parseJson(record));
-    });
-    this.#maxBytes = maxMessageBytes;
-  }
-
-  override push(chunk: Wire, deliver: (message: HubMessage) => void): void {
-    super.push(chunk, deliver);
-    // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
-    if (this.partial.length > this.#maxBytes) throw tooLarge(this.#maxBytes);
-  }
+function createDecoder(parse: Parse, checkPartial?: (partial: string) => void): Decoder {
+  const utf8 = new TextDecoder();
+  /** The start of a message whose end has not arrived. It is only read again when it has: long ones cost linear time. */
+  let partial = '';
+  return {
+    push(chunk, deliver) {
+      const text = typeof chunk === 'string' ? chunk : utf8.decode(chunk, { stream: true });
+      const [end, ...starts] = text.split(RECORD_SEPARATOR);
+      partial += end!;
+      for (const start of starts) {
+        const message = parse(partial);
+        partial = start;
+        if (message) deliver(message);
+      }
+      checkPartial?.(partial);
+    },
+  };
 }
 
 function checkSize(record: string, maxBytes: number): void {
