@@ -12,6 +12,7 @@ import {
   type Outcome,
   type Page,
   type PresenceEvent,
+  type RejectionCode,
   type Sent,
   type UserInfo,
 } from '@hubline/server';
@@ -227,7 +228,7 @@ export async function outcomes(): Promise<void> {
   for await (const outcome of all.with({ timeoutMs: 1 }).invokeAll.ping()) {
     exactly<string>().is(outcome.nodeId);
     if (outcome.status === 'fulfilled') exactly<void>().is(outcome.value);
-    else exactly<'client_error' | 'call_timeout' | 'connection_gone' | 'node_lost' | 'node_silent'>().is(outcome.code);
+    else exactly<RejectionCode>().is(outcome.code);
   }
 }
 
