@@ -134,6 +134,7 @@ describe('a watch', () => {
 
   it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
     'that starts while connections churn ends with the truth (seed %i)',
+    { timeout: 20_000 },
     async (seed) => {
       await using nodes = await threeNodes();
       const { world, a, b, c } = nodes;
