@@ -137,7 +137,7 @@ it('holds nothing of a thousand clients that came and went', async () => {
       const visits = Array.from({ length: 50 }, async (_, i) => VISITS[(n + i) % VISITS.length]?.(port, n + i));
       await Promise.all(visits);
     }
-    await expect.poll(() => server.health().connections, { timeout: 5000 }).toBe(0);
+    await expect.poll(() => server.health().connections, { timeout: 20_000 }).toBe(0);
     await expect.poll(() => held().connections).toBe(0);
     await clock.advance(60_000); // sessions that nobody came for, topics that linger, calls that nobody answers
   };
@@ -155,7 +155,7 @@ it('holds nothing of a thousand clients that came and went', async () => {
     })
     .toBeLessThan(5);
   expect(heap() - heapBefore).toBeLessThan(2 * 1024 * 1024);
-}, 20_000);
+}, 60_000);
 
 function heap(): number {
   collectGarbage();

@@ -168,12 +168,12 @@ it('does not pile up pongs for a client that only pings', async () => {
   client.pause();
   const payload = 'x'.repeat(125);
   for (let i = 0; i < 150_000; i++) client.socket.ping(payload);
-  await expect.poll(() => client.socket.bufferedAmount, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => client.socket.bufferedAmount, { timeout: 30_000 }).toBe(0);
   expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
   client.resume();
   expect((await client.call('echo', 'last')).result).toBe('last');
   expect(pongs).toBeLessThan(120_000);
-}, 15_000);
+}, 60_000);
 
 it.each([
   { limits: { maxMessageBytes: 0 } },

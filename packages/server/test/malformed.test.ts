@@ -106,7 +106,7 @@ it('answers every HTTP request with a status, or closes', async () => {
     }),
     { numRuns: 300 },
   );
-}, 30_000);
+}, 60_000);
 
 it('answers every handshake, or closes', async () => {
   const valid = [
@@ -130,7 +130,7 @@ it('answers every handshake, or closes', async () => {
     }),
     { numRuns: 200 },
   );
-}, 30_000);
+}, 60_000);
 
 it('answers every message, skips it, or says why it ends', async () => {
   const valid = [
@@ -173,7 +173,7 @@ it('answers every message, skips it, or says why it ends', async () => {
   );
   expect(ended).toBeGreaterThan(50);
   await client[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 it('closes sockets that do not speak WebSocket after they said so', async () => {
   const masked = (opcode: number, text: string): Buffer => {
@@ -195,4 +195,4 @@ it('closes sockets that do not speak WebSocket after they said so', async () => 
     { numRuns: 200 },
   );
   await expect.poll(() => server.health().connections).toBe(1);
-}, 30_000);
+}, 60_000);
