@@ -51,9 +51,9 @@ type Settle = (error?: HublineError | null, result?: unknown) => void;
 const WINDOW = 64;
 const BATCH = WINDOW / 2;
 /** How much may wait in the transport before uploads pause. */
-const HIGH_WATER_BYTES = 262_144;
+const HIGH_WATER_BYTES = 1_048_576;
 /** A WebSocket does not say when it has room again. */
-const LOOK_AGAIN_MS = 20;
+const LOOK_AGAIN_MS = 10;
 
 export function createCalls({ clock, report }: Settings, { hubline, over: sessionOver, send, bufferedAmount }: CallPort): Calls {
   const pending = new Map<string, Listener>();
