@@ -65,20 +65,26 @@ it('gives every integer of 64 bits back', () => {
 
 it('gives every number and date back', () => {
   fc.assert(fc.property(fc.double(), (value) => void expect(sent(value)).toBe(value === 0 ? 0 : value)));
-  fc.assert(fc.property(fc.date(), (value) => void expect(sent(value)).toEqual(value)));
+  fc.assert(fc.property(fc.date({ noInvalidDate: true }), (value) => void expect(sent(value)).toEqual(value)));
 });
 
-it('gives texts, bytes and lists back on both sides of every limit of the format', () => {
+it('gives texts and bytes back on both sides of every limit of the format', () => {
   for (const length of [0, 1, 23, 24, 25, 31, 32, 63, 64, 65, 255, 256, 65_535, 65_536]) {
-    for (const unit of ['x', 'ä', '✓', '𝄞']) expect(sent(unit.repeat(length))).toBe(unit.repeat(length));
+    for (const unit of ['x', 'ä', '✓', '𝄞']) expect(sent(unit.repeat(length)) === unit.repeat(length)).toBe(true);
     const data = new Uint8Array(length).fill(7);
     expect(Buffer.compare(sent(data) as Uint8Array, data)).toBe(0);
-    expect(sent(new ExtensionData(3, data))).toEqual(new ExtensionData(3, data));
-    expect(sent(new Array(length).fill(0))).toHaveLength(length);
-    const object = Object.fromEntries(Array.from(data, (value, key) => [`k${key}`, value]));
-    expect(JSON.stringify(sent(object))).toBe(JSON.stringify(object));
+    const extension = sent(new ExtensionData(3, data)) as ExtensionData;
+    expect([extension.type, Buffer.compare(extension.data, data)]).toEqual([3, 0]);
   }
-});
+}, 20_000);
+
+it('gives lists and objects back on both sides of every limit of the format', () => {
+  for (const length of [15, 16, 65_536]) {
+    const list = Array.from({ length }, (_, i) => i);
+    const object = Object.fromEntries(list.map((i) => [`k${i}`, i]));
+    for (const value of [list, object]) expect(JSON.stringify(sent(value)) === JSON.stringify(value)).toBe(true);
+  }
+}, 20_000);
 
 it('hands out bytes that share no memory with what arrived', () => {
   const wire = Buffer.from(codec.encode({ type: StreamItem, invocationId: '1', item: Uint8Array.of(1, 2, 3) }) as Uint8Array);
