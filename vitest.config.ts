@@ -5,6 +5,8 @@ const conditions = ['hubline-source'];
 
 /** These need nginx and HAProxy, which the fast part does without. */
 const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
+/** Client libraries, ours and others, against the conformance server. */
+const INTEROP = 'packages/testing/test/{official,hubline,conformance-server}*.test.ts';
 
 export default defineConfig({
   test: {
@@ -14,7 +16,12 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'], exclude: [BALANCERS] },
+        test: { name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'], exclude: [BALANCERS, INTEROP] },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: { name: 'interop', include: [INTEROP], testTimeout: 20_000 },
       },
       {
         resolve: { conditions },

@@ -20,6 +20,7 @@ export const SUITES = [
   { name: 'lint', command: script('lint'), limitSeconds: 180, fast: true },
   { name: 'architecture', command: script('architecture'), limitSeconds: 60, fast: true },
   { name: 'unit', command: script('unit'), limitSeconds: 180, runner: vitest, fast: true },
+  { name: 'interop', command: script('interop'), limitSeconds: 180, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
   { name: 'packages', command: script('packages'), limitSeconds: 120 },
