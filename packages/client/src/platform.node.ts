@@ -1,12 +1,12 @@
 import { HublineError } from '@hubline/protocol';
 import { refusal } from './refusal.ts';
+import { headersFor } from './request.ts';
 import type { Network, OpenRequest } from './transport.ts';
 
 /** In Node: `ws` where it is installed, for it tells why a server refused; otherwise Node's own, from Node 22 on. */
-export async function createSocket(url: URL, { token, headers, WebSocket }: OpenRequest): Promise<WebSocket> {
-  const Socket = WebSocket ?? (await findSocket());
-  const all = { ...(token && { Authorization: `Bearer ${token}` }), ...headers };
-  return new Socket(url.href, { headers: all } as never);
+export async function createSocket(url: URL, request: OpenRequest): Promise<WebSocket> {
+  const Socket = request.WebSocket ?? (await findSocket());
+  return new Socket(url.href, { headers: headersFor(request) } as never);
 }
 
 /** Why a WebSocket did not open: `ws` puts the HTTP status of a refusal at the end of its message. */

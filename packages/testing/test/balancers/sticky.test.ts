@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
+import { createHubConnection, longPolling, serverSentEvents, webSockets } from '@hubline/client';
 import { createHubServer, defineHub, memoryBackplane, type HubServer } from '@hubline/server';
 import { startBalancer, until } from '@hubline/testing';
 import { expect, it } from 'vitest';
@@ -55,8 +56,48 @@ const PROGRAMS = fileURLToPath(new URL('../../../../scripts/program-path.mjs', i
 const official = (url: string, transport: HttpTransportType) =>
   new HubConnectionBuilder().withUrl(url, { transport }).configureLogging(LogLevel.None).build();
 
+const OURS = { WebSockets: webSockets(), ServerSentEvents: serverSentEvents(), LongPolling: longPolling() };
+
 for (const kind of BALANCERS) {
   for (const transport of TRANSPORTS) {
+    it(`${kind} keeps our client at its node over ${transport}, without a cookie, and takes it elsewhere when the node is gone`, async () => {
+      await using world = await behind(kind);
+      const clients = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const heard: string[] = [];
+          const client = createHubConnection(where, world.url, {
+            transports: [OURS[transport]],
+            receiver: { heard: (text) => void heard.push(text) },
+            // The fetch of Node keeps no cookies; a WebSocket has never seen one.
+            reconnect: { firstMs: 50, maxMs: 500 },
+          });
+          await client.start();
+          return { client, heard };
+        }),
+      );
+      const homes = new Map<(typeof clients)[number], string>();
+      for (const each of clients) {
+        const node = await each.client.invoke.where();
+        homes.set(each, node);
+        for (let i = 0; i < 5; i++) expect(await each.client.invoke.where()).toBe(node);
+        expect(await each.client.invoke.echo('x'.repeat(20_000))).toHaveLength(20_000);
+      }
+      expect(new Set(homes.values()).size).toBeGreaterThan(1);
+
+      const gone = [...homes.values()][0]!;
+      const stayed = clients.filter((each) => homes.get(each) !== gone);
+      const moved = clients.filter((each) => homes.get(each) === gone);
+      const states = stayed.map(({ client }) => client.state);
+      const before = moved.map(({ client }) => client.state);
+      await world.servers[Number(gone.at(-1)) - 1]?.close();
+      await until(() => moved.every(({ client }, i) => client.state.name === 'connected' && client.state !== before[i]));
+      for (const { client } of moved) expect(await client.invoke.where()).not.toBe(gone);
+      expect(stayed.map(({ client }) => client.state)).toEqual(states);
+      await clients[0]?.client.invoke.shout('hello');
+      for (const { heard } of clients) await until(() => heard.includes('hello'));
+      await Promise.all(clients.map(({ client }) => client.stop()));
+    });
+
     it(`${kind} keeps the official client at its node over ${transport}`, async () => {
       await using world = await behind(kind);
       const clients = await Promise.all(

@@ -1,0 +1,147 @@
+import { createHubConnection, longPolling, serverSentEvents, webSockets, type HubConnection, type HublineError } from '@hubline/client';
+import { messagePack } from '@hubline/client/messagepack';
+import type { ConnectOptions, Observer, Peer, PeerConnection, Upload } from '@hubline/testing/interop';
+import { WebSocket } from 'ws';
+
+const TRANSPORTS = [webSockets(), serverSentEvents(), longPolling()];
+
+type Methods = Readonly<Record<string, (...args: readonly unknown[]) => Promise<unknown>>>;
+type Streams = Readonly<Record<string, (...args: readonly unknown[]) => AsyncIterable<unknown>>>;
+
+/** Our own client. */
+export const hublinePeer: Peer = {
+  name: '@hubline/client',
+  version: '0.1.0',
+  connect: (url, options) => new HublineConnection(url, options),
+  upload: () => new PushedStream(),
+};
+
+class HublineConnection implements PeerConnection {
+  /** Read at every attempt, so it may move. */
+  readonly #url: URL;
+  readonly #hub: HubConnection<object, object>;
+  /** Cuts what the connection is made of. */
+  #cut = new AbortController();
+
+  constructor(url: string, { transports, protocol, reconnects = false, ...options }: ConnectOptions) {
+    this.#url = new URL(url);
+    const cut = (): AbortSignal => this.#cut.signal;
+    class CutWebSocket extends WebSocket {
+      constructor(...args: ConstructorParameters<typeof WebSocket>) {
+        super(...args);
+        cut().addEventListener('abort', () => this.terminate());
+      }
+    }
+    this.#hub = createHubConnection({ name: 'testhub' } as never, this.#url, {
+      ...options,
+      transports: TRANSPORTS.filter(({ name }) => transports.includes(name)),
+      reconnect: reconnects && { firstMs: 1 },
+      fetch: (input, { signal, ...init } = {}) => fetch(input, { ...init, signal: AbortSignal.any([cut(), ...(signal ? [signal] : [])]) }),
+      WebSocket: CutWebSocket as never,
+      ...(protocol === 'messagepack' && { protocol: messagePack() }),
+    });
+  }
+
+  get connectionId(): string | null {
+    const { state } = this.#hub;
+    return (state.name === 'connected' && state.connectionId) || null;
+  }
+  async start(): Promise<void> {
+    await this.#hub.start().catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as HublineError)));
+  }
+  stop(): Promise<void> {
+    return this.#hub.stop();
+  }
+  async invoke(method: string, ...args: readonly unknown[]): Promise<unknown> {
+    return this.#hub.call(method, args).catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as HublineError, method)));
+  }
+  async send(method: string, ...args: readonly unknown[]): Promise<void> {
+    await (this.#hub.send as unknown as Methods)[method]?.(...args);
+  }
+  stream(observer: Observer, method: string, ...args: readonly unknown[]): () => void {
+    const cancel = new AbortController();
+    const streams: Streams = this.#hub.with({ signal: cancel.signal }).stream;
+    const stream = streams[method]?.(...args);
+    void (async () => {
+      try {
+        for await (const item of stream ?? []) observer.next(item);
+        observer.complete();
+      } catch (error) {
+        if (!cancel.signal.aborted) observer.error(error as Error);
+      }
+    })();
+    return () => cancel.abort();
+  }
+  on(method: string, receive: (...args: readonly unknown[]) => unknown): void {
+    const receiver = (...args: readonly unknown[]): unknown => {
+      try {
+        return receive(...args);
+      } catch (error) {
+        throw new Error(String(error)); // SignalR's client sends the kind of an error too
+      }
+    };
+    this.#hub.receive({ [method]: receiver });
+  }
+  onClosed(then: (error?: Error) => void): void {
+    this.#hub.on('closed', (error) => then(error && inTheWordsOfSignalR(error as HublineError)));
+  }
+  onReconnecting(then: () => void): void {
+    this.#hub.on('reconnecting', () => then());
+  }
+  onReconnected(then: (connectionId: string | undefined) => void): void {
+    this.#hub.on('reconnected', then);
+  }
+  moveTo(url: string): void {
+    this.#url.href = url;
+  }
+  lose(): void {
+    const cut = this.#cut;
+    this.#cut = new AbortController();
+    cut.abort();
+  }
+}
+
+/** We say the same in codes and in fewer words: the behaviours look for those of SignalR. */
+function inTheWordsOfSignalR(error: HublineError, method?: string): Error {
+  const { code, message, details, cause } = error;
+  const { status } = details as { readonly status?: number };
+  if (code === 'unauthorized' && !method)
+    return new Error("Failed to complete negotiation with the server: Error: Unauthorized: Status code '401'");
+  if (code === 'timed_out') return new Error('Server timeout elapsed without receiving a message from the server.');
+  if (code === 'hub_error' || code === 'not_encodable') {
+    return new Error(`An unexpected error occurred invoking '${method}' on the server. HubException: ${message}`);
+  }
+  if (code === 'negotiation_failed' && status) return new Error(`Status code '${status}'`);
+  if (cause instanceof AggregateError) return new Error(`Unable to connect to the server with any of the available transports. ${message}`);
+  return error;
+}
+
+/** A stream that is fed from outside. */
+class PushedStream implements Upload, AsyncIterable<unknown> {
+  readonly #steps: (() => IteratorResult<unknown>)[] = [];
+  #wake = (): void => {};
+
+  next(item: unknown): void {
+    this.#push(() => ({ done: false, value: item }));
+  }
+  complete(): void {
+    this.#push(() => ({ done: true, value: undefined }));
+  }
+  error(error: Error): void {
+    this.#push(() => {
+      throw error;
+    });
+  }
+  #push(step: () => IteratorResult<unknown>): void {
+    this.#steps.push(step);
+    this.#wake();
+  }
+  [Symbol.asyncIterator](): AsyncIterator<unknown> {
+    return {
+      next: async () => {
+        while (this.#steps.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+        return this.#steps.shift()!();
+      },
+    };
+  }
+}
