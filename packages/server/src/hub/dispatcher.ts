@@ -106,10 +106,6 @@ export class Dispatcher<C extends Caller> {
   async #run(ctx: C, method: Method<C>, call: IncomingCall): Promise<unknown> {
     const { authorize, schema, name, run } = method;
     let args = call.message.arguments;
-    if (authorize && (await authorize(ctx, ...args)) !== true) {
-      call.fail(notAuthorized(call.message.target, ctx.userId === undefined ? 'unauthorized' : 'forbidden'));
-      return REFUSED;
-    }
     if (schema) {
       try {
         args = await validate(schema, args, { code: 'invalid_arguments', method: name });
@@ -117,6 +113,11 @@ export class Dispatcher<C extends Caller> {
         call.fail(badArguments(call.message.target, error));
         return REFUSED;
       }
+    }
+    // After the schema: who may do something is decided about what will be done.
+    if (authorize && (await authorize(ctx, ...args)) !== true) {
+      call.fail(notAuthorized(call.message.target, ctx.userId === undefined ? 'unauthorized' : 'forbidden'));
+      return REFUSED;
     }
     const innermost = (): unknown => run(ctx, ...args, ...call.uploads);
     if (this.#options.use.length === 0) return innermost();

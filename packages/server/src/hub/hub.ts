@@ -34,7 +34,7 @@ export interface HubOptions<H, R, A, S> extends DoorOptions {
   /** Which pages may connect; default: those of the same host. */
   readonly origins?: Origins;
   readonly args?: S & Accepts<H, S>;
-  readonly authorize?: Authorize<H, Context<R, A>>;
+  readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>>;
   readonly use?: readonly Middleware<Context<R, A>>[];
   /** After the client was told that it is connected, before its first call. What it throws ends the connection. */
   readonly connected?: (ctx: Context<R, A>) => void | Promise<void>;

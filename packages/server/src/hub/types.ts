@@ -134,8 +134,10 @@ export type Methods<H, C, S> = {
   : never;
 };
 
-/** Who may call a method. A `no` is answered as SignalR does: "… because user is unauthorized". */
-export type Authorize<H, C> = { readonly [K in Name<H>]?: (ctx: C, ...args: PlainArgs<H[K]>) => boolean | Promise<boolean> };
+/** Who may call a method, seeing its plain arguments as the method will. A `no` reads "… because user is unauthorized". */
+export type Authorize<H, C, S> = {
+  readonly [K in Name<H>]?: (ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>;
+};
 
 /** Runs around every call, outermost first. `next()` gives the result; for a stream, what the method returned. */
 export type Middleware<C> = (
