@@ -58,7 +58,10 @@ export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 export interface LinkObserver {
   down(cause: Error): void;
   up(outage: { readonly ms: number }): void;
-  /** Messages for this node were lost: how many where that is known, and for how long it may not have heard. */
+  /**
+   * Messages for this node were lost: how many where that is known, and for how long it may not have heard. MUST come when
+   * this process was declared dead by mistake and is back: nobody told it anything meanwhile.
+   */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
   /**
    * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since

@@ -35,6 +35,7 @@ export class MemoryPlace {
   #leased = false;
   #frozen = false;
   #downAt = 0;
+  #expiredAt = 0;
   #missed = 0;
 
   constructor({ node, local, observer, cluster }: PlaceParts) {
@@ -114,7 +115,12 @@ export class MemoryPlace {
   thaw(): void {
     if (!this.#frozen) return;
     this.#frozen = false;
-    if (this.#state === 'connecting' || (this.#state === 'up' && !this.#leased)) this.#enter();
+    const wasDead = this.#state === 'up' && !this.#leased;
+    if (this.#state === 'connecting' || wasDead) this.#enter();
+    if (wasDead) {
+      const ms = performance.now() - this.#expiredAt;
+      this.#inbox.put(() => this.#observer.gap({ ms }));
+    }
     this.#speakUp();
     this.#inbox.release();
   }
@@ -122,6 +128,7 @@ export class MemoryPlace {
   expire(): void {
     if (this.#state !== 'down') this.freeze();
     this.#leased = false;
+    this.#expiredAt = performance.now();
     for (const other of this.#cluster.values()) other.#lose(this.node, 'lease');
   }
 

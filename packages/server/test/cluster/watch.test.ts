@@ -321,4 +321,18 @@ describe('the end of a watch', () => {
     await new Follower(node.hub.presence.watch()).ended;
     expect(world.tap.watches('a')).toEqual([]);
   });
+
+  it('of a node that was declared dead by mistake shows what has changed meanwhile', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const leaves = await world.client(b);
+    using all = follow(a);
+    await until(() => all.log.length > 0);
+    world.faults.expire('a');
+    await leaves.close();
+    const comes = await world.client(b);
+    world.faults.thaw('a');
+    await until(() => all.ids.join() === comes.id);
+    expect(all.wrong).toEqual([]);
+  });
 });
