@@ -16,10 +16,10 @@ const playwright = {
 };
 
 export const SUITES = [
-  { name: 'types', command: script('types'), limitSeconds: 120, fast: true },
-  { name: 'lint', command: script('lint'), limitSeconds: 180, fast: true },
+  { name: 'types', command: script('types'), limitSeconds: 240, fast: true },
+  { name: 'lint', command: script('lint'), limitSeconds: 240, fast: true },
   { name: 'architecture', command: script('architecture'), limitSeconds: 60, fast: true },
-  { name: 'unit', command: script('unit'), limitSeconds: 180, runner: vitest, fast: true },
+  { name: 'unit', command: script('unit'), limitSeconds: 360, runner: vitest, fast: true },
   { name: 'interop', command: script('interop'), limitSeconds: 180, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
