@@ -1,10 +1,11 @@
-import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type FormEvent, type ReactNode, type UIEvent } from 'react';
 import { ROOMS, type ClusterMap } from '../../contract.ts';
 import type { Session } from '../session.ts';
 import type { Entry, View } from '../view.ts';
 import { Badge } from './badge.tsx';
 import { OutageCard } from './outage-card.tsx';
 import { QuestionCard } from './question-card.tsx';
+import { Time } from './time.tsx';
 
 export interface ChatProps {
   readonly view: View;
@@ -41,11 +42,18 @@ export function Chat({ view, cluster, session }: ChatProps): ReactNode {
 }
 
 function Log({ entries, room }: { readonly entries: readonly Entry[]; readonly room: string }): ReactNode {
-  const end = useRef<HTMLLIElement>(null);
+  const list = useRef<HTMLOListElement>(null);
+  /** Who reads what was said before is left in peace. */
+  const isAtEnd = useRef(true);
   const last = entries.at(-1)?.key;
-  useEffect(() => void end.current?.scrollIntoView({ block: 'nearest' }), [last]);
+  useEffect(() => {
+    if (isAtEnd.current) list.current?.scrollTo({ top: list.current.scrollHeight });
+  }, [last]);
+  const scrolled = ({ currentTarget: { scrollTop, clientHeight, scrollHeight } }: UIEvent): void => {
+    isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_THE_END_PX;
+  };
   return (
-    <ol className="log" role="log" aria-label={`Messages in ${room}`} tabIndex={0}>
+    <ol className="log" role="log" aria-label={`Messages in ${room}`} tabIndex={0} ref={list} onScroll={scrolled}>
       {entries.length === 0 && (
         <li className="log-empty">
           <p>Nothing has been said in {room} yet.</p>
@@ -55,11 +63,11 @@ function Log({ entries, room }: { readonly entries: readonly Entry[]; readonly r
       {entries.map((entry, index) => (
         <EntryLine key={entry.key} entry={entry} isFirst={!continues(entry, entries[index - 1])} />
       ))}
-      <li ref={end} aria-hidden />
     </ol>
   );
 }
 
+const NEAR_THE_END_PX = 40;
 const TOGETHER_MS = 120_000;
 
 /** The same person, a moment later: said in one breath. */
@@ -94,12 +102,6 @@ function EntryLine({ entry, isFirst }: { readonly entry: Entry; readonly isFirst
       <p>{text}</p>
     </li>
   );
-}
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-
-export function Time({ at }: { readonly at: number }): ReactNode {
-  return <time dateTime={new Date(at).toISOString()}>{clock.format(at)}</time>;
 }
 
 function Composer({

@@ -3,7 +3,7 @@ import type { ClusterMap } from '../../contract.ts';
 import type { Session } from '../session.ts';
 import type { View } from '../view.ts';
 import { Badge } from './badge.tsx';
-import { Time } from './chat.tsx';
+import { Time } from './time.tsx';
 
 export interface LineProps {
   readonly view: View;
