@@ -92,19 +92,24 @@ it('knows who it is, and how the client asked', async () => {
   expect((await client.poll({ headers: { authorization: 'Bearer eve' } })).status).toBe(403);
 });
 
-it('is told when the connection ends, and its end is no error', async () => {
+it.each([
+  ['is cut', (socket: WebSocket) => socket.terminate()],
+  ['breaks the protocol', (socket: WebSocket) => socket.send('x'.repeat(100))],
+])('is told when the connection %s, which is no error of its own', async (_how, end) => {
   const over: string[] = [];
-  await using world = await serve(async (connection) => {
+  const handler: Handler = async (connection) => {
     connection.signal.addEventListener('abort', () => over.push('signal'));
     try {
       await echo(connection);
     } finally {
       over.push('loop');
     }
-  });
-  const { socket } = listen(world.socket);
+  };
+  await using world = await serve(handler, { limits: { maxFrameBytes: 50 } });
+  const { socket, closed } = listen(world.socket);
   await once(socket, 'open');
-  socket.terminate();
+  end(socket);
+  await closed;
   await expect.poll(() => over.sort()).toEqual(['loop', 'signal']);
   expect(world.errors).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { hubError, type Context, type Filter, type Methods } from '@hubline/server';
+import { hubError, type Context, type Methods } from '@hubline/server';
 
 /** Whatever a connection says of itself with `?attr.role=admin`, and whatever `attributes.set` gives it. */
 export type TestAttributes = Readonly<Record<string, string | number | boolean>>;
@@ -63,9 +63,7 @@ const header = ({ request }: TestContext, name: string): string | null => {
 };
 const cookie = ({ request }: TestContext, name: string): string | null => request.cookies[name] ?? null;
 
-export type Disconnect = (filter: Filter<TestAttributes>) => Promise<unknown>;
-
-export const testMethods = (disconnect: Disconnect): Methods<TestHub, TestContext, Record<never, never>> => ({
+export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = {
   HelloWorld: async () => 'Hello World!',
   Echo: async (_ctx, message) => message,
   CallEcho: async ({ clients }, message) => void (await clients.caller.send.Echo(message)),
@@ -124,8 +122,8 @@ export const testMethods = (disconnect: Disconnect): Methods<TestHub, TestContex
   GetHeaderValues: async (ctx, names) => names.map((name) => header(ctx, name)),
   GetCookie: async (ctx, name) => cookie(ctx, name),
   GetCookieValue: async (ctx, name) => cookie(ctx, name),
-  Abort: async ({ connectionId }) => void (await disconnect({ connection: connectionId })),
-});
+  Abort: async ({ hub, connectionId }) => void (await hub.disconnect({ connection: connectionId })),
+};
 
 const COMPLEX_OBJECT = {
   ByteArray: Uint8Array.of(1, 2, 3),
