@@ -11,7 +11,7 @@ interface Hub {
 const contract = defineHub<Hub>('echo', { ticks: 'stream' });
 const PING = { type: 6 };
 
-async function start() {
+async function start(handshake?: object) {
   const clock = new TestClock();
   const server = createHubServer({ timeouts: { keepAliveMs: 15_000, clientMs: 30_000 } }, clock);
   const ended: CloseReason[] = [];
@@ -29,7 +29,7 @@ async function start() {
     disconnected: (_ctx, reason) => void ended.push(reason),
   });
   const port = await server.listen(0, '127.0.0.1');
-  const client = await RawClient.open(port);
+  const client = await RawClient.open(port, handshake ? { handshake } : {});
   return {
     clock,
     client,
@@ -123,4 +123,17 @@ it('stops its timer when nobody is left', async () => {
   await expect.poll(() => world.ended.length).toBe(1);
   await world.clock.advance(60_000);
   expect(world.clock.size).toBe(0);
+});
+
+it('answers the ping of a client that announced Hubline: one that wakes asks whether it is still connected', async () => {
+  await using world = await start({ protocol: 'json', version: 1, hubline: 1 });
+  world.client.send(PING);
+  await expect.poll(world.pings).toBe(1);
+});
+
+it('answers no ping of any other client', async () => {
+  await using world = await start();
+  world.client.send(PING);
+  expect((await world.client.call('echo', 1)).result).toBe(1);
+  expect(world.pings()).toBe(0);
 });

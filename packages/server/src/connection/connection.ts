@@ -278,6 +278,7 @@ export class Connection implements TransportListener {
         return this.#incoming.grant(message.invocationId, message.credit);
       case MessageType.Ping:
         this.#pings = true;
+        if (this.#hubline > 0) this.#write(message); // it may ask whether its socket still lives
         return;
       case MessageType.Close:
         this.#end({ code: 'normal', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
