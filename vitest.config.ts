@@ -8,6 +8,9 @@ const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
 /** Client libraries, ours and others, against the conformance server. */
 const INTEROP = 'packages/testing/test/{official,hubline,conformance-server}*.test.ts';
 
+/** A busy machine takes longer than Vitest's defaults allow. */
+const patience = { testTimeout: 20_000, expect: { poll: { timeout: 10_000 } }, setupFiles: ['scripts/patience.mjs'] };
+
 export default defineConfig({
   test: {
     // Two workers, however many cores there are: tests that only pass alone or on a fast machine should fail here too.
@@ -16,17 +19,17 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'], exclude: [BALANCERS, INTEROP] },
+        test: { ...patience, name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'], exclude: [BALANCERS, INTEROP] },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { name: 'interop', include: [INTEROP], testTimeout: 20_000 },
+        test: { ...patience, name: 'interop', include: [INTEROP] },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { name: 'balancers', include: [BALANCERS], testTimeout: 20_000 },
+        test: { ...patience, name: 'balancers', include: [BALANCERS] },
       },
     ],
   },

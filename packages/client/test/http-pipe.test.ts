@@ -144,12 +144,12 @@ describe.each([
   });
 
   it('is lost when a post is not answered in time', async () => {
-    await using it = await start({ meddles: isMessage, transports: [transport({ timeoutMs: 300 })], reconnect: false });
+    await using it = await start({ meddles: isMessage, transports: [transport({ timeoutMs: 1500 })], reconnect: false });
     const keepAlive = setInterval(() => it.server.clients[0]?.send({ type: 6 }), 100);
     await it.connection.start();
     await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({
       code: 'connection_lost',
-      cause: { message: 'No answer in 300 ms.' },
+      cause: { message: 'No answer in 1500 ms.' },
     });
     clearInterval(keepAlive);
     await vi.waitFor(() => expect(it.server.open).toBe(0));
