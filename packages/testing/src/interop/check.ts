@@ -19,15 +19,14 @@ export async function rejects(promise: Promise<unknown>, text: string): Promise<
 
 /** A promise that somebody else settles. */
 export class Signal<T = void> {
-  readonly promise: Promise<T>;
-  give!: (value: T) => void;
-  fail!: (error: unknown) => void;
+  give: (value: T) => void = () => undefined;
+  fail: (error: unknown) => void = () => undefined;
+  readonly promise = new Promise<T>((resolve, reject) => {
+    this.give = resolve;
+    this.fail = reject;
+  });
 
   constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.give = resolve;
-      this.fail = reject;
-    });
     this.promise.catch(() => undefined); // whoever awaits it is told
   }
 }
