@@ -19,7 +19,12 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...patience, name: 'unit', include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'], exclude: [BALANCERS, INTEROP] },
+        test: {
+          ...patience,
+          name: 'unit',
+          include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
+          exclude: [BALANCERS, INTEROP],
+        },
       },
       {
         resolve: { conditions },
