@@ -5,8 +5,14 @@ const conditions = ['hubline-source'];
 
 /** These need nginx and HAProxy, which the fast part does without. */
 const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
-/** Client libraries, ours and others, against the conformance server. */
-const INTEROP = 'packages/testing/test/{official,hubline,conformance-server}*.test.ts';
+/** Client libraries, ours and others, against the conformance server: in Node, and in Chromium as they were built. */
+const INTEROP = ['packages/testing/test/{official,hubline,conformance-server}*.test.ts', 'packages/testing/test/browsers/**/*.test.ts'];
+/** Malformed input, very much of it. */
+const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
+/** These start processes, and a Redis for them. */
+const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/*/test/redis/**/*.test.ts'];
+/** Processes that tests start see the sources too. */
+const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --import=${new URL('scripts/sources.mjs', import.meta.url).href}`;
 
 /** A busy machine takes longer than Vitest's defaults allow. */
 const patience = { testTimeout: 20_000, expect: { poll: { timeout: 10_000 } }, setupFiles: ['scripts/patience.mjs'] };
@@ -23,18 +29,28 @@ export default defineConfig({
           ...patience,
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
-          exclude: [BALANCERS, INTEROP],
+          exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER],
         },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...patience, name: 'interop', include: [INTEROP] },
+        test: { ...patience, name: 'interop', include: INTEROP },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: { ...patience, name: 'balancers', include: [BALANCERS] },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: { ...patience, name: 'cluster', include: CLUSTER, globalSetup: 'scripts/redis-server.mjs', env: { NODE_OPTIONS } },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: { ...patience, name: 'fuzz', include: [FUZZ] },
       },
     ],
   },

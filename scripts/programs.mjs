@@ -26,6 +26,7 @@ const PROGRAMS = {
     otherwise: 'npx playwright install chromium',
   },
   nginx: { env: 'HUBLINE_NGINX', apt: 'nginx-light', brew: 'nginx', probe: '-v' },
+  'redis-server': { env: 'HUBLINE_REDIS_SERVER', apt: 'redis-server', brew: 'redis' },
   haproxy: { env: 'HUBLINE_HAPROXY', apt: 'haproxy', brew: 'haproxy', probe: '-v' },
 };
 
@@ -54,10 +55,10 @@ export async function programs(names = Object.keys(PROGRAMS)) {
   process.exit(1);
 }
 
-/** How Playwright starts the Chromium that was found, which refuses to run as root in its sandbox. */
+/** How Playwright starts the Chromium that was found, which refuses to run as root in its sandbox. Nothing leaves this machine. */
 export async function chromiumLaunch() {
   const { chromium } = await programs(['chromium']);
-  return { executablePath: chromium, chromiumSandbox: !isRoot };
+  return { executablePath: chromium, chromiumSandbox: !isRoot, args: ['--disable-gpu', '--disable-background-networking'] };
 }
 
 const isDecided = (name) => Boolean(process.env[PROGRAMS[name].env]);

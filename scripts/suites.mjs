@@ -22,6 +22,7 @@ export const SUITES = [
   { name: 'unit', command: script('unit'), limitSeconds: 360, runner: vitest, fast: true },
   { name: 'interop', command: script('interop'), limitSeconds: 180, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
+  { name: 'cluster', command: script('cluster'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
   { name: 'packages', command: script('packages'), limitSeconds: 120 },
   { name: 'size', command: script('size', '-w', '@hubline/client'), limitSeconds: 60 },

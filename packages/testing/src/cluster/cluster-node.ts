@@ -1,0 +1,134 @@
+import { until } from '../until.ts';
+import type { Premises } from './premises.ts';
+import type { Program } from './program.ts';
+
+export interface ClusterNodeOptions {
+  readonly nodeId: string;
+  readonly port: number;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly premises: Premises;
+  readonly startedMs: number;
+}
+
+/** What a node says about itself when it is ready, in one line of JSON. */
+export interface Announcement {
+  readonly url: string;
+  readonly [field: string]: unknown;
+}
+
+/** A node in a process of its own. */
+export class ClusterNode {
+  readonly nodeId: string;
+  readonly port: number;
+  readonly #options: ClusterNodeOptions;
+  #program: Program | undefined;
+  #announcement: Announcement | undefined;
+
+  constructor(options: ClusterNodeOptions) {
+    this.nodeId = options.nodeId;
+    this.port = options.port;
+    this.#options = options;
+  }
+
+  /** Of the process that runs now, or ran last. */
+  get pid(): number | undefined {
+    return this.#program?.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#program !== undefined && this.#program.ending === undefined;
+  }
+
+  /** What it said when it was ready, for the last time. */
+  get announcement(): Announcement {
+    if (!this.#announcement) throw new Error(`${this.nodeId} was never ready.`);
+    return this.#announcement;
+  }
+
+  get url(): string {
+    return this.announcement.url;
+  }
+
+  /** Everything it said so far, in all its lives. */
+  get log(): string {
+    return this.#options.premises.log(this.nodeId);
+  }
+
+  /** Starts it. Resolves when it says that it is ready. @throws Error with its output when it ends, or takes too long */
+  async start(): Promise<void> {
+    if (this.isRunning) throw new Error(`${this.nodeId} runs already.`);
+    const { command, args, env, premises, startedMs } = this.#options;
+    const program = premises.run({ name: this.nodeId, command, args, env });
+    this.#program = program;
+    try {
+      const ready = await until(() => announcementIn(program.output) ?? program.ending, { timeoutMs: startedMs, intervalMs: 10 });
+      if (typeof ready === 'string') throw new Error(ready);
+      this.#announcement = ready;
+    } catch (cause) {
+      throw new Error(`${this.nodeId} is not ready: ${String(cause)}\n${program.output}`, { cause });
+    }
+  }
+
+  /** SIGKILL, frozen or not. Resolves when it has ended. */
+  async kill(): Promise<void> {
+    await this.#program?.kill();
+  }
+
+  /** SIGTERM. Resolves when it has ended. */
+  async stop(): Promise<void> {
+    await this.#program?.stop();
+  }
+
+  /** Kills it if it runs, and starts it with the same arguments on the same port. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  /** SIGSTOP: its connections stay, and it does nothing. */
+  freeze(): void {
+    this.#program?.freeze();
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#program?.thaw();
+  }
+
+  /**
+   * Calls the server's API in a node that has the conformance server's `POST /control`, as the default entry does.
+   * @throws Error with the `code` that the node gave; a TimeoutError when it does not answer
+   */
+  async ask<T = unknown>(op: string, args: readonly unknown[] = [], { hub, timeoutMs = 10_000 }: AskOptions = {}): Promise<T> {
+    const response = await fetch(`${this.url}/control`, {
+      method: 'POST',
+      body: JSON.stringify({ hub, op, args }),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const { value, error } = (await response.json()) as { value: T; error?: { code: string; message: string } };
+    if (error) throw Object.assign(new Error(`${this.nodeId}: ${error.message}`), { code: error.code });
+    return value;
+  }
+}
+
+export interface AskOptions {
+  /** Default `testhub`. */
+  readonly hub?: string;
+  /** Default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+function announcementIn(output: string): Announcement | undefined {
+  for (const line of output.split('\n').slice(0, -1)) {
+    if (!line.startsWith('{')) continue;
+    try {
+      const said: unknown = JSON.parse(line);
+      if (typeof (said as { url?: unknown }).url === 'string') return said as Announcement;
+    } catch {
+      continue; // something else that begins with a brace
+    }
+  }
+  return undefined;
+}

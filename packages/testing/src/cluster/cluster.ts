@@ -1,0 +1,81 @@
+import { fileURLToPath } from 'node:url';
+import { ClusterNode } from './cluster-node.ts';
+import { Premises, type PremisesOptions } from './premises.ts';
+import { onSteadyPort } from './steady-port.ts';
+
+/** The same for all nodes, or for each by its index. */
+export type PerNode<T> = T | ((index: number) => T);
+
+export interface ClusterOptions extends PremisesOptions {
+  /** How many; they are `node-1`, `node-2` …. Default 3. */
+  readonly nodes?: number;
+  /**
+   * The module that is a node: a file that this Node can run. It gets `--port P --node-id I [--redis URL]` and `args`, serves
+   * on that port of 127.0.0.1, prints `{"url":…}` in one line when it is ready, and ends on SIGTERM. Default: the
+   * conformance server.
+   */
+  readonly entry?: URL;
+  /** Where its Redis is: what `startRedis` or `startProxy` gave, say. */
+  readonly redis?: PerNode<{ readonly url: string }>;
+  readonly args?: PerNode<readonly string[]>;
+  readonly env?: PerNode<Readonly<Record<string, string>>>;
+  /** For Node itself: `['--max-old-space-size=64']`. NODE_OPTIONS of this process hold too. */
+  readonly execArgv?: PerNode<readonly string[]>;
+  /** The longest a node may take until it is ready. Default 15,000: several start at once, on a busy machine. */
+  readonly startedMs?: number;
+}
+
+/** Nodes, each in a process of its own. Nothing of them outlives this process, however it ends. */
+export interface Cluster extends AsyncDisposable {
+  readonly nodes: readonly ClusterNode[];
+  /** @throws RangeError */
+  node(nodeId: string): ClusterNode;
+}
+
+/** Resolves when all nodes are ready. @throws Error with the output of one that is not; none is left then */
+export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...options }: ClusterOptions = {}): Promise<Cluster> {
+  const { entry = CONFORMANCE_SERVER, redis, args = [], env = {}, execArgv = [] } = options;
+  const premises = new Premises('cluster', options);
+  const start = (index: number): Promise<ClusterNode> =>
+    onSteadyPort(async (port) => {
+      const nodeId = `node-${index + 1}`;
+      const store = of(redis, index);
+      const node = new ClusterNode({
+        nodeId,
+        port,
+        command: process.execPath,
+        args: [
+          ...of(execArgv, index),
+          fileURLToPath(entry),
+          ...['--port', String(port), '--node-id', nodeId],
+          ...(store ? ['--redis', store.url] : []),
+          ...of(args, index),
+        ],
+        env: of(env, index),
+        premises,
+        startedMs,
+      });
+      await node.start();
+      return node;
+    });
+  try {
+    const nodes = await Promise.all(Array.from({ length: count }, (_, index) => start(index)));
+    return {
+      nodes,
+      node(nodeId) {
+        const node = nodes.find((candidate) => candidate.nodeId === nodeId);
+        if (!node) throw new RangeError(`There is no ${nodeId}.`);
+        return node;
+      },
+      [Symbol.asyncDispose]: () => premises[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await premises[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const of = <T>(value: PerNode<T>, index: number): T => (typeof value === 'function' ? (value as (index: number) => T)(index) : value);
+
+/** It lies beside this file as a source, and as what is built of it. */
+const CONFORMANCE_SERVER = new URL(`../conformance-server/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);

@@ -1,0 +1,7 @@
+export { startCluster, type Cluster, type ClusterOptions, type PerNode } from './cluster.ts';
+export type { Announcement, AskOptions, ClusterNode } from './cluster-node.ts';
+export { faults, type Fault } from './fault.ts';
+export type { PremisesOptions } from './premises.ts';
+export { startProxy, type ProxyOptions, type TcpProxy } from './proxy.ts';
+export type { Monitor, MonitoredCommand } from '../redis/monitor.ts';
+export { startRedis, type RedisOptions, type RedisServer } from '../redis/redis-server.ts';

@@ -1,0 +1,74 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Program, type ProgramOptions } from './program.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** What everything that starts programs takes. */
+export interface PremisesOptions {
+  /** The folder for the logs, which stay there; default: they go with everything else. */
+  readonly logs?: string;
+  /** Vitest's `onTestFailed`, or what does the same: gets a function that prints the end of every log. */
+  readonly onTestFailed?: (print: () => void) => void;
+}
+
+/**
+ * A temporary folder, and the programs that run in it. Nothing of it is left when it is disposed of, or when this process
+ * ends, however it ends.
+ */
+export class Premises implements AsyncDisposable {
+  readonly folder: string;
+  readonly #logs: string;
+  readonly #watchdog: Watchdog;
+  readonly #running = new Set<Program>();
+  readonly #logNames = new Set<string>();
+  #lastWords: string | undefined;
+
+  constructor(name: string, { logs, onTestFailed }: PremisesOptions) {
+    this.folder = mkdtempSync(join(tmpdir(), `hubline-${name}-`));
+    this.#logs = logs ?? this.folder;
+    mkdirSync(this.#logs, { recursive: true });
+    this.#watchdog = new Watchdog(this.folder);
+    onTestFailed?.(() => void process.stderr.write(this.#lastWords ?? this.#ends()));
+  }
+
+  /** Starts a program, with `<name>.log` for its output. */
+  run(options: Omit<ProgramOptions, 'folder' | 'log'>): Program {
+    this.#logNames.add(options.name);
+    const program = new Program({ ...options, folder: this.folder, log: this.#pathOf(options.name) });
+    const { pid } = program;
+    if (pid !== undefined) {
+      this.#running.add(program);
+      this.#watchdog.guard(pid);
+      void program.ended.then(() => {
+        this.#running.delete(program);
+        this.#watchdog.release(pid);
+      });
+    }
+    return program;
+  }
+
+  /** Everything that the programs of this name said so far. */
+  log(name: string): string {
+    const path = this.#pathOf(name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#running].map((program) => program.kill()));
+    this.#lastWords ??= this.#ends();
+    await this.#watchdog.close();
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#logs, `${name}.log`);
+  }
+
+  #ends(): string {
+    return [...this.#logNames]
+      .map((name) => `── ${this.#pathOf(name)}\n${this.log(name).split('\n').slice(-LINES_SHOWN).join('\n')}\n`)
+      .join('');
+  }
+}
+
+const LINES_SHOWN = 60;

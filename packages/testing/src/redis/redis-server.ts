@@ -1,0 +1,182 @@
+import { Redis } from 'ioredis';
+import { Premises, type PremisesOptions } from '../cluster/premises.ts';
+import type { Program } from '../cluster/program.ts';
+import { onSteadyPort } from '../cluster/steady-port.ts';
+import { until } from '../until.ts';
+import { Monitor } from './monitor.ts';
+
+export interface RedisOptions extends PremisesOptions {
+  /** A path, or a name on the PATH. Default: HUBLINE_REDIS_SERVER, else `redis-server`. */
+  readonly program?: string;
+  /** Its name in messages and of its log. Default `redis`. */
+  readonly name?: string;
+  /** More arguments: `['--maxmemory', '10mb']`. */
+  readonly args?: readonly string[];
+  /** For everybody, without a user's name. */
+  readonly password?: string;
+  /** The only user there is, who may do everything. */
+  readonly user?: { readonly name: string; readonly password: string };
+}
+
+/** A Redis of its own, on 127.0.0.1: no configuration file, nothing kept. */
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  return onSteadyPort(async (port) => {
+    const server = new RedisServer(port, options);
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
+  });
+}
+
+export class RedisServer implements AsyncDisposable {
+  readonly name: string;
+  readonly port: number;
+  /** `redis://127.0.0.1:20000`, with who may enter. */
+  readonly url: string;
+  readonly #options: RedisOptions;
+  readonly #premises: Premises;
+  /** Of connections of ours, which {@link Monitor} leaves out. */
+  readonly #ownPorts = new Set<number>();
+  #program: Program | undefined;
+  #isPaused = false;
+
+  constructor(port: number, options: RedisOptions) {
+    const { name = 'redis', password, user } = options;
+    this.name = name;
+    this.port = port;
+    const login = user ?? (password === undefined ? undefined : { name: '', password });
+    const credentials = login ? `${encodeURIComponent(login.name)}:${encodeURIComponent(login.password)}@` : '';
+    this.url = `redis://${credentials}127.0.0.1:${port}`;
+    this.#options = options;
+    this.#premises = new Premises(name, options);
+  }
+
+  /** Paused or not. */
+  get isRunning(): boolean {
+    return this.#program !== undefined && this.#program.ending === undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.isRunning && this.#isPaused;
+  }
+
+  /** What it said so far. */
+  get log(): string {
+    return this.#premises.log(this.name);
+  }
+
+  get pid(): number | undefined {
+    return this.#program?.pid;
+  }
+
+  /** Starts it, empty and on the same port as ever. Resolves when it answers. */
+  async start(): Promise<void> {
+    if (this.isRunning) throw new Error(`${this.name} runs already.`);
+    const { program = process.env.HUBLINE_REDIS_SERVER ?? 'redis-server', args = [], password, user } = this.#options;
+    this.#isPaused = false;
+    const run = this.#premises.run({
+      name: this.name,
+      command: program,
+      args: [
+        ...['--bind', '127.0.0.1', '--port', String(this.port), '--dir', this.#premises.folder],
+        ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+        ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
+        ...(user ? ['--user', 'default', 'off', '--user', user.name, 'on', `>${user.password}`, '~*', '&*', '+@all'] : []),
+        ...args,
+      ],
+    });
+    this.#program = run;
+    const answer = until(async () => run.ending ?? (await this.call('PING')) === 'PONG', { timeoutMs: STARTED_MS });
+    if (typeof (await answer) === 'string') throw new Error(`${this.name} ${run.ending}:\n${run.output}`);
+  }
+
+  /** SIGKILL: what it knew is lost. */
+  async stop(): Promise<void> {
+    await this.#program?.kill();
+  }
+
+  /** SIGSTOP: connections stay, new ones are taken by the system, and nothing is answered. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#program?.freeze();
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#program?.thaw();
+  }
+
+  /** FLUSHALL. */
+  async flush(): Promise<void> {
+    await this.call('FLUSHALL');
+  }
+
+  /** Sends one command on a connection of its own. @throws Error what Redis, or the connection, says */
+  call(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    return this.#talk((link) => link.call(command, [...args]));
+  }
+
+  /** The names of the keys there are, in order. */
+  keys(pattern = '*'): Promise<readonly string[]> {
+    return this.#talk(async (link) => {
+      const keys = new Set<string>();
+      let cursor = '0';
+      do {
+        const [next, found] = await link.scan(cursor, 'MATCH', pattern, 'COUNT', 1000);
+        for (const key of found) keys.add(key);
+        cursor = next;
+      } while (cursor !== '0');
+      return [...keys].sort();
+    });
+  }
+
+  /** A number of INFO: `used_memory`, `total_net_output_bytes`, `connected_clients`. */
+  async info(field: string): Promise<number> {
+    const value = new RegExp(`^${field}:(\\d+)`, 'm').exec(String(await this.call('INFO', 'everything')))?.[1];
+    if (value === undefined) throw new Error(`INFO has no number ${field}.`);
+    return Number(value);
+  }
+
+  /** Bytes in use. */
+  memory(): Promise<number> {
+    return this.info('used_memory');
+  }
+
+  /** From now on: every command that it executes, but for those of this class. */
+  monitor(): Promise<Monitor> {
+    return this.#talk(async (link) => new Monitor(await link.monitor(), this.#ownPorts));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#premises[Symbol.asyncDispose]();
+  }
+
+  async #talk<T>(say: (link: Redis) => Promise<T>): Promise<T> {
+    const link = new Redis(this.url, {
+      lazyConnect: true,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      enableReadyCheck: false,
+      disableClientInfo: true,
+      commandTimeout: ANSWER_MS,
+    });
+    link.on('error', () => undefined); // whoever waits for the answer hears it
+    try {
+      await link.connect();
+      const { localPort } = link.stream as { localPort?: number };
+      if (localPort !== undefined) this.#ownPorts.add(localPort);
+      return await say(link);
+    } finally {
+      link.disconnect();
+    }
+  }
+}
+
+const STARTED_MS = 10_000;
+const ANSWER_MS = 10_000;

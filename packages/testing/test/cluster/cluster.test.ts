@@ -1,0 +1,147 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, until } from '@hubline/testing';
+import { faults, startCluster, startRedis } from '@hubline/testing/cluster';
+import { expect, it } from 'vitest';
+import { isAlive } from './processes.ts';
+
+const TALKER = new URL('./talker.ts', import.meta.url);
+
+it('starts nodes that answer, each in a process of its own', async () => {
+  await using cluster = await startCluster({ nodes: 3 });
+  expect(cluster.nodes.map(({ nodeId }) => nodeId)).toEqual(['node-1', 'node-2', 'node-3']);
+  for (const node of cluster.nodes) {
+    expect(await node.ask('health')).toMatchObject({ nodeId: node.nodeId, status: 'ok' });
+    expect(node.announcement).toMatchObject({ nodeId: node.nodeId });
+  }
+  expect(new Set([process.pid, ...cluster.nodes.map(({ pid }) => pid)]).size).toBe(4);
+  expect(cluster.node('node-2')).toBe(cluster.nodes[1]);
+  expect(() => cluster.node('node-4')).toThrow('There is no node-4.');
+});
+
+it('asks a node and gives its errors with their code', async () => {
+  await using cluster = await startCluster({ nodes: 1 });
+  const [node] = cluster.nodes;
+  await expect(node?.ask('presence.groupsOf', ['nobody'])).rejects.toMatchObject({ code: 'connection_gone' });
+  await expect(node?.ask('health', [], { hub: 'none' })).rejects.toThrow("There is no hub 'none'");
+});
+
+it('gives an entry the name, the port, the Redis and what else it should have', async () => {
+  await using redis = await startRedis();
+  await using cluster = await startCluster({
+    nodes: 2,
+    entry: TALKER,
+    redis,
+    args: (index) => ['--extra', `for ${index}`],
+    env: { TALKER_SAYS: 'hello' },
+    execArgv: ['--title=talker'],
+  });
+  for (const [index, node] of cluster.nodes.entries()) {
+    expect(node.announcement).toMatchObject({
+      args: ['--port', String(node.port), '--node-id', node.nodeId, '--redis', redis.url, '--extra', `for ${index}`],
+      says: 'hello',
+      title: 'talker',
+    });
+  }
+});
+
+it('kills a node, frozen or not, and starts it again on its port', async () => {
+  await using cluster = await startCluster({ nodes: 2 });
+  const [one, two] = cluster.nodes;
+  if (!one || !two) throw new Error('Two nodes.');
+  const { pid, url } = one;
+  one.freeze();
+  await one.kill();
+  expect(isAlive(pid)).toBe(false);
+  expect(one.isRunning).toBe(false);
+  await expect(one.ask('health')).rejects.toThrow('fetch failed');
+  await one.restart();
+  expect(one.pid).not.toBe(pid);
+  expect(one.url).toBe(url);
+  expect(await one.ask('health')).toMatchObject({ nodeId: 'node-1' });
+  expect(isAlive(two.pid)).toBe(true);
+  await expect(one.start()).rejects.toThrow('node-1 runs already.');
+});
+
+it('freezes a node, which answers nothing until it is thawed', async () => {
+  await using cluster = await startCluster({ nodes: 1 });
+  const [node] = cluster.nodes;
+  node?.freeze();
+  await expect(node?.ask('health', [], { timeoutMs: 200 })).rejects.toMatchObject({ name: 'TimeoutError' });
+  node?.thaw();
+  expect(await node?.ask('health')).toMatchObject({ status: 'ok' });
+});
+
+it('stops a node in order, and kills what it had started', async () => {
+  await using cluster = await startCluster({ nodes: 1, entry: TALKER });
+  const [node] = cluster.nodes;
+  if (!node) throw new Error('One node.');
+  const { child } = node.announcement;
+  expect(isAlive(child as number)).toBe(true);
+  await node.stop();
+  expect(node.log).toContain('ended in order');
+  await expect.poll(() => isAlive(child as number)).toBe(false);
+});
+
+it('leaves no process and no file, whatever state they were in', async () => {
+  const cluster = await startCluster({ nodes: 3, entry: TALKER });
+  const [one, two, three] = cluster.nodes;
+  one?.freeze();
+  await two?.kill();
+  const pids = [one?.pid, two?.pid, three?.pid, three?.announcement.child as number];
+  const folder = three?.announcement.folder as string;
+  expect(existsSync(folder)).toBe(true);
+  await cluster[Symbol.asyncDispose]();
+  await expect.poll(() => pids.filter(isAlive)).toEqual([]);
+  expect(existsSync(folder)).toBe(false);
+  await cluster[Symbol.asyncDispose](); // once more is harmless
+});
+
+it('says what a node said that does not become ready, and leaves the others no longer than that', async () => {
+  const failure = startCluster({ nodes: 2, entry: TALKER, args: (index) => (index === 1 ? ['--fail'] : []) });
+  await expect(failure).rejects.toThrow(/node-2 is not ready: .*ended with code 3\nI do not want to\./s);
+  const silence = startCluster({ nodes: 1, entry: TALKER, args: ['--silent'], startedMs: 1000 });
+  await expect(silence).rejects.toThrow(/node-1 is not ready: .*1000 ms/s);
+});
+
+it('takes another port where its first one was taken meanwhile', async () => {
+  const taken = await freePort();
+  await using cluster = await startCluster({ nodes: 1, entry: TALKER, args: ['--lose-first', String(taken)] });
+  expect(cluster.nodes[0]?.log).toContain('EADDRINUSE');
+});
+
+it('keeps the logs where it is told to, through all lives of a node, and prints their ends when the test has failed', async () => {
+  const logs = mkdtempSync(join(tmpdir(), 'hubline-logs-'));
+  let print = (): void => undefined;
+  const cluster = await startCluster({ nodes: 1, entry: TALKER, logs, onTestFailed: (given) => (print = given) });
+  await cluster.nodes[0]?.restart();
+  await cluster[Symbol.asyncDispose]();
+  const kept = readFileSync(join(logs, 'node-1.log'), 'utf8');
+  expect(kept.match(/"url"/g)).toHaveLength(2);
+  const { write } = process.stderr;
+  let printed = '';
+  process.stderr.write = (text) => ((printed += String(text)), true);
+  try {
+    print();
+  } finally {
+    process.stderr.write = write;
+    rmSync(logs, { recursive: true });
+  }
+  expect(printed).toContain(kept);
+  expect(printed).toContain('node-1.log');
+});
+
+it('has faults as values', async () => {
+  await using cluster = await startCluster({ nodes: 1 });
+  const [node] = cluster.nodes;
+  if (!node) throw new Error('One node.');
+  for (const fault of [faults.freeze(node), faults.kill(node), faults.stop(node)]) {
+    await fault.heal(); // harmless when nothing is wrong
+    await fault.inflict();
+    await expect(node.ask('health', [], { timeoutMs: 200 }), fault.name).rejects.toThrow();
+    await fault.heal();
+    await until(() => node.ask('health'));
+  }
+  expect(faults.freeze(node).name).toBe('freeze node-1');
+});
