@@ -11,8 +11,7 @@ export default defineConfig({
   timeout: 45_000,
   expect: { timeout: 15_000 },
   use: {
-    // Nothing leaves this machine, and nothing needs a graphics card.
-    launchOptions: { ...(await chromiumLaunch()), args: ['--disable-gpu', '--disable-background-networking'] },
+    launchOptions: await chromiumLaunch(),
     actionTimeout: 15_000,
   },
 });

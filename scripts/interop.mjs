@@ -1,47 +1,73 @@
 /**
- * `npm run interop`: tries client libraries, ours and others, and compares the table in docs/interop.md with what came of it.
- * `npm run interop -- --write` writes the table instead. Other arguments are Vitest's.
+ * `npm run interop`: tries client libraries, ours and others, in Node and in Chromium, and compares the tables in
+ * docs/interop.md with what came of it. `npm run interop -- --write` writes them instead. Other arguments are Vitest's.
+ * Our client must have been built.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { ROOT } from './install.mjs';
+import { programs } from './programs.mjs';
 
 export const DOCUMENT = `${ROOT}docs/interop.md`;
 const REPORT_OPTION = '--outputFile.json=';
-const COLUMNS = ['Peer', 'Version', 'Where', 'Transport', 'Protocol', 'Cases run', 'Cases passed'];
-/** A group of tests says in its title what was tried: `@microsoft/signalr 10.0.11, Node, WebSockets, json`. */
-const TITLE = /^(\S+) (\S+), ([^,]+), ([^,]+), ([^,]+)$/;
-
-/** Begins the title of a case that is expected to fail. */
-const DIFFERENCE = 'does not: ';
+/** A group of tests says in its title what was tried: `@hubline/client 0.1.0, Chromium, ESM, WebSockets, json`. */
+const GROUP = /^(\S+) (\S+), (.+), (\w+), (\w+)$/;
+/** A case that has to fail says why. */
+const DIFFERENCE = /^does not: (.+?) \((.+)\)$/;
 
 /** Vitest runs files in an order of its own. */
-const ORDER = ['WebSockets', 'ServerSentEvents', 'LongPolling', 'all'];
-const byPeerAndTransport = ([peer, , , transport], [otherPeer, , , otherTransport]) =>
-  peer.localeCompare(otherPeer) || ORDER.indexOf(transport) - ORDER.indexOf(otherTransport);
+const PLACES = ['Node', 'Chromium', 'Chromium, ESM', 'Chromium, script tag', 'Chromium, worker'];
+const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling', 'all'];
+const byWhatWasTried = (one, other) =>
+  one.peer.localeCompare(other.peer) ||
+  PLACES.indexOf(one.where) - PLACES.indexOf(other.where) ||
+  TRANSPORTS.indexOf(one.transport) - TRANSPORTS.indexOf(other.transport);
 
-/** The rows of a report. */
-export function rowsOf({ testResults }) {
-  const rows = new Map();
+/** The tables of the document by name, made of a report. */
+export function tablesOf({ testResults }) {
+  const combinations = new Map();
+  const differences = new Map();
   for (const { ancestorTitles, title, status } of testResults.flatMap(({ assertionResults }) => assertionResults)) {
-    const what = TITLE.exec(ancestorTitles[0] ?? '');
-    if (!what) continue;
-    const row = rows.get(what[0]) ?? { what: what.slice(1), run: 0, passed: 0 };
-    rows.set(what[0], row);
-    row.run++;
-    if (status === 'passed' && !title.startsWith(DIFFERENCE)) row.passed++;
+    const [group, peer, version, where, transport, protocol] = GROUP.exec(ancestorTitles[0] ?? '') ?? [];
+    if (!group) continue;
+    const combination = combinations.get(group) ?? { peer, version, where, transport, protocol, run: 0, passed: 0 };
+    combinations.set(group, combination);
+    combination.run++;
+    const [difference, behaviour, why] = DIFFERENCE.exec(title) ?? [];
+    if (status === 'passed' && !difference) combination.passed++;
+    if (!difference) continue;
+    const key = [peer, where, behaviour, why].join();
+    if (!differences.has(key)) differences.set(key, { peer, where, transports: new Set(), behaviour, why });
+    differences.get(key).transports.add(transport);
   }
-  return [...rows.values()].map(({ what, run, passed }) => [...what, run, passed]).sort(byPeerAndTransport);
+  return {
+    results: [
+      ['Peer', 'Version', 'Where', 'Transport', 'Protocol', 'Cases run', 'Cases passed'],
+      ['---', '---', '---', '---', '---', '--:', '--:'],
+      ...[...combinations.values()].sort(byWhatWasTried).map((row) => Object.values(row)),
+    ],
+    differences: [
+      ['Peer', 'Where', 'Transports', 'Case', 'Why not'],
+      Array(5).fill('---'),
+      ...[...differences.values()].sort(byWhatWasTried).map(({ transports, ...row }) => {
+        const names = TRANSPORTS.filter((name) => transports.has(name)).join(', ');
+        return [row.peer, row.where, names, row.behaviour, row.why];
+      }),
+    ],
+  };
 }
 
-/** The document with these rows in the place of those that it has. */
-export async function withTable(text, rows) {
-  const lines = [COLUMNS, COLUMNS.map((_name, at) => (at < 5 ? '---' : '--:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-  const marked = /(<!-- produced by npm run interop -->\n)[^]*(\n<!-- end -->)/;
-  if (!marked.test(text)) throw new Error('docs/interop.md has no place for the table.');
-  const filled = text.replace(marked, (_all, start, end) => `${start}\n${lines.join('\n')}\n${end}`);
+/** The document with these tables in the places of those that it has. */
+export async function withTables(text, tables) {
+  let filled = text;
+  for (const [name, rows] of Object.entries(tables)) {
+    const place = new RegExp(`(<!-- ${name}, produced by npm run interop -->\\n)[^]*?(\\n<!-- end -->)`);
+    if (!place.test(filled)) throw new Error(`The document has no place for the table "${name}".`);
+    const lines = rows.map((cells) => `| ${cells.join(' | ')} |`);
+    filled = filled.replace(place, (_all, start, end) => `${start}\n${lines.join('\n')}\n${end}`);
+  }
   return format(filled, { ...(await resolveConfig(DOCUMENT)), parser: 'markdown' });
 }
 
@@ -49,6 +75,7 @@ async function run(args) {
   const given = args.find((arg) => arg.startsWith(REPORT_OPTION));
   const report = given?.slice(REPORT_OPTION.length) ?? `${ROOT}.hubline/logs/interop.json`;
   mkdirSync(`${ROOT}.hubline/logs`, { recursive: true });
+  await programs(['chromium']);
   const vitest = `${ROOT}node_modules/vitest/vitest.mjs`;
   const reporters = given ? [] : ['--reporter=default', '--reporter=json', `${REPORT_OPTION}${report}`];
   const options = args.filter((arg) => arg !== '--write');
@@ -58,13 +85,13 @@ async function run(args) {
   });
   if (status !== 0) return 1;
   const text = readFileSync(DOCUMENT, 'utf8');
-  const fresh = await withTable(text, rowsOf(JSON.parse(readFileSync(report, 'utf8'))));
+  const fresh = await withTables(text, tablesOf(JSON.parse(readFileSync(report, 'utf8'))));
   if (fresh === text) return 0;
   if (args.includes('--write')) {
     writeFileSync(DOCUMENT, fresh);
     return 0;
   }
-  console.error('The table in docs/interop.md is not what this run gives: npm run interop -- --write');
+  console.error('The tables in docs/interop.md are not what this run gives: npm run interop -- --write');
   return 1;
 }
 

@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { COMBINATIONS } from '@hubline/testing/interop';
 import { expect, it } from 'vitest';
-import { DOCUMENT, rowsOf, withTable } from '../interop.mjs';
+import { DOCUMENT, tablesOf, withTables } from '../interop.mjs';
 
 const result = (group, status, title = 'x') => ({ ancestorTitles: [group], title, status });
 const report = {
   testResults: [
     {
       assertionResults: [
+        result('@a/b 1.2.3, Chromium, ESM, WebSockets, json', 'passed'),
+        result('@a/b 1.2.3, Chromium, ESM, WebSockets, json', 'passed', 'does not: y (of z (and z))'),
+        result('@a/b 1.2.3, Node, LongPolling, json', 'passed', 'does not: y (of z)'),
+        result('@a/b 1.2.3, Node, LongPolling, messagepack', 'passed', 'does not: y (of z)'),
         result('@a/b 1.2.3, Node, WebSockets, json', 'passed'),
         result('@a/b 1.2.3, Node, WebSockets, json', 'failed'),
-        result('@a/b 1.2.3, Node, WebSockets, json', 'passed', 'does not: x'),
-        result('@a/b 1.2.3, Node, LongPolling, json', 'passed'),
+        result('@a/b 1.2.3, Node, WebSockets, json', 'passed', 'does not: y (of z)'),
         { ancestorTitles: [], title: 'of something else', status: 'passed' },
       ],
     },
@@ -19,27 +22,48 @@ const report = {
 };
 
 it('counts cases by what their group says, and differences as not passed', () => {
-  expect(rowsOf(report)).toEqual([
+  expect(tablesOf(report).results.slice(2)).toEqual([
     ['@a/b', '1.2.3', 'Node', 'WebSockets', 'json', 3, 1],
-    ['@a/b', '1.2.3', 'Node', 'LongPolling', 'json', 1, 1],
+    ['@a/b', '1.2.3', 'Node', 'LongPolling', 'json', 1, 0],
+    ['@a/b', '1.2.3', 'Node', 'LongPolling', 'messagepack', 1, 0],
+    ['@a/b', '1.2.3', 'Chromium, ESM', 'WebSockets', 'json', 2, 1],
   ]);
 });
 
-it('puts the table in its place, as it is formatted, and nowhere else', async () => {
-  const text = 'before\n\n<!-- produced by npm run interop -->\n\nold\n\n<!-- end -->\n\nafter\n';
-  const fresh = await withTable(text, [['p', '1', 'Node', 'WebSockets', 'json', 10, 9]]);
-  expect(fresh).toMatch(
-    /^before\n\n<!-- produced by npm run interop -->\n\n\| Peer .*\n\| -+ .*\n\| p .* 10 \| +9 \|\n\n<!-- end -->\n\nafter\n$/,
-  );
-  expect(await withTable(fresh, [['p', '1', 'Node', 'WebSockets', 'json', 10, 9]])).toBe(fresh);
-  await expect(withTable('no place', [])).rejects.toThrow('no place for the table');
+it('has each difference once, with its reason', () => {
+  expect(tablesOf(report).differences.slice(2)).toEqual([
+    ['@a/b', 'Node', 'WebSockets, LongPolling', 'y', 'of z'],
+    ['@a/b', 'Chromium, ESM', 'WebSockets', 'y', 'of z (and z)'],
+  ]);
+});
+
+it('puts every table in its place, as it is formatted, and nowhere else', async () => {
+  const place = (name) => `<!-- ${name}, produced by npm run interop -->\n\nold\n\n<!-- end -->`;
+  const fresh = await withTables(`before\n\n${place('a')}\n\nbetween\n\n${place('b')}\n\nafter\n`, {
+    a: [['x'], ['--:'], [10]],
+    b: [['y'], ['---'], ['z']],
+  });
+  const [before, a, between, b, after] = fresh.split(/<!-- [^e].*\n\n|\n<!-- end -->\n\n/);
+  expect([before, between, after]).toEqual(['before\n\n', 'between\n\n', 'after\n']);
+  expect([a, b]).toEqual([
+    expect.stringMatching(/^\| +x \|\n\| -+: \|\n\| +10 \|\n$/),
+    expect.stringMatching(/^\| y +\|\n.*\n\| z +\|\n$/),
+  ]);
+  await expect(withTables('no place', { a: [] })).rejects.toThrow('no place for the table "a"');
 });
 
 it('has in its document every case that there is, and no other', () => {
-  const rows = [...readFileSync(DOCUMENT, 'utf8').matchAll(/^\| (\S+) +\| \S+ +\| (\S+) +\| (\S+) +\| (\S+) +\| +(\d+) \|/gm)];
+  const [, table] = readFileSync(DOCUMENT, 'utf8').split('<!-- results, ');
+  const rows = [...table.matchAll(/^\| (\S+) +\| \S+ +\| (\S.*?) +\| (\S+) +\| (\S+) +\| +(\d+) \|/gm)];
   const cases = COMBINATIONS.map(({ transport, protocol, behaviours }) => `${transport} ${protocol} ${behaviours.length}`);
-  for (const peer of ['@microsoft/signalr', '@hubline/client']) {
-    const found = rows.filter(([, name, where, transport]) => name === peer && where === 'Node' && transport !== 'all');
-    expect(found.map(([, , , transport, protocol, run]) => `${transport} ${protocol} ${run}`)).toEqual(cases);
+  const everywhere = {
+    '@microsoft/signalr': ['Node', 'Chromium'],
+    '@hubline/client': ['Node', 'Chromium, ESM', 'Chromium, script tag'],
+  };
+  for (const [peer, places] of Object.entries(everywhere)) {
+    for (const place of places) {
+      const found = rows.filter(([, name, where, transport]) => name === peer && where === place && transport !== 'all');
+      expect(found.map(([, , , transport, protocol, run]) => `${transport} ${protocol} ${run}`)).toEqual(cases);
+    }
   }
 });

@@ -1,23 +1,25 @@
+import * as client from '@hubline/client';
+import { messagePack } from '@hubline/client/messagepack';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
-import { COMBINATIONS, World } from '@hubline/testing/interop';
-import { describe, it } from 'vitest';
-import { hublinePeer as peer } from './hubline-peer.ts';
+import { World } from '@hubline/testing/interop';
+import { WebSocket } from 'ws';
+import { hublinePeer } from './hubline-peer.ts';
+import { describeMatrix } from './matrix.ts';
 
-/** What our client does not do, and why. */
-const DIFFERENCES: Readonly<Record<string, string>> = {
-  'keeps the cookies of the negotiation, and not those that are over':
-    'the fetch of Node keeps no cookies; pass one that does (the hint in the query needs none)',
-};
+const peer = hublinePeer({ ...client, messagePack, WebSocket: WebSocket as never });
 
-for (const { transport, protocol, behaviours } of COMBINATIONS) {
-  describe(`${peer.name} ${peer.version}, Node, ${transport}, ${protocol}`, () => {
-    for (const { name, run } of behaviours) {
-      const differs = name in DIFFERENCES;
-      it(differs ? `does not: ${name}` : name, { fails: differs }, async () => {
-        await using server = await startConformanceServer({ port: 0 });
-        await using world = new World({ url: server.url, peer, transport, protocol });
-        await run(world);
-      });
-    }
-  });
-}
+describeMatrix({
+  peer,
+  where: 'Node',
+  differences: [
+    {
+      behaviour: 'keeps the cookies of the negotiation, and not those that are over',
+      why: 'the fetch of Node keeps none: pass one that does; the hint that leads back to a node is in the query too, and needs none',
+    },
+  ],
+  async run(behaviour, on) {
+    await using server = await startConformanceServer({ port: 0 });
+    await using world = new World({ url: server.url, peer, ...on });
+    await behaviour.run(world);
+  },
+});

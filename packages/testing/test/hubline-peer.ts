@@ -1,43 +1,53 @@
-import { createHubConnection, longPolling, serverSentEvents, webSockets, type HubConnection, type HublineError } from '@hubline/client';
-import { messagePack } from '@hubline/client/messagepack';
+import type * as Client from '@hubline/client';
+import type * as MessagePack from '@hubline/client/messagepack';
 import type { ConnectOptions, Observer, Peer, PeerConnection, Upload } from '@hubline/testing/interop';
-import { WebSocket } from 'ws';
 
-const TRANSPORTS = [webSockets(), serverSentEvents(), longPolling()];
+/** What is used of our client, from wherever it was loaded: this runs in pages too. */
+interface Library
+  extends
+    Pick<typeof Client, 'createHubConnection' | 'longPolling' | 'serverSentEvents' | 'webSockets'>,
+    Pick<typeof MessagePack, 'messagePack'> {
+  readonly WebSocket: typeof WebSocket;
+}
 
 type Methods = Readonly<Record<string, (...args: readonly unknown[]) => Promise<unknown>>>;
 type Streams = Readonly<Record<string, (...args: readonly unknown[]) => AsyncIterable<unknown>>>;
 
+export const HUBLINE = { name: '@hubline/client', version: '0.1.0' };
+
 /** Our own client. */
-export const hublinePeer: Peer = {
-  name: '@hubline/client',
-  version: '0.1.0',
-  connect: (url, options) => new HublineConnection(url, options),
+export const hublinePeer = (library: Library): Peer => ({
+  ...HUBLINE,
+  connect: (url, options) => new HublineConnection(library, url, options),
   upload: () => new PushedStream(),
-};
+});
 
 class HublineConnection implements PeerConnection {
   /** Read at every attempt, so it may move. */
   readonly #url: URL;
-  readonly #hub: HubConnection<object, object>;
+  readonly #hub: Client.HubConnection<object, object>;
   /** Cuts what the connection is made of. */
   #cut = new AbortController();
 
-  constructor(url: string, { transports, protocol, reconnects = false, ...options }: ConnectOptions) {
+  constructor(library: Library, url: string, { transports, protocol, reconnects = false, ...options }: ConnectOptions) {
+    const { createHubConnection, longPolling, serverSentEvents, webSockets, messagePack, WebSocket } = library;
     this.#url = new URL(url);
     const cut = (): AbortSignal => this.#cut.signal;
     class CutWebSocket extends WebSocket {
       constructor(...args: ConstructorParameters<typeof WebSocket>) {
         super(...args);
-        cut().addEventListener('abort', () => this.terminate());
+        cut().addEventListener('abort', () => {
+          (this as { readonly terminate?: () => void }).terminate?.(); // without a word, which only `ws` can do
+          this.close();
+        });
       }
     }
     this.#hub = createHubConnection({ name: 'testhub' } as never, this.#url, {
       ...options,
-      transports: TRANSPORTS.filter(({ name }) => transports.includes(name)),
+      transports: [webSockets(), serverSentEvents(), longPolling()].filter(({ name }) => transports.includes(name)),
       reconnect: reconnects && { firstMs: 1 },
       fetch: (input, { signal, ...init } = {}) => fetch(input, { ...init, signal: AbortSignal.any([cut(), ...(signal ? [signal] : [])]) }),
-      WebSocket: CutWebSocket as never,
+      WebSocket: CutWebSocket,
       ...(protocol === 'messagepack' && { protocol: messagePack() }),
     });
   }
@@ -47,13 +57,15 @@ class HublineConnection implements PeerConnection {
     return (state.name === 'connected' && state.connectionId) || null;
   }
   async start(): Promise<void> {
-    await this.#hub.start().catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as HublineError)));
+    await this.#hub.start().catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as Client.AnyHublineError)));
   }
   stop(): Promise<void> {
     return this.#hub.stop();
   }
   async invoke(method: string, ...args: readonly unknown[]): Promise<unknown> {
-    return this.#hub.call(method, args).catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as HublineError, method)));
+    return this.#hub
+      .call(method, args)
+      .catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as Client.AnyHublineError, method)));
   }
   async send(method: string, ...args: readonly unknown[]): Promise<void> {
     await (this.#hub.send as unknown as Methods)[method]?.(...args);
@@ -83,7 +95,7 @@ class HublineConnection implements PeerConnection {
     this.#hub.receive({ [method]: receiver });
   }
   onClosed(then: (error?: Error) => void): void {
-    this.#hub.on('closed', (error) => then(error && inTheWordsOfSignalR(error as HublineError)));
+    this.#hub.on('closed', (error) => then(error && inTheWordsOfSignalR(error as Client.AnyHublineError)));
   }
   onReconnecting(then: () => void): void {
     this.#hub.on('reconnecting', () => then());
@@ -102,7 +114,7 @@ class HublineConnection implements PeerConnection {
 }
 
 /** We say the same in codes and in fewer words: the behaviours look for those of SignalR. */
-function inTheWordsOfSignalR(error: HublineError, method?: string): Error {
+function inTheWordsOfSignalR(error: Client.AnyHublineError, method?: string): Error {
   const { code, message, details, cause } = error;
   const { status } = details as { readonly status?: number };
   if (code === 'unauthorized' && !method)

@@ -1,32 +1,43 @@
-import { HttpTransportType, HubConnectionBuilder, LogLevel, Subject, VERSION, type HubConnection } from '@microsoft/signalr';
-import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack';
+import type * as SignalR from '@microsoft/signalr';
+import type * as MessagePack from '@microsoft/signalr-protocol-msgpack';
 import type { ConnectOptions, Observer, Peer, PeerConnection } from '@hubline/testing/interop';
 
+/** What is used of the official packages, from wherever they were loaded: this runs in pages too. */
+type Library = Pick<typeof SignalR, 'HttpTransportType' | 'HubConnectionBuilder' | 'LogLevel' | 'Subject' | 'VERSION'> &
+  Pick<typeof MessagePack, 'MessagePackHubProtocol'>;
+
 /** The official client of SignalR. */
-export const officialPeer: Peer = {
+export const officialPeer = (library: Library): Peer => ({
   name: '@microsoft/signalr',
-  version: VERSION,
-  connect: (url, options) => new OfficialConnection(url, options),
-  upload: () => new Subject<unknown>(),
-};
+  version: library.VERSION,
+  connect: (url, options) => new OfficialConnection(build(library, url, options)),
+  upload: () => new library.Subject<unknown>(),
+});
+
+function build(library: Library, url: string, options: ConnectOptions): SignalR.HubConnection {
+  const { transports, protocol, accessToken, headers, withCredentials = true } = options;
+  const { skipNegotiation = false, reconnects = false, serverTimeoutMs = 30_000 } = options;
+  const { HttpTransportType, HubConnectionBuilder, LogLevel, MessagePackHubProtocol } = library;
+  const builder = new HubConnectionBuilder()
+    .withUrl(url, {
+      transport: transports.reduce((bits, name) => bits | HttpTransportType[name], HttpTransportType.None),
+      skipNegotiation,
+      withCredentials,
+      ...(accessToken ? { accessTokenFactory: accessToken } : {}),
+      ...(headers ? { headers } : {}),
+    })
+    .configureLogging(LogLevel.None)
+    .withServerTimeout(serverTimeoutMs);
+  if (protocol === 'messagepack') builder.withHubProtocol(new MessagePackHubProtocol());
+  if (reconnects) builder.withAutomaticReconnect();
+  return builder.build();
+}
 
 class OfficialConnection implements PeerConnection {
-  readonly #hub: HubConnection;
+  readonly #hub: SignalR.HubConnection;
 
-  constructor(url: string, { transports, protocol, accessToken, headers, ...options }: ConnectOptions) {
-    const { skipNegotiation = false, reconnects = false, serverTimeoutMs = 30_000 } = options;
-    const builder = new HubConnectionBuilder()
-      .withUrl(url, {
-        transport: transports.reduce((bits, name) => bits | HttpTransportType[name], HttpTransportType.None),
-        skipNegotiation,
-        ...(accessToken ? { accessTokenFactory: accessToken } : {}),
-        ...(headers ? { headers } : {}),
-      })
-      .configureLogging(LogLevel.None)
-      .withServerTimeout(serverTimeoutMs);
-    if (protocol === 'messagepack') builder.withHubProtocol(new MessagePackHubProtocol());
-    if (reconnects) builder.withAutomaticReconnect();
-    this.#hub = builder.build();
+  constructor(hub: SignalR.HubConnection) {
+    this.#hub = hub;
   }
 
   get connectionId(): string | null {

@@ -1,6 +1,6 @@
 import type { Behaviour } from './behaviour.ts';
 import { rejects, same, Signal } from './check.ts';
-import { heard, type World } from './world.ts';
+import { heard } from './world.ts';
 
 /** Beginning and end of connections, with every protocol. */
 export const LIVES: readonly Behaviour[] = [
@@ -80,9 +80,6 @@ export const LIVES: readonly Behaviour[] = [
   },
 ];
 
-const agent = async (world: World, headers: Readonly<Record<string, string>>): Promise<unknown> =>
-  (await world.started('/testhub', { headers })).invoke('GetHeader', 'user-agent');
-
 /** What depends on the transport, and not on the protocol. */
 export const DOORS: readonly Behaviour[] = [
   {
@@ -149,11 +146,17 @@ export const DOORS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'sends the headers that it is given, instead of its own',
+    name: 'sends the headers that it is given',
     async run(world) {
-      same(await agent(world, { 'User-Agent': 'My agent' }), 'My agent');
       const connection = await world.started('/testhub', { headers: { 'X-Mine': 'mine' } });
       same(await connection.invoke('GetHeader', 'x-mine'), 'mine');
+    },
+  },
+  {
+    name: 'sends a user agent that it is given instead of its own',
+    async run(world) {
+      const connection = await world.started('/testhub', { headers: { 'User-Agent': 'My agent' } });
+      same(await connection.invoke('GetHeader', 'user-agent'), 'My agent');
     },
   },
   {
@@ -163,6 +166,13 @@ export const DOORS: readonly Behaviour[] = [
       same(await connection.invoke('GetCookie', 'testCookie'), 'testValue');
       same(await connection.invoke('GetCookie', 'testCookie2'), 'testValue2');
       same(await connection.invoke('GetCookie', 'expiredCookie'), null);
+    },
+  },
+  {
+    name: 'has no cookies where it is to leave them at home',
+    async run(world) {
+      const connection = await world.started('/testhub', { withCredentials: false });
+      same(await connection.invoke('GetCookie', 'testCookie'), null);
     },
   },
   {

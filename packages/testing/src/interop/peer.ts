@@ -18,6 +18,8 @@ export interface ConnectOptions {
   readonly protocol: ProtocolName;
   readonly accessToken?: () => string | Promise<string>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether a page has the cookies of another origin sent along. Default true. */
+  readonly withCredentials?: boolean;
   readonly skipNegotiation?: boolean;
   /** Whether it connects again by itself. Default false. */
   readonly reconnects?: boolean;

@@ -1,0 +1,65 @@
+import { chromium, type LaunchOptions, type Page } from '@playwright/test';
+import { startConformanceServer } from '@hubline/testing/conformance-server';
+import { afterAll } from 'vitest';
+import type { Case } from './page.ts';
+import { servePages } from './serve-pages.ts';
+
+export interface Chromium extends AsyncDisposable {
+  /**
+   * Rejects where the client that the page has loaded does not do it. Each case has its own server, another origin for the
+   * page, and finds no cookies; those of one way to talk share their page, for pages take time.
+   */
+  show(page: PageName, what: Omit<Case, 'url'>): Promise<void>;
+  /** A page with cookies of its own. */
+  open(page: PageName): Promise<Page>;
+}
+
+/** The files in `pages`. */
+export type PageName = 'official' | 'esm' | 'script-tag' | 'script-tag-messagepack';
+
+/** One for the tests of a file, from the first that asks for it to the last. */
+export function useChromium(): () => Promise<Chromium> {
+  let launched: Promise<Chromium> | undefined;
+  afterAll(async () => (await launched)?.[Symbol.asyncDispose]());
+  return () => (launched ??= launch());
+}
+
+async function launch(): Promise<Chromium> {
+  const { chromiumLaunch } = (await import(PROGRAMS)) as { readonly chromiumLaunch: () => Promise<LaunchOptions> };
+  const files = await servePages();
+  const browser = await chromium.launch(await chromiumLaunch());
+  const shared = new Map<string, Promise<{ readonly page: Page; readonly uncaught: Error[] }>>();
+
+  const open = async (name: PageName): Promise<Page> => {
+    const page = await browser.newPage();
+    await page.goto(`${files.url}/packages/testing/test/browsers/pages/${name}.html`);
+    return page;
+  };
+  const openToShare = async (name: PageName) => {
+    const page = await open(name);
+    const uncaught: Error[] = [];
+    page.on('pageerror', (error) => uncaught.push(error));
+    return { page, uncaught };
+  };
+
+  return {
+    async show(name, { behaviour, transport, protocol }) {
+      const key = [name, transport, protocol].join();
+      const opening = shared.get(key) ?? openToShare(name);
+      shared.set(key, opening);
+      const { page, uncaught } = await opening;
+      await page.context().clearCookies();
+      await using server = await startConformanceServer({ port: 0 });
+      await page.evaluate((what) => globalThis.show(what), { url: server.url, behaviour, transport, protocol });
+      if (uncaught.length > 0) throw new AggregateError(uncaught.splice(0), 'Nobody caught these.');
+    },
+    open,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await files[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** In a variable: the compiler reads no types in scripts. */
+const PROGRAMS = new URL('../../../../scripts/programs.mjs', import.meta.url).href;

@@ -1,0 +1,33 @@
+import { COMBINATIONS, type Behaviour, type Combination, type Peer, type TransportName } from '@hubline/testing/interop';
+import { describe, it } from 'vitest';
+
+export interface Matrix {
+  readonly peer: Pick<Peer, 'name' | 'version'>;
+  /** What it runs in, as docs/interop.md names it. */
+  readonly where: string;
+  readonly differences?: readonly Difference[];
+  readonly run: (behaviour: Behaviour, on: Combination) => Promise<void>;
+}
+
+/** What a client does not do there, and why: it is tried all the same, and must fail. */
+export interface Difference {
+  readonly behaviour: string;
+  /** Default all. */
+  readonly transports?: readonly TransportName[];
+  readonly why: string;
+}
+
+/** Everything that is tried with every client library, as tests: `scripts/interop.mjs` reads their titles. */
+export function describeMatrix({ peer, where, differences = [], run }: Matrix): void {
+  for (const combination of COMBINATIONS) {
+    const { transport, protocol, behaviours } = combination;
+    describe(`${peer.name} ${peer.version}, ${where}, ${transport}, ${protocol}`, () => {
+      for (const behaviour of behaviours) {
+        const { name } = behaviour;
+        const difference = differences.find((one) => one.behaviour === name && (one.transports?.includes(transport) ?? true));
+        const title = difference ? `does not: ${name} (${difference.why})` : name;
+        it(title, { fails: difference !== undefined }, () => run(behaviour, combination));
+      }
+    });
+  }
+}
