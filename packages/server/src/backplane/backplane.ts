@@ -83,10 +83,10 @@ export interface Bus {
    * Hands a payload to every *other* node that is subscribed. MUST NOT deliver to the publishing node. MUST accept or
    * refuse at once and in order of the calls; resolves when the backplane has the payload. Nobody changes the bytes
    * afterwards, neither the caller nor who gets them.
-   * @throws HublineError `backplane_unavailable` (by rejection) when it is sure that the payload is lost: while the link
-   * is down, and after `close`.
+   * @throws HublineError `backplane_unavailable` (by rejection) when the payload is lost, or may be: while the link is down, and
+   * after `close`. What may wait MAY be kept instead until the link is back, in its order on the channel.
    */
-  publish(channel: string, payload: Uint8Array): Promise<void>;
+  publish(channel: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
   /**
    * MUST call `deliver` for every payload that another node publishes after `ready` resolved, until `close`, or report
    * a gap; MAY deliver some that were published before. MUST NOT call it inside `publish` or `subscribe`. While the
@@ -94,6 +94,11 @@ export interface Bus {
    * @throws HublineError `invalid_option` where the channel has a subscription already: the caller counts its own.
    */
   subscribe(channel: string, deliver: (payload: Uint8Array, from: ProcessId) => void): BusSubscription;
+}
+
+export interface PublishOptions {
+  /** It is as good later: an event, and no question that somebody waits for. Default false. */
+  readonly mayWait?: boolean;
 }
 
 export interface BusSubscription {

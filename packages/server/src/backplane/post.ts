@@ -1,5 +1,5 @@
 import { isHublineError } from '@hubline/protocol';
-import type { Bus, BusSubscription, LinkObserver, ProcessId } from './backplane.ts';
+import type { Bus, BusSubscription, LinkObserver, ProcessId, PublishOptions } from './backplane.ts';
 import { decodeEnvelope, encodeEnvelope, EnvelopeKind, type Envelope } from './envelope.ts';
 
 /** Reads what arrives from one process. The header's shape is the handler's business: it knows the kind. */
@@ -32,16 +32,16 @@ export class Post {
   }
 
   /** To one process, this one included. @throws HublineError `backplane_unavailable` */
-  tell(process: ProcessId, envelope: Envelope): Promise<void> {
+  tell(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
     const payload = encodeEnvelope(envelope);
-    if (process !== this.#self) return this.#bus.publish(nodeChannel(process), payload);
+    if (process !== this.#self) return this.#bus.publish(nodeChannel(process), payload, options);
     setImmediate(() => this.#deliver(payload, process));
     return Promise.resolve();
   }
 
   /** To every other node that listens. @throws HublineError `backplane_unavailable` */
-  publish(channel: string, envelope: Envelope): Promise<void> {
-    return this.#bus.publish(channel, encodeEnvelope(envelope));
+  publish(channel: string, envelope: Envelope, options?: PublishOptions): Promise<void> {
+    return this.#bus.publish(channel, encodeEnvelope(envelope), options);
   }
 
   listen(channel: string): BusSubscription {

@@ -41,6 +41,9 @@ interface DeliverHeader {
   readonly id?: number;
 }
 
+/** While the backplane is away an event waits for it, where the backplane can keep it. */
+const EVENT = { mayWait: true };
+
 /** Brings messages to whom a selector names, here and on other nodes. */
 export class Courier {
   readonly #options: CourierOptions;
@@ -96,8 +99,8 @@ export class Courier {
     if (processes.size + route.topics.length === 0) return [];
     const envelope = this.#envelope({ hub, target: selector, ...this.#id(route) }, outgoing);
     return [
-      ...route.topics.map((topic) => post.publish(topic, envelope)),
-      ...[...processes].map((process) => post.tell(process, envelope)),
+      ...route.topics.map((topic) => post.publish(topic, envelope, EVENT)),
+      ...[...processes].map((process) => post.tell(process, envelope, EVENT)),
     ];
   }
 

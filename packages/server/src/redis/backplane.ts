@@ -1,0 +1,91 @@
+import { Redis } from 'ioredis';
+import { EventEmitter } from 'node:events';
+import type { Backplane, Link, LinkObserver, LinkState, Local, NodeInfo } from '../backplane/index.ts';
+import { RedisLink } from './link.ts';
+import { masked, refuse, REQUIRED_SETTINGS, settingsFrom, type ClientRole, type RedisBackplaneOptions, type Settings } from './options.ts';
+import { SingleStore } from './single-store.ts';
+import type { Store, StoreObserver } from './store.ts';
+
+export interface RedisBackplaneEvents {
+  down: [cause: Error];
+  up: [outage: { readonly ms: number }];
+  gap: Parameters<LinkObserver['gap']>;
+}
+
+export interface RedisBackplane extends Backplane {
+  /** The options with defaults, and without secrets. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** `closed` before a server has opened it. Of several links, the worst. */
+  readonly state: LinkState;
+  /** Settles when every node that uses this value is registered. @throws HublineError `backplane_unavailable` */
+  ready(): Promise<void>;
+  /** Returns its undo. */
+  on<E extends keyof RedisBackplaneEvents>(event: E, listener: (...args: RedisBackplaneEvents[E]) => void): () => void;
+}
+
+const WORST_FIRST: readonly LinkState[] = ['down', 'connecting', 'up', 'closed'];
+
+/**
+ * Joins nodes through Redis 7.0 or newer: standalone, behind sentinels, or a cluster.
+ * @throws HublineError `invalid_option`
+ */
+export function redisBackplane(url: string, options?: Omit<RedisBackplaneOptions, 'url'>): RedisBackplane;
+export function redisBackplane(options?: RedisBackplaneOptions): RedisBackplane;
+export function redisBackplane(first: string | RedisBackplaneOptions = {}, rest: Omit<RedisBackplaneOptions, 'url'> = {}): RedisBackplane {
+  const settings = settingsFrom(typeof first === 'string' ? { ...rest, url: first } : first);
+  const events = new EventEmitter();
+  const links = new Set<RedisLink>();
+
+  function open(self: NodeInfo, local: Local, observer: LinkObserver): Link {
+    const told: LinkObserver = {
+      ...observer,
+      down: (cause) => {
+        observer.down(cause);
+        events.emit('down', cause);
+      },
+      up: (outage) => {
+        observer.up(outage);
+        events.emit('up', outage);
+      },
+      gap: (gap) => {
+        observer.gap(gap);
+        events.emit('gap', gap);
+      },
+    };
+    const link = new RedisLink({ self, local, observer: told, settings, openStore: (heard) => openStore(settings, heard) });
+    links.add(link);
+    return link;
+  }
+
+  return {
+    open,
+    options: masked(settings),
+    get state() {
+      const states = new Set([...links].map((link) => link.state));
+      return WORST_FIRST.find((state) => states.has(state)) ?? 'closed';
+    },
+    ready: async () => void (await Promise.all([...links].map((link) => link.registered()))),
+    on(event, listener) {
+      const call = listener as (...args: unknown[]) => void;
+      events.on(event, call);
+      return () => void events.off(event, call);
+    },
+  };
+}
+
+function openStore(settings: Settings, observer: StoreObserver): Store {
+  const { redisTimeoutMs: timeoutMs } = settings;
+  return new SingleStore({ commands: clientFor('commands', settings), subscriber: clientFor('subscriber', settings), timeoutMs }, observer);
+}
+
+function clientFor(role: ClientRole, { connection, client, createClient }: Settings): Redis {
+  const { retryStrategy, connectTimeout } = connection;
+  if (client) return client.duplicate({ ...REQUIRED_SETTINGS, retryStrategy, connectTimeout, lazyConnect: false });
+  if (!createClient) return new Redis({ ...connection, replyMapping: 'legacy' });
+  const made = createClient(role, connection);
+  for (const [name, value] of Object.entries(REQUIRED_SETTINGS)) {
+    const found: unknown = made.options[name as keyof typeof REQUIRED_SETTINGS];
+    if (found !== value) refuse('createClient', `The client for ${role} needs ${name}: ${value}, and has ${String(found)}.`);
+  }
+  return made;
+}

@@ -1,0 +1,170 @@
+import { encodeFrame } from './frame.ts';
+import type { OnUnavailable } from './options.ts';
+import { Sequences } from './sequences.ts';
+import type { Store } from './store.ts';
+import { unavailable } from './unavailable.ts';
+
+export interface DeparturesOptions {
+  readonly store: Store;
+  readonly channelOf: (name: string) => string;
+  /** This process's incarnation at the moment. */
+  readonly origin: () => string;
+  readonly onUnavailable: OnUnavailable;
+  /** Whether those who should hear a channel are (still) not back after an outage. */
+  readonly isGated: (channel: string) => boolean;
+  readonly report: (error: unknown) => void;
+}
+
+interface Departure {
+  readonly channel: string;
+  readonly payload: Uint8Array;
+  readonly mayWait: boolean;
+  readonly since: number;
+  /** Made when it is sent first. Sent again it is the same, so that whoever has it drops the second. */
+  frame: Buffer | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * What this node publishes: in order, everything of a turn in one trip. What Redis has not confirmed when the link is lost is
+ * sent again before anything newer; what comes while it is down waits, within bounds, for those it is meant for.
+ */
+export class Departures {
+  readonly #options: DeparturesOptions;
+  readonly #sequences = new Sequences();
+  #waiting: Departure[] = [];
+  readonly #inFlight = new Set<Departure>();
+  /** Bytes of all that waits, also for the end of this turn. */
+  #waitingBytes = 0;
+  #state: 'connecting' | 'up' | 'down' | 'closed' = 'connecting';
+  #isScheduled = false;
+
+  constructor(options: DeparturesOptions) {
+    this.#options = options;
+  }
+
+  publish(channel: string, payload: Uint8Array, mayWait: boolean): Promise<void> {
+    const { onUnavailable, isGated } = this.#options;
+    if (this.#state === 'closed') return Promise.reject(unavailable('The link is closed.'));
+    if (this.#state === 'down' || isGated(channel)) {
+      if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
+      if (this.#state === 'down' && (!mayWait || onUnavailable === 'reject')) return Promise.reject(unavailable('The backplane is down.'));
+      const { bufferBytes } = boundsOf(onUnavailable);
+      if (this.#waitingBytes + payload.length > bufferBytes) {
+        return Promise.reject(unavailable(`The backplane is down, and ${bufferBytes} bytes wait for it already.`));
+      }
+    }
+    return new Promise((resolve, reject) => {
+      this.#wait({ channel, payload, mayWait, since: performance.now(), frame: undefined, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** Those who were away may be back: what waits for them can go. */
+  schedule(): void {
+    if (this.#isScheduled || this.#state !== 'up' || this.#waiting.length === 0) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      void this.#send();
+    });
+  }
+
+  up(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'up';
+    this.schedule();
+  }
+
+  /** What was on its way may have arrived or not. What must not wait is lost, and says so. */
+  down(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'down';
+    const all = [...this.#inFlight, ...this.#waiting];
+    this.#inFlight.clear();
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const keeps = typeof this.#options.onUnavailable === 'object';
+    for (const departure of all) {
+      if (departure.mayWait && keeps) this.#wait(departure);
+      else departure.reject(unavailable('The backplane went down before it confirmed the message.'));
+    }
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    for (const { reject } of [...this.#inFlight, ...this.#waiting]) reject(unavailable('The link was closed.'));
+    this.#inFlight.clear();
+    this.#waiting = [];
+  }
+
+  /** Whether something has waited longer than it may; while the link is down, that is lost. */
+  prune(): boolean {
+    const { bufferMs } = boundsOf(this.#options.onUnavailable);
+    const until = performance.now() - bufferMs;
+    const late = this.#waiting.filter(({ since }) => since < until);
+    if (late.length === 0) return false;
+    if (this.#state !== 'down') return true;
+    this.#waiting = this.#waiting.filter(({ since }) => since >= until);
+    for (const { payload, reject } of late) {
+      this.#waitingBytes -= payload.length;
+      reject(unavailable(`The backplane was down for longer than ${bufferMs} ms.`));
+    }
+    return false;
+  }
+
+  lastSequences(passes: (channel: string) => boolean): Readonly<Record<string, number>> {
+    return this.#sequences.last(passes);
+  }
+  forgetIdle(idleMs: number): void {
+    this.#sequences.forget(idleMs);
+  }
+
+  #wait(departure: Departure): void {
+    this.#waiting.push(departure);
+    this.#waitingBytes += departure.payload.length;
+  }
+
+  async #send(): Promise<void> {
+    if (this.#state !== 'up') return;
+    const { store, channelOf, isGated, report } = this.#options;
+    const all = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const batch: Departure[] = [];
+    const stuck = new Set<string>(); // on one channel nothing overtakes
+    for (const departure of all) {
+      if (stuck.has(departure.channel) || isGated(departure.channel)) {
+        stuck.add(departure.channel);
+        this.#wait(departure);
+      } else {
+        batch.push(departure);
+        this.#inFlight.add(departure);
+      }
+    }
+    if (batch.length === 0) return;
+    try {
+      const answers = await store.publish(batch.map((departure) => [channelOf(departure.channel), this.#frame(departure)]));
+      batch.forEach((departure, i) => {
+        if (!this.#inFlight.delete(departure)) return; // the link went down meanwhile: it is sent again, or lost
+        const refusal = answers[i];
+        if (refusal) departure.reject(unavailable(`Redis refused a message: ${refusal.message}`, refusal));
+        else departure.resolve();
+      });
+    } catch (error) {
+      // The link is lost: `down` follows, and says what becomes of those in flight. Here nothing else may hide.
+      if (this.#state === 'up') report(error);
+    }
+  }
+
+  #frame(departure: Departure): Buffer {
+    const { channel, payload } = departure;
+    return (departure.frame ??= encodeFrame({ origin: this.#options.origin(), payload, ...this.#sequences.next(channel) }));
+  }
+}
+
+/** With the other policies a message still waits for the end of its turn, and for the first connection. */
+function boundsOf(policy: OnUnavailable) {
+  return typeof policy === 'object' ? policy : { bufferBytes: Number.POSITIVE_INFINITY, bufferMs: Number.POSITIVE_INFINITY };
+}

@@ -1,0 +1,237 @@
+import type {
+  Answer,
+  Change,
+  ConnectionRecord,
+  Directory,
+  Flush,
+  Local,
+  Member,
+  MembersPage,
+  NodeInfo,
+  ProcessId,
+  ProcessSnapshot,
+  Topic,
+  TopicCount,
+  TopicsPage,
+  WatchLease,
+} from '../backplane/index.ts';
+import { decodeRecord, slices } from './entries.ts';
+import { processIn, type Incarnation, type Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Census, Peers } from './peers.ts';
+import type { Registrar } from './registrar.ts';
+import type { Store } from './store.ts';
+
+export interface RedisDirectoryOptions {
+  readonly self: NodeInfo;
+  readonly local: Local;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly peers: Peers;
+  readonly registrar: Registrar;
+  readonly isUp: () => boolean;
+  readonly settled: () => Promise<unknown>;
+  readonly report: (error: unknown) => void;
+}
+
+/** Who is where, read from what each incarnation has written, as far as its lease lives. */
+export class RedisDirectory implements Directory {
+  readonly #options: RedisDirectoryOptions;
+
+  constructor(options: RedisDirectoryOptions) {
+    this.#options = options;
+  }
+
+  changed(change: Change): Promise<Flush> {
+    return this.#options.registrar.changed(change);
+  }
+
+  watch(topic: Topic): Promise<WatchLease> {
+    return this.#options.registrar.watch(topic);
+  }
+
+  nodes(): Promise<Answer<readonly NodeInfo[]>> {
+    return this.#ask({
+      read: async ({ peers }) => [...(await peers.census([])).value.values()],
+      here: ({ self }) => [self],
+    });
+  }
+
+  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
+    return this.#ask({
+      read: async ({ peers, keys }) => {
+        const { value, answers } = await peers.census(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
+        return new Map(topics.map((topic, i) => [topic, countsOf(answers[i], value)]));
+      },
+      here: ({ self, local }) =>
+        new Map(
+          topics.map((topic) => [
+            topic,
+            new Map([[self.process, local.members(topic).size]].filter(([, size]) => Number(size) > 0) as [ProcessId, number][]),
+          ]),
+        ),
+    });
+  }
+
+  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>> {
+    return this.#ask({
+      read: () => this.#members(topic, page),
+      here: ({ self: { process }, local }) => {
+        const { after, limit } = page;
+        if (after && after.process > process) return [];
+        const ids = [...local.members(topic).keys()].sort().filter((id) => process !== after?.process || id > after.connectionId);
+        return ids.slice(0, limit).map((connectionId) => ({ process, connectionId }));
+      },
+    });
+  }
+
+  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
+    return this.#ask({
+      read: async ({ peers, registrar, self, store, keys }) => {
+        const incarnation = process === self.process ? registrar.incarnation : peers.incarnation(process);
+        if (!incarnation) return [];
+        const [ids] = await store.run([['zrange', keys.members(topic, incarnation), 0, -1]]);
+        return ids as readonly string[];
+      },
+      here: ({ self, local }) => (process === self.process ? [...local.members(topic).keys()] : []),
+    });
+  }
+
+  records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+    const ids = [...new Set(connectionIds)];
+    return this.#ask({
+      read: async ({ peers, keys }) => {
+        if (ids.length === 0) return new Map<string, ConnectionRecord>();
+        const parts = [...slices(ids)];
+        const { value, of } = await peers.census([], (incarnation) => parts.map((slice) => ['hmget', keys.records(incarnation), ...slice]));
+        const found = new Map<string, ConnectionRecord>();
+        for (const incarnation of value.keys()) {
+          const texts = (of(incarnation) as readonly (readonly (string | null)[])[]).flat();
+          ids.forEach((id, i) => {
+            const text = texts[i];
+            if (text) found.set(id, decodeRecord(id, text));
+          });
+        }
+        return found;
+      },
+      here: ({ local }) => new Map(ids.flatMap((id) => local.record(id) ?? []).map((record) => [record.connectionId, record])),
+    });
+  }
+
+  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
+    return this.#ask({
+      read: () => this.#topics(prefix, page),
+      here: ({ local }) => {
+        const { after = '', limit } = page;
+        const found = [...local.topics()].filter((topic) => topic.startsWith(prefix) && topic > after).sort();
+        return found.slice(0, limit).map((topic) => ({ topic, count: local.members(topic).size }));
+      },
+    });
+  }
+
+  snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>> {
+    return this.#ask({
+      read: () => this.#snapshot(topic),
+      here: ({ self, local, registrar }) => {
+        const records = [...local.members(topic).keys()].flatMap((id) => local.record(id) ?? []);
+        return [{ node: self, version: registrar.version, records }];
+      },
+    });
+  }
+
+  /** The counts say whom to ask, so that a page costs what it holds. */
+  async #members(topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
+    const { peers, store, keys } = this.#options;
+    const { value, answers } = await peers.census([['hgetall', keys.counts(topic)]]);
+    const counts = countsOf(answers[0], value);
+    const waiting = [...value.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
+    const found: Member[] = [];
+    while (found.length < limit && waiting.length > 0) {
+      const asked: Incarnation[] = [];
+      for (let expected = found.length; expected < limit && waiting.length > 0;) {
+        const incarnation = waiting.shift()!;
+        asked.push(incarnation);
+        expected += processIn(incarnation) === after?.process ? 0 : (counts.get(processIn(incarnation)) ?? 0);
+      }
+      const from = (incarnation: Incarnation) => (processIn(incarnation) === after?.process ? `(${after.connectionId}` : '-');
+      const ranges = await store.run(
+        asked.map((each): Command => ['zrangebylex', keys.members(topic, each), from(each), '+', 'LIMIT', 0, limit - found.length]),
+      );
+      asked.forEach((incarnation, i) => {
+        for (const connectionId of ranges[i] as readonly string[]) {
+          if (found.length < limit) found.push({ process: processIn(incarnation), connectionId });
+        }
+      });
+    }
+    return found;
+  }
+
+  async #topics(prefix: string, { after, limit }: TopicsPage): Promise<readonly TopicCount[]> {
+    const { peers, store, keys } = this.#options;
+    const from = after === undefined || after < prefix ? `[${prefix}` : `(${after}`;
+    // Topics are ASCII: this byte is above all of them.
+    const { value, of } = await peers.census([], (incarnation) => [
+      ['zrangebylex', keys.topics(incarnation), from, `[${prefix}\u007f`, 'LIMIT', 0, limit],
+    ]);
+    const all = [...value.keys()].flatMap((incarnation) => of(incarnation)[0] as readonly Topic[]);
+    const page = [...new Set(all)].sort().slice(0, limit);
+    const counts = await store.run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
+    return page.map((topic, i) => ({ topic, count: [...countsOf(counts[i], value).values()].reduce((sum, count) => sum + count, 0) }));
+  }
+
+  /** Versions first: what is read later holds at least what they say. */
+  async #snapshot(topic: Topic): Promise<readonly ProcessSnapshot[]> {
+    const { peers, store, keys } = this.#options;
+    const { value, of } = await peers.census([], (incarnation) => [['get', keys.flushed(incarnation)]]);
+    const incarnations = [...value.keys()];
+    const members = await store.run(incarnations.map((each): Command => ['zrange', keys.members(topic, each), 0, -1]));
+    const parts = incarnations.map((incarnation, i) => ({ incarnation, ids: members[i] as readonly string[] }));
+    const asks = parts.flatMap(({ incarnation, ids }) =>
+      [...slices(ids)].map((slice) => ({ incarnation, slice, command: ['hmget', keys.records(incarnation), ...slice] as Command })),
+    );
+    const answers = (await store.run(asks.map(({ command }) => command))) as readonly (readonly (string | null)[])[];
+    const records = new Map<Incarnation, ConnectionRecord[]>(incarnations.map((incarnation) => [incarnation, []]));
+    asks.forEach(({ incarnation, slice }, i) => {
+      slice.forEach((id, j) => {
+        const text = answers[i]?.[j];
+        if (text) records.get(incarnation)?.push(decodeRecord(id, text));
+      });
+    });
+    return [...value].map(([incarnation, node]) => ({
+      node,
+      version: Number(of(incarnation)[0] ?? 0),
+      records: records.get(incarnation) ?? [],
+    }));
+  }
+
+  /** From Redis or, while that is away, from here. */
+  async #ask<T>({ read, here }: Question<T>): Promise<Answer<T>> {
+    const { peers, isUp, settled, report } = this.#options;
+    await settled();
+    if (isUp()) {
+      try {
+        const value = await read(this.#options);
+        if (isUp()) return { value, missing: peers.absent };
+      } catch (error) {
+        if (isUp()) report(error);
+      }
+    }
+    return { value: here(this.#options), missing: peers.nodeIds };
+  }
+}
+
+interface Question<T> {
+  readonly read: (options: RedisDirectoryOptions) => Promise<T>;
+  readonly here: (options: RedisDirectoryOptions) => T;
+}
+
+/** Members by process, of those who live. The answer to HGETALL is a list of fields and values. */
+function countsOf(answer: unknown, living: Census): ReadonlyMap<ProcessId, number> {
+  const pairs = Array.isArray(answer) ? (answer as readonly string[]) : [];
+  const counts = new Map<ProcessId, number>();
+  for (let i = 0; i < pairs.length; i += 2) {
+    const incarnation = pairs[i] as Incarnation;
+    if (living.has(incarnation)) counts.set(processIn(incarnation), Number(pairs[i + 1]));
+  }
+  return counts;
+}

@@ -1,0 +1,98 @@
+import type { Redis } from 'ioredis';
+import { unavailable } from './unavailable.ts';
+
+/** A Redis command. The first argument is its key. */
+export type Command = readonly [name: string, ...args: (string | number | Buffer)[]];
+
+export interface LineObserver {
+  /** Commands can be sent. */
+  ready(): void;
+  /** It was ready, or tried to be. What was in flight has failed. */
+  lost(cause: Error): void;
+}
+
+/** One connection to one Redis, which is never silent for longer than it may: then it is lost. */
+export class Line {
+  readonly redis: Redis;
+  readonly #timeoutMs: number;
+  #cause: Error | undefined;
+  #stopWaiting = (): void => undefined;
+
+  constructor(redis: Redis, timeoutMs: number, observer: LineObserver) {
+    this.redis = redis;
+    this.#timeoutMs = timeoutMs;
+    redis.on('error', (error: Error) => (this.#cause = error)); // told with the loss; unheard, ioredis would print it
+    redis.on('connect', () => {
+      // A Redis that is paused takes connections and says nothing.
+      this.#stopWaiting = this.#cutUnless('The handshake');
+    });
+    redis.on('ready', () => {
+      this.#stopWaiting();
+      this.#cause = undefined;
+      observer.ready();
+    });
+    redis.on('close', () => {
+      this.#stopWaiting();
+      observer.lost(this.#cause ?? unavailable('The connection to Redis was closed.'));
+    });
+    if (redis.status === 'ready') queueMicrotask(() => observer.ready());
+  }
+
+  get isReady(): boolean {
+    return this.redis.status === 'ready';
+  }
+
+  /**
+   * Sends commands as one, and gives their answers. An answer may be an Error: what Redis said of that command.
+   * @throws HublineError `backplane_unavailable` where an answer is lost
+   */
+  async run(commands: readonly Command[]): Promise<readonly unknown[]> {
+    if (commands.length === 0) return [];
+    if (!this.isReady) throw unavailable('There is no connection to Redis.');
+    const stopWaiting = this.#cutUnless(String(commands[0]?.[0]));
+    try {
+      const replies = (await this.redis.pipeline(commands as unknown as unknown[][]).exec()) ?? [];
+      return replies.map(([error, reply]) => {
+        if (!error) return reply;
+        if (error.name === 'ReplyError') return error;
+        throw unavailable('The connection to Redis was lost.', error);
+      });
+    } finally {
+      stopWaiting();
+    }
+  }
+
+  /** Waits for an answer as long as for any other. */
+  async within<T>(what: string, answer: Promise<T>): Promise<T> {
+    const stopWaiting = this.#cutUnless(what);
+    try {
+      return await answer;
+    } catch (cause) {
+      throw unavailable(`${what} failed.`, cause);
+    } finally {
+      stopWaiting();
+    }
+  }
+
+  close(): void {
+    this.#stopWaiting();
+    this.redis.removeAllListeners();
+    this.redis.on('error', () => undefined); // nobody waits for what a closed connection still has to say
+    this.redis.disconnect();
+  }
+
+  /** Where this process was held up itself, the answer may be there already: it gets one more turn to be read. */
+  #cutUnless(what: string): () => void {
+    let isOver = false;
+    const cut = (): void => {
+      if (isOver) return;
+      this.#cause = unavailable(`${what} was not answered by Redis within ${this.#timeoutMs} ms.`);
+      this.redis.stream.destroy();
+    };
+    const timer = setTimeout(() => setImmediate(() => setImmediate(cut)), this.#timeoutMs).unref();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }
+}

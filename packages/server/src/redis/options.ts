@@ -1,0 +1,242 @@
+import { HublineError } from '@hubline/protocol';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { ConnectionOptions } from 'node:tls';
+
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What becomes of an event for other nodes while Redis is away. Calls and other questions never wait. */
+export type OnUnavailable =
+  | {
+      /** How much is kept, in bytes. Default 16 MiB. What is more is refused. */
+      readonly bufferBytes: number;
+      /** For how long at most, in milliseconds. Default `nodeTimeoutMs` + 5,000, and no less: nodes need that time to come back. */
+      readonly bufferMs: number;
+    }
+  /** Every loss is told to its sender: `confirmed` rejects `backplane_unavailable`. */
+  | 'reject'
+  /** Whoever is on the sending node gets it, nobody else, and that is fine. */
+  | 'local-only';
+
+export type ClientRole = 'commands' | 'subscriber';
+
+/** An option given here counts before the URL, and the URL before the default. */
+export interface RedisBackplaneOptions {
+  /** `redis://user:password@host:6379/0`, `rediss://…` for TLS, `host:6379`, or `host1:6379,host2:6379` for a Redis Cluster. */
+  readonly url?: string;
+  /** Default `"127.0.0.1"`. */
+  readonly host?: string;
+  /** Default 6379. */
+  readonly port?: number;
+  readonly username?: string;
+  readonly password?: string;
+  /** Default 0. It divides keys but not channels: applications are kept apart by {@link prefix}. */
+  readonly db?: number;
+  /** Default false. True, or the options of Node's `tls.connect`. */
+  readonly tls?: boolean | ConnectionOptions;
+  /** Nodes of a Redis Cluster; the others are found. */
+  readonly cluster?: readonly RedisAddress[];
+  /** Sentinels, and the name of the master that they watch. */
+  readonly sentinels?: { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string };
+  /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
+  readonly client?: Redis;
+  /** Makes the clients, which are then ours. They must have the settings of {@link REQUIRED_SETTINGS}. */
+  readonly createClient?: (role: ClientRole, settings: RedisOptions) => Redis;
+  /** Stands before every key and channel. Default `"hubline"`. Taken literally: no spaces, braces or control characters. */
+  readonly prefix?: string;
+  /** Default true: a node serves its own clients until Redis can be reached. False: `ready()` and `listen()` reject instead. */
+  readonly startWithoutRedis?: boolean;
+  /** How often a node says that it is alive. Default 5,000. */
+  readonly heartbeatIntervalMs?: number;
+  /** When a silent node is lost. Default 20,000; more than twice the interval. */
+  readonly nodeTimeoutMs?: number;
+  /** When an unanswered command means that Redis is away. Default 2,000. */
+  readonly redisTimeoutMs?: number;
+  /** When, after a node's end, the last of what it left is taken away, and it can no longer be named. Default 60,000. */
+  readonly sweepDelayMs?: number;
+  readonly onUnavailable?: Partial<Exclude<OnUnavailable, string>> | 'reject' | 'local-only';
+}
+
+/** What the backplane needs of ioredis, so that nothing in flight hangs or is sent twice without its knowing. */
+export const REQUIRED_SETTINGS = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  maxRetriesPerRequest: 0,
+  disableClientInfo: true,
+} as const satisfies RedisOptions;
+
+/** All options, with what the URL and the defaults say. */
+export interface Settings {
+  readonly connection: RedisOptions;
+  readonly cluster: readonly RedisAddress[] | undefined;
+  readonly client: Redis | undefined;
+  readonly createClient: RedisBackplaneOptions['createClient'];
+  readonly prefix: string;
+  readonly startWithoutRedis: boolean;
+  readonly heartbeatIntervalMs: number;
+  readonly nodeTimeoutMs: number;
+  readonly redisTimeoutMs: number;
+  readonly sweepDelayMs: number;
+  readonly onUnavailable: OnUnavailable;
+}
+
+const RECONNECT_MS = { least: 50, most: 250 };
+
+/** @throws HublineError `invalid_option` */
+export function settingsFrom(options: RedisBackplaneOptions): Settings {
+  const {
+    prefix = 'hubline',
+    startWithoutRedis = true,
+    heartbeatIntervalMs = 5000,
+    nodeTimeoutMs = 20_000,
+    redisTimeoutMs = 2000,
+    sweepDelayMs = 60_000,
+    onUnavailable = {},
+  } = options;
+  if (!/^[^\s{}\p{Cc}]+$/u.test(prefix)) refuse('prefix', 'A prefix has no spaces, braces or control characters, and is not empty.');
+  for (const [option, ms] of Object.entries({ heartbeatIntervalMs, redisTimeoutMs, sweepDelayMs })) {
+    if (!Number.isFinite(ms) || ms <= 0) refuse(option, `${option} is a number of milliseconds above 0.`);
+  }
+  if (!(nodeTimeoutMs > 2 * heartbeatIntervalMs)) {
+    refuse('nodeTimeoutMs', `nodeTimeoutMs (${nodeTimeoutMs}) must be more than twice heartbeatIntervalMs (${heartbeatIntervalMs}).`);
+  }
+  const seeds = options.cluster ?? clusterIn(options.url);
+  const fromUrl = options.url === undefined || seeds ? {} : parseUrl(options.url);
+  return {
+    connection: connectionFrom(options, fromUrl, redisTimeoutMs),
+    cluster: seeds,
+    client: options.client,
+    createClient: options.createClient,
+    prefix,
+    startWithoutRedis,
+    heartbeatIntervalMs,
+    nodeTimeoutMs,
+    redisTimeoutMs,
+    sweepDelayMs,
+    onUnavailable: policyFrom(onUnavailable, nodeTimeoutMs),
+  };
+}
+
+function connectionFrom(options: RedisBackplaneOptions, fromUrl: RedisOptions, redisTimeoutMs: number): RedisOptions {
+  const { host, port, username, password, db, tls, sentinels } = options;
+  const given = {
+    host,
+    port,
+    username,
+    password,
+    db,
+    tls:
+      tls === true ? {}
+      : tls === false ? undefined
+      : tls,
+  };
+  return {
+    host: '127.0.0.1',
+    port: 6379,
+    ...fromUrl,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    ...(tls === false ? { tls: undefined } : {}),
+    ...(sentinels && {
+      name: sentinels.name,
+      sentinels: [...sentinels.nodes],
+      sentinelPassword: sentinels.password,
+      sentinelRetryStrategy: soon,
+    }),
+    ...REQUIRED_SETTINGS,
+    connectTimeout: redisTimeoutMs,
+    retryStrategy: soon,
+  };
+}
+
+/** All nodes notice an outage at once: they come back one after the other. */
+const soon = (): number => RECONNECT_MS.least + Math.random() * (RECONNECT_MS.most - RECONNECT_MS.least);
+
+function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>, nodeTimeoutMs: number): OnUnavailable {
+  if (typeof policy === 'string') {
+    if (policy !== 'reject' && policy !== 'local-only') refuse('onUnavailable', `There is no policy '${String(policy)}'.`);
+    return policy;
+  }
+  const leastMs = nodeTimeoutMs + 5000;
+  const { bufferBytes = 16 * 1024 * 1024, bufferMs = leastMs } = policy;
+  if (bufferMs < leastMs)
+    refuse('onUnavailable', `bufferMs is at least nodeTimeoutMs + 5000 (${leastMs}): nodes need that time to come back.`);
+  if (!(bufferBytes > 0)) refuse('onUnavailable', 'bufferBytes is a number of bytes above 0.');
+  return { bufferBytes, bufferMs };
+}
+
+function clusterIn(url: string | undefined): readonly RedisAddress[] | undefined {
+  if (!url?.includes(',')) return undefined;
+  const parts = url.split(',').map((part) => part.trim());
+  if (parts.some((part) => part.includes('='))) refuse('url', dotNetAdvice(parts));
+  return parts.map((part) => {
+    const { host = '', port = 6379 } = parseUrl(part);
+    return { host, port };
+  });
+}
+
+/** @throws HublineError `invalid_option` */
+function parseUrl(text: string): RedisOptions {
+  const hasScheme = /^[a-z]+:\/\//i.test(text);
+  const whole = hasScheme ? text : `redis://${text}`;
+  const url = URL.canParse(whole) ? new URL(whole) : undefined;
+  if (!url?.hostname || !['redis:', 'rediss:'].includes(url.protocol)) {
+    refuse('url', 'A Redis URL is redis://user:password@host:6379/0, rediss://… for TLS, or host:6379.');
+  }
+  const db = url.pathname.slice(1) || url.searchParams.get('db');
+  if (db && !/^\d+$/.test(db)) refuse('url', 'The path of a Redis URL is the number of a database.');
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    ...(url.port && { port: Number(url.port) }),
+    ...(url.username && { username: decodeURIComponent(url.username) }),
+    ...(url.password && { password: decodeURIComponent(url.password) }),
+    ...(db && { db: Number(db) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  };
+}
+
+/** Which of our options stands for one of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration). */
+const DOT_NET: Readonly<Record<string, (value: string) => string>> = {
+  abortconnect: (value) => `startWithoutRedis: ${value.toLowerCase() === 'false'}`,
+  password: () => `password: '…'`,
+  user: (value) => `username: '${value}'`,
+  ssl: (value) => `tls: ${value.toLowerCase()}`,
+  defaultdatabase: (value) => `db: ${value}`,
+  channelprefix: (value) => `prefix: '${value}'`,
+  synctimeout: (value) => `redisTimeoutMs: ${value}`,
+  connecttimeout: (value) => `redisTimeoutMs: ${value}`,
+};
+
+function dotNetAdvice(parts: readonly string[]): string {
+  const hosts = parts.filter((part) => !part.includes('='));
+  const settings = parts
+    .filter((part) => part.includes('='))
+    .map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]);
+  const known = settings.flatMap(([name = '', value = '']) => DOT_NET[name.toLowerCase()]?.(value) ?? []);
+  const unknown = settings.flatMap(([name = '']) => (name.toLowerCase() in DOT_NET ? [] : name));
+  const call = `redisBackplane('${hosts.join(',') || 'localhost:6379'}', { ${[...new Set(known)].join(', ')} })`;
+  return `This is a connection string of StackExchange.Redis. Write ${call}${unknown.length > 0 ? `; there is nothing for ${unknown.join(', ')}` : ''}.`;
+}
+
+/** What can be shown to anybody. */
+export function masked({ connection, client, createClient, ...settings }: Settings): Readonly<Record<string, unknown>> {
+  const { host, port, username, password, db, tls, sentinels, name } = connection;
+  return Object.freeze({
+    ...settings,
+    ...(client || createClient || settings.cluster ? {} : { host, port, db: db ?? 0 }),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password: '***' }),
+    tls: tls !== undefined,
+    ...(sentinels ? { sentinels: { name, nodes: sentinels } } : {}),
+    clients:
+      client ? 'duplicates of yours'
+      : createClient ? 'made by yours'
+      : 'its own',
+  });
+}
+
+export function refuse(option: string, message: string): never {
+  throw new HublineError('invalid_option', message, { option });
+}

@@ -1,0 +1,220 @@
+import type { LinkObserver, NodeInfo, ProcessId } from '../backplane/index.ts';
+import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Store } from './store.ts';
+
+/** Another process, as this one was told. */
+interface Peer {
+  readonly node: NodeInfo;
+  readonly n: number;
+  /** When its lease ends, by this process's clock, unless it is renewed. */
+  leaseUntil: number;
+  /** Known from before an outage, and not seen since. */
+  isAbsent: boolean;
+}
+
+/** Who is in the cluster at one moment, by the leases: each process by its latest incarnation. */
+export type Census = ReadonlyMap<Incarnation, NodeInfo>;
+
+export interface PeersOptions {
+  readonly self: ProcessId;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly nodeTimeoutMs: number;
+  readonly observer: Pick<LinkObserver, 'joined' | 'lost'>;
+  /** Somebody was announced. */
+  readonly announced: (process: ProcessId) => void;
+  /** An incarnation whose lease is over has left something behind. */
+  readonly dead: (incarnation: Incarnation) => void;
+  /** Nothing more is to be expected of this process. */
+  readonly forgotten: (process: ProcessId) => void;
+}
+
+/** How long a lost process can still be named. */
+const REMEMBERED_MS = 60_000;
+
+/** The other processes: their leases, and when they come and go. */
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #peers = new Map<ProcessId, Peer>();
+  readonly #lost = new Map<ProcessId, { readonly n: number; readonly at: number }>();
+  /** What each incarnation says of itself; it never says anything else. */
+  readonly #nodes = new Map<Incarnation, NodeInfo>();
+  /** Over for ever, and not swept yet. */
+  readonly #dead = new Set<Incarnation>();
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+  }
+
+  get nodeIds(): readonly string[] {
+    return names(this.#peers.values());
+  }
+  /** Those who were here before an outage and are not back, while their lease may live. */
+  get absent(): readonly string[] {
+    return names([...this.#peers.values()].filter(({ isAbsent }) => isAbsent));
+  }
+  isAbsent(process: ProcessId): boolean {
+    return this.#peers.get(process)?.isAbsent ?? false;
+  }
+  isKnown(process: ProcessId, n: number): boolean {
+    const peer = this.#peers.get(process);
+    return peer !== undefined && !peer.isAbsent && peer.n >= n;
+  }
+  /** The incarnation that a process has, or had last. */
+  incarnation(process: ProcessId): Incarnation | undefined {
+    const n = this.#peers.get(process)?.n ?? this.#lost.get(process)?.n;
+    return n === undefined ? undefined : incarnationOf(process, n);
+  }
+  /** In how many milliseconds the first lease ends that nobody renews. */
+  get nextEndMs(): number {
+    return Math.min(...[...this.#peers.values()].map(({ leaseUntil }) => leaseUntil)) - performance.now();
+  }
+
+  /** Somebody says that he is there. His lease is set already. */
+  hello(incarnation: Incarnation, node: NodeInfo): void {
+    this.#nodes.set(incarnation, node);
+    this.#see(incarnation, node, this.#options.nodeTimeoutMs);
+  }
+  beat(incarnation: Incarnation): void {
+    const peer = this.#peers.get(processIn(incarnation));
+    if (peer?.n === numberIn(incarnation)) peer.leaseUntil = performance.now() + this.#options.nodeTimeoutMs;
+  }
+  bye(incarnation: Incarnation): void {
+    if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
+  }
+
+  /** The link is down: from here on everybody is as he was last seen. */
+  suspend(): void {
+    for (const peer of this.#peers.values()) peer.isAbsent = true;
+  }
+
+  /** Nobody waits for them any longer; they may come all the same. */
+  giveUpAbsent(): void {
+    for (const [process, { isAbsent }] of this.#peers) if (isAbsent) this.#lose(process, 'lease');
+  }
+
+  /** The link is back: who is there, and hears? */
+  async resume(): Promise<void> {
+    const census = await this.census([]);
+    const incarnations = [...census.value];
+    const channels = incarnations.map(([incarnation]) => this.#options.keys.channel(`node:${processIn(incarnation)}`));
+    const listeners = await this.#options.store.listeners(channels);
+    incarnations.forEach(([incarnation, node], i) => {
+      // Whose lease survived and who does not hear has not noticed yet that he was cut off: he will come as another incarnation.
+      const known = this.#peers.get(processIn(incarnation));
+      if (known?.n !== numberIn(incarnation) || Number(listeners[i]) > 0) this.#see(incarnation, node, 0);
+    });
+    await this.refresh();
+  }
+
+  /** Compares with the leases, and says who has come and gone. */
+  async refresh(): Promise<void> {
+    const { keys } = this.#options;
+    const { value: census, of } = await this.census([], (incarnation) => [['pttl', keys.lease(incarnation)]]);
+    const living = new Set<ProcessId>();
+    for (const [incarnation, node] of census) {
+      const process = processIn(incarnation);
+      const leaseMs = Number(of(incarnation)[0]);
+      const known = this.#peers.get(process);
+      living.add(process);
+      if (known?.isAbsent && known.n === numberIn(incarnation)) known.leaseUntil = performance.now() + leaseMs;
+      else this.#see(incarnation, node, leaseMs);
+    }
+    const now = performance.now();
+    for (const [process, peer] of this.#peers) {
+      // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
+      if (!living.has(process) && (!peer.isAbsent || peer.leaseUntil <= now)) this.#lose(process, 'lease');
+    }
+    this.#forget();
+  }
+
+  /**
+   * Whose lease lives, and what the commands say, which are sent along. One trip where everybody is known; who is not costs a
+   * second one.
+   */
+  async census(
+    commands: readonly Command[],
+    perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
+  ): Promise<Reading> {
+    const { store, keys } = this.#options;
+    const known = [...this.#nodes.keys()];
+    const ask = (incarnation: Incarnation): readonly Command[] => [['get', keys.lease(incarnation)], ...perIncarnation(incarnation)];
+    const [registered, ...answers] = await store.run([['hkeys', keys.registry], ...commands, ...known.flatMap(ask)]);
+    const names = registered as readonly Incarnation[];
+    const fresh = names.filter((incarnation) => !this.#nodes.has(incarnation) && !this.#dead.has(incarnation));
+    const later = fresh.length === 0 ? [] : await store.run(fresh.flatMap((each) => [['hget', keys.registry, each], ...ask(each)]));
+
+    const alive = new Map<ProcessId, Incarnation>();
+    const extras = new Map<Incarnation, readonly unknown[]>();
+    const read = (incarnation: Incarnation, [lease, ...extra]: readonly unknown[]): void => {
+      extras.set(incarnation, extra);
+      if (lease === null) this.#die(incarnation);
+      if (lease !== '1') return;
+      const process = processIn(incarnation);
+      const other = alive.get(process);
+      if (!other || numberIn(other) < numberIn(incarnation)) alive.set(process, incarnation);
+    };
+    const width = 1 + perIncarnation('x.0').length;
+    known.forEach((incarnation, i) => read(incarnation, answers.slice(commands.length + i * width, commands.length + (i + 1) * width)));
+    fresh.forEach((incarnation, i) => {
+      const [info, ...rest] = later.slice(i * (width + 1), (i + 1) * (width + 1));
+      if (typeof info === 'string') this.#nodes.set(incarnation, JSON.parse(info) as NodeInfo);
+      if (info !== null) read(incarnation, rest);
+    });
+    for (const incarnation of this.#dead) if (!names.includes(incarnation)) this.#dead.delete(incarnation); // swept
+    const value = new Map<Incarnation, NodeInfo>();
+    for (const incarnation of [...alive.values()].sort()) {
+      const node = this.#nodes.get(incarnation);
+      if (node) value.set(incarnation, node);
+    }
+    return { value, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+  }
+
+  #see(incarnation: Incarnation, node: NodeInfo, leaseMs: number): void {
+    const process = processIn(incarnation);
+    const n = numberIn(incarnation);
+    if (process === this.#options.self) return;
+    const known = this.#peers.get(process);
+    if (known && known.n > n) return;
+    const leaseUntil = performance.now() + leaseMs;
+    this.#lost.delete(process);
+    this.#peers.set(process, { node, n, leaseUntil, isAbsent: false });
+    if (known?.n !== n) this.#options.observer.joined(node);
+    this.#options.announced(process);
+  }
+
+  #lose(process: ProcessId, reason: 'goodbye' | 'lease'): void {
+    const peer = this.#peers.get(process);
+    if (!peer) return;
+    this.#peers.delete(process);
+    this.#lost.set(process, { n: peer.n, at: performance.now() });
+    this.#options.observer.lost(peer.node, reason);
+  }
+
+  /** An incarnation that had a lease, or never got one, and has none. */
+  #die(incarnation: Incarnation): void {
+    this.#nodes.delete(incarnation);
+    this.#dead.add(incarnation);
+    this.#options.dead(incarnation);
+  }
+
+  #forget(): void {
+    const until = performance.now() - REMEMBERED_MS;
+    for (const [process, { at }] of this.#lost) {
+      if (at >= until) continue;
+      this.#lost.delete(process);
+      this.#options.forgotten(process);
+    }
+  }
+}
+
+export interface Reading {
+  readonly value: Census;
+  /** To the commands, in their order. */
+  readonly answers: readonly unknown[];
+  /** To the commands about one incarnation. */
+  of(incarnation: Incarnation): readonly unknown[];
+}
+
+const names = (peers: Iterable<Peer>): readonly string[] => [...new Set([...peers].map(({ node }) => node.nodeId))];

@@ -1,0 +1,255 @@
+import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '../backplane/index.ts';
+import { writingOf, type Dirt, type Writing } from './entries.ts';
+import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Store } from './store.ts';
+
+export interface RegistrarOptions {
+  readonly self: NodeInfo;
+  readonly local: Local;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly nodeTimeoutMs: number;
+  readonly isUp: () => boolean;
+  /** Settles when it is known whether Redis can be reached. */
+  readonly settled: () => Promise<unknown>;
+  /** This incarnation has been left behind. */
+  readonly over: (old: Incarnation) => void;
+  /** The lease was over, or what was written is lost: everything is registered under another incarnation. */
+  readonly reborn: (silentMs: number) => void;
+  /** Redis refused to write: what it has is not what is here. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Writes what this process has under its incarnation, one flush in flight at a time, and keeps its lease. What shows that the
+ * lease was over or that writes are lost makes the next incarnation, under which everything is written anew.
+ */
+export class Registrar {
+  readonly #options: RegistrarOptions;
+  readonly #watches = new Map<Topic, number>();
+  #n = 0;
+  #version = 0;
+  #dirty = new Dirty();
+  #open: Promise<Flush> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  /** What the counter of each shard said last. */
+  #writes = new Map<string, number>();
+  #renewedAt = 0;
+  /** Registered since the last loss: what changes from then on is to be written. */
+  #isRegistered = false;
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+  }
+
+  get incarnation(): Incarnation {
+    return incarnationOf(this.#options.self.process, this.#n);
+  }
+  /** The flushes so far. */
+  get version(): number {
+    return this.#version;
+  }
+
+  changed(change: Change): Promise<Flush> {
+    this.#dirty.add(change);
+    return (this.#open ??= this.#inTurn(async () => {
+      await endOfTurn();
+      await this.#options.settled();
+      this.#open = undefined;
+      return this.#flush();
+    }));
+  }
+
+  async watch(topic: Topic): Promise<WatchLease> {
+    const hold = async (by: 1 | -1): Promise<void> => {
+      const holders = (this.#watches.get(topic) ?? 0) + by;
+      if (holders > 0) this.#watches.set(topic, holders);
+      else this.#watches.delete(topic);
+      this.#dirty.watches.add(topic);
+      await this.changed({ topics: [], connections: [] });
+    };
+    await hold(1);
+    let closed: Promise<void> | undefined;
+    return { close: () => (closed ??= hold(-1)) };
+  }
+
+  /** Renews the lease and looks whether everything written is still there. */
+  async beat(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (!this.#options.isUp()) return;
+      const { store, keys, nodeTimeoutMs } = this.#options;
+      const keep = store.tags().map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
+      await this.#write([...this.#pulse(store.tags()), ...keep]);
+    });
+  }
+
+  /** Registers everything under a new incarnation; the old one, whatever is left of it, is over. @throws HublineError */
+  register(): Promise<void> {
+    return this.#inTurn(() => this.#register());
+  }
+
+  /** After the flush in flight. */
+  async settle(): Promise<void> {
+    await this.#last.catch(() => undefined); // told to whoever asked for it
+  }
+
+  async #flush(): Promise<Flush> {
+    const dirty = this.#dirty;
+    const version = ++this.#version;
+    const everything = { version, watched: new Set(dirty.touched) };
+    const isUp = this.#options.isUp();
+    // While it is down nobody can ask who watches, and everything is written when the link is back.
+    if (isUp || !this.#isRegistered) this.#dirty = new Dirty();
+    if (!isUp) return everything;
+    try {
+      return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
+    } catch (error) {
+      this.#options.failed(error);
+      return everything;
+    }
+  }
+
+  /** What was written last may be lost. */
+  down(): void {
+    this.#isRegistered = false;
+  }
+
+  /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */
+  async #writeDirty(dirty: Dirty, version: number): Promise<ReadonlySet<Topic> | undefined> {
+    const { store, keys } = this.#options;
+    const writing = writingOf(dirty.asDirt(), this.#entriesOptions());
+    const touched = [...dirty.touched];
+    writing.entries.push(...touched.map((topic): Command => ['smembers', keys.watchers(topic)]));
+    const shards = new Set([...writing.before, ...writing.entries, ...writing.after].map(([, key]) => store.tagOf(String(key))));
+    const last: Command[] = [['set', keys.flushed(this.incarnation), version], ...this.#pulse([...shards])];
+    const { entries, isLost } = await this.#writeStages(writing, last);
+    if (isLost) return undefined;
+    const watchers = entries.slice(entries.length - touched.length) as readonly (readonly Incarnation[])[];
+    const all = [...new Set(watchers.flat())];
+    if (all.length === 0) return new Set();
+    const leases = await store.run(all.map((incarnation): Command => ['get', keys.lease(incarnation)]));
+    const living = new Set(all.filter((_incarnation, i) => leases[i] === '1'));
+    return new Set(touched.filter((_topic, i) => watchers[i]?.some((incarnation) => living.has(incarnation))));
+  }
+
+  /** On one Redis all of it is one trip: it does things in their order. */
+  async #writeStages({ before, entries, after }: Writing, last: readonly Command[]) {
+    const { store } = this.#options;
+    if (store.isOne) {
+      const answers = await this.#write([...before, ...entries, ...after, ...last]);
+      return { entries: answers?.slice(before.length, before.length + entries.length) ?? [], isLost: answers === undefined };
+    }
+    await store.run(before);
+    const answers = await store.run(entries);
+    await store.run(after);
+    return { entries: answers, isLost: (await this.#write(last)) === undefined };
+  }
+
+  /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
+  async #write(commands: readonly Command[]): Promise<readonly unknown[] | undefined> {
+    const answers = await this.#options.store.run(commands);
+    if (this.#hasPulse(commands, answers)) {
+      this.#renewedAt = performance.now();
+      return answers;
+    }
+    const silentMs = performance.now() - this.#renewedAt;
+    await this.#register();
+    this.#options.reborn(silentMs);
+    return undefined;
+  }
+
+  #pulse(tags: readonly string[]): readonly Command[] {
+    const { keys, nodeTimeoutMs } = this.#options;
+    const counters = tags.map((tag): Command => ['incr', keys.writes(this.incarnation, tag)]);
+    return [...counters, ['set', keys.lease(this.incarnation), '1', 'PX', nodeTimeoutMs, 'XX']];
+  }
+
+  #hasPulse(commands: readonly Command[], answers: readonly unknown[]): boolean {
+    let isAlive = true;
+    commands.forEach(([name, key], i) => {
+      if (name === 'set' && key === this.#options.keys.lease(this.incarnation) && answers[i] === null) isAlive = false;
+      if (name !== 'incr') return;
+      const count = Number(answers[i]);
+      if (count !== (this.#writes.get(String(key)) ?? 0) + 1) isAlive = false;
+      this.#writes.set(String(key), count);
+    });
+    return isAlive;
+  }
+
+  async #register(): Promise<void> {
+    const { store, keys, self, local, nodeTimeoutMs } = this.#options;
+    const old = this.#n;
+    for (;;) {
+      this.#n += 1;
+      this.#writes = new Map();
+      const { incarnation } = this;
+      const version = ++this.#version;
+      await store.run([['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs]]);
+      await store.run([['hset', keys.registry, incarnation, JSON.stringify(self)]]);
+      this.#isRegistered = true;
+      const all = {
+        topics: [...local.topics()].map((topic) => [topic, local.members(topic).keys()] as const),
+        connections: local.connections(),
+      };
+      await this.#writeAll(writingOf({ ...all, watches: this.#watches.keys() }, this.#entriesOptions()));
+      const last: Command[] = [['set', keys.flushed(incarnation), version], ...this.#pulse(store.tags())];
+      if (!this.#hasPulse(last, await store.run(last))) continue; // it took longer than the lease
+      this.#renewedAt = performance.now();
+      if (old === 0) return;
+      const left = incarnationOf(self.process, old);
+      await store.run([['del', keys.lease(left)]]);
+      return this.#options.over(left);
+    }
+  }
+
+  /** Thousands of commands in one trip would outlast the lease, and every time limit. */
+  async #writeAll({ before, entries }: Writing): Promise<void> {
+    const { store, keys, nodeTimeoutMs } = this.#options;
+    for (const commands of [before, entries]) {
+      for (let i = 0; i < commands.length; i += TRIP) {
+        await store.run([...commands.slice(i, i + TRIP), ['set', keys.lease(this.incarnation), '0', 'PX', nodeTimeoutMs, 'XX']]);
+      }
+    }
+  }
+
+  #entriesOptions() {
+    const { keys, local } = this.#options;
+    return { keys, local, incarnation: this.incarnation, isWatched: (topic: Topic) => this.#watches.has(topic) };
+  }
+
+  /** One thing at a time: what is written later is written after. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task, task);
+    this.#last = result;
+    return result;
+  }
+}
+
+const TRIP = 2000;
+
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The changes of one flush. */
+class Dirty {
+  readonly #topics = new Map<Topic, Set<string>>();
+  readonly #connections = new Set<string>();
+  readonly watches = new Set<Topic>();
+  /** Every topic whose watchers are concerned. */
+  readonly touched = new Set<Topic>();
+
+  add({ topics, connections, touched = [] }: Change): void {
+    for (const topic of topics) {
+      this.touched.add(topic);
+      const ids = this.#topics.get(topic) ?? new Set<string>();
+      for (const id of connections) ids.add(id);
+      this.#topics.set(topic, ids);
+    }
+    for (const topic of touched) this.touched.add(topic);
+    for (const id of connections) this.#connections.add(id);
+  }
+
+  asDirt(): Dirt {
+    return { topics: this.#topics, connections: this.#connections, watches: this.watches };
+  }
+}

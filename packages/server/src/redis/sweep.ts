@@ -1,0 +1,103 @@
+import { slices } from './entries.ts';
+import type { Incarnation, Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Store } from './store.ts';
+
+export interface SweeperOptions {
+  readonly store: Store;
+  readonly keys: Keys;
+  /** Between the end of a lease and the second pass. */
+  readonly delayMs: number;
+  readonly claimMs: number;
+  readonly isUp: () => boolean;
+  readonly report: (error: unknown) => void;
+}
+
+/** So many topics a trip. */
+const PAGE = 500;
+
+/**
+ * Takes away what dead incarnations left behind. Nobody sees it any more, so this is tidying: a first pass takes them out of the
+ * topics, a second one, which also catches what a dying process still wrote, takes the rest; until then its clients can be named.
+ */
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  readonly #timers = new Map<Incarnation, NodeJS.Timeout>();
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+  }
+
+  /** An incarnation is over. */
+  dead(incarnation: Incarnation): void {
+    if (this.#timers.has(incarnation)) return;
+    const { delayMs, claimMs } = this.#options;
+    // Everybody notices at once; who comes first does it.
+    this.#after(incarnation, Math.random() * Math.min(1000, claimMs), async () => {
+      await this.#claimed(incarnation, () => this.#leave(incarnation));
+      this.#after(incarnation, delayMs + Math.random() * Math.min(1000, claimMs), async () => {
+        await this.#claimed(incarnation, () => this.all(incarnation));
+        this.#timers.delete(incarnation);
+      });
+    });
+  }
+
+  /** Everything of an incarnation. @throws HublineError `backplane_unavailable` */
+  async all(incarnation: Incarnation): Promise<void> {
+    const { store, keys } = this.#options;
+    await this.#leave(incarnation);
+    await this.#forEachTopic(incarnation, (topic) => ['del', keys.members(topic, incarnation)]);
+    const own = [
+      keys.topics(incarnation),
+      keys.records(incarnation),
+      keys.watches(incarnation),
+      keys.flushed(incarnation),
+      keys.lease(incarnation),
+    ];
+    const counters = store.tags().map((tag) => keys.writes(incarnation, tag));
+    await store.run([...own, ...counters].map((key): Command => ['del', key]));
+    await store.run([
+      ['hdel', keys.registry, incarnation],
+      ['del', keys.sweep(incarnation)],
+    ]);
+  }
+
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  async #leave(incarnation: Incarnation): Promise<void> {
+    const { store, keys } = this.#options;
+    await this.#forEachTopic(incarnation, (topic) => ['hdel', keys.counts(topic), incarnation]);
+    const [watched] = (await store.run([['smembers', keys.watches(incarnation)]])) as [readonly string[]];
+    for (const slice of slices(watched)) await store.run(slice.map((topic): Command => ['srem', keys.watchers(topic), incarnation]));
+  }
+
+  async #forEachTopic(incarnation: Incarnation, command: (topic: string) => Command): Promise<void> {
+    const { store, keys } = this.#options;
+    for (let from = '-', more = true; more;) {
+      const [page] = (await store.run([['zrangebylex', keys.topics(incarnation), from, '+', 'LIMIT', 0, PAGE]])) as [readonly string[]];
+      await store.run(page.map(command));
+      from = `(${page.at(-1)}`;
+      more = page.length === PAGE;
+    }
+  }
+
+  async #claimed(incarnation: Incarnation, sweep: () => Promise<void>): Promise<void> {
+    const { store, keys, claimMs } = this.#options;
+    const [claim] = await store.run([['set', keys.sweep(incarnation), '1', 'PX', claimMs, 'NX']]);
+    if (claim === 'OK') await sweep();
+  }
+
+  #after(incarnation: Incarnation, ms: number, task: () => Promise<void>): void {
+    const timer = setTimeout(() => {
+      task().catch((error: unknown) => {
+        if (this.#options.isUp()) this.#options.report(error);
+        this.#timers.delete(incarnation);
+        this.dead(incarnation); // from the beginning
+      });
+    }, ms);
+    this.#timers.set(incarnation, timer.unref());
+  }
+}
