@@ -4,4 +4,5 @@ export { faults, type Fault } from './fault.ts';
 export type { PremisesOptions } from './premises.ts';
 export { startProxy, type ProxyOptions, type TcpProxy } from './proxy.ts';
 export type { Monitor, MonitoredCommand } from '../redis/monitor.ts';
+export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from '../redis/redis-cluster.ts';
 export { startRedis, type RedisOptions, type RedisServer } from '../redis/redis-server.ts';
