@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { campaign } from './campaign.ts';
+import { overLongPolling, overServerSentEvents, overWebSockets } from './channels.ts';
+import { END, handshakeCase } from './mutate.ts';
+import { openWorld, type FuzzWorld } from './world.ts';
+
+let world: FuzzWorld;
+beforeAll(async () => void (world = await openWorld()));
+afterAll(() => world.close());
+
+const CANCELED = { error: 'Handshake was canceled.' };
+const FAILED = { error: 'An unexpected error occurred during connection handshake.' };
+
+/** PROTOCOL.md, 3. */
+function answerTo(bytes: Uint8Array, carriesBytes: boolean): object {
+  const text = Buffer.from(bytes.subarray(0, bytes.indexOf(END))).toString();
+  if (text.length > 4096) return CANCELED;
+  let request: Record<string, unknown>;
+  try {
+    request = { ...(JSON.parse(text) as object) };
+    if (!text.trim().startsWith('{')) return FAILED;
+  } catch {
+    return FAILED;
+  }
+  const { protocol, version, hubline } = request;
+  if (typeof protocol !== 'string' || !Number.isSafeInteger(version)) return FAILED;
+  if (protocol !== 'json' && protocol !== 'messagepack') return { error: `The protocol '${protocol}' is not supported.` };
+  if (version !== 1 && version !== 2) {
+    return { error: `The server does not support version ${String(version)} of the '${protocol}' protocol.` };
+  }
+  if (protocol === 'messagepack' && !carriesBytes) {
+    const why = "The transport does not support 'Binary' transfer format.";
+    return { error: `Cannot use the 'messagepack' protocol on the current transport. ${why}` };
+  }
+  return typeof hubline === 'number' && hubline > 0 ? { hubline: 1 } : {};
+}
+
+it.each([
+  { name: 'WebSockets', share: 60, open: overWebSockets, carriesBytes: true },
+  { name: 'server-sent events', share: 5, open: overServerSentEvents, carriesBytes: false },
+  { name: 'long polling', share: 5, open: overLongPolling, carriesBytes: true },
+])('answers every handshake: $name', { timeout: 3_600_000 }, async ({ name, share, open, carriesBytes }) => {
+  const { cases, random, attempt } = campaign(`handshakes over ${name}`, share);
+  let refused = 0;
+  let warmHeap = 0;
+  for (let i = 0; i < cases; i++) {
+    const numbers = random(i);
+    const handshake = handshakeCase(numbers);
+    if (handshake[0] === 0xef && handshake[1] === 0xbb) continue; // at the start of a stream a byte order mark may be ignored
+    await attempt(i, Buffer.from(handshake).toString('latin1'), async () => {
+      await using channel = await open(world, { protocol: 'json', random: numbers, handshake });
+      const refusal = channel.refusal(handshake);
+      const expected = refusal === undefined ? answerTo(handshake, carriesBytes) : undefined;
+      expect(channel.reader.handshake).toEqual(expected);
+      if (expected && !('error' in expected)) return;
+      refused++;
+      await channel.until(() => false);
+      expect(channel.isOver).toBe(true);
+      expect(channel.reader.answers).toEqual([]);
+      if (channel.closeCode !== undefined) expect(channel.closeCode).toBe(refusal ?? 1000);
+    });
+    if (i % 20 === 0) await world.serves();
+    if (i === Math.floor(cases / 4)) warmHeap = await world.settled();
+  }
+  expect(refused).toBeGreaterThan(cases / 3);
+  expect(refused).toBeLessThan(cases);
+  expect((await world.settled()) - warmHeap).toBeLessThan(3 * 1024 * 1024);
+});

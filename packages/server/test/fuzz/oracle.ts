@@ -1,0 +1,238 @@
+import { END } from './mutate.ts';
+import { Malformed, readMessagePack } from './reference-messagepack.ts';
+
+/** A call that is answered if it has an id. */
+export interface SentCall {
+  readonly type: number;
+  readonly target: string;
+  readonly argument: unknown;
+}
+
+/** What PROTOCOL.md promises about some bytes that follow a handshake. */
+export interface Verdict {
+  /** How the connection ends: with a Close of one of these texts, or because the client said goodbye. */
+  readonly end?: { readonly texts: readonly string[]; readonly code: string } | 'goodbye';
+  /** It may also have ended with this one: it depends on what is over by then. */
+  readonly mayEnd?: string;
+  /** How many bytes a message that has begun still needs. */
+  readonly missing: number;
+  /** Messages before the end. */
+  readonly messages: number;
+}
+
+type Message = ReadonlyMap<string, unknown>;
+/** Its last word may be how many bytes are missing. */
+type Read = (bytes: Uint8Array) => Generator<Message | Fault | number | undefined, void, undefined>;
+
+/** Why something is no message. */
+class Fault {
+  readonly texts: readonly string[];
+  readonly code: string;
+  constructor(texts: readonly string[], code = 'invalid_message') {
+    this.texts = texts;
+    this.code = code;
+  }
+}
+
+/** Reads what is sent over one connection as PROTOCOL.md says, without a look at how the server does. */
+export class Oracle {
+  readonly #read: Read;
+  /** By invocation id. */
+  readonly calls = new Map<string, SentCall[]>();
+  readonly #streams = new Set<string>();
+
+  constructor(protocol: 'json' | 'messagepack', maxMessageBytes: number) {
+    this.#read = protocol === 'json' ? (bytes) => records(bytes, maxMessageBytes) : (bytes) => bodies(bytes, maxMessageBytes);
+  }
+
+  /** Nothing is noted of bytes after which some are missing: judge them again with the rest. */
+  judge(bytes: Uint8Array): Verdict {
+    const read: (Message | Fault | number | undefined)[] = [];
+    for (const each of this.#read(bytes)) {
+      read.push(each);
+      if (each instanceof Fault) break;
+    }
+    const last = read.at(-1);
+    if (typeof last === 'number') return { missing: last, messages: read.filter((message) => message instanceof Map).length };
+    let messages = 0;
+    let mayEnd: string | undefined;
+    const verdict = (end?: Verdict['end']): Verdict => ({ messages, missing: 0, ...(mayEnd ? { mayEnd } : {}), ...(end ? { end } : {}) });
+    for (const message of read) {
+      if (message instanceof Fault) return verdict(message);
+      if (!(message instanceof Map)) continue; // a type that nobody knows
+      messages++;
+      if (message.get('type') === 7) return verdict('goodbye');
+      const used = this.#note(message);
+      const text = `Stream ID '${used?.id}' is already in use.`;
+      if (used?.isCertain) return verdict(new Fault([text]));
+      if (used) mayEnd = text;
+    }
+    return verdict();
+  }
+
+  /** A stream id that is used again. Whether the upload before it is over, only the server knows. */
+  #note(message: Message): { readonly id: string; readonly isCertain: boolean } | undefined {
+    const type = message.get('type') as number;
+    if (type !== 1 && type !== 4) return undefined;
+    const id = message.get('invocationId');
+    if (typeof id === 'string') {
+      const call = { type, target: message.get('target') as string, argument: (message.get('arguments') as readonly unknown[])[0] };
+      this.calls.set(id, [...(this.calls.get(id) ?? []), call]);
+    }
+    const streamIds = (message.get('streamIds') ?? []) as readonly string[];
+    const twice = streamIds.find((each, i) => streamIds.indexOf(each) < i);
+    const again = twice ?? streamIds.find((each) => this.#streams.has(each));
+    for (const each of streamIds) this.#streams.add(each);
+    return again === undefined ? undefined : { id: again, isCertain: twice !== undefined };
+  }
+}
+
+function* records(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
+  // Where the record ends that is being read is decided by the bytes: none of a longer character is the separator.
+  for (let start = 0; start < bytes.length;) {
+    const found = bytes.indexOf(END, start);
+    if (found < 0) return yield 1;
+    const text = Buffer.from(bytes.subarray(start, found)).toString();
+    start = found + 1;
+    if (Buffer.byteLength(text) > maxBytes) return yield tooLarge(maxBytes);
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text, (key, value: unknown) => (key === '__proto__' ? undefined : value));
+    } catch {
+      return yield new Fault(['The message is not JSON.']);
+    }
+    const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+    yield checked(isObject ? new Map(Object.entries(parsed as object)) : new Map());
+  }
+}
+
+function* bodies(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
+  for (let at = 0; at < bytes.length;) {
+    let size = 0;
+    for (let i = 0; ; i++) {
+      const byte = bytes[at++];
+      if (byte === undefined) return yield 1;
+      if (i === 4 && byte > 7) return yield new Fault(['Messages bigger than 2GB are not supported.']);
+      size += (byte & 127) * 128 ** i;
+      if (byte < 128) break;
+    }
+    if (size > maxBytes) return yield tooLarge(maxBytes);
+    if (size === 0) return yield new Fault(['Invalid payload.']);
+    if (at + size > bytes.length) return yield at + size - bytes.length;
+    try {
+      yield messageOf(readMessagePack(bytes.subarray(at, at + size)));
+    } catch (error) {
+      if (error instanceof Malformed) return yield new Fault(UNREADABLE[error.message] ?? []);
+      throw error;
+    }
+    at += size;
+  }
+}
+
+/** What is said of bytes that are no value: those of a spoiled one may be wrong in several ways, and the first counts. */
+const UNREADABLE: Record<string, readonly string[]> = {
+  incomplete: ['Incomplete message.'],
+  rest: ['There are bytes after the message.'],
+  key: ['A key is no text and no number.'],
+  depth: ['The message has more than 500 levels.'],
+  timestamp: ['Invalid timestamp.'],
+  token: ['The byte 0xc1 begins no MessagePack value.'],
+};
+
+const tooLarge = (maxBytes: number): Fault =>
+  new Fault(
+    [`The maximum message size of ${maxBytes}B was exceeded. The message size can be configured with maxMessageBytes.`],
+    'message_too_large',
+  );
+
+/** The items in their places, as the properties that JSON has. */
+function messageOf(value: unknown): Message | Fault | undefined {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [];
+  const [type, first, second, third, fourth, fifth] = items;
+  const some = (...entries: readonly (readonly [string, unknown])[]): Message =>
+    new Map(entries.filter(([, item]) => item !== undefined && item !== null));
+  const headers = ['headers', first instanceof Map && first.size === 0 ? null : first] as const;
+  const id = ['invocationId', second] as const;
+  const isShort = (count: number): boolean => items.length < count;
+  switch (type) {
+    case 1:
+    case 4: {
+      const streamIds = Array.isArray(fifth) && fifth.length === 0 ? null : fifth;
+      return isShort(5) ? payload(type) : checked(some(['type', type], headers, id, ['target', third], ['arguments', fourth], ['streamIds', streamIds]));
+    } // prettier-ignore
+    case 2:
+      return isShort(4) ? payload(type) : checked(new Map([...some(['type', type], headers, id), ['item', third]]));
+    case 3: {
+      if (isShort(third === 2 ? 4 : 5)) return payload(type);
+      if (third !== 1 && third !== 2 && third !== 3) return new Fault(['Invalid invocation result kind.']);
+      const outcome = third === 2 ? [] : [[third === 1 ? 'error' : 'result', fourth] as const];
+      return checked(new Map([...some(['type', type], headers, id), ...outcome]));
+    }
+    case 5:
+      return isShort(3) ? payload(type) : checked(some(['type', type], headers, id));
+    case 7:
+      return isShort(2) ? payload(type) : checked(some(['type', type], ['error', first], ['allowReconnect', second], ['code', third]));
+    case 8:
+    case 9:
+      return checked(some(['type', type], ['sequenceId', first]));
+    case 64:
+      return checked(some(['type', type], ['invocationId', first], ['credit', second]));
+    default:
+      return checked(some(['type', type]));
+  }
+}
+
+const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isNothing = (value: unknown): boolean => value === undefined || value === null;
+const CALL = {
+  target: isName,
+  arguments: Array.isArray,
+  streamIds: (value: unknown) => value === undefined || (Array.isArray(value) && value.every(isName)),
+};
+
+/** PROTOCOL.md, 4: what each type must have. */
+const TYPES: Record<number, readonly [name: string, Record<string, (value: unknown, message: Message) => boolean>]> = {
+  1: ['Invocation', { ...CALL, invocationId: (value) => value === undefined || isName(value) }],
+  2: ['StreamItem', { invocationId: isName, item: (value) => value !== undefined }],
+  3: [
+    'Completion',
+    { invocationId: isName, error: (value, message) => value === undefined || (isName(value) && isNothing(message.get('result'))) },
+  ],
+  4: ['StreamInvocation', { ...CALL, invocationId: isName }],
+  5: ['CancelInvocation', { invocationId: isName }],
+  6: ['Ping', {}],
+  7: [
+    'Close',
+    {
+      error: (value) => isNothing(value) || typeof value === 'string',
+      allowReconnect: (value) => isNothing(value) || typeof value === 'boolean',
+      code: (value) => isNothing(value) || typeof value === 'string',
+    },
+  ],
+  8: ['Ack', { sequenceId: isCount }],
+  9: ['Sequence', { sequenceId: isCount }],
+  64: ['Credit', { invocationId: isName, credit: isCount }],
+};
+
+function checked(message: Message): Message | Fault | undefined {
+  const type = message.get('type');
+  if (typeof type !== 'number') return new Fault(['Invalid payload.']);
+  if (!Object.hasOwn(TYPES, type)) return undefined;
+  const texts: string[] = [];
+  const headers = message.get('headers');
+  if (headers !== undefined && !isHeaders(headers)) texts.push('Invalid headers.');
+  const isFaulty = Object.entries(TYPES[type]?.[1] ?? {}).some(([name, isValid]) => !isValid(message.get(name), message));
+  if (isFaulty) texts.push(...payload(type).texts);
+  return texts.length > 0 ? new Fault(texts) : message;
+}
+
+function payload(type: number): Fault {
+  const name = TYPES[type]?.[0];
+  return new Fault([type === 8 || type === 9 ? `Invalid SequenceId for ${name} message.` : `Invalid payload for ${name} message.`]);
+}
+
+function isHeaders(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return [...(value instanceof Map ? value.values() : Object.values(value))].every((item) => typeof item === 'string');
+}

@@ -1,0 +1,72 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createHubServer, defineHub, jsonCodec } from '@hubline/server';
+import { messagePack } from '@hubline/server/messagepack';
+import { expect } from 'vitest';
+import { z } from 'zod';
+import { RawClient } from '../raw-client.ts';
+import { TestClock } from '../test-clock.ts';
+
+interface Calls {
+  echo(value: unknown): Promise<unknown>;
+  count(to: number): AsyncIterable<number>;
+  sum(numbers: AsyncIterable<number>): Promise<number>;
+}
+const contract = defineHub<Calls>('fuzz', { count: 'stream', sum: { uploads: 1 } });
+
+export const NODE_ID = 'node-1';
+export const MAX_MESSAGE_BYTES = 32 * 1024;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** A server that strangers speak to, and somebody who behaves. */
+export type FuzzWorld = Awaited<ReturnType<typeof openWorld>>;
+
+export async function openWorld() {
+  const clock = new TestClock();
+  const server = createHubServer({ nodeId: NODE_ID, protocols: [jsonCodec, messagePack()], timeouts: { closeMs: 1000 } }, clock);
+  const errors: unknown[] = [];
+  server.on('error', (...error) => errors.push(error));
+  server.hub(contract, {
+    path: '/hub',
+    args: { sum: z.tuple([]) }, // otherwise its stream would be anything that is sent before it
+    methods: {
+      echo: async (_ctx, value) => value,
+      async *count(_ctx, to) {
+        for (let i = 0; i < (typeof to === 'number' ? Math.min(to, 5) : 0); i++) yield i;
+      },
+      async sum(_ctx, numbers) {
+        let sum = 0;
+        for await (const _ of numbers) sum++;
+        return sum;
+      },
+    },
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const witness = await RawClient.open(port);
+  let called = 0;
+  /** The same socket is served, whatever others send; and nothing of what they send is our fault. */
+  const serves = async (): Promise<void> => {
+    witness.frames.length = 1;
+    expect((await witness.call('echo', ++called)).result).toBe(called);
+    expect(errors).toEqual([]);
+  };
+  /** Everybody but the witness, and `others`, is gone, with all that was held for them. Gives the bytes in use. */
+  const settled = async (others = 0): Promise<number> => {
+    await serves();
+    if (others === 0) await clock.advance(20_000); // negotiated, and nobody came; a poll that is never followed
+    await expect.poll(() => server.health().connections, { timeout: 30_000 }).toBe(1 + others);
+    expect(clock.size).toBeLessThanOrEqual(1); // the pulse
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const close = async (): Promise<void> => {
+    const closed = server.close().then(() => true);
+    const turn = (): Promise<boolean> => new Promise((resolve) => setImmediate(resolve, false));
+    while (!(await Promise.race([closed, turn()]))) await clock.advance(1000);
+    await witness[Symbol.asyncDispose]();
+    expect(clock.size).toBe(0);
+  };
+  return { server, clock, port, url: `http://127.0.0.1:${port}/hub`, serves, settled, close };
+}
