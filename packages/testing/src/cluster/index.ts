@@ -5,4 +5,5 @@ export type { PremisesOptions } from './premises.ts';
 export { startProxy, type ProxyOptions, type TcpProxy } from './proxy.ts';
 export type { Monitor, MonitoredCommand } from '../redis/monitor.ts';
 export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from '../redis/redis-cluster.ts';
+export { startSentinel, type RedisSentinel, type RedisSentinelOptions } from '../redis/redis-sentinel.ts';
 export { startRedis, type RedisOptions, type RedisServer } from '../redis/redis-server.ts';

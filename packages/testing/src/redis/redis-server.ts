@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Premises, type PremisesOptions } from '../cluster/premises.ts';
 import type { Program } from '../cluster/program.ts';
@@ -19,9 +21,14 @@ export interface RedisOptions extends PremisesOptions {
 }
 
 /** A Redis of its own, on 127.0.0.1: no configuration file, nothing kept. */
-export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+export function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  return startServer(options);
+}
+
+/** With a configuration it is a Sentinel, which keeps there what it learns. */
+export function startServer(options: RedisOptions, sentinel?: string): Promise<RedisServer> {
   return onSteadyPort(async (port) => {
-    const server = new RedisServer(port, options);
+    const server = new RedisServer(port, options, sentinel);
     try {
       await server.start();
       return server;
@@ -39,12 +46,14 @@ export class RedisServer implements AsyncDisposable {
   readonly url: string;
   readonly #options: RedisOptions;
   readonly #premises: Premises;
+  /** The configuration file of a Sentinel. */
+  readonly #file: string | undefined;
   /** Of connections of ours, which {@link Monitor} leaves out. */
   readonly #ownPorts = new Set<number>();
   #program: Program | undefined;
   #isPaused = false;
 
-  constructor(port: number, options: RedisOptions) {
+  constructor(port: number, options: RedisOptions, sentinel?: string) {
     const { name = 'redis', password, user } = options;
     this.name = name;
     this.port = port;
@@ -53,6 +62,9 @@ export class RedisServer implements AsyncDisposable {
     this.url = `redis://${credentials}127.0.0.1:${port}`;
     this.#options = options;
     this.#premises = new Premises(name, options);
+    if (sentinel === undefined) return;
+    this.#file = join(this.#premises.folder, 'sentinel.conf');
+    writeFileSync(this.#file, sentinel);
   }
 
   /** Paused or not. */
@@ -82,6 +94,7 @@ export class RedisServer implements AsyncDisposable {
       name: this.name,
       command: program,
       args: [
+        ...(this.#file === undefined ? [] : [this.#file, '--sentinel']),
         ...['--bind', '127.0.0.1', '--port', String(this.port), '--dir', this.#premises.folder],
         ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
         ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
