@@ -1,0 +1,72 @@
+import { expect, it, vi } from 'vitest';
+import { echoes, silent } from './plain-server.ts';
+import { World } from './world.ts';
+
+const SOON = { nextDelayMs: () => 1_000 };
+
+// SignalR's client 10.0.11 keeps what is sent in some reconnects in a buffer that it then forgets: sends resolve and are never
+// made, and calls never settle, even when it is connected again (signalr-wire, fault C).
+it('settles everything that a loss has touched, and sends none of it over the next connection', async () => {
+  await using world = await World.started({
+    behaves: [silent, echoes],
+    stopped: true,
+    reconnect: SOON,
+    negotiates: (_, n) => (n === 1 || n === 2 ? 503 : undefined),
+  });
+  const settled: string[] = [];
+  const call = (name: string): void => {
+    world.connection.invoke.echo(name).catch(({ code }: { code: string }) => void settled.push(`${name} ${code}`));
+  };
+  call('before');
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  world.server.last.drop();
+  for (const negotiated of [2, 3]) {
+    await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', attempt: negotiated - 1 }));
+    call(`attempt ${negotiated - 1}`);
+    world.connection.send.echo('sent');
+    world.clock.advance(1_000);
+    await vi.waitFor(() => expect(world.server.negotiated).toHaveLength(negotiated));
+  }
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', attempt: 3 }));
+  expect(settled).toEqual(['before connection_lost', 'attempt 1 connection_lost', 'attempt 2 connection_lost']);
+  expect(world.told('lost')).toHaveLength(2);
+  world.clock.advance(1_000);
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
+  expect(await world.connection.invoke.echo('after')).toEqual(['after']);
+  expect(world.server.last.heard).toMatchObject([{ type: 1, target: 'echo', arguments: ['after'] }]);
+});
+
+/** Connected again, after a server that said nothing for too long; its socket hangs. */
+async function timedOut(): Promise<World> {
+  const world = await World.started({ behaves: silent, stopped: true, reconnect: SOON });
+  world.server.last.pause();
+  world.clock.advance(30_000);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
+  world.clock.advance(1_000);
+  await vi.waitFor(() => expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' }));
+  return world;
+}
+
+// SignalR's client 10.0.11 reopens a connection that it has given up after a time-out. That socket outlives `stop()`, and its
+// end takes the healthy connection with it (signalr-wire, fault D).
+it('opens one socket for each attempt, and is not moved by the end of one that it gave up', async () => {
+  await using world = await timedOut();
+  const [old] = world.server.clients;
+  expect(world.server.upgraded.map(({ url }) => url.searchParams.get('id'))).toEqual(['token-0', 'token-1']);
+  old?.drop();
+  await vi.waitFor(() => expect(world.server.open).toBe(1));
+  world.clock.advance(10_000);
+  world.server.last.send({ type: 6 });
+  expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
+  expect(world.states).toEqual(['connecting', 'connected', 'reconnecting', 'connected']);
+  expect(world.server.upgraded).toHaveLength(2);
+});
+
+it('leaves no socket open when it is stopped after one hung', async () => {
+  await using world = await timedOut();
+  const [old] = world.server.clients;
+  await world.connection.stop();
+  old?.resume();
+  await vi.waitFor(() => expect(world.server.open).toBe(0));
+  expect(world.connection.state).toEqual({ name: 'closed' });
+});
