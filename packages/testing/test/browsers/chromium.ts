@@ -11,7 +11,13 @@ export interface Chromium extends AsyncDisposable {
    */
   show(page: PageName, what: Omit<Case, 'url'>): Promise<void>;
   /** A page with cookies of its own. */
-  open(page: PageName): Promise<Page>;
+  open(page: PageName): Promise<OpenPage>;
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  /** What nobody there has caught so far. */
+  readonly uncaught: Error[];
 }
 
 /** The files in `pages`. */
@@ -28,30 +34,33 @@ async function launch(): Promise<Chromium> {
   const { chromiumLaunch } = (await import(PROGRAMS)) as { readonly chromiumLaunch: () => Promise<LaunchOptions> };
   const files = await servePages();
   const browser = await chromium.launch(await chromiumLaunch());
-  const shared = new Map<string, Promise<{ readonly page: Page; readonly uncaught: Error[] }>>();
+  const shared = new Map<string, Promise<OpenPage>>();
 
-  const open = async (name: PageName): Promise<Page> => {
+  const open = async (name: PageName): Promise<OpenPage> => {
     const page = await browser.newPage();
-    await page.goto(`${files.url}/packages/testing/test/browsers/pages/${name}.html`);
-    return page;
-  };
-  const openToShare = async (name: PageName) => {
-    const page = await open(name);
     const uncaught: Error[] = [];
+    const missing: string[] = [];
     page.on('pageerror', (error) => uncaught.push(error));
+    page.on('response', (response) => response.ok() || missing.push(response.url()));
+    await page.goto(`${files.url}/packages/testing/test/browsers/pages/${name}.html`);
+    if (missing.length > 0) throw new Error(`npm run build makes what is missing: ${missing.join(', ')}`);
     return { page, uncaught };
   };
 
   return {
     async show(name, { behaviour, transport, protocol }) {
       const key = [name, transport, protocol].join();
-      const opening = shared.get(key) ?? openToShare(name);
+      const opening = shared.get(key) ?? open(name);
       shared.set(key, opening);
       const { page, uncaught } = await opening;
       await page.context().clearCookies();
       await using server = await startConformanceServer({ port: 0 });
-      await page.evaluate((what) => globalThis.show(what), { url: server.url, behaviour, transport, protocol });
-      if (uncaught.length > 0) throw new AggregateError(uncaught.splice(0), 'Nobody caught these.');
+      const shown = page.evaluate((what) => globalThis.show(what), { url: server.url, behaviour, transport, protocol });
+      const errors = await shown.then(
+        () => uncaught.splice(0),
+        (error: Error) => [...uncaught.splice(0), error],
+      );
+      if (errors.length > 0) throw new AggregateError(errors, errors.join('\n'));
     },
     open,
     async [Symbol.asyncDispose]() {

@@ -31,7 +31,7 @@ for (const [peer, program] of Object.entries({
   describe(`${peer}, Chromium, worker, all, json`, () => {
     it.each(TRANSPORTS)('calls and is called over %s', async (transport) => {
       await using server = await startConformanceServer({ port: 0 });
-      const page = await (await chromium()).open('script-tag');
+      const { page } = await (await chromium()).open('script-tag');
       const heard = await page.evaluate(
         (source) =>
           new Promise((resolve, reject) => {
