@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Premises, type PremisesOptions } from '../cluster/premises.ts';
@@ -180,10 +181,9 @@ export class RedisServer implements AsyncDisposable {
       commandTimeout: ANSWER_MS,
     });
     link.on('error', () => undefined); // whoever waits for the answer hears it
+    link.on('connect', () => this.#ownPorts.add((link.stream as Socket).localPort ?? 0)); // before the first command
     try {
       await link.connect();
-      const { localPort } = link.stream as { localPort?: number };
-      if (localPort !== undefined) this.#ownPorts.add(localPort);
       return await say(link);
     } finally {
       link.disconnect();
