@@ -68,7 +68,7 @@ export interface LinkObserver {
    * what changed there meanwhile is news. MUST come before anything it sends is delivered.
    */
   joined(node: NodeInfo): void;
-  /** No lease of this process lives any more. Reported once per loss. */
+  /** No lease of this process lives any more. Reported once per loss; one that is over before it is noticed MAY go unreported. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
   /** Background work failed. Nobody waits for it, so it ends here. */
   report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep', error: unknown): void;

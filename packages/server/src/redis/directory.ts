@@ -225,13 +225,11 @@ interface Question<T> {
   readonly here: (options: RedisDirectoryOptions) => T;
 }
 
-/** Members by process, of those who live. The answer to HGETALL is a list of fields and values. */
+/** Members by process, of those who live. ioredis gives a hash as an object. */
 function countsOf(answer: unknown, living: Census): ReadonlyMap<ProcessId, number> {
-  const pairs = Array.isArray(answer) ? (answer as readonly string[]) : [];
   const counts = new Map<ProcessId, number>();
-  for (let i = 0; i < pairs.length; i += 2) {
-    const incarnation = pairs[i] as Incarnation;
-    if (living.has(incarnation)) counts.set(processIn(incarnation), Number(pairs[i + 1]));
+  for (const [incarnation, count] of Object.entries(answer as Readonly<Record<string, string>>)) {
+    if (living.has(incarnation as Incarnation)) counts.set(processIn(incarnation), Number(count));
   }
   return counts;
 }

@@ -1,4 +1,12 @@
-import type { Link, LinkObserver, LinkState, Local, NodeInfo, ProcessId } from '../backplane/index.ts';
+import {
+  nodeChannel,
+  type Link,
+  type LinkObserver,
+  type LinkState,
+  type Local,
+  type NodeInfo,
+  type ProcessId,
+} from '../backplane/index.ts';
 import { Arrivals } from './arrivals.ts';
 import { RedisBus, type Listeners } from './bus.ts';
 import { Departures } from './departures.ts';
@@ -45,6 +53,8 @@ export class RedisLink implements Link {
   readonly #keys: Keys;
   readonly #store: Store;
   readonly #listeners: Listeners = new Map();
+  /** Heard whether or not somebody here listens: by its own channel others see that a node hears. */
+  readonly #ownChannels: readonly string[];
   readonly #arrivals: Arrivals;
   readonly #departures: Departures;
   readonly #subscriptions: Subscriptions;
@@ -67,6 +77,7 @@ export class RedisLink implements Link {
     this.#self = self;
     this.#observer = observer;
     this.#settings = settings;
+    this.#ownChannels = [NOTICES, nodeChannel(self.process)];
     const store = (this.#store = openStore({
       ready: () => void this.#enter(),
       lost: (cause) => this.#lose(cause),
@@ -120,8 +131,8 @@ export class RedisLink implements Link {
     this.#subscriptions = new Subscriptions({
       store,
       channelOf: (name) => keys.channel(name),
-      isWanted: (channel) => this.#listeners.has(channel),
-      wanted: () => this.#listeners.keys(),
+      isWanted: (channel) => this.#listeners.has(channel) || this.#ownChannels.includes(channel),
+      wanted: () => [...this.#listeners.keys(), ...this.#ownChannels],
       dropped: (channel) => this.#arrivals.forgetChannel(channel),
       report: report('subscribe'),
     });
@@ -135,7 +146,6 @@ export class RedisLink implements Link {
       isOpen: () => !this.#closing,
     });
     this.#beating = setInterval(() => void this.#beat(), settings.heartbeatIntervalMs).unref();
-    this.#listeners.set(NOTICES, () => undefined); // read in #hear, before anybody is known
   }
 
   get state(): LinkState {
@@ -251,7 +261,7 @@ export class RedisLink implements Link {
   /** Those who were here before an outage get time to come back: what is sent to nobody is lost. */
   #isGated(channel: string): boolean {
     if (this.#peers.absent.length === 0) return false;
-    return channel.startsWith('node:') ? this.#peers.isAbsent(channel.slice('node:'.length)) : channel !== NOTICES;
+    return channel.startsWith(nodeChannel('')) ? this.#peers.isAbsent(channel.slice(nodeChannel('').length)) : true;
   }
 
   #openGate(): void {

@@ -1,4 +1,4 @@
-import type { LinkObserver, NodeInfo, ProcessId } from '../backplane/index.ts';
+import { nodeChannel, type LinkObserver, type NodeInfo, type ProcessId } from '../backplane/index.ts';
 import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
@@ -98,7 +98,7 @@ export class Peers {
   async resume(): Promise<void> {
     const census = await this.census([]);
     const incarnations = [...census.value];
-    const channels = incarnations.map(([incarnation]) => this.#options.keys.channel(`node:${processIn(incarnation)}`));
+    const channels = incarnations.map(([incarnation]) => this.#options.keys.channel(nodeChannel(processIn(incarnation))));
     const listeners = await this.#options.store.listeners(channels);
     incarnations.forEach(([incarnation, node], i) => {
       // Whose lease survived and who does not hear has not noticed yet that he was cut off: he will come as another incarnation.
@@ -142,7 +142,8 @@ export class Peers {
     const ask = (incarnation: Incarnation): readonly Command[] => [['get', keys.lease(incarnation)], ...perIncarnation(incarnation)];
     const [registered, ...answers] = await store.run([['hkeys', keys.registry], ...commands, ...known.flatMap(ask)]);
     const names = registered as readonly Incarnation[];
-    const fresh = names.filter((incarnation) => !this.#nodes.has(incarnation) && !this.#dead.has(incarnation));
+    const asked = new Set(known);
+    const fresh = names.filter((incarnation) => !asked.has(incarnation) && !this.#dead.has(incarnation));
     const later = fresh.length === 0 ? [] : await store.run(fresh.flatMap((each) => [['hget', keys.registry, each], ...ask(each)]));
 
     const alive = new Map<ProcessId, Incarnation>();

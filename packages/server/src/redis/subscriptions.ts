@@ -44,7 +44,7 @@ export class Subscriptions {
     this.#sent.clear();
     this.#changed.clear();
     this.#isUp = true;
-    const channels = [...this.#wanted()];
+    const channels = [...new Set(this.#wanted())];
     for (let i = 0; i < channels.length; i += SLICE) {
       const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isWanted(channel) && !this.#sent.has(channel));
       await this.#subscribe(slice);

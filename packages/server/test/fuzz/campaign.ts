@@ -12,6 +12,9 @@ function positive(name: string, otherwise: number): number {
   throw new Error(`${name} is no positive whole number: ${process.env[name]}`);
 }
 
+/** A machine may be busy; a server that waits for something that never comes is found out all the same. */
+const PATIENCE_MS = 30_000;
+
 /** A part of all cases, with numbers of its own: what others do does not change them. */
 export interface Campaign {
   readonly name: string;
@@ -29,11 +32,16 @@ export function campaign(name: string, share: number): Campaign {
     cases: Math.max(50, Math.ceil((CASES * share) / 1000)), // fewer would prove little
     random: (index) => new Random(SEED, salt, index),
     async attempt(index, what, run) {
+      let fail = (_error: Error): void => undefined;
+      const stuck = new Promise<never>((_, reject) => (fail = reject));
+      const timer = setTimeout(() => fail(new Error(`Neither an answer nor an end in ${PATIENCE_MS} ms.`)), PATIENCE_MS);
       try {
-        return await run();
+        return await Promise.race([run(), stuck]);
       } catch (cause) {
         const hint = `npm run fuzz -- --seed ${SEED}${CASES === 100_000 ? '' : ` --cases ${CASES}`}`;
         throw new Error(`${name}, case ${index} (${hint}): ${String(cause)}\n${inspect(what, { maxStringLength: 1500 })}`, { cause });
+      } finally {
+        clearTimeout(timer);
       }
     },
   };

@@ -123,6 +123,7 @@ export function testLosses(test: Tests): void {
       expect(down.watched).toEqual(new Set(['t']));
       await ann.leave('a1', 't');
       await world.do('heal', ann);
+      await world.until(() => ann.link.state === 'up');
       await world.until(async () => (await bob.membersOf('t')).includes('a2'));
       expect(await bob.membersOf('t')).toEqual(['a2']);
       expect((await ann.directory.members('t', { limit: 10 })).missing).toEqual([]);
@@ -137,6 +138,7 @@ export function testLosses(test: Tests): void {
     await world.until(() => bob.link.state === 'down');
     const watch = await bob.directory.watch('t');
     await world.do('heal', bob);
+    await world.until(() => bob.link.state === 'up');
     await world.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
     await watch.close();
     expect((await ann.directory.changed({ topics: ['t'], connections: [] })).watched).toEqual(new Set());

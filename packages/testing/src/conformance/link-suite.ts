@@ -114,6 +114,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       await world.until(() => ann.toldOf(one).length > 0 && ann.toldOf(two).length > 0);
       await world.do('expire', two);
       expect(await ann.membersOf('t')).toEqual(['c1']);
+      await world.until(() => ann.toldOf(two).length > 1);
       await one.leave('c1', 't');
       await world.do('thaw', two);
       await world.until(async () => (await ann.membersOf('t')).includes('c2'));
@@ -183,8 +184,8 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       const query = bob.directory.nodes();
       await bob.link.close();
       await Promise.all([flush, query]);
+      await world.until(() => ann.toldOf(bob).length > 1); // it cannot say goodbye where its link is stopped too
       expect(await ann.membersOf('t')).toEqual([]);
-      await world.until(() => ann.toldOf(bob).length > 1);
     });
   });
 }
