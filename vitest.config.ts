@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Workspace packages are resolved to their sources, so that no test needs a build or sees a stale one.
+// Workspace packages are resolved to their sources, so that no test needs a build or sees a stale one; pages load what was built.
 const conditions = ['hubline-source'];
 
 /** These need nginx and HAProxy, which the fast part does without. */

@@ -21,7 +21,7 @@ export const SUITES = [
   { name: 'architecture', command: script('architecture'), limitSeconds: 60, fast: true },
   { name: 'unit', command: script('unit'), limitSeconds: 360, runner: vitest, fast: true },
   { name: 'fuzz', command: script('fuzz'), limitSeconds: 300, runner: vitest },
-  { name: 'interop', command: script('interop'), limitSeconds: 300, runner: vitest },
+  { name: 'interop', command: script('interop'), limitSeconds: 400, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
   { name: 'cluster', command: script('cluster'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
