@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Premises, type PremisesOptions } from '../cluster/premises.ts';
@@ -181,7 +180,7 @@ export class RedisServer implements AsyncDisposable {
       commandTimeout: ANSWER_MS,
     });
     link.on('error', () => undefined); // whoever waits for the answer hears it
-    link.on('connect', () => this.#ownPorts.add((link.stream as Socket).localPort ?? 0)); // before the first command
+    link.on('connect', () => this.#ownPorts.add(link.stream.localPort ?? 0)); // before the first command
     try {
       await link.connect();
       return await say(link);
