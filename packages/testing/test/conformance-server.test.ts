@@ -225,7 +225,8 @@ it('understands its command line', () => {
 });
 
 it.each([
-  [['--redis', 'redis://localhost'], '--redis is not available yet'],
+  [['--redis', 'nonsense://localhost'], 'A Redis URL is redis://'],
+  [['--redis', 'redis://localhost', '--backplane', 'nonsense'], '--backplane is not JSON'],
   [['--unknown'], '--unknown'],
   [['--port', 'x'], '--port must be a number'],
   [['--port', '70000'], '--port must be a number'],
