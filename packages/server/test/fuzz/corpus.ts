@@ -27,7 +27,11 @@ export function anyValue(random: Random, depth = 0): unknown {
       const object: Record<string, unknown> = {};
       for (let i = random.below(4); i > 0; i--) {
         // An own property also where the name is `__proto__`.
-        Object.defineProperty(object, random.pick(TEXTS), { value: anyValue(random, depth + 1), enumerable: true, configurable: true });
+        Object.defineProperty(object, random.pick(random.chance(0.3) ? PROTOTYPE_NAMES : TEXTS), {
+          value: anyValue(random, depth + 1),
+          enumerable: true,
+          configurable: true,
+        });
       }
       return object;
     }
