@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createHubServer, defineHub, jsonCodec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { z } from 'zod';
 import { RawClient } from '../raw-client.ts';
 import { TestClock } from '../test-clock.ts';
@@ -63,7 +63,7 @@ export async function openWorld() {
   };
   const close = async (): Promise<void> => {
     await witness[Symbol.asyncDispose]();
-    await expect.poll(() => server.health().connections).toBe(0);
+    await vi.waitFor(() => expect(server.health().connections).toBe(0));
     await clock.advance(20_000);
     expect(clock.size).toBe(0); // nobody is remembered, so nothing is looked at
     await server.close();
