@@ -24,8 +24,9 @@ export async function startSentinel({ downAfterMs = 1000, ...options }: RedisSen
     ];
     const sentinel = await startServer({ ...options, name: 'sentinel' }, configuration.join('\n'));
     servers.push(sentinel);
-    // It looks every ten seconds, and pings every second: tests are impatient.
-    await sentinel.call('SENTINEL', 'DEBUG', 'INFO-PERIOD', 100, 'PING-PERIOD', 100, 'PUBLISH-PERIOD', 200);
+    // It asks every ten seconds and pings every second, and tests are impatient. A replica is fit to take over when it was
+    // heard five pings ago at most; once the master is down it is asked every second.
+    await sentinel.call('SENTINEL', 'DEBUG', 'INFO-PERIOD', 100, 'PING-PERIOD', 400, 'PUBLISH-PERIOD', 200);
     const all = new RedisSentinel(sentinel, [master, replica]);
     await all.ready();
     return all;

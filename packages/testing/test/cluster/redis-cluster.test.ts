@@ -9,8 +9,8 @@ function clientOf(cluster: RedisCluster): AsyncDisposable & { readonly client: C
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
 }
 
-it('starts masters and replicas that are complete and in sync', async () => {
-  await using cluster = await startRedisCluster();
+it('starts masters and replicas that are complete and in sync', async ({ onTestFailed }) => {
+  await using cluster = await startRedisCluster({ onTestFailed });
   expect(cluster.url).toBe(`redis://${cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`);
   expect(await cluster.masters()).toEqual(cluster.nodes.slice(0, 3));
   for (const [index, master] of cluster.nodes.slice(0, 3).entries()) {
@@ -26,8 +26,8 @@ it('starts masters and replicas that are complete and in sync', async () => {
   expect(await cluster.keys()).toEqual([]);
 });
 
-it('has a replica take over in good order, and moves a slot with its keys', async () => {
-  await using cluster = await startRedisCluster();
+it('has a replica take over in good order, and moves a slot with its keys', async ({ onTestFailed }) => {
+  await using cluster = await startRedisCluster({ onTestFailed });
   await using link = clientOf(cluster);
   await link.client.set('key', 'value');
   const master = await cluster.masterOf('key');
@@ -48,8 +48,8 @@ it('has a replica take over in good order, and moves a slot with its keys', asyn
   await expect(cluster.moveSlot(slot, other)).rejects.toThrow('is at');
 });
 
-it('goes on without a master that is killed, and takes it back as a replica', async () => {
-  await using cluster = await startRedisCluster();
+it('goes on without a master that is killed, and takes it back as a replica', async ({ onTestFailed }) => {
+  await using cluster = await startRedisCluster({ onTestFailed });
   const [master, , , replica] = cluster.nodes;
   if (!master || !replica) throw new Error('Six nodes.');
   const fault = faults.stopRedis(master);

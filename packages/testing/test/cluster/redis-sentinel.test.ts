@@ -9,8 +9,8 @@ function clientOf({ masterName, sentinel }: RedisSentinel): AsyncDisposable & { 
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
 }
 
-it('makes the replica the master when that is killed, and the old master its replica when that is back', async () => {
-  await using all = await startSentinel();
+it('makes the replica the master when that is killed, and the old master its replica when that is back', async ({ onTestFailed }) => {
+  await using all = await startSentinel({ onTestFailed });
   const [master, replica] = all.nodes;
   await using link = clientOf(all);
   await link.client.set('key', 'value');
@@ -26,8 +26,8 @@ it('makes the replica the master when that is killed, and the old master its rep
   expect(await master?.keys()).toEqual(['key']);
 });
 
-it('fails over in good order', async () => {
-  await using all = await startSentinel();
+it('fails over in good order', async ({ onTestFailed }) => {
+  await using all = await startSentinel({ onTestFailed });
   expect(await all.failover()).toBe(all.nodes[1]);
   expect(await all.master()).toBe(all.nodes[1]);
 });
