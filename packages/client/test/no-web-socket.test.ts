@@ -1,0 +1,47 @@
+import type * as Ws from 'ws';
+import { afterEach, expect, it, vi } from 'vitest';
+import { PlainServer } from './plain-server.ts';
+import { World } from './world.ts';
+
+vi.mock('ws', async (load) => {
+  const real = await load<typeof Ws>();
+  return {
+    // The server of these tests needs it; the client looks for this one.
+    WebSocketServer: real.WebSocketServer,
+    get WebSocket(): never {
+      throw new Error("Cannot find package 'ws'");
+    },
+  };
+});
+
+afterEach(() => void vi.unstubAllGlobals());
+
+it('says what to install where Node has no WebSocket and `ws` is not there', async () => {
+  vi.stubGlobal('WebSocket', undefined);
+  await using world = await World.open();
+  await expect(world.connection.start()).rejects.toMatchObject({
+    code: 'negotiation_failed',
+    message: expect.stringContaining(
+      'This Node has no WebSocket. Install the package "ws", or pass one as the option WebSocket.',
+    ) as string,
+  });
+  await using server = await PlainServer.start();
+  await using alone = await World.open({ url: server.url, skipNegotiation: true });
+  await expect(alone.connection.start()).rejects.toMatchObject({ code: 'invalid_option', details: { option: 'WebSocket' } });
+  expect(server.upgraded).toEqual([]);
+});
+
+it("takes Node's own where `ws` is not there", async () => {
+  const asked: string[] = [];
+  class Own extends EventTarget {
+    constructor(url: string) {
+      super();
+      asked.push(url);
+      throw new Error('enough');
+    }
+  }
+  vi.stubGlobal('WebSocket', Own);
+  await using world = await World.open();
+  await expect(world.connection.start()).rejects.toThrow('enough');
+  expect(asked).toEqual([expect.stringMatching(/^ws:.*id=token-0/)]);
+});
