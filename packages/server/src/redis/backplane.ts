@@ -2,8 +2,18 @@ import { Redis } from 'ioredis';
 import { EventEmitter } from 'node:events';
 import type { Backplane, Link, LinkObserver, LinkState, Local, NodeInfo } from '../backplane/index.ts';
 import { RedisLink } from './link.ts';
-import { masked, refuse, REQUIRED_SETTINGS, settingsFrom, type ClientRole, type RedisBackplaneOptions, type Settings } from './options.ts';
+import {
+  masked,
+  refuse,
+  REQUIRED_SETTINGS,
+  settingsFrom,
+  type ClientRole,
+  type RedisAddress,
+  type RedisBackplaneOptions,
+  type Settings,
+} from './options.ts';
 import { SingleStore } from './single-store.ts';
+import { ClusterStore } from './cluster-store.ts';
 import type { Store, StoreObserver } from './store.ts';
 
 export interface RedisBackplaneEvents {
@@ -74,15 +84,20 @@ export function redisBackplane(first: string | RedisBackplaneOptions = {}, rest:
 }
 
 function openStore(settings: Settings, observer: StoreObserver): Store {
-  const { redisTimeoutMs: timeoutMs } = settings;
-  return new SingleStore({ commands: clientFor('commands', settings), subscriber: clientFor('subscriber', settings), timeoutMs }, observer);
+  const { cluster: seeds, natMap } = settings;
+  const options = {
+    clientFor: (role: ClientRole, address?: RedisAddress) => clientFor(role, settings, address),
+    timeoutMs: settings.redisTimeoutMs,
+  };
+  return seeds ? new ClusterStore({ ...options, seeds, natMap }, observer) : new SingleStore(options, observer);
 }
 
-function clientFor(role: ClientRole, { connection, client, createClient }: Settings): Redis {
+function clientFor(role: ClientRole, { connection, client, createClient }: Settings, address?: RedisAddress): Redis {
   const { retryStrategy, connectTimeout } = connection;
-  if (client) return client.duplicate({ ...REQUIRED_SETTINGS, retryStrategy, connectTimeout, lazyConnect: false });
-  if (!createClient) return new Redis({ ...connection, replyMapping: 'legacy' });
-  const made = createClient(role, connection);
+  const settings = { ...connection, ...address };
+  if (client) return client.duplicate({ ...REQUIRED_SETTINGS, retryStrategy, connectTimeout, ...address, lazyConnect: false });
+  if (!createClient) return new Redis({ ...settings, replyMapping: 'legacy' });
+  const made = createClient(role, settings);
   for (const [name, value] of Object.entries(REQUIRED_SETTINGS)) {
     const found: unknown = made.options[name as keyof typeof REQUIRED_SETTINGS];
     if (found !== value) refuse('createClient', `The client for ${role} needs ${name}: ${value}, and has ${String(found)}.`);

@@ -96,3 +96,11 @@ export class Line {
     };
   }
 }
+
+/** What Redis refused, as an error that says so. */
+export function refusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
+  const at = replies.findIndex((reply) => reply instanceof Error);
+  return at < 0 ? undefined : (
+      unavailable(`Redis refused ${commands[at]?.[0].toUpperCase()}: ${(replies[at] as Error).message}`, replies[at])
+    );
+}

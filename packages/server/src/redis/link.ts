@@ -82,6 +82,7 @@ export class RedisLink implements Link {
       ready: () => void this.#enter(),
       lost: (cause) => this.#lose(cause),
       message: (channel, frame) => this.#hear(keys.nameOf(channel), frame),
+      moved: (since) => void this.#resubscribe(since),
     }));
     const isUp = (): boolean => this.#state === 'up';
     const settled = (): Promise<void> => this.#settled.promise;
@@ -193,6 +194,17 @@ export class RedisLink implements Link {
     void this.#registrar.changed({ topics: [], connections: [] }); // what came while the others were looked for
   }
 
+  /** Slots are elsewhere: what was said meanwhile on their channels is missed. */
+  async #resubscribe(since: number): Promise<void> {
+    if (this.#state !== 'up') return;
+    try {
+      await this.#subscriptions.all();
+      this.#observer.gap({ ms: Math.round(performance.now() - since) });
+    } catch (error) {
+      if (this.#state === 'up') this.#fail(error);
+    }
+  }
+
   /** Redis answers, and does not do what it should: as good as away. Where the connection itself is lost, `ready` comes instead. */
   #fail(error: unknown): void {
     if (this.#closing) return;
@@ -206,12 +218,12 @@ export class RedisLink implements Link {
   #lose(cause: Error): void {
     if (this.#closing) return;
     this.#losses++;
+    this.#peers.suspend();
     if (this.#state === 'down') return;
     this.#state = 'down';
     this.#downSince = performance.now();
     this.#subscriptions.down();
     this.#departures.down();
-    this.#peers.suspend();
     this.#registrar.down();
     this.#settled.resolve();
     if (!this.#settings.startWithoutRedis) this.#registered.reject(unavailable(`Redis cannot be reached: ${cause.message}`, cause));

@@ -38,6 +38,8 @@ export interface RedisBackplaneOptions {
   readonly tls?: boolean | ConnectionOptions;
   /** Nodes of a Redis Cluster; the others are found. */
   readonly cluster?: readonly RedisAddress[];
+  /** Where this process finds what a Redis Cluster calls by another address: `{ '10.0.0.1:6379': { host: …, port: … } }`. */
+  readonly natMap?: Readonly<Record<string, RedisAddress>>;
   /** Sentinels, and the name of the master that they watch. */
   readonly sentinels?: { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string };
   /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
@@ -72,6 +74,7 @@ export const REQUIRED_SETTINGS = {
 export interface Settings {
   readonly connection: RedisOptions;
   readonly cluster: readonly RedisAddress[] | undefined;
+  readonly natMap: Readonly<Record<string, RedisAddress>>;
   readonly client: Redis | undefined;
   readonly createClient: RedisBackplaneOptions['createClient'];
   readonly prefix: string;
@@ -104,10 +107,13 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
     refuse('nodeTimeoutMs', `nodeTimeoutMs (${nodeTimeoutMs}) must be more than twice heartbeatIntervalMs (${heartbeatIntervalMs}).`);
   }
   const seeds = options.cluster ?? clusterIn(options.url);
-  const fromUrl = options.url === undefined || seeds ? {} : parseUrl(options.url);
+  // In a list, the first one says for all of them how to get in.
+  const { host, port, ...access } = options.url === undefined ? {} : parseUrl(options.url.split(',')[0] ?? '');
+  const fromUrl = seeds ? access : { ...(host && { host }), ...(port && { port }), ...access };
   return {
     connection: connectionFrom(options, fromUrl, redisTimeoutMs),
     cluster: seeds,
+    natMap: options.natMap ?? {},
     client: options.client,
     createClient: options.createClient,
     prefix,
@@ -221,10 +227,11 @@ function dotNetAdvice(parts: readonly string[]): string {
 }
 
 /** What can be shown to anybody. */
-export function masked({ connection, client, createClient, ...settings }: Settings): Readonly<Record<string, unknown>> {
+export function masked({ connection, client, createClient, natMap, ...settings }: Settings): Readonly<Record<string, unknown>> {
   const { host, port, username, password, db, tls, sentinels, name } = connection;
   return Object.freeze({
     ...settings,
+    ...(Object.keys(natMap).length > 0 ? { natMap } : {}),
     ...(client || createClient || settings.cluster ? {} : { host, port, db: db ?? 0 }),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password: '***' }),

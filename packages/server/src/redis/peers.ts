@@ -7,7 +7,7 @@ import type { Store } from './store.ts';
 interface Peer {
   readonly node: NodeInfo;
   readonly n: number;
-  /** When its lease ends, by this process's clock, unless it is renewed. */
+  /** When its lease ends, by the clock of this link, unless it is renewed. */
   leaseUntil: number;
   /** Known from before an outage, and not seen since. */
   isAbsent: boolean;
@@ -42,6 +42,9 @@ export class Peers {
   readonly #nodes = new Map<Incarnation, NodeInfo>();
   /** Over for ever, and not swept yet. */
   readonly #dead = new Set<Incarnation>();
+  /** The link's clock stands still while it is down: nobody can renew a lease then. */
+  #downSince: number | undefined;
+  #downMs = 0;
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -68,7 +71,7 @@ export class Peers {
   }
   /** In how many milliseconds the first lease ends that nobody renews. */
   get nextEndMs(): number {
-    return Math.min(...[...this.#peers.values()].map(({ leaseUntil }) => leaseUntil)) - performance.now();
+    return Math.min(...[...this.#peers.values()].map(({ leaseUntil }) => leaseUntil)) - this.#now();
   }
 
   /** Somebody says that he is there. His lease is set already. */
@@ -78,14 +81,15 @@ export class Peers {
   }
   beat(incarnation: Incarnation): void {
     const peer = this.#peers.get(processIn(incarnation));
-    if (peer?.n === numberIn(incarnation)) peer.leaseUntil = performance.now() + this.#options.nodeTimeoutMs;
+    if (peer?.n === numberIn(incarnation)) peer.leaseUntil = this.#now() + this.#options.nodeTimeoutMs;
   }
   bye(incarnation: Incarnation): void {
     if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
   }
 
-  /** The link is down: from here on everybody is as he was last seen. */
+  /** The link is down, or was lost again on its way up: from here on everybody is as he was last seen. */
   suspend(): void {
+    this.#downSince ??= performance.now();
     for (const peer of this.#peers.values()) peer.isAbsent = true;
   }
 
@@ -105,6 +109,8 @@ export class Peers {
       const known = this.#peers.get(processIn(incarnation));
       if (known?.n !== numberIn(incarnation) || Number(listeners[i]) > 0) this.#see(incarnation, node, 0);
     });
+    if (this.#downSince !== undefined) this.#downMs += performance.now() - this.#downSince;
+    this.#downSince = undefined;
     await this.refresh();
   }
 
@@ -118,10 +124,10 @@ export class Peers {
       const leaseMs = Number(of(incarnation)[0]);
       const known = this.#peers.get(process);
       living.add(process);
-      if (known?.isAbsent && known.n === numberIn(incarnation)) known.leaseUntil = performance.now() + leaseMs;
+      if (known?.isAbsent && known.n === numberIn(incarnation)) known.leaseUntil = this.#now() + leaseMs;
       else this.#see(incarnation, node, leaseMs);
     }
-    const now = performance.now();
+    const now = this.#now();
     for (const [process, peer] of this.#peers) {
       // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
       if (!living.has(process) && (!peer.isAbsent || peer.leaseUntil <= now)) this.#lose(process, 'lease');
@@ -178,7 +184,7 @@ export class Peers {
     if (process === this.#options.self) return;
     const known = this.#peers.get(process);
     if (known && known.n > n) return;
-    const leaseUntil = performance.now() + leaseMs;
+    const leaseUntil = this.#now() + leaseMs;
     this.#lost.delete(process);
     this.#peers.set(process, { node, n, leaseUntil, isAbsent: false });
     if (known?.n !== n) this.#options.observer.joined(node);
@@ -198,6 +204,10 @@ export class Peers {
     this.#nodes.delete(incarnation);
     this.#dead.add(incarnation);
     this.#options.dead(incarnation);
+  }
+
+  #now(): number {
+    return (this.#downSince ?? performance.now()) - this.#downMs;
   }
 
   #forget(): void {

@@ -140,16 +140,18 @@ export class Registrar {
       const answers = await this.#write([...before, ...entries, ...after, ...last]);
       return { entries: answers?.slice(before.length, before.length + entries.length) ?? [], isLost: answers === undefined };
     }
+    const { redirects } = store;
     await store.run(before);
     const answers = await store.run(entries);
     await store.run(after);
-    return { entries: answers, isLost: (await this.#write(last)) === undefined };
+    return { entries: answers, isLost: (await this.#write(last, redirects)) === undefined };
   }
 
   /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
-  async #write(commands: readonly Command[]): Promise<readonly unknown[] | undefined> {
-    const answers = await this.#options.store.run(commands);
-    if (this.#hasPulse(commands, answers)) {
+  async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
+    const { store } = this.#options;
+    const answers = await store.run(commands);
+    if (this.#hasPulse(commands, answers) && store.redirects === redirects) {
       this.#renewedAt = performance.now();
       return answers;
     }
@@ -184,6 +186,7 @@ export class Registrar {
       this.#n += 1;
       this.#writes = new Map();
       const { incarnation } = this;
+      const { redirects } = store;
       const version = ++this.#version;
       await store.run([['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs]]);
       await store.run([['hset', keys.registry, incarnation, JSON.stringify(self)]]);
@@ -194,7 +197,8 @@ export class Registrar {
       };
       await this.#writeAll(writingOf({ ...all, watches: this.#watches.keys() }, this.#entriesOptions()));
       const last: Command[] = [['set', keys.flushed(incarnation), version], ...this.#pulse(store.tags())];
-      if (!this.#hasPulse(last, await store.run(last))) continue; // it took longer than the lease
+      // It took longer than the lease, or a master was replaced meanwhile.
+      if (!this.#hasPulse(last, await store.run(last)) || store.redirects !== redirects) continue;
       this.#renewedAt = performance.now();
       if (old === 0) return;
       const left = incarnationOf(self.process, old);

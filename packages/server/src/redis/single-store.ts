@@ -1,70 +1,69 @@
-import type { Redis } from 'ioredis';
-import { Line, type Command } from './line.ts';
-import type { Store, StoreObserver } from './store.ts';
-import { unavailable } from './unavailable.ts';
+import { refusalIn, type Command } from './line.ts';
+import { Shard } from './shard.ts';
+import type { Post, Store, StoreObserver, StoreOptions } from './store.ts';
 
-export interface SingleStoreOptions {
-  readonly commands: Redis;
-  readonly subscriber: Redis;
-  readonly timeoutMs: number;
-}
+const TAG = '0';
 
-/** One Redis, or the master that sentinels name: a connection for commands and one that listens. */
+/** One Redis, or the master that sentinels name. */
 export class SingleStore implements Store {
   readonly isOne = true;
-  readonly #commands: Line;
-  readonly #subscriber: Line;
+  readonly redirects = 0;
+  readonly #shard: Shard;
 
-  constructor({ commands, subscriber, timeoutMs }: SingleStoreOptions, observer: StoreObserver) {
-    const ready = (): void => {
-      if (this.#commands.isReady && this.#subscriber.isReady) observer.ready();
-    };
-    const lost = (cause: Error): void => observer.lost(cause);
-    this.#commands = new Line(commands, timeoutMs, { ready, lost });
-    this.#subscriber = new Line(subscriber, timeoutMs, { ready, lost });
-    subscriber.on('messageBuffer', (channel: Buffer, frame: Buffer) => observer.message(channel.toString(), frame));
+  constructor({ clientFor, timeoutMs }: StoreOptions, observer: StoreObserver) {
+    this.#shard = new Shard({
+      commands: clientFor('commands'),
+      subscriber: clientFor('subscriber'),
+      timeoutMs,
+      ready: () => observer.ready(),
+      lost: (cause) => observer.lost(cause),
+      message: (channel, frame) => observer.message(channel, frame),
+    });
   }
 
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const replies = await this.#commands.run(commands);
-    const at = replies.findIndex((reply) => reply instanceof Error);
-    if (at < 0) return replies;
-    throw unavailable(`Redis refused ${commands[at]?.[0]}: ${(replies[at] as Error).message}`, replies[at]);
+    const replies = await this.#shard.commands.run(commands);
+    const refusal = refusalIn(commands, replies);
+    if (refusal) throw refusal;
+    return replies;
   }
 
-  async publish(posts: readonly (readonly [channel: string, frame: Buffer])[]): Promise<readonly (Error | undefined)[]> {
-    const replies = await this.#commands.run(posts.map(([channel, frame]) => ['publish', channel, frame]));
+  async publish(posts: readonly Post[]): Promise<readonly (Error | undefined)[]> {
+    const replies = await this.#shard.commands.run(posts.map(([channel, frame]) => ['publish', channel, frame]));
     return replies.map((reply) => (reply instanceof Error ? reply : undefined));
   }
 
   async subscribe(channels: readonly string[]): Promise<void> {
-    if (channels.length > 0) await this.#subscriber.within('SUBSCRIBE', this.#subscriber.redis.subscribe(...channels));
+    if (channels.length > 0) await this.#shard.listen('subscribe', ...channels);
   }
 
   async unsubscribe(channels: readonly string[]): Promise<void> {
-    if (channels.length > 0) await this.#subscriber.within('UNSUBSCRIBE', this.#subscriber.redis.unsubscribe(...channels));
+    if (channels.length > 0) await this.#shard.listen('unsubscribe', ...channels);
   }
 
   async listeners(channels: readonly string[]): Promise<readonly number[]> {
     if (channels.length === 0) return [];
     const [reply] = await this.run([['pubsub', 'numsub', ...channels]]);
-    const pairs = reply as readonly (string | number)[];
-    return channels.map((_channel, i) => Number(pairs[2 * i + 1]));
+    return countsIn(reply, channels);
   }
 
   async ping(): Promise<void> {
-    await this.#subscriber.within('PING', this.#subscriber.redis.ping());
+    await this.#shard.subscriber.within('PING', this.#shard.subscriber.redis.ping());
   }
 
   tags(): readonly string[] {
-    return ['0'];
+    return [TAG];
   }
   tagOf(): string {
-    return '0';
+    return TAG;
   }
 
   close(): void {
-    this.#commands.close();
-    this.#subscriber.close();
+    this.#shard.close();
   }
+}
+
+/** The answer to NUMSUB: channel, number, channel, number … */
+export function countsIn(reply: unknown, channels: readonly string[]): readonly number[] {
+  return channels.map((_channel, i) => Number((reply as readonly (string | number)[])[2 * i + 1]));
 }

@@ -1,16 +1,22 @@
-import { startRedis } from '@hubline/testing/cluster';
+import { startRedis, type RedisServer } from '@hubline/testing/cluster';
 import { describeBackplane } from '@hubline/testing/conformance';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll } from 'vitest';
-import { faults, ProxiedBackplane } from './redis-fixture.ts';
+import { faults, ProxiedBackplane, SHORT_BEATS } from './redis-fixture.ts';
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-beforeAll(async () => (redis = await startRedis()));
-afterAll(() => redis[Symbol.asyncDispose]());
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server[Symbol.asyncDispose]();
+});
 
 describeBackplane('redis', {
-  // What is frozen here is the way to Redis, and nobody may notice: time limits are long, beats are short.
-  create: () =>
-    ProxiedBackplane.to(redis, { heartbeatIntervalMs: 100, nodeTimeoutMs: 4000, redisTimeoutMs: 3000, onUnavailable: 'reject' }),
+  create: () => ProxiedBackplane.to({ servers: [server], redis, isCluster: false, options: SHORT_BEATS }),
   dispose: (backplane) => backplane[Symbol.asyncDispose](),
   faults,
 });

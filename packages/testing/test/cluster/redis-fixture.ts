@@ -2,61 +2,83 @@ import type { Backplane, Link, LinkObserver, Local, NodeInfo, ProcessId } from '
 import { redisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
 import { startProxy, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import type { BackplaneFixture } from '@hubline/testing/conformance';
-import { Redis } from 'ioredis';
 
 /** No test opens more links at a time. */
-const LINKS = 6;
+const LINKS = 4;
 
-/** One cluster in one Redis: each process has a way of its own to get there, on which things can go wrong. */
+export interface ProxiedOptions {
+  /** Every Redis that there is. */
+  readonly servers: readonly RedisServer[];
+  /** Deletes a key, wherever it is, and names what is in a hash. */
+  readonly redis: { del(key: string): Promise<unknown>; hkeys(key: string): Promise<string[]> };
+  readonly isCluster: boolean;
+  readonly options: RedisBackplaneOptions;
+}
+
+/** A Hubline cluster in one Redis: each process has a way of its own to get there, on which things can go wrong. */
 export class ProxiedBackplane implements Backplane, AsyncDisposable {
   readonly prefix = `test-${crypto.randomUUID()}`;
-  readonly #redis: Redis;
-  readonly #free: TcpProxy[];
-  readonly #options: RedisBackplaneOptions;
-  readonly #proxies = new Map<ProcessId, TcpProxy>();
+  readonly #parts: ProxiedOptions;
+  readonly #free: (readonly TcpProxy[])[];
+  readonly #ways = new Map<ProcessId, readonly TcpProxy[]>();
 
-  private constructor(redis: Redis, free: TcpProxy[], options: RedisBackplaneOptions) {
-    this.#redis = redis;
+  private constructor(parts: ProxiedOptions, free: (readonly TcpProxy[])[]) {
+    this.#parts = parts;
     this.#free = free;
-    this.#options = options;
   }
 
-  static async to({ url }: RedisServer, options: RedisBackplaneOptions = {}): Promise<ProxiedBackplane> {
-    const proxies = await Promise.all(Array.from({ length: LINKS }, () => startProxy(url)));
-    return new ProxiedBackplane(new Redis(url), proxies, options);
+  static async to(parts: ProxiedOptions): Promise<ProxiedBackplane> {
+    const way = (): Promise<readonly TcpProxy[]> => Promise.all(parts.servers.map(({ url }) => startProxy(url)));
+    return new ProxiedBackplane(parts, await Promise.all(Array.from({ length: LINKS }, way)));
   }
 
   open(self: NodeInfo, local: Local, observer: LinkObserver): Link {
-    const proxy = this.#free.pop();
-    if (!proxy) throw new RangeError(`A test has at most ${LINKS} links.`);
-    this.#proxies.set(self.process, proxy);
-    return redisBackplane(proxy.url, { ...this.#options, prefix: this.prefix }).open(self, local, observer);
+    const way = this.#free.pop();
+    if (!way) throw new RangeError(`A test has at most ${LINKS} links.`);
+    this.#ways.set(self.process, way);
+    return redisBackplane({ ...this.#parts.options, ...this.#by(way), prefix: this.prefix }).open(self, local, observer);
   }
 
-  proxyOf(process: ProcessId): TcpProxy {
-    const proxy = this.#proxies.get(process);
-    if (!proxy) throw new RangeError(`No link of ${process}.`);
-    return proxy;
+  wayOf(process: ProcessId): readonly TcpProxy[] {
+    const way = this.#ways.get(process);
+    if (!way) throw new RangeError(`No link of ${process}.`);
+    return way;
   }
 
   async expire(process: ProcessId): Promise<void> {
-    this.proxyOf(process).halfOpen();
-    const incarnations = await this.#redis.hkeys(`${this.prefix}:{nodes}`);
+    for (const proxy of this.wayOf(process)) proxy.halfOpen();
+    const { redis } = this.#parts;
+    const incarnations = await redis.hkeys(`${this.prefix}:{nodes}`);
     for (const incarnation of incarnations.filter((each) => each.startsWith(`${process}.`))) {
-      await this.#redis.del(`${this.prefix}:{${incarnation}}:lease`);
+      await redis.del(`${this.prefix}:{${incarnation}}:lease`);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#free, ...this.#proxies.values()].map((proxy) => proxy[Symbol.asyncDispose]()));
-    this.#redis.disconnect();
+    await Promise.all([...this.#free, ...this.#ways.values()].flat().map((proxy) => proxy[Symbol.asyncDispose]()));
+  }
+
+  #by(way: readonly TcpProxy[]): RedisBackplaneOptions {
+    const { servers, isCluster } = this.#parts;
+    if (!isCluster) return { port: way[0]!.port };
+    const seeds = servers.map(({ port }) => ({ host: '127.0.0.1', port }));
+    const natMap = Object.fromEntries(seeds.map(({ host, port }, i) => [`${host}:${port}`, { host, port: way[i]!.port }]));
+    return { cluster: seeds, natMap };
   }
 }
 
+const each =
+  (does: (proxy: TcpProxy) => void) =>
+  (backplane: ProxiedBackplane, process: ProcessId): void =>
+    backplane.wayOf(process).forEach(does);
+
 export const faults: BackplaneFixture<ProxiedBackplane>['faults'] = {
-  freeze: (backplane, process) => backplane.proxyOf(process).halfOpen(),
+  freeze: each((proxy) => proxy.halfOpen()),
   expire: (backplane, process) => backplane.expire(process),
-  thaw: (backplane, process) => backplane.proxyOf(process).heal(),
-  cut: (backplane, process) => backplane.proxyOf(process).cut(),
-  heal: (backplane, process) => backplane.proxyOf(process).heal(),
+  thaw: each((proxy) => proxy.heal()),
+  cut: each((proxy) => proxy.cut()),
+  heal: each((proxy) => proxy.heal()),
 };
+
+/** Beats are short, so that tests are; a link that a test freezes for a moment is not lost by it. */
+export const SHORT_BEATS = { heartbeatIntervalMs: 100, nodeTimeoutMs: 4000, redisTimeoutMs: 3000, onUnavailable: 'reject' } as const;

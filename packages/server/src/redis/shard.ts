@@ -1,0 +1,45 @@
+import type { Redis } from 'ioredis';
+import { Line } from './line.ts';
+
+export interface ShardOptions {
+  readonly commands: Redis;
+  readonly subscriber: Redis;
+  readonly timeoutMs: number;
+  readonly ready: () => void;
+  readonly lost: (cause: Error) => void;
+  readonly message: (channel: string, frame: Buffer) => void;
+  /** Redis let go of a channel by itself: its slot is elsewhere now. */
+  readonly moved?: () => void;
+}
+
+/** One master: a connection for commands and one that listens. */
+export class Shard {
+  readonly commands: Line;
+  readonly subscriber: Line;
+
+  constructor({ commands, subscriber, timeoutMs, ready, lost, message, moved }: ShardOptions) {
+    const bothReady = (): void => {
+      if (this.isReady) ready();
+    };
+    this.commands = new Line(commands, timeoutMs, { ready: bothReady, lost });
+    this.subscriber = new Line(subscriber, timeoutMs, { ready: bothReady, lost });
+    const heard = (channel: Buffer, frame: Buffer): void => message(channel.toString(), frame);
+    subscriber.on('messageBuffer', heard);
+    subscriber.on('smessageBuffer', heard);
+    if (moved) subscriber.on('moved', moved);
+  }
+
+  get isReady(): boolean {
+    return this.commands.isReady && this.subscriber.isReady;
+  }
+
+  /** SUBSCRIBE, SSUBSCRIBE and their opposites; resolves when all of them are acknowledged. */
+  async listen(command: 'subscribe' | 'unsubscribe' | 'ssubscribe' | 'sunsubscribe', ...channels: readonly string[]): Promise<void> {
+    await this.subscriber.within(command.toUpperCase(), this.subscriber.redis[command](...channels));
+  }
+
+  close(): void {
+    this.commands.close();
+    this.subscriber.close();
+  }
+}
