@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { messagePack } from '@hubline/server/messagepack';
 import { createHubServer, type HubServer, type HubServerOptions } from '@hubline/server';
 import { dotnetJson } from './dotnet-json.ts';
-import { serveHubs } from './hubs.ts';
+import { serveHubs, type AnyHub } from './hubs.ts';
 import { NegotiationCookies, Routes } from './routes.ts';
 
 export interface ConformanceServerOptions extends Omit<HubServerOptions, 'detailedErrors'> {
@@ -16,6 +16,8 @@ export interface ConformanceServer extends AsyncDisposable {
   readonly url: string;
   readonly nodeId: string;
   readonly server: HubServer;
+  /** By name. */
+  readonly hubs: ReadonlyMap<string, AnyHub>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export async function startConformanceServer({ port, ...options }: ConformanceSe
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     nodeId: server.nodeId,
     server,
+    hubs,
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,0 +1,190 @@
+import { until } from '@hubline/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client, ClientOptions } from './kit/client.ts';
+import { all, PATIENT, World } from './kit/world.ts';
+
+interface Outcome {
+  readonly connectionId: string;
+  readonly nodeId: string;
+  readonly status: 'fulfilled' | 'rejected';
+  readonly value?: unknown;
+  readonly code?: string;
+}
+
+const EVERYBODY = { all: true };
+const silent = (): void => undefined;
+const throwing = (client: Client, id: string): void => client.fail(id, 'No.');
+const vanishing = (client: Client): void => client.drop();
+
+describe('a thousand clients on four nodes', () => {
+  const EACH = 250;
+  const LEASE_MS = 4000;
+
+  it(
+    'have one outcome each, within the deadline, whatever became of them and their nodes',
+    { timeout: 120_000 },
+    async ({ onTestFailed }) => {
+      await using world = await World.start({ backplane: { heartbeatIntervalMs: 500, nodeTimeoutMs: LEASE_MS }, onTestFailed });
+      const strange: readonly ClientOptions[] = [{ asked: throwing }, { asked: silent }, { asked: vanishing }];
+      const normal = (count: number): ClientOptions[] => Array.from({ length: count }, () => ({}));
+      const [near, mixed, frozen, killed] = await Promise.all([
+        world.crowd(1, normal(EACH)),
+        world.crowd(2, [...strange, ...normal(EACH - strange.length)]),
+        world.crowd(3, normal(EACH)),
+        world.crowd(4, normal(EACH)),
+      ]);
+      await world.counted(4 * EACH);
+
+      // The killed node's lease ends before the deadline, the frozen one's does not.
+      await world.node(4).kill();
+      const lease = (await world.redis.keys(`*{${killed[0]!.process}.*lease`))[0]!;
+      await until(async () => Number(await world.redis.call('PTTL', lease)) < 0.4 * LEASE_MS, PATIENT);
+      world.node(3).freeze();
+      const timeoutMs = 0.7 * LEASE_MS;
+      const askedAt = performance.now();
+      const outcomes = await all(world.stream<Outcome>(1, 'invokeAll', { args: [EVERYBODY, { method: 'Result', timeoutMs }] }));
+      const tookMs = performance.now() - askedAt;
+
+      const expected = new Map<string, string>([
+        ...near.map(({ id }) => [id, 'node-1 fulfilled 1'] as const),
+        ...mixed.map(({ id }) => [id, 'node-2 fulfilled 1'] as const),
+        ...frozen.map(({ id }) => [id, 'node-3 node_silent'] as const),
+        ...killed.map(({ id }) => [id, 'node-4 node_lost'] as const),
+      ]);
+      ['client_error', 'call_timeout', 'connection_gone'].forEach((code, i) => expected.set(mixed[i]!.id, `node-2 ${code}`));
+      const found = outcomes.map(({ connectionId, nodeId, status, value, code }) => {
+        return [connectionId, `${nodeId} ${status === 'fulfilled' ? `fulfilled ${String(value)}` : code}`] as const;
+      });
+      expect(found).toHaveLength(4 * EACH);
+      expect(new Map(found.toSorted())).toEqual(new Map([...expected].toSorted()));
+      expect(tookMs).toBeLessThan(timeoutMs + 1000);
+
+      // As they arrive: nobody who answered waited for the dead, and these not for the frozen.
+      const order = found.map(([, text]) => text.slice(text.indexOf(' ') + 1));
+      expect(order.lastIndexOf('fulfilled 1')).toBeLessThan(order.indexOf('node_lost'));
+      expect(order.lastIndexOf('node_lost')).toBeLessThan(order.indexOf('node_silent'));
+      expect(order.indexOf('client_error')).toBeLessThan(order.indexOf('node_lost'));
+      expect(order.indexOf('connection_gone')).toBeLessThan(order.indexOf('node_lost'));
+
+      // What was asked waited for the frozen node, and what called it off came behind it.
+      world.node(3).thaw();
+      await until(() => frozen.every(({ asked }) => asked.length === 1), PATIENT);
+      await world.counted(3 * EACH - 1, [1, 2, 3]);
+      const again = await world.node(2).ask<readonly Outcome[]>('invokeAll', [EVERYBODY, 'Result', [], { timeoutMs: 5000 }]);
+      expect(again.filter(({ status }) => status === 'fulfilled')).toHaveLength(3 * EACH - 3);
+      expect(
+        again
+          .filter(({ status }) => status === 'rejected')
+          .map(({ code }) => code)
+          .sort(),
+      ).toEqual(['call_timeout', 'client_error']);
+    },
+  );
+});
+
+describe('over three nodes', () => {
+  let world: World;
+  beforeAll(async () => (world = await World.start({ nodes: 3 })), 60_000);
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  /** Two clients on each node, in a group of their own. */
+  async function six(group: string, asked: NonNullable<ClientOptions['asked']>): Promise<Client[]> {
+    const clients = await Promise.all([1, 1, 2, 2, 3, 3].map((number) => world.connect(number, { asked })));
+    await Promise.all(clients.map(({ id }) => world.node(1).ask('groups.add', [id, group])));
+    return clients;
+  }
+
+  it('results come while others are still awaited', async () => {
+    const clients = await six('early', silent);
+    const outcomes = world.stream<Outcome>(1, 'invokeAll', { args: [{ group: 'early' }, { method: 'Result', timeoutMs: 30_000 }] });
+    const first = outcomes.next();
+    await until(() => clients.every(({ asked }) => asked.length === 1), PATIENT);
+    const [late] = clients.splice(4, 1);
+    late!.answer(late!.asked[0]!, 'first');
+    expect((await first).value).toEqual({ connectionId: late!.id, nodeId: 'node-3', status: 'fulfilled', value: 'first' });
+    for (const client of clients) client.answer(client.asked[0]!, 'later');
+    expect((await all(outcomes)).map(({ connectionId }) => connectionId).sort()).toEqual(clients.map(({ id }) => id).sort());
+  });
+
+  it('a signal that aborts calls it off on every node', async () => {
+    const clients = await six('aborted', silent);
+    const given = new AbortController();
+    const args = [{ group: 'aborted' }, { method: 'Result', timeoutMs: 30_000 }];
+    const outcomes = all(world.stream(1, 'invokeAll', { args, signal: given.signal }));
+    await until(() => clients.every(({ asked }) => asked.length === 1), PATIENT);
+    given.abort();
+    await outcomes;
+    await until(() => clients.every(({ asked, cancelled }) => cancelled.length === 1 && cancelled[0] === asked[0]), PATIENT);
+    await until(async () => (await world.happened(1)).some(({ event, code }) => event === 'refused' && code === 'cancelled'));
+  });
+
+  it('a race asks everybody, gives the first result, and calls off the rest', async () => {
+    const clients = await six('race', silent);
+    const value = world
+      .node(1)
+      .ask('invokeOne', [{ group: 'race' }, 'Result', [], { race: true, timeoutMs: 30_000 }], { timeoutMs: 40_000 });
+    await until(() => clients.every(({ asked }) => asked.length === 1), PATIENT);
+    const [refuses, wins] = clients.splice(3, 2);
+    refuses!.fail(refuses!.asked[0]!, 'Not me.');
+    wins!.answer(wins!.asked[0]!, 'won');
+    expect(await value).toBe('won');
+    await until(() => clients.every(({ cancelled }) => cancelled.length === 1), PATIENT);
+  });
+
+  it('invokeOne asks one client at a time, on whatever node, until one gives a result', async () => {
+    let open = 0;
+    let most = 0;
+    const order: string[] = [];
+    const clients = await six('one', (client, id) => {
+      most = Math.max(most, ++open);
+      order.push(client.id);
+      setImmediate(() => {
+        open--;
+        if (order.length === 6) client.answer(id, 'the last one');
+        else client.fail(id, 'Ask somebody else.');
+      });
+    });
+    expect(await world.node(2).ask('invokeOne', [{ group: 'one' }, 'Result', []])).toBe('the last one');
+    expect(most).toBe(1);
+    expect(order.toSorted()).toEqual(clients.map(({ id }) => id).sort());
+    expect(order.slice(0, 2).sort()).toEqual(
+      clients
+        .slice(2, 4)
+        .map(({ id }) => id)
+        .sort(),
+    ); // those of its own node first
+  });
+
+  it('invokeOne goes on when one says nothing, and names the cause of each when nobody gives a result', async () => {
+    const clients = await six('none', silent);
+    const options = { attemptMs: 100, timeoutMs: 30_000 };
+    const failure = world.node(1).ask('invokeOne', [{ group: 'none' }, 'Result', [], options], { timeoutMs: 40_000 });
+    await expect(failure).rejects.toMatchObject({ code: 'no_client_responded', message: expect.stringContaining('6 asked') as string });
+    expect(clients.map(({ asked }) => asked.length)).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+
+  it('a call to one connection gets what it gave, wherever it is', async () => {
+    const client = await world.connect(3, { asked: (self, id) => self.answer(id, { deep: ['ünï', 1] }) });
+    const call = [{ connection: client.id }, 'Result', []];
+    for (const number of [1, 2, 3]) expect(await world.node(number).ask('invoke', call)).toEqual({ deep: ['ünï', 1] });
+  });
+
+  it('a call to a connection that vanishes, or has, fails at once', async () => {
+    const client = await world.connect(3, { asked: vanishing });
+    const call = [{ connection: client.id }, 'Result', [], { timeoutMs: 30_000 }];
+    const askedAt = performance.now();
+    await expect(world.node(1).ask('invoke', call, { timeoutMs: 40_000 })).rejects.toMatchObject({ code: 'connection_gone' });
+    for (const number of [1, 2, 3]) await expect(world.node(number).ask('invoke', call)).rejects.toMatchObject({ code: 'connection_gone' });
+    expect(performance.now() - askedAt).toBeLessThan(5000);
+  });
+
+  it('a call to a connection on a killed node fails when that node is lost, and later at once', async () => {
+    const client = await world.connect(3);
+    await world.node(3).kill();
+    const call = [{ connection: client.id }, 'Result', [], { timeoutMs: 30_000 }];
+    await expect(world.node(1).ask('invoke', call, { timeoutMs: 40_000 })).rejects.toMatchObject({ code: 'node_lost' });
+    const askedAt = performance.now();
+    await expect(world.node(1).ask('invoke', call)).rejects.toMatchObject({ code: 'connection_gone' });
+    expect(performance.now() - askedAt).toBeLessThan(1000);
+  });
+});
