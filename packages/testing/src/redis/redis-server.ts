@@ -5,6 +5,7 @@ import { Premises, type PremisesOptions } from '../cluster/premises.ts';
 import type { Program } from '../cluster/program.ts';
 import { onSteadyPort } from '../cluster/steady-port.ts';
 import { until } from '../until.ts';
+import { selfSigned } from './certificate.ts';
 import { Monitor } from './monitor.ts';
 
 export interface RedisOptions extends PremisesOptions {
@@ -18,6 +19,8 @@ export interface RedisOptions extends PremisesOptions {
   readonly password?: string;
   /** The only user there is, who may do everything. */
   readonly user?: { readonly name: string; readonly password: string };
+  /** Speaks TLS and nothing else, with a certificate of its own. */
+  readonly tls?: boolean;
 }
 
 /** A Redis of its own, on 127.0.0.1: no configuration file, nothing kept. */
@@ -42,8 +45,10 @@ export function startServer(options: RedisOptions, sentinel?: string): Promise<R
 export class RedisServer implements AsyncDisposable {
   readonly name: string;
   readonly port: number;
-  /** `redis://127.0.0.1:20000`, with who may enter. */
+  /** `redis://127.0.0.1:20000`, with who may enter; `rediss:` with TLS. */
   readonly url: string;
+  /** The certificate that clients have to trust, as PEM, with TLS. */
+  readonly ca: string | undefined;
   readonly #options: RedisOptions;
   readonly #premises: Premises;
   /** The configuration file of a Sentinel. */
@@ -54,17 +59,24 @@ export class RedisServer implements AsyncDisposable {
   #isPaused = false;
 
   constructor(port: number, options: RedisOptions, sentinel?: string) {
-    const { name = 'redis', password, user } = options;
+    const { name = 'redis', password, user, tls = false } = options;
     this.name = name;
     this.port = port;
     const login = user ?? (password === undefined ? undefined : { name: '', password });
     const credentials = login ? `${encodeURIComponent(login.name)}:${encodeURIComponent(login.password)}@` : '';
-    this.url = `redis://${credentials}127.0.0.1:${port}`;
+    this.url = `${tls ? 'rediss' : 'redis'}://${credentials}127.0.0.1:${port}`;
     this.#options = options;
     this.#premises = new Premises(name, options);
-    if (sentinel === undefined) return;
-    this.#file = join(this.#premises.folder, 'sentinel.conf');
-    writeFileSync(this.#file, sentinel);
+    if (tls) {
+      const { key, certificate } = selfSigned();
+      this.ca = certificate;
+      writeFileSync(join(this.#premises.folder, 'key.pem'), key);
+      writeFileSync(join(this.#premises.folder, 'certificate.pem'), certificate);
+    }
+    if (sentinel !== undefined) {
+      this.#file = join(this.#premises.folder, 'sentinel.conf');
+      writeFileSync(this.#file, sentinel);
+    }
   }
 
   /** Paused or not. */
@@ -95,7 +107,8 @@ export class RedisServer implements AsyncDisposable {
       command: program,
       args: [
         ...(this.#file === undefined ? [] : [this.#file, '--sentinel']),
-        ...['--bind', '127.0.0.1', '--port', String(this.port), '--dir', this.#premises.folder],
+        ...['--bind', '127.0.0.1', '--dir', this.#premises.folder],
+        ...(this.ca === undefined ? ['--port', String(this.port)] : [...TLS, '--port', '0', '--tls-port', String(this.port)]),
         ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
         ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
         ...(user ? ['--user', 'default', 'off', '--user', user.name, 'on', `>${user.password}`, '~*', '&*', '+@all'] : []),
@@ -178,6 +191,7 @@ export class RedisServer implements AsyncDisposable {
       enableReadyCheck: false,
       disableClientInfo: true,
       commandTimeout: ANSWER_MS,
+      ...(this.ca === undefined ? {} : { tls: { ca: this.ca } }),
     });
     link.on('error', () => undefined); // whoever waits for the answer hears it
     link.on('connect', () => this.#ownPorts.add(link.stream.localPort ?? 0)); // before the first command
@@ -190,5 +204,15 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
+const TLS = [
+  '--tls-cert-file',
+  'certificate.pem',
+  '--tls-key-file',
+  'key.pem',
+  '--tls-ca-cert-file',
+  'certificate.pem',
+  '--tls-auth-clients',
+  'no',
+];
 const STARTED_MS = 10_000;
 const ANSWER_MS = 10_000;

@@ -87,6 +87,20 @@ it('has a password, or one user', async () => {
   await expect(stranger.client.connect().then(() => stranger.client.ping())).rejects.toThrow();
 });
 
+it('speaks TLS, to those who trust its certificate', async () => {
+  await using redis = await startRedis({ tls: true, password: 'secret' });
+  expect(redis.url).toBe(`rediss://:secret@127.0.0.1:${redis.port}`);
+  expect(await redis.call('PING')).toBe('PONG');
+  await using proxy = await startProxy(redis.url);
+  await using trusting = linkTo(proxy.url, { tls: { ca: redis.ca ?? '' } });
+  expect(await trusting.client.ping()).toBe('PONG');
+  await using doubting = linkTo(redis.url);
+  let reason: unknown;
+  doubting.client.on('error', (error: NodeJS.ErrnoException) => (reason = error.code));
+  await expect(doubting.client.ping()).rejects.toThrow();
+  expect(reason).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
+});
+
 it('takes arguments, and says what it said where it does not start', async () => {
   await using small = await startRedis({ args: ['--maxmemory', '10mb'] });
   expect(await small.call('CONFIG', 'GET', 'maxmemory')).toEqual(['maxmemory', String(10 * 1024 ** 2)]);
@@ -107,8 +121,8 @@ it('has faults as values', async () => {
 });
 
 /** A client as others have it, which tries once. */
-function linkTo(url: string): AsyncDisposable & { readonly client: Redis } {
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+function linkTo(url: string, options: { readonly tls?: { readonly ca: string } } = {}): AsyncDisposable & { readonly client: Redis } {
+  const client = new Redis(url, { ...options, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
   client.on('error', () => undefined);
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
 }
