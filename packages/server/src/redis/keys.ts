@@ -42,9 +42,9 @@ export class Keys {
   watches(incarnation: string): string {
     return this.#of(incarnation, 'watches');
   }
-  /** Held by whoever sweeps. */
-  sweep(incarnation: string): string {
-    return this.#of(incarnation, 'sweep');
+  /** Held by whoever sweeps, in the first pass or the second. */
+  sweep(incarnation: string, pass: 1 | 2): string {
+    return this.#of(incarnation, `sweep:${pass}`);
   }
   /** Counts what was written under this incarnation on the shard of the tag: a count that is not the next one shows a loss. */
   writes(incarnation: string, tag: string): string {

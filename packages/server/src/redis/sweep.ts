@@ -28,17 +28,21 @@ export class Sweeper {
     this.#options = options;
   }
 
-  /** An incarnation is over. */
+  /** An incarnation is over. Everybody notices at once; who comes first does it. */
   dead(incarnation: Incarnation): void {
     if (this.#timers.has(incarnation)) return;
-    const { delayMs, claimMs } = this.#options;
-    // Everybody notices at once; who comes first does it.
-    this.#after(incarnation, Math.random() * Math.min(1000, claimMs), async () => {
-      await this.#claimed(incarnation, () => this.#leave(incarnation));
-      this.#after(incarnation, delayMs + Math.random() * Math.min(1000, claimMs), async () => {
-        await this.#claimed(incarnation, () => this.all(incarnation));
-        this.#timers.delete(incarnation);
-      });
+    const { delayMs, claimMs, store, keys } = this.#options;
+    const spreadMs = Math.random() * Math.min(1000, claimMs);
+    const second = async (): Promise<void> => {
+      if (await this.#claimed(incarnation, 2, () => this.all(incarnation))) return void this.#timers.delete(incarnation);
+      // Somebody else is at it; where he does not come to the end, it is ours after all.
+      const [left] = await store.run([['hget', keys.registry, incarnation]]);
+      if (left === null) this.#timers.delete(incarnation);
+      else this.#after(incarnation, claimMs, second);
+    };
+    this.#after(incarnation, spreadMs, async () => {
+      await this.#claimed(incarnation, 1, () => this.#leave(incarnation));
+      this.#after(incarnation, delayMs, second);
     });
   }
 
@@ -58,7 +62,8 @@ export class Sweeper {
     await store.run([...own, ...counters].map((key): Command => ['del', key]));
     await store.run([
       ['hdel', keys.registry, incarnation],
-      ['del', keys.sweep(incarnation)],
+      ['del', keys.sweep(incarnation, 1)],
+      ['del', keys.sweep(incarnation, 2)],
     ]);
   }
 
@@ -84,10 +89,11 @@ export class Sweeper {
     }
   }
 
-  async #claimed(incarnation: Incarnation, sweep: () => Promise<void>): Promise<void> {
+  async #claimed(incarnation: Incarnation, pass: 1 | 2, sweep: () => Promise<void>): Promise<boolean> {
     const { store, keys, claimMs } = this.#options;
-    const [claim] = await store.run([['set', keys.sweep(incarnation), '1', 'PX', claimMs, 'NX']]);
+    const [claim] = await store.run([['set', keys.sweep(incarnation, pass), '1', 'PX', claimMs, 'NX']]);
     if (claim === 'OK') await sweep();
+    return claim === 'OK';
   }
 
   #after(incarnation: Incarnation, ms: number, task: () => Promise<void>): void {
