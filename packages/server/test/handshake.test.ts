@@ -175,6 +175,30 @@ it('stops reading a client that floods it while it is being registered', async (
   expect((await client.call('echo', 'after')).result).toBe('after');
 }, 60_000);
 
+it('gives up a client for which too much waits while it is being registered', async () => {
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const entering: string[] = [];
+  const backplane = slowBackplane(gate, (ids) => entering.push(...ids));
+  await using world = await start({ backplane, limits: { maxBufferedBytes: 100_000 } });
+  await using patient = await world.knock();
+  patient.socket.send(SHAKE);
+  await expect.poll(() => entering.length).toBe(1);
+  void world.hub.clients.all.send.said('x'.repeat(150_000)); // one message may be larger than what may wait
+  await using late = await world.knock();
+  late.socket.send(SHAKE);
+  await expect.poll(() => entering.length).toBe(2);
+  const [patientId = '', lateId = ''] = entering;
+  void world.hub.clients.connection(lateId).send.said('x'.repeat(150_000));
+  void world.hub.clients.connection(lateId).send.said('one too many');
+  expect(await late.closed).toBe(1006);
+  expect(late.frames).toEqual([]);
+  open();
+  expect((await patient.call('echo', patientId)).result).toBe(patientId);
+  expect(patient.messages[0]).toMatchObject({ target: 'said' });
+  expect(world.server.health().connections).toBe(1);
+});
+
 it('says that something failed where a client cannot be registered', async () => {
   const { open } = memoryBackplane();
   const broken: Backplane = {

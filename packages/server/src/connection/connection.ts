@@ -75,6 +75,7 @@ interface Opening {
   /** What the client sent while it was being registered, and what others sent to it. */
   readonly early: Wire[];
   readonly held: Wire[];
+  heldBytes: number;
 }
 
 type State =
@@ -146,7 +147,7 @@ export class Connection implements TransportListener {
   send(outgoing: Outgoing): void {
     const state = this.#state;
     if (state.name === 'open') this.#outbox.push(outgoing.as(state.codec));
-    else if (state.name === 'opening') state.held.push(outgoing.as(state.codec));
+    else if (state.name === 'opening') this.#hold(state, outgoing.as(state.codec));
   }
 
   /** Asks the client; `settle` is called once, with `undefined` where the client left. @throws HublineError `not_encodable` */
@@ -230,7 +231,7 @@ export class Connection implements TransportListener {
     }
     this.#transport.format = codec.format;
     this.#hubline = hubline;
-    const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [] };
+    const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [], heldBytes: 0 };
     this.#state = state;
     this.#intake.hold(); // what has arrived already is kept, what follows stays with the client
     void this.#open(state);
@@ -288,6 +289,13 @@ export class Connection implements TransportListener {
         return; // stateful reconnect is not negotiated, so they mean nothing
     }
   };
+
+  /** A backplane may take its time to register a client, and others send to it meanwhile. */
+  #hold(opening: Opening, wire: Wire): void {
+    if (opening.heldBytes > this.#settings.limits.maxBufferedBytes) return this.#overflow(opening.heldBytes);
+    opening.held.push(wire);
+    opening.heldBytes += typeof wire === 'string' ? Buffer.byteLength(wire) : wire.length;
+  }
 
   /** @throws HublineError `not_encodable` */
   #write(message: HubMessage): void {
