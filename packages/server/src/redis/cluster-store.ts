@@ -29,6 +29,8 @@ export class ClusterStore implements Store {
   readonly #options: ClusterStoreOptions;
   readonly #observer: StoreObserver;
   readonly #shards = new Map<Address, Shard>();
+  /** Masters no more. */
+  readonly #leaving = new Set<Shard>();
   #slots: SlotMap | undefined;
   /** Redis before 7.0 has no sharded pub/sub. Undefined until it was asked. */
   #isSharded: boolean | undefined;
@@ -101,8 +103,9 @@ export class ClusterStore implements Store {
     this.#isClosed = true;
     this.#isReady = false;
     clearTimeout(this.#moved);
-    for (const shard of this.#shards.values()) shard.close();
+    for (const shard of [...this.#shards.values(), ...this.#leaving]) shard.close();
     this.#shards.clear();
+    this.#leaving.clear();
   }
 
   /** Commands by master, in their order; those whose slot is elsewhere are sent there, as often as it takes. */
@@ -217,7 +220,9 @@ export class ClusterStore implements Store {
     for (const [address, shard] of this.#shards) {
       if (slots.masters.has(address)) continue;
       this.#shards.delete(address);
-      shard.close();
+      this.#leaving.add(shard);
+      // What it was asked it still answers.
+      setTimeout(() => this.#leaving.delete(shard) && shard.close(), this.#options.timeoutMs).unref();
     }
     await this.#connected();
     if (isNews && this.#isReady && this.#isWhole()) this.#observer.moved(performance.now());

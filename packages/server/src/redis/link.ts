@@ -127,7 +127,7 @@ export class RedisLink implements Link {
       origin: () => this.#registrar.incarnation,
       onUnavailable,
       isGated: (channel) => this.#isGated(channel),
-      report: report('publish'),
+      failed: (error) => (isUp() ? this.#fail(error) : undefined),
     });
     this.#subscriptions = new Subscriptions({
       store,
