@@ -7,7 +7,7 @@ export interface Fault {
   /** `freeze node-2` */
   readonly name: string;
   inflict(): void | Promise<void>;
-  /** Undoes it. Harmless when it was not inflicted. */
+  /** Undoes it, and on a link everything else too. Harmless when it was not inflicted. */
   heal(): void | Promise<void>;
 }
 
