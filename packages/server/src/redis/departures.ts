@@ -1,5 +1,5 @@
 import { encodeFrame } from './frame.ts';
-import type { OnUnavailable } from './options.ts';
+import { BUFFER_BYTES, type OnUnavailable } from './options.ts';
 import { Sequences } from './sequences.ts';
 import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
@@ -12,7 +12,8 @@ export interface DeparturesOptions {
   readonly onUnavailable: OnUnavailable;
   /** Whether those who should hear a channel are (still) not back after an outage. */
   readonly isGated: (channel: string) => boolean;
-  readonly report: (error: unknown) => void;
+  /** Redis did not say whether it has a message. */
+  readonly failed: (error: unknown) => void;
 }
 
 interface Departure {
@@ -45,11 +46,13 @@ export class Departures {
   }
 
   publish(channel: string, payload: Uint8Array, mayWait: boolean): Promise<void> {
-    const { onUnavailable, isGated } = this.#options;
+    const { onUnavailable } = this.#options;
     if (this.#state === 'closed') return Promise.reject(unavailable('The link is closed.'));
-    if (this.#state === 'down' || isGated(channel)) {
+    if (this.#state === 'down') {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
-      if (this.#state === 'down' && (!mayWait || onUnavailable === 'reject')) return Promise.reject(unavailable('The backplane is down.'));
+      if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
+    }
+    if (this.#state === 'down' || this.#isGated(channel)) {
       const { bufferBytes } = boundsOf(onUnavailable);
       if (this.#waitingBytes + payload.length > bufferBytes) {
         return Promise.reject(unavailable(`The backplane is down, and ${bufferBytes} bytes wait for it already.`));
@@ -85,9 +88,11 @@ export class Departures {
     this.#inFlight.clear();
     this.#waiting = [];
     this.#waitingBytes = 0;
-    const keeps = typeof this.#options.onUnavailable === 'object';
+    const { onUnavailable } = this.#options;
+    const keeps = typeof onUnavailable === 'object';
     for (const departure of all) {
       if (departure.mayWait && keeps) this.#wait(departure);
+      else if (departure.mayWait && onUnavailable === 'local-only') departure.resolve();
       else departure.reject(unavailable('The backplane went down before it confirmed the message.'));
     }
   }
@@ -128,14 +133,14 @@ export class Departures {
 
   async #send(): Promise<void> {
     if (this.#state !== 'up') return;
-    const { store, channelOf, isGated, report } = this.#options;
+    const { store, channelOf, failed } = this.#options;
     const all = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     const batch: Departure[] = [];
     const stuck = new Set<string>(); // on one channel nothing overtakes
     for (const departure of all) {
-      if (stuck.has(departure.channel) || isGated(departure.channel)) {
+      if (stuck.has(departure.channel) || this.#isGated(departure.channel)) {
         stuck.add(departure.channel);
         this.#wait(departure);
       } else {
@@ -153,9 +158,14 @@ export class Departures {
         else departure.resolve();
       });
     } catch (error) {
-      // The link is lost: `down` follows, and says what becomes of those in flight. Here nothing else may hide.
-      if (this.#state === 'up') report(error);
+      // `down` says what becomes of those in flight: where the link is not lost already, it is of no use any more.
+      if (this.#state === 'up') failed(error);
     }
+  }
+
+  /** Where others need not hear it, it is for those who are there. */
+  #isGated(channel: string): boolean {
+    return this.#options.onUnavailable !== 'local-only' && this.#options.isGated(channel);
   }
 
   #frame(departure: Departure): Buffer {
@@ -164,7 +174,7 @@ export class Departures {
   }
 }
 
-/** With the other policies a message still waits for the end of its turn, and for the first connection. */
+/** With the other policies a message still waits for the end of its turn, for the first connection, and for those it is meant for. */
 function boundsOf(policy: OnUnavailable) {
-  return typeof policy === 'object' ? policy : { bufferBytes: Number.POSITIVE_INFINITY, bufferMs: Number.POSITIVE_INFINITY };
+  return typeof policy === 'object' ? policy : { bufferBytes: BUFFER_BYTES, bufferMs: Number.POSITIVE_INFINITY };
 }

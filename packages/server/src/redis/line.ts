@@ -15,31 +15,37 @@ export interface LineObserver {
 export class Line {
   readonly redis: Redis;
   readonly #timeoutMs: number;
+  readonly #observer: LineObserver;
+  #isUp = false;
   #cause: Error | undefined;
   #stopWaiting = (): void => undefined;
 
   constructor(redis: Redis, timeoutMs: number, observer: LineObserver) {
     this.redis = redis;
     this.#timeoutMs = timeoutMs;
+    this.#observer = observer;
     redis.on('error', (error: Error) => (this.#cause = error)); // told with the loss; unheard, ioredis would print it
     redis.on('connect', () => {
       // A Redis that is paused takes connections and says nothing.
       this.#stopWaiting = this.#cutUnless('The handshake');
     });
-    redis.on('ready', () => {
+    const ready = (): void => {
       this.#stopWaiting();
       this.#cause = undefined;
+      this.#isUp = true;
       observer.ready();
-    });
+    };
+    redis.on('ready', ready);
     redis.on('close', () => {
       this.#stopWaiting();
+      this.#isUp = false;
       observer.lost(this.#cause ?? unavailable('The connection to Redis was closed.'));
     });
-    if (redis.status === 'ready') queueMicrotask(() => observer.ready());
+    if (redis.status === 'ready') queueMicrotask(ready);
   }
 
   get isReady(): boolean {
-    return this.redis.status === 'ready';
+    return this.#isUp && this.redis.status === 'ready';
   }
 
   /**
@@ -57,6 +63,9 @@ export class Line {
         if (error.name === 'ReplyError') return error;
         throw unavailable('The connection to Redis was lost.', error);
       });
+    } catch (error) {
+      this.#lose(error as Error);
+      throw error;
     } finally {
       stopWaiting();
     }
@@ -68,6 +77,7 @@ export class Line {
     try {
       return await answer;
     } catch (cause) {
+      if ((cause as Error).name !== 'ReplyError') this.#lose(cause as Error);
       throw unavailable(`${what} failed.`, cause);
     } finally {
       stopWaiting();
@@ -79,6 +89,14 @@ export class Line {
     this.redis.removeAllListeners();
     this.redis.on('error', () => undefined); // nobody waits for what a closed connection still has to say
     this.redis.disconnect();
+  }
+
+  /** Told before anybody hears that an answer is lost: where Redis has hung up, the socket itself says so a little later. */
+  #lose(cause: Error): void {
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.redis.stream.destroy();
+    this.#observer.lost(this.#cause ?? cause);
   }
 
   /** Where this process was held up itself, the answer may be there already: it gets one more turn to be read. */

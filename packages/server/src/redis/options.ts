@@ -86,6 +86,9 @@ export interface Settings {
   readonly onUnavailable: OnUnavailable;
 }
 
+/** 16 MiB. */
+export const BUFFER_BYTES = 16 * 1024 * 1024;
+
 const RECONNECT_MS = { least: 50, most: 250 };
 
 /** @throws HublineError `invalid_option` */
@@ -166,7 +169,7 @@ function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>,
     return policy;
   }
   const leastMs = nodeTimeoutMs + 5000;
-  const { bufferBytes = 16 * 1024 * 1024, bufferMs = leastMs } = policy;
+  const { bufferBytes = BUFFER_BYTES, bufferMs = leastMs } = policy;
   if (bufferMs < leastMs)
     refuse('onUnavailable', `bufferMs is at least nodeTimeoutMs + 5000 (${leastMs}): nodes need that time to come back.`);
   if (!(bufferBytes > 0)) refuse('onUnavailable', 'bufferBytes is a number of bytes above 0.');
