@@ -6,7 +6,7 @@ export class Follower {
   /** One line an event: `snapshot`, `join <id>`, `update <id>`, `leave <id> <reason>`. */
   readonly log: string[] = [];
   readonly present = new Map<string, ConnectionInfo<Marks>>();
-  /** What a correct watch never does: a join of who is there, an update or leave of who is not. */
+  /** What a correct watch never does: a join of who is there, an update or leave of who is not, a leave from another node. */
   readonly wrong: string[] = [];
   readonly ended: Promise<void>;
 
@@ -34,6 +34,7 @@ export class Follower {
     const line = `${type} ${connectionId}${event.type === 'leave' ? ` ${event.reason}` : ''}`;
     this.log.push(line);
     if (this.present.has(connectionId) === (type === 'join')) this.wrong.push(line);
+    if (type === 'leave' && this.present.get(connectionId)?.nodeId !== connection.nodeId) this.wrong.push(`${line} ${connection.nodeId}`);
     if (type === 'leave') this.present.delete(connectionId);
     else this.present.set(connectionId, connection);
   }

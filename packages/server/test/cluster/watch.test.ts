@@ -207,6 +207,7 @@ describe('a watch of a node in trouble', () => {
     world.faults.thaw('b');
     await until(() => all.ids.length === 2);
     expect(all.log.slice(3).sort()).toEqual(clients.map(({ id }) => `join ${id}`).sort());
+    expect(all.wrong).toEqual([]);
   });
 
   it('is told of a goodbye at once', async () => {
