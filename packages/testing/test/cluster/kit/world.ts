@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly nodes?: number;
   /** Default: a lease of 3 s, renewed every 300 ms. */
   readonly backplane?: RedisBackplaneOptions;
+  /** By which they go, as people call them: by the index. Default `node-1` …; two may have one. */
+  readonly nodeId?: (index: number) => string;
   /** Each node has a way of its own to Redis, on which things can go wrong. Default false. */
   readonly links?: boolean;
   /** Vitest's. */
@@ -57,7 +59,8 @@ export class World implements AsyncDisposable {
     }, PING_MS);
   }
 
-  static async start({ nodes = 4, backplane = {}, links: count = false, onTestFailed }: WorldOptions = {}): Promise<World> {
+  static async start({ nodes = 4, backplane = {}, links: count = false, ...more }: WorldOptions = {}): Promise<World> {
+    const { nodeId = (index) => `node-${index + 1}`, onTestFailed } = more;
     const failed = onTestFailed ? { onTestFailed } : {};
     const redis = await startRedis(failed);
     const links = count ? await Promise.all(Array.from({ length: nodes }, (_, i) => startProxy(redis.url, { name: `link-${i + 1}` }))) : [];
@@ -66,7 +69,7 @@ export class World implements AsyncDisposable {
       nodes,
       entry: MEMBER,
       redis: (index) => links[index] ?? redis,
-      args: ['--prefix', PREFIX, '--backplane', JSON.stringify(options)],
+      args: (index) => ['--prefix', PREFIX, '--node-id', nodeId(index), '--backplane', JSON.stringify(options)],
       startedMs: 30_000,
       ...failed,
     });
@@ -116,6 +119,29 @@ export class World implements AsyncDisposable {
   /** Everything that has happened to a node so far. */
   async happened(number: number): Promise<readonly Happening[]> {
     return all(this.stream<Happening>(number, 'happened'));
+  }
+
+  /** Resolves when Redis has it too. */
+  async send(number: number, target: object, text: string): Promise<void> {
+    await this.node(number).ask('send', [target, 'Message', [text]]);
+  }
+
+  /** Awaited, it is in effect everywhere. */
+  async join(client: Client, group: string, by = 1): Promise<void> {
+    await this.node(by).ask('groups.add', [client.id, group]);
+    client.groups.add(group);
+  }
+  async part(client: Client, group: string, by = 1): Promise<void> {
+    await this.node(by).ask('groups.remove', [client.id, group]);
+    client.groups.delete(group);
+  }
+  async set(client: Client, { key, value, by = 1 }: { key: string; value: string; by?: number }): Promise<void> {
+    await this.node(by).ask('attributes.set', [client.id, key, value]);
+    client.attributes[key] = value;
+  }
+
+  async isOnline(number: number, user: string): Promise<boolean> {
+    return this.node(number).ask('presence.isOnline', [user]);
   }
 
   async count(number: number, filter: object = { all: true }): Promise<{ readonly value: number; readonly complete: boolean }> {

@@ -1,0 +1,134 @@
+import { until } from '@hubline/testing';
+import { Redis } from 'ioredis';
+import { expect } from 'vitest';
+import type { Client } from './client.ts';
+import { PATIENT, type World } from './world.ts';
+
+/** Keys and what they hold, in a form that can be compared: sorted, and without what counts on. */
+type Held = ReadonlyMap<string, unknown>;
+
+/** A process that lives, and who is connected to it. */
+export interface Living {
+  readonly process: string;
+  readonly clients: Iterable<Client>;
+  /** Topics that it watches. */
+  readonly watches?: readonly string[];
+}
+
+/** Each process of the cluster that has a client among these. */
+export function livingOf(clients: Iterable<Client>): readonly Living[] {
+  const processes = new Map<string, Client[]>();
+  for (const client of clients) processes.set(client.process, [...(processes.get(client.process) ?? []), client]);
+  return [...processes].map(([process, its]) => ({ process, clients: its }));
+}
+
+/** Waits until Redis holds all that these processes should have there, and nothing else. Each must be known to have clients. */
+export async function expectTruth({ redis, prefix }: World, living: readonly Living[]): Promise<void> {
+  const link = new Redis(redis.url);
+  try {
+    const compare = async (): Promise<true> => {
+      const incarnations = await link.hkeys(`${prefix}:{nodes}`);
+      expect(await held(link, prefix)).toEqual(expected({ prefix, living, incarnations }));
+      return true;
+    };
+    await until(compare, { ...PATIENT, intervalMs: 200 }).catch((error: Error) => {
+      throw error.cause instanceof Error ? error.cause : error;
+    });
+  } finally {
+    link.disconnect();
+  }
+}
+
+/** The topics that a connection of the testhub is in. */
+export function topicsOf({ user, groups, attributes }: Client): readonly string[] {
+  return [
+    'testhub:all',
+    ...(user === undefined ? [] : [`testhub:user:${encodeURIComponent(user)}`]),
+    ...[...groups].map((group) => `testhub:group:${encodeURIComponent(group)}`),
+    ...Object.entries(attributes).map(([key, value]) => `testhub:attribute:${key}=${encodeURIComponent(JSON.stringify(value))}`),
+  ];
+}
+
+interface Premise {
+  readonly prefix: string;
+  readonly living: readonly Living[];
+  readonly incarnations: readonly string[];
+}
+
+function expected({ prefix, living, incarnations }: Premise): Held {
+  const keys = new Map<string, unknown>();
+  const add = (key: string, entry: readonly [string, unknown]): void => {
+    keys.set(key, new Map([...((keys.get(key) ?? new Map()) as Map<string, unknown>), entry].sort()));
+  };
+  for (const { process, clients, watches = [] } of living) {
+    const incarnation = incarnations.find((each) => each.startsWith(`${process}.`)) ?? `${process}.?`;
+    const own = (kind: string): string => `${prefix}:{${incarnation}}:${kind}`;
+    add(`${prefix}:{nodes}`, [incarnation, process]);
+    keys.set(own('lease'), '1');
+    keys.set(own('flushed'), 'n');
+    keys.set(`${prefix}:{0}:writes:${incarnation}`, 'n');
+    for (const topic of watches) {
+      add(own('watches'), [topic, true]);
+      add(`${prefix}:{${topic}}:watchers`, [incarnation, true]);
+    }
+    const counts = new Map<string, number>();
+    for (const client of clients) {
+      const { id, user, attributes, groups } = client;
+      const record = { ...(user === undefined ? {} : { userId: user }), attributes: { ...attributes }, groups: [...groups].sort() };
+      add(own('records'), [id, record]);
+      for (const topic of topicsOf(client)) {
+        add(own('topics'), [topic, 0]);
+        add(`${prefix}:{${topic}}:members:${incarnation}`, [id, 0]);
+        counts.set(topic, (counts.get(topic) ?? 0) + 1);
+      }
+    }
+    for (const [topic, count] of counts) add(`${prefix}:{${topic}}:counts`, [incarnation, String(count)]);
+  }
+  return new Map([...keys].sort());
+}
+
+async function held(link: Redis, prefix: string): Promise<Held> {
+  const names = new Set<string>();
+  let cursor = '0';
+  do {
+    const [next, found] = await link.scan(cursor, 'MATCH', `${prefix}:*`, 'COUNT', 1000);
+    for (const name of found) names.add(name);
+    cursor = next;
+  } while (cursor !== '0');
+  const keys = new Map<string, unknown>();
+  for (const name of [...names].sort()) {
+    const value = await valueOf(link, name);
+    if (value !== undefined) keys.set(name, value);
+  }
+  return keys;
+}
+
+async function valueOf(link: Redis, name: string): Promise<unknown> {
+  switch (await link.type(name)) {
+    case 'string':
+      return name.endsWith(':lease') ? await link.get(name) : 'n';
+    case 'set':
+      return new Map((await link.smembers(name)).sort().map((member) => [member, true]));
+    case 'zset': {
+      const members = await link.zrange(name, '0', '-1');
+      return new Map(members.sort().map((member) => [member, 0]));
+    }
+    case 'hash': {
+      const entries = Object.entries(await link.hgetall(name)).sort();
+      return new Map(entries.map(([field, value]) => [field, value.startsWith('{') ? shortOf(JSON.parse(value) as object) : value]));
+    }
+    default:
+      return undefined; // it has expired
+  }
+}
+
+/** What is known beforehand of a record, or of a node. */
+function shortOf(found: object): unknown {
+  const {
+    process,
+    userId,
+    attributes,
+    groups = [],
+  } = found as { process?: string; userId?: string; attributes?: object; groups?: string[] };
+  return process ?? { ...(userId === undefined ? {} : { userId }), attributes, groups: groups.toSorted() };
+}
