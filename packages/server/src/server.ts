@@ -96,7 +96,7 @@ export interface HubServer extends AsyncDisposable {
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
   /** Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. */
   attach(server: Server): void;
-  /** Listens on a server of its own. Port 0 takes a free one. Resolves with the port. */
+  /** Listens on a server of its own, once {@link ready}. Port 0 takes a free one. Resolves with the port. */
   listen(port: number, host?: string): Promise<number>;
   /** Settles when this node is part of the cluster. */
   ready(): Promise<void>;
@@ -197,11 +197,11 @@ class NodeHubServer implements HubServer {
 
   async listen(port: number, host?: string): Promise<number> {
     if (!this.#isOpen) throw closed();
+    await this.ready(); // who comes finds a node that is part of the cluster
     const listener = new Listener();
     const taken = await listener.listen(port, host);
     this.attach(listener.server);
     this.#listeners.push(listener);
-    await this.ready();
     return taken;
   }
 

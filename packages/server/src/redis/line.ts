@@ -11,6 +11,9 @@ export interface LineObserver {
   lost(cause: Error): void;
 }
 
+/** A replica, a master that has become one, one that is only starting: another one has to be found, or waited for. */
+const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN) /;
+
 /** One connection to one Redis, which is never silent for longer than it may: then it is lost. */
 export class Line {
   readonly redis: Redis;
@@ -58,11 +61,14 @@ export class Line {
     const stopWaiting = this.#cutUnless(String(commands[0]?.[0]));
     try {
       const replies = (await this.redis.pipeline(commands as unknown as unknown[][]).exec()) ?? [];
-      return replies.map(([error, reply]) => {
+      const answers = replies.map(([error, reply]) => {
         if (!error) return reply;
         if (error.name === 'ReplyError') return error;
         throw unavailable('The connection to Redis was lost.', error);
       });
+      const elsewhere = answers.find((answer) => answer instanceof Error && NO_MASTER.test(answer.message)) as Error | undefined;
+      if (elsewhere) throw unavailable(`This Redis is not a master that can be written to: ${elsewhere.message}`, elsewhere);
+      return answers;
     } catch (error) {
       this.#lose(error as Error);
       throw error;
