@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import {
+  startRedis,
+  startRedisCluster,
+  type Monitor,
+  type MonitoredCommand,
+  type RedisCluster,
+  type RedisServer,
+} from '@hubline/testing/cluster';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Tour } from './redis-tour.ts';
+
+const textOf = (name: string): string => readFileSync(new URL(`../../../../docs/${name}`, import.meta.url), 'utf8');
+const [BY_US = '', BY_IOREDIS = ''] = textOf('redis-commands.md').split('\n## ').slice(1);
+const TIMEOUT_MS = 90_000;
+
+interface Row {
+  readonly command: string;
+  readonly where: readonly string[];
+  readonly since: string;
+}
+
+function rowsOf(section: string): readonly Row[] {
+  return [...section.matchAll(/^\| `([A-Z ]+)` \| [^|]+ \| ([a-z, ]+) \| ([\d.]+)[^|]* \|/gm)].map(
+    ([, command = '', where = '', since = '']) => ({ command, where: where.split(', '), since }),
+  );
+}
+
+describe('the commands of docs/redis-commands.md', () => {
+  it('are those that a single Redis is sent', { timeout: TIMEOUT_MS }, async () => {
+    await using redis = await startRedis();
+    const commands = await seenBy([redis], async () => {
+      await using tour = await Tour.start({ servers: [redis], isCluster: false, backplane: { db: 1 } });
+      await tour.all();
+    });
+    expectListed('one', commands);
+  });
+
+  it('are those that a Redis Cluster is sent', { timeout: TIMEOUT_MS }, async () => {
+    await using cluster = await startRedisCluster({ replicas: 0 });
+    expectListed('sharded', await seenInCluster(cluster));
+  });
+
+  it('are those that a Redis Cluster without sharded pub/sub is sent', { timeout: TIMEOUT_MS }, async () => {
+    await using cluster = await startRedisCluster({ replicas: 0, args: ['--rename-command', 'SPUBLISH', ''] });
+    expectListed('classic', await seenInCluster(cluster));
+  });
+
+  it('are as old as the table says, by what Redis says of itself', async () => {
+    await using redis = await startRedis();
+    for (const { command, since } of [...rowsOf(BY_US), ...rowsOf(BY_IOREDIS)]) {
+      const [, facts = []] = (await redis.call('COMMAND', 'DOCS', command.replace(' ', '|'))) as [string, readonly unknown[]];
+      expect([command, facts[facts.indexOf('since') + 1]]).toEqual([command, since]);
+    }
+  });
+});
+
+function expectListed(mode: string, sent: readonly MonitoredCommand[]): void {
+  console.log(
+    mode,
+    sent.filter((c) => c.name === 'ASKING').length,
+    sent.filter((c) => c.name === 'HSET' && c.args[0]!.endsWith('{nodes}')).length,
+    sent.length,
+  );
+  const listed = [...rowsOf(BY_US), ...rowsOf(BY_IOREDIS)].filter(({ where }) => where.includes(mode));
+  expect([...new Set(sent.map(fullName))].sort()).toEqual(listed.map(({ command }) => command).sort());
+}
+
+/** A command with its subcommand, as documents name it. */
+function fullName({ name, args: [first = ''] }: MonitoredCommand): string {
+  return ['CLUSTER', 'COMMAND', 'PUBSUB', 'CLIENT', 'SENTINEL'].includes(name) ? `${name} ${first.toUpperCase()}` : name;
+}
+
+type Seen = () => readonly MonitoredCommand[];
+
+async function seenBy(servers: readonly RedisServer[], scenario: (seen: Seen) => Promise<void>): Promise<readonly MonitoredCommand[]> {
+  const monitors: Monitor[] = [];
+  onTestFinished(() => monitors.forEach((monitor) => monitor[Symbol.dispose]()));
+  for (const server of servers) monitors.push(await server.monitor());
+  const seen: Seen = () => monitors.flatMap(({ commands }) => commands);
+  await scenario(seen);
+  return seen();
+}
+
+/** The last group's slot is on its way to another master when it is written to, and arrives there. */
+function seenInCluster(cluster: RedisCluster): Promise<readonly MonitoredCommand[]> {
+  return seenBy(cluster.nodes, async (seen) => {
+    await using tour = await Tour.start({ servers: cluster.nodes, isCluster: true });
+    await tour.all(async (topic) => {
+      const slot = Number(await cluster.nodes[0]?.call('CLUSTER', 'KEYSLOT', topic));
+      const from = await cluster.masterOf(slot);
+      const to = (await cluster.masters()).find((master) => master !== from);
+      if (!to) throw new Error('Three masters.');
+      const [fromId, toId] = await Promise.all([from, to].map(async (node) => String(await node.call('CLUSTER', 'MYID'))));
+      await to.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId ?? '');
+      await from.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId ?? '');
+      return async () => {
+        await expect.poll(() => seen().some(({ name }) => name === 'ASKING')).toBe(true);
+        await cluster.moveSlot(slot, to);
+      };
+    });
+  });
+}
