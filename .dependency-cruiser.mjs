@@ -68,7 +68,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['^packages/[^/]+/(dist|build)/', '^(playground|bench|examples)/(dist|build)/'] },
+    exclude: { path: ['^packages/[^/]+/(dist|build)/', '^(playground|bench|examples/[^/]+)/(dist|build)/'] },
     tsPreCompilationDeps: true, // a type is a dependency too
     enhancedResolveOptions: {
       exportsFields: ['exports'],

@@ -11,6 +11,8 @@ const INTEROP = ['packages/testing/test/{official,hubline,conformance-server}*.t
 const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
 /** These start processes, and a Redis for them. */
 const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/*/test/redis/**/*.test.ts'];
+/** What is shown off, on processes too. */
+const EXAMPLES = 'examples/*/test/**/*.test.ts';
 /** Processes that tests start see the sources too. */
 const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --import=${new URL('scripts/sources.mjs', import.meta.url).href}`;
 
@@ -46,6 +48,18 @@ export default defineConfig({
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: { ...patience, name: 'cluster', include: CLUSTER, globalSetup: 'scripts/redis-server.mjs', env: { NODE_OPTIONS } },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          ...patience,
+          testTimeout: 60_000, // each test starts its applications
+          name: 'examples',
+          include: [EXAMPLES],
+          globalSetup: 'scripts/redis-server.mjs',
+          env: { NODE_OPTIONS },
+        },
       },
       {
         resolve: { conditions },

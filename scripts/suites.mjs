@@ -24,6 +24,7 @@ export const SUITES = [
   { name: 'interop', command: script('interop'), limitSeconds: 400, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
   { name: 'cluster', command: script('cluster'), limitSeconds: 180, runner: vitest },
+  { name: 'examples', command: script('examples'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
   { name: 'packages', command: script('packages'), limitSeconds: 120 },
   { name: 'size', command: script('size', '-w', '@hubline/client'), limitSeconds: 60 },

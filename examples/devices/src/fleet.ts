@@ -1,0 +1,53 @@
+import type { ConnectionInfo, Hub } from '@hubline/server';
+import type { Device, Marks } from './contract.ts';
+
+export interface FleetMember {
+  readonly device: string;
+  readonly nodeId: string;
+  readonly sites: readonly string[];
+  readonly celsius?: number;
+}
+
+export interface Departure extends FleetMember {
+  readonly reason: 'disconnected' | 'changed' | 'node_lost';
+}
+
+const DEPARTURES_KEPT = 20;
+
+/** Who is online, on whichever node, and who left last. Follows the cluster until the server is closed. */
+export class Fleet {
+  readonly #online = new Map<string, FleetMember>();
+  readonly #departures: Departure[] = [];
+
+  get online(): readonly FleetMember[] {
+    return [...this.#online.values()].sort((a, b) => a.device.localeCompare(b.device));
+  }
+
+  /** Latest first. */
+  get departures(): readonly Departure[] {
+    return this.#departures;
+  }
+
+  async follow(hub: Hub<Device, Marks>): Promise<void> {
+    for await (const event of hub.presence.watch()) {
+      if (event.type === 'snapshot') for (const connection of event.connections) this.#see(connection);
+      else if (event.type !== 'leave') this.#see(event.connection);
+      else {
+        this.#online.delete(event.connection.connectionId);
+        this.#departures.unshift({ ...memberOf(event.connection), reason: event.reason });
+        this.#departures.splice(DEPARTURES_KEPT);
+      }
+    }
+  }
+
+  #see(connection: ConnectionInfo<Marks>): void {
+    this.#online.set(connection.connectionId, memberOf(connection));
+  }
+}
+
+const memberOf = ({ userId = '', nodeId, groups, attributes }: ConnectionInfo<Marks>): FleetMember => ({
+  device: userId,
+  nodeId,
+  sites: groups,
+  ...attributes,
+});

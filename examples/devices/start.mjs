@@ -1,0 +1,50 @@
+/**
+ * Three nodes of the service, two of the dashboard, six devices, and the Redis that joins them: one of its own, or that of
+ * the URL that is given. The nodes are run from their sources, by the test kit, and do not outlive this process.
+ */
+import { startCluster, startRedis } from '@hubline/testing/cluster';
+import { programs } from '../../scripts/programs.mjs';
+import { SimulatedDevice } from './src/simulated-device.ts';
+
+const SITES = ['berlin', 'porto'];
+const [url] = process.argv.slice(2);
+const redis = url ? { url } : await startRedis({ program: (await programs(['redis-server']))['redis-server'] });
+const sources = ['--conditions=hubline-source', `--import=${new URL('../../scripts/sources.mjs', import.meta.url)}`];
+const application = (name, nodes) =>
+  startCluster({
+    nodes,
+    entry: new URL(`./src/${name}-node.ts`, import.meta.url),
+    redis,
+    execArgv: sources,
+    args: (index) => ['--node-id', `${name}-${index + 1}`],
+  });
+console.log('Starting …');
+const service = await application('devices', 3);
+const dashboard = await application('dashboard', 2);
+const devices = Array.from({ length: 6 }, (_, index) => {
+  const { url: node } = service.nodes[index % service.nodes.length];
+  const id = `boiler-${index + 1}`;
+  return new SimulatedDevice({ id, site: SITES[index % SITES.length], url: node, told: (text) => console.log(`  ${id}: ${text}`) });
+});
+await Promise.all(devices.map((device) => device.start()));
+
+console.log(`
+${dashboard.nodes.map((node, index) => `  dashboard-${index + 1}   ${node.url}`).join('\n')}
+${service.nodes.map((node, index) => `  devices-${index + 1}     process ${node.pid}`).join('\n')}
+
+  Reboot a device. Kill a node of the service (kill -9 ${service.nodes[0].pid}), and see its devices go.
+  Tell something to a site:
+    npm run announce -w @hubline/example-devices -- --redis ${redis.url} --site berlin "Doors close at six."
+  Ctrl+C stops everything.
+`);
+
+let stopping = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop());
+
+async function stop() {
+  if (stopping) process.exit(130); // asked twice: at once
+  stopping = true;
+  await Promise.all(devices.map((device) => device[Symbol.asyncDispose]()));
+  await Promise.all([...dashboard.nodes, ...service.nodes].map((node) => node.stop()));
+  for (const started of [dashboard, service, redis]) await started[Symbol.asyncDispose]?.();
+}
