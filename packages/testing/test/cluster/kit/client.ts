@@ -61,6 +61,7 @@ export class Client implements AsyncDisposable {
     const greeted = new Promise<void>((resolve) => (client.#wake = resolve));
     client.#say({ protocol: 'json', version: 1, hubline: 1 });
     await greeted;
+    if (client.isClosed) throw new Error('It was closed before it was greeted.');
     const named = new Promise<void>((resolve) => (client.#wake = resolve));
     client.#say({ type: 1, invocationId: 'id', target: 'GetCallerConnectionId', arguments: [] });
     await named;

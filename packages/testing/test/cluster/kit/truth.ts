@@ -22,13 +22,25 @@ export function livingOf(clients: Iterable<Client>): readonly Living[] {
   return [...processes].map(([process, its]) => ({ process, clients: its }));
 }
 
-/** Waits until Redis holds all that these processes should have there, and nothing else. Each must be known to have clients. */
-export async function expectTruth({ redis, prefix }: World, living: readonly Living[]): Promise<void> {
+export interface TruthOptions {
+  /** What is left of incarnations that are over, and of their sweeps, is left out. Default false. */
+  readonly exceptDead?: boolean;
+}
+
+/** Waits until Redis holds all that these processes should have there, and nothing else. */
+export async function expectTruth(
+  { redis, prefix }: World,
+  living: readonly Living[],
+  { exceptDead = false }: TruthOptions = {},
+): Promise<void> {
   const link = new Redis(redis.url);
+  link.on('error', () => undefined); // the answers tell
   try {
     const compare = async (): Promise<true> => {
-      const incarnations = await link.hkeys(`${prefix}:{nodes}`);
-      expect(await held(link, prefix)).toEqual(expected({ prefix, living, incarnations }));
+      const registered = await link.hkeys(`${prefix}:{nodes}`);
+      const incarnations = living.map(({ process }) => latest(process, registered));
+      const found = await held(link, prefix);
+      expect(exceptDead ? without(found, incarnations) : found).toEqual(expected({ prefix, living, incarnations }));
       return true;
     };
     await until(compare, { ...PATIENT, intervalMs: 200 }).catch((error: Error) => {
@@ -37,6 +49,29 @@ export async function expectTruth({ redis, prefix }: World, living: readonly Liv
   } finally {
     link.disconnect();
   }
+}
+
+const numberIn = (incarnation: string): number => Number(incarnation.split('.')[1]);
+
+function latest(process: string, registered: readonly string[]): string {
+  const its = registered.filter((each) => each.startsWith(`${process}.`)).sort((a, b) => numberIn(b) - numberIn(a));
+  return its[0] ?? `${process}.?`;
+}
+
+const INCARNATION = /[\w-]{11}\.\d+/;
+
+function without(found: Held, living: readonly string[]): Held {
+  const isOver = (name: string): boolean => {
+    const [incarnation] = INCARNATION.exec(name) ?? [];
+    return incarnation !== undefined && !living.includes(incarnation);
+  };
+  const kept = new Map<string, unknown>();
+  for (const [key, value] of found) {
+    if (isOver(key)) continue;
+    const rest = value instanceof Map ? new Map([...(value as Map<string, unknown>)].filter(([field]) => !isOver(field))) : value;
+    if (!(rest instanceof Map) || rest.size > 0) kept.set(key, rest);
+  }
+  return kept;
 }
 
 /** The topics that a connection of the testhub is in. */
@@ -61,7 +96,7 @@ function expected({ prefix, living, incarnations }: Premise): Held {
     keys.set(key, new Map([...((keys.get(key) ?? new Map()) as Map<string, unknown>), entry].sort()));
   };
   for (const { process, clients, watches = [] } of living) {
-    const incarnation = incarnations.find((each) => each.startsWith(`${process}.`)) ?? `${process}.?`;
+    const incarnation = latest(process, incarnations);
     const own = (kind: string): string => `${prefix}:{${incarnation}}:${kind}`;
     add(`${prefix}:{nodes}`, [incarnation, process]);
     keys.set(own('lease'), '1');

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { random } from './kit/random.ts';
+import { Storm } from './kit/storm.ts';
+import { World } from './kit/world.ts';
+
+const seed = Number(process.env.HUBLINE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const forMs = Number(process.env.HUBLINE_RANDOM_MS ?? 40_000);
+
+const backplane = { heartbeatIntervalMs: 250, nodeTimeoutMs: 1500, redisTimeoutMs: 700, sweepDelayMs: 1500 };
+
+it(
+  `whatever happens, everything is as it should be when it is over (seed ${seed})`,
+  async ({ onTestFailed }) => {
+    await using world = await World.start({ nodes: 4, links: true, backplane, onTestFailed });
+    await using storm = new Storm(world, random(seed));
+    await storm.start();
+    const end = performance.now() + forMs;
+    let rounds = 0;
+    try {
+      while (performance.now() < end) {
+        rounds++;
+        await storm.round();
+      }
+      await storm.end();
+    } catch (cause) {
+      throw new Error(`Seed ${seed}, round ${rounds}: ${storm.log.join('; ')}. ${(cause as Error).message}`, { cause });
+    }
+    if (process.env.HUBLINE_RANDOM_MS) console.log(`Seed ${seed}: ${rounds} rounds, ${storm.actions} actions.`);
+  expect(storm.actions).toBeGreaterThan(rounds);
+  },
+  forMs + 120_000,
+);
