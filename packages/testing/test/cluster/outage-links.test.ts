@@ -1,0 +1,159 @@
+import { until } from '@hubline/testing';
+import { startRedis, type RedisServer } from '@hubline/testing/cluster';
+import type { ClientRole } from '@hubline/server/redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WiredNodes, type WiredNode } from './wired-node.ts';
+
+const PATIENT = { timeoutMs: 10_000 };
+const CUT_MS = 1000;
+
+let redis: RedisServer;
+beforeAll(async () => (redis = await startRedis()));
+afterAll(() => redis[Symbol.asyncDispose]());
+
+/** Three nodes that know each other and hear `t`. */
+async function three(nodes: WiredNodes): Promise<readonly [WiredNode, WiredNode, WiredNode]> {
+  const [ann, bob, cat] = await nodes.start(['ann', 'bob', 'cat']);
+  if (!ann || !bob || !cat) throw new Error('Three nodes.');
+  await Promise.all([ann, bob, cat].map((node) => node.hear('t').ready));
+  await until(() => [ann, bob, cat].every((node) => node.all('joined').length === 2), PATIENT);
+  return [ann, bob, cat];
+}
+
+async function isOver(ms: number): Promise<void> {
+  const since = performance.now();
+  await until(() => performance.now() - since > ms, PATIENT);
+}
+
+const texts = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `text ${from + i}`);
+
+/** Publishes all of them, and resolves when Redis has them. */
+async function say(node: WiredNode, these: readonly string[]): Promise<void> {
+  await Promise.all(these.map((text) => node.publish('t', text)));
+}
+
+/** Nothing happened to these nodes but what the others told them. */
+function expectNothingAt(...nodes: readonly WiredNode[]): void {
+  for (const node of nodes) for (const name of ['down', 'up', 'gap', 'lost', 'report'] as const) expect(node.all(name), name).toEqual([]);
+}
+
+describe('a subscriber link that is cut for a second', () => {
+  it('is a gap, whose length a next message shows, and nobody else suffers', async () => {
+    await using nodes = new WiredNodes(redis);
+    const [ann, bob, cat] = await three(nodes);
+    await say(ann, texts(2));
+    await until(() => bob.all('heard').length === 2, PATIENT);
+    bob.ways.subscriber.cut();
+    await until(() => bob.link.state === 'down', PATIENT);
+    await say(ann, texts(10, 2));
+    await isOver(CUT_MS);
+    await bob.heal();
+    await until(() => bob.all('up').length === 1, PATIENT);
+    const [{ ms }] = bob.all('up') as [{ ms: number }];
+    expect(ms).toBeGreaterThan(CUT_MS / 2);
+    expect(bob.all('gap')).toEqual([{ ms }]);
+
+    await say(ann, texts(1, 12));
+    await until(() => bob.all('heard').length === 3, PATIENT);
+    expect(bob.all('heard')).toEqual([...texts(2), ...texts(1, 12)]);
+    expect(bob.all('gap')).toEqual([{ ms }, { channel: 't', lost: 10, ms: 0 }]);
+    expect(bob.all('down')).toHaveLength(1);
+    expect(bob.all('report')).toEqual([]);
+    await until(() => cat.all('heard').length === 13, PATIENT);
+    expect(cat.all('heard')).toEqual(texts(13));
+    expectNothingAt(ann, cat);
+  });
+});
+
+describe('a command link that is cut for a second', () => {
+  it('loses nothing: what is said meanwhile waits or comes, either way', async () => {
+    await using nodes = new WiredNodes(redis);
+    const [ann, bob, cat] = await three(nodes);
+    bob.ways.commands.cut();
+    await until(() => bob.link.state === 'down', PATIENT);
+    await say(ann, texts(10));
+    const waiting = say(bob, texts(5, 10));
+    await isOver(CUT_MS);
+    await bob.heal();
+    await waiting;
+    await until(() => bob.all('heard').length === 10 && [ann, cat].every((node) => node.all('heard').length >= 5), PATIENT);
+    expect(bob.all('heard')).toEqual(texts(10));
+    expect(ann.all('heard')).toEqual(texts(5, 10));
+    await until(() => cat.all('heard').length === 15, PATIENT);
+    expect(bob.all('gap').filter((gap) => Object.hasOwn(gap as object, 'lost'))).toEqual([]);
+    expectNothingAt(ann, cat);
+  });
+
+  it('doubles nothing that had arrived when its answer was lost', async () => {
+    await using nodes = new WiredNodes(redis);
+    const [ann, bob, cat] = await three(nodes);
+    await say(ann, texts(1));
+    ann.ways.commands.delay(200); // its answer is as long under way as it was itself
+    const said = say(ann, texts(3, 1));
+    await until(() => [bob, cat].every((node) => node.all('heard').length === 4), { timeoutMs: 10_000, intervalMs: 1 });
+    ann.ways.commands.drop();
+    await ann.heal();
+    await said;
+    await say(ann, texts(1, 4));
+    await until(() => [bob, cat].every((node) => node.all('heard').includes('text 4')), PATIENT);
+    expect(ann.all('down')).toHaveLength(1);
+    for (const node of [bob, cat]) expect(node.all('heard')).toEqual(texts(5));
+    expectNothingAt(bob, cat);
+  });
+});
+
+describe('a half-open link', () => {
+  it.each<ClientRole>(['commands', 'subscriber'])('is found by what is not answered: %s', async (role) => {
+    await using nodes = new WiredNodes(redis);
+    const [ann, bob, cat] = await three(nodes);
+    const since = performance.now();
+    bob.ways[role].halfOpen();
+    await until(() => bob.link.state === 'down', PATIENT);
+    // A beat and redisTimeoutMs, 700 ms; TCP itself would take minutes.
+    expect(performance.now() - since).toBeLessThan(5000);
+    await say(ann, texts(3));
+    await bob.heal();
+    await until(() => bob.link.state === 'up', PATIENT);
+    await say(ann, texts(1, 3));
+    await until(() => [bob, cat].every((node) => node.all('heard').includes('text 3')), PATIENT);
+    expect(cat.all('heard')).toEqual(texts(4));
+    expect(bob.all('down')).toEqual(['backplane_unavailable']);
+    expectNothingAt(ann, cat);
+  });
+});
+
+describe('a Redis that is paused for longer than a command may take', () => {
+  it('loses, doubles and reorders nothing when it goes on', async () => {
+    await using paused = await startRedis();
+    await using nodes = new WiredNodes(paused);
+    const all = await three(nodes);
+    const said: Promise<void>[] = [];
+    let count = 0;
+    const talking = setInterval(() => {
+      for (const node of all) said.push(node.publish('t', `${node.self.nodeId} ${count}`));
+      count++;
+    }, 10);
+    try {
+      await until(() => all.every((node) => node.all('heard').length > 20), PATIENT);
+      paused.pause();
+      await until(() => all.every(({ link }) => link.state === 'down'), PATIENT);
+      await isOver(CUT_MS);
+      paused.resume();
+      await until(() => all.every(({ link }) => link.state === 'up'), PATIENT);
+    } finally {
+      clearInterval(talking);
+    }
+    await Promise.all(said);
+    await until(() => all.every((node) => node.all('heard').length >= 2 * count), PATIENT);
+    for (const node of all) {
+      for (const other of all) {
+        const { nodeId } = other.self;
+        const heard = node.all('heard').filter((text) => String(text).startsWith(nodeId));
+        expect(heard).toEqual(node === other ? [] : Array.from({ length: count }, (_, n) => `${nodeId} ${n}`));
+      }
+      expect(node.all('down')).toHaveLength(1);
+      expect(node.all('lost')).toEqual([]);
+      expect(node.all('report')).toEqual([]);
+    }
+  });
+});
