@@ -60,8 +60,11 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
   let nextId = 0;
   const newId = (): string => String(nextId++);
 
-  /** Sends a call, and begins its uploads. Returns its id: without one nobody waits for an answer. */
-  const write = ({ method, args, signal }: Call, over: AbortSignal, type?: 1 | 4): string | undefined => {
+  /**
+   * Sends a call, and begins its uploads. Gives its id, without which nobody waits for an answer, and what ends the uploads: an
+   * AbortController would cost every call as much as all the rest.
+   */
+  const write = ({ method, args, signal }: Call, type?: 1 | 4): readonly [id: string | undefined, stops: readonly (() => void)[]] => {
     if (sessionOver.aborted) throw lost(method);
     if (signal?.aborted) throw cancelled(method, signal.reason);
     const sources = args.filter(isStream);
@@ -73,33 +76,36 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       invocationId,
       target: method,
       arguments: args.filter((arg) => !isStream(arg)),
-      streamIds: sources.length > 0 ? streamIds : undefined,
+      streamIds: sources[0] && streamIds,
     } as HubMessage);
-    sources.forEach((source, i) => void upload(source, streamIds[i]!, over));
-    return invocationId;
+    return [invocationId, sources.map((source, i) => upload(source, streamIds[i]!))];
   };
 
-  /** Sends what a stream gives until it ends, or nobody wants it any more. Always ends with a completion. */
-  const upload = async (source: AsyncIterable<unknown>, invocationId: string, over: AbortSignal): Promise<void> => {
-    let complete = (error?: string): void => {
-      complete = () => {};
+  /** Sends what a stream gives until it ends, or nobody wants it any more. Always ends with a completion. Returns its end. */
+  const upload = (source: AsyncIterable<unknown>, invocationId: string): (() => void) => {
+    let over: boolean | undefined;
+    const complete = (error?: string): void => {
+      if (!over) send({ type: MessageType.Completion, invocationId, error } as Completion);
+      over = true;
       undo();
-      send({ type: MessageType.Completion, invocationId, error } as Completion);
     };
-    const undo = onAbort(over, () => complete('cancelled'));
-    try {
-      for await (const item of source) {
-        if (over.aborted) return;
-        send({ type: MessageType.StreamItem, invocationId, item: item ?? null });
-        while (!over.aborted && bufferedAmount() > HIGH_WATER_BYTES) {
-          await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
+    const undo = onAbort(sessionOver, () => complete('cancelled'));
+    void (async () => {
+      try {
+        for await (const item of source) {
+          if (over) return;
+          send({ type: MessageType.StreamItem, invocationId, item: item ?? null });
+          while (!over && bufferedAmount() > HIGH_WATER_BYTES) {
+            await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
+          }
         }
+        complete();
+      } catch (thrown) {
+        complete(textOf(thrown));
+        report(thrown);
       }
-      complete();
-    } catch (thrown) {
-      complete(textOf(thrown));
-      report(thrown);
-    }
+    })();
+    return () => complete('cancelled');
   };
 
   /** A call with an `item` is a stream. */
@@ -109,13 +115,12 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     item?: (item: unknown) => void,
   ): readonly [id: string, giveUp: (error: HublineError) => void] => {
     const { method, signal, timeoutMs = Infinity } = call;
-    const over = new AbortController();
-    const id = write(call, over.signal, item ? MessageType.StreamInvocation : MessageType.Invocation)!;
+    const [id, stops] = write(call, item ? MessageType.StreamInvocation : MessageType.Invocation) as [string, (() => void)[]];
     const done: Settle = (error, result) => {
       if (!pending.delete(id)) return;
       undoTimer();
       undoAbort?.();
-      over.abort();
+      for (const stop of stops) stop();
       settle(error, result);
     };
     const giveUp = (error: HublineError): void => {
@@ -136,7 +141,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
   };
 
   return {
-    send: (call) => void write(call, sessionOver),
+    send: (call) => void write(call),
 
     invoke: (call) =>
       new Promise((resolve, reject) => {
