@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { longPolling, serverSentEvents } from '../src/index.ts';
 import { PlainHttp, type PlainHttpOptions, type Request } from './plain-http.ts';
 import { silent } from './plain-server.ts';
@@ -280,11 +280,12 @@ describe.each([
   });
 
   it('fails to start, and does not hang, where nobody is there', async () => {
-    const free = createServer().listen(0, '127.0.0.1');
-    await vi.waitFor(() => expect(free.address()).toBeTruthy());
-    const { port } = free.address() as AddressInfo;
-    await new Promise((resolve) => free.close(resolve));
-    await using it = await start({ url: `http://127.0.0.1:${port}/hub` });
+    // Taken for the other kind of address, so that nobody else is given it meanwhile.
+    const taken = createServer().listen(0, '127.0.0.1');
+    await vi.waitFor(() => expect(taken.address()).toBeTruthy());
+    const { port } = taken.address() as AddressInfo;
+    onTestFinished(() => new Promise((resolve) => taken.close(() => resolve())));
+    await using it = await start({ url: `http://[::1]:${port}/hub` });
     await expect(it.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
   });
 });
