@@ -96,7 +96,7 @@ function clientFor(role: ClientRole, { connection, client, createClient }: Setti
   const { retryStrategy, connectTimeout } = connection;
   const settings = { ...connection, ...address };
   if (client) return client.duplicate({ ...REQUIRED_SETTINGS, retryStrategy, connectTimeout, ...address, lazyConnect: false });
-  if (!createClient) return new Redis({ ...settings, replyMapping: 'legacy' });
+  if (!createClient) return new Redis(settings);
   const made = createClient(role, settings);
   for (const [name, value] of Object.entries(REQUIRED_SETTINGS)) {
     const found: unknown = made.options[name as keyof typeof REQUIRED_SETTINGS];

@@ -45,7 +45,7 @@ export interface RedisBackplaneOptions {
   /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
   readonly client?: Redis;
   /** Makes the clients, which are then ours. They must have the settings of {@link REQUIRED_SETTINGS}. */
-  readonly createClient?: (role: ClientRole, settings: RedisOptions) => Redis;
+  readonly createClient?: (role: ClientRole, settings: ClientSettings) => Redis;
   /** Stands before every key and channel. Default `"hubline"`. Taken literally: no spaces, braces or control characters. */
   readonly prefix?: string;
   /** Default true: a node serves its own clients until Redis can be reached. False: `ready()` and `listen()` reject instead. */
@@ -61,18 +61,22 @@ export interface RedisBackplaneOptions {
   readonly onUnavailable?: Partial<Exclude<OnUnavailable, string>> | 'reject' | 'local-only';
 }
 
-/** What the backplane needs of ioredis, so that nothing in flight hangs or is sent twice without its knowing. */
+/** What the backplane needs of ioredis: nothing in flight hangs or is sent twice without its knowing, and names and answers are plain. */
 export const REQUIRED_SETTINGS = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   maxRetriesPerRequest: 0,
   disableClientInfo: true,
+  keyPrefix: '',
+  replyMapping: 'legacy',
+  stringNumbers: false,
 } as const satisfies RedisOptions;
+export type ClientSettings = RedisOptions & typeof REQUIRED_SETTINGS;
 
 /** All options, with what the URL and the defaults say. */
 export interface Settings {
-  readonly connection: RedisOptions;
+  readonly connection: ClientSettings;
   readonly cluster: readonly RedisAddress[] | undefined;
   readonly natMap: Readonly<Record<string, RedisAddress>>;
   readonly client: Redis | undefined;
@@ -129,7 +133,7 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
   };
 }
 
-function connectionFrom(options: RedisBackplaneOptions, fromUrl: RedisOptions, redisTimeoutMs: number): RedisOptions {
+function connectionFrom(options: RedisBackplaneOptions, fromUrl: RedisOptions, redisTimeoutMs: number): ClientSettings {
   const { host, port, username, password, db, tls, sentinels } = options;
   const given = {
     host,
