@@ -200,7 +200,9 @@ describe('a watch', () => {
     await world.part(c, 'g', 1);
     await until(() => watch.present.length === 1, PATIENT);
     await until(() => String(other.present) === String(ids([a, b, c, f])), PATIENT);
-    expect([watch.wrong, other.wrong]).toEqual([[], []]);
+    expect([watch, other].map(({ wrong, failure }) => ({ wrong, failure }))).toEqual(
+      [watch, other].map(() => ({ wrong: [], failure: undefined })),
+    );
     const [process1, process2] = [a.process, b.process];
     const living = livingOf([a, b, c, f]).map((one) => {
       return {

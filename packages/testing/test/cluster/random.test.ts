@@ -26,7 +26,7 @@ it(
       throw new Error(`Seed ${seed}, round ${rounds}: ${storm.log.join('; ')}. ${(cause as Error).message}`, { cause });
     }
     if (process.env.HUBLINE_RANDOM_MS) console.log(`Seed ${seed}: ${rounds} rounds, ${storm.actions} actions.`);
-  expect(storm.actions).toBeGreaterThan(rounds);
+    expect(storm.actions).toBeGreaterThan(rounds);
   },
   forMs + 120_000,
 );

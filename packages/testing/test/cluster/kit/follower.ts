@@ -15,12 +15,14 @@ export class Follower implements AsyncDisposable {
   readonly log: string[] = [];
   /** What a correct watch never does: somebody comes who is there, or leaves who is not. */
   readonly wrong: string[] = [];
+  /** Why it has ended before its time: its node is gone, say. */
+  failure: unknown;
   readonly #present = new Set<string>();
   readonly #over = new AbortController();
   readonly #ended: Promise<void>;
 
   private constructor(events: (signal: AbortSignal) => AsyncIterable<WatchEvent>) {
-    this.#ended = this.#read(events(this.#over.signal));
+    this.#ended = this.#read(events(this.#over.signal)).catch((error: unknown) => void (this.failure = error));
   }
 
   /** Connections that the filter names. */

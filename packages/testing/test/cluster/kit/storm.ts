@@ -243,7 +243,7 @@ export class Storm implements AsyncDisposable {
     for (const { number, follower } of this.#watches.values()) {
       const who = number === 1 ? having(() => true) : having(({ groups }) => groups.has(GROUPS[0]!));
       await expect.poll(() => follower.present, { timeout: PATIENT.timeoutMs, message: `the watch of node-${number}` }).toEqual(who);
-      expect(follower.wrong).toEqual([]);
+      expect([follower.wrong, follower.failure]).toEqual([[], undefined]);
     }
     await this.#routing(targets);
     for (const client of clients) expectInOrder(client);
