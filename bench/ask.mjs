@@ -25,6 +25,10 @@ export class Child {
     this.died.catch(() => undefined); // also how it is stopped
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   ask(question, options = {}) {
     const id = this.#nextId++;
     this.#process.send({ id, question, options });
