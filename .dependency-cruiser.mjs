@@ -62,7 +62,7 @@ export default {
     }),
     rule('unknown-room', 'A new room needs its place in FLOORS.', { from: { path: ANY_ROOM, pathNot: room(...ROOMS) } }),
     rule('redis-is-optional', 'Who does not use Redis does not load it.', {
-      from: { pathNot: ['^packages/server/src/redis', '^packages/testing/src/redis/'] },
+      from: { path: ANY_SOURCE, pathNot: ['^packages/server/src/redis/', '^packages/testing/src/redis/'] },
       to: { path: 'node_modules/ioredis/' },
     }),
   ],
