@@ -18,7 +18,7 @@ export interface Channel extends AsyncDisposable {
   /** In pieces, as `random` says. */
   send(bytes: Uint8Array, random: Random): Promise<void>;
   until(condition: () => boolean): Promise<void>;
-  /** Of the WebSocket, if it is one. */
+  /** With which the WebSocket was closed, if it was and not cut. */
   readonly closeCode: number | undefined;
 }
 
@@ -101,7 +101,7 @@ async function overHttp(world: FuzzWorld, { protocol, handshake = shake(protocol
   });
   const channel: Channel = {
     reader,
-    closeCode: undefined,
+    closeCode: 1000, // HTTP has no codes: an end is an end
     refusal: () => undefined,
     async send(bytes, random) {
       for (const part of random.chance(0.8) ? [bytes] : cut(bytes, random)) {

@@ -73,18 +73,17 @@ function complete(start: Uint8Array, call: Uint8Array, oracle: Oracle): { readon
 /** PROTOCOL.md, 4 and 5: the last message says why, or nothing is said to who has said goodbye. */
 function checkEnd(channel: Channel, { end, mayEnd }: Verdict, bytes: Uint8Array): void {
   expect(channel.isOver).toBe(true);
-  const isWebSocket = channel.closeCode !== undefined;
   const refusal = channel.refusal(bytes);
-  if (refusal !== undefined) return expect(channel.closeCode).toBe(refusal);
+  expect(channel.closeCode).toBe(refusal ?? 1000);
+  if (refusal !== undefined) return;
   const close = channel.reader.answers.at(-1);
-  if (end === 'goodbye' && close?.type !== 7) return isWebSocket ? expect(channel.closeCode).toBe(1000) : undefined;
+  if (end === 'goodbye' && close?.type !== 7) return;
   const texts = [...(end && end !== 'goodbye' ? end.texts : []), ...(mayEnd ? [mayEnd] : [])];
   const said = texts.map((text) => `Connection closed with an error. HublineError: ${text}`);
   expect(said).toContain(close?.error);
   const code = end && end !== 'goodbye' ? [end.code] : [];
   expect([...code, ...(mayEnd ? ['invalid_message'] : [])]).toContain(close?.code);
   expect(close).toMatchObject({ type: 7, allowReconnect: false });
-  if (isWebSocket) expect(channel.closeCode).toBe(1000);
 }
 
 const SPEECH = {

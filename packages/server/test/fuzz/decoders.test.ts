@@ -30,7 +30,7 @@ function decode(codec: Codec, bytes: Uint8Array, random: Random) {
 }
 
 it.each(CODECS)('reads what is a message, and names what is not: $codec.name', { timeout: 600_000 }, async ({ codec, makeCase, ping }) => {
-  const { cases, random, attempt } = campaign(`decoder ${codec.name}`, 265);
+  const { cases, random, attempt } = campaign(`decoder ${codec.name}`, 270);
   const seen = { messages: 0, ends: new Set<string>() };
   for (let i = 0; i < cases; i++) {
     const numbers = random(i);
