@@ -12,6 +12,7 @@ import { Tour } from './redis-tour.ts';
 
 const textOf = (name: string): string => readFileSync(new URL(`../../../../docs/${name}`, import.meta.url), 'utf8');
 const [BY_US = '', BY_IOREDIS = ''] = textOf('redis-commands.md').split('\n## ').slice(1);
+const SCALING = textOf('scaling.md');
 const TIMEOUT_MS = 90_000;
 
 interface Row {
@@ -26,7 +27,7 @@ function rowsOf(section: string): readonly Row[] {
   );
 }
 
-describe('the commands of docs/redis-commands.md', () => {
+describe('the commands, keys and channels of the documentation', () => {
   it('are those that a single Redis is sent', { timeout: TIMEOUT_MS }, async () => {
     await using redis = await startRedis();
     const commands = await seenBy([redis], async () => {
@@ -34,16 +35,28 @@ describe('the commands of docs/redis-commands.md', () => {
       await tour.all();
     });
     expectListed('one', commands);
+    expectNamed(commands);
   });
 
   it('are those that a Redis Cluster is sent', { timeout: TIMEOUT_MS }, async () => {
     await using cluster = await startRedisCluster({ replicas: 0 });
-    expectListed('sharded', await seenInCluster(cluster));
+    const commands = await seenInCluster(cluster);
+    expectListed('sharded', commands);
+    expectNamed(commands);
   });
 
   it('are those that a Redis Cluster without sharded pub/sub is sent', { timeout: TIMEOUT_MS }, async () => {
     await using cluster = await startRedisCluster({ replicas: 0, args: ['--rename-command', 'SPUBLISH', ''] });
     expectListed('classic', await seenInCluster(cluster));
+  });
+
+  it('are named alike for operators and in the protocol', () => {
+    const keysIn = (text: string) => [...text.matchAll(/^\| (`<prefix>:[^|]+\| [a-z ]+)/gm)].map(([, key]) => key);
+    expect(keysIn(SCALING)).not.toEqual([]);
+    const protocol = readFileSync(new URL('../../../../PROTOCOL.md', import.meta.url), 'utf8').replaceAll('string, `PX NX`', 'string');
+    expect(keysIn(protocol.replaceAll('string, `PX`', 'string').replaceAll('set, scores 0', 'set'))).toEqual(
+      keysIn(SCALING.split('| channel |')[0] ?? ''),
+    );
   });
 
   it('are as old as the table says, by what Redis says of itself', async () => {
@@ -56,14 +69,48 @@ describe('the commands of docs/redis-commands.md', () => {
 });
 
 function expectListed(mode: string, sent: readonly MonitoredCommand[]): void {
-  console.log(
-    mode,
-    sent.filter((c) => c.name === 'ASKING').length,
-    sent.filter((c) => c.name === 'HSET' && c.args[0]!.endsWith('{nodes}')).length,
-    sent.length,
-  );
   const listed = [...rowsOf(BY_US), ...rowsOf(BY_IOREDIS)].filter(({ where }) => where.includes(mode));
   expect([...new Set(sent.map(fullName))].sort()).toEqual(listed.map(({ command }) => command).sort());
+}
+
+/** What stands for what in the names of the documentation. */
+const PARTS: Readonly<Record<string, string>> = {
+  prefix: 'test-[0-9a-f-]+',
+  process: '[\\w-]{11}',
+  incarnation: '[\\w-]{11}\\.\\d+',
+  topic: '[^:{} ]+:[!-z~]+',
+  tag: '\\d+',
+  pass: '[12]',
+};
+
+/** Every name is in the table, and everything in the table is used. */
+function expectNamed(sent: readonly MonitoredCommand[]): void {
+  const [keys = '', channels = ''] = SCALING.split('| channel |');
+  const patternsIn = (text: string) => [...text.matchAll(/^\| `(<prefix>:[^`]+)`/gm)].map(([, name = '']) => name);
+  for (const [patterns, names] of [
+    [patternsIn(keys), sent.flatMap(keysOf)],
+    [patternsIn(channels), sent.flatMap(channelsOf)],
+  ] as const) {
+    const tests = patterns.map(
+      (name) =>
+        [name, new RegExp(`^${name.replaceAll(/[{}]/g, '\\$&').replaceAll(/<(\w+)>/g, (_, part: string) => PARTS[part] ?? '')}$`)] as const,
+    );
+    const kinds = new Set(names.map((name) => tests.find(([, test]) => test.test(name))?.[0] ?? name));
+    expect([...kinds].sort()).toEqual([...patterns].sort());
+  }
+}
+
+const KEYLESS = new Set(['ASKING', 'CLUSTER', 'COMMAND', 'HELLO', 'INFO', 'PING', 'SELECT']);
+const CHANNELS = /^(S?PUBLISH|S?(UN)?SUBSCRIBE|PUBSUB)$/;
+
+function keysOf({ name, args }: MonitoredCommand): readonly string[] {
+  return KEYLESS.has(name) || CHANNELS.test(name) ? [] : args.slice(0, 1);
+}
+
+function channelsOf({ name, args }: MonitoredCommand): readonly string[] {
+  if (!CHANNELS.test(name)) return [];
+  if (name === 'PUBSUB') return args.slice(1);
+  return name.endsWith('PUBLISH') ? args.slice(0, 1) : args;
 }
 
 /** A command with its subcommand, as documents name it. */
