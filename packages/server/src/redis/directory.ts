@@ -210,8 +210,9 @@ export class RedisDirectory implements Directory {
     await settled();
     if (isUp()) {
       try {
+        const before = peers.absent; // who is back by the end need not have been when it was read
         const value = await read(this.#options);
-        if (isUp()) return { value, missing: peers.absent };
+        if (isUp()) return { value, missing: [...new Set([...before, ...peers.absent])] };
       } catch (error) {
         if (isUp()) report(error);
       }
