@@ -46,7 +46,7 @@ export interface Link {
   /** Settles when the first registration is done. @throws HublineError `backplane_unavailable` where waiting is pointless. */
   ready(): Promise<void>;
   /**
-   * Says goodbye: when it resolves, nothing of this process is in the directory, the others have been told (`lost`
+   * Says goodbye, after what was published before, which MUST leave first where the link is up: when it resolves, nothing of this process is in the directory, the others have been told (`lost`
    * with reason `goodbye`) or will find its lease over, and nothing is delivered any more. Idempotent. Never rejects.
    */
   close(): Promise<void>;

@@ -40,6 +40,9 @@ export class Departures {
   #waitingBytes = 0;
   #state: 'connecting' | 'up' | 'down' | 'closed' = 'connecting';
   #isScheduled = false;
+  #isClosing = false;
+  /** Settles when everything that was sent is confirmed, or will not be. */
+  #sent: Promise<unknown> = Promise.resolve();
 
   constructor(options: DeparturesOptions) {
     this.#options = options;
@@ -47,7 +50,7 @@ export class Departures {
 
   publish(channel: string, payload: Uint8Array, mayWait: boolean): Promise<void> {
     const { onUnavailable } = this.#options;
-    if (this.#state === 'closed') return Promise.reject(unavailable('The link is closed.'));
+    if (this.#isClosing) return Promise.reject(unavailable('The link is closed.'));
     if (this.#state === 'down') {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
       if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
@@ -70,7 +73,7 @@ export class Departures {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      void this.#send();
+      this.#sent = Promise.all([this.#sent, this.#send()]);
     });
   }
 
@@ -97,7 +100,10 @@ export class Departures {
     }
   }
 
-  close(): void {
+  /** What was published before leaves, where it can; the rest is refused. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.all([this.#sent, this.#send()]);
     this.#state = 'closed';
     for (const { reject } of [...this.#inFlight, ...this.#waiting]) reject(unavailable('The link was closed.'));
     this.#inFlight.clear();

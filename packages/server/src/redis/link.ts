@@ -70,6 +70,8 @@ export class RedisLink implements Link {
   #closing: Promise<void> | undefined;
   readonly #settled = new Signal();
   readonly #registered = new Signal();
+  /** Of the present attempt to enter: it has come to its end, whichever. */
+  #entered = new Signal();
 
   constructor({ self, local, observer, settings, openStore }: RedisLinkOptions) {
     const { nodeTimeoutMs, sweepDelayMs, onUnavailable, prefix } = settings;
@@ -116,6 +118,7 @@ export class RedisLink implements Link {
       keys,
       nodeTimeoutMs,
       isUp,
+      entered: () => this.#entered.promise,
       settled,
       over: (old) => this.#sweeper.dead(old),
       reborn: (silentMs) => this.#reborn(silentMs),
@@ -170,6 +173,7 @@ export class RedisLink implements Link {
   async #enter(): Promise<void> {
     const losses = this.#losses;
     const isStill = (): boolean => losses === this.#losses && !this.#closing;
+    this.#entered = new Signal();
     try {
       await this.#subscriptions.all();
       if (!isStill()) return;
@@ -184,6 +188,7 @@ export class RedisLink implements Link {
     const wasDown = this.#state === 'down';
     const ms = Math.round(performance.now() - this.#downSince);
     this.#state = 'up';
+    this.#entered.resolve();
     this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
     this.#departures.up();
     if (wasDown) this.#observer.up({ ms });
@@ -191,7 +196,6 @@ export class RedisLink implements Link {
     this.#registered.resolve();
     this.#settled.resolve();
     this.#checkLeases();
-    void this.#registrar.changed({ topics: [], connections: [] }); // what came while the others were looked for
   }
 
   /** Slots are elsewhere: what was said meanwhile on their channels is missed. */
@@ -219,12 +223,13 @@ export class RedisLink implements Link {
     if (this.#closing) return;
     this.#losses++;
     this.#peers.suspend();
+    this.#registrar.down();
+    this.#entered.resolve();
     if (this.#state === 'down') return;
     this.#state = 'down';
     this.#downSince = performance.now();
     this.#subscriptions.down();
     this.#departures.down();
-    this.#registrar.down();
     this.#settled.resolve();
     if (!this.#settings.startWithoutRedis) this.#registered.reject(unavailable(`Redis cannot be reached: ${cause.message}`, cause));
     this.#observer.down(cause);
@@ -320,10 +325,11 @@ export class RedisLink implements Link {
     clearInterval(this.#beating);
     clearTimeout(this.#checking);
     this.#listeners.clear();
-    this.#departures.close();
     this.#settled.resolve();
     this.#registered.reject(unavailable('The link was closed before it was ready.'));
     this.#state = 'closed';
+    await this.#departures.close();
+    this.#entered.resolve();
     this.#sweeper.close();
     await this.#registrar.settle();
     if (wasUp) await this.#goodbye().catch(() => undefined); // then the lease ends, and others sweep

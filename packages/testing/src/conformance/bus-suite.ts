@@ -177,6 +177,17 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(two.heard('t', one.process)).toEqual(['from one']);
     });
 
+    test('MUST deliver what was published before the link was closed', async (world) => {
+      const [ann, bob] = await world.pair();
+      await ann.subscribe('t').ready;
+      const texts = Array.from({ length: 100 }, (_, i) => String(i));
+      const published = Promise.all(texts.map((text) => bob.publish('t', text)));
+      await bob.link.close();
+      await published;
+      await world.until(() => ann.heard('t').length === texts.length);
+      expect(ann.heard('t')).toEqual(texts);
+    });
+
     test('delivers nothing and refuses to publish after the link is closed', async (world) => {
       const [ann, bob] = await world.pair();
       const cat = await world.node('cat');
