@@ -1,4 +1,4 @@
-import type { Equal, Fn, IsAny, Name, Output, PlainArgs, Uploads } from './contract-parts.ts';
+import type { Equal, Fn, IsAny, Name, Output, PlainArgs, Result, Uploads } from './contract-parts.ts';
 
 /** T where all of it survives the wire. Mapped types are lazy, so recursive types end; `any` becomes never. */
 type OnWire<T> =
@@ -48,8 +48,20 @@ type Checked<T, K extends keyof T, R> =
 
 /** What the interface of a hub must satisfy. The bound refers to itself, so it needs no index signature. */
 export type HubShape<H> = { [K in keyof H]: Checked<H, K, Promise<unknown> | AsyncIterable<unknown>> };
+/** An answer without a value is none: SignalR has no message for it. `unknown` may be anything, and is checked when it is sent. */
+type IsAnswer<T> =
+  unknown extends T ? true
+  : undefined extends T ? false
+  : true;
+
 /** What the interface of a receiver must satisfy. */
 export type ReceiverShape<R> = {
-  [K in keyof R]: Uploads<R[K]>['length'] extends 0 ? Checked<R, K, Promise<unknown> | void> : 'no streams in a receiver';
+  [K in keyof R]: Uploads<R[K]>['length'] extends 0 ?
+    Result<R[K]> extends Promise<infer T> ?
+      IsAnswer<T> extends true ?
+        Checked<R, K, Promise<unknown> | void>
+      : 'an answer has a value: null, say'
+    : Checked<R, K, Promise<unknown> | void>
+  : 'no streams in a receiver';
 };
 export type AttributesShape<A> = { readonly [K in keyof A]: string | number | boolean };

@@ -73,6 +73,11 @@ defineHub<{ m(): string }>('x');
 defineHub<Plain, { m(): string }>('x');
 // @ts-expect-error no stream from a receiver
 defineHub<Plain, { m(): AsyncIterable<string> }>('x');
+// @ts-expect-error an answer has a value
+defineHub<Plain, { m(): Promise<void> }>('x');
+// @ts-expect-error in any case
+defineHub<Plain, { m(): Promise<string | undefined> }>('x');
+defineHub<Plain, { m(): Promise<string | null>; n(): Promise<unknown> }>('x');
 // @ts-expect-error no stream into a receiver
 defineHub<Plain, { m(a: AsyncIterable<string>): Promise<void> }>('x');
 // @ts-expect-error stream parameters come last

@@ -47,7 +47,7 @@ interface Chat {
 interface Receiver {
   said(message: Message, loud?: boolean): void;
   confirm(question: string): Promise<'yes' | 'no'>;
-  ping(): Promise<void>;
+  ping(): Promise<null>;
 }
 interface Marks {
   role: 'admin' | 'guest';
@@ -227,7 +227,7 @@ export async function outcomes(): Promise<void> {
   exactly<readonly Outcome<'yes' | 'no'>[]>().is(settled);
   for await (const outcome of all.with({ timeoutMs: 1 }).invokeAll.ping()) {
     exactly<string>().is(outcome.nodeId);
-    if (outcome.status === 'fulfilled') exactly<void>().is(outcome.value);
+    if (outcome.status === 'fulfilled') exactly<null>().is(outcome.value);
     else exactly<RejectionCode>().is(outcome.code);
   }
 }
