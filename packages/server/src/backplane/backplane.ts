@@ -46,8 +46,9 @@ export interface Link {
   /** Settles when the first registration is done. @throws HublineError `backplane_unavailable` where waiting is pointless. */
   ready(): Promise<void>;
   /**
-   * Says goodbye, after what was published before, which MUST leave first where the link is up: when it resolves, nothing of this process is in the directory, the others have been told (`lost`
-   * with reason `goodbye`) or will find its lease over, and nothing is delivered any more. Idempotent. Never rejects.
+   * Says goodbye; where the link is up, what was published before MUST leave first. When it resolves, nothing of this process
+   * is in the directory, the others have been told (`lost` with reason `goodbye`) or will find its lease over, and nothing is
+   * delivered any more. Idempotent. Never rejects.
    */
   close(): Promise<void>;
 }
