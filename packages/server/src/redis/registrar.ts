@@ -11,6 +11,8 @@ export interface RegistrarOptions {
   readonly keys: Keys;
   readonly nodeTimeoutMs: number;
   readonly isUp: () => boolean;
+  /** Settles when the link is up, or will not be this time. */
+  readonly entered: () => Promise<void>;
   /** Settles when it is known whether Redis can be reached. */
   readonly settled: () => Promise<unknown>;
   /** This incarnation has been left behind. */
@@ -36,7 +38,7 @@ export class Registrar {
   /** What the counter of each shard said last. */
   #writes = new Map<string, number>();
   #renewedAt = 0;
-  /** Registered since the last loss: what changes from then on is to be written. */
+  /** Registered since the last loss: what changes from then on is still to be written. */
   #isRegistered = false;
 
   constructor(options: RegistrarOptions) {
@@ -96,12 +98,13 @@ export class Registrar {
 
   async #flush(): Promise<Flush> {
     const dirty = this.#dirty;
+    this.#dirty = new Dirty();
     const version = ++this.#version;
     const everything = { version, watched: new Set(dirty.touched) };
-    const isUp = this.#options.isUp();
+    // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
+    if (this.#isRegistered) await this.#options.entered();
     // While it is down nobody can ask who watches, and everything is written when the link is back.
-    if (isUp || !this.#isRegistered) this.#dirty = new Dirty();
-    if (!isUp) return everything;
+    if (!this.#options.isUp()) return everything;
     try {
       return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
     } catch (error) {
