@@ -67,7 +67,14 @@ export class Cluster {
       timeoutMs: options.callTimeoutMs,
       attemptMs: options.attemptMs,
     });
-    this.orders = new Orders({ asks, nodes, clock, timeoutMs: options.orderTimeoutMs, executor: (hub) => this.#executors.get(hub) });
+    this.orders = new Orders({
+      asks,
+      nodes,
+      directory,
+      clock,
+      timeoutMs: options.orderTimeoutMs,
+      executor: (hub) => this.#executors.get(hub),
+    });
     serveClientAnswers({ asks, roster, codecs, clock });
   }
 

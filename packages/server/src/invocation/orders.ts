@@ -1,5 +1,5 @@
 import { asError, HublineError, isHublineError } from '@hubline/protocol';
-import type { ProcessId } from '../backplane/index.ts';
+import type { Directory, ProcessId } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
 import type { Nodes } from '../presence/index.ts';
@@ -31,6 +31,8 @@ export type Order =
 export interface OrdersOptions {
   readonly asks: Asks;
   readonly nodes: Nodes;
+  /** Announces nodes that have not been heard of yet. */
+  readonly directory: Pick<Directory, 'nodes'>;
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly executor: (hub: string) => Executor | undefined;
@@ -61,16 +63,19 @@ export class Orders {
 
   /** For the connection's own node. @throws HublineError `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` … */
   async toOwner(order: Order & { readonly connectionId: string }): Promise<void> {
+    const { nodes, directory } = this.#options;
     const process = processOf(order.connectionId);
-    if (!this.#options.nodes.get(process)) throw connectionGone(order.connectionId);
+    if (!nodes.get(process)) await directory.nodes();
+    if (!nodes.get(process)) throw connectionGone(order.connectionId);
     await this.#give(process, order);
   }
 
   /** For one node, or for all: who registers at this moment is in no directory yet. */
   async disconnect(order: Order & { readonly do: 'disconnect' }): Promise<Disconnected> {
-    const { nodes } = this.#options;
-    const owner = 'connection' in order.target ? nodes.get(processOf(order.target.connection)) : undefined;
-    const asked = 'connection' in order.target ? [owner].filter((node) => node !== undefined) : nodes.all();
+    const { nodes, directory } = this.#options;
+    const owner = 'connection' in order.target ? processOf(order.target.connection) : undefined;
+    if (owner === undefined || !nodes.get(owner)) await directory.nodes();
+    const asked = nodes.all().filter(({ process }) => owner === undefined || process === owner);
     let disconnected = 0;
     const missingNodes: string[] = [];
     const give = async ({ process, nodeId }: { readonly process: ProcessId; readonly nodeId: string }): Promise<void> => {

@@ -43,6 +43,8 @@ export class Census {
   /** The processes that may have somebody whom the selector names. A connection's is known by its id; it may be long gone. */
   async processes(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<ReadonlySet<ProcessId>>> {
     const topics = topicsIn(selector);
+    // Whose node has not been heard of may have come with it a moment ago: the directory announces it.
+    if (connectionsIn(selector).some((id) => !isLive(processOf(id)))) await this.#directory.nodes();
     const { value, missing } = topics.length > 0 ? await this.#directory.counts(topics) : { value: new Map<never, never>(), missing: [] };
     const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(value.get(topic)?.keys());
     return { value: processesOf(selector, { having, isLive }), missing };

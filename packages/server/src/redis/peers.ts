@@ -9,6 +9,8 @@ interface Peer {
   readonly n: number;
   /** When its lease ends, by the clock of this link, unless it is renewed. */
   leaseUntil: number;
+  /** When it was last heard of: what was asked before that knows less. */
+  heardAt: number;
   /** Known from before an outage, and not seen since. */
   isAbsent: boolean;
 }
@@ -77,11 +79,13 @@ export class Peers {
   /** Somebody says that he is there. His lease is set already. */
   hello(incarnation: Incarnation, node: NodeInfo): void {
     this.#nodes.set(incarnation, node);
-    this.#see(incarnation, node, this.#options.nodeTimeoutMs);
+    this.#see(incarnation, node);
   }
   beat(incarnation: Incarnation): void {
     const peer = this.#peers.get(processIn(incarnation));
-    if (peer?.n === numberIn(incarnation)) peer.leaseUntil = this.#now() + this.#options.nodeTimeoutMs;
+    if (peer?.n !== numberIn(incarnation)) return;
+    peer.leaseUntil = this.#now() + this.#options.nodeTimeoutMs;
+    peer.heardAt = performance.now();
   }
   bye(incarnation: Incarnation): void {
     if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
@@ -107,7 +111,7 @@ export class Peers {
     incarnations.forEach(([incarnation, node], i) => {
       // Whose lease survived and who does not hear has not noticed yet that he was cut off: he will come as another incarnation.
       const known = this.#peers.get(processIn(incarnation));
-      if (known?.n !== numberIn(incarnation) || Number(listeners[i]) > 0) this.#see(incarnation, node, 0);
+      if (known?.n !== numberIn(incarnation) || Number(listeners[i]) > 0) this.#see(incarnation, node);
     });
     if (this.#downSince !== undefined) this.#downMs += performance.now() - this.#downSince;
     this.#downSince = undefined;
@@ -117,6 +121,7 @@ export class Peers {
   /** Compares with the leases, and says who has come and gone. */
   async refresh(): Promise<void> {
     const { keys } = this.#options;
+    const askedAt = performance.now();
     const { value: census, of } = await this.census([], (incarnation) => [['pttl', keys.lease(incarnation)]]);
     const living = new Set<ProcessId>();
     for (const [incarnation, node] of census) {
@@ -125,10 +130,11 @@ export class Peers {
       const known = this.#peers.get(process);
       living.add(process);
       if (known?.isAbsent && known.n === numberIn(incarnation)) known.leaseUntil = this.#now() + leaseMs;
-      else this.#see(incarnation, node, leaseMs);
+      else this.#see(incarnation, node, { leaseMs, askedAt });
     }
     const now = this.#now();
     for (const [process, peer] of this.#peers) {
+      if (peer.heardAt >= askedAt) continue;
       // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
       if (!living.has(process) && (!peer.isAbsent || peer.leaseUntil <= now)) this.#lose(process, 'lease');
     }
@@ -137,13 +143,14 @@ export class Peers {
 
   /**
    * Whose lease lives, and what the commands say, which are sent along. One trip where everybody is known; who is not costs a
-   * second one.
+   * second one, and is announced: his hello may be late, and what is found of him is to be used.
    */
   async census(
     commands: readonly Command[],
     perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
   ): Promise<Reading> {
     const { store, keys } = this.#options;
+    const askedAt = performance.now();
     const known = [...this.#nodes.keys()];
     const ask = (incarnation: Incarnation): readonly Command[] => [['get', keys.lease(incarnation)], ...perIncarnation(incarnation)];
     const [registered, ...answers] = await store.run([['hkeys', keys.registry], ...commands, ...known.flatMap(ask)]);
@@ -173,20 +180,25 @@ export class Peers {
     const value = new Map<Incarnation, NodeInfo>();
     for (const incarnation of [...alive.values()].sort()) {
       const node = this.#nodes.get(incarnation);
-      if (node) value.set(incarnation, node);
+      if (!node) continue;
+      value.set(incarnation, node);
+      const peer = this.#peers.get(processIn(incarnation));
+      if (!peer || peer.n < numberIn(incarnation)) this.#see(incarnation, node, { askedAt });
     }
     return { value, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
   }
 
-  #see(incarnation: Incarnation, node: NodeInfo, leaseMs: number): void {
+  /** It is there, or was when Redis was asked. */
+  #see(incarnation: Incarnation, node: NodeInfo, { leaseMs = this.#options.nodeTimeoutMs, askedAt = performance.now() } = {}): void {
     const process = processIn(incarnation);
     const n = numberIn(incarnation);
     if (process === this.#options.self) return;
     const known = this.#peers.get(process);
-    if (known && known.n > n) return;
+    const lost = this.#lost.get(process);
+    if ((known && known.n > n) || (lost && lost.n >= n && lost.at >= askedAt)) return; // there is later news
     const leaseUntil = this.#now() + leaseMs;
     this.#lost.delete(process);
-    this.#peers.set(process, { node, n, leaseUntil, isAbsent: false });
+    this.#peers.set(process, { node, n, leaseUntil, heardAt: Math.max(askedAt, known?.heardAt ?? 0), isAbsent: false });
     if (known?.n !== n) this.#options.observer.joined(node);
     this.#options.announced(process);
   }
