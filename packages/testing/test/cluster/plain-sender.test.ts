@@ -102,6 +102,36 @@ it('the sender of PROTOCOL.md reaches a group through a Redis Cluster', { timeou
   expect(comings.filter((each) => each.startsWith('error'))).toEqual([]);
 });
 
+it('a process that answers as PROTOCOL.md says is not missing in a disconnect', async () => {
+  await using redis = await startRedis();
+  await using world = await office(redis.url);
+  const { nodes, comings } = world;
+  await using commands = linkTo(new Redis(redis.url));
+  await using subscriber = linkTo(new Redis(redis.url));
+  const [process, incarnation] = ['PlainReader', 'PlainReader.1'];
+  const node = { nodeId: 'reader', process, app: 'reader', accepts: false, startedAt: 1 };
+  const asked: unknown[] = [];
+  subscriber.client.on('messageBuffer', (_channel: Buffer, frame: Buffer) => {
+    const asker = frame.toString('ascii', 9, 9 + (frame[8] ?? 0)).replace(/\.\d+$/, '');
+    const envelope = frame.subarray(9 + (frame[8] ?? 0));
+    const { id, ...question } = JSON.parse(envelope.toString('utf8', 6, 6 + envelope.readUInt32BE(2))) as { id: number };
+    asked.push([frame[0], envelope[0], envelope[1], question]);
+    const header = Buffer.from(JSON.stringify({ id, last: true, value: { value: 0 } }));
+    const reply = Buffer.from([1, 1, 0, 0, 0, 0, 0, 1, incarnation.length, ...Buffer.from(incarnation), 1, 3, 0, 0, 0, header.length]);
+    void commands.client.publish(`mail:{node:${asker}}`, Buffer.concat([reply, header]));
+  });
+  await subscriber.client.subscribe(`mail:{node:${process}}`);
+  await commands.client.set(`mail:{${incarnation}}:lease`, '1', 'PX', 20_000);
+  await commands.client.hset('mail:{nodes}', incarnation, JSON.stringify(node));
+  await commands.client.publish('mail:{nodes}', JSON.stringify({ is: 'hello', incarnation, node }));
+  await vi.waitFor(() => expect(comings.filter((each) => each === 'reader joined')).toHaveLength(2));
+  expect(await nodes[0]?.hub.disconnect({ user: 'Zoë' }, 'why')).toEqual({ disconnected: 0, missingNodes: [] });
+  const target = { topic: 'post%20office%3A%20%7B1%7D:user:Zo%C3%AB' };
+  const params = { hub: 'post office: {1}', do: 'disconnect', target, reason: 'why' };
+  expect(asked).toEqual([[1, 1, 2, { op: 'order', params }]]);
+  expect(comings.filter((each) => each.startsWith('error'))).toEqual([]);
+});
+
 function linkTo<C extends Redis | Cluster>(client: C): AsyncDisposable & { readonly client: C } {
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
 }
