@@ -11,7 +11,8 @@ import { Arrivals } from './arrivals.ts';
 import { RedisBus, type Listeners } from './bus.ts';
 import { Departures } from './departures.ts';
 import { RedisDirectory } from './directory.ts';
-import { Keys, processIn, type Incarnation } from './keys.ts';
+import { Keys, processIn } from './keys.ts';
+import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
 import type { Settings } from './options.ts';
 import { Peers } from './peers.ts';
 import { Registrar } from './registrar.ts';
@@ -28,13 +29,6 @@ export interface RedisLinkOptions {
   readonly openStore: (observer: StoreObserver) => Store;
 }
 
-/** What nodes say to all others about themselves. */
-type Notice =
-  | { readonly is: 'hello'; readonly incarnation: Incarnation; readonly node: NodeInfo }
-  | { readonly is: 'beat'; readonly incarnation: Incarnation; readonly sequences: Readonly<Record<string, number>> }
-  | { readonly is: 'bye'; readonly incarnation: Incarnation };
-
-const NOTICES = 'nodes';
 const RETRY_MS = 250;
 
 /** Channels on which everybody is heard: a sender says how far it is, since a next message may be long in coming. */
@@ -295,12 +289,12 @@ export class RedisLink implements Link {
 
   #notice(frame: Buffer): void {
     try {
-      const notice = JSON.parse(frame.toString()) as Notice;
+      const notice = decodeNotice(frame);
       const process = processIn(notice.incarnation);
       if (process === this.#self.process) return;
       if (notice.is === 'hello') this.#peers.hello(notice.incarnation, notice.node);
       else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
-      else {
+      else if (notice.is === 'beat') {
         this.#peers.beat(notice.incarnation);
         this.#arrivals.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
       }
@@ -315,7 +309,7 @@ export class RedisLink implements Link {
   }
 
   #say(notice: Notice): void {
-    this.#store.publish([[this.#keys.channel(NOTICES), Buffer.from(JSON.stringify(notice))]]).catch((error: unknown) => {
+    this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice(notice)]]).catch((error: unknown) => {
       if (this.#state === 'up') this.#observer.report('publish', error);
     });
   }
@@ -339,7 +333,7 @@ export class RedisLink implements Link {
   async #goodbye(): Promise<void> {
     const { incarnation } = this.#registrar;
     await this.#store.run([['del', this.#keys.lease(incarnation)]]);
-    await this.#store.publish([[this.#keys.channel(NOTICES), Buffer.from(JSON.stringify({ is: 'bye', incarnation } satisfies Notice))]]);
+    await this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice({ is: 'bye', incarnation })]]);
     await this.#sweeper.all(incarnation);
   }
 }
