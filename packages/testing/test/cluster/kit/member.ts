@@ -9,8 +9,8 @@ import { text } from 'node:stream/consumers';
 import type { HubServerEvents, InvokeOptions } from '@hubline/server';
 import { optionsFrom, startConformanceServer } from '@hubline/testing/conformance-server';
 
-/** Orders are given up soon, and nobody stays subscribed for long: tests wait for both. */
-const timeouts = { orderMs: 1000, lingerMs: 500 };
+/** Orders are given up soon: tests wait for that. */
+const timeouts = { orderMs: 1000 };
 const member = await startConformanceServer({ ...optionsFrom(process.argv.slice(2)), timeouts });
 const { server } = member;
 const hub = member.hubs.get('testhub');

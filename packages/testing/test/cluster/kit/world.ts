@@ -175,7 +175,7 @@ export interface StreamOptions {
 }
 
 /** Long enough for anything that must come, on a busy machine too. */
-export const PATIENT = { timeoutMs: 20_000, intervalMs: 50 };
+export const PATIENT = { timeoutMs: 20_000, intervalMs: 20 };
 
 export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { NodeInfo } from '@hubline/server';
+import { Keys, type Incarnation } from '../../src/redis/keys.ts';
+import type { Command } from '../../src/redis/line.ts';
+import { Peers } from '../../src/redis/peers.ts';
+import type { Store } from '../../src/redis/store.ts';
+
+const keys = new Keys('p');
+const bob: NodeInfo = { nodeId: 'bob', process: 'bob', app: 'test', accepts: true, startedAt: 0 };
+const first: Incarnation = 'bob.1';
+
+/** Answers what is so when it is asked. The answers arrive when they are let go. */
+class SlowStore {
+  readonly leases = new Map<Incarnation, string>();
+  readonly #onTheirWay: (() => void)[] = [];
+
+  run(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const answers = commands.map((command) => this.#answer(command));
+    return new Promise((resolve) => this.#onTheirWay.push(() => resolve(answers)));
+  }
+
+  async letGo(): Promise<void> {
+    for (let left = 3; left > 0; left--) {
+      for (const arrive of this.#onTheirWay.splice(0)) arrive();
+      await Promise.resolve(); // the next question
+      await Promise.resolve();
+    }
+  }
+
+  #answer([name, key, field]: Command): unknown {
+    if (name === 'hkeys') return [...this.leases.keys()];
+    if (name === 'hget') return field === first ? JSON.stringify(bob) : null;
+    const lease = this.leases.get(/\{(.*)\}/.exec(String(key))?.[1] as Incarnation);
+    return name === 'pttl' ? 1000 : (lease ?? null);
+  }
+}
+
+function peersOn(store: SlowStore) {
+  const told: string[] = [];
+  const peers = new Peers({
+    self: 'ann',
+    store: store as unknown as Store,
+    keys,
+    nodeTimeoutMs: 1000,
+    observer: {
+      joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
+      lost: ({ nodeId }, reason) => void told.push(`${nodeId} lost: ${reason}`),
+    },
+    announced: () => undefined,
+    dead: () => undefined,
+    forgotten: () => undefined,
+  });
+  return { peers, told };
+}
+
+describe('what Redis said before', () => {
+  it('does not lose a node that has come since', async () => {
+    const store = new SlowStore();
+    const { peers, told } = peersOn(store);
+    const refreshed = peers.refresh();
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    await store.letGo();
+    await refreshed;
+    expect(told).toEqual(['bob joined']);
+  });
+
+  it('does not bring back a node that has said goodbye since', async () => {
+    const store = new SlowStore();
+    const { peers, told } = peersOn(store);
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    const refreshed = peers.refresh();
+    store.leases.delete(first);
+    peers.bye(first);
+    await store.letGo();
+    await refreshed;
+    expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
+  });
+});
+
+it('a node is known from the moment that a question shows its lease', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store);
+  store.leases.set(first, '1');
+  const census = peers.census([]);
+  await store.letGo();
+  expect([...(await census).value.values()]).toEqual([bob]);
+  expect(told).toEqual(['bob joined']);
+  peers.hello(first, bob);
+  expect(told).toEqual(['bob joined']);
+});
