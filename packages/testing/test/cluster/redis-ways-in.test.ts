@@ -1,0 +1,122 @@
+import { redisBackplane, type ClientRole, type RedisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { startRedis, type RedisServer } from '@hubline/testing/cluster';
+import { Redis } from 'ioredis';
+import { describe, expect, it, vi } from 'vitest';
+import { TestNode } from '../../src/conformance/world.ts';
+
+const BEATS = { heartbeatIntervalMs: 200, nodeTimeoutMs: 3000 };
+
+/** Nodes that are closed with their test. */
+class Nodes implements AsyncDisposable {
+  readonly #all: TestNode[] = [];
+
+  open(nodeId: string, backplane: RedisBackplane): TestNode {
+    const node = new TestNode(backplane, { nodeId, process: crypto.randomUUID(), app: 'test', accepts: true, startedAt: 1 });
+    this.#all.push(node);
+    return node;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#all.map(({ link }) => link.close()));
+  }
+}
+
+/** Two nodes with these options meet, and one hears the other. */
+async function expectMeeting(...[options, more = options]: readonly RedisBackplaneOptions[]): Promise<void> {
+  await using nodes = new Nodes();
+  const [ann, bob] = [options, more].map((each, i) => nodes.open(`${i}`, redisBackplane({ ...BEATS, startWithoutRedis: false, ...each })));
+  if (!ann || !bob) throw new Error('Two nodes.');
+  await Promise.all([ann.link.ready(), bob.link.ready()]);
+  await bob.subscribe('t').ready;
+  await ann.publish('t', 'hello');
+  await vi.waitFor(() => expect(bob.heard('t')).toEqual(['hello']));
+}
+
+describe('nodes meet in a Redis', () => {
+  it('that speaks TLS, as a user of it and in a database', async () => {
+    await using redis = await startRedis({ tls: true, user: { name: 'ann', password: 'p@ss:/' } });
+    await expectMeeting({ url: `${redis.url}/3`, tls: { ca: redis.ca } });
+    await using plain = await startRedis({ password: 'secret' });
+    await expectMeeting({ url: plain.url }, { host: '127.0.0.1', port: plain.port, password: 'secret' });
+    await expectMeeting({ url: 'redis://:wrong@127.0.0.1:1', port: plain.port, password: 'secret' });
+  });
+
+  it('by a client of theirs, which is left as it is', async () => {
+    await using redis = await startRedis();
+    const client = new Redis(redis.url, { keyPrefix: 'theirs:', stringNumbers: true });
+    await client.set('key', 'value');
+    await expectMeeting({ client }, { url: redis.url });
+    expect([client.status, await client.get('key')]).toEqual(['ready', 'value']);
+    client.disconnect();
+    expect(await redis.keys()).toEqual(['theirs:key']);
+  });
+
+  it('by clients that they make, which are closed in the end, and have to be fit', async () => {
+    await using redis = await startRedis();
+    const made: (readonly [ClientRole, Redis])[] = [];
+    const createClient: RedisBackplaneOptions['createClient'] = (role, settings) => {
+      const client = new Redis({ ...settings, port: redis.port });
+      made.push([role, client]);
+      return client;
+    };
+    await expectMeeting({ createClient });
+    expect(made.map(([role]) => role).sort()).toEqual(['commands', 'commands', 'subscriber', 'subscriber']);
+    await vi.waitFor(() => expect(made.map(([, client]) => client.status)).toEqual(Array(4).fill('end')));
+    await using nodes = new Nodes();
+    const unfit = new Redis({ lazyConnect: true });
+    expect(() => nodes.open('ann', redisBackplane({ createClient: () => unfit }))).toThrow(/needs enableOfflineQueue: false/);
+  });
+});
+
+it('two prefixes in one Redis have nothing to do with each other', async () => {
+  await using redis = await startRedis();
+  await using nodes = new Nodes();
+  const at = (nodeId: string, prefix: string) => nodes.open(nodeId, redisBackplane(redis.url, { ...BEATS, prefix }));
+  const [ann, bob, cat] = [at('ann', 'shop'), at('bob', 'shop'), at('cat', 'shop:two')];
+  await Promise.all([ann, bob, cat].map(({ link }) => link.ready()));
+  await Promise.all([bob, cat].map((node) => node.subscribe('chat:all').ready));
+  await Promise.all([ann, bob, cat].map((node) => node.join(node.self.nodeId, 'chat:all')));
+  await ann.publish('chat:all', 'for the shop');
+  await cat.publish('chat:all', 'for nobody');
+  await vi.waitFor(() => expect(bob.heard('chat:all')).toEqual(['for the shop']));
+  expect(await ann.membersOf('chat:all')).toEqual(['ann', 'bob']);
+  expect(await cat.membersOf('chat:all')).toEqual(['cat']);
+  expect((await cat.directory.nodes()).value.map(({ nodeId }) => nodeId)).toEqual(['cat']);
+  expect(cat.heard('chat:all')).toEqual([]);
+  expect([ann, bob].map((node) => node.toldOf(cat))).toEqual([[], []]);
+  expect(cat.events).toEqual([]);
+  expect(await redis.keys()).toEqual([...(await redis.keys('shop:{*')), ...(await redis.keys('shop:two:*'))].sort());
+});
+
+describe('a node that starts without a Redis', () => {
+  it('serves its own, and joins the others when there is one', async () => {
+    await using redis = await startRedis();
+    await redis.stop();
+    await using nodes = new Nodes();
+    const backplane = redisBackplane(redis.url, BEATS);
+    const happened: string[] = [];
+    for (const event of ['down', 'up', 'gap'] as const) backplane.on(event, () => happened.push(event));
+    expect(backplane.state).toBe('closed');
+    const ann = nodes.open('ann', backplane);
+    await ann.link.ready();
+    expect(backplane.state).toBe('down');
+    await ann.join('a1', 'chat:all');
+    expect(await ann.membersOf('chat:all')).toEqual(['a1']);
+    await redis.start();
+    await backplane.ready();
+    expect([backplane.state, happened]).toEqual(['up', ['down', 'up']]);
+    const bob = nodes.open('bob', redisBackplane(redis.url, BEATS));
+    await bob.link.ready();
+    expect(await bob.membersOf('chat:all')).toEqual(['a1']);
+  });
+
+  it('does not start where it is told so, and says why', async () => {
+    await using redis: RedisServer = await startRedis();
+    await redis.stop();
+    await using nodes = new Nodes();
+    const backplane = redisBackplane(redis.url, { startWithoutRedis: false });
+    const ann = nodes.open('ann', backplane);
+    await expect(ann.link.ready()).rejects.toMatchObject({ code: 'backplane_unavailable', message: /ECONNREFUSED/ });
+    await expect(backplane.ready()).rejects.toMatchObject({ code: 'backplane_unavailable' });
+  });
+});
