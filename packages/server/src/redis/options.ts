@@ -93,6 +93,9 @@ export interface Settings {
 /** 16 MiB. */
 export const BUFFER_BYTES = 16 * 1024 * 1024;
 
+/** Longer than this is at once, for timers of Node. */
+const MOST_MS = 2 ** 31 - 1;
+
 const RECONNECT_MS = { least: 50, most: 250 };
 
 /** @throws HublineError `invalid_option` */
@@ -107,10 +110,11 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
     onUnavailable = {},
   } = options;
   if (!/^[^\s{}\p{Cc}]+$/u.test(prefix)) refuse('prefix', 'A prefix has no spaces, braces or control characters, and is not empty.');
-  for (const [option, ms] of Object.entries({ heartbeatIntervalMs, redisTimeoutMs, sweepDelayMs })) {
-    if (!Number.isFinite(ms) || ms <= 0) refuse(option, `${option} is a number of milliseconds above 0.`);
+  for (const [option, ms] of Object.entries({ heartbeatIntervalMs, nodeTimeoutMs, redisTimeoutMs, sweepDelayMs })) {
+    if (!Number.isInteger(ms) || ms <= 0 || ms > MOST_MS)
+      refuse(option, `${option} is a whole number of milliseconds, from 1 to ${MOST_MS}.`);
   }
-  if (!(nodeTimeoutMs > 2 * heartbeatIntervalMs)) {
+  if (nodeTimeoutMs <= 2 * heartbeatIntervalMs) {
     refuse('nodeTimeoutMs', `nodeTimeoutMs (${nodeTimeoutMs}) must be more than twice heartbeatIntervalMs (${heartbeatIntervalMs}).`);
   }
   const seeds = options.cluster ?? clusterIn(options.url);
@@ -174,7 +178,7 @@ function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>,
   }
   const leastMs = nodeTimeoutMs + 5000;
   const { bufferBytes = BUFFER_BYTES, bufferMs = leastMs } = policy;
-  if (bufferMs < leastMs)
+  if (!(bufferMs >= leastMs))
     refuse('onUnavailable', `bufferMs is at least nodeTimeoutMs + 5000 (${leastMs}): nodes need that time to come back.`);
   if (!(bufferBytes > 0)) refuse('onUnavailable', 'bufferBytes is a number of bytes above 0.');
   return { bufferBytes, bufferMs };
@@ -195,8 +199,8 @@ function parseUrl(text: string): RedisOptions {
   const hasScheme = /^[a-z]+:\/\//i.test(text);
   const whole = hasScheme ? text : `redis://${text}`;
   const url = URL.canParse(whole) ? new URL(whole) : undefined;
-  if (!url?.hostname || !['redis:', 'rediss:'].includes(url.protocol)) {
-    refuse('url', 'A Redis URL is redis://user:password@host:6379/0, rediss://… for TLS, or host:6379.');
+  if (!url?.hostname || !['redis:', 'rediss:'].includes(url.protocol) || !isEncoded(url.username + url.password)) {
+    refuse('url', 'A Redis URL is redis://user:password@host:6379/0, percent-encoded, rediss://… for TLS, or host:6379.');
   }
   const db = url.pathname.slice(1) || url.searchParams.get('db');
   if (db && !/^\d+$/.test(db)) refuse('url', 'The path of a Redis URL is the number of a database.');
@@ -208,6 +212,15 @@ function parseUrl(text: string): RedisOptions {
     ...(db && { db: Number(db) }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
   };
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Which of our options stands for one of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration). */
