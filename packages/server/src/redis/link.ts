@@ -271,7 +271,7 @@ export class RedisLink implements Link {
 
   /** Those who were here before an outage get time to come back: what is sent to nobody is lost. */
   #isGated(channel: string): boolean {
-    if (this.#peers.absent.length === 0) return false;
+    if (this.#peers.isComplete) return false;
     return channel.startsWith(nodeChannel('')) ? this.#peers.isAbsent(channel.slice(nodeChannel('').length)) : true;
   }
 

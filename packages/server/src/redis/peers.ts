@@ -59,6 +59,11 @@ export class Peers {
   get absent(): readonly string[] {
     return names([...this.#peers.values()].filter(({ isAbsent }) => isAbsent));
   }
+  /** Asked for every message that is published. */
+  get isComplete(): boolean {
+    for (const { isAbsent } of this.#peers.values()) if (isAbsent) return false;
+    return true;
+  }
   isAbsent(process: ProcessId): boolean {
     return this.#peers.get(process)?.isAbsent ?? false;
   }
@@ -78,6 +83,7 @@ export class Peers {
 
   /** Somebody says that he is there. His lease is set already. */
   hello(incarnation: Incarnation, node: NodeInfo): void {
+    if (this.#dead.has(incarnation)) return; // it is late: whoever was frozen hears what was said meanwhile
     this.#nodes.set(incarnation, node);
     this.#see(incarnation, node);
   }
