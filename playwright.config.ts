@@ -1,5 +1,7 @@
 import { defineConfig } from '@playwright/test';
-import { chromiumLaunch } from './scripts/programs.mjs';
+import { chromiumLaunch, programs } from './scripts/programs.mjs';
+
+process.env.HUBLINE_REDIS_SERVER = (await programs(['redis-server']))['redis-server'];
 
 /** The browser tests. They need what `node playground/build.mjs` builds; `npm run browsers` does both. */
 export default defineConfig({

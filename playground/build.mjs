@@ -15,6 +15,11 @@ export function buildPackages() {
   run('rollup/dist/bin/rollup', ['-c', '--silent'], CLIENT);
 }
 
+/** Starts a Redis of its own, for `--redis` without a URL and for tests. */
+export function buildTestKit() {
+  run('typescript/bin/tsc', ['-b', join(HERE, '../packages/testing')], HERE);
+}
+
 export async function build() {
   buildPackages();
   await buildPage({ root: HERE, configFile: join(HERE, 'vite.config.mjs'), logLevel: 'warn' });
@@ -27,4 +32,7 @@ function run(program, args, cwd) {
   if (status !== 0) process.exit(status ?? 1); // it has said why
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await build();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await build();
+  buildTestKit();
+}

@@ -108,4 +108,9 @@ export const playground = defineHub<PlaygroundHub, PlaygroundReceiver, Attribute
 /** Where the page finds the nodes: `GET /cluster.json`. The host is the page's own. */
 export interface ClusterMap {
   readonly nodes: readonly { readonly nodeId: string; readonly port: number }[];
+  /** What can be done to a node: `POST /nodes/node-2/stop`. */
+  readonly actions: readonly NodeAction[];
 }
+
+export const NODE_ACTIONS = ['start', 'stop', 'kill'] as const;
+export type NodeAction = (typeof NODE_ACTIONS)[number];

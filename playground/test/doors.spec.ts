@@ -28,6 +28,12 @@ test('a page of another origin can neither connect nor stop a node', async ({ op
   expect(health.status(), 'the node still serves who is no browser').toBe(200);
 });
 
+test('nodes that share a process cannot be killed', async ({ playground, request }) => {
+  const post = (action: string) => request.post(`${playground.url}/nodes/node-1/${action}`, { headers: { origin: playground.url } });
+  expect((await post('kill')).status()).toBe(404);
+  expect((await post('start')).status(), 'it runs').toBe(200);
+});
+
 test('a name is needed', async ({ playground, request }) => {
   const [node] = playground.cluster.map.nodes;
   const answer = await request.post(`http://127.0.0.1:${node?.port}/hubs/playground/negotiate?negotiateVersion=1&name=%20`);

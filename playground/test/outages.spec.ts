@@ -22,7 +22,7 @@ test('a node that stops is missed, and comes back with its people', async ({ ent
 test('from a node that is gone one can move to another', async ({ enter, playground }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
-  await playground.cluster.set('node-2', false);
+  await playground.cluster.change('node-2', 'stop');
   await ben.page.getByRole('button', { name: 'Move to node-3' }).click();
   await expect(ann.connectionsOf('node-3')).toContainText(/Ben.*lobby/);
   await expect(ben.page.getByRole('region', { name: 'Connection lost' })).toHaveCount(0);
@@ -33,7 +33,7 @@ test('a question survives the node of somebody who is asked', async ({ enter, pl
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.ask('Shall we?', 60);
   await expect(ben.question('Ann')).toBeVisible();
-  await playground.cluster.set('node-2', false);
+  await playground.cluster.change('node-2', 'stop');
   await expect(ann.outcomeOf('Ben')).toContainText(/connection_gone|node_lost/);
   await ann.answer('Ann', 'Yes');
   await expect(ann.page.getByTestId('poll-state')).toHaveText('all 2 settled');

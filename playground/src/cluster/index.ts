@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { NODE_ACTIONS } from '../contract.ts';
 import { Cluster } from './cluster.ts';
 import { listenFrom } from './ports.ts';
 
@@ -11,6 +12,8 @@ export interface PlaygroundOptions {
   readonly page: (server: Server) => RequestListener | Promise<RequestListener>;
   /** The page's port; the nodes take the three after it. A taken one is reported, and the next one tried. 0: any. Default 4000. */
   readonly port?: number;
+  /** Where the Redis is that joins the nodes, each a process then. Default: nodes in this process, joined by memory. */
+  readonly redis?: string | undefined;
   readonly report?: (line: string) => void;
 }
 
@@ -25,7 +28,7 @@ export interface Playground extends AsyncDisposable {
 const HOST = '127.0.0.1';
 
 /** Three nodes, and the page that shows them. */
-export async function startPlayground({ page, port = 4000, report = () => {} }: PlaygroundOptions): Promise<Playground> {
+export async function startPlayground({ page, port = 4000, redis, report = () => {} }: PlaygroundOptions): Promise<Playground> {
   const server = createServer();
   const listen = async (candidate: number): Promise<number> => {
     server.listen(candidate, HOST);
@@ -34,7 +37,10 @@ export async function startPlayground({ page, port = 4000, report = () => {} }: 
   };
   const pagePort = await listenFrom(port, listen, (busy) => report(`Port ${busy} is taken.`));
   const origins = [HOST, 'localhost'].map((host) => `http://${host}:${pagePort}`);
-  const cluster = await Cluster.start({ origins, port: port && pagePort + 1, host: HOST, report });
+  const cluster = await Cluster.start({ origins, port: port && pagePort + 1, host: HOST, redis, report }).catch((error: unknown) => {
+    server.close();
+    throw error;
+  });
   const servePage = await page(server);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/cluster.json') return answer(response, 200, cluster.map);
@@ -53,16 +59,17 @@ export async function startPlayground({ page, port = 4000, report = () => {} }: 
   return { url: `http://${HOST}:${pagePort}`, cluster, close, [Symbol.asyncDispose]: close };
 }
 
-/** `POST /nodes/node-2/stop` and `…/start`, from our page only: any other page of the browser could send it too. */
+/** `POST /nodes/node-2/stop` and the other actions, from our page only: any other page of the browser could send it too. */
 async function control(
   { url = '', headers: { origin = '' } }: IncomingMessage,
   { cluster, origins }: { readonly cluster: Cluster; readonly origins: readonly string[] },
 ): Promise<readonly [status: number, body: object]> {
-  const [, nodeId, action] = /^\/nodes\/([\w-]+)\/(start|stop)$/.exec(url) ?? [];
-  if (nodeId === undefined) return [404, {}];
+  const [, nodeId, name] = /^\/nodes\/([\w-]+)\/(\w+)$/.exec(url) ?? [];
+  const action = NODE_ACTIONS.find((known) => known === name);
+  if (nodeId === undefined || !action) return [404, {}];
   if (!origins.includes(origin)) return [403, {}];
   try {
-    return [(await cluster.set(nodeId, action === 'start')) ? 200 : 404, {}];
+    return [(await cluster.change(nodeId, action)) ? 200 : 404, {}];
   } catch (error) {
     return [500, { error: String(error) }];
   }

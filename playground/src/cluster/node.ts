@@ -11,7 +11,7 @@ import {
   type Origins,
 } from '@hubline/server';
 import { HUB_PATH, playground, type Attributes, type Person, type PlaygroundReceiver } from '../contract.ts';
-import type { Rooms } from './rooms.ts';
+import type { History } from './rooms.ts';
 import { changes, ticks } from './waits.ts';
 
 export interface NodeOptions {
@@ -19,7 +19,7 @@ export interface NodeOptions {
   /** All names that the cluster has nodes for, running or not. */
   readonly nodeIds: readonly string[];
   readonly backplane: Backplane;
-  readonly rooms: Rooms;
+  readonly rooms: History;
   readonly origins: Origins;
   readonly report: (problem: string) => void;
 }
@@ -33,6 +33,8 @@ const LONGEST_MS = 120_000;
 export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report }: NodeOptions): HubServer {
   const server = createHubServer({ nodeId, app: 'playground', backplane });
   server.on('error', (stage, error) => report(`${nodeId}, ${stage}: ${String(error)}`));
+  server.on('backplaneDown', (cause) => report(`${nodeId}: the backplane is down. ${cause.message}`));
+  server.on('backplaneUp', ({ ms }) => report(`${nodeId}: the backplane is up again, after ${ms} ms.`));
   let streams = 0;
 
   // Named by type: its own methods ask it, and what they give would be inferred from itself.
@@ -55,13 +57,13 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
       },
 
       async *history(ctx) {
-        yield* rooms.in(roomOf(ctx));
+        yield* await rooms.in(roomOf(ctx));
       },
 
       async say(ctx, text) {
         checkText(text, MAX_TEXT);
         const room = roomOf(ctx);
-        const message = rooms.add({ room, from: ctx.userId ?? '', nodeId, text });
+        const message = await rooms.add({ room, from: ctx.userId ?? '', nodeId, text });
         ctx.clients.group(room).send.said(message);
         return message;
       },

@@ -1,7 +1,7 @@
 const ATTEMPTS = 20;
 
 /** Tries one port after the other until one is free. `listen` rejects with EADDRINUSE where it is taken. */
-export async function listenFrom(first: number, listen: (port: number) => Promise<number>, taken: (port: number) => void): Promise<number> {
+export async function listenFrom<T>(first: number, listen: (port: number) => Promise<T>, taken: (port: number) => void): Promise<T> {
   for (let port = first; ; port++) {
     try {
       return await listen(port);

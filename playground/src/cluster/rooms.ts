@@ -2,19 +2,27 @@ import type { Message } from '../contract.ts';
 
 const KEPT = 50;
 
+export type Said = Omit<Message, 'id' | 'at'>;
+
 /** What was said lately, for all nodes: it stands where a real application has its database. */
-export class Rooms {
+export interface History {
+  add(said: Said): Promise<Message>;
+  /** Oldest first. */
+  in(room: string): Promise<readonly Message[]>;
+}
+
+export class Rooms implements History {
   readonly #messages = new Map<string, Message[]>();
   #count = 0;
 
-  add(said: Omit<Message, 'id' | 'at'>): Message {
+  async add(said: Said): Promise<Message> {
     const message = { ...said, id: String(++this.#count), at: Date.now() };
     const messages = this.#messages.get(said.room) ?? [];
     this.#messages.set(said.room, [...messages, message].slice(-KEPT));
     return message;
   }
 
-  in(room: string): readonly Message[] {
+  async in(room: string): Promise<readonly Message[]> {
     return this.#messages.get(room) ?? [];
   }
 }

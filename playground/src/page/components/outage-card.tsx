@@ -21,7 +21,7 @@ export function OutageCard({ state: { attempt, delayMs }, nodeId, cluster, onMov
         attempt {attempt} in {Math.round(delayMs)} ms
       </p>
       <div className="row">
-        <Power nodeId={nodeId} isOn={false} />
+        <Power nodeId={nodeId} action="start" />
         {cluster.nodes
           .filter((node) => node.nodeId !== nodeId)
           .map((node) => (

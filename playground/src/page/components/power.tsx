@@ -1,19 +1,22 @@
 import { useState, type ReactNode } from 'react';
+import type { NodeAction } from '../../contract.ts';
+
+const LABELS: Readonly<Record<NodeAction, string>> = { start: 'Start', stop: 'Stop', kill: 'Kill' };
 
 /** Asks the page's own server, so that it works from a tab whose node is the one that was stopped. */
-export function Power({ nodeId, isOn }: { readonly nodeId: string; readonly isOn: boolean }): ReactNode {
+export function Power({ nodeId, action }: { readonly nodeId: string; readonly action: NodeAction }): ReactNode {
   const [busy, setBusy] = useState(false);
-  const toggle = async (): Promise<void> => {
+  const act = async (): Promise<void> => {
     setBusy(true);
     try {
-      await fetch(`/nodes/${nodeId}/${isOn ? 'stop' : 'start'}`, { method: 'POST' });
+      await fetch(`/nodes/${nodeId}/${action}`, { method: 'POST' });
     } finally {
       setBusy(false);
     }
   };
   return (
-    <button className="button power" type="button" disabled={busy} data-on={isOn} onClick={() => void toggle()}>
-      {isOn ? 'Stop' : 'Start'} <span className="power-node">{nodeId}</span>
+    <button className="button power" type="button" disabled={busy} data-action={action} onClick={() => void act()}>
+      {LABELS[action]} <span className="power-node">{nodeId}</span>
     </button>
   );
 }

@@ -49,9 +49,16 @@ export function Rack({ view, cluster, companions, onCompanion }: RackProps): Rea
                 )}
               </ul>
               <div className="module-foot">
-                <Power nodeId={nodeId} isOn={state === 'serving'} />
-                <button className="button" type="button" disabled={state !== 'serving'} onClick={() => onCompanion(nodeId)}>
-                  Add companion
+                <Power nodeId={nodeId} action={state === 'serving' ? 'stop' : 'start'} />
+                {state === 'serving' && cluster.actions.includes('kill') && <Power nodeId={nodeId} action="kill" />}
+                <button
+                  className="button"
+                  type="button"
+                  aria-label="Add companion"
+                  disabled={state !== 'serving'}
+                  onClick={() => onCompanion(nodeId)}
+                >
+                  Companion
                 </button>
                 <a
                   className="button"

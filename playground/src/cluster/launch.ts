@@ -1,0 +1,31 @@
+import { memoryBackplane } from '@hubline/server';
+import { createNode } from './node.ts';
+import { NodeProcess } from './node-process.ts';
+import type { Launch } from './running-node.ts';
+
+/** Nodes in this process, joined by memory. */
+export function launchInMemory(): Launch {
+  const backplane = memoryBackplane();
+  return async ({ port, host, ...options }) => {
+    const node = createNode({ ...options, backplane });
+    const isRunning = (): boolean => node.health().status !== 'closed';
+    try {
+      const taken = await node.listen(port, host);
+      return {
+        port: taken,
+        get isRunning() {
+          return isRunning();
+        },
+        stop: () => node.close(),
+      };
+    } catch (error) {
+      await node.close();
+      throw error;
+    }
+  };
+}
+
+/** Nodes in processes of their own, joined by Redis. */
+export function launchOnRedis(redis: string): Launch {
+  return (options) => NodeProcess.start({ ...options, redis });
+}

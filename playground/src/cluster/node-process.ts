@@ -1,0 +1,82 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type { Message } from '../contract.ts';
+import type { History, Said } from './rooms.ts';
+import type { LaunchOptions, RunningNode } from './running-node.ts';
+
+/** What the process is told, in its only argument. */
+export type NodeOrders = Pick<LaunchOptions, 'nodeId' | 'nodeIds' | 'origins' | 'port' | 'host'> & { readonly redis: string };
+
+/** What the process says, in its first message that is neither a line nor a question. */
+export type Readiness = { readonly port: number } | { readonly failed: string; readonly code: string | undefined };
+
+export type NodeMessage =
+  | Readiness
+  /** For a person. */
+  | { readonly line: string }
+  | { readonly question: number; readonly add: Said }
+  | { readonly question: number; readonly in: string };
+
+export interface HistoryAnswer {
+  readonly question: number;
+  readonly value: Message | readonly Message[];
+}
+
+/** What was built, also for tests, which run the sources. */
+const PROGRAM = new URL('../../build/cluster/node-main.js', import.meta.url);
+
+/** A node in a process of its own. It closes when its channel to this process does: also when this process is killed. */
+export class NodeProcess implements RunningNode {
+  readonly port: number;
+  readonly #child: ChildProcess;
+
+  private constructor(port: number, child: ChildProcess) {
+    this.port = port;
+    this.#child = child;
+  }
+
+  /** @throws Error with the code of what it failed with: EADDRINUSE where the port is taken */
+  static async start({ redis, rooms, report, ...options }: LaunchOptions & { readonly redis: string }): Promise<NodeProcess> {
+    const { nodeId, nodeIds, origins, port, host } = options;
+    const orders: NodeOrders = { nodeId, nodeIds, origins, port, host, redis };
+    const child = fork(PROGRAM, [JSON.stringify(orders)], { execArgv: [] });
+    const readiness = await new Promise<Readiness>((resolve) => {
+      child.on('message', (message: NodeMessage) => {
+        if ('line' in message) report(message.line);
+        else if ('question' in message)
+          void answer(message, rooms).then((value) => child.send(value, () => undefined)); // or it is gone
+        else resolve(message);
+      });
+      child.once('exit', (code, signal) => {
+        const failed = `${nodeId} ended with ${signal ?? `code ${code}`}.`;
+        if (code !== 0) report(failed);
+        resolve({ failed, code: undefined });
+      });
+    });
+    if ('port' in readiness) return new NodeProcess(readiness.port, child);
+    throw Object.assign(new Error(readiness.failed), { code: readiness.code });
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.isRunning) return;
+    const ended = once(this.#child, 'exit');
+    if (this.#child.connected) this.#child.disconnect();
+    await ended;
+  }
+
+  async kill(): Promise<void> {
+    if (!this.isRunning) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}
+
+async function answer(message: Extract<NodeMessage, { readonly question: number }>, rooms: History): Promise<HistoryAnswer> {
+  const value = 'add' in message ? await rooms.add(message.add) : await rooms.in(message.in);
+  return { question: message.question, value };
+}
