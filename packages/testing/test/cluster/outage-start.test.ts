@@ -1,0 +1,94 @@
+import { until } from '@hubline/testing';
+import { faults, startCluster, startRedis } from '@hubline/testing/cluster';
+import { startConformanceServer } from '@hubline/testing/conformance-server';
+import { createHubServer } from '@hubline/server';
+import { redisBackplane } from '@hubline/server/redis';
+import { describe, expect, it } from 'vitest';
+import { Client } from './kit/client.ts';
+
+const PATIENT = { timeoutMs: 10_000 };
+const TIMES = { heartbeatIntervalMs: 200, nodeTimeoutMs: 5000, redisTimeoutMs: 500 };
+
+describe('a server that starts without Redis', () => {
+  it('serves its own clients, warns once, and joins the others when Redis is there', async () => {
+    await using redis = await startRedis();
+    await redis.stop();
+    const open = async (nodeId: string) => {
+      const backplane = redisBackplane(redis.url, TIMES);
+      const told: string[] = [];
+      backplane.on('down', (cause) => told.push(`down: ${(cause as { readonly code?: string }).code ?? cause.message}`));
+      backplane.on('up', () => told.push('up'));
+      backplane.on('gap', () => told.push('gap'));
+      return { told, member: await startConformanceServer({ port: 0, nodeId, backplane }) };
+    };
+    const a = await open('a');
+    await using memberA = a.member;
+    const b = await open('b');
+    await using memberB = b.member;
+    const hub = memberA.hubs.get('testhub');
+    if (!hub) throw new Error('The conformance server has a testhub.');
+    await using ann = await Client.open(memberA, { user: 'ann' });
+    await using bob = await Client.open(memberB, { user: 'bob' });
+    await hub.groups.add(ann.id, 'g');
+    const early = hub.clients.group('g').send.Message('early');
+    await early;
+    await until(() => ann.told.includes('early'), PATIENT);
+    expect(memberA.server.health()).toMatchObject({ status: 'degraded', backplane: 'down' });
+    expect(await hub.presence.count()).toEqual({ value: 1, complete: true }); // nobody else was ever heard of
+    expect([a.told.length, b.told.length]).toEqual([1, 1]);
+
+    await redis.start();
+    await until(async () => (await hub.presence.count()).value === 2, PATIENT);
+    await early.confirmed;
+    await hub.clients.all.send.Message('late').confirmed;
+    await until(() => bob.told.includes('late'), PATIENT);
+    await until(() => memberB.server.health().status === 'ok', PATIENT);
+    expect(await memberB.hubs.get('testhub')?.presence.count({ group: 'g' })).toEqual({ value: 1, complete: true });
+    expect(memberA.server.health()).toMatchObject({ status: 'ok', backplane: 'up' });
+    for (const { told } of [a, b]) expect(told).toEqual([expect.stringMatching(/^down: .*ECONNREFUSED/), 'up']);
+  });
+});
+
+describe('a server that must not start without Redis', () => {
+  it('says what is wrong, soon, and can be closed', async () => {
+    await using redis = await startRedis({ password: 'secret' });
+    const refusal = async (url: string): Promise<string> => {
+      const backplane = redisBackplane(url, { ...TIMES, startWithoutRedis: false });
+      const server = createHubServer({ backplane });
+      const results = await Promise.allSettled([server.listen(0, '127.0.0.1'), server.ready(), backplane.ready()]);
+      await server.close();
+      const reasons = results.map((result) =>
+        result.status === 'rejected' ? (result.reason as { code: string; message: string }) : undefined,
+      );
+      expect(reasons.map((reason) => reason?.code)).toEqual(Array.from({ length: 3 }, () => 'backplane_unavailable'));
+      return reasons[0]?.message ?? '';
+    };
+    expect(await refusal(redis.url.replace('secret', 'wrong'))).toMatch(/^Redis cannot be reached: .*(WRONGPASS|invalid)/);
+    expect(await refusal(redis.url.replace('redis://:secret@', ''))).toMatch(/NOAUTH/);
+    const paused = faults.pauseRedis(redis);
+    await paused.inflict();
+    expect(await refusal(redis.url)).toMatch(/not answered .* within 500 ms/);
+    await paused.heal();
+    await redis.stop();
+    expect(await refusal(redis.url)).toMatch(/ECONNREFUSED/);
+  });
+
+  it('starts where Redis is there', async () => {
+    await using redis = await startRedis();
+    await using server = createHubServer({ backplane: redisBackplane(redis.url, { ...TIMES, startWithoutRedis: false }) });
+    await server.listen(0, '127.0.0.1');
+    expect(server.health().backplane).toBe('up');
+  });
+
+  it('ends its process', async () => {
+    await using redis = await startRedis();
+    await redis.stop();
+    const started = startCluster({
+      nodes: 1,
+      entry: new URL('./stage-node.ts', import.meta.url),
+      redis,
+      args: ['--hubs', JSON.stringify({ stage: { ...TIMES, startWithoutRedis: false } })],
+    });
+    await expect(started).rejects.toThrow(/ended with code 1.*backplane_unavailable/s);
+  });
+});
