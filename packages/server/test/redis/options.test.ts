@@ -241,7 +241,7 @@ describe('clients', () => {
   });
 });
 
-it('loads ioredis with ./redis, and not before', async () => {
+it('loads ioredis with ./redis, and not before', { timeout: 60_000 }, async () => {
   const hooks = `export const resolve = async (name, context, next) => {
     if (name.startsWith('ioredis')) throw new Error('ioredis is loaded');
     return next(name, context);
