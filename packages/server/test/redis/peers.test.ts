@@ -11,7 +11,8 @@ const first: Incarnation = 'bob.1';
 
 /** Answers what is so when it is asked. The answers arrive when they are let go. */
 class SlowStore {
-  readonly leases = new Map<Incarnation, string>();
+  /** Undefined where it is over, and nothing is swept yet. */
+  readonly leases = new Map<Incarnation, string | undefined>();
   readonly #onTheirWay: (() => void)[] = [];
 
   run(commands: readonly Command[]): Promise<readonly unknown[]> {
@@ -77,6 +78,17 @@ describe('what Redis said before', () => {
     await refreshed;
     expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
   });
+});
+
+it('a hello that comes after the end of its lease is no news', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store);
+  store.leases.set(first, undefined);
+  const refreshed = peers.refresh();
+  await store.letGo();
+  await refreshed;
+  peers.hello(first, bob);
+  expect(told).toEqual([]);
 });
 
 it('a node is known from the moment that a question shows its lease', async () => {

@@ -4,13 +4,13 @@ import type { Client } from './kit/client.ts';
 import { Follower } from './kit/follower.ts';
 import { PATIENT, World } from './kit/world.ts';
 
-const backplane = { heartbeatIntervalMs: 10_000, nodeTimeoutMs: 30_000 };
+const backplane = { heartbeatIntervalMs: 10_000, nodeTimeoutMs: 30_000, redisTimeoutMs: 5000 };
 
 describe('a node that another one has not heard of yet', () => {
   it('is asked all the same, and so are its clients', async ({ onTestFailed }) => {
     await using world = await World.start({ nodes: 2, links: true, backplane, onTestFailed });
     await world.node(2).stop();
-    world.links[0]!.delay(350); // so late comes what node-2 says of itself
+    world.links[0]!.delay(800); // so late comes what node-2 says of itself
     await world.node(2).start();
     const [joins, asked, ended] = await Promise.all([1, 2, 3].map((i) => world.connect(2, { user: `u${i}` })));
     expect((await world.happened(1)).filter(({ event }) => event === 'nodeJoined').length).toBeLessThanOrEqual(1);
@@ -32,7 +32,7 @@ describe('a watch', () => {
     await using world = await World.start({
       nodes: 2,
       links: true,
-      backplane: { heartbeatIntervalMs: 200, nodeTimeoutMs: 30_000, redisTimeoutMs: 5000 },
+      backplane: { ...backplane, heartbeatIntervalMs: 200 },
       onTestFailed,
     });
     const stays = await world.connect(2);

@@ -10,7 +10,7 @@ import type { HubServerEvents, InvokeOptions } from '@hubline/server';
 import { optionsFrom, startConformanceServer } from '@hubline/testing/conformance-server';
 
 /** Orders are given up soon: tests wait for that. */
-const timeouts = { orderMs: 1000 };
+const timeouts = { orderMs: 2000 };
 const member = await startConformanceServer({ ...optionsFrom(process.argv.slice(2)), timeouts });
 const { server } = member;
 const hub = member.hubs.get('testhub');

@@ -16,6 +16,8 @@ type Chance = () => number;
 interface Watch {
   readonly number: number;
   readonly topic: string;
+  /** Whom it should show, in order. */
+  readonly who: (clients: readonly Client[]) => readonly string[];
   readonly follower: Follower;
 }
 
@@ -102,23 +104,24 @@ export class Storm implements AsyncDisposable {
 
   #faults(): readonly { readonly fault: Fault; readonly away: readonly number[] }[] {
     const { redis, links } = this.#world;
-    const count = this.#pick([0, 1, 1, 2]);
+    const count = this.#pick([0, 1, 1, 2, 3]);
     const chosen: { fault: Fault; away: number[] }[] = [];
     const numbers = [...this.#numbers];
     let redisIsWell = true;
     while (chosen.length < count) {
-      const kind = this.#number(9);
+      const kind = this.#number(10);
       const [number = 1] = numbers.splice(this.#number(numbers.length), 1);
       const [node, link] = [this.#world.node(number), links[number - 1]!];
-      if (kind >= 6 && !redisIsWell) continue;
-      redisIsWell &&= kind < 6;
+      if (kind >= 7 && !redisIsWell) continue;
+      redisIsWell &&= kind < 7;
       if (kind <= 1) chosen.push({ fault: faults.freeze(node), away: [number] });
       else if (kind === 2) chosen.push({ fault: faults.kill(node), away: [number] });
       else if (kind === 3) chosen.push({ fault: faults.drop(link), away: [] });
       else if (kind === 4) chosen.push({ fault: faults.cut(link), away: [] });
       else if (kind === 5) chosen.push({ fault: faults.halfOpen(link), away: [] });
-      else if (kind === 6) chosen.push({ fault: faults.stopRedis(redis), away: [] });
-      else if (kind === 7) chosen.push({ fault: faults.pauseRedis(redis), away: [] });
+      else if (kind === 6) chosen.push({ fault: faults.delay(link, this.#pick([30, 100, 200])), away: [] });
+      else if (kind === 7) chosen.push({ fault: faults.stopRedis(redis), away: [] });
+      else if (kind === 8) chosen.push({ fault: faults.pauseRedis(redis), away: [] });
       else chosen.push({ fault: faults.flushRedis(redis), away: [] });
     }
     return chosen;
@@ -203,18 +206,27 @@ export class Storm implements AsyncDisposable {
     this.#unsure.clear();
   }
 
-  /** The node is there, it has its anchor, and two of them watch. */
+  /** The node is there, has its anchor, and watches what it should. */
   async #settle(number: number): Promise<void> {
     await until(async () => (await this.#world.node(number).ask<{ status: string }>('health')).status === 'ok', PATIENT);
     const anchor = this.#anchors.get(number);
     if (anchor && !anchor.isClosed) return;
     expect(anchor === undefined || this.log.includes(`kill node-${number}`), `node-${number} has closed its anchor`).toBe(true);
     this.#anchors.set(number, await this.#world.connect(number));
-    if (number > 2) return;
-    await this.#watches.get(number)?.follower[Symbol.asyncDispose]();
     const group = GROUPS[0]!;
-    const [topic, filter] = number === 1 ? ['testhub:all', { all: true }] : [`testhub:group:${group}`, { group }];
-    this.#watches.set(number, { number, topic, follower: Follower.connections(this.#world, number, filter) });
+    const watches: readonly Omit<Watch, 'follower'>[] = [
+      { number: 1, topic: 'testhub:all', who: (clients) => idsOf(clients) },
+      { number: 2, topic: `testhub:group:${group}`, who: (clients) => idsOf(clients.filter(({ groups }) => groups.has(group))) },
+      { number: 3, topic: 'testhub:all', who: (clients) => [...new Set(clients.flatMap(({ user }) => user ?? []))].sort() },
+    ];
+    const watch = watches.find((one) => one.number === number);
+    if (!watch) return;
+    await this.#watches.get(number)?.follower[Symbol.asyncDispose]();
+    const follower =
+      number === 3 ?
+        Follower.users(this.#world, number, 100)
+      : Follower.connections(this.#world, number, number === 1 ? { all: true } : { group });
+    this.#watches.set(number, { ...watch, follower });
   }
 
   #all(): readonly Client[] {
@@ -240,9 +252,10 @@ export class Storm implements AsyncDisposable {
       [{ all: true }, having(() => true)],
     ];
     await Promise.all(this.#numbers.map((number) => this.#presence(number, targets)));
-    for (const { number, follower } of this.#watches.values()) {
-      const who = number === 1 ? having(() => true) : having(({ groups }) => groups.has(GROUPS[0]!));
-      await expect.poll(() => follower.present, { timeout: PATIENT.timeoutMs, message: `the watch of node-${number}` }).toEqual(who);
+    for (const { number, follower, who } of this.#watches.values()) {
+      await expect
+        .poll(() => follower.present, { timeout: PATIENT.timeoutMs, message: `the watch of node-${number}` })
+        .toEqual(who(clients));
       expect([follower.wrong, follower.failure]).toEqual([[], undefined]);
     }
     await this.#routing(targets);
