@@ -69,6 +69,11 @@ export class Arrivals {
     }
   }
 
+  /** What senders said before an outage, theirs or ours, is not what they will send after it. */
+  forgetClaims(process?: ProcessId): void {
+    if (process === undefined) this.#claims.clear();
+    else this.#claims.delete(process);
+  }
   /** The channel is no longer heard: what is missing when it is heard again was not for us. */
   forgetChannel(channel: string): void {
     this.#heard.delete(channel);

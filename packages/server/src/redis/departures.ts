@@ -125,8 +125,10 @@ export class Departures {
     return false;
   }
 
+  /** The last number that was sent, on each channel that passes. What waits to be sent again has a number, and is not lost. */
   lastSequences(passes: (channel: string) => boolean): Readonly<Record<string, number>> {
-    return this.#sequences.last(passes);
+    const again = new Set(this.#waiting.filter(({ frame }) => frame).map(({ channel }) => channel));
+    return this.#sequences.last((channel) => passes(channel) && !again.has(channel));
   }
   forgetIdle(idleMs: number): void {
     this.#sequences.forget(idleMs);

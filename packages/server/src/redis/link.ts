@@ -11,7 +11,7 @@ import { Arrivals } from './arrivals.ts';
 import { RedisBus, type Listeners } from './bus.ts';
 import { Departures } from './departures.ts';
 import { RedisDirectory } from './directory.ts';
-import { Keys, processIn } from './keys.ts';
+import { Keys, numberIn, processIn } from './keys.ts';
 import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
 import type { Settings } from './options.ts';
 import { Peers } from './peers.ts';
@@ -217,6 +217,7 @@ export class RedisLink implements Link {
     if (this.#closing) return;
     this.#losses++;
     this.#peers.suspend();
+    this.#arrivals.forgetClaims();
     this.#registrar.down();
     this.#entered.resolve();
     if (this.#state === 'down') return;
@@ -292,11 +293,15 @@ export class RedisLink implements Link {
       const notice = decodeNotice(frame);
       const process = processIn(notice.incarnation);
       if (process === this.#self.process) return;
-      if (notice.is === 'hello') this.#peers.hello(notice.incarnation, notice.node);
-      else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
+      if (notice.is === 'hello') {
+        this.#arrivals.forgetClaims(process);
+        this.#peers.hello(notice.incarnation, notice.node);
+      } else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
       else if (notice.is === 'beat') {
         this.#peers.beat(notice.incarnation);
-        this.#arrivals.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
+        // What comes from others is kept until they are known, and so not heard yet.
+        const isKnown = this.#peers.isKnown(process, numberIn(notice.incarnation));
+        if (isKnown) this.#arrivals.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
       }
     } catch (error) {
       this.#observer.report('deliver', error);
