@@ -1,5 +1,5 @@
 import { redisBackplane, type ClientRole, type RedisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
-import { startRedis, type RedisServer } from '@hubline/testing/cluster';
+import { startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { describe, expect, it, vi } from 'vitest';
 import { TestNode } from '../../src/conformance/world.ts';
@@ -86,37 +86,4 @@ it('two prefixes in one Redis have nothing to do with each other', async () => {
   expect([ann, bob].map((node) => node.toldOf(cat))).toEqual([[], []]);
   expect(cat.events).toEqual([]);
   expect(await redis.keys()).toEqual([...(await redis.keys('shop:{*')), ...(await redis.keys('shop:two:*'))].sort());
-});
-
-describe('a node that starts without a Redis', () => {
-  it('serves its own, and joins the others when there is one', async () => {
-    await using redis = await startRedis();
-    await redis.stop();
-    await using nodes = new Nodes();
-    const backplane = redisBackplane(redis.url, BEATS);
-    const happened: string[] = [];
-    for (const event of ['down', 'up', 'gap'] as const) backplane.on(event, () => happened.push(event));
-    expect(backplane.state).toBe('closed');
-    const ann = nodes.open('ann', backplane);
-    await ann.link.ready();
-    expect(backplane.state).toBe('down');
-    await ann.join('a1', 'chat:all');
-    expect(await ann.membersOf('chat:all')).toEqual(['a1']);
-    await redis.start();
-    await backplane.ready();
-    expect([backplane.state, happened]).toEqual(['up', ['down', 'up']]);
-    const bob = nodes.open('bob', redisBackplane(redis.url, BEATS));
-    await bob.link.ready();
-    expect(await bob.membersOf('chat:all')).toEqual(['a1']);
-  });
-
-  it('does not start where it is told so, and says why', async () => {
-    await using redis: RedisServer = await startRedis();
-    await redis.stop();
-    await using nodes = new Nodes();
-    const backplane = redisBackplane(redis.url, { startWithoutRedis: false });
-    const ann = nodes.open('ann', backplane);
-    await expect(ann.link.ready()).rejects.toMatchObject({ code: 'backplane_unavailable', message: /ECONNREFUSED/ });
-    await expect(backplane.ready()).rejects.toMatchObject({ code: 'backplane_unavailable' });
-  });
 });
