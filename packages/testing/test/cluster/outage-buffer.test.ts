@@ -8,12 +8,12 @@ const PATIENT = { timeoutMs: 20_000 };
 /** What is kept, is kept for this much longer than a lease, at least. */
 const MORE_MS = 5000;
 
-/** Nodes that know each other and hear `t`, on a Redis of their own. */
+/** Nodes that know each other and hear one channel, on a Redis of their own. */
 async function worldOf<const Names extends readonly string[]>(nodeIds: Names, options: RedisBackplaneOptions = {}) {
   const redis = await startRedis();
   const nodes = new WiredNodes(redis);
   const all = await nodes.start(nodeIds, options);
-  await Promise.all(all.map((node) => node.hear('t').ready));
+  await Promise.all(all.map((node) => node.hear('hall:all').ready));
   await until(() => all.every((node) => node.all('joined').length === nodeIds.length - 1), PATIENT);
   return {
     redis,
@@ -56,14 +56,14 @@ describe.concurrent('what waits for Redis', () => {
     await world.redis.stop();
     await isDown(ann, bob);
     const texts = Array.from({ length: 5 }, (_, i) => `${i} `.padEnd(200, 'x'));
-    const kept = texts.map((text) => ann.publish('t', text));
-    await expect(ann.publish('t', 'y')).rejects.toMatchObject({
+    const kept = texts.map((text) => ann.publish('hall:all', text));
+    await expect(ann.publish('hall:all', 'y')).rejects.toMatchObject({
       code: 'backplane_unavailable',
       message: 'The backplane is down, and 1000 bytes wait for it already.',
     });
     await world.redis.start();
     await Promise.all(kept);
-    await ann.publish('t', 'z'); // there is room again
+    await ann.publish('hall:all', 'z'); // there is room again
     await until(() => bob.all('heard').length === 6, PATIENT);
     expect(bob.all('heard')).toEqual([...texts, 'z']);
   });
@@ -75,9 +75,9 @@ describe.concurrent('what waits for Redis', () => {
     await world.redis.stop();
     await isDown(ann, bob);
     const since = performance.now();
-    const early = watched(ann.publish('t', 'early'));
+    const early = watched(ann.publish('hall:all', 'early'));
     await isOver(1500);
-    const late = watched(ann.publish('t', 'late'));
+    const late = watched(ann.publish('hall:all', 'late'));
     await until(() => early.ending(), PATIENT);
     expect(early.ending()).toBe(`backplane_unavailable: The backplane was down for longer than ${nodeTimeoutMs + MORE_MS} ms.`);
     expect(early.atMs() - since).toBeGreaterThan(MORE_MS);
@@ -94,11 +94,11 @@ describe.concurrent('what waits for Redis', () => {
     const [ann, bob, cat] = world.nodes;
     await world.redis.stop();
     await isDown(ann, bob, cat);
-    const held = watched(ann.publish('t', 'held'));
+    const held = watched(ann.publish('hall:all', 'held'));
     bob.cut();
     await world.redis.start();
     await isUp(ann, cat);
-    const later = watched(ann.publish('t', 'later')); // queues behind it
+    const later = watched(ann.publish('hall:all', 'later')); // queues behind it
     await isOver(600); // three beats
     expect(ann.all('lost')).toEqual([]);
     expect([held.ending(), later.ending(), cat.all('heard')]).toEqual([undefined, undefined, []]);
@@ -111,6 +111,28 @@ describe.concurrent('what waits for Redis', () => {
     expect(ann.all('report')).toEqual([]);
   });
 
+  it('is not taken for lost by those who are told how far its sender is, where it was on its way before', async () => {
+    await using world = await worldOf(['ann', 'bob', 'cat']);
+    const [ann, bob, cat] = world.nodes;
+    await ann.publish('hall:all', 'before');
+    ann.ways.commands.halfOpen();
+    const held = ['one', 'two', 'three'].map((text) => watched(ann.publish('hall:all', text)));
+    await isDown(ann); // they have their numbers, and got nowhere
+    await world.redis.stop();
+    await isDown(bob, cat);
+    cat.cut();
+    await ann.heal();
+    await world.redis.start();
+    await isUp(ann, bob);
+    await isOver(1000); // five beats
+    expect(held.map(({ ending }) => ending())).toEqual([undefined, undefined, undefined]);
+    await cat.heal();
+    await until(() => held.every(({ ending }) => ending() === 'confirmed'), PATIENT);
+    await ann.publish('hall:all', 'after');
+    await until(() => [bob, cat].every((node) => node.all('heard').includes('after')), PATIENT);
+    for (const node of [bob, cat]) expect(node.all('heard')).toEqual(['before', 'one', 'two', 'three', 'after']);
+  });
+
   it('leaves when the lease of somebody who does not come back is over, counted from where it was', async () => {
     const nodeTimeoutMs = 2000;
     await using world = await worldOf(['ann', 'bob', 'cat'], { nodeTimeoutMs });
@@ -118,7 +140,7 @@ describe.concurrent('what waits for Redis', () => {
     await world.redis.stop();
     await isDown(ann, bob, cat);
     cat.cut();
-    const held = watched(ann.publish('t', 'held'));
+    const held = watched(ann.publish('hall:all', 'held'));
     await isOver(nodeTimeoutMs + 500); // nobody could renew a lease meanwhile
     expect(ann.all('lost')).toEqual([]);
     await world.redis.start();
@@ -139,7 +161,7 @@ describe.concurrent('what waits for Redis', () => {
     await world.redis.stop();
     await isDown(ann, bob, cat);
     cat.cut();
-    const held = watched(ann.publish('t', 'held'));
+    const held = watched(ann.publish('hall:all', 'held'));
     const since = performance.now();
     await isOver(MORE_MS + nodeTimeoutMs / 2);
     await world.redis.start();
@@ -156,7 +178,7 @@ describe.concurrent('what waits for Redis', () => {
     const [ann, bob] = world.nodes;
     await world.redis.stop();
     await isDown(ann, bob);
-    const held = watched(ann.publish('t', 'held'));
+    const held = watched(ann.publish('hall:all', 'held'));
     ann.ways.commands.delay(100); // it listens, and hears bob's hello, long before it is registered itself
     await world.redis.start();
     await isUp(bob);
