@@ -150,14 +150,12 @@ export class Collection<T> implements Outcomes<T> {
     this.#endIfSettled();
   }
 
-  /** The node said nothing about whom it asked; the directory knows. */
+  /** The node said nothing about whom it asked; the directory knows. Where that is away too, they cannot be named. */
   async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
-    try {
-      return await this.#options.census.idsOn(process, this.#options.selector);
-    } catch {
-      this.#missing.add(nodeId); // the directory is away too: the node's clients cannot be named
-      return [];
-    }
+    const { census, selector } = this.#options;
+    const { value, missing } = await census.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
+    if (missing.includes(nodeId)) this.#missing.add(nodeId);
+    return value;
   }
 
   #add(settled: Settled, nodeId: string): void {

@@ -51,17 +51,19 @@ export class Census {
   }
 
   /** Whom the selector names on one process, also where that process is lost. */
-  async idsOn(process: ProcessId, selector: Selector): Promise<readonly string[]> {
+  async idsOn(process: ProcessId, selector: Selector): Promise<Answer<readonly string[]>> {
+    const missing = new Set<string>();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
     for (const topic of topicsIn(selector)) {
-      const { value } = await this.#directory.membersOf(process, topic);
-      members.set(topic, new Map(value.map((id) => [id, true])));
+      const answer = await this.#directory.membersOf(process, topic);
+      members.set(topic, new Map(answer.value.map((id) => [id, true])));
+      for (const node of answer.missing) missing.add(node);
     }
     const population: Population<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
       connection: (id) => (processOf(id) === process ? true : undefined),
     };
-    return [...select(selector, population).keys()];
+    return { value: [...select(selector, population).keys()], missing: [...missing] };
   }
 
   async #everybody(hub: string, selector: Selector): Promise<Answer<readonly string[]>> {

@@ -1,14 +1,25 @@
 import { until } from '@hubline/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client, ClientOptions } from './kit/client.ts';
-import { all, PATIENT, World } from './kit/world.ts';
+import { all, PATIENT, World, type StreamOptions } from './kit/world.ts';
 
+interface End {
+  readonly missingNodes: readonly string[];
+}
 interface Outcome {
   readonly connectionId: string;
   readonly nodeId: string;
   readonly status: 'fulfilled' | 'rejected';
   readonly value?: unknown;
   readonly code?: string;
+}
+
+/** The outcomes as they come; the nodes that were missing are kept in `end`. */
+async function* outcomesOf(world: World, { end, ...options }: StreamOptions & { end?: string[] }): AsyncGenerator<Outcome> {
+  for await (const item of world.stream<Outcome | End>(1, 'invokeAll', options)) {
+    if ('missingNodes' in item) end?.push(...item.missingNodes);
+    else yield item;
+  }
 }
 
 const EVERYBODY = { all: true };
@@ -42,7 +53,7 @@ describe('a thousand clients on four nodes', () => {
       world.node(3).freeze();
       const timeoutMs = 0.7 * LEASE_MS;
       const askedAt = performance.now();
-      const outcomes = await all(world.stream<Outcome>(1, 'invokeAll', { args: [EVERYBODY, { method: 'Result', timeoutMs }] }));
+      const outcomes = await all(outcomesOf(world, { args: [EVERYBODY, { method: 'Result', timeoutMs }] }));
       const tookMs = performance.now() - askedAt;
 
       const expected = new Map<string, string>([
@@ -96,7 +107,7 @@ describe('over three nodes', () => {
 
   it('results come while others are still awaited', async () => {
     const clients = await six('early', silent);
-    const outcomes = world.stream<Outcome>(1, 'invokeAll', { args: [{ group: 'early' }, { method: 'Result', timeoutMs: 30_000 }] });
+    const outcomes = outcomesOf(world, { args: [{ group: 'early' }, { method: 'Result', timeoutMs: 30_000 }] });
     const first = outcomes.next();
     await until(() => clients.every(({ asked }) => asked.length === 1), PATIENT);
     const [late] = clients.splice(4, 1);
@@ -110,7 +121,7 @@ describe('over three nodes', () => {
     const clients = await six('aborted', silent);
     const given = new AbortController();
     const args = [{ group: 'aborted' }, { method: 'Result', timeoutMs: 30_000 }];
-    const outcomes = all(world.stream(1, 'invokeAll', { args, signal: given.signal }));
+    const outcomes = all(outcomesOf(world, { args, signal: given.signal }));
     await until(() => clients.every(({ asked }) => asked.length === 1), PATIENT);
     given.abort();
     await outcomes;
@@ -188,3 +199,24 @@ describe('over three nodes', () => {
     expect(performance.now() - askedAt).toBeLessThan(1000);
   });
 });
+
+it('names the nodes whose clients it cannot even name, because the directory has gone meanwhile', async ({ onTestFailed }) => {
+  const backplane = { heartbeatIntervalMs: 5000, nodeTimeoutMs: 30_000 };
+  await using world = await World.start({ nodes: 2, links: true, backplane, onTestFailed });
+  const [near, far] = [await world.connect(1), await world.connect(2)];
+  world.node(2).freeze();
+  const end: string[] = [];
+  const found: Outcome[] = [];
+  for await (const outcome of outcomesOf(world, { args: [EVERYBODY, { method: 'Result', timeoutMs: 3000 }], end })) {
+    found.push(outcome);
+    world.links[0]!.cut(); // node-2 has been asked, and has said nothing
+  }
+  expect(found.map(({ connectionId, value }) => [connectionId, value])).toEqual([[near.id, 1]]);
+  expect(end).toEqual(['node-2']);
+  world.node(2).thaw();
+  await world.links[0]!.heal();
+  await world.counted(2);
+  const again = await all(outcomesOf(world, { args: [EVERYBODY, { method: 'Result', timeoutMs: 3000 }], end: end.splice(0) }));
+  expect(again.map(({ connectionId }) => connectionId).sort()).toEqual([near.id, far.id].sort());
+  expect(end).toEqual([]);
+}, 60_000);

@@ -40,8 +40,13 @@ const streams: Readonly<Record<string, (signal: AbortSignal, ...args: never[]) =
   watch: (signal, filter?: Filter) => hub.presence.watch(filter, { signal }),
   watchUsers: (signal, filter?: Filter, graceMs?: number) =>
     hub.presence.watchUsers(filter, { signal, ...(graceMs === undefined ? {} : { graceMs }) }),
-  invokeAll: (signal, target: Filter, { method, ...options }: Call) =>
-    (hub.clients.matching(target).with({ ...options, signal }).invokeAll as unknown as Speaker<AsyncIterable<object>>)[method]!(),
+  /** The outcomes, and at last the nodes that are missing. */
+  async *invokeAll(signal, target: Filter, { method, ...options }: Call) {
+    const { invokeAll } = hub.clients.matching(target).with({ ...options, signal });
+    const outcomes = (invokeAll as unknown as Speaker<AsyncIterable<object> & { readonly missingNodes: Promise<string[]> }>)[method]!();
+    yield* outcomes;
+    yield { missingNodes: await outcomes.missingNodes };
+  },
   async *happened() {
     yield* happened;
   },
