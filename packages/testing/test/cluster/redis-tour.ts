@@ -19,7 +19,7 @@ interface Marks {
 }
 const tour = defineHub<TourHub, TourReceiver, Marks>('tour');
 
-const TIMES = { heartbeatIntervalMs: 100, nodeTimeoutMs: 1500, redisTimeoutMs: 800, sweepDelayMs: 100 };
+const TIMES = { heartbeatIntervalMs: 100, nodeTimeoutMs: 2500, redisTimeoutMs: 1500, sweepDelayMs: 100 };
 const PATIENT = { timeoutMs: 20_000, intervalMs: 20 };
 
 export interface TourOptions {
