@@ -8,13 +8,12 @@ export function launchInMemory(): Launch {
   const backplane = memoryBackplane();
   return async ({ port, host, ...options }) => {
     const node = createNode({ ...options, backplane });
-    const isRunning = (): boolean => node.health().status !== 'closed';
     try {
       const taken = await node.listen(port, host);
       return {
         port: taken,
         get isRunning() {
-          return isRunning();
+          return node.health().status !== 'closed';
         },
         stop: () => node.close(),
       };

@@ -1,8 +1,7 @@
 /** The program of a node that has a process of its own; node-process.ts starts it, and is all that it talks to. */
 import { redisBackplane } from '@hubline/server/redis';
-import type { Message } from '../contract.ts';
 import { createNode } from './node.ts';
-import type { HistoryAnswer, NodeMessage, NodeOrders } from './node-process.ts';
+import type { HistoryAnswer, HistoryQuestion, NodeMessage, NodeOrders } from './node-process.ts';
 import type { History } from './rooms.ts';
 
 const { redis, port, host, ...orders } = JSON.parse(process.argv[2] ?? '') as NodeOrders;
@@ -14,24 +13,14 @@ process.on('message', ({ question, value }: HistoryAnswer) => {
   answers.get(question)?.(value);
   answers.delete(question);
 });
-const answered = <T extends HistoryAnswer['value']>(): readonly [number, Promise<T>] => {
-  const question = ++questions;
-  return [question, new Promise<T>((resolve) => answers.set(question, (value) => resolve(value as T)))];
-};
+const ask = <T extends HistoryAnswer['value']>(about: HistoryQuestion): Promise<T> =>
+  new Promise((resolve) => {
+    answers.set(++questions, (value) => resolve(value as T));
+    tell({ question: questions, ...about });
+  });
 
 /** There is one for all nodes, in the process that started them. */
-const rooms: History = {
-  add(said) {
-    const [question, answer] = answered<Message>();
-    tell({ question, add: said });
-    return answer;
-  },
-  in(room) {
-    const [question, answer] = answered<readonly Message[]>();
-    tell({ question, in: room });
-    return answer;
-  },
-};
+const rooms: History = { add: (said) => ask({ add: said }), in: (room) => ask({ in: room }) };
 
 const node = createNode({
   ...orders,
@@ -45,8 +34,10 @@ const node = createNode({
     startWithoutRedis: false,
   }),
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined); // a terminal tells them to all: who started us decides
+// A terminal tells everybody; who started us decides.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.once('disconnect', () => void node.close().finally(() => process.exit()));
+if (!process.connected) process.exit(); // it was gone before we were here
 
 try {
   tell({ port: await node.listen(port, host) });

@@ -14,8 +14,10 @@ export type NodeMessage =
   | Readiness
   /** For a person. */
   | { readonly line: string }
-  | { readonly question: number; readonly add: Said }
-  | { readonly question: number; readonly in: string };
+  | ({ readonly question: number } & HistoryQuestion);
+
+/** The node asks for the history, which this process keeps. */
+export type HistoryQuestion = { readonly add: Said } | { readonly in: string };
 
 export interface HistoryAnswer {
   readonly question: number;
@@ -43,9 +45,8 @@ export class NodeProcess implements RunningNode {
     const readiness = await new Promise<Readiness>((resolve) => {
       child.on('message', (message: NodeMessage) => {
         if ('line' in message) report(message.line);
-        else if ('question' in message)
-          void answer(message, rooms).then((value) => child.send(value, () => undefined)); // or it is gone
-        else resolve(message);
+        else if ('port' in message || 'failed' in message) resolve(message);
+        else void answer(message, rooms).then((value) => child.send({ question: message.question, value }, () => undefined)); // or it is gone
       });
       child.once('exit', (code, signal) => {
         const failed = `${nodeId} ended with ${signal ?? `code ${code}`}.`;
@@ -76,7 +77,5 @@ export class NodeProcess implements RunningNode {
   }
 }
 
-async function answer(message: Extract<NodeMessage, { readonly question: number }>, rooms: History): Promise<HistoryAnswer> {
-  const value = 'add' in message ? await rooms.add(message.add) : await rooms.in(message.in);
-  return { question: message.question, value };
-}
+const answer = (question: HistoryQuestion, rooms: History): Promise<HistoryAnswer['value']> =>
+  'add' in question ? rooms.add(question.add) : rooms.in(question.in);
