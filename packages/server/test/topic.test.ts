@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allTopic, attributeTopic, encodeName, groupTopic, nameIn, topicPrefix, userTopic } from '../src/backplane/index.ts';
+import { allTopic, attributeTopic, encodeName, groupTopic, nameIn, nodeChannel, topicPrefix, userTopic } from '../src/backplane/index.ts';
+import { watchChannel } from '../src/presence/diffs.ts';
 
 /** Any well-formed string, with the characters that mean something to topics, keys and patterns often among them. */
 const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: fc.constantFrom(...':%={}" a\u{1f600}\n') }));
@@ -20,6 +21,26 @@ describe('topic', () => {
         const topics = [allTopic(hub), groupTopic(hub, inner), userTopic(hub, inner), attributeTopic(hub, inner, attribute)];
         for (const topic of topics) expect(topic).toMatch(/^[!-z|~]+$/);
       }),
+    );
+  });
+
+  it('is no channel of a node or of watchers, whatever the hub is called', () => {
+    const hub = fc.oneof(name, fc.constantFrom('node', 'watch', 'nodes', 'group'));
+    const made = fc.oneof(
+      hub.map(allTopic),
+      fc.tuple(hub, name).map(([one, inner]) => groupTopic(one, inner)),
+    );
+    fc.assert(
+      fc.property(made, made, fc.constantFrom('all', 'p1'), (topic, watched, process) => {
+        expect([nodeChannel(process), watchChannel(watched), 'nodes']).not.toContain(topic);
+        expect(topic.startsWith(nodeChannel(''))).toBe(false);
+      }),
+      {
+        examples: [
+          ['node:all', 'chat:all', 'all'],
+          ['watch:group:all', 'group:all', 'p1'],
+        ],
+      },
     );
   });
 

@@ -77,7 +77,7 @@ export interface LinkObserver {
 
 /**
  * Carries bytes between nodes. For each sender and channel: in order, at most once.
- * Channels are strings without spaces, braces or control characters (topics, and `node:<process>`).
+ * Channels are strings without spaces, braces or control characters (topics, and `node=<process>`).
  */
 export interface Bus {
   /**

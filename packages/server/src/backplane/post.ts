@@ -5,7 +5,8 @@ import { decodeEnvelope, encodeEnvelope, EnvelopeKind, type Envelope } from './e
 /** Reads what arrives from one process. The header's shape is the handler's business: it knows the kind. */
 export type EnvelopeHandler<Header extends object> = (header: Header, body: Uint8Array, from: ProcessId) => void;
 
-export const nodeChannel = (process: ProcessId): string => `node:${process}`;
+/** No topic begins like this: names of hubs are encoded, and have no `=`. */
+export const nodeChannel = (process: ProcessId): string => `node=${process}`;
 
 /** A node's mail: what it says to other nodes and topics, and who reads what arrives. */
 export class Post {

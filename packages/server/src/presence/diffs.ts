@@ -12,7 +12,7 @@ export interface PresenceDiff {
 
 export type DiffListener = (diff: PresenceDiff, from: ProcessId) => void;
 
-export const watchChannel = (topic: Topic): string => `watch:${topic}`;
+export const watchChannel = (topic: Topic): string => `watch=${topic}`;
 
 export interface DiffsOptions {
   readonly self: ProcessId;

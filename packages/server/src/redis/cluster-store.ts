@@ -129,7 +129,8 @@ export class ClusterStore implements Store {
       const asking = left.filter(({ at }) => redirection(replies[at]) === 'ASK');
       for (const { command, at } of asking) replies[at] = await this.#ask(command, replies[at] as Error);
       left = left.filter(({ at }) => redirection(replies[at]) !== undefined);
-      if (asking.length > 0 || left.length > 0) this.redirects++;
+      // What was acknowledged before goes along with a slot on its way; with a master that is replaced it may not.
+      if (left.some(({ at }) => redirection(replies[at]) === 'MOVED')) this.redirects++;
       if (left.length === 0 || tries >= MAX_REDIRECTS) break;
       if (tries > 0) await pause(RETRY_MS);
       await this.#learn();

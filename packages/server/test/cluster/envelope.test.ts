@@ -46,7 +46,7 @@ describe('a node', () => {
   const codesAt = ({ errors }: Node) =>
     errors.map(({ stage, error }) => `${stage}: ${error instanceof HublineError ? error.code : String(error)}`);
   const channelOf = async ({ server }: Node): Promise<string> =>
-    `node:${(await server.nodes()).find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
+    `node=${(await server.nodes()).find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
 
   it('reports damaged messages and lives on', async () => {
     await using nodes = await threeNodes();

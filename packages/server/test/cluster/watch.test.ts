@@ -262,7 +262,7 @@ describe('a watch of a node in trouble', () => {
 describe('the end of a watch', () => {
   const held = (world: World, { nodeId }: Node) => ({
     watches: [...world.tap.watches(nodeId)],
-    channels: world.tap.channels(nodeId).filter((channel) => channel.startsWith('watch:')),
+    channels: world.tap.channels(nodeId).filter((channel) => channel.startsWith('watch=')),
   });
   const nothing = { watches: [], channels: [] };
   const filter: Filter<Marks> = { anyOf: [{ group: 'g' }, { user: 'u' }] };

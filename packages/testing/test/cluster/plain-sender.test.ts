@@ -118,9 +118,9 @@ it('a process that answers as PROTOCOL.md says is not missing in a disconnect', 
     asked.push([frame[0], envelope[0], envelope[1], question]);
     const header = Buffer.from(JSON.stringify({ id, last: true, value: { value: 0 } }));
     const reply = Buffer.from([1, 1, 0, 0, 0, 0, 0, 1, incarnation.length, ...Buffer.from(incarnation), 1, 3, 0, 0, 0, header.length]);
-    void commands.client.publish(`mail:{node:${asker}}`, Buffer.concat([reply, header]));
+    void commands.client.publish(`mail:{node=${asker}}`, Buffer.concat([reply, header]));
   });
-  await subscriber.client.subscribe(`mail:{node:${process}}`);
+  await subscriber.client.subscribe(`mail:{node=${process}}`);
   await commands.client.set(`mail:{${incarnation}}:lease`, '1', 'PX', 20_000);
   await commands.client.hset('mail:{nodes}', incarnation, JSON.stringify(node));
   await commands.client.publish('mail:{nodes}', JSON.stringify({ is: 'hello', incarnation, node }));

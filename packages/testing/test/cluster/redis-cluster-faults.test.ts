@@ -91,6 +91,24 @@ it('a slot that moves under traffic costs no member and doubles nothing; what wa
   await bob.publish(topics[0]!, 'still there');
 }, 60_000);
 
+it('a slot that is long on its way holds up nobody: what is there already is asked for there', async () => {
+  await using talk = await Talk.on();
+  const { servers, ann, bob } = talk;
+  const slot = Number(await servers.nodes[0]!.call('CLUSTER', 'KEYSLOT', 'hubline:{new:group:x}:counts'));
+  const from = await servers.masterOf(slot);
+  const to = (await servers.masters()).find((master) => master !== from)!;
+  const [fromId, toId] = await Promise.all([from, to].map(async (node) => String(await node.call('CLUSTER', 'MYID'))));
+  await to.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId!);
+  await from.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId!);
+  for (const id of ['x1', 'x2', 'x3']) await bob.join(id, 'new:group:x');
+  expect(await ann.membersOf('new:group:x')).toEqual(['x1', 'x2', 'x3']);
+  const incarnations = async (): Promise<unknown> =>
+    (await servers.masterOf('hubline:{nodes}')).call('HKEYS', 'hubline:{nodes}').then((names) => (names as string[]).toSorted());
+  expect(await incarnations()).toEqual(['ann.1', 'bob.1']);
+  await talk.end();
+  await talk.expectAllHeard();
+}, 60_000);
+
 it('an orderly failover doubles nothing, and every channel is heard again', async () => {
   await using talk = await Talk.on();
   await talk.servers.failover(talk.servers.nodes[0]!);

@@ -38,7 +38,7 @@ class Stranger implements Disposable {
 
   async enter(): Promise<void> {
     const node = { nodeId: 'stranger', process: this.process, app: 'test', accepts: false, startedAt: 0 };
-    await this.#ears.subscribe(this.#channel(`node:${this.process}`));
+    await this.#ears.subscribe(this.#channel(`node=${this.process}`));
     await this.#link.set(`${this.#prefix}:{${this.incarnation}}:lease`, '1', 'PX', 60_000);
     await this.#link.hset(`${this.#prefix}:{nodes}`, this.incarnation, JSON.stringify(node));
     await this.notice({ is: 'hello', incarnation: this.incarnation, node });
