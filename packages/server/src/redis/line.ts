@@ -27,7 +27,10 @@ export class Line {
     this.redis = redis;
     this.#timeoutMs = timeoutMs;
     this.#observer = observer;
-    redis.on('error', (error: Error) => (this.#cause = error)); // told with the loss; unheard, ioredis would print it
+    // Told with the loss; unheard, ioredis would print it. Where an address has several, the error has no text.
+    redis.on('error', (error: NodeJS.ErrnoException) => {
+      this.#cause = unavailable(`The connection to Redis failed: ${error.message || error.code}`, error);
+    });
     redis.on('connect', () => {
       // A Redis that is paused takes connections and says nothing.
       this.#stopWaiting = this.#cutUnless('The handshake');
@@ -83,8 +86,9 @@ export class Line {
     try {
       return await answer;
     } catch (cause) {
-      if ((cause as Error).name !== 'ReplyError') this.#lose(cause as Error);
-      throw unavailable(`${what} failed.`, cause);
+      const error = unavailable(`${what} failed: ${(cause as Error).message}`, cause);
+      if ((cause as Error).name !== 'ReplyError') this.#lose(error);
+      throw error;
     } finally {
       stopWaiting();
     }

@@ -16,7 +16,7 @@ describe('a server that starts without Redis', () => {
     const open = async (nodeId: string) => {
       const backplane = redisBackplane(redis.url, TIMES);
       const told: string[] = [];
-      backplane.on('down', (cause) => told.push(`down: ${(cause as { readonly code?: string }).code ?? cause.message}`));
+      backplane.on('down', (cause) => told.push(`down: ${(cause as { readonly code?: string }).code}: ${cause.message}`));
       backplane.on('up', () => told.push('up'));
       backplane.on('gap', () => told.push('gap'));
       return { told, member: await startConformanceServer({ port: 0, nodeId, backplane }) };
@@ -45,7 +45,7 @@ describe('a server that starts without Redis', () => {
     await until(() => memberB.server.health().status === 'ok', PATIENT);
     expect(await memberB.hubs.get('testhub')?.presence.count({ group: 'g' })).toEqual({ value: 1, complete: true });
     expect(memberA.server.health()).toMatchObject({ status: 'ok', backplane: 'up' });
-    for (const { told } of [a, b]) expect(told).toEqual([expect.stringMatching(/^down: .*ECONNREFUSED/), 'up']);
+    for (const { told } of [a, b]) expect(told).toEqual([expect.stringMatching(/^down: backplane_unavailable: .*ECONNREFUSED/), 'up']);
   });
 });
 
