@@ -100,7 +100,9 @@ function clientFor(role: ClientRole, { connection, client, createClient }: Setti
   const made = createClient(role, settings);
   for (const [name, value] of Object.entries(REQUIRED_SETTINGS)) {
     const found: unknown = made.options[name as keyof typeof REQUIRED_SETTINGS];
-    if (found !== value) refuse('createClient', `The client for ${role} needs ${name}: ${value}, and has ${String(found)}.`);
+    if (found === value) continue;
+    made.disconnect();
+    refuse('createClient', `The client for ${role} needs ${name}: ${value}, and has ${String(found)}.`);
   }
   return made;
 }

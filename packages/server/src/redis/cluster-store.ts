@@ -259,8 +259,7 @@ export class ClusterStore implements Store {
     const { clientFor, timeoutMs, natMap } = this.#options;
     const at = natMap[address] ?? parseAddress(address);
     const shard = new Shard({
-      commands: clientFor('commands', at),
-      subscriber: clientFor('subscriber', at),
+      clientFor: (role) => clientFor(role, at),
       timeoutMs,
       ready: () => undefined, // looked for in #connected
       lost: (cause) => {

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { Line } from './line.ts';
+import type { ClientRole } from './options.ts';
 
 export interface ShardOptions {
-  readonly commands: Redis;
-  readonly subscriber: Redis;
+  readonly clientFor: (role: ClientRole) => Redis;
   readonly timeoutMs: number;
   readonly ready: () => void;
   readonly lost: (cause: Error) => void;
@@ -17,7 +17,8 @@ export class Shard {
   readonly commands: Line;
   readonly subscriber: Line;
 
-  constructor({ commands, subscriber, timeoutMs, ready, lost, message, moved }: ShardOptions) {
+  constructor({ clientFor, timeoutMs, ready, lost, message, moved }: ShardOptions) {
+    const [commands, subscriber] = bothOf(clientFor);
     const bothReady = (): void => {
       if (this.isReady) ready();
     };
@@ -41,5 +42,16 @@ export class Shard {
   close(): void {
     this.commands.close();
     this.subscriber.close();
+  }
+}
+
+/** Both, or none: a client that is not used goes on connecting. */
+function bothOf(clientFor: (role: ClientRole) => Redis): readonly [commands: Redis, subscriber: Redis] {
+  const commands = clientFor('commands');
+  try {
+    return [commands, clientFor('subscriber')];
+  } catch (error) {
+    commands.disconnect();
+    throw error;
   }
 }

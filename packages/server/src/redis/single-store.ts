@@ -12,8 +12,7 @@ export class SingleStore implements Store {
 
   constructor({ clientFor, timeoutMs }: StoreOptions, observer: StoreObserver) {
     this.#shard = new Shard({
-      commands: clientFor('commands'),
-      subscriber: clientFor('subscriber'),
+      clientFor,
       timeoutMs,
       ready: () => observer.ready(),
       lost: (cause) => observer.lost(cause),
