@@ -112,7 +112,6 @@ export class RedisLink implements Link {
       keys,
       nodeTimeoutMs,
       isUp,
-      entered: () => this.#entered.promise,
       settled,
       over: (old) => this.#sweeper.dead(old),
       reborn: (silentMs) => this.#reborn(silentMs),
@@ -167,11 +166,11 @@ export class RedisLink implements Link {
   async #enter(): Promise<void> {
     const losses = this.#losses;
     const isStill = (): boolean => losses === this.#losses && !this.#closing;
-    this.#entered = new Signal();
+    const entered = (this.#entered = new Signal());
     try {
       await this.#subscriptions.all();
       if (!isStill()) return;
-      await this.#registrar.register();
+      await this.#registrar.register(entered.promise);
       if (!isStill()) return;
       await this.#peers.resume();
       if (!isStill()) return;
@@ -182,7 +181,7 @@ export class RedisLink implements Link {
     const wasDown = this.#state === 'down';
     const ms = Math.round(performance.now() - this.#downSince);
     this.#state = 'up';
-    this.#entered.resolve();
+    entered.resolve();
     this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
     this.#departures.up();
     if (wasDown) this.#observer.up({ ms });
@@ -218,7 +217,6 @@ export class RedisLink implements Link {
     this.#losses++;
     this.#peers.suspend();
     this.#arrivals.forgetClaims();
-    this.#registrar.down();
     this.#entered.resolve();
     if (this.#state === 'down') return;
     this.#state = 'down';

@@ -11,8 +11,6 @@ export interface RegistrarOptions {
   readonly keys: Keys;
   readonly nodeTimeoutMs: number;
   readonly isUp: () => boolean;
-  /** Settles when the link is up, or will not be this time. */
-  readonly entered: () => Promise<void>;
   /** Settles when it is known whether Redis can be reached. */
   readonly settled: () => Promise<unknown>;
   /** This incarnation has been left behind. */
@@ -38,8 +36,8 @@ export class Registrar {
   /** What the counter of each shard said last. */
   #writes = new Map<string, number>();
   #renewedAt = 0;
-  /** Registered since the last loss: what changes from then on is still to be written. */
-  #isRegistered = false;
+  /** Settles when the link for which this process registered last is up, or lost. */
+  #entered: Promise<void> = Promise.resolve();
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -86,9 +84,15 @@ export class Registrar {
     });
   }
 
-  /** Registers everything under a new incarnation; the old one, whatever is left of it, is over. @throws HublineError */
-  register(): Promise<void> {
-    return this.#inTurn(() => this.#register());
+  /**
+   * Registers everything under a new incarnation; the old one, whatever is left of it, is over. What changes after that waits
+   * for `entered`. @throws HublineError
+   */
+  register(entered: Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#register();
+      this.#entered = entered;
+    });
   }
 
   /** After the flush in flight. */
@@ -102,7 +106,7 @@ export class Registrar {
     const version = ++this.#version;
     const everything = { version, watched: new Set(dirty.touched) };
     // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
-    if (this.#isRegistered) await this.#options.entered();
+    await this.#entered;
     // While it is down nobody can ask who watches, and everything is written when the link is back.
     if (!this.#options.isUp()) return everything;
     try {
@@ -111,11 +115,6 @@ export class Registrar {
       this.#options.failed(error);
       return everything;
     }
-  }
-
-  /** What was written last may be lost. */
-  down(): void {
-    this.#isRegistered = false;
   }
 
   /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */
@@ -193,7 +192,6 @@ export class Registrar {
       const version = ++this.#version;
       await store.run([['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs]]);
       await store.run([['hset', keys.registry, incarnation, JSON.stringify(self)]]);
-      this.#isRegistered = true;
       const all = {
         topics: [...local.topics()].map((topic) => [topic, local.members(topic).keys()] as const),
         connections: local.connections(),

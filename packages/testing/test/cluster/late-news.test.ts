@@ -52,3 +52,30 @@ describe('a watch', () => {
     expect(watch.wrong).toEqual([]);
   }, 60_000);
 });
+
+describe('a node that is declared dead by mistake', () => {
+  it('comes back also when it loses its subscriptions at that moment, and has joins waiting', async ({ onTestFailed }) => {
+    await using world = await World.start({
+      nodes: 2,
+      links: true,
+      backplane: { heartbeatIntervalMs: 200, nodeTimeoutMs: 1000, redisTimeoutMs: 5000 },
+      onTestFailed,
+    });
+    const [, link] = world.links;
+    for (let round = 1; round <= 2; round++) {
+      const before = await world.connect(2);
+      link!.delay(100);
+      world.node(2).freeze();
+      await world.counted(0, [1]);
+      await world.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      world.node(2).thaw();
+      const joining: Promise<Client>[] = [];
+      await until(() => joining.push(world.connect(2)) > 100, PATIENT);
+      const came = await Promise.all(joining);
+      link!.delay(0);
+      await world.counted(1 + came.length);
+      await Promise.all([before, ...came].map((client) => client.leave()));
+      await world.counted(0);
+    }
+  }, 60_000);
+});
