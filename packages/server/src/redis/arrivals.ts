@@ -1,6 +1,7 @@
 import type { LinkObserver, ProcessId } from '../backplane/index.ts';
 import { decodeFrame, type Frame } from './frame.ts';
 import { numberIn, processIn } from './keys.ts';
+import { BUFFER_BYTES } from './options.ts';
 
 export type Deliver = (payload: Uint8Array, from: ProcessId) => void;
 
@@ -18,8 +19,8 @@ export interface ArrivalsOptions {
 
 type Early = readonly [channel: string, frame: Frame, at: number];
 
-/** How much is kept of what strangers say until they are announced: frames, over all of them. */
-const MAX_EARLY = 10_000;
+/** What a frame that is kept costs beside its payload, in bytes, more or less. */
+const FRAME_BYTES = 256;
 
 /** What arrives on channels: each sender's messages once and in order, none before he is announced. */
 export class Arrivals {
@@ -27,7 +28,8 @@ export class Arrivals {
   /** The last sequence heard, by channel and sender. */
   readonly #heard = new Map<string, Map<ProcessId, number>>();
   readonly #early = new Map<ProcessId, Early[]>();
-  #earlyCount = 0;
+  /** No more than BUFFER_BYTES are kept of what strangers say until they are announced, over all of them. */
+  #earlyBytes = 0;
   /** What senders said that they had sent, and what had not been heard by then. */
   readonly #claims = new Map<ProcessId, Readonly<Record<string, number>>>();
 
@@ -51,7 +53,7 @@ export class Arrivals {
   announced(process: ProcessId): void {
     const early = this.#early.get(process) ?? [];
     this.#early.delete(process);
-    this.#earlyCount -= early.length;
+    this.#earlyBytes -= bytesOf(early);
     for (const [channel, frame] of early) {
       if (this.#options.isKnown(process, numberIn(frame.origin))) this.#accept(channel, frame, process);
       else this.#keep(process, channel, frame);
@@ -63,7 +65,7 @@ export class Arrivals {
     const until = performance.now() - ageMs;
     for (const [process, early] of this.#early) {
       const kept = early.filter(([, , at]) => at >= until);
-      this.#earlyCount -= early.length - kept.length;
+      this.#earlyBytes -= bytesOf(early) - bytesOf(kept);
       if (kept.length > 0) this.#early.set(process, kept);
       else this.#early.delete(process);
     }
@@ -119,8 +121,12 @@ export class Arrivals {
       this.#early.set(process, (early = []));
       this.#options.stranger(process);
     }
-    if (this.#earlyCount >= MAX_EARLY) return; // it is missing in the sequence, and reported as a gap
-    this.#earlyCount++;
-    early.push([channel, frame, performance.now()]);
+    const entry: Early = [channel, frame, performance.now()];
+    const bytes = this.#earlyBytes + bytesOf([entry]);
+    if (bytes > BUFFER_BYTES) return; // it is missing in the sequence, and reported as a gap
+    this.#earlyBytes = bytes;
+    early.push(entry);
   }
 }
+
+const bytesOf = (early: readonly Early[]): number => early.reduce((sum, [, { payload }]) => sum + payload.length + FRAME_BYTES, 0);
