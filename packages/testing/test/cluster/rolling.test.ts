@@ -107,6 +107,20 @@ describe('a node of today', () => {
     expect([ann.all('down'), ann.link.state]).toEqual([[], 'up']);
   });
 
+  it('keeps what somebody says before he is announced, and no more than 16 MiB of it', async () => {
+    await using nodes = new WiredNodes(redis);
+    const [ann] = await nodes.start(['ann']);
+    if (!ann) throw new Error('One node.');
+    await ann.hear('t').ready;
+    using stranger = new Stranger(nodes.prefix);
+    for (let i = 0; i < 20; i++) await stranger.frame('t', Buffer.alloc(1024 * 1024, 'x'));
+    await stranger.enter();
+    await stranger.frame('t', Buffer.from('the end'));
+    await until(() => ann.all('heard').includes('the end'), PATIENT);
+    expect(ann.all('heard')).toHaveLength(16);
+    expect(ann.all('gap')).toEqual([{ channel: 't', lost: 5, ms: 0 }]);
+  });
+
   it('refuses an envelope of tomorrow, tells its sender so, and takes the next one', async () => {
     const prefix = `rolling-${crypto.randomUUID()}`;
     const times = { heartbeatIntervalMs: 300, nodeTimeoutMs: 8000 };
