@@ -101,7 +101,7 @@ describe('where Redis is', () => {
     'redis://redis.test:99999',
     'redis.test:x',
     'redis://redis.test/x',
-    'unix:/tmp/x',
+    'unix:/run/redis',
     'redis://:%zz@redis.test',
   ])('is no URL: %j', (url) => {
     expect(refusalOf({ url }).option).toBe('url');
