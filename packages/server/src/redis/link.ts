@@ -131,6 +131,7 @@ export class RedisLink implements Link {
       isWanted: (channel) => this.#listeners.has(channel) || this.#ownChannels.includes(channel),
       wanted: () => [...this.#listeners.keys(), ...this.#ownChannels],
       dropped: (channel) => this.#arrivals.forgetChannel(channel),
+      failed: (error) => (isUp() ? this.#fail(error) : undefined),
       report: report('subscribe'),
     });
     const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };

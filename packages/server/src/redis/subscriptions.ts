@@ -10,6 +10,7 @@ export class Subscriptions {
   readonly #wanted: () => Iterable<string>;
   readonly #channelOf: (name: string) => string;
   readonly #dropped: (channel: string) => void;
+  readonly #failed: (error: unknown) => void;
   readonly #report: (error: unknown) => void;
   /** Subscribed on the current link, with the acknowledgement of the SUBSCRIBE that was sent last. */
   readonly #sent = new Map<string, Promise<void>>();
@@ -17,12 +18,13 @@ export class Subscriptions {
   #sync: Promise<void> | undefined;
   #isUp = false;
 
-  constructor({ store, channelOf, isWanted, wanted, dropped, report }: SubscriptionsOptions) {
+  constructor({ store, channelOf, isWanted, wanted, dropped, failed, report }: SubscriptionsOptions) {
     this.#store = store;
     this.#channelOf = channelOf;
     this.#dropped = dropped;
     this.#isWanted = isWanted;
     this.#wanted = wanted;
+    this.#failed = failed;
     this.#report = report;
   }
 
@@ -67,9 +69,13 @@ export class Subscriptions {
       this.#sent.delete(channel);
       this.#dropped(channel);
     }
-    if (unwanted.length > 0) this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch(this.#reportWhileUp);
+    if (unwanted.length > 0) {
+      // What still arrives there is for nobody.
+      this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch((error: unknown) => this.#isUp && this.#report(error));
+    }
     const wanted = changed.filter((channel) => !this.#sent.has(channel) && this.#isWanted(channel));
-    for (let i = 0; i < wanted.length; i += SLICE) void this.#subscribe(wanted.slice(i, i + SLICE)).catch(this.#reportWhileUp);
+    for (let i = 0; i < wanted.length; i += SLICE)
+      void this.#subscribe(wanted.slice(i, i + SLICE)).catch((error: unknown) => this.#isUp && this.#failed(error));
   }
 
   #subscribe(channels: readonly string[]): Promise<void> {
@@ -79,10 +85,6 @@ export class Subscriptions {
     for (const channel of channels) this.#sent.set(channel, settled);
     return acknowledged;
   }
-
-  readonly #reportWhileUp = (error: unknown): void => {
-    if (this.#isUp) this.#report(error);
-  };
 }
 
 interface SubscriptionsOptions {
@@ -93,5 +95,7 @@ interface SubscriptionsOptions {
   readonly wanted: () => Iterable<string>;
   /** It is no longer heard. */
   readonly dropped: (channel: string) => void;
+  /** Redis does not let this node hear what it has to hear. */
+  readonly failed: (error: unknown) => void;
   readonly report: (error: unknown) => void;
 }

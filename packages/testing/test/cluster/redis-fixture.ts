@@ -68,9 +68,10 @@ export class ProxiedBackplane implements Backplane, AsyncDisposable {
 }
 
 const each =
-  (does: (proxy: TcpProxy) => void) =>
-  (backplane: ProxiedBackplane, process: ProcessId): void =>
-    backplane.wayOf(process).forEach(does);
+  (does: (proxy: TcpProxy) => void | Promise<void>) =>
+  async (backplane: ProxiedBackplane, process: ProcessId): Promise<void> => {
+    await Promise.all(backplane.wayOf(process).map(async (proxy) => does(proxy)));
+  };
 
 export const faults: BackplaneFixture<ProxiedBackplane>['faults'] = {
   freeze: each((proxy) => proxy.halfOpen()),
