@@ -67,9 +67,10 @@ export class Peers {
   isAbsent(process: ProcessId): boolean {
     return this.#peers.get(process)?.isAbsent ?? false;
   }
+  /** Whether it was announced, and not said to be lost: during an outage nobody is. */
   isKnown(process: ProcessId, n: number): boolean {
     const peer = this.#peers.get(process);
-    return peer !== undefined && !peer.isAbsent && peer.n >= n;
+    return peer !== undefined && peer.n >= n;
   }
   /** The incarnation that a process has, or had last. */
   incarnation(process: ProcessId): Incarnation | undefined {

@@ -76,6 +76,7 @@ describe('a command link that is cut for a second', () => {
     bob.ways.commands.cut();
     await until(() => bob.link.state === 'down', PATIENT);
     await say(ann, texts(10, 1));
+    await until(() => bob.all('heard').length === 11, PATIENT); // at once: it hears, and knows who speaks
     const waiting = say(bob, texts(5, 11));
     await isOver(CUT_MS); // five beats, each of which says how many there were
     await bob.heal();
