@@ -48,7 +48,7 @@ export class Child {
 
   async stop() {
     if (this.#process.connected) this.#process.disconnect();
-    await this.died.catch(() => undefined);
+    await this.died.catch(() => undefined); // that it ends is what was asked for
   }
 }
 

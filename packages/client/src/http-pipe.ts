@@ -84,6 +84,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       if (!error) await posts.flushed();
       receiving.abort();
       await received;
+      // A goodbye that nobody hears: the server ends what is not polled.
       if (polls && !ended) await ask({ method: 'DELETE', signal: all.signal }, readText).catch(() => {});
       stop();
     };
