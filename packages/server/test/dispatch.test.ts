@@ -10,6 +10,7 @@ import {
 } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
+import { open } from './open.ts';
 import { RawClient, type Heard } from './raw-client.ts';
 
 interface Calls {
@@ -31,8 +32,6 @@ type Options = Partial<HubOptions<Calls, Receiver, Record<never, never>, Record<
 
 async function start(options: Options = {}, serverOptions: HubServerOptions = {}) {
   const server = createHubServer(serverOptions);
-  const errors: unknown[] = [];
-  server.on('error', (stage, error) => errors.push([stage, error]));
   const log: string[] = [];
   const gates = new Map<string, () => void>();
   const thrown: Record<string, () => unknown> = {
@@ -79,19 +78,7 @@ async function start(options: Options = {}, serverOptions: HubServerOptions = {}
     },
     ...options,
   });
-  const port = await server.listen(0, '127.0.0.1');
-  const client = await RawClient.open(port);
-  return {
-    port,
-    client,
-    errors,
-    log,
-    pass: (name: string) => gates.get(name)?.(),
-    async [Symbol.asyncDispose]() {
-      await client[Symbol.asyncDispose]();
-      await server.close();
-    },
-  };
+  return { ...(await open(server)), log, pass: (name: string) => gates.get(name)?.() };
 }
 
 const invocation = (invocationId: string, target: string, ...args: readonly unknown[]) => ({

@@ -1,6 +1,6 @@
 import { createHubServer, defineHub, type CloseReason } from '@hubline/server';
 import { expect, it } from 'vitest';
-import { RawClient } from './raw-client.ts';
+import { open } from './open.ts';
 import { TestClock } from './test-clock.ts';
 
 interface Hub {
@@ -28,11 +28,11 @@ async function start(handshake?: object) {
     },
     disconnected: (_ctx, reason) => void ended.push(reason),
   });
-  const port = await server.listen(0, '127.0.0.1');
-  const client = await RawClient.open(port, handshake ? { handshake } : {});
+  const opened = await open(server, handshake ? { handshake } : {});
+  const { client } = opened;
   return {
+    ...opened,
     clock,
-    client,
     ended,
     finish: (text: string) => finish(text),
     /** What the client has sent is at the server when this settles. */
@@ -42,10 +42,6 @@ async function start(handshake?: object) {
       await pong;
     },
     pings: () => client.records.filter(({ type }) => type === 6).length,
-    async [Symbol.asyncDispose]() {
-      await client[Symbol.asyncDispose]();
-      await server.close();
-    },
   };
 }
 

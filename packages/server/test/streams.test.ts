@@ -1,5 +1,6 @@
 import { createHubServer, defineHub, hubError, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
+import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
 
 interface Streams {
@@ -34,8 +35,6 @@ type Options = Partial<HubOptions<Streams, Receiver, Record<never, never>, Recor
 
 async function start(serverOptions: HubServerOptions = {}, options: Options = {}) {
   const server = createHubServer(serverOptions);
-  const errors: unknown[] = [];
-  server.on('error', (stage, error) => errors.push([stage, error]));
   const log: string[] = [];
   let produced = 0;
   let pass: () => void = () => undefined;
@@ -109,20 +108,7 @@ async function start(serverOptions: HubServerOptions = {}, options: Options = {}
     },
     ...options,
   });
-  const port = await server.listen(0, '127.0.0.1');
-  const client = await RawClient.open(port);
-  return {
-    port,
-    client,
-    errors,
-    log,
-    produced: () => produced,
-    pass: () => pass(),
-    async [Symbol.asyncDispose]() {
-      await client[Symbol.asyncDispose]();
-      await server.close();
-    },
-  };
+  return { ...(await open(server)), log, produced: () => produced, pass: () => pass() };
 }
 
 const stream = (invocationId: string, target: string, ...args: readonly unknown[]) => ({

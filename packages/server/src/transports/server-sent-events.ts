@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { whenAnswered } from './answered.ts';
 import type { Batch, Format } from './batch.ts';
+import { onceDrained } from './drained.ts';
 import { PostInbox } from './post-inbox.ts';
 import { Stall } from './stall.ts';
 import type { Transport, TransportEnd, TransportListener } from './transport.ts';
@@ -55,15 +56,7 @@ export class ServerSentEventsTransport implements Transport {
   }
 
   onceDrained(then: () => void): void {
-    const response = this.#response;
-    if (response.destroyed || !response.writableNeedDrain) return then();
-    const settle = (): void => {
-      response.off('drain', settle);
-      response.off('close', settle);
-      then();
-    };
-    response.on('drain', settle);
-    response.on('close', settle);
+    onceDrained(this.#response, then);
   }
 
   /** Settles when the body has been taken. */

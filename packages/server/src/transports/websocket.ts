@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Batch } from './batch.ts';
+import { onceDrained } from './drained.ts';
 import { binaryFrame, textFrame } from './frame.ts';
 import { Stall } from './stall.ts';
 import type { Transport, TransportListener } from './transport.ts';
@@ -102,15 +103,7 @@ class WebSocketTransport implements Transport {
   }
 
   onceDrained(then: () => void): void {
-    const socket = this.#socket;
-    if (socket.destroyed || !socket.writableNeedDrain) return then();
-    const settle = (): void => {
-      socket.off('drain', settle);
-      socket.off('close', settle);
-      then();
-    };
-    socket.on('drain', settle);
-    socket.on('close', settle);
+    onceDrained(this.#socket, then);
   }
 
   pause(): void {
