@@ -1,3 +1,4 @@
 export { startBalancer, type Balancer, type BalancerOptions } from './balancers.ts';
 export { freePort } from './free-port.ts';
+export { random } from './random.ts';
 export { until, type UntilOptions } from './until.ts';

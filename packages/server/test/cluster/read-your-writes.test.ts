@@ -1,7 +1,6 @@
-import { until } from '@hubline/testing';
+import { random, until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import type { RawClient } from './raw-client.ts';
-import { random } from './random.ts';
 import { threeNodes, type Node, type ThreeNodes } from './three-nodes.ts';
 
 const nodesOf = ({ a, b, c }: ThreeNodes): readonly Node[] => [a, b, c];

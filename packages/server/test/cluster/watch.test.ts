@@ -1,8 +1,7 @@
-import { until } from '@hubline/testing';
+import { random, until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '@hubline/server';
 import { Follower } from './follow.ts';
-import { random } from './random.ts';
 import type { RawClient } from './raw-client.ts';
 import { threeNodes, World, type Marks, type Node } from './three-nodes.ts';
 

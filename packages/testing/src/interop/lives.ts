@@ -1,6 +1,15 @@
 import type { Behaviour } from './behaviour.ts';
 import { rejects, same, Signal } from './check.ts';
+import type { PeerConnection } from './peer.ts';
 import { heard } from './world.ts';
+
+/** Loses a connection, and gives the id that it is back with. */
+async function lostAndBack(connection: PeerConnection): Promise<string | undefined> {
+  const reconnected = new Signal<string | undefined>();
+  connection.onReconnected((id) => reconnected.give(id));
+  connection.lose();
+  return reconnected.promise;
+}
 
 /** Beginning and end of connections, with every protocol. */
 export const LIVES: readonly Behaviour[] = [
@@ -109,14 +118,12 @@ export const DOORS: readonly Behaviour[] = [
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
       const reconnecting = new Signal();
-      const reconnected = new Signal<unknown>();
       connection.onReconnecting(() => reconnecting.give());
-      connection.onReconnected((id) => reconnected.give(id));
       await connection.start();
       const before = connection.connectionId;
-      connection.lose();
+      const id = await lostAndBack(connection);
       await reconnecting.promise;
-      same(await reconnected.promise, connection.connectionId);
+      same(id, connection.connectionId);
       if (connection.connectionId === before) throw new Error('It has the same id.');
       same(await connection.invoke('GetCallerConnectionId'), connection.connectionId);
       same(await connection.invoke('Echo', 'again'), 'again');
@@ -126,13 +133,10 @@ export const DOORS: readonly Behaviour[] = [
     name: 'comes back to another address',
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
-      const reconnected = new Signal();
       connection.onReconnecting(() => connection.moveTo(`${world.url}/testhub?numRedirects=7`));
-      connection.onReconnected(() => reconnected.give());
       await connection.start();
       same(await connection.invoke('GetNumRedirects'), 0);
-      connection.lose();
-      await reconnected.promise;
+      await lostAndBack(connection);
       same(await connection.invoke('GetNumRedirects'), 7);
     },
   },
@@ -179,12 +183,9 @@ export const DOORS: readonly Behaviour[] = [
     name: 'follows a redirect of the negotiation, and again when it comes back',
     async run(world) {
       const connection = world.connection('/redirect', { reconnects: true });
-      const reconnected = new Signal();
-      connection.onReconnected(() => reconnected.give());
       await connection.start();
       same(await connection.invoke('GetNumRedirects'), 1);
-      connection.lose();
-      await reconnected.promise;
+      await lostAndBack(connection);
       same(await connection.invoke('GetNumRedirects'), 2);
     },
   },
@@ -224,12 +225,9 @@ export const CHOICES: readonly Behaviour[] = [
     name: 'comes back without negotiation',
     async run(world) {
       const connection = world.connection('/testhub', { transports: ['WebSockets'], skipNegotiation: true, reconnects: true });
-      const reconnected = new Signal<unknown>();
-      connection.onReconnected((id) => reconnected.give(id));
       await connection.start();
       const before = await connection.invoke('GetCallerConnectionId');
-      connection.lose();
-      same(await reconnected.promise, undefined);
+      same(await lostAndBack(connection), undefined);
       if ((await connection.invoke('GetCallerConnectionId')) === before) throw new Error('It is the same connection.');
     },
   },

@@ -1,5 +1,5 @@
+import { random } from '@hubline/testing';
 import { expect, it } from 'vitest';
-import { random } from './kit/random.ts';
 import { Storm } from './kit/storm.ts';
 import { World } from './kit/world.ts';
 

@@ -1,4 +1,4 @@
-/** A repeatable chance in [0, 1): mulberry32. */
+/** A chance in [0, 1), again and again: the same for the same seed, on every machine (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {
