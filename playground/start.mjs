@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { programs } from '../scripts/programs.mjs';
+import { toldToStop } from '../scripts/told-to-stop.mjs';
 import { build, buildPackages, buildTestKit } from './build.mjs';
 
 const isDev = process.argv.includes('--dev');
@@ -33,17 +34,11 @@ ${cluster.map.nodes.map(({ nodeId, port }) => `  ${nodeId} on port ${port}`).joi
   Open the page in several tabs. Ctrl+C stops everything.
 `);
 
-let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop());
-
-async function stop() {
-  if (stopping) process.exit(130); // asked twice: at once
-  stopping = true;
-  console.log('Stopping …');
-  await playground.close();
-  await server?.[Symbol.asyncDispose]();
-  process.exit(0);
-}
+await toldToStop();
+console.log('Stopping …');
+await playground.close();
+await server?.[Symbol.asyncDispose]();
+process.exit(0);
 
 /** The URL, or true where there is none. */
 function redisOption(args) {

@@ -4,6 +4,7 @@
  */
 import { startCluster, startRedis } from '@hubline/testing/cluster';
 import { programs } from '../../scripts/programs.mjs';
+import { toldToStop } from '../../scripts/told-to-stop.mjs';
 import { SimulatedDevice } from './src/simulated-device.ts';
 
 const SITES = ['berlin', 'porto'];
@@ -38,13 +39,7 @@ ${service.nodes.map((node, index) => `  devices-${index + 1}     process ${node.
   Ctrl+C stops everything.
 `);
 
-let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop());
-
-async function stop() {
-  if (stopping) process.exit(130); // asked twice: at once
-  stopping = true;
-  await Promise.all(devices.map((device) => device[Symbol.asyncDispose]()));
-  await Promise.all([...dashboard.nodes, ...service.nodes].map((node) => node.stop()));
-  for (const started of [dashboard, service, redis]) await started[Symbol.asyncDispose]?.();
-}
+await toldToStop();
+await Promise.all(devices.map((device) => device[Symbol.asyncDispose]()));
+await Promise.all([...dashboard.nodes, ...service.nodes].map((node) => node.stop()));
+for (const started of [dashboard, service, redis]) await started[Symbol.asyncDispose]?.();
