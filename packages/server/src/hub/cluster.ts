@@ -44,7 +44,7 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     const { backplane, self, codecs, clock, events, lingerMs } = options;
     const report = (stage: string) => (error: unknown) => events.error(stage, error);
-    this.nodes = new Nodes(self);
+    this.nodes = new Nodes(self, clock);
     this.#subscriptions = new Subscriptions({ listen: (channel) => this.#post.listen(channel), clock, lingerMs });
     const roster = (this.roster = new Roster(() => this.link.directory, this.#subscriptions));
     this.link = backplane.open(self, roster, this.#observe(events));
@@ -115,7 +115,7 @@ export class Cluster {
         events.nodeJoined(node);
       },
       lost: (node, reason) => {
-        this.nodes.lost(node);
+        this.nodes.lost(node, reason);
         this.#asks.lost(node);
         this.watches.lost(node);
         events.nodeLost(node, reason);

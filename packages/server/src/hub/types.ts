@@ -105,7 +105,10 @@ export interface Hub<R, A> {
     remove(connectionId: string, group: string): Promise<void>;
   };
   readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
-  /** Ends connections. Acknowledged by every node that was asked; those that did not answer are named. */
+  /**
+   * Ends connections. Acknowledged by every node; those that did not are named, also where their lease ended within the last minute:
+   * whoever was cut off has to be told again when `nodeJoined` says that it is back.
+   */
   disconnect(target: Filter<A>, reason?: string): Promise<Disconnected>;
 }
 

@@ -8,6 +8,8 @@ export interface Question {
   /** A JSON value; what it holds depends on the op. */
   readonly params: object;
   readonly body?: Uint8Array;
+  /** It is sent to a lost process too: where that was only frozen, it answers when it goes on. Default false. */
+  readonly evenIfLost?: boolean;
 }
 
 interface AskHeader {
@@ -88,11 +90,11 @@ export class Asks {
   }
 
   /** Returns how to give up: the node is told, and the asker hears nothing more. */
-  ask(process: ProcessId, { op, params, body }: Question, asker: Asker): () => void {
+  ask(process: ProcessId, { op, params, body, evenIfLost = false }: Question, asker: Asker): () => void {
     const { post, nodes, report } = this.#options;
     const id = this.#nextId++;
     this.#open.set(id, { process, asker });
-    if (!nodes.get(process)) {
+    if (!nodes.get(process) && !evenIfLost) {
       queueMicrotask(() => this.#fail(id, nodeLost(process)));
     } else {
       const header: AskHeader = { id, op, params };

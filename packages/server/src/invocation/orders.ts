@@ -1,5 +1,5 @@
 import { asError, HublineError, isHublineError } from '@hubline/protocol';
-import type { Directory, ProcessId } from '../backplane/index.ts';
+import type { Directory, NodeInfo, ProcessId } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
 import type { Nodes } from '../presence/index.ts';
@@ -41,6 +41,10 @@ export interface OrdersOptions {
 /** What came of a disconnect. Security is not fire-and-forget: a node that did not acknowledge is named. */
 export interface Disconnected {
   readonly disconnected: number;
+  /**
+   * By `nodeId`: those that did not answer in time or could not be asked, and those whose lease ended within the last minute
+   * and that are not back. They may do it yet, when they go on.
+   */
   readonly missingNodes: readonly string[];
 }
 
@@ -70,25 +74,32 @@ export class Orders {
     await this.#give(process, order);
   }
 
-  /** For one node, or for all: who registers at this moment is in no directory yet. */
+  /**
+   * For one node, or for all: who registers at this moment is in no directory yet. A lease that ended says nothing of the
+   * connections, which a frozen node takes up again: it is told without waiting for it.
+   */
   async disconnect(order: Order & { readonly do: 'disconnect' }): Promise<Disconnected> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in order.target ? processOf(order.target.connection) : undefined;
     if (owner === undefined || !nodes.get(owner)) await directory.nodes();
-    const asked = nodes.all().filter(({ process }) => owner === undefined || process === owner);
+    const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
     let disconnected = 0;
-    const missingNodes: string[] = [];
-    const give = async ({ process, nodeId }: { readonly process: ProcessId; readonly nodeId: string }): Promise<void> => {
+    const missing = new Map<ProcessId, string>();
+    const give = async ({ process, nodeId }: NodeInfo): Promise<void> => {
+      missing.set(process, nodeId);
       try {
         const ended = await this.#give(process, order);
         disconnected += ended ?? 0; // after waiting: others add to it meanwhile
       } catch (error) {
-        // A lost node has no connections left to end.
-        if (!isHublineError(error) || error.code !== 'node_lost') missingNodes.push(nodeId);
+        // Who has said goodbye has no connections left to end.
+        const isLost = isHublineError(error) && error.code === 'node_lost';
+        if (!isLost || nodes.lapsed().some((node) => node.process === process)) return;
       }
+      missing.delete(process);
     };
-    await Promise.all(asked.map(give));
-    return { disconnected, missingNodes };
+    for (const node of nodes.lapsed().filter(isMeant)) void give(node);
+    await Promise.all(nodes.all().filter(isMeant).map(give));
+    return { disconnected, missingNodes: [...new Set(missing.values())] };
   }
 
   #give(process: ProcessId, order: Order): Promise<number | undefined> {
@@ -104,7 +115,7 @@ export class Orders {
       });
       const giveUp = asks.ask(
         process,
-        { op: ORDER, params: order },
+        { op: ORDER, params: order, evenIfLost: true },
         {
           reply: (reply) => {
             stopTimer();

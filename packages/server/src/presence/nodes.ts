@@ -1,23 +1,33 @@
 import type { NodeInfo, ProcessId } from '../backplane/index.ts';
+import type { Clock } from '../connection/index.ts';
+
+interface Lost {
+  readonly node: NodeInfo;
+  /** When its lease ended; undefined where it said goodbye. */
+  readonly lapsedAt: number | undefined;
+}
 
 /** The processes that are in the cluster, as far as this node has heard: kept by the link's events. */
 export class Nodes {
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #live = new Map<ProcessId, NodeInfo>();
-  /** The names of those that were lost: what is told of their end, and of their clients', names them. */
-  readonly #lost = new Map<ProcessId, string>();
+  /** Those that were lost and are not back: what is told of their end, and of their clients', names them. */
+  readonly #lost = new Map<ProcessId, Lost>();
 
-  constructor(self: NodeInfo) {
+  constructor(self: NodeInfo, clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
     this.#live.set(self.process, self);
   }
 
   joined(node: NodeInfo): void {
     this.#live.set(node.process, node);
+    this.#lost.delete(node.process);
   }
 
-  lost(node: NodeInfo): void {
+  lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void {
     this.#live.delete(node.process);
-    this.#lost.set(node.process, node.nodeId);
-    const [oldest] = this.#lost.size > NAMES_KEPT ? this.#lost.keys() : [];
+    this.#lost.set(node.process, { node, lapsedAt: reason === 'lease' ? this.#clock.now() : undefined });
+    const [oldest] = this.#lost.size > LOST_KEPT ? this.#lost.keys() : [];
     if (oldest !== undefined) this.#lost.delete(oldest);
   }
 
@@ -29,10 +39,17 @@ export class Nodes {
     return [...this.#live.values()];
   }
 
+  /** Those whose lease ended within the last minute: frozen or cut off rather than dead, they have their connections still. */
+  lapsed(): readonly NodeInfo[] {
+    const since = this.#clock.now() - LAPSED_MS;
+    return [...this.#lost.values()].flatMap(({ node, lapsedAt = -Infinity }) => (lapsedAt > since ? node : []));
+  }
+
   /** A name for people: the process where the node was never heard of, or is long lost. */
   nameOf(process: ProcessId): string {
-    return this.#live.get(process)?.nodeId ?? this.#lost.get(process) ?? process;
+    return (this.#live.get(process) ?? this.#lost.get(process)?.node)?.nodeId ?? process;
   }
 }
 
-const NAMES_KEPT = 1000;
+const LOST_KEPT = 1000;
+const LAPSED_MS = 60_000;

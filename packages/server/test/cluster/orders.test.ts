@@ -77,19 +77,23 @@ describe('disconnect', () => {
     expect(() => a.hub.disconnect({ where: { note: 'n' } })).toThrow(error('attribute_not_indexed', { attribute: 'note' }));
   });
 
-  it('names the nodes that did not acknowledge it, and not those that are lost', async () => {
+  it('names the nodes that did not acknowledge it, and not those that said goodbye', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
     const { world, a, b, c } = nodes;
+    const leaver = await world.start('leaver');
     const near = await world.client(a);
     const [onFrozen, onLost] = await Promise.all([world.client(b), world.client(c)]);
     world.faults.freeze('b');
     world.faults.freeze('c');
+    const { process } = (await a.server.nodes()).find(({ nodeId }) => nodeId === 'leaver')!;
+    world.tap.hold = (channel) => (channel === `node=${process}` ? new Promise(() => undefined) : undefined);
     const outcome = a.hub.disconnect({ all: true });
     world.faults.expire('c');
+    await leaver.server.close();
     await until(() => leftovers().asks === 1);
     clock.advance(60);
-    expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b'] });
+    expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b', 'c'] });
     const one = a.hub.disconnect({ connection: onFrozen.id });
     clock.advance(60);
     expect(await one).toEqual({ disconnected: 0, missingNodes: ['b'] });
@@ -99,6 +103,43 @@ describe('disconnect', () => {
     await Promise.all([onFrozen.ended, onLost.ended]); // what waited arrives
     world.faults.cut('a');
     expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+  });
+
+  it('names for a minute those whose lease has ended, and reaches them where they go on', async () => {
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
+    const { world, a, b, c } = nodes;
+    const [onB, first, second, stays] = await Promise.all([b, c, c, c].map((node) => world.client(node)));
+    const lost: string[] = [];
+    a.server.on('nodeLost', ({ nodeId }) => lost.push(nodeId));
+    world.faults.expire('c');
+    await until(() => lost.length === 1);
+    expect(await a.hub.disconnect({ connection: first!.id })).toEqual({ disconnected: 0, missingNodes: ['c'] });
+    expect(await a.hub.disconnect({ all: true, except: [first!.id, onB!.id, stays!.id] })).toEqual({
+      disconnected: 0,
+      missingNodes: ['c'],
+    });
+    clock.advance(59_999);
+    expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ disconnected: 0, missingNodes: [] });
+    expect(await a.hub.disconnect({ group: 'nobody' })).toEqual({ disconnected: 0, missingNodes: ['c'] });
+    clock.advance(1);
+    expect(await a.hub.disconnect({ connection: stays!.id })).toEqual({ disconnected: 0, missingNodes: [] });
+    world.faults.thaw('c');
+    await Promise.all([first!.ended, second!.ended]);
+    await until(async () => (await a.hub.presence.count()).value === 2);
+
+    // It goes on while another node is waited for.
+    world.faults.expire('c');
+    world.faults.freeze('b');
+    await until(() => lost.length === 2);
+    const outcome = a.hub.disconnect({ all: true });
+    await until(() => leftovers().asks > 0);
+    world.faults.thaw('c');
+    await stays!.ended;
+    await until(() => leftovers().asks === 1);
+    clock.advance(60);
+    expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b'] });
+    await until(() => leftovers().asks === 0);
   });
 
   it('is final: the client does not come back', async () => {

@@ -106,6 +106,33 @@ describe('a disconnect', () => {
     await Promise.all(clients.map(({ closed }) => closed));
     await world.counted(0);
   }, 60_000);
+
+  it('names the nodes whose lease is over; one that was frozen does it when it goes on, one that was cut off has to be told again', async ({
+    onTestFailed,
+  }) => {
+    const backplane = { heartbeatIntervalMs: 250, nodeTimeoutMs: 2000 };
+    await using world = await World.start({ nodes: 3, backplane, links: true, onTestFailed });
+    const onFrozen = await Promise.all(['ann', 'bob', 'cat'].map((user) => world.connect(2, { user })));
+    const onCut = await world.connect(3, { user: 'ann' });
+    const [ann, bob, cat] = onFrozen as [Client, Client, Client];
+    const isLost = async (): Promise<boolean> => (await world.happened(1)).filter(({ event }) => event === 'nodeLost').length === 2;
+    world.node(2).freeze();
+    world.links[2]!.cut();
+    await until(isLost, PATIENT);
+    const askedAt = performance.now();
+    const answer = await world.node(1).ask<{ missingNodes: string[] }>('disconnect', [{ user: 'ann' }, 'revoked']);
+    expect({ ...answer, missingNodes: answer.missingNodes.sort() }).toEqual({ disconnected: 0, missingNodes: ['node-2', 'node-3'] });
+    expect(await world.node(1).ask('disconnect', [{ connection: bob.id }])).toEqual({ disconnected: 0, missingNodes: ['node-2'] });
+    expect(performance.now() - askedAt).toBeLessThan(1900); // not waited for: that would be 2 s
+    expect([ann.isClosed, bob.isClosed]).toEqual([false, false]);
+    world.node(2).thaw();
+    await world.links[2]!.heal();
+    await Promise.all([ann.closed, bob.closed]);
+    await world.counted(2);
+    expect([cat.isClosed, onCut.isClosed]).toEqual([false, false]);
+    expect(await world.node(1).ask('disconnect', [{ user: 'ann' }])).toEqual({ disconnected: 1, missingNodes: [] });
+    await onCut.closed;
+  }, 60_000);
 });
 
 describe('users', () => {
