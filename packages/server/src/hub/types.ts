@@ -21,7 +21,7 @@ export interface Target<R> {
   readonly send: Calling<R, EventName<R>, Sent>;
   /** Asks every client; one settled outcome for each. */
   readonly invokeAll: { readonly [K in ResultName<R>]: (...args: Args<R[K]>) => Outcomes<Output<R[K]>> };
-  /** Asks one client after the other until one gives a result. Rejects `no_client_responded`. */
+  /** Asks one client after the other until one gives a result. Rejects `no_client_responded`, `backplane_unavailable` or `cancelled`. */
   readonly invokeOne: { readonly [K in ResultName<R>]: (...args: Args<R[K]>) => Promise<Output<R[K]>> };
   with(options: InvokeOptions): this;
   /** Without these connections. */
@@ -30,7 +30,7 @@ export interface Target<R> {
 
 /** Exactly one client. */
 export interface ClientTarget<R> extends Target<R> {
-  /** Rejects `client_error`, `call_timeout`, `connection_gone`, `node_lost`, `node_silent` or `cancelled`. */
+  /** Rejects `client_error`, `call_timeout`, `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` or `cancelled`. */
   readonly invoke: Target<R>['invokeOne'];
 }
 
@@ -86,7 +86,7 @@ export interface Presence<A> {
   /** @throws HublineError `backplane_unavailable` where nobody was found and not every node could be asked. */
   isOnline(userId: string): Promise<boolean>;
   count(filter?: Filter<A>): Promise<Count>;
-  /** @throws HublineError `connection_gone` */
+  /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   groupsOf(connectionId: string): Promise<readonly string[]>;
   /** First a snapshot, then every change, until the loop is left or the signal aborts. */
   watch(filter?: Filter<A>, options?: { readonly signal?: AbortSignal }): AsyncIterable<PresenceEvent<A>>;
@@ -99,7 +99,7 @@ export interface Hub<R, A> {
   readonly name: string;
   readonly clients: Clients<R, A>;
   readonly presence: Presence<A>;
-  /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`. */
+  /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable`. */
   readonly groups: {
     add(connectionId: string, group: string): Promise<void>;
     remove(connectionId: string, group: string): Promise<void>;

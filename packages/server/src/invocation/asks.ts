@@ -99,7 +99,7 @@ export class Asks {
     } else {
       const header: AskHeader = { id, op, params };
       post.tell(process, { kind: EnvelopeKind.ask, header, ...(body ? { body } : {}) }).catch((cause: unknown) => {
-        this.#fail(id, isHublineError(cause) ? cause : new HublineError('backplane_unavailable', asError(cause).message, {}, { cause }));
+        this.#fail(id, new HublineError('backplane_unavailable', asError(cause).message, { local: 0 }, { cause }));
       });
     }
     return () => {

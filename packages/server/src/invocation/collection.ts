@@ -10,7 +10,7 @@ import { outcomeOf, type Outcome, type RejectionCode, type Settled } from './out
 
 /** How everybody answered: awaited, all of it; iterated, as it comes. Leaving the loop gives up on the others. */
 export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<readonly Outcome<T>[]> {
-  /** Nodes whose clients could not even be named. Settles with the last outcome. */
+  /** Nodes that could not be asked, or whose clients could not even be named. Settles with the last outcome. */
   readonly missingNodes: Promise<readonly string[]>;
 }
 
@@ -104,15 +104,17 @@ export class Collection<T> implements Outcomes<T> {
 
   #ask(process: ProcessId, question: Question): void {
     const { asks, nodes } = this.#options;
+    const nodeId = nodes.nameOf(process);
     const giveUp = asks.ask(process, question, {
       reply: (reply) => this.#answered(process, reply),
       failed: (error) => {
         const isLost = error.code === 'node_lost';
         if (!isLost) this.failure ??= error;
+        if (error.code === 'backplane_unavailable') this.#missing.add(nodeId);
         void this.#partFailed(process, isLost ? 'node_lost' : 'node_silent', error.message);
       },
     });
-    this.#parts.set(process, { nodeId: nodes.nameOf(process), giveUp, unsettled: undefined });
+    this.#parts.set(process, { nodeId, giveUp, unsettled: undefined });
   }
 
   #answered(process: ProcessId, { value, last, body }: Reply): void {

@@ -2,7 +2,7 @@ import { HublineError, MessageType } from '@hubline/protocol';
 import type { ProcessId } from '../backplane/index.ts';
 import { Outgoing, type Clock } from '../connection/index.ts';
 import { select, writeCopies, type Codecs, type Roster, type Selector } from '../membership/index.ts';
-import type { Census, Nodes } from '../presence/index.ts';
+import { unreachable, type Census, type Nodes } from '../presence/index.ts';
 import type { Asks, Question } from './asks.ts';
 import { ASK_CLIENTS, type AskClients } from './client-asker.ts';
 import { Collection, type Outcomes } from './collection.ts';
@@ -63,35 +63,46 @@ export class Invocations {
     const collection = this.#collect<T>(call, { ...options, timeoutMs });
     const [outcome] = await collection;
     if (collection.failure) throw collection.failure;
+    const missing = await collection.missingNodes;
+    if (!outcome && missing.length > 0) throw unreachable(missing);
     if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
     if (outcome.status === 'fulfilled') return outcome.value;
     throw errorOf(outcome, call.method, timeoutMs);
   }
 
-  /** One after the other, those of this node first, until one gives a result. @throws HublineError `no_client_responded` */
+  /**
+   * One after the other, those of this node first, until one gives a result. @throws HublineError `no_client_responded`, with the nodes
+   * that could not be asked in `missingNodes`; `backplane_unavailable` where there are such nodes and nobody was asked
+   */
   async one<T>(
     call: ClientCall,
     { timeoutMs = this.#options.timeoutMs, attemptMs = this.#options.attemptMs, signal, race = false }: InvokeOptions = {},
   ): Promise<T> {
     const causes: Cause[] = [];
-    const collect = race ? this.#raced<T>(call, { timeoutMs, signal }) : this.#oneByOne<T>(call, { timeoutMs, attemptMs, signal });
-    for await (const outcome of collect) {
+    const missing = new Set<string>();
+    const search = { timeoutMs, signal, missing };
+    for await (const outcome of race ? this.#raced<T>(call, search) : this.#oneByOne<T>(call, search, attemptMs)) {
       if (outcome.status === 'fulfilled') return outcome.value;
       causes.push(outcome);
     }
     if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was given up.`, { method: call.method });
-    throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
-      causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
-    });
+    const missingNodes = [...missing];
+    const isAsked = ({ code, nodeId }: Cause): boolean => code !== 'node_silent' || !missing.has(nodeId);
+    if (missing.size > 0 && !causes.some(isAsked)) throw unreachable(missingNodes); // that nobody responded would be a guess
+    const details = { causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })), missingNodes };
+    throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, details);
   }
 
-  #raced<T>(call: ClientCall, { timeoutMs, signal }: Deadline): AsyncIterable<Outcome<T>> {
-    return this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
+  async *#raced<T>(call: ClientCall, { timeoutMs, signal, missing }: Search): AsyncGenerator<Outcome<T>, void, undefined> {
+    const collection = this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
+    yield* collection;
+    for (const node of await collection.missingNodes) missing.add(node);
   }
 
   async *#oneByOne<T>(
     call: ClientCall,
-    { timeoutMs, attemptMs, signal }: Deadline & { readonly attemptMs: number },
+    { timeoutMs, signal, missing }: Search,
+    attemptMs: number,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     const { clock } = this.#options;
     const endsAt = clock.now() + timeoutMs;
@@ -101,11 +112,13 @@ export class Invocations {
     signal?.addEventListener('abort', end);
     if (signal?.aborted) end();
     try {
-      for await (const connectionId of this.#candidates(call, over)) {
+      for await (const connectionId of this.#candidates(call, over, missing)) {
         const leftMs = endsAt - clock.now();
         if (leftMs <= 0) return;
         const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
-        yield* await this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
+        const collection = this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
+        yield* await collection;
+        for (const node of await collection.missingNodes) missing.add(node);
       }
     } finally {
       stopTimer();
@@ -114,12 +127,17 @@ export class Invocations {
   }
 
   /** Those who are near first, until it is over: the directory may take longer than the caller waits. */
-  async *#candidates({ hub, selector }: ClientCall, over: Promise<void>): AsyncGenerator<string, void, undefined> {
+  async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, missing: Set<string>): AsyncGenerator<string, void, undefined> {
+    const { census, nodes, self } = this.#options;
     const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
     yield* near;
     for (let after: string | undefined, more = true; more;) {
-      const answer = await Promise.race([this.#options.census.ids(hub, selector, { after, limit: PAGE }), over]);
-      if (!answer) return;
+      const answer = await Promise.race([census.ids(hub, selector, { after, limit: PAGE }), over]);
+      if (!answer) {
+        for (const { process, nodeId } of nodes.all()) if (process !== self) missing.add(nodeId);
+        return;
+      }
+      for (const node of answer.missing) missing.add(node);
       for (const id of answer.value) if (!near.has(id)) yield id;
       after = answer.value.at(-1);
       more = answer.value.length === PAGE;
@@ -165,9 +183,11 @@ export class Invocations {
   }
 }
 
-interface Deadline {
+interface Search {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Takes the nodes that could not be asked. */
+  readonly missing: Set<string>;
 }
 
 type Cause = Outcome<unknown> & { readonly status: 'rejected' };

@@ -2,7 +2,7 @@ import { asError, HublineError, isHublineError } from '@hubline/protocol';
 import type { Directory, NodeInfo, ProcessId } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
-import type { Nodes } from '../presence/index.ts';
+import { unreachable, type Nodes } from '../presence/index.ts';
 import type { Asks } from './asks.ts';
 
 /** What a node does to its own connections when another one, or it itself, says so. */
@@ -49,6 +49,7 @@ export interface Disconnected {
 }
 
 const ORDER = 'order';
+const ASKED = { missing: [] } as const;
 
 /** Changes to connections, carried out by the node that holds them and acknowledged by it. */
 export class Orders {
@@ -69,8 +70,8 @@ export class Orders {
   async toOwner(order: Order & { readonly connectionId: string }): Promise<void> {
     const { nodes, directory } = this.#options;
     const process = processOf(order.connectionId);
-    if (!nodes.get(process)) await directory.nodes();
-    if (!nodes.get(process)) throw connectionGone(order.connectionId);
+    const { missing } = nodes.get(process) ? ASKED : await directory.nodes();
+    if (!nodes.get(process)) throw missing.length > 0 ? unreachable(missing) : connectionGone(order.connectionId);
     await this.#give(process, order);
   }
 
@@ -81,7 +82,7 @@ export class Orders {
   async disconnect(order: Order & { readonly do: 'disconnect' }): Promise<Disconnected> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in order.target ? processOf(order.target.connection) : undefined;
-    if (owner === undefined || !nodes.get(owner)) await directory.nodes();
+    const { missing: unseen } = owner !== undefined && nodes.get(owner) ? ASKED : await directory.nodes();
     const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
     let disconnected = 0;
     const missing = new Map<ProcessId, string>();
@@ -97,8 +98,10 @@ export class Orders {
       }
       missing.delete(process);
     };
-    for (const node of nodes.lapsed().filter(isMeant)) void give(node);
-    await Promise.all(nodes.all().filter(isMeant).map(give));
+    const [lapsed, live] = [nodes.lapsed().filter(isMeant), nodes.all().filter(isMeant)];
+    if (lapsed.length + live.length === 0) return { disconnected: 0, missingNodes: unseen }; // it may be on any of these
+    for (const node of lapsed) void give(node);
+    await Promise.all(live.map(give));
     return { disconnected, missingNodes: [...new Set(missing.values())] };
   }
 

@@ -44,10 +44,11 @@ export class Census {
   async processes(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<ReadonlySet<ProcessId>>> {
     const topics = topicsIn(selector);
     // Whose node has not been heard of may have come with it a moment ago: the directory announces it.
-    if (connectionsIn(selector).some((id) => !isLive(processOf(id)))) await this.#directory.nodes();
+    const isUnknown = connectionsIn(selector).some((id) => !isLive(processOf(id)));
+    const { missing: unseen } = isUnknown ? await this.#directory.nodes() : { missing: [] };
     const { value, missing } = topics.length > 0 ? await this.#directory.counts(topics) : { value: new Map<never, never>(), missing: [] };
     const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(value.get(topic)?.keys());
-    return { value: processesOf(selector, { having, isLive }), missing };
+    return { value: processesOf(selector, { having, isLive }), missing: [...unseen, ...missing] };
   }
 
   /** Whom the selector names on one process, also where that process is lost. */

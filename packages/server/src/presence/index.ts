@@ -5,5 +5,6 @@ export { Nodes } from './nodes.ts';
 export type { Page, Pages } from './page.ts';
 export { Queries, type ConnectionInfo, type Count, type PageOptions, type UserInfo } from './queries.ts';
 export { Queue } from './queue.ts';
+export { unreachable } from './unreachable.ts';
 export type { LeaveReason } from './watch.ts';
 export { Watches } from './watches.ts';

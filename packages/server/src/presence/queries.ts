@@ -5,6 +5,7 @@ import type { Selector } from '../membership/index.ts';
 import { Census } from './census.ts';
 import type { Nodes } from './nodes.ts';
 import { pages, type Page, type Pages } from './page.ts';
+import { unreachable } from './unreachable.ts';
 
 /** What is known of one connection, wherever it is. */
 export interface ConnectionInfo<A> {
@@ -76,7 +77,7 @@ export class Queries<A> {
   /** @throws HublineError `backplane_unavailable` where nobody was found and not everybody could be asked. */
   async isOnline(userId: string): Promise<boolean> {
     const { value, missing } = await this.#census.count(this.#hub, { topic: userTopic(this.#hub, userId) });
-    if (value === 0) refuseIfIncomplete(missing);
+    if (value === 0 && missing.length > 0) throw unreachable(missing);
     return value > 0;
   }
 
@@ -90,7 +91,8 @@ export class Queries<A> {
     const { value, missing } = await this.#directory.records([connectionId]);
     const record = value.get(connectionId);
     if (record?.hub === this.#hub) return record.groups;
-    refuseIfIncomplete(missing);
+    const owner = this.#nodes.get(processOf(connectionId));
+    if (missing.length > 0 && (!owner || missing.includes(owner.nodeId))) throw unreachable(missing);
     throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
   }
 
@@ -128,8 +130,4 @@ function pick<T extends object>(from: T, fields: readonly PropertyKey[]): Partia
 function page<T>(items: readonly T[], missing: readonly string[], cursor: string | undefined): Page<T> {
   const missingNodes = [...new Set(missing)];
   return { items, ...(cursor === undefined ? {} : { cursor }), complete: missingNodes.length === 0, missingNodes };
-}
-
-function refuseIfIncomplete(missing: readonly string[]): void {
-  if (missing.length > 0) throw new HublineError('backplane_unavailable', `These nodes could not be asked: ${missing.join(', ')}.`, {});
 }

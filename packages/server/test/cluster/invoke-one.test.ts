@@ -86,10 +86,14 @@ describe('invokeOne', () => {
     const near = await world.client(a, { answer: fails });
     world.faults.freeze('a'); // the directory does not answer
     const call = a.hub.clients.all.with({ timeoutMs: 60 }).invokeOne.confirm('?');
-    const check = expect(call).rejects.toMatchObject({ code: 'no_client_responded', details: { causes: [{ code: 'client_error' }] } });
+    const details = { causes: [{ code: 'client_error' }], missingNodes: ['b', 'c'] };
+    const check = expect(call).rejects.toMatchObject({ code: 'no_client_responded', details });
     await until(() => near.asked.length === 1 && leftovers().asks === 0);
     clock.advance(60);
     await check;
+    const vain = a.hub.clients.group('nobody').with({ timeoutMs: 60 }).invokeOne.confirm('?');
+    clock.advance(60);
+    await expect(vain).rejects.toEqual(error('backplane_unavailable'));
     const over = new AbortController();
     const cancelled = a.hub.clients.group('nobody').with({ signal: over.signal }).invokeOne.confirm('?');
     over.abort();

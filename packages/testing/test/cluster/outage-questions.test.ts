@@ -96,16 +96,24 @@ describe('while its link is down, a node', () => {
     a.link.cut();
     await a.isDown();
     const { hub } = a;
-    const gone = { code: 'backplane_unavailable' };
+    const gone = { code: 'backplane_unavailable', details: { local: 0 } };
     const outcomes = hub.clients.all.with(NEVER).invokeAll.Result();
     expect(await outcomes).toEqual([expect.objectContaining({ connectionId: clients.a.id, nodeId: 'a', status: 'fulfilled', value: 1 })]);
     expect([...(await outcomes.missingNodes)].sort()).toEqual(['b', 'c']);
     expect(await hub.clients.all.with(NEVER).invokeOne.Result()).toBe(1);
+    await expect(hub.clients.user('bob').with(NEVER).invokeOne.Result()).rejects.toMatchObject(gone);
+    await expect(
+      hub.clients
+        .user('bob')
+        .with({ ...NEVER, race: true })
+        .invokeOne.Result(),
+    ).rejects.toMatchObject(gone);
     await expect(hub.clients.connection(clients.b.id).with(NEVER).invoke.Result()).rejects.toMatchObject(gone);
     await expect(hub.groups.add(clients.b.id, 'g')).rejects.toMatchObject(gone);
     await expect(hub.groups.remove(clients.b.id, 'g')).rejects.toMatchObject(gone);
     await expect(hub.attributes.set(clients.b.id, 'role', 'x')).rejects.toMatchObject(gone);
     await hub.groups.add(clients.a.id, 'g'); // its own connections are its own
+    expect(await hub.disconnect({ connection: clients.b.id })).toEqual({ disconnected: 0, missingNodes: ['b'] });
     const { disconnected, missingNodes } = await hub.disconnect({ user: 'ann' });
     expect([disconnected, [...missingNodes].sort()]).toEqual([1, ['b', 'c']]);
   });

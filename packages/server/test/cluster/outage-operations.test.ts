@@ -1,0 +1,177 @@
+import { until } from '@hubline/testing';
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from './manual-clock.ts';
+import { leftovers } from './leftovers.ts';
+import type { RawClient } from './raw-client.ts';
+import { threeNodes, type ThreeNodes } from './three-nodes.ts';
+
+const fails = (): string => {
+  throw new Error('no!');
+};
+const unavailable = expect.objectContaining({ code: 'backplane_unavailable', details: { local: 0 } }) as Error;
+const gone = expect.objectContaining({ code: 'connection_gone' }) as Error;
+
+interface Outage extends ThreeNodes {
+  readonly near: RawClient;
+  readonly failing: RawClient;
+  readonly far: RawClient;
+  /** On a node that came after the link was cut, so that `a` has never heard of it. */
+  readonly late: RawClient;
+  /** Was connected to `a`. */
+  readonly left: RawClient;
+}
+
+/** `a`, `b` and `c`, after the link of `a` was cut. No time passes: what waits for anything waits for ever. */
+async function outage(): Promise<Outage & AsyncDisposable> {
+  const nodes = await threeNodes({ clock: new ManualClock() });
+  const { world, a, b } = nodes;
+  const near = await world.client(a, { user: 'near', answer: () => 'near' });
+  const failing = await world.client(a, { user: 'failing', answer: fails });
+  const far = await world.client(b, { user: 'far', answer: () => 'far' });
+  const left = await world.client(a);
+  await left.close();
+  await until(async () => (await a.hub.presence.count()).value === 3);
+  world.faults.cut('a');
+  await until(() => a.server.health().backplane === 'down');
+  const late = await world.client(await world.start('late'), { user: 'late' });
+  return { ...nodes, near, failing, far, late, left };
+}
+
+describe('while its link is down, a node', () => {
+  it('calls its own clients, and says at once that it cannot call others', async () => {
+    await using nodes = await outage();
+    const { near, far, late, left } = nodes;
+    const invoke = ({ id }: RawClient) => nodes.a.hub.clients.connection(id).invoke.confirm('?');
+    expect(await invoke(near)).toBe('near');
+    await expect(invoke(far)).rejects.toEqual(unavailable);
+    await expect(invoke(late)).rejects.toEqual(unavailable);
+    await expect(invoke(left)).rejects.toEqual(gone);
+  });
+
+  it('collects from its own clients, and names the nodes of others, also of those that it knows by their ids', async () => {
+    await using nodes = await outage();
+    const { clients } = nodes.a.hub;
+    const collect = async (...ids: readonly [string, ...string[]]) => {
+      const [first, ...rest] = ids;
+      const outcomes = clients.anyOf(clients.connection(first), ...rest.map((id) => clients.connection(id))).invokeAll.confirm('?');
+      const lines = (await outcomes).map(
+        (outcome) => `${outcome.nodeId}: ${outcome.status === 'fulfilled' ? outcome.value : outcome.code}`,
+      );
+      return { lines: lines.sort(), missing: [...(await outcomes.missingNodes)].sort() };
+    };
+    expect(await collect(nodes.near.id)).toEqual({ lines: ['a: near'], missing: [] });
+    expect(await collect(nodes.near.id, nodes.far.id)).toEqual({ lines: ['a: near', 'b: node_silent'], missing: ['b'] });
+    expect(await collect(nodes.near.id, nodes.late.id)).toEqual({ lines: ['a: near'], missing: ['b', 'c'] });
+  });
+
+  it.each([false, true])('asks its own clients for one result, and says who else might have given one (race: %s)', async (race) => {
+    await using nodes = await outage();
+    const { clients } = nodes.a.hub;
+    const { near, failing, far } = nodes;
+    expect(await clients.all.with({ race }).invokeOne.confirm('?')).toBe('near');
+    const refused = clients.all.except(near.id).with({ race }).invokeOne.confirm('?');
+    await expect(refused).rejects.toMatchObject({
+      code: 'no_client_responded',
+      details: { causes: [{ connectionId: failing.id, code: 'client_error' }], missingNodes: ['b', 'c'] },
+    });
+    for (const target of [clients.user('far'), clients.group('nobody'), clients.connection(far.id)]) {
+      await expect(target.with({ race }).invokeOne.confirm('?')).rejects.toEqual(unavailable);
+    }
+    nodes.world.faults.heal('a');
+    expect(await clients.user('far').with({ race }).invokeOne.confirm('?')).toBe('far');
+    await expect(clients.group('nobody').with({ race }).invokeOne.confirm('?')).rejects.toMatchObject({
+      code: 'no_client_responded',
+      details: { causes: [], missingNodes: [] },
+    });
+  });
+
+  it('names the nodes that it could no longer ask for one result, where its link went down meanwhile', async () => {
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock });
+    const { world, a, b, c } = nodes;
+    const asked: string[] = [];
+    const answer = (name: string) => (): Promise<string> => {
+      asked.push(name);
+      world.faults.cut('a');
+      return new Promise(() => undefined);
+    };
+    await Promise.all([b, c].map((node) => world.client(node, { answer: answer(node.nodeId) })));
+    const call = a.hub.clients.all
+      .with({ attemptMs: 50 })
+      .invokeOne.confirm('?')
+      .catch((error: unknown) => error);
+    await until(() => asked.length === 1);
+    clock.advance(50);
+    expect(await call).toMatchObject({
+      code: 'no_client_responded',
+      details: {
+        causes: [{ code: 'call_timeout' }, { code: 'node_silent' }],
+        missingNodes: ['b', 'c'].filter((name) => name !== asked[0]),
+      },
+    });
+  });
+
+  it('changes its own connections, and says at once that it cannot change others', async () => {
+    await using nodes = await outage();
+    const { hub } = nodes.a;
+    const changes = [
+      (id: string) => hub.groups.add(id, 'g'),
+      (id: string) => hub.groups.remove(id, 'g'),
+      (id: string) => hub.attributes.set(id, 'role', 'admin'),
+    ];
+    for (const change of changes) {
+      await change(nodes.near.id);
+      await expect(change(nodes.far.id)).rejects.toEqual(unavailable);
+      await expect(change(nodes.late.id)).rejects.toEqual(unavailable);
+      await expect(change(nodes.left.id)).rejects.toEqual(gone);
+    }
+    expect((await hub.presence.connections({ user: 'near' })).items).toMatchObject([{ attributes: { role: 'admin' }, groups: [] }]);
+    expect(leftovers().asks).toBe(0);
+  });
+
+  it('ends its own connections, and names the nodes that it cannot tell', async () => {
+    await using nodes = await outage();
+    const { near, failing, far, late, left } = nodes;
+    const { hub } = nodes.a;
+    const disconnect = async ({ id }: RawClient) => hub.disconnect({ connection: id });
+    expect(await disconnect(near)).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await disconnect(left)).toEqual({ disconnected: 0, missingNodes: [] });
+    expect(await disconnect(far)).toEqual({ disconnected: 0, missingNodes: ['b'] });
+    expect(await disconnect(late)).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+    await near.ended;
+    expect(await hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: ['b', 'c'] });
+    await failing.ended;
+  });
+
+  it('knows its own connections, and refuses to guess about others', async () => {
+    await using nodes = await outage();
+    const { presence } = nodes.a.hub;
+    expect(await presence.isOnline('near')).toBe(true);
+    await expect(presence.isOnline('far')).rejects.toEqual(unavailable);
+    expect(await presence.groupsOf(nodes.near.id)).toEqual([]);
+    await expect(presence.groupsOf(nodes.left.id)).rejects.toEqual(gone);
+    for (const { id } of [nodes.far, nodes.late]) await expect(presence.groupsOf(id)).rejects.toEqual(unavailable);
+    expect((await nodes.a.server.nodes()).map(({ nodeId }) => nodeId)).toEqual(['a']);
+  });
+
+  it('begins to watch with its own connections, and tells of the others when it is back', async () => {
+    await using nodes = await outage();
+    const seen: string[] = [];
+    const over = new AbortController();
+    const watching = (async () => {
+      for await (const event of nodes.a.hub.presence.watch({ all: true }, { signal: over.signal })) {
+        if (event.type !== 'snapshot') seen.push(`${event.type} ${event.connection.userId}`);
+        else seen.push(`${event.connections.length} without ${event.missingNodes.join()}: ${event.complete}`);
+      }
+    })();
+    await until(() => seen.length === 1);
+    await nodes.world.client(nodes.a, { user: 'new' });
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['2 without b,c: false', 'join new']);
+    nodes.world.faults.heal('a');
+    await until(() => seen.length === 4);
+    expect(seen.slice(2).sort()).toEqual(['join far', 'join late']);
+    over.abort();
+    await watching;
+  });
+});
