@@ -41,7 +41,6 @@ for (const [kind, label] of Object.entries(LABELS)) {
   const last = frozen.failed ? `fails: ${frozen.failed}` : `${spread(results[kind].map((each) => quantile(each.frozen.ms, 0.5)))} ms`;
   console.log(`| ${[label, ...cells, last].join(' | ')} |`);
 }
-process.exit(); // a socket to a Redis that has been killed may keep the process waiting for nothing
 
 async function measure(kind) {
   const redis = await startRedis({ program });

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { reset } from './reset.ts';
 
 /** Passes what one socket reads on to another, later or not at all for a while; the end of it too. */
 export class Pipe {
@@ -21,7 +22,7 @@ export class Pipe {
       });
     });
     from.on('end', () => this.#later(() => to.end()));
-    from.on('error', () => this.#later(() => to.resetAndDestroy()));
+    from.on('error', () => this.#later(() => reset(to)));
     to.on('drain', () => this.#flow());
   }
 

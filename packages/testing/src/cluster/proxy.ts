@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Pipe } from './pipe.ts';
+import { reset } from './reset.ts';
 import { onSteadyPort } from './steady-port.ts';
 
 /** Stands before `target`, a URL of a server that speaks over TCP, and passes everything on until it is told otherwise. */
@@ -78,8 +79,8 @@ export class TcpProxy implements AsyncDisposable {
   /** Destroys every connection. New ones are welcome. */
   drop(): void {
     for (const { client, server } of this.#passages) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+      reset(client);
+      reset(server);
     }
   }
 

@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import { isAlive } from './processes.ts';
 
 const CARELESS = fileURLToPath(new URL('./careless.ts', import.meta.url));
+const CAREFUL = fileURLToPath(new URL('./careful.ts', import.meta.url));
 
 /** A process that starts a cluster and two Redis, and what it started. */
 async function startCareless(...args: readonly string[]) {
@@ -33,4 +34,9 @@ it('leaves nothing when that process just ends', async () => {
   await ended;
   await expect.poll(() => pids.filter(isAlive)).toEqual([]);
   await expect.poll(() => existsSync(folder)).toBe(false);
+});
+
+it('keeps no process from ending that has cleaned up', async () => {
+  const starter = spawn(process.execPath, [CAREFUL], { stdio: 'inherit', timeout: 15_000, killSignal: 'SIGKILL' });
+  expect(await once(starter, 'exit')).toEqual([0, null]);
 });

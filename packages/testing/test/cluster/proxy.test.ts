@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { until } from '@hubline/testing';
 import { faults, startProxy } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
+import { reset } from '../../src/cluster/reset.ts';
 
 /** A server that gives back what it gets, a proxy before it, and clients that collect what comes. */
 async function world() {
@@ -183,4 +184,18 @@ it('has faults as values', async () => {
     await client.said(fault.name);
   }
   expect(faults.delay(w.proxy, 50).name).toBe('delay echo by 50 ms');
+});
+
+it('destroys a socket whose end is under way, since it cannot be reset', async () => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [[taken]] = (await Promise.all([once(server, 'connection'), once(socket, 'connect')])) as [[Socket], unknown];
+  socket.end();
+  const closed = once(socket, 'close');
+  reset(socket);
+  await closed;
+  taken.destroy();
+  server.close();
 });
