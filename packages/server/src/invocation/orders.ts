@@ -42,8 +42,8 @@ export interface OrdersOptions {
 export interface Disconnected {
   readonly disconnected: number;
   /**
-   * By `nodeId`: those that did not answer in time or could not be asked, and those whose lease ended within the last minute
-   * and that are not back. They may do it yet, when they go on.
+   * By `nodeId`: those that did not answer in time or could not be asked, and those that this node has known, whose lease
+   * ended within the last minute, and that are not back. They may do it yet, when they go on.
    */
   readonly missingNodes: readonly string[];
 }
