@@ -19,12 +19,19 @@ export const clientJsonCodec: Codec = {
 export const jsonCodec: Codec = {
   ...clientJsonCodec,
   encode(message) {
-    const text = stringify(message);
-    // After JSON.stringify: a cycle would have no end here.
-    if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
-    else if ('item' in message) checkEncodable(message.item, 'item');
-    else if ('result' in message) checkEncodable(message.result, 'result');
-    return text + RECORD_SEPARATOR;
+    try {
+      const text = stringify(message);
+      // After JSON.stringify: a cycle would have no end here.
+      if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
+      else if ('item' in message) checkEncodable(message.item, 'item');
+      else if ('result' in message) checkEncodable(message.result, 'result');
+      return text + RECORD_SEPARATOR;
+    } catch (error) {
+      const { cause } = isHublineError(error) ? error : { cause: error };
+      if (!(cause instanceof RangeError && cause.message.startsWith('Maximum call stack'))) throw error;
+      const text = 'The value is nested too deeply to be written as JSON.'; // how deep is too deep depends on the stack
+      throw new HublineError('not_encodable', text, { path: '', found: 'too many levels' }, { cause });
+    }
   },
   decoder({ maxMessageBytes = Infinity } = {}) {
     return createDecoder(

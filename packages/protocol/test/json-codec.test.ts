@@ -104,6 +104,15 @@ describe('encoding', () => {
     }
   });
 
+  it('says so where a value has more levels than the stack holds', () => {
+    const item = Array.from({ length: 100_000 }).reduce<unknown>((inner) => ({ inner }), 1);
+    expect(errorOf(() => jsonCodec.encode({ type: StreamItem, invocationId: '1', item }))).toMatchObject({
+      code: 'not_encodable',
+      message: 'The value is nested too deeply to be written as JSON.',
+      details: { path: '', found: 'too many levels' },
+    });
+  });
+
   it('takes an object at its word where it says what it is as JSON', () => {
     const self: { toJSON: () => string; self?: unknown } = { toJSON: () => 'me' };
     self.self = self;
