@@ -232,6 +232,13 @@ it('answers 500 and reports where authenticate fails otherwise, and keeps the re
   ]);
 });
 
+it('answers 500 and reports where authenticate gives an attribute what is no value of one', async () => {
+  await using world = await start({ attributes: { level: 'indexed' }, authenticate: () => ({ attributes: { level: NaN } }) });
+  expect((await world.post('')).status).toBe(500);
+  const error = expect.objectContaining({ code: 'invalid_option', details: { option: 'level' } }) as Error;
+  expect(world.errors).toEqual([['request', error]]);
+});
+
 it('hands authenticate the token from the header or the query, the url, the headers and the address', async () => {
   const seen: unknown[] = [];
   await using world = await start({

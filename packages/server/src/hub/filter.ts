@@ -1,6 +1,7 @@
 import { HublineError } from '@hubline/protocol';
 import { allTopic, attributeTopic, groupTopic, userTopic } from '../backplane/index.ts';
 import type { Selector } from '../membership/index.ts';
+import { attributeValue } from './members.ts';
 import type { Filter } from './types.ts';
 
 /** Turns a hub's filters into selectors. */
@@ -13,7 +14,7 @@ export class Filters<A> {
     this.#isIndexed = isIndexed;
   }
 
-  /** @throws HublineError `attribute_not_indexed`, `empty_target`, or `invalid_option` where it is no filter */
+  /** @throws HublineError `attribute_not_indexed`, `empty_target`, or `invalid_option` where it is no filter, or no value of an attribute */
   selector(filter: Filter<A>): Selector {
     const selector = this.#plain(filter);
     return filter.except && filter.except.length > 0 ? { ...selector, except: filter.except } : selector;
@@ -46,7 +47,7 @@ export class Filters<A> {
     const selectors = Object.entries(attributes)
       .filter(([, value]) => value !== undefined)
       .map(([attribute, value]): Selector => {
-        if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, value) };
+        if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
         // Answered by asking everybody, it would be a hidden broadcast.
         throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
       });

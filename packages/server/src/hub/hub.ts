@@ -8,7 +8,7 @@ import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { DoorOptions } from './doorman.ts';
 import { Filters } from './filter.ts';
-import { Members } from './members.ts';
+import { attributeValue, Members } from './members.ts';
 import { presenceOf } from './presence.ts';
 import type { Accepts, Authorize, Context, Hub, Methods, Middleware, Schemas } from './types.ts';
 
@@ -93,14 +93,15 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
         remove: (connectionId, group) => orders.toOwner({ hub: name, do: 'leave', connectionId, group }),
       },
       attributes: {
-        set: (connectionId, key, value) => orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(value) }),
+        set: async (connectionId, key, value) =>
+          orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) }),
       },
       disconnect: (target, reason) =>
         orders.disconnect({ hub: name, do: 'disconnect', target: filters.selector(target), ...(reason === undefined ? {} : { reason }) }),
     };
   }
 
-  /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared */
+  /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared, or no value of one */
   async authenticate(request: ClientRequest): Promise<Identity> {
     const { userId, attributes = {} } = (await this.#options.authenticate?.(request)) ?? {};
     return { ...(userId === undefined ? {} : { userId }), attributes: this.#members.checked(attributes) };
@@ -152,6 +153,3 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     await this.#options.disconnected?.(new CallContext(scope), reason);
   }
 }
-
-/** The contract allows nothing else; what a program without types gives is checked where it is set. */
-const attributeValue = (value: unknown): string | number | boolean => value as string | number | boolean;

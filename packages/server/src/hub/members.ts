@@ -52,7 +52,7 @@ export class Members implements Executor {
 
   async setAttribute(connectionId: string, key: string, value: AttributeValue): Promise<void> {
     const { connection } = this.#resident(connectionId);
-    this.#check(key, value);
+    this.#checked(key, value);
     const before = connection.attributes[key];
     const topic = this.isIndexed(key) ? this.#topic(key, value) : undefined;
     if (before === value) return this.#roster.settled(topic);
@@ -72,16 +72,14 @@ export class Members implements Executor {
   checked(attributes: Readonly<Record<string, unknown>>): Attributes {
     const checked: Record<string, AttributeValue> = {};
     for (const [key, value] of Object.entries(attributes)) {
-      if (value === undefined) continue;
-      this.#check(key, value);
-      checked[key] = value;
+      if (value !== undefined) checked[key] = this.#checked(key, value);
     }
     return checked;
   }
 
-  #check(key: string, value: unknown): asserts value is AttributeValue {
-    if (Object.hasOwn(this.#attributes, key) && isValue(value)) return;
-    throw new HublineError('invalid_option', `Hub '${this.#hub}' declares no attribute '${key}' with such a value.`, { option: key });
+  #checked(key: string, value: unknown): AttributeValue {
+    if (Object.hasOwn(this.#attributes, key)) return attributeValue(key, value);
+    throw new HublineError('invalid_option', `Hub '${this.#hub}' declares no attribute '${key}'.`, { option: key });
   }
 
   #topic(key: string, value: AttributeValue): Topic {
@@ -95,5 +93,9 @@ export class Members implements Executor {
   }
 }
 
-const isValue = (value: unknown): value is AttributeValue =>
-  typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
+/** Of anything else two values could be one topic: NaN is `null` in JSON. @throws HublineError `invalid_option` */
+export function attributeValue(key: string, value: unknown): AttributeValue {
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw new HublineError('invalid_option', `The attribute '${key}' is a string, a boolean or a finite number.`, { option: key });
+}

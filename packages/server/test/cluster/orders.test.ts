@@ -46,7 +46,7 @@ describe('groups and attributes from outside', () => {
     for (const key of ['rloe', 'toString', '__proto__', 'constructor', '']) {
       await expect(set(far.id, key, 'x')).rejects.toEqual(error('invalid_option', { option: key }));
     }
-    for (const value of [undefined, null, {}, [], NaN, Infinity]) {
+    for (const value of [undefined, null, {}, [], NaN, Infinity, 1n, () => 1]) {
       await expect(set(far.id, 'role', value)).rejects.toEqual(error('invalid_option', { option: 'role' }));
     }
     expect((await a.hub.presence.connections()).items.map(({ attributes }) => attributes)).toEqual([{ role: 'guest' }]);

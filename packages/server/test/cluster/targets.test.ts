@@ -167,5 +167,11 @@ describe('a target', () => {
     expect(() => hub.clients.allOf()).toThrow(code('empty_target'));
     expect(() => hub.clients.where({ note: 'x' })).toThrow(code('attribute_not_indexed'));
     expect(() => hub.presence.watch({ where: { note: 'x' } })).toThrow(code('attribute_not_indexed'));
+    for (const level of [NaN, Infinity, null, {}, 1n, () => 1]) {
+      const filter = { level } as { level: number };
+      const invalid = expect.objectContaining({ code: 'invalid_option', details: { option: 'level' } }) as Error;
+      expect(() => hub.clients.where(filter)).toThrow(invalid);
+      expect(() => hub.presence.watch({ where: filter })).toThrow(invalid);
+    }
   });
 });
