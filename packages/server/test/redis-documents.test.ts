@@ -44,6 +44,7 @@ describe('docs/scaling.md', () => {
       counts: keys.counts('<topic>'),
       members: keys.members('<topic>', '<incarnation>'),
       watchers: keys.watchers('<topic>'),
+      mark: keys.mark('<process>', '<tag>'),
       channel: keys.channel('<topic>'),
       nameOf: keys.channel('nodes'),
     };

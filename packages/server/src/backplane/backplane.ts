@@ -100,6 +100,8 @@ export interface Bus {
 export interface PublishOptions {
   /** It is as good later: an event, and no question that somebody waits for. Default false. */
   readonly mayWait?: boolean;
+  /** Of no use where what comes back to this process would not be heard: MAY be refused then. Default false. */
+  readonly expectsAnswer?: boolean;
 }
 
 export interface BusSubscription {

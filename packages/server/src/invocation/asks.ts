@@ -98,7 +98,8 @@ export class Asks {
       queueMicrotask(() => this.#fail(id, nodeLost(process)));
     } else {
       const header: AskHeader = { id, op, params };
-      post.tell(process, { kind: EnvelopeKind.ask, header, ...(body ? { body } : {}) }).catch((cause: unknown) => {
+      const envelope = { kind: EnvelopeKind.ask, header, ...(body ? { body } : {}) };
+      post.tell(process, envelope, { expectsAnswer: true }).catch((cause: unknown) => {
         this.#fail(id, new HublineError('backplane_unavailable', asError(cause).message, { local: 0 }, { cause }));
       });
     }

@@ -22,8 +22,8 @@ export class RedisBus implements Bus {
     this.#isOpen = isOpen;
   }
 
-  publish(channel: string, payload: Uint8Array, { mayWait = false }: PublishOptions = {}): Promise<void> {
-    return this.#departures.publish(channel, payload, mayWait);
+  publish(channel: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
+    return this.#departures.publish(channel, payload, options);
   }
 
   subscribe(channel: string, deliver: Deliver): BusSubscription {

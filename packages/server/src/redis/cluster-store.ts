@@ -21,7 +21,8 @@ const SLICE = 500;
 
 /**
  * A Redis Cluster: for each master a connection for commands and one that listens, which is sharded pub/sub's only way to be
- * sure of an acknowledgement. Commands and messages follow their slots when those move; a master that is lost is an outage.
+ * sure of an acknowledgement. Commands and messages follow their slots when those move; a master that is lost is an outage
+ * of its slots. Classic channels belong to no slot: there it is one of all.
  */
 export class ClusterStore implements Store {
   readonly isOne = false;
@@ -37,7 +38,10 @@ export class ClusterStore implements Store {
   #isReady = false;
   #isClosed = false;
   #learning: Promise<void> | undefined;
-  #publishing: Promise<unknown> = Promise.resolve();
+  /** The last batch to each. */
+  readonly #publishing = new Map<Shard, Promise<unknown>>();
+  /** Slots are elsewhere: settles when what was published before that has got there. */
+  #followed: Promise<unknown> = Promise.resolve();
   #moved: NodeJS.Timeout | undefined;
 
   constructor(options: ClusterStoreOptions, observer: StoreObserver) {
@@ -53,14 +57,16 @@ export class ClusterStore implements Store {
     return replies;
   }
 
-  /** One batch after the other: one that has to follow its slot must not be overtaken. */
-  publish(posts: readonly Post[]): Promise<readonly (Error | undefined)[]> {
+  /** To each shard one batch after the other: one that has to follow its slot must not be overtaken. */
+  async publish(posts: readonly Post[]): Promise<readonly (Error | undefined)[]> {
+    const [[first]] = posts as [Post];
+    const shard = this.#shardOf(first);
     const publish = async (): Promise<readonly (Error | undefined)[]> => {
       const replies = await this.#follow(posts.map(([channel, frame]) => [this.#isSharded ? 'spublish' : 'publish', channel, frame]));
       return replies.map((reply) => (reply instanceof Error ? reply : undefined));
     };
-    const published = this.#publishing.then(publish, publish);
-    this.#publishing = published;
+    const published = (this.#publishing.get(shard) ?? this.#followed).then(publish, publish);
+    this.#publishing.set(shard, published);
     return published;
   }
 
@@ -89,7 +95,8 @@ export class ClusterStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await Promise.all([...this.#shards.values()].map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping())));
+    const ready = [...this.#shards.values()].filter(({ isReady }) => isReady);
+    await Promise.all(ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping())));
   }
 
   tags(): readonly string[] {
@@ -97,6 +104,9 @@ export class ClusterStore implements Store {
   }
   tagOf(key: string): string {
     return this.#slots?.tags.get(this.#slots.ownerOf(key) ?? '') ?? '';
+  }
+  slotOf(key: string): number {
+    return slotOf(key);
   }
 
   close(): void {
@@ -217,7 +227,11 @@ export class ClusterStore implements Store {
     if (this.#isClosed || !slots.isWhole) return;
     const isNews = this.#slots !== undefined && !slots.equals(this.#slots);
     this.#slots = slots;
-    for (const address of slots.masters) if (!this.#shards.has(address)) this.#open(address);
+    if (isNews) {
+      this.#followed = Promise.allSettled(this.#publishing.values());
+      this.#publishing.clear();
+    }
+    const opened = [...slots.masters].filter((address) => !this.#shards.has(address)).map((address) => this.#open(address));
     for (const [address, shard] of this.#shards) {
       if (slots.masters.has(address)) continue;
       this.#shards.delete(address);
@@ -225,14 +239,10 @@ export class ClusterStore implements Store {
       // What it was asked it still answers.
       setTimeout(() => this.#leaving.delete(shard) && shard.close(), this.#options.timeoutMs).unref();
     }
-    await this.#connected();
-    if (isNews && this.#isReady && this.#isWhole()) this.#observer.moved(performance.now());
-  }
-
-  /** Masters that have just become known take a moment. One that is gone takes longer, and is an outage. */
-  async #connected(): Promise<void> {
+    // Masters that have just become known take a moment.
     const until = performance.now() + this.#options.timeoutMs;
-    while (!this.#isWhole() && !this.#isClosed && performance.now() < until) await pause(RETRY_MS / 10);
+    while (!opened.every(({ isReady }) => isReady) && !this.#isClosed && performance.now() < until) await pause(RETRY_MS / 10);
+    if (isNews) this.#observer.moved(performance.now());
   }
 
   /** The first of those known that answers. */
@@ -255,27 +265,28 @@ export class ClusterStore implements Store {
     throw unavailable('No node of the Redis Cluster answers.', cause);
   }
 
-  #open(address: Address): void {
+  #open(address: Address): Shard {
     const { clientFor, timeoutMs, natMap } = this.#options;
     const at = natMap[address] ?? parseAddress(address);
     const shard = new Shard({
       clientFor: (role) => clientFor(role, at),
       timeoutMs,
-      ready: () => undefined, // looked for in #connected
+      ready: () => undefined, // looked for in #recover
       lost: (cause) => {
-        if (this.#shards.get(address) === shard) this.#lose(cause);
+        if (this.#shards.get(address) === shard) this.#lose(cause, this.#isSharded ? this.#slots?.slotsOf(address) : undefined);
       },
       message: (channel, frame) => this.#observer.message(channel, frame),
       moved: () => this.#letGo(),
     });
     this.#shards.set(address, shard);
+    return shard;
   }
 
-  #lose(cause: Error): void {
-    if (!this.#isReady) return;
+  #lose(cause: Error, slots?: readonly number[]): void {
+    const isLookedFor = !this.#isReady;
     this.#isReady = false;
-    this.#observer.lost(cause);
-    void this.#recover();
+    this.#observer.lost(cause, slots);
+    if (!isLookedFor) void this.#recover();
   }
 
   /** Said once for each channel: one answer for all of them. */
@@ -284,7 +295,7 @@ export class ClusterStore implements Store {
     this.#moved ??= setTimeout(() => {
       this.#moved = undefined;
       this.#learn().then(
-        () => this.#isReady && this.#observer.moved(since),
+        () => this.#observer.moved(since),
         (error: unknown) => this.#lose(error as Error),
       );
     }, RETRY_MS).unref();

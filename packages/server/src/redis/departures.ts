@@ -1,7 +1,8 @@
+import type { PublishOptions } from '../backplane/index.ts';
 import { encodeFrame } from './frame.ts';
 import { BUFFER_BYTES, type OnUnavailable } from './options.ts';
 import { Sequences } from './sequences.ts';
-import type { Store } from './store.ts';
+import { byShard, type Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
 export interface DeparturesOptions {
@@ -10,6 +11,10 @@ export interface DeparturesOptions {
   /** This process's incarnation at the moment. */
   readonly origin: () => string;
   readonly onUnavailable: OnUnavailable;
+  /** Whether a channel can be used; none can before the first connection. */
+  readonly reaches: (channel: string) => boolean;
+  /** Whether what comes back on this node's own channel would be heard. */
+  readonly hearsAnswers: () => boolean;
   /** Whether those who should hear a channel are (still) not back after an outage. */
   readonly isGated: (channel: string) => boolean;
   /** Redis did not say whether it has a message. */
@@ -29,7 +34,7 @@ interface Departure {
 
 /**
  * What this node publishes: in order, everything of a turn in one trip. What Redis has not confirmed when the link is lost is
- * sent again before anything newer; what comes while it is down waits, within bounds, for those it is meant for.
+ * sent again before anything newer; what comes while its channel is not reached waits, within bounds, for those it is meant for.
  */
 export class Departures {
   readonly #options: DeparturesOptions;
@@ -38,7 +43,8 @@ export class Departures {
   readonly #inFlight = new Set<Departure>();
   /** Bytes of all that waits, also for the end of this turn. */
   #waitingBytes = 0;
-  #state: 'connecting' | 'up' | 'down' | 'closed' = 'connecting';
+  /** Before it is known whether Redis can be reached, everything waits. */
+  #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #isScheduled = false;
   #isClosing = false;
   /** Settles when everything that was sent is confirmed, or will not be. */
@@ -48,14 +54,15 @@ export class Departures {
     this.#options = options;
   }
 
-  publish(channel: string, payload: Uint8Array, mayWait: boolean): Promise<void> {
-    const { onUnavailable } = this.#options;
+  publish(channel: string, payload: Uint8Array, { mayWait = false, expectsAnswer = false }: PublishOptions): Promise<void> {
+    const { onUnavailable, hearsAnswers } = this.#options;
     if (this.#isClosing) return Promise.reject(unavailable('The link is closed.'));
-    if (this.#state === 'down') {
+    const isDown = this.#isDown(channel);
+    if (isDown || (expectsAnswer && this.#state !== 'connecting' && !hearsAnswers())) {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
       if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
     }
-    if (this.#state === 'down' || this.#isGated(channel)) {
+    if (isDown || this.#isGated(channel)) {
       const { bufferBytes } = boundsOf(onUnavailable);
       if (this.#waitingBytes + payload.length > bufferBytes) {
         return Promise.reject(unavailable(`The backplane is down, and ${bufferBytes} bytes wait for it already.`));
@@ -69,7 +76,7 @@ export class Departures {
 
   /** Those who were away may be back: what waits for them can go. */
   schedule(): void {
-    if (this.#isScheduled || this.#state !== 'up' || this.#waiting.length === 0) return;
+    if (this.#isScheduled || this.#state !== 'open' || this.#waiting.length === 0) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
@@ -79,25 +86,27 @@ export class Departures {
 
   up(): void {
     if (this.#state === 'closed') return;
-    this.#state = 'up';
+    this.#state = 'open';
     this.schedule();
   }
 
-  /** What was on its way may have arrived or not. What must not wait is lost, and says so. */
+  /** Some channels are not reached. What was on its way there may have arrived or not. What must not wait is lost, and says so. */
   down(): void {
     if (this.#state === 'closed') return;
-    this.#state = 'down';
-    const all = [...this.#inFlight, ...this.#waiting];
-    this.#inFlight.clear();
+    this.#state = 'open';
+    const stopped = [...this.#inFlight].filter(({ channel }) => this.#isDown(channel));
+    for (const departure of stopped) this.#inFlight.delete(departure);
+    const all = [...stopped, ...this.#waiting];
     this.#waiting = [];
     this.#waitingBytes = 0;
     const { onUnavailable } = this.#options;
     const keeps = typeof onUnavailable === 'object';
     for (const departure of all) {
-      if (departure.mayWait && keeps) this.#wait(departure);
+      if ((departure.mayWait && keeps) || !this.#isDown(departure.channel)) this.#wait(departure);
       else if (departure.mayWait && onUnavailable === 'local-only') departure.resolve();
       else departure.reject(unavailable('The backplane went down before it confirmed the message.'));
     }
+    this.schedule();
   }
 
   /** What was published before leaves, where it can; the rest is refused. */
@@ -110,19 +119,18 @@ export class Departures {
     this.#waiting = [];
   }
 
-  /** Whether something has waited longer than it may; while the link is down, that is lost. */
+  /** Whether something has waited longer than it may for others to come back; what waits for Redis so long is lost. */
   prune(): boolean {
     const { bufferMs } = boundsOf(this.#options.onUnavailable);
     const until = performance.now() - bufferMs;
     const late = this.#waiting.filter(({ since }) => since < until);
-    if (late.length === 0) return false;
-    if (this.#state !== 'down') return true;
-    this.#waiting = this.#waiting.filter(({ since }) => since >= until);
-    for (const { payload, reject } of late) {
+    const lost = new Set(late.filter(({ channel }) => this.#isDown(channel)));
+    if (lost.size > 0) this.#waiting = this.#waiting.filter((departure) => !lost.has(departure));
+    for (const { payload, reject } of lost) {
       this.#waitingBytes -= payload.length;
       reject(unavailable(`The backplane was down for longer than ${bufferMs} ms.`));
     }
-    return false;
+    return late.length > lost.size;
   }
 
   /** The last number that was sent, on each channel that passes. What waits to be sent again has a number, and is not lost. */
@@ -140,23 +148,29 @@ export class Departures {
   }
 
   async #send(): Promise<void> {
-    if (this.#state !== 'up') return;
-    const { store, channelOf, failed } = this.#options;
+    if (this.#state !== 'open') return;
+    const { store, channelOf } = this.#options;
     const all = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     const batch: Departure[] = [];
     const stuck = new Set<string>(); // on one channel nothing overtakes
     for (const departure of all) {
-      if (stuck.has(departure.channel) || this.#isGated(departure.channel)) {
-        stuck.add(departure.channel);
+      const { channel } = departure;
+      if (stuck.has(channel) || this.#isDown(channel) || this.#isGated(channel)) {
+        stuck.add(channel);
         this.#wait(departure);
       } else {
         batch.push(departure);
         this.#inFlight.add(departure);
       }
     }
-    if (batch.length === 0) return;
+    await Promise.all(byShard(store, batch, ({ channel }) => channelOf(channel)).map((group) => this.#sendTogether(group)));
+  }
+
+  /** To one shard. */
+  async #sendTogether(batch: readonly Departure[]): Promise<void> {
+    const { store, channelOf, failed } = this.#options;
     try {
       const answers = await store.publish(batch.map((departure) => [channelOf(departure.channel), this.#frame(departure)]));
       batch.forEach((departure, i) => {
@@ -166,9 +180,19 @@ export class Departures {
         else departure.resolve();
       });
     } catch (error) {
-      // `down` says what becomes of those in flight: where the link is not lost already, it is of no use any more.
-      if (this.#state === 'up') failed(error);
+      // `down` has said what becomes of those whose shard is lost. Where it is not, they go again.
+      const left = batch.filter((departure) => this.#inFlight.delete(departure));
+      if (left.length === 0) return;
+      const newer = this.#waiting;
+      this.#waiting = [];
+      for (const departure of left) this.#wait(departure);
+      this.#waiting.push(...newer);
+      failed(error);
     }
+  }
+
+  #isDown(channel: string): boolean {
+    return this.#state === 'open' && !this.#options.reaches(channel);
   }
 
   /** Where others need not hear it, it is for those who are there. */

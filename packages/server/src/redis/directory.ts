@@ -18,9 +18,10 @@ import type {
 import { decodeRecord, slices } from './entries.ts';
 import { processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
-import type { Census, Peers } from './peers.ts';
+import type { Census, Peers, Reading } from './peers.ts';
 import type { Registrar } from './registrar.ts';
 import type { Store } from './store.ts';
+import { unavailable } from './unavailable.ts';
 
 export interface RedisDirectoryOptions {
   readonly self: NodeInfo;
@@ -30,6 +31,8 @@ export interface RedisDirectoryOptions {
   readonly peers: Peers;
   readonly registrar: Registrar;
   readonly isUp: () => boolean;
+  /** Whether a key can be used. */
+  readonly reaches: (key: string) => boolean;
   readonly settled: () => Promise<unknown>;
   readonly report: (error: unknown) => void;
 }
@@ -52,15 +55,15 @@ export class RedisDirectory implements Directory {
 
   nodes(): Promise<Answer<readonly NodeInfo[]>> {
     return this.#ask({
-      read: async ({ peers }) => [...(await peers.census([])).value.values()],
+      read: async () => [...(await this.#census([])).value.values()],
       here: ({ self }) => [self],
     });
   }
 
   counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
     return this.#ask({
-      read: async ({ peers, keys }) => {
-        const { value, answers } = await peers.census(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
+      read: async ({ keys }) => {
+        const { value, answers } = await this.#census(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
         return new Map(topics.map((topic, i) => [topic, countsOf(answers[i], value)]));
       },
       here: ({ self, local }) =>
@@ -87,10 +90,10 @@ export class RedisDirectory implements Directory {
 
   membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
     return this.#ask({
-      read: async ({ peers, registrar, self, store, keys }) => {
+      read: async ({ peers, registrar, self, keys }) => {
         const incarnation = process === self.process ? registrar.incarnation : peers.incarnation(process);
         if (!incarnation) return [];
-        const [ids] = await store.run([['zrange', keys.members(topic, incarnation), 0, -1]]);
+        const [ids] = await this.#run([['zrange', keys.members(topic, incarnation), 0, -1]]);
         return ids as readonly string[];
       },
       here: ({ self, local }) => (process === self.process ? [...local.members(topic).keys()] : []),
@@ -100,10 +103,10 @@ export class RedisDirectory implements Directory {
   records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
     const ids = [...new Set(connectionIds)];
     return this.#ask({
-      read: async ({ peers, keys }) => {
+      read: async ({ keys }) => {
         if (ids.length === 0) return new Map<string, ConnectionRecord>();
         const parts = [...slices(ids)];
-        const { value, of } = await peers.census([], (incarnation) => parts.map((slice) => ['hmget', keys.records(incarnation), ...slice]));
+        const { value, of } = await this.#census([], (incarnation) => parts.map((slice) => ['hmget', keys.records(incarnation), ...slice]));
         const found = new Map<string, ConnectionRecord>();
         for (const incarnation of value.keys()) {
           const texts = (of(incarnation) as readonly (readonly (string | null)[])[]).flat();
@@ -141,8 +144,8 @@ export class RedisDirectory implements Directory {
 
   /** The counts say whom to ask, so that a page costs what it holds. */
   async #members(topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
-    const { peers, store, keys } = this.#options;
-    const { value, answers } = await peers.census([['hgetall', keys.counts(topic)]]);
+    const { keys } = this.#options;
+    const { value, answers } = await this.#census([['hgetall', keys.counts(topic)]]);
     const counts = countsOf(answers[0], value);
     const waiting = [...value.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
     const found: Member[] = [];
@@ -154,7 +157,7 @@ export class RedisDirectory implements Directory {
         expected += processIn(incarnation) === after?.process ? 0 : (counts.get(processIn(incarnation)) ?? 0);
       }
       const from = (incarnation: Incarnation) => (processIn(incarnation) === after?.process ? `(${after.connectionId}` : '-');
-      const ranges = await store.run(
+      const ranges = await this.#run(
         asked.map((each): Command => ['zrangebylex', keys.members(topic, each), from(each), '+', 'LIMIT', 0, limit - found.length]),
       );
       asked.forEach((incarnation, i) => {
@@ -167,29 +170,29 @@ export class RedisDirectory implements Directory {
   }
 
   async #topics(prefix: string, { after, limit }: TopicsPage): Promise<readonly TopicCount[]> {
-    const { peers, store, keys } = this.#options;
+    const { keys } = this.#options;
     const from = after === undefined || after < prefix ? `[${prefix}` : `(${after}`;
     // Topics are ASCII: this byte is above all of them.
-    const { value, of } = await peers.census([], (incarnation) => [
+    const { value, of } = await this.#census([], (incarnation) => [
       ['zrangebylex', keys.topics(incarnation), from, `[${prefix}\u007f`, 'LIMIT', 0, limit],
     ]);
     const all = [...value.keys()].flatMap((incarnation) => of(incarnation)[0] as readonly Topic[]);
     const page = [...new Set(all)].sort().slice(0, limit);
-    const counts = await store.run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
+    const counts = await this.#run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
     return page.map((topic, i) => ({ topic, count: [...countsOf(counts[i], value).values()].reduce((sum, count) => sum + count, 0) }));
   }
 
   /** Versions first: what is read later holds at least what they say. */
   async #snapshot(topic: Topic): Promise<readonly ProcessSnapshot[]> {
-    const { peers, store, keys } = this.#options;
-    const { value, of } = await peers.census([], (incarnation) => [['get', keys.flushed(incarnation)]]);
+    const { keys } = this.#options;
+    const { value, of } = await this.#census([], (incarnation) => [['get', keys.flushed(incarnation)]]);
     const incarnations = [...value.keys()];
-    const members = await store.run(incarnations.map((each): Command => ['zrange', keys.members(topic, each), 0, -1]));
+    const members = await this.#run(incarnations.map((each): Command => ['zrange', keys.members(topic, each), 0, -1]));
     const parts = incarnations.map((incarnation, i) => ({ incarnation, ids: members[i] as readonly string[] }));
     const asks = parts.flatMap(({ incarnation, ids }) =>
       [...slices(ids)].map((slice) => ({ incarnation, slice, command: ['hmget', keys.records(incarnation), ...slice] as Command })),
     );
-    const answers = (await store.run(asks.map(({ command }) => command))) as readonly (readonly (string | null)[])[];
+    const answers = (await this.#run(asks.map(({ command }) => command))) as readonly (readonly (string | null)[])[];
     const records = new Map<Incarnation, ConnectionRecord[]>(incarnations.map((incarnation) => [incarnation, []]));
     asks.forEach(({ incarnation, slice }, i) => {
       slice.forEach((id, j) => {
@@ -204,20 +207,34 @@ export class RedisDirectory implements Directory {
     }));
   }
 
-  /** From Redis or, while that is away, from here. */
+  /** From Redis or, where not all of it that is needed can be reached, from here. */
   async #ask<T>({ read, here }: Question<T>): Promise<Answer<T>> {
     const { peers, isUp, settled, report } = this.#options;
     await settled();
-    if (isUp()) {
-      try {
-        const before = peers.absent; // who is back by the end need not have been when it was read
-        const value = await read(this.#options);
-        if (isUp()) return { value, missing: [...new Set([...before, ...peers.absent])] };
-      } catch (error) {
-        if (isUp()) report(error);
-      }
+    try {
+      const before = peers.absent; // who is back by the end need not have been when it was read
+      const value = await read(this.#options);
+      return { value, missing: [...new Set([...before, ...peers.absent])] };
+    } catch (error) {
+      if (isUp()) report(error);
     }
     return { value: here(this.#options), missing: peers.nodeIds };
+  }
+
+  async #run(commands: readonly Command[]): Promise<readonly unknown[]> {
+    this.#mustReach(commands.map(([, key]) => String(key)));
+    return this.#options.store.run(commands);
+  }
+
+  /** Whose lease cannot be read is not in it, and is among the absent ones. */
+  async #census(...[commands, perIncarnation]: Parameters<Peers['census']>): Promise<Reading> {
+    const { peers, keys, registrar } = this.#options;
+    this.#mustReach([keys.registry, keys.lease(registrar.incarnation), ...commands.map(([, key]) => String(key))]);
+    return peers.census(commands, perIncarnation);
+  }
+
+  #mustReach(keys: readonly string[]): void {
+    if (!keys.every(this.#options.reaches)) throw unavailable('A part of Redis that is asked is lost.');
   }
 }
 

@@ -63,6 +63,10 @@ export class Keys {
     return this.#of(topic, 'watchers');
   }
 
+  /** A channel on the shard of the tag, for nothing but to be subscribed to: who listens there hears all that he wants to, on that shard. */
+  mark(process: ProcessId, tag: string): string {
+    return `${this.#of(tag, 'hears')}:${process}`;
+  }
   channel(name: string): string {
     return `${this.#prefix}:{${name}}`;
   }

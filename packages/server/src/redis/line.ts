@@ -11,8 +11,8 @@ export interface LineObserver {
   lost(cause: Error): void;
 }
 
-/** A replica, a master that has become one, one that is only starting: another one has to be found, or waited for. */
-const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN) /;
+/** A replica, a master that has become one, one that is only starting or without its cluster: somebody has to be found, or waited for. */
+const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN) /;
 
 /** One connection to one Redis, which is never silent for longer than it may: then it is lost. */
 export class Line {
@@ -87,7 +87,7 @@ export class Line {
       return await answer;
     } catch (cause) {
       const error = unavailable(`${what} failed: ${(cause as Error).message}`, cause);
-      if ((cause as Error).name !== 'ReplyError') this.#lose(error);
+      if ((cause as Error).name !== 'ReplyError' || NO_MASTER.test((cause as Error).message)) this.#lose(error);
       throw error;
     } finally {
       stopWaiting();

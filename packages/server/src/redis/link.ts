@@ -15,7 +15,9 @@ import { Keys, numberIn, processIn } from './keys.ts';
 import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
 import type { Settings } from './options.ts';
 import { Peers } from './peers.ts';
+import { Reach } from './reach.ts';
 import { Registrar } from './registrar.ts';
+import { Signal } from './signal.ts';
 import type { Store, StoreObserver } from './store.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Sweeper } from './sweep.ts';
@@ -46,9 +48,8 @@ export class RedisLink implements Link {
   readonly #settings: Settings;
   readonly #keys: Keys;
   readonly #store: Store;
+  readonly #reach: Reach;
   readonly #listeners: Listeners = new Map();
-  /** Heard whether or not somebody here listens: by its own channel others see that a node hears. */
-  readonly #ownChannels: readonly string[];
   readonly #arrivals: Arrivals;
   readonly #departures: Departures;
   readonly #subscriptions: Subscriptions;
@@ -73,13 +74,15 @@ export class RedisLink implements Link {
     this.#self = self;
     this.#observer = observer;
     this.#settings = settings;
-    this.#ownChannels = [NOTICES, nodeChannel(self.process)];
     const store = (this.#store = openStore({
       ready: () => void this.#enter(),
-      lost: (cause) => this.#lose(cause),
+      lost: (cause, slots) => this.#lose(cause, slots),
       message: (channel, frame) => this.#hear(keys.nameOf(channel), frame),
       moved: (since) => void this.#resubscribe(since),
     }));
+    const reach = (this.#reach = new Reach((key) => store.slotOf(key)));
+    const reaches = (key: string): boolean => reach.has(key);
+    const reachesChannel = (name: string): boolean => reach.isWhole || reach.has(keys.channel(name));
     const isUp = (): boolean => this.#state === 'up';
     const settled = (): Promise<void> => this.#settled.promise;
     const report =
@@ -92,6 +95,7 @@ export class RedisLink implements Link {
       store,
       keys,
       nodeTimeoutMs,
+      reaches,
       observer,
       announced: (process) => this.#announced(process),
       dead: (incarnation) => this.#sweeper.dead(incarnation),
@@ -112,6 +116,7 @@ export class RedisLink implements Link {
       keys,
       nodeTimeoutMs,
       isUp,
+      reaches,
       settled,
       over: (old) => this.#sweeper.dead(old),
       reborn: (silentMs) => this.#reborn(silentMs),
@@ -122,20 +127,24 @@ export class RedisLink implements Link {
       channelOf: (name) => keys.channel(name),
       origin: () => this.#registrar.incarnation,
       onUnavailable,
+      reaches: reachesChannel,
+      hearsAnswers: () => reachesChannel(nodeChannel(self.process)),
       isGated: (channel) => this.#isGated(channel),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
     });
     this.#subscriptions = new Subscriptions({
       store,
       channelOf: (name) => keys.channel(name),
-      isWanted: (channel) => this.#listeners.has(channel) || this.#ownChannels.includes(channel),
-      wanted: () => [...this.#listeners.keys(), ...this.#ownChannels],
+      isWanted: (channel) => this.#listeners.has(channel) || channel === NOTICES,
+      wanted: () => [...this.#listeners.keys(), NOTICES],
+      marks: () => store.tags().map((tag) => keys.mark(self.process, tag)),
+      reaches: reachesChannel,
       dropped: (channel) => this.#arrivals.forgetChannel(channel),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
-      report: report('subscribe'),
+      report: (error) => (isUp() ? report('subscribe')(error) : undefined),
     });
     const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };
-    this.directory = new RedisDirectory({ self, local, store, keys, peers, registrar, isUp, settled, report: report('flush') });
+    this.directory = new RedisDirectory({ self, local, store, keys, peers, registrar, isUp, reaches, settled, report: report('flush') });
     this.bus = new RedisBus({
       departures: this.#departures,
       subscriptions: this.#subscriptions,
@@ -182,6 +191,8 @@ export class RedisLink implements Link {
     const wasDown = this.#state === 'down';
     const ms = Math.round(performance.now() - this.#downSince);
     this.#state = 'up';
+    this.#reach.restore();
+    this.#arrivals.forgetClaims();
     entered.resolve();
     this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
     this.#departures.up();
@@ -194,10 +205,10 @@ export class RedisLink implements Link {
 
   /** Slots are elsewhere: what was said meanwhile on their channels is missed. */
   async #resubscribe(since: number): Promise<void> {
-    if (this.#state !== 'up') return;
+    const isUp = this.#state === 'up';
     try {
-      await this.#subscriptions.all();
-      this.#observer.gap({ ms: Math.round(performance.now() - since) });
+      await (isUp ? this.#subscriptions.all() : this.#subscriptions.again());
+      if (isUp) this.#observer.gap({ ms: Math.round(performance.now() - since) });
     } catch (error) {
       if (this.#state === 'up') this.#fail(error);
     }
@@ -213,17 +224,22 @@ export class RedisLink implements Link {
     }, RETRY_MS).unref();
   }
 
-  #lose(cause: Error): void {
+  /** Some slots or, where none are named, all. */
+  #lose(cause: Error, slots?: readonly number[]): void {
     if (this.#closing) return;
     this.#losses++;
+    if (this.#peers.isComplete) this.#reach.settle();
+    const isNews = this.#reach.lose(slots);
     this.#peers.suspend();
-    this.#arrivals.forgetClaims();
     this.#entered.resolve();
-    if (this.#state === 'down') return;
+    if (this.#state === 'down' && !isNews) return;
+    const wasDown = this.#state === 'down';
     this.#state = 'down';
-    this.#downSince = performance.now();
+    this.#arrivals.forgetClaims();
     this.#subscriptions.down();
     this.#departures.down();
+    if (wasDown) return;
+    this.#downSince = performance.now();
     this.#settled.resolve();
     if (!this.#settings.startWithoutRedis) this.#registered.reject(unavailable(`Redis cannot be reached: ${cause.message}`, cause));
     this.#observer.down(cause);
@@ -237,8 +253,8 @@ export class RedisLink implements Link {
 
   async #beat(): Promise<void> {
     const { nodeTimeoutMs, sweepDelayMs } = this.#settings;
+    if (this.#state === 'connecting') return;
     if (this.#departures.prune() && this.#state === 'up') this.#openGate();
-    if (this.#state !== 'up') return;
     this.#departures.forgetIdle(2 * sweepDelayMs);
     this.#arrivals.forgetEarly(nodeTimeoutMs);
     try {
@@ -247,12 +263,14 @@ export class RedisLink implements Link {
       if (this.#state === 'up') this.#fail(error);
       return;
     }
-    this.#say({ is: 'beat', incarnation: this.#registrar.incarnation, sequences: this.#departures.lastSequences(isForAll) });
+    if (this.#reach.has(this.#keys.channel(NOTICES))) {
+      this.#say({ is: 'beat', incarnation: this.#registrar.incarnation, sequences: this.#departures.lastSequences(isForAll) });
+    }
     await this.#refresh();
   }
 
   async #refresh(): Promise<void> {
-    if (this.#state !== 'up') return;
+    if (this.#state === 'connecting' || this.#closing) return;
     try {
       await this.#peers.refresh();
       this.#departures.schedule();
@@ -269,15 +287,15 @@ export class RedisLink implements Link {
     if (ms < this.#settings.heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms, 0) + 2).unref();
   }
 
-  /** Those who were here before an outage get time to come back: what is sent to nobody is lost. */
+  /** Those who were here before an outage get time to come back to what was lost: what is sent to nobody is lost. */
   #isGated(channel: string): boolean {
-    if (this.#peers.isComplete) return false;
-    return channel.startsWith(nodeChannel('')) ? this.#peers.isAbsent(channel.slice(nodeChannel('').length)) : true;
+    if (this.#peers.isComplete || !this.#reach.isShaken(this.#keys.channel(channel))) return false;
+    return channel.startsWith(nodeChannel('')) ? this.#peers.isDeaf(channel.slice(nodeChannel('').length)) : true;
   }
 
   #openGate(): void {
-    const nodes = this.#peers.absent.join(', ');
-    this.#peers.giveUpAbsent();
+    const nodes = this.#peers.deaf.join(', ');
+    this.#peers.giveUp();
     this.#departures.schedule();
     this.#observer.report('publish', unavailable(`What waited for ${nodes} was sent without waiting any longer.`));
   }
@@ -319,7 +337,6 @@ export class RedisLink implements Link {
   }
 
   async #close(): Promise<void> {
-    const wasUp = this.#state === 'up';
     clearInterval(this.#beating);
     clearTimeout(this.#checking);
     this.#listeners.clear();
@@ -327,10 +344,12 @@ export class RedisLink implements Link {
     this.#registered.reject(unavailable('The link was closed before it was ready.'));
     this.#state = 'closed';
     await this.#departures.close();
+    const canSayGoodbye = this.#reach.has(this.#keys.lease(this.#registrar.incarnation));
+    this.#reach.lose();
     this.#entered.resolve();
     this.#sweeper.close();
     await this.#registrar.settle();
-    if (wasUp) await this.#goodbye().catch(() => undefined); // then the lease ends, and others sweep
+    if (canSayGoodbye) await this.#goodbye().catch(() => undefined); // then the lease ends, and others sweep
     this.#store.close();
   }
 
@@ -339,24 +358,5 @@ export class RedisLink implements Link {
     await this.#store.run([['del', this.#keys.lease(incarnation)]]);
     await this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice({ is: 'bye', incarnation })]]);
     await this.#sweeper.all(incarnation);
-  }
-}
-
-/** A promise that is settled from outside, and whose rejection nobody has to wait for. */
-class Signal {
-  readonly promise: Promise<void>;
-  isDone = false;
-  resolve!: () => void;
-  reject!: (error: Error) => void;
-
-  constructor() {
-    this.promise = new Promise<void>((resolve, reject) => {
-      this.resolve = () => {
-        this.isDone = true;
-        resolve();
-      };
-      this.reject = reject;
-    });
-    this.promise.catch(() => undefined);
   }
 }

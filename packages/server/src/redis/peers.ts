@@ -1,4 +1,4 @@
-import { nodeChannel, type LinkObserver, type NodeInfo, type ProcessId } from '../backplane/index.ts';
+import type { LinkObserver, NodeInfo, ProcessId } from '../backplane/index.ts';
 import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
@@ -11,8 +11,12 @@ interface Peer {
   leaseUntil: number;
   /** When it was last heard of: what was asked before that knows less. */
   heardAt: number;
-  /** Known from before an outage, and not seen since. */
+  /** Known from before an outage, and not seen since: what it has written may be incomplete. */
   isAbsent: boolean;
+  /** Known from before an outage, and it may not hear yet what is said on channels that were lost. */
+  isDeaf: boolean;
+  /** Its lease cannot be read, and perhaps not be renewed: since then its time stands still. */
+  stoppedAt: number | undefined;
 }
 
 /** Who is in the cluster at one moment, by the leases: each process by its latest incarnation. */
@@ -23,6 +27,8 @@ export interface PeersOptions {
   readonly store: Store;
   readonly keys: Keys;
   readonly nodeTimeoutMs: number;
+  /** Whether a key can be used. */
+  readonly reaches: (key: string) => boolean;
   readonly observer: Pick<LinkObserver, 'joined' | 'lost'>;
   /** Somebody was announced. */
   readonly announced: (process: ProcessId) => void;
@@ -44,9 +50,8 @@ export class Peers {
   readonly #nodes = new Map<Incarnation, NodeInfo>();
   /** Over for ever, and not swept yet. */
   readonly #dead = new Set<Incarnation>();
-  /** The link's clock stands still while it is down: nobody can renew a lease then. */
-  #downSince: number | undefined;
-  #downMs = 0;
+  /** Between the beginning of an outage and its end. */
+  #isSuspended = false;
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -59,13 +64,16 @@ export class Peers {
   get absent(): readonly string[] {
     return names([...this.#peers.values()].filter(({ isAbsent }) => isAbsent));
   }
-  /** Asked for every message that is published. */
+  /** Everybody hears. Asked for every message that is published. */
   get isComplete(): boolean {
-    for (const { isAbsent } of this.#peers.values()) if (isAbsent) return false;
+    for (const { isDeaf } of this.#peers.values()) if (isDeaf) return false;
     return true;
   }
-  isAbsent(process: ProcessId): boolean {
-    return this.#peers.get(process)?.isAbsent ?? false;
+  get deaf(): readonly string[] {
+    return names([...this.#peers.values()].filter(({ isDeaf }) => isDeaf));
+  }
+  isDeaf(process: ProcessId): boolean {
+    return this.#peers.get(process)?.isDeaf ?? false;
   }
   /** Whether it was announced, and not said to be lost: during an outage nobody is. */
   isKnown(process: ProcessId, n: number): boolean {
@@ -79,7 +87,8 @@ export class Peers {
   }
   /** In how many milliseconds the first lease ends that nobody renews. */
   get nextEndMs(): number {
-    return Math.min(...[...this.#peers.values()].map(({ leaseUntil }) => leaseUntil)) - this.#now();
+    const running = [...this.#peers.values()].filter(({ stoppedAt }) => stoppedAt === undefined);
+    return Math.min(...running.map(({ leaseUntil }) => leaseUntil)) - performance.now();
   }
 
   /** Somebody says that he is there. His lease is set already. */
@@ -91,37 +100,40 @@ export class Peers {
   beat(incarnation: Incarnation): void {
     const peer = this.#peers.get(processIn(incarnation));
     if (peer?.n !== numberIn(incarnation)) return;
-    peer.leaseUntil = this.#now() + this.#options.nodeTimeoutMs;
+    peer.leaseUntil = (peer.stoppedAt ?? performance.now()) + this.#options.nodeTimeoutMs;
     peer.heardAt = performance.now();
   }
   bye(incarnation: Incarnation): void {
     if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
   }
 
-  /** The link is down, or was lost again on its way up: from here on everybody is as he was last seen. */
+  /** Something cannot be reached, or was lost again on its way back: whose lease that is, is as he was last seen. */
   suspend(): void {
-    this.#downSince ??= performance.now();
-    for (const peer of this.#peers.values()) peer.isAbsent = true;
+    const { keys, reaches } = this.#options;
+    this.#isSuspended = true;
+    for (const [process, peer] of this.#peers) {
+      peer.isDeaf = true;
+      if (reaches(keys.lease(incarnationOf(process, peer.n)))) continue;
+      peer.isAbsent = true;
+      peer.stoppedAt ??= performance.now();
+    }
   }
 
   /** Nobody waits for them any longer; they may come all the same. */
-  giveUpAbsent(): void {
-    for (const [process, { isAbsent }] of this.#peers) if (isAbsent) this.#lose(process, 'lease');
+  giveUp(): void {
+    for (const [process, peer] of this.#peers) {
+      peer.isDeaf = false;
+      if (peer.isAbsent) this.#lose(process, 'lease');
+    }
   }
 
-  /** The link is back: who is there, and hears? */
+  /** Everything is reached again: who is there, and hears? */
   async resume(): Promise<void> {
-    const census = await this.census([]);
-    const incarnations = [...census.value];
-    const channels = incarnations.map(([incarnation]) => this.#options.keys.channel(nodeChannel(processIn(incarnation))));
-    const listeners = await this.#options.store.listeners(channels);
-    incarnations.forEach(([incarnation, node], i) => {
-      // Whose lease survived and who does not hear has not noticed yet that he was cut off: he will come as another incarnation.
-      const known = this.#peers.get(processIn(incarnation));
-      if (known?.n !== numberIn(incarnation) || Number(listeners[i]) > 0) this.#see(incarnation, node);
-    });
-    if (this.#downSince !== undefined) this.#downMs += performance.now() - this.#downSince;
-    this.#downSince = undefined;
+    for (const peer of this.#peers.values()) {
+      if (peer.stoppedAt !== undefined) peer.leaseUntil += performance.now() - peer.stoppedAt;
+      peer.stoppedAt = undefined;
+    }
+    this.#isSuspended = false;
     await this.refresh();
   }
 
@@ -130,20 +142,23 @@ export class Peers {
     const { keys } = this.#options;
     const askedAt = performance.now();
     const { value: census, of } = await this.census([], (incarnation) => [['pttl', keys.lease(incarnation)]]);
+    const deaf = [...census.keys()].filter((incarnation) => this.#peers.get(processIn(incarnation))?.isDeaf);
+    const hearing = await this.#hearing(deaf);
     const living = new Set<ProcessId>();
     for (const [incarnation, node] of census) {
       const process = processIn(incarnation);
       const leaseMs = Number(of(incarnation)[0]);
       const known = this.#peers.get(process);
       living.add(process);
-      if (known?.isAbsent && known.n === numberIn(incarnation)) known.leaseUntil = this.#now() + leaseMs;
+      // Whose lease survived and who does not hear has not noticed yet that he was cut off: he will come as another incarnation.
+      if (known?.isDeaf && known.n === numberIn(incarnation) && !hearing.has(incarnation)) known.leaseUntil = askedAt + leaseMs;
       else this.#see(incarnation, node, { leaseMs, askedAt });
     }
-    const now = this.#now();
+    const now = performance.now();
     for (const [process, peer] of this.#peers) {
-      if (peer.heardAt >= askedAt) continue;
+      if (living.has(process) || peer.heardAt >= askedAt || peer.stoppedAt !== undefined) continue;
       // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
-      if (!living.has(process) && (!peer.isAbsent || peer.leaseUntil <= now)) this.#lose(process, 'lease');
+      if (!peer.isAbsent || peer.leaseUntil <= now) this.#lose(process, 'lease');
     }
     this.#forget();
   }
@@ -158,12 +173,14 @@ export class Peers {
   ): Promise<Reading> {
     const { store, keys } = this.#options;
     const askedAt = performance.now();
-    const known = [...this.#nodes.keys()];
+    const known = [...this.#nodes.keys()].filter((incarnation) => this.#reads(keys.lease(incarnation)));
     const ask = (incarnation: Incarnation): readonly Command[] => [['get', keys.lease(incarnation)], ...perIncarnation(incarnation)];
-    const [registered, ...answers] = await store.run([['hkeys', keys.registry], ...commands, ...known.flatMap(ask)]);
-    const names = registered as readonly Incarnation[];
+    const list: readonly Command[] = this.#reads(keys.registry) ? [['hkeys', keys.registry]] : [];
+    const [...answers] = await store.run([...list, ...commands, ...known.flatMap(ask)]);
+    const [names] = answers.splice(0, list.length) as [(readonly Incarnation[])?];
     const asked = new Set(known);
-    const fresh = names.filter((incarnation) => !asked.has(incarnation) && !this.#dead.has(incarnation));
+    const isFresh = (each: Incarnation): boolean => !asked.has(each) && !this.#dead.has(each) && this.#reads(keys.lease(each));
+    const fresh = names?.filter(isFresh) ?? [];
     const later = fresh.length === 0 ? [] : await store.run(fresh.flatMap((each) => [['hget', keys.registry, each], ...ask(each)]));
 
     const alive = new Map<ProcessId, Incarnation>();
@@ -183,7 +200,7 @@ export class Peers {
       if (typeof info === 'string') this.#nodes.set(incarnation, JSON.parse(info) as NodeInfo);
       if (info !== null) read(incarnation, rest);
     });
-    for (const incarnation of this.#dead) if (!names.includes(incarnation)) this.#dead.delete(incarnation); // swept
+    for (const incarnation of this.#dead) if (names && !names.includes(incarnation)) this.#dead.delete(incarnation); // swept
     const value = new Map<Incarnation, NodeInfo>();
     for (const incarnation of [...alive.values()].sort()) {
       const node = this.#nodes.get(incarnation);
@@ -203,9 +220,18 @@ export class Peers {
     const known = this.#peers.get(process);
     const lost = this.#lost.get(process);
     if ((known && known.n > n) || (lost && lost.n >= n && lost.at >= askedAt)) return; // there is later news
-    const leaseUntil = this.#now() + leaseMs;
+    const heardAt = Math.max(askedAt, known?.heardAt ?? 0);
+    const isRead = this.#reads(this.#options.keys.lease(incarnation));
     this.#lost.delete(process);
-    this.#peers.set(process, { node, n, leaseUntil, heardAt: Math.max(askedAt, known?.heardAt ?? 0), isAbsent: false });
+    this.#peers.set(process, {
+      node,
+      n,
+      leaseUntil: performance.now() + leaseMs,
+      heardAt,
+      isAbsent: !isRead,
+      isDeaf: this.#isSuspended,
+      stoppedAt: isRead ? undefined : performance.now(),
+    });
     if (known?.n !== n) this.#options.observer.joined(node);
     this.#options.announced(process);
   }
@@ -225,8 +251,17 @@ export class Peers {
     this.#options.dead(incarnation);
   }
 
-  #now(): number {
-    return (this.#downSince ?? performance.now()) - this.#downMs;
+  #reads(key: string): boolean {
+    return !this.#isSuspended || this.#options.reaches(key);
+  }
+
+  /** Those of them who hear on every shard; during an outage nobody can say. */
+  async #hearing(incarnations: readonly Incarnation[]): Promise<ReadonlySet<Incarnation>> {
+    if (this.#isSuspended || incarnations.length === 0) return new Set();
+    const { store, keys } = this.#options;
+    const tags = store.tags();
+    const listeners = await store.listeners(incarnations.flatMap((each) => tags.map((tag) => keys.mark(processIn(each), tag))));
+    return new Set(incarnations.filter((_each, i) => tags.every((_tag, j) => Number(listeners[i * tags.length + j]) > 0)));
   }
 
   #forget(): void {

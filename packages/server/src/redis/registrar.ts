@@ -11,6 +11,8 @@ export interface RegistrarOptions {
   readonly keys: Keys;
   readonly nodeTimeoutMs: number;
   readonly isUp: () => boolean;
+  /** Whether a key can be used. */
+  readonly reaches: (key: string) => boolean;
   /** Settles when it is known whether Redis can be reached. */
   readonly settled: () => Promise<unknown>;
   /** This incarnation has been left behind. */
@@ -28,7 +30,9 @@ export interface RegistrarOptions {
 export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #watches = new Map<Topic, number>();
+  /** The number in force, and the last one that was tried. */
   #n = 0;
+  #tried = 0;
   #version = 0;
   #dirty = new Dirty();
   #open: Promise<Flush> | undefined;
@@ -77,10 +81,11 @@ export class Registrar {
   /** Renews the lease and looks whether everything written is still there. */
   async beat(): Promise<void> {
     await this.#inTurn(async () => {
-      if (!this.#options.isUp()) return;
-      const { store, keys, nodeTimeoutMs } = this.#options;
-      const keep = store.tags().map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
-      await this.#write([...this.#pulse(store.tags()), ...keep]);
+      if (!this.#canWrite) return;
+      const { store, keys, nodeTimeoutMs, reaches } = this.#options;
+      const tags = store.tags().filter((tag) => reaches(keys.writes(this.incarnation, tag)));
+      const keep = tags.map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
+      await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
     });
   }
 
@@ -100,6 +105,11 @@ export class Registrar {
     await this.#last.catch(() => undefined); // told to whoever asked for it
   }
 
+  /** What is written goes by an index, and counts by a lease, which are on one shard. */
+  get #canWrite(): boolean {
+    return this.#options.reaches(this.#options.keys.lease(this.incarnation));
+  }
+
   async #flush(): Promise<Flush> {
     const dirty = this.#dirty;
     this.#dirty = new Dirty();
@@ -108,7 +118,7 @@ export class Registrar {
     // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
     await this.#entered;
     // While it is down nobody can ask who watches, and everything is written when the link is back.
-    if (!this.#options.isUp()) return everything;
+    if (!this.#canWrite) return everything;
     try {
       return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
     } catch (error) {
@@ -119,20 +129,21 @@ export class Registrar {
 
   /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */
   async #writeDirty(dirty: Dirty, version: number): Promise<ReadonlySet<Topic> | undefined> {
-    const { store, keys } = this.#options;
-    const writing = writingOf(dirty.asDirt(), this.#entriesOptions());
-    const touched = [...dirty.touched];
-    writing.entries.push(...touched.map((topic): Command => ['smembers', keys.watchers(topic)]));
+    const { store, keys, reaches } = this.#options;
+    const isReached = (topic: Topic): boolean => reaches(keys.watchers(topic));
+    const [asked, unasked] = parted([...dirty.touched], isReached);
+    // What is not reached is written with everything else when it is back.
+    const writing = writingOf(dirty.asDirt(isReached), this.#entriesOptions(this.incarnation));
+    writing.entries.push(...asked.map((topic): Command => ['smembers', keys.watchers(topic)]));
     const shards = new Set([...writing.before, ...writing.entries, ...writing.after].map(([, key]) => store.tagOf(String(key))));
-    const last: Command[] = [['set', keys.flushed(this.incarnation), version], ...this.#pulse([...shards])];
-    const { entries, isLost } = await this.#writeStages(writing, last);
+    const last: Command[] = [['set', keys.flushed(this.incarnation), version], ...this.#pulse(this.incarnation, [...shards])];
+    const { answers, isLost } = await this.#writeStages(writing, last);
     if (isLost) return undefined;
-    const watchers = entries.slice(entries.length - touched.length) as readonly (readonly Incarnation[])[];
-    const all = [...new Set(watchers.flat())];
-    if (all.length === 0) return new Set();
-    const leases = await store.run(all.map((incarnation): Command => ['get', keys.lease(incarnation)]));
-    const living = new Set(all.filter((_incarnation, i) => leases[i] === '1'));
-    return new Set(touched.filter((_topic, i) => watchers[i]?.some((incarnation) => living.has(incarnation))));
+    const watchers = answers.slice(answers.length - asked.length) as readonly (readonly Incarnation[])[];
+    const [known, unknown] = parted([...new Set(watchers.flat())], (incarnation) => reaches(keys.lease(incarnation)));
+    const leases = await store.run(known.map((incarnation): Command => ['get', keys.lease(incarnation)]));
+    const living = new Set([...unknown, ...known.filter((_incarnation, i) => leases[i] === '1')]);
+    return new Set([...unasked, ...asked.filter((_topic, i) => watchers[i]?.some((incarnation) => living.has(incarnation)))]);
   }
 
   /** On one Redis all of it is one trip: it does things in their order. */
@@ -140,39 +151,40 @@ export class Registrar {
     const { store } = this.#options;
     if (store.isOne) {
       const answers = await this.#write([...before, ...entries, ...after, ...last]);
-      return { entries: answers?.slice(before.length, before.length + entries.length) ?? [], isLost: answers === undefined };
+      return { answers: answers?.slice(before.length, before.length + entries.length) ?? [], isLost: answers === undefined };
     }
     const { redirects } = store;
     await store.run(before);
     const answers = await store.run(entries);
     await store.run(after);
-    return { entries: answers, isLost: (await this.#write(last, redirects)) === undefined };
+    return { answers, isLost: (await this.#write(last, redirects)) === undefined };
   }
 
   /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const answers = await store.run(commands);
-    if (this.#hasPulse(commands, answers) && store.redirects === redirects) {
+    if (this.#hasPulse(this.incarnation, commands, answers) && store.redirects === redirects) {
       this.#renewedAt = performance.now();
       return answers;
     }
+    if (!this.#options.isUp()) return answers; // there will be another life when all shards are back
     const silentMs = performance.now() - this.#renewedAt;
     await this.#register();
     this.#options.reborn(silentMs);
     return undefined;
   }
 
-  #pulse(tags: readonly string[]): readonly Command[] {
+  #pulse(incarnation: Incarnation, tags: readonly string[]): readonly Command[] {
     const { keys, nodeTimeoutMs } = this.#options;
-    const counters = tags.map((tag): Command => ['incr', keys.writes(this.incarnation, tag)]);
-    return [...counters, ['set', keys.lease(this.incarnation), '1', 'PX', nodeTimeoutMs, 'XX']];
+    const counters = tags.map((tag): Command => ['incr', keys.writes(incarnation, tag)]);
+    return [...counters, ['set', keys.lease(incarnation), '1', 'PX', nodeTimeoutMs, 'XX']];
   }
 
-  #hasPulse(commands: readonly Command[], answers: readonly unknown[]): boolean {
+  #hasPulse(incarnation: Incarnation, commands: readonly Command[], answers: readonly unknown[]): boolean {
     let isAlive = true;
     commands.forEach(([name, key], i) => {
-      if (name === 'set' && key === this.#options.keys.lease(this.incarnation) && answers[i] === null) isAlive = false;
+      if (name === 'set' && key === this.#options.keys.lease(incarnation) && answers[i] === null) isAlive = false;
       if (name !== 'incr') return;
       const count = Number(answers[i]);
       if (count !== (this.#writes.get(String(key)) ?? 0) + 1) isAlive = false;
@@ -183,11 +195,9 @@ export class Registrar {
 
   async #register(): Promise<void> {
     const { store, keys, self, local, nodeTimeoutMs } = this.#options;
-    const old = this.#n;
     for (;;) {
-      this.#n += 1;
-      this.#writes = new Map();
-      const { incarnation } = this;
+      this.#tried += 1;
+      const incarnation = incarnationOf(self.process, this.#tried);
       const { redirects } = store;
       const version = ++this.#version;
       await store.run([['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs]]);
@@ -196,31 +206,34 @@ export class Registrar {
         topics: [...local.topics()].map((topic) => [topic, local.members(topic).keys()] as const),
         connections: local.connections(),
       };
-      await this.#writeAll(writingOf({ ...all, watches: this.#watches.keys() }, this.#entriesOptions()));
-      const last: Command[] = [['set', keys.flushed(incarnation), version], ...this.#pulse(store.tags())];
+      await this.#writeAll(incarnation, writingOf({ ...all, watches: this.#watches.keys() }, this.#entriesOptions(incarnation)));
+      const last: Command[] = [['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
       // It took longer than the lease, or a master was replaced meanwhile.
-      if (!this.#hasPulse(last, await store.run(last)) || store.redirects !== redirects) continue;
+      if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) continue;
+      const left = this.incarnation;
+      const isFirst = this.#n === 0;
+      this.#n = this.#tried;
       this.#renewedAt = performance.now();
-      if (old === 0) return;
-      const left = incarnationOf(self.process, old);
+      for (const key of this.#writes.keys()) if (!key.endsWith(`:${incarnation}`)) this.#writes.delete(key);
+      if (isFirst) return;
       await store.run([['del', keys.lease(left)]]);
       return this.#options.over(left);
     }
   }
 
   /** Thousands of commands in one trip would outlast the lease, and every time limit. */
-  async #writeAll({ before, entries }: Writing): Promise<void> {
+  async #writeAll(incarnation: Incarnation, { before, entries }: Writing): Promise<void> {
     const { store, keys, nodeTimeoutMs } = this.#options;
     for (const commands of [before, entries]) {
       for (let i = 0; i < commands.length; i += TRIP) {
-        await store.run([...commands.slice(i, i + TRIP), ['set', keys.lease(this.incarnation), '0', 'PX', nodeTimeoutMs, 'XX']]);
+        await store.run([...commands.slice(i, i + TRIP), ['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs, 'XX']]);
       }
     }
   }
 
-  #entriesOptions() {
+  #entriesOptions(incarnation: Incarnation) {
     const { keys, local } = this.#options;
-    return { keys, local, incarnation: this.incarnation, isWatched: (topic: Topic) => this.#watches.has(topic) };
+    return { keys, local, incarnation, isWatched: (topic: Topic) => this.#watches.has(topic) };
   }
 
   /** One thing at a time: what is written later is written after. */
@@ -232,6 +245,10 @@ export class Registrar {
 }
 
 const TRIP = 2000;
+
+function parted<T>(items: readonly T[], passes: (item: T) => boolean): readonly [passing: readonly T[], others: readonly T[]] {
+  return [items.filter(passes), items.filter((item) => !passes(item))];
+}
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -254,7 +271,11 @@ class Dirty {
     for (const id of connections) this.#connections.add(id);
   }
 
-  asDirt(): Dirt {
-    return { topics: this.#topics, connections: this.#connections, watches: this.watches };
+  asDirt(isReached: (topic: Topic) => boolean): Dirt {
+    return {
+      topics: [...this.#topics].filter(([topic]) => isReached(topic)),
+      connections: this.#connections,
+      watches: [...this.watches].filter(isReached),
+    };
   }
 }

@@ -47,7 +47,8 @@ export class SingleStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#shard.subscriber.within('PING', this.#shard.subscriber.redis.ping());
+    const { isReady, subscriber } = this.#shard;
+    if (isReady) await subscriber.within('PING', subscriber.redis.ping());
   }
 
   tags(): readonly string[] {
@@ -55,6 +56,9 @@ export class SingleStore implements Store {
   }
   tagOf(): string {
     return TAG;
+  }
+  slotOf(): number {
+    return 0;
   }
 
   close(): void {

@@ -59,4 +59,7 @@ export class SlotMap {
   ownerOf(key: string): Address | undefined {
     return this.#owners[slotOf(key)];
   }
+  slotsOf(address: Address): readonly number[] {
+    return this.#owners.flatMap((owner, slot) => (owner === address ? slot : []));
+  }
 }

@@ -1,4 +1,4 @@
-import type { Store } from './store.ts';
+import { byShard, type Store } from './store.ts';
 
 /** Redis answers a SUBSCRIBE once per channel: so many at once hold up nobody for long. */
 const SLICE = 500;
@@ -8,6 +8,8 @@ export class Subscriptions {
   readonly #store: Store;
   readonly #isWanted: (channel: string) => boolean;
   readonly #wanted: () => Iterable<string>;
+  readonly #marks: () => readonly string[];
+  readonly #reaches: (channel: string) => boolean;
   readonly #channelOf: (name: string) => string;
   readonly #dropped: (channel: string) => void;
   readonly #failed: (error: unknown) => void;
@@ -16,10 +18,13 @@ export class Subscriptions {
   readonly #sent = new Map<string, Promise<void>>();
   readonly #changed = new Set<string>();
   #sync: Promise<void> | undefined;
-  #isUp = false;
+  /** Everything is subscribed to, also where it is not reached yet. */
+  #isEntering = false;
 
-  constructor({ store, channelOf, isWanted, wanted, dropped, failed, report }: SubscriptionsOptions) {
+  constructor({ store, channelOf, isWanted, wanted, marks, reaches, dropped, failed, report }: SubscriptionsOptions) {
     this.#store = store;
+    this.#marks = marks;
+    this.#reaches = reaches;
     this.#channelOf = channelOf;
     this.#dropped = dropped;
     this.#isWanted = isWanted;
@@ -28,7 +33,7 @@ export class Subscriptions {
     this.#report = report;
   }
 
-  /** Whether the channel is wanted has changed. Resolves when Redis has acknowledged it or, while the link is down, at once. */
+  /** Whether the channel is wanted has changed. Resolves when Redis has acknowledged it or, while it is not reached, at once. */
   async changed(channel: string): Promise<void> {
     this.#changed.add(channel);
     await (this.#sync ??= new Promise((resolve) => {
@@ -41,29 +46,35 @@ export class Subscriptions {
     await this.#sent.get(channel);
   }
 
-  /** On a new link: everything. @throws HublineError `backplane_unavailable` */
+  /** On a new link: everything, and the marks last, which say so. @throws HublineError `backplane_unavailable` */
   async all(): Promise<void> {
-    this.#sent.clear();
-    this.#changed.clear();
-    this.#isUp = true;
-    const channels = [...new Set(this.#wanted())];
-    for (let i = 0; i < channels.length; i += SLICE) {
-      const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isWanted(channel) && !this.#sent.has(channel));
-      await this.#subscribe(slice);
-    }
+    this.#isEntering = true;
+    await this.again();
     // Those that came meanwhile were sent by `changed`.
     await Promise.all(this.#sent.values());
+    await this.#store.subscribe(this.#marks());
   }
 
-  down(): void {
-    this.#isUp = false;
+  /** Everything that can be reached. @throws HublineError `backplane_unavailable` */
+  async again(): Promise<void> {
     this.#sent.clear();
+    this.#changed.clear();
+    const channels = [...new Set(this.#wanted())];
+    for (let i = 0; i < channels.length; i += SLICE) {
+      const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isToBeSent(channel));
+      await this.#subscribe(slice);
+    }
+  }
+
+  /** Some channels are not reached any more, or all. */
+  down(): void {
+    this.#isEntering = false;
+    for (const channel of this.#sent.keys()) if (!this.#reaches(channel)) this.#sent.delete(channel);
   }
 
   #send(): void {
     const changed = [...this.#changed];
     this.#changed.clear();
-    if (!this.#isUp) return;
     const unwanted = changed.filter((channel) => this.#sent.has(channel) && !this.#isWanted(channel));
     for (const channel of unwanted) {
       this.#sent.delete(channel);
@@ -71,19 +82,26 @@ export class Subscriptions {
     }
     if (unwanted.length > 0) {
       // What still arrives there is for nobody.
-      this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch((error: unknown) => this.#isUp && this.#report(error));
+      this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch(this.#report);
     }
-    const wanted = changed.filter((channel) => !this.#sent.has(channel) && this.#isWanted(channel));
-    for (let i = 0; i < wanted.length; i += SLICE)
-      void this.#subscribe(wanted.slice(i, i + SLICE)).catch((error: unknown) => this.#isUp && this.#failed(error));
+    const wanted = changed.filter((channel) => this.#isToBeSent(channel));
+    for (let i = 0; i < wanted.length; i += SLICE) void this.#subscribe(wanted.slice(i, i + SLICE)).catch(this.#failed);
   }
 
-  #subscribe(channels: readonly string[]): Promise<void> {
-    const acknowledged = this.#store.subscribe(channels.map(this.#channelOf));
-    // While the link is down nobody waits: it is made when the link is back.
-    const settled = acknowledged.catch(() => undefined);
-    for (const channel of channels) this.#sent.set(channel, settled);
-    return acknowledged;
+  #isToBeSent(channel: string): boolean {
+    return !this.#sent.has(channel) && this.#isWanted(channel) && (this.#isEntering || this.#reaches(channel));
+  }
+
+  async #subscribe(channels: readonly string[]): Promise<void> {
+    await Promise.all(
+      byShard(this.#store, channels, this.#channelOf).map((group) => {
+        const acknowledged = this.#store.subscribe(group.map(this.#channelOf));
+        // What is not reached nobody waits for: it is made when it is back.
+        const settled = acknowledged.catch(() => undefined);
+        for (const channel of group) this.#sent.set(channel, settled);
+        return acknowledged;
+      }),
+    );
   }
 }
 
@@ -93,6 +111,9 @@ interface SubscriptionsOptions {
   readonly channelOf: (name: string) => string;
   readonly isWanted: (channel: string) => boolean;
   readonly wanted: () => Iterable<string>;
+  /** By their names in Redis. */
+  readonly marks: () => readonly string[];
+  readonly reaches: (channel: string) => boolean;
   /** It is no longer heard. */
   readonly dropped: (channel: string) => void;
   /** Redis does not let this node hear what it has to hear. */

@@ -36,13 +36,14 @@ class SlowStore {
   }
 }
 
-function peersOn(store: SlowStore) {
+function peersOn(store: SlowStore, reaches: (key: string) => boolean = () => true) {
   const told: string[] = [];
   const peers = new Peers({
     self: 'ann',
     store: store as unknown as Store,
     keys,
     nodeTimeoutMs: 1000,
+    reaches,
     observer: {
       joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
       lost: ({ nodeId }, reason) => void told.push(`${nodeId} lost: ${reason}`),
@@ -89,6 +90,21 @@ it('a hello that comes after the end of its lease is no news', async () => {
   await refreshed;
   peers.hello(first, bob);
   expect(told).toEqual([]);
+});
+
+it('a node that comes as another incarnation is missing and not lost while its lease cannot be read', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store, (key) => key !== keys.lease('bob.2'));
+  store.leases.set(first, '1');
+  peers.hello(first, bob);
+  peers.suspend();
+  expect(peers.absent).toEqual([]);
+  store.leases.delete(first);
+  peers.hello('bob.2', bob);
+  const refreshed = peers.refresh();
+  await store.letGo();
+  await refreshed;
+  expect([told, peers.absent]).toEqual([['bob joined', 'bob joined'], ['bob']]);
 });
 
 it('a node is known from the moment that a question shows its lease', async () => {

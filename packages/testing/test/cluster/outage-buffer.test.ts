@@ -179,8 +179,12 @@ describe.concurrent('what waits for Redis', () => {
     await world.redis.stop();
     await isDown(ann, bob);
     const held = watched(ann.publish('hall:all', 'held'));
-    ann.ways.commands.delay(100); // it listens, and hears bob's hello, long before it is registered itself
+    bob.cut();
+    ann.ways.commands.delay(100);
     await world.redis.start();
+    // It listens, and hears bob's hello, long before it is registered itself.
+    await until(async () => ((await world.redis.call('PUBSUB', 'CHANNELS', '*{hall:all}')) as unknown[]).length === 1, PATIENT);
+    await bob.heal();
     await isUp(bob);
     await until(() => ann.all('joined').length === 2, PATIENT);
     expect(ann.link.state).toBe('down');

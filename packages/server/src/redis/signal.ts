@@ -1,0 +1,18 @@
+/** A promise that is settled from outside, and whose rejection nobody has to wait for. */
+export class Signal {
+  readonly promise: Promise<void>;
+  isDone = false;
+  resolve!: () => void;
+  reject!: (error: Error) => void;
+
+  constructor() {
+    this.promise = new Promise<void>((resolve, reject) => {
+      this.resolve = () => {
+        this.isDone = true;
+        resolve();
+      };
+      this.reject = reject;
+    });
+    this.promise.catch(() => undefined);
+  }
+}
