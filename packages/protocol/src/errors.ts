@@ -42,7 +42,11 @@ export interface ErrorDetails {
   /** The request reached a node that does not hold the connection. */
   wrong_node: { readonly nodeId: string };
   /** `invokeOne` asked everybody the target names, and nobody gave a result. */
-  no_client_responded: { readonly causes: readonly { readonly connectionId: string; readonly code: string; readonly message: string }[] };
+  no_client_responded: {
+    readonly causes: readonly { readonly connectionId: string; readonly code: string; readonly message: string }[];
+    /** The nodes, by `nodeId`, that could not be asked. */
+    readonly missingNodes: readonly string[];
+  };
   /** `where` names an attribute that the hub does not index. */
   attribute_not_indexed: { readonly attribute: string };
   /** The target names nobody by construction: `where({})`. */

@@ -89,8 +89,10 @@ export class Invocations {
     const missingNodes = [...missing];
     const isAsked = ({ code, nodeId }: Cause): boolean => code !== 'node_silent' || !missing.has(nodeId);
     if (missing.size > 0 && !causes.some(isAsked)) throw unreachable(missingNodes); // that nobody responded would be a guess
-    const details = { causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })), missingNodes };
-    throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, details);
+    throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
+      causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
+      missingNodes,
+    });
   }
 
   async *#raced<T>(call: ClientCall, { timeoutMs, signal, missing }: Search): AsyncGenerator<Outcome<T>, void, undefined> {
