@@ -51,7 +51,7 @@ export interface ErrorDetails {
   attribute_not_indexed: { readonly attribute: string };
   /** The target names nobody by construction: `where({})`. */
   empty_target: Record<never, never>;
-  /** The backplane did not take it. `local` says how many local connections got it all the same. */
+  /** The backplane did not take it. `local` says how many connections got it, or were asked or ended, all the same. */
   backplane_unavailable: { readonly local?: number };
   /** A peer or node speaks a version that this one does not know. */
   unsupported_version: { readonly version: number | string };

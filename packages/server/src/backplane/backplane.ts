@@ -126,8 +126,9 @@ export interface Local {
 
 /**
  * Who is where. Each process writes only what is its own; an entry counts only while its process has a lease, so what a
- * dead process left behind is invisible from the moment its lease ends. While the link is down, and after `close`,
- * queries answer with what is local and name the others as missing; watches are made when it is back.
+ * dead process left behind is invisible from the moment its lease ends. While the link is down, before it was up for the first
+ * time, and after `close`, queries answer with what is local, name the others as missing, and are blind; watches are made when it
+ * is back.
  */
 export interface Directory {
   /**
@@ -180,10 +181,17 @@ export interface Flush {
   readonly watched: ReadonlySet<Topic>;
 }
 
-/** A directory's answer, and the nodes (by `nodeId`) whose part could not be read. */
-export interface Answer<T> {
-  readonly value: T;
+/** Whose part of an answer could not be read. */
+export interface Shortfall {
+  /** By `nodeId`. */
   readonly missing: readonly string[];
+  /** Who is there could not be asked: besides those that are missing there may be nodes that nobody here has heard of. */
+  readonly isBlind: boolean;
+}
+
+/** A directory's answer. It is of everybody where nobody is missing, and it is not blind. */
+export interface Answer<T> extends Shortfall {
+  readonly value: T;
 }
 
 export interface Member {

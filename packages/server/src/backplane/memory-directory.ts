@@ -117,9 +117,12 @@ export class MemoryDirectory implements Directory {
   #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {
     return this.#place.say(() => {
       const { state, node, local, flushes, knownNodeIds } = this.#place;
-      if (state !== 'up') return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds };
+      if (state !== 'up') {
+        return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds, isBlind: true };
+      }
       const leased = [...this.#cluster.values()].filter((place) => place.leased);
-      return { value: read(leased.map(({ node, written }) => ({ node, version: written.version, entries: written }))), missing: [] };
+      const parts = leased.map(({ node, written }) => ({ node, version: written.version, entries: written }));
+      return { value: read(parts), missing: [], isBlind: false };
     });
   }
 }

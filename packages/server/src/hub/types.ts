@@ -107,7 +107,8 @@ export interface Hub<R, A> {
   readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
   /**
    * Ends connections. Acknowledged by every node; those that did not are named, also where their lease ended within the last minute:
-   * whoever was cut off has to be told again when `nodeJoined` says that it is back.
+   * whoever was cut off has to be told again when `nodeJoined` says that it is back. Rejects `backplane_unavailable` where not every
+   * node was told and this one can name none of them; `local` connections were ended all the same.
    */
   disconnect(target: Filter<A>, reason?: string): Promise<Disconnected>;
 }

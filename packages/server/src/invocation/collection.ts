@@ -1,7 +1,7 @@
 import { HublineError } from '@hubline/protocol';
-import type { ProcessId } from '../backplane/index.ts';
+import type { Answer, ProcessId } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
-import { Queue, type Census, type Nodes } from '../presence/index.ts';
+import { Queue, Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
 import type { Codecs, Selector } from '../membership/index.ts';
 import { readAnswers } from './answers.ts';
 import type { Asks, Question, Reply } from './asks.ts';
@@ -10,7 +10,10 @@ import { outcomeOf, type Outcome, type RejectionCode, type Settled } from './out
 
 /** How everybody answered: awaited, all of it; iterated, as it comes. Leaving the loop gives up on the others. */
 export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<readonly Outcome<T>[]> {
-  /** Nodes that could not be asked, or whose clients could not even be named. Settles with the last outcome. */
+  /**
+   * Nodes that could not be asked, or whose clients could not even be named. Settles with the last outcome. Rejects
+   * `backplane_unavailable` where it could not be asked which nodes there are, and this node knows none: then it cannot name them.
+   */
   readonly missingNodes: Promise<readonly string[]>;
 }
 
@@ -24,7 +27,7 @@ export interface CollectionOptions {
   readonly method: string;
   readonly question: () => Question;
   /** The processes to ask, and the nodes that are missing among them. */
-  readonly processes: () => Promise<{ readonly value: Iterable<ProcessId>; readonly missing: readonly string[] }>;
+  readonly processes: () => Promise<Answer<readonly ProcessId[]>>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,11 +44,12 @@ export class Collection<T> implements Outcomes<T> {
   readonly missingNodes: Promise<readonly string[]>;
   /** Why a node could not be asked, where it is not lost: `backplane_unavailable`, `unsupported_version` … */
   failure: HublineError | undefined;
+  /** Who could not be asked. */
+  readonly shortfalls = new Shortfalls();
   readonly #options: CollectionOptions;
   readonly #parts = new Map<ProcessId, Part>();
   readonly #outcomes: Outcome<T>[] = [];
   readonly #queue = new Queue<Outcome<T>>();
-  readonly #missing = new Set<string>();
   readonly #done: Promise<void>;
   #settle!: (error?: Error) => void;
   #isAsked = false;
@@ -55,7 +59,11 @@ export class Collection<T> implements Outcomes<T> {
     this.#options = options;
     this.#done = new Promise((resolve, reject) => (this.#settle = (error) => (error ? reject(error) : resolve())));
     this.#done.catch(() => undefined); // told to whoever awaits or iterates
-    this.missingNodes = this.#done.then(() => [...this.#missing]);
+    this.missingNodes = this.#done.then(() => {
+      const { missing, isNameless } = this.shortfalls;
+      if (isNameless) throw unreachable(missing, this.#outcomes.length);
+      return missing;
+    });
     this.missingNodes.catch(() => undefined); // likewise
     void this.#run();
   }
@@ -87,11 +95,10 @@ export class Collection<T> implements Outcomes<T> {
     if (signal?.aborted) abort();
     const stopTimer = clock.after(timeoutMs, () => void this.#deadline());
     try {
-      const { value, missing } = await this.#options.processes();
-      for (const node of missing) this.#missing.add(node);
+      const processes = this.shortfalls.of(await this.#options.processes());
       const question = this.#options.question();
       this.#isAsked = true;
-      if (!this.#isDone) for (const process of value) this.#ask(process, question);
+      if (!this.#isDone) for (const process of processes) this.#ask(process, question);
       this.#endIfSettled();
       await this.#done;
     } catch (error) {
@@ -110,7 +117,7 @@ export class Collection<T> implements Outcomes<T> {
       failed: (error) => {
         const isLost = error.code === 'node_lost';
         if (!isLost) this.failure ??= error;
-        if (error.code === 'backplane_unavailable') this.#missing.add(nodeId);
+        if (error.code === 'backplane_unavailable') this.shortfalls.add(nodeId);
         void this.#partFailed(process, isLost ? 'node_lost' : 'node_silent', error.message);
       },
     });
@@ -133,7 +140,7 @@ export class Collection<T> implements Outcomes<T> {
     if (!this.#isAsked) {
       // The directory has not even said whom to ask.
       this.failure ??= new HublineError('call_timeout', text, { method, timeoutMs });
-      for (const { nodeId } of nodes.all()) this.#missing.add(nodeId);
+      for (const { nodeId } of nodes.all()) this.shortfalls.add(nodeId);
     }
     await Promise.all(
       [...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)),
@@ -156,7 +163,7 @@ export class Collection<T> implements Outcomes<T> {
   async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
     const { census, selector } = this.#options;
     const { value, missing } = await census.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
-    if (missing.includes(nodeId)) this.#missing.add(nodeId);
+    if (missing.includes(nodeId)) this.shortfalls.add(nodeId);
     return value;
   }
 

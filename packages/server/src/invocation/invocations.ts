@@ -1,8 +1,8 @@
 import { HublineError, MessageType } from '@hubline/protocol';
-import type { ProcessId } from '../backplane/index.ts';
+import type { Answer, ProcessId } from '../backplane/index.ts';
 import { Outgoing, type Clock } from '../connection/index.ts';
 import { select, writeCopies, type Codecs, type Roster, type Selector } from '../membership/index.ts';
-import { unreachable, type Census, type Nodes } from '../presence/index.ts';
+import { Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
 import type { Asks, Question } from './asks.ts';
 import { ASK_CLIENTS, type AskClients } from './client-asker.ts';
 import { Collection, type Outcomes } from './collection.ts';
@@ -63,8 +63,7 @@ export class Invocations {
     const collection = this.#collect<T>(call, { ...options, timeoutMs });
     const [outcome] = await collection;
     if (collection.failure) throw collection.failure;
-    const missing = await collection.missingNodes;
-    if (!outcome && missing.length > 0) throw unreachable(missing);
+    if (!outcome && !collection.shortfalls.isNone) throw unreachable(collection.shortfalls.missing);
     if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
     if (outcome.status === 'fulfilled') return outcome.value;
     throw errorOf(outcome, call.method, timeoutMs);
@@ -72,38 +71,40 @@ export class Invocations {
 
   /**
    * One after the other, those of this node first, until one gives a result. @throws HublineError `no_client_responded`, with the nodes
-   * that could not be asked in `missingNodes`; `backplane_unavailable` where there are such nodes and nobody was asked
+   * that could not be asked in `missingNodes`; `backplane_unavailable` where there are such nodes and nobody was asked, or where
+   * they cannot even be named
    */
   async one<T>(
     call: ClientCall,
     { timeoutMs = this.#options.timeoutMs, attemptMs = this.#options.attemptMs, signal, race = false }: InvokeOptions = {},
   ): Promise<T> {
     const causes: Cause[] = [];
-    const missing = new Set<string>();
-    const search = { timeoutMs, signal, missing };
+    const shortfalls = new Shortfalls();
+    const search = { timeoutMs, signal, shortfalls };
     for await (const outcome of race ? this.#raced<T>(call, search) : this.#oneByOne<T>(call, search, attemptMs)) {
       if (outcome.status === 'fulfilled') return outcome.value;
       causes.push(outcome);
     }
     if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was given up.`, { method: call.method });
-    const missingNodes = [...missing];
-    const isAsked = ({ code, nodeId }: Cause): boolean => code !== 'node_silent' || !missing.has(nodeId);
-    if (missing.size > 0 && !causes.some(isAsked)) throw unreachable(missingNodes); // that nobody responded would be a guess
+    const { missing: missingNodes, isNone, isNameless } = shortfalls;
+    const asked = causes.filter(({ code, nodeId }) => code !== 'node_silent' || !missingNodes.includes(nodeId));
+    // That nobody responded would be a guess.
+    if (isNameless || (!isNone && asked.length === 0)) throw unreachable(missingNodes, asked.length);
     throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
       causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
       missingNodes,
     });
   }
 
-  async *#raced<T>(call: ClientCall, { timeoutMs, signal, missing }: Search): AsyncGenerator<Outcome<T>, void, undefined> {
+  async *#raced<T>(call: ClientCall, { timeoutMs, signal, shortfalls }: Search): AsyncGenerator<Outcome<T>, void, undefined> {
     const collection = this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
     yield* collection;
-    for (const node of await collection.missingNodes) missing.add(node);
+    shortfalls.note(collection.shortfalls);
   }
 
   async *#oneByOne<T>(
     call: ClientCall,
-    { timeoutMs, signal, missing }: Search,
+    { timeoutMs, signal, shortfalls }: Search,
     attemptMs: number,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     const { clock } = this.#options;
@@ -114,13 +115,13 @@ export class Invocations {
     signal?.addEventListener('abort', end);
     if (signal?.aborted) end();
     try {
-      for await (const connectionId of this.#candidates(call, over, missing)) {
+      for await (const connectionId of this.#candidates(call, over, shortfalls)) {
         const leftMs = endsAt - clock.now();
         if (leftMs <= 0) return;
         const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
         const collection = this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
         yield* await collection;
-        for (const node of await collection.missingNodes) missing.add(node);
+        shortfalls.note(collection.shortfalls);
       }
     } finally {
       stopTimer();
@@ -129,18 +130,17 @@ export class Invocations {
   }
 
   /** Those who are near first, until it is over: the directory may take longer than the caller waits. */
-  async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, missing: Set<string>): AsyncGenerator<string, void, undefined> {
+  async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
     const { census, nodes, self } = this.#options;
     const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
     yield* near;
     for (let after: string | undefined, more = true; more;) {
       const answer = await Promise.race([census.ids(hub, selector, { after, limit: PAGE }), over]);
       if (!answer) {
-        for (const { process, nodeId } of nodes.all()) if (process !== self) missing.add(nodeId);
+        for (const { process, nodeId } of nodes.all()) if (process !== self) shortfalls.add(nodeId);
         return;
       }
-      for (const node of answer.missing) missing.add(node);
-      for (const id of answer.value) if (!near.has(id)) yield id;
+      for (const id of shortfalls.of(answer)) if (!near.has(id)) yield id;
       after = answer.value.at(-1);
       more = answer.value.length === PAGE;
     }
@@ -163,16 +163,13 @@ export class Invocations {
     });
   }
 
-  async #processes({
-    hub,
-    selector,
-  }: ClientCall): Promise<{ readonly value: ReadonlySet<ProcessId>; readonly missing: readonly string[] }> {
+  async #processes({ hub, selector }: ClientCall): Promise<Answer<readonly ProcessId[]>> {
     const { census, roster, nodes, self } = this.#options;
-    const { value, missing } = await census.processes(selector, (process) => nodes.get(process) !== undefined);
+    const processes = await census.processes(selector, (process) => nodes.get(process) !== undefined);
     // What this node has it knows better than the directory.
-    const others = [...value].filter((process) => process !== self);
+    const others = [...processes.value].filter((process) => process !== self);
     const isHere = select(selector, roster.of(hub)).size > 0;
-    return { value: new Set(isHere ? [self, ...others] : others), missing };
+    return { ...processes, value: isHere ? [self, ...others] : others };
   }
 
   /** One invocation id for all clients, so that the message is written once. */
@@ -189,7 +186,7 @@ interface Search {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   /** Takes the nodes that could not be asked. */
-  readonly missing: Set<string>;
+  readonly shortfalls: Shortfalls;
 }
 
 type Cause = Outcome<unknown> & { readonly status: 'rejected' };

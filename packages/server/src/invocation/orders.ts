@@ -1,8 +1,8 @@
 import { asError, HublineError, isHublineError } from '@hubline/protocol';
-import type { Directory, NodeInfo, ProcessId } from '../backplane/index.ts';
+import type { Directory, NodeInfo, ProcessId, Shortfall } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
-import { unreachable, type Nodes } from '../presence/index.ts';
+import { isComplete, unreachable, type Nodes } from '../presence/index.ts';
 import type { Asks } from './asks.ts';
 
 /** What a node does to its own connections when another one, or it itself, says so. */
@@ -49,7 +49,7 @@ export interface Disconnected {
 }
 
 const ORDER = 'order';
-const ASKED = { missing: [] } as const;
+const ASKED: Shortfall = { missing: [], isBlind: false };
 
 /** Changes to connections, carried out by the node that holds them and acknowledged by it. */
 export class Orders {
@@ -70,19 +70,20 @@ export class Orders {
   async toOwner(order: Order & { readonly connectionId: string }): Promise<void> {
     const { nodes, directory } = this.#options;
     const process = processOf(order.connectionId);
-    const { missing } = nodes.get(process) ? ASKED : await directory.nodes();
-    if (!nodes.get(process)) throw missing.length > 0 ? unreachable(missing) : connectionGone(order.connectionId);
+    const unseen = nodes.get(process) ? ASKED : await directory.nodes();
+    if (!nodes.get(process)) throw isComplete(unseen) ? connectionGone(order.connectionId) : unreachable(unseen.missing);
     await this.#give(process, order);
   }
 
   /**
    * For one node, or for all: who registers at this moment is in no directory yet. A lease that ended says nothing of the
-   * connections, which a frozen node takes up again: it is told without waiting for it.
+   * connections, which a frozen node takes up again: it is told without waiting for it. @throws HublineError
+   * `backplane_unavailable` where not everybody was told and nobody can be named; `local` were ended all the same
    */
   async disconnect(order: Order & { readonly do: 'disconnect' }): Promise<Disconnected> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in order.target ? processOf(order.target.connection) : undefined;
-    const { missing: unseen } = owner !== undefined && nodes.get(owner) ? ASKED : await directory.nodes();
+    const unseen = owner !== undefined && nodes.get(owner) ? ASKED : await directory.nodes();
     const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
     let disconnected = 0;
     const missing = new Map<ProcessId, string>();
@@ -99,10 +100,12 @@ export class Orders {
       missing.delete(process);
     };
     const [lapsed, live] = [nodes.lapsed().filter(isMeant), nodes.all().filter(isMeant)];
-    if (lapsed.length + live.length === 0) return { disconnected: 0, missingNodes: unseen }; // it may be on any of these
     for (const node of lapsed) void give(node);
     await Promise.all(live.map(give));
-    return { disconnected, missingNodes: [...new Set(missing.values())] };
+    const isNowhere = lapsed.length + live.length === 0; // it may be on any that could not be asked
+    const missingNodes = isNowhere ? unseen.missing : [...new Set(missing.values())];
+    if (unseen.isBlind && missingNodes.length === 0) throw unreachable(missingNodes, disconnected);
+    return { disconnected, missingNodes };
   }
 
   #give(process: ProcessId, order: Order): Promise<number | undefined> {

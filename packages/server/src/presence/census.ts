@@ -1,6 +1,7 @@
-import type { Answer, ConnectionRecord, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
+import type { Answer, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import { connectionsIn, select, topicsIn, type Population, type Selector } from '../membership/index.ts';
+import { Shortfalls } from './shortfalls.ts';
 
 const PAGE = 1000;
 
@@ -15,13 +16,13 @@ export class Census {
   async count(hub: string, selector: Selector): Promise<Answer<number>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const { value, missing } = await this.#everybody(hub, selector);
-      return { value: value.length, missing };
+      const everybody = await this.#everybody(hub, selector);
+      return { ...everybody, value: everybody.value.length };
     }
-    const { value, missing } = await this.#directory.counts([topic]);
+    const counts = await this.#directory.counts([topic]);
     let sum = 0;
-    for (const count of value.get(topic)?.values() ?? []) sum += count;
-    return { value: sum, missing };
+    for (const count of counts.value.get(topic)?.values() ?? []) sum += count;
+    return { ...counts, value: sum };
   }
 
   /** Ids in order, after `after`, at most `limit`. */
@@ -32,12 +33,12 @@ export class Census {
   ): Promise<Answer<readonly string[]>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const { value, missing } = await this.#everybody(hub, selector);
-      return { value: value.filter((id) => after === undefined || id > after).slice(0, limit), missing };
+      const everybody = await this.#everybody(hub, selector);
+      return { ...everybody, value: everybody.value.filter((id) => after === undefined || id > after).slice(0, limit) };
     }
     const page = { limit, ...(after === undefined ? {} : { after: memberOf(after) }) };
-    const { value, missing } = await this.#directory.members(topic, page);
-    return { value: value.map(({ connectionId }) => connectionId), missing };
+    const members = await this.#directory.members(topic, page);
+    return { ...members, value: members.value.map(({ connectionId }) => connectionId) };
   }
 
   /** The processes that may have somebody whom the selector names. A connection's is known by its id; it may be long gone. */
@@ -45,57 +46,50 @@ export class Census {
     const topics = topicsIn(selector);
     // Whose node has not been heard of may have come with it a moment ago: the directory announces it.
     const isUnknown = connectionsIn(selector).some((id) => !isLive(processOf(id)));
-    const { missing: unseen } = isUnknown ? await this.#directory.nodes() : { missing: [] };
-    const { value, missing } = topics.length > 0 ? await this.#directory.counts(topics) : { value: new Map<never, never>(), missing: [] };
-    const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(value.get(topic)?.keys());
-    return { value: processesOf(selector, { having, isLive }), missing: [...unseen, ...missing] };
+    const shortfalls = new Shortfalls();
+    if (isUnknown) shortfalls.note(await this.#directory.nodes());
+    const counts = topics.length > 0 ? shortfalls.of(await this.#directory.counts(topics)) : undefined;
+    const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(counts?.get(topic)?.keys());
+    return shortfalls.answer(processesOf(selector, { having, isLive }));
   }
 
   /** Whom the selector names on one process, also where that process is lost. */
   async idsOn(process: ProcessId, selector: Selector): Promise<Answer<readonly string[]>> {
-    const missing = new Set<string>();
+    const shortfalls = new Shortfalls();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
     for (const topic of topicsIn(selector)) {
-      const answer = await this.#directory.membersOf(process, topic);
-      members.set(topic, new Map(answer.value.map((id) => [id, true])));
-      for (const node of answer.missing) missing.add(node);
+      const ids = shortfalls.of(await this.#directory.membersOf(process, topic));
+      members.set(topic, new Map(ids.map((id) => [id, true])));
     }
     const population: Population<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
       connection: (id) => (processOf(id) === process ? true : undefined),
     };
-    return { value: [...select(selector, population).keys()], missing: [...missing] };
+    return shortfalls.answer([...select(selector, population).keys()]);
   }
 
   async #everybody(hub: string, selector: Selector): Promise<Answer<readonly string[]>> {
-    const missing = new Set<string>();
+    const shortfalls = new Shortfalls();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    for (const topic of topicsIn(selector)) members.set(topic, await this.#all(topic, missing));
-    const records = await this.#existing(connectionsIn(selector), missing);
+    for (const topic of topicsIn(selector)) members.set(topic, await this.#all(topic, shortfalls));
+    const ids = connectionsIn(selector);
+    const records = ids.length > 0 ? shortfalls.of(await this.#directory.records(ids)) : undefined;
     const population: Population<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
-      connection: (id) => (records.get(id)?.hub === hub ? true : undefined), // an id of another hub names nobody
+      connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub names nobody
     };
-    return { value: [...select(selector, population).keys()].sort(), missing: [...missing] };
+    return shortfalls.answer([...select(selector, population).keys()].sort());
   }
 
-  async #all(topic: Topic, missing: Set<string>): Promise<ReadonlyMap<string, true>> {
+  async #all(topic: Topic, shortfalls: Shortfalls): Promise<ReadonlyMap<string, true>> {
     const members = new Map<string, true>();
     for (let after: Member | undefined, more = true; more;) {
-      const answer = await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) });
-      for (const { connectionId } of answer.value) members.set(connectionId, true);
-      for (const node of answer.missing) missing.add(node);
-      after = answer.value.at(-1);
-      more = answer.value.length === PAGE;
+      const page = shortfalls.of(await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) }));
+      for (const { connectionId } of page) members.set(connectionId, true);
+      after = page.at(-1);
+      more = page.length === PAGE;
     }
     return members;
-  }
-
-  async #existing(ids: readonly string[], missing: Set<string>): Promise<ReadonlyMap<string, ConnectionRecord>> {
-    if (ids.length === 0) return new Map();
-    const answer = await this.#directory.records(ids);
-    for (const node of answer.missing) missing.add(node);
-    return answer.value;
   }
 }
 

@@ -2,6 +2,7 @@ import type { ConnectionRecord } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import { infoOf, type ConnectionInfo } from './queries.ts';
 import type { Nodes } from './nodes.ts';
+import { isComplete } from './shortfalls.ts';
 import { type LeaveReason, type WatchEvent } from './watch.ts';
 
 /** What a watch tells: first everybody who is there, then every change. */
@@ -23,7 +24,7 @@ export type UserPresenceEvent =
 export function presenceEvent<A>(event: WatchEvent, nodes: Nodes): PresenceEvent<A> {
   if (event.type === 'snapshot') {
     const connections = event.records.map((record) => infoOf<A>(record, nodes));
-    return { type: 'snapshot', connections, complete: event.missing.length === 0, missingNodes: event.missing };
+    return { type: 'snapshot', connections, complete: isComplete(event), missingNodes: event.missing };
   }
   const connection = infoOf<A>(event.record, nodes);
   return event.type === 'leave' ? { type: 'leave', connection, reason: event.reason } : { type: event.type, connection };
@@ -57,7 +58,7 @@ export class UserEvents {
       this.#emit({
         type: 'snapshot',
         users: [...this.#connections.keys()],
-        complete: event.missing.length === 0,
+        complete: isComplete(event),
         missingNodes: event.missing,
       });
     } else if (event.type === 'join') {

@@ -5,6 +5,7 @@ export { Nodes } from './nodes.ts';
 export type { Page, Pages } from './page.ts';
 export { Queries, type ConnectionInfo, type Count, type PageOptions, type UserInfo } from './queries.ts';
 export { Queue } from './queue.ts';
+export { isComplete, Shortfalls } from './shortfalls.ts';
 export { unreachable } from './unreachable.ts';
 export type { LeaveReason } from './watch.ts';
 export { Watches } from './watches.ts';

@@ -5,6 +5,7 @@ import type { Selector } from '../membership/index.ts';
 import { Census } from './census.ts';
 import type { Nodes } from './nodes.ts';
 import { pages, type Page, type Pages } from './page.ts';
+import { isComplete, Shortfalls } from './shortfalls.ts';
 import { unreachable } from './unreachable.ts';
 
 /** What is known of one connection, wherever it is. */
@@ -25,7 +26,7 @@ export interface UserInfo {
 
 export interface Count {
   readonly value: number;
-  /** False where some nodes could not be asked. */
+  /** False where some nodes could not be asked, also where this node has not heard of them. */
   readonly complete: boolean;
 }
 
@@ -59,56 +60,59 @@ export class Queries<A> {
     { select, limit = DEFAULT_LIMIT, cursor }: PageOptions<F> = {},
   ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>> {
     return pages(async (after) => {
-      const ids = await this.#census.ids(this.#hub, selector, { after, limit });
-      const items = await this.#infos<F>(ids.value, select);
-      return page(items.value, [...ids.missing, ...items.missing], ids.value.length === limit ? ids.value.at(-1) : undefined);
+      const shortfalls = new Shortfalls();
+      const ids = shortfalls.of(await this.#census.ids(this.#hub, selector, { after, limit }));
+      const items = await this.#infos<F>(ids, select, shortfalls);
+      return page(shortfalls.answer(items), ids.length === limit ? ids.at(-1) : undefined);
     }, cursor);
   }
 
   users({ limit = DEFAULT_LIMIT, cursor }: PageOptions = {}): Pages<UserInfo> {
     const prefix = topicPrefix(this.#hub, 'user');
     return pages(async (after) => {
-      const { value, missing } = await this.#directory.topics(prefix, { limit, ...(after === undefined ? {} : { after }) });
-      const items = value.map(({ topic, count }) => ({ userId: nameIn(topic, prefix), connections: count }));
-      return page(items, missing, value.length === limit ? value.at(-1)?.topic : undefined);
+      const topics = await this.#directory.topics(prefix, { limit, ...(after === undefined ? {} : { after }) });
+      const items = topics.value.map(({ topic, count }) => ({ userId: nameIn(topic, prefix), connections: count }));
+      return page({ ...topics, value: items }, items.length === limit ? topics.value.at(-1)?.topic : undefined);
     }, cursor);
   }
 
   /** @throws HublineError `backplane_unavailable` where nobody was found and not everybody could be asked. */
   async isOnline(userId: string): Promise<boolean> {
-    const { value, missing } = await this.#census.count(this.#hub, { topic: userTopic(this.#hub, userId) });
-    if (value === 0 && missing.length > 0) throw unreachable(missing);
-    return value > 0;
+    const count = await this.#census.count(this.#hub, { topic: userTopic(this.#hub, userId) });
+    if (count.value === 0 && !isComplete(count)) throw unreachable(count.missing);
+    return count.value > 0;
   }
 
   async count(selector: Selector): Promise<Count> {
-    const { value, missing } = await this.#census.count(this.#hub, selector);
-    return { value, complete: missing.length === 0 };
+    const count = await this.#census.count(this.#hub, selector);
+    return { value: count.value, complete: isComplete(count) };
   }
 
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   async groupsOf(connectionId: string): Promise<readonly string[]> {
-    const { value, missing } = await this.#directory.records([connectionId]);
-    const record = value.get(connectionId);
+    const records = await this.#directory.records([connectionId]);
+    const record = records.value.get(connectionId);
     if (record?.hub === this.#hub) return record.groups;
     const owner = this.#nodes.get(processOf(connectionId));
-    if (missing.length > 0 && (!owner || missing.includes(owner.nodeId))) throw unreachable(missing);
+    const isAsked = owner ? !records.missing.includes(owner.nodeId) : isComplete(records);
+    if (!isAsked) throw unreachable(records.missing);
     throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
   }
 
   async #infos<F extends keyof ConnectionInfo<A>>(
     ids: readonly string[],
     select: readonly F[] | undefined,
-  ): Promise<Answer<readonly Pick<ConnectionInfo<A>, F | 'connectionId'>[]>> {
+    shortfalls: Shortfalls,
+  ): Promise<readonly Pick<ConnectionInfo<A>, F | 'connectionId'>[]> {
     const fields: readonly (keyof ConnectionInfo<A>)[] | undefined = select && [...new Set([...select, 'connectionId' as const])];
     if (fields?.every((field) => field === 'connectionId' || field === 'nodeId')) {
       const items = ids.map((connectionId) => pick({ connectionId, nodeId: this.#nodes.nameOf(processOf(connectionId)) }, fields));
-      return { value: items as Pick<ConnectionInfo<A>, F | 'connectionId'>[], missing: [] };
+      return items as Pick<ConnectionInfo<A>, F | 'connectionId'>[];
     }
-    const { value: records, missing } = await this.#directory.records(ids);
+    const records = shortfalls.of(await this.#directory.records(ids));
     // Who left between the two questions is left out.
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
-    return { value: fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos, missing };
+    return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;
   }
 }
 
@@ -127,7 +131,11 @@ function pick<T extends object>(from: T, fields: readonly PropertyKey[]): Partia
   return Object.fromEntries(Object.entries(from).filter(([field]) => fields.includes(field))) as Partial<T>;
 }
 
-function page<T>(items: readonly T[], missing: readonly string[], cursor: string | undefined): Page<T> {
-  const missingNodes = [...new Set(missing)];
-  return { items, ...(cursor === undefined ? {} : { cursor }), complete: missingNodes.length === 0, missingNodes };
+function page<T>(answer: Answer<readonly T[]>, cursor: string | undefined): Page<T> {
+  return {
+    items: answer.value,
+    ...(cursor === undefined ? {} : { cursor }),
+    complete: isComplete(answer),
+    missingNodes: answer.missing,
+  };
 }

@@ -1,5 +1,8 @@
 import { HublineError } from '@hubline/protocol';
 
-/** What an answer needs is on these nodes, by `nodeId`, and nothing was done or found here. */
-export const unreachable = (missing: readonly string[]): HublineError<'backplane_unavailable'> =>
-  new HublineError('backplane_unavailable', `These nodes could not be asked: ${missing.join(', ')}.`, { local: 0 });
+/** What an answer needs is on these nodes, by `nodeId`, or on some that nobody here has heard of. `local` is what was done here. */
+export const unreachable = (missing: readonly string[], local = 0): HublineError<'backplane_unavailable'> => {
+  const who =
+    missing.length > 0 ? `These nodes could not be asked: ${missing.join(', ')}.` : 'It could not be asked which nodes there are.';
+  return new HublineError('backplane_unavailable', who, { local });
+};

@@ -3,10 +3,12 @@ import {
   attributeTopic,
   groupTopic,
   userTopic,
+  type Answer,
   type ConnectionRecord,
   type Directory,
   type NodeInfo,
   type ProcessId,
+  type Shortfall,
   type Topic,
   type WatchLease,
 } from '../backplane/index.ts';
@@ -14,12 +16,13 @@ import { processOf } from '../connection/index.ts';
 import { RecentSet, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
 import { watchChannel, type Diffs, type PresenceDiff } from './diffs.ts';
 import type { Nodes } from './nodes.ts';
+import { Shortfalls } from './shortfalls.ts';
 
 /** Why somebody is no longer among those that are watched. */
 export type LeaveReason = 'disconnected' | 'changed' | 'node_lost';
 
 export type WatchEvent =
-  | { readonly type: 'snapshot'; readonly records: readonly ConnectionRecord[]; readonly missing: readonly string[] }
+  | ({ readonly type: 'snapshot'; readonly records: readonly ConnectionRecord[] } & Shortfall)
   | { readonly type: 'join' | 'update'; readonly record: ConnectionRecord }
   | { readonly type: 'leave'; readonly record: ConnectionRecord; readonly reason: LeaveReason };
 
@@ -69,9 +72,9 @@ export class Watch {
     const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
     if (this.#closed) return release(leases); // nobody waited for them
     this.#leases = leases;
-    const { present, missing } = await this.#snapshot();
+    const { value: present, missing, isBlind } = await this.#snapshot();
     for (const [id, known] of present) this.#known.set(id, known);
-    emit({ type: 'snapshot', records: [...present.values()].map(({ record }) => record), missing });
+    emit({ type: 'snapshot', records: [...present.values()].map(({ record }) => record), missing, isBlind });
     this.#catchUp();
   }
 
@@ -100,7 +103,7 @@ export class Watch {
   }
 
   async #compare(): Promise<void> {
-    const { present, missing } = await this.#snapshot();
+    const { value: present, missing } = await this.#snapshot();
     if (this.#closed) return;
     for (const [id, { record }] of this.#known) {
       const known = present.has(id) || missing.includes(this.#options.nodes.nameOf(processOf(id)));
@@ -110,20 +113,18 @@ export class Watch {
     this.#catchUp();
   }
 
-  async #snapshot(): Promise<{ readonly present: ReadonlyMap<string, Known>; readonly missing: readonly string[] }> {
+  async #snapshot(): Promise<Answer<ReadonlyMap<string, Known>>> {
     const present = new Map<string, Known>();
-    const missing = new Set<string>();
+    const shortfalls = new Shortfalls();
     const had = new Map<ProcessId, number>();
     for (const topic of this.#topics) {
-      const answer = await this.#options.directory.snapshot(topic);
-      for (const node of answer.missing) missing.add(node);
-      for (const { node, version, records } of answer.value) {
+      for (const { node, version, records } of shortfalls.of(await this.#options.directory.snapshot(topic))) {
         had.set(node.process, Math.min(version, had.get(node.process) ?? version));
         for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
       }
     }
     for (const [process, version] of had) this.#had.set(process, version);
-    return { present, missing: [...missing] };
+    return shortfalls.answer(present);
   }
 
   #hear(diff: PresenceDiff, from: ProcessId): void {

@@ -214,11 +214,11 @@ export class RedisDirectory implements Directory {
     try {
       const before = peers.absent; // who is back by the end need not have been when it was read
       const value = await read(this.#options);
-      return { value, missing: [...new Set([...before, ...peers.absent])] };
+      return { value, missing: [...new Set([...before, ...peers.absent])], isBlind: false };
     } catch (error) {
       if (isUp()) report(error);
     }
-    return { value: here(this.#options), missing: peers.nodeIds };
+    return { value: here(this.#options), missing: peers.nodeIds, isBlind: true };
   }
 
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {

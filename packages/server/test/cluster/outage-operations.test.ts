@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
 import { leftovers } from './leftovers.ts';
 import type { RawClient } from './raw-client.ts';
-import { threeNodes, type ThreeNodes } from './three-nodes.ts';
+import { threeNodes, World, type ThreeNodes } from './three-nodes.ts';
 
 const fails = (): string => {
   throw new Error('no!');
@@ -173,5 +173,68 @@ describe('while its link is down, a node', () => {
     expect(seen.slice(2).sort()).toEqual(['join far', 'join late']);
     over.abort();
     await watching;
+  });
+});
+
+describe('while its link is down, a node that knows no others', () => {
+  const local = (count: number): Error => expect.objectContaining({ code: 'backplane_unavailable', details: { local: count } }) as Error;
+
+  it('says that there may be some, though it can name none', async () => {
+    await using world = new World();
+    const a = await world.start('a');
+    const near = await world.client(a, { user: 'near', answer: () => 'near' });
+    const failing = await world.client(a, { user: 'failing', answer: fails });
+    const { hub } = a;
+    const { clients, presence } = hub;
+    expect(await presence.isOnline('late')).toBe(false);
+    expect(await presence.count()).toEqual({ value: 2, complete: true });
+    world.faults.cut('a');
+    await until(() => a.server.health().backplane === 'down');
+    const late = await world.client(await world.start('late'), { user: 'late' });
+
+    expect(await presence.count()).toEqual({ value: 2, complete: false });
+    expect(await presence.count({ allOf: [{ all: true }, { user: 'near' }] })).toEqual({ value: 1, complete: false });
+    for (const pages of [presence.connections(), presence.connections(undefined, { select: ['nodeId'] }), presence.users()]) {
+      const { items, complete, missingNodes } = await pages;
+      expect([items.length, complete, missingNodes]).toEqual([2, false, []]);
+    }
+    expect(await presence.isOnline('near')).toBe(true);
+    await expect(presence.isOnline('late')).rejects.toEqual(unavailable);
+    await expect(presence.groupsOf(late.id)).rejects.toEqual(unavailable);
+    for await (const event of presence.watch()) {
+      expect(event).toMatchObject({ type: 'snapshot', connections: [{}, {}], complete: false, missingNodes: [] });
+      break;
+    }
+    for await (const event of presence.watchUsers()) {
+      expect(event).toMatchObject({ type: 'snapshot', users: ['near', 'failing'], complete: false, missingNodes: [] });
+      break;
+    }
+
+    await expect(hub.groups.add(late.id, 'g')).rejects.toEqual(unavailable);
+    await expect(hub.attributes.set(late.id, 'role', 'admin')).rejects.toEqual(unavailable);
+    await expect(clients.connection(late.id).invoke.confirm('?')).rejects.toEqual(unavailable);
+    const outcomes = clients.user('near').invokeAll.confirm('?');
+    expect(await outcomes).toMatchObject([{ status: 'fulfilled', value: 'near' }]);
+    await expect(outcomes.missingNodes).rejects.toEqual(local(1));
+    const known = clients.connection(near.id).invokeAll.confirm('?');
+    expect([(await known).length, await known.missingNodes]).toEqual([1, []]);
+    for (const race of [false, true]) {
+      expect(await clients.all.with({ race }).invokeOne.confirm('?')).toBe('near');
+      await expect(clients.user('failing').with({ race }).invokeOne.confirm('?')).rejects.toEqual(local(1));
+      await expect(clients.user('late').with({ race }).invokeOne.confirm('?')).rejects.toEqual(local(0));
+    }
+    await expect(hub.disconnect({ connection: late.id })).rejects.toEqual(unavailable);
+    expect(await hub.disconnect({ connection: failing.id })).toEqual({ disconnected: 1, missingNodes: [] });
+    await failing.ended;
+    await expect(hub.disconnect({ all: true })).rejects.toEqual(local(1));
+    await near.ended;
+
+    const joined: string[] = [];
+    a.server.on('nodeJoined', ({ nodeId }) => joined.push(nodeId));
+    world.faults.heal('a');
+    await until(() => joined.includes('late'));
+    expect(await presence.count()).toEqual({ value: 1, complete: true });
+    expect(await presence.isOnline('late')).toBe(true);
+    expect(await hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: [] });
   });
 });

@@ -34,7 +34,15 @@ describe('a server that starts without Redis', () => {
     await early;
     await until(() => ann.told.includes('early'), PATIENT);
     expect(memberA.server.health()).toMatchObject({ status: 'degraded', backplane: 'down' });
-    expect(await hub.presence.count()).toEqual({ value: 1, complete: true }); // nobody else was ever heard of
+    // Nobody else was ever heard of, and others are there: what it does not know it does not deny.
+    const unavailable = { code: 'backplane_unavailable', details: { local: 0 } };
+    expect(await hub.presence.count()).toEqual({ value: 1, complete: false });
+    expect(await hub.presence.connections()).toMatchObject({ items: [{ userId: 'ann' }], complete: false, missingNodes: [] });
+    expect(await hub.presence.isOnline('ann')).toBe(true);
+    await expect(hub.presence.isOnline('bob')).rejects.toMatchObject(unavailable);
+    await expect(hub.presence.groupsOf(bob.id)).rejects.toMatchObject(unavailable);
+    await expect(hub.groups.add(bob.id, 'g')).rejects.toMatchObject(unavailable);
+    await expect(hub.disconnect({ user: 'bob' })).rejects.toMatchObject(unavailable);
     expect([a.told.length, b.told.length]).toEqual([1, 1]);
 
     await redis.start();
