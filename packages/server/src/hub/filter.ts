@@ -43,14 +43,13 @@ export class Filters<A> {
     throw new HublineError('invalid_option', `This is no filter: ${JSON.stringify(filter)}`, { option: 'filter' });
   }
 
+  /** A value that is undefined is refused too: it comes by mistake, and to leave it out would name more than was meant. */
   #where(attributes: Partial<A>): Selector {
-    const selectors = Object.entries(attributes)
-      .filter(([, value]) => value !== undefined)
-      .map(([attribute, value]): Selector => {
-        if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
-        // Answered by asking everybody, it would be a hidden broadcast.
-        throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
-      });
+    const selectors = Object.entries(attributes).map(([attribute, value]): Selector => {
+      if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
+      // Answered by asking everybody, it would be a hidden broadcast.
+      throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
+    });
     const [only, ...more] = nonEmpty(selectors, 'where');
     return only && more.length === 0 ? only : { allOf: selectors };
   }

@@ -167,11 +167,21 @@ describe('a target', () => {
     expect(() => hub.clients.allOf()).toThrow(code('empty_target'));
     expect(() => hub.clients.where({ note: 'x' })).toThrow(code('attribute_not_indexed'));
     expect(() => hub.presence.watch({ where: { note: 'x' } })).toThrow(code('attribute_not_indexed'));
-    for (const level of [NaN, Infinity, null, {}, 1n, () => 1]) {
-      const filter = { level } as { level: number };
+  });
+
+  it('by a value that no attribute has is refused, also beside others: it would name more than was meant', async () => {
+    await using nodes = await threeNodes();
+    const { clients, presence, disconnect } = nodes.a.hub;
+    for (const level of [undefined, NaN, Infinity, null, {}, 1n, () => 1]) {
       const invalid = expect.objectContaining({ code: 'invalid_option', details: { option: 'level' } }) as Error;
-      expect(() => hub.clients.where(filter)).toThrow(invalid);
-      expect(() => hub.presence.watch({ where: filter })).toThrow(invalid);
+      for (const where of [{ level }, { role: 'admin', level }] as { level: number }[]) {
+        for (const filter of [{ where }, { anyOf: [{ where }] }, { allOf: [{ all: true }, { where }] }] as const) {
+          for (const ask of [clients.matching, presence.count, presence.connections, presence.watch, presence.watchUsers, disconnect]) {
+            expect(() => ask(filter)).toThrow(invalid);
+          }
+        }
+        expect(() => clients.where(where)).toThrow(invalid);
+      }
     }
   });
 });
