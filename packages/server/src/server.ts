@@ -100,7 +100,7 @@ export interface HubServer extends AsyncDisposable {
   listen(port: number, host?: string): Promise<number>;
   /** Settles when this node is part of the cluster. */
   ready(): Promise<void>;
-  /** The nodes of the cluster, those included that are only heard of. */
+  /** The nodes of the cluster, of all applications. While the backplane cannot be asked only this one: {@link health} tells. */
   nodes(): Promise<readonly NodeInfo[]>;
   health(): Health;
   /** Takes no more connections, and sends those it has elsewhere, spread over `spreadMs` (default 0). */
