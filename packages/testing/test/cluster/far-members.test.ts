@@ -65,6 +65,8 @@ describe('what one node does to the connections of another', () => {
       code: expect.stringMatching(/^node_(silent|lost)$/) as string,
     });
     await world.counted(0, [1]);
+    // Its lease is over; who asks before that is noticed here hears `node_lost`.
+    await until(async () => (await world.happened(1)).some(({ event }) => event === 'nodeLost'), PATIENT);
     await expect(world.node(1).ask('groups.add', [stays.id, 'g'])).rejects.toMatchObject({ code: 'connection_gone' });
   }, 60_000);
 });
