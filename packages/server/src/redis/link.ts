@@ -205,9 +205,9 @@ export class RedisLink implements Link {
 
   /** Slots are elsewhere: what was said meanwhile on their channels is missed. */
   async #resubscribe(since: number): Promise<void> {
-    const isUp = this.#state === 'up';
+    const isUp = this.#state === 'up'; // otherwise there is a gap already, and is reported in the end
     try {
-      await (isUp ? this.#subscriptions.all() : this.#subscriptions.again());
+      await this.#subscriptions.again();
       if (isUp) this.#observer.gap({ ms: Math.round(performance.now() - since) });
     } catch (error) {
       if (this.#state === 'up') this.#fail(error);

@@ -18,7 +18,7 @@ export class Subscriptions {
   readonly #sent = new Map<string, Promise<void>>();
   readonly #changed = new Set<string>();
   #sync: Promise<void> | undefined;
-  /** Everything is subscribed to, also where it is not reached yet. */
+  /** From `all` until something is lost: everything is subscribed to, also where it is not reached yet. */
   #isEntering = false;
 
   constructor({ store, channelOf, isWanted, wanted, marks, reaches, dropped, failed, report }: SubscriptionsOptions) {
@@ -46,16 +46,13 @@ export class Subscriptions {
     await this.#sent.get(channel);
   }
 
-  /** On a new link: everything, and the marks last, which say so. @throws HublineError `backplane_unavailable` */
-  async all(): Promise<void> {
+  /** On a new link: everything. @throws HublineError `backplane_unavailable` */
+  all(): Promise<void> {
     this.#isEntering = true;
-    await this.again();
-    // Those that came meanwhile were sent by `changed`.
-    await Promise.all(this.#sent.values());
-    await this.#store.subscribe(this.#marks());
+    return this.again();
   }
 
-  /** Everything that can be reached. @throws HublineError `backplane_unavailable` */
+  /** Everything that can be reached and, where that is everything, the marks last, which say so. @throws HublineError `backplane_unavailable` */
   async again(): Promise<void> {
     this.#sent.clear();
     this.#changed.clear();
@@ -64,6 +61,9 @@ export class Subscriptions {
       const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isToBeSent(channel));
       await this.#subscribe(slice);
     }
+    // Those that came meanwhile were sent by `changed`.
+    await Promise.all(this.#sent.values());
+    if (this.#isEntering) await this.#store.subscribe(this.#marks());
   }
 
   /** Some channels are not reached any more, or all. */
