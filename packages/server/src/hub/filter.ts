@@ -21,10 +21,12 @@ export class Filters<A> {
   }
 
   #plain(filter: Filter<A>): Selector {
+    const kinds = Object.keys(filter).filter((key) => key !== 'except');
+    if (kinds.length !== 1) refuse(filter); // one of several would name more than was meant
     if ('all' in filter) return { topic: allTopic(this.#hub) };
-    if ('group' in filter) return { topic: groupTopic(this.#hub, filter.group) };
-    if ('user' in filter) return { topic: userTopic(this.#hub, filter.user) };
-    if ('connection' in filter) return { connection: filter.connection };
+    if ('group' in filter) return { topic: groupTopic(this.#hub, named(filter.group, 'group')) };
+    if ('user' in filter) return { topic: userTopic(this.#hub, named(filter.user, 'user')) };
+    if ('connection' in filter) return { connection: named(filter.connection, 'connection') };
     if ('where' in filter) return this.#where(filter.where);
     if ('allOf' in filter)
       return {
@@ -40,7 +42,7 @@ export class Filters<A> {
           'anyOf',
         ),
       };
-    throw new HublineError('invalid_option', `This is no filter: ${JSON.stringify(filter)}`, { option: 'filter' });
+    return refuse(filter);
   }
 
   /** A value that is undefined is refused too: it comes by mistake, and to leave it out would name more than was meant. */
@@ -53,6 +55,16 @@ export class Filters<A> {
     const [only, ...more] = nonEmpty(selectors, 'where');
     return only && more.length === 0 ? only : { allOf: selectors };
   }
+}
+
+function refuse(filter: object): never {
+  throw new HublineError('invalid_option', `This is no filter: ${JSON.stringify(filter)}`, { option: 'filter' });
+}
+
+/** What is undefined would name somebody called so. */
+function named(name: unknown, option: string): string {
+  if (typeof name === 'string') return name;
+  throw new HublineError('invalid_option', `The name of a ${option} is a string, and not ${String(name)}.`, { option });
 }
 
 /** @throws HublineError `empty_target` */

@@ -179,8 +179,9 @@ export class Peers {
     const [...answers] = await store.run([...list, ...commands, ...known.flatMap(ask)]);
     const [names] = answers.splice(0, list.length) as [(readonly Incarnation[])?];
     const asked = new Set(known);
-    const isFresh = (each: Incarnation): boolean => !asked.has(each) && !this.#dead.has(each) && this.#reads(keys.lease(each));
-    const fresh = names?.filter(isFresh) ?? [];
+    const others = names?.filter((each) => !asked.has(each) && !this.#dead.has(each)) ?? [];
+    const fresh = others.filter((each) => this.#reads(keys.lease(each)));
+    await this.#meetUnread(others.filter((each) => !this.#reads(keys.lease(each)) && !this.#nodes.has(each)));
     const later = fresh.length === 0 ? [] : await store.run(fresh.flatMap((each) => [['hget', keys.registry, each], ...ask(each)]));
 
     const alive = new Map<ProcessId, Incarnation>();
@@ -249,6 +250,19 @@ export class Peers {
     this.#nodes.delete(incarnation);
     this.#dead.add(incarnation);
     this.#options.dead(incarnation);
+  }
+
+  /** Whose lease cannot be read may be there: he is missing, unless he is known to be gone. */
+  async #meetUnread(incarnations: readonly Incarnation[]): Promise<void> {
+    const { store, keys } = this.#options;
+    const infos = incarnations.length === 0 ? [] : await store.run(incarnations.map((each): Command => ['hget', keys.registry, each]));
+    incarnations.forEach((incarnation, i) => {
+      if (infos[i] === null) return;
+      const node = JSON.parse(infos[i] as string) as NodeInfo;
+      this.#nodes.set(incarnation, node);
+      const lost = this.#lost.get(processIn(incarnation));
+      if (!lost || lost.n < numberIn(incarnation)) this.#see(incarnation, node);
+    });
   }
 
   #reads(key: string): boolean {

@@ -169,6 +169,18 @@ describe('a target', () => {
     expect(() => hub.presence.watch({ where: { note: 'x' } })).toThrow(code('attribute_not_indexed'));
   });
 
+  it('that names two things at once, or by what is no name, is refused: it would name others than were meant', async () => {
+    await using nodes = await threeNodes();
+    const { clients, disconnect } = nodes.a.hub;
+    const invalid = expect.objectContaining({ code: 'invalid_option' }) as Error;
+    const filters = [{ all: true, user: 'ann' }, { group: 'red', user: 'ann' }, { except: ['x'] }, {}, { group: undefined }, { user: 7 }];
+    for (const filter of [...filters, { connection: null }] as unknown as Filter<Marks>[]) {
+      expect(() => clients.matching(filter)).toThrow(invalid);
+      expect(() => disconnect({ anyOf: [filter] })).toThrow(invalid);
+    }
+    expect(() => clients.user(undefined as unknown as string)).toThrow(invalid);
+  });
+
   it('by a value that no attribute has is refused, also beside others: it would name more than was meant', async () => {
     await using nodes = await threeNodes();
     const { clients, presence, disconnect } = nodes.a.hub;

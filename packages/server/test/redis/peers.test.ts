@@ -30,7 +30,7 @@ class SlowStore {
 
   #answer([name, key, field]: Command): unknown {
     if (name === 'hkeys') return [...this.leases.keys()];
-    if (name === 'hget') return field === first ? JSON.stringify(bob) : null;
+    if (name === 'hget') return this.leases.has(field as Incarnation) ? JSON.stringify(bob) : null;
     const lease = this.leases.get(/\{(.*)\}/.exec(String(key))?.[1] as Incarnation);
     return name === 'pttl' ? 1000 : (lease ?? null);
   }
@@ -105,6 +105,22 @@ it('a node that comes as another incarnation is missing and not lost while its l
   await store.letGo();
   await refreshed;
   expect([told, peers.absent]).toEqual([['bob joined', 'bob joined'], ['bob']]);
+});
+
+it('so it is where nobody has said hello, and only the list of nodes has it', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store, (key) => key !== keys.lease('bob.2'));
+  store.leases.set(first, '1');
+  peers.hello(first, bob);
+  peers.suspend();
+  store.leases.set(first, undefined);
+  store.leases.set('bob.2', '1');
+  for (let times = 0; times < 2; times++) {
+    const refreshed = peers.refresh();
+    await store.letGo();
+    await refreshed;
+    expect([told, peers.absent]).toEqual([['bob joined', 'bob joined'], ['bob']]);
+  }
 });
 
 it('a node is known from the moment that a question shows its lease', async () => {
