@@ -57,6 +57,7 @@ export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 
 /** How a link tells its node what happens to it and to the others. None of them may throw. */
 export interface LinkObserver {
+  /** Once for an outage, be it of all or of a part: what is not concerned MAY go on as if nothing were. */
   down(cause: Error): void;
   up(outage: { readonly ms: number }): void;
   /**

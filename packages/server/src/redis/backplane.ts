@@ -17,7 +17,9 @@ import { ClusterStore } from './cluster-store.ts';
 import type { Store, StoreObserver } from './store.ts';
 
 export interface RedisBackplaneEvents {
+  /** Once for an outage. On a Redis Cluster it may be of some masters: what the others carry goes on. */
   down: [cause: Error];
+  /** Of all of it. */
   up: [outage: { readonly ms: number }];
   gap: Parameters<LinkObserver['gap']>;
 }
