@@ -94,9 +94,10 @@ export class ClusterStore implements Store {
     return asked;
   }
 
+  /** And whether slots have moved, which nobody tells who has nothing there: others would look for his marks elsewhere. */
   async ping(): Promise<void> {
     const ready = [...this.#shards.values()].filter(({ isReady }) => isReady);
-    await Promise.all(ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping())));
+    await Promise.all([this.#learn(), ...ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping()))]);
   }
 
   tags(): readonly string[] {
@@ -225,13 +226,16 @@ export class ClusterStore implements Store {
     }
     const slots = new SlotMap(reply, asked);
     if (this.#isClosed || !slots.isWhole) return;
+    const opened = [...slots.masters].filter((address) => !this.#shards.has(address)).map((address) => this.#open(address));
+    // Masters that have just become known take a moment; until then the others say where to go.
+    const until = performance.now() + this.#options.timeoutMs;
+    while (!opened.every(({ isReady }) => isReady) && !this.#isClosed && performance.now() < until) await pause(RETRY_MS / 10);
     const isNews = this.#slots !== undefined && !slots.equals(this.#slots);
     this.#slots = slots;
     if (isNews) {
-      this.#followed = Promise.allSettled(this.#publishing.values());
+      this.#followed = Promise.allSettled([this.#followed, ...this.#publishing.values()]);
       this.#publishing.clear();
     }
-    const opened = [...slots.masters].filter((address) => !this.#shards.has(address)).map((address) => this.#open(address));
     for (const [address, shard] of this.#shards) {
       if (slots.masters.has(address)) continue;
       this.#shards.delete(address);
@@ -239,9 +243,6 @@ export class ClusterStore implements Store {
       // What it was asked it still answers.
       setTimeout(() => this.#leaving.delete(shard) && shard.close(), this.#options.timeoutMs).unref();
     }
-    // Masters that have just become known take a moment.
-    const until = performance.now() + this.#options.timeoutMs;
-    while (!opened.every(({ isReady }) => isReady) && !this.#isClosed && performance.now() < until) await pause(RETRY_MS / 10);
     if (isNews) this.#observer.moved(performance.now());
   }
 
@@ -273,7 +274,9 @@ export class ClusterStore implements Store {
       timeoutMs,
       ready: () => undefined, // looked for in #recover
       lost: (cause) => {
-        if (this.#shards.get(address) === shard) this.#lose(cause, this.#isSharded ? this.#slots?.slotsOf(address) : undefined);
+        if (this.#shards.get(address) !== shard) return;
+        const slots = this.#isSharded ? this.#slots?.slotsOf(address) : undefined;
+        if (slots?.length !== 0) this.#lose(cause, slots); // with none it is new, and not used yet
       },
       message: (channel, frame) => this.#observer.message(channel, frame),
       moved: () => this.#letGo(),

@@ -232,11 +232,11 @@ export class RedisLink implements Link {
     const isNews = this.#reach.lose(slots);
     this.#peers.suspend();
     this.#entered.resolve();
+    this.#subscriptions.down();
     if (this.#state === 'down' && !isNews) return;
     const wasDown = this.#state === 'down';
     this.#state = 'down';
     this.#arrivals.forgetClaims();
-    this.#subscriptions.down();
     this.#departures.down();
     if (wasDown) return;
     this.#downSince = performance.now();
@@ -254,7 +254,7 @@ export class RedisLink implements Link {
   async #beat(): Promise<void> {
     const { nodeTimeoutMs, sweepDelayMs } = this.#settings;
     if (this.#state === 'connecting') return;
-    if (this.#departures.prune() && this.#state === 'up') this.#openGate();
+    if (this.#departures.prune()) this.#openGate();
     this.#departures.forgetIdle(2 * sweepDelayMs);
     this.#arrivals.forgetEarly(nodeTimeoutMs);
     try {
@@ -295,7 +295,9 @@ export class RedisLink implements Link {
 
   #openGate(): void {
     const nodes = this.#peers.deaf.join(', ');
-    this.#peers.giveUp();
+    // While a shard is away nobody is given up: what is lost goes on waiting, and the rest leaves.
+    if (this.#state === 'up') this.#peers.giveUp();
+    else this.#reach.settle();
     this.#departures.schedule();
     this.#observer.report('publish', unavailable(`What waited for ${nodes} was sent without waiting any longer.`));
   }

@@ -113,9 +113,7 @@ export class Peers {
     this.#isSuspended = true;
     for (const [process, peer] of this.#peers) {
       peer.isDeaf = true;
-      if (reaches(keys.lease(incarnationOf(process, peer.n)))) continue;
-      peer.isAbsent = true;
-      peer.stoppedAt ??= performance.now();
+      if (!reaches(keys.lease(incarnationOf(process, peer.n)))) stop(peer);
     }
   }
 
@@ -157,8 +155,10 @@ export class Peers {
     const now = performance.now();
     for (const [process, peer] of this.#peers) {
       if (living.has(process) || peer.heardAt >= askedAt || peer.stoppedAt !== undefined) continue;
+      // It may have come as another incarnation, of which only the list tells.
+      if (!this.#reads(keys.registry)) stop(peer);
       // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
-      if (!peer.isAbsent || peer.leaseUntil <= now) this.#lose(process, 'lease');
+      else if (!peer.isAbsent || peer.leaseUntil <= now) this.#lose(process, 'lease');
     }
     this.#forget();
   }
@@ -294,6 +294,11 @@ export interface Reading {
   readonly answers: readonly unknown[];
   /** To the commands about one incarnation. */
   of(incarnation: Incarnation): readonly unknown[];
+}
+
+function stop(peer: Peer): void {
+  peer.isAbsent = true;
+  peer.stoppedAt ??= performance.now();
 }
 
 const names = (peers: Iterable<Peer>): readonly string[] => [...new Set([...peers].map(({ node }) => node.nodeId))];

@@ -54,8 +54,8 @@ export class Subscriptions {
 
   /** Everything that can be reached and, where that is everything, the marks last, which say so. @throws HublineError `backplane_unavailable` */
   async again(): Promise<void> {
+    this.#send(); // what nobody wants any more is not left behind
     this.#sent.clear();
-    this.#changed.clear();
     const channels = [...new Set(this.#wanted())];
     for (let i = 0; i < channels.length; i += SLICE) {
       const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isToBeSent(channel));

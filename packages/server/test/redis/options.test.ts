@@ -192,6 +192,19 @@ describe('options', () => {
   });
 });
 
+it('the clients have what nothing in flight may do without', () => {
+  expect(settingsFrom({}).connection).toMatchObject({
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    disableClientInfo: true,
+    keyPrefix: '',
+    replyMapping: 'legacy',
+    stringNumbers: false,
+  });
+});
+
 describe('clients', () => {
   const node = { nodeId: 'ann', process: 'a', app: 'test', accepts: true, startedAt: 0 };
   const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };

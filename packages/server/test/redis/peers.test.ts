@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../../src/redis/keys.ts';
 import type { Command } from '../../src/redis/line.ts';
@@ -81,6 +81,24 @@ describe('what Redis said before', () => {
   });
 });
 
+it('a node whose lease is gone is missing and not lost while nobody can say whether it has come as another incarnation', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store, (key) => key !== keys.registry);
+  store.leases.set(first, '1');
+  peers.hello(first, bob);
+  peers.suspend();
+  store.leases.delete(first); // it has entered before this node: the next one has a lease, and is in the list
+  store.leases.set('bob.2', '1');
+  const refreshed = peers.refresh();
+  await store.letGo();
+  await refreshed;
+  expect([told, peers.absent]).toEqual([['bob joined'], ['bob']]);
+  const resumed = peers.resume();
+  await store.letGo();
+  await resumed;
+  expect(told).not.toContain('bob lost: lease');
+});
+
 it('a hello that comes after the end of its lease is no news', async () => {
   const store = new SlowStore();
   const { peers, told } = peersOn(store);
@@ -120,6 +138,35 @@ it('so it is where nobody has said hello, and only the list of nodes has it', as
     await store.letGo();
     await refreshed;
     expect([told, peers.absent]).toEqual([['bob joined', 'bob joined'], ['bob']]);
+  }
+});
+
+it('a lease that cannot be read stands still: its node has the time that it had left when it can be read again', async () => {
+  const store = new SlowStore();
+  let isReached = true;
+  const { peers, told } = peersOn(store, () => isReached);
+  let now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  try {
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    isReached = false;
+    peers.suspend();
+    store.leases.clear();
+    now += 5000; // it is for 1000
+    for (const ask of [() => peers.refresh(), () => peers.resume()]) {
+      const asked = ask();
+      await store.letGo();
+      await asked;
+    }
+    expect([told, peers.absent]).toEqual([['bob joined'], ['bob']]);
+    now += 1001;
+    const refreshed = peers.refresh();
+    await store.letGo();
+    await refreshed;
+    expect(told).toEqual(['bob joined', 'bob lost: lease']);
+  } finally {
+    clock.mockRestore();
   }
 });
 

@@ -83,7 +83,9 @@ export class Talk implements AsyncDisposable {
   #say(): void {
     const text = String(this.#said++);
     for (const topic of this.topics) {
-      this.#confirmed.push(this.ann.bus.publish(topic, new TextEncoder().encode(text), { mayWait: true }));
+      const confirmed = this.ann.bus.publish(topic, new TextEncoder().encode(text), { mayWait: true });
+      confirmed.catch(() => undefined); // looked at in the end
+      this.#confirmed.push(confirmed);
     }
   }
 }
