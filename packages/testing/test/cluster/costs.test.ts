@@ -35,10 +35,15 @@ it('of a thousand connections: ids at 60 bytes each, count and isOnline in one r
       .ask<{ items: { connectionId: string }[] }>('presence.connections', [{ all: true }, { select: ['connectionId'], limit: 2000 }]);
     return { ids: items.map(({ connectionId }) => connectionId).sort(), bytes: link.bytesUp + link.bytesDown - before };
   };
-  const roundTrips = async <T>(ask: () => Promise<T>): Promise<{ readonly value: T; readonly trips: number }> => {
-    const askedAt = performance.now();
-    const value = await ask();
-    return { value, trips: Math.floor((performance.now() - askedAt) / (2 * DELAY_MS)) };
+  /** The fewest of three, where it takes more than it should: what a busy machine takes comes on top. */
+  const roundTrips = async <T>(atMost: number, ask: () => Promise<T>): Promise<{ readonly value: T; readonly trips: number }> => {
+    let fewest = Number.POSITIVE_INFINITY;
+    for (let times = 1; ; times++) {
+      const askedAt = performance.now();
+      const value = await ask();
+      fewest = Math.min(fewest, Math.floor((performance.now() - askedAt) / (2 * DELAY_MS)));
+      if (fewest <= atMost || times === 3) return { value, trips: fewest };
+    }
   };
 
   for (const isFrozen of [false, true]) {
@@ -50,11 +55,11 @@ it('of a thousand connections: ids at 60 bytes each, count and isOnline in one r
 
     link.delay(DELAY_MS);
     const answers = {
-      count: await roundTrips(() => world.count(1)),
-      ofOne: await roundTrips(() => world.count(1, { user: 'user 7' })),
-      here: await roundTrips(() => world.isOnline(1, 'user 249')),
-      nobody: await roundTrips(() => world.isOnline(1, 'user 250')),
-      ids: await roundTrips(async () => (await list()).ids.length),
+      count: await roundTrips(1, () => world.count(1)),
+      ofOne: await roundTrips(1, () => world.count(1, { user: 'user 7' })),
+      here: await roundTrips(1, () => world.isOnline(1, 'user 249')),
+      nobody: await roundTrips(1, () => world.isOnline(1, 'user 250')),
+      ids: await roundTrips(2, async () => (await list()).ids.length),
     };
     link.delay(0);
     expect(answers).toEqual({
