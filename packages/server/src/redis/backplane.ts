@@ -3,7 +3,9 @@ import { EventEmitter } from 'node:events';
 import type { Backplane, Link, LinkObserver, LinkState, Local, NodeInfo } from '../backplane/index.ts';
 import { RedisLink } from './link.ts';
 import {
+  isPersistent,
   masked,
+  RECONNECT_MS,
   refuse,
   REQUIRED_SETTINGS,
   settingsFrom,
@@ -106,5 +108,10 @@ function clientFor(role: ClientRole, { connection, client, createClient }: Setti
     made.disconnect();
     refuse('createClient', `The client for ${role} needs ${name}: ${value}, and has ${String(found)}.`);
   }
+  if (!isPersistent(made)) {
+    made.disconnect();
+    refuse('createClient', `The client for ${role} needs a retryStrategy that tries again for ever, within ${RECONNECT_MS.most} ms.`);
+  }
+  if (made.status === 'wait') made.connect().catch(() => undefined); // an event tells of it
   return made;
 }

@@ -44,7 +44,7 @@ export interface RedisBackplaneOptions {
   readonly sentinels?: { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string };
   /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
   readonly client?: Redis;
-  /** Makes the clients, which are then ours. They must have the settings of {@link REQUIRED_SETTINGS}. */
+  /** Makes the clients, which are then ours. They must have the settings of {@link REQUIRED_SETTINGS}, and try again for ever, within 250 ms. */
   readonly createClient?: (role: ClientRole, settings: ClientSettings) => Redis;
   /** Stands before every key and channel. Default `"hubline"`. Taken literally: no spaces, braces or control characters. */
   readonly prefix?: string;
@@ -96,7 +96,10 @@ export const BUFFER_BYTES = 16 * 1024 * 1024;
 /** Longer than this is at once, for timers of Node. */
 const MOST_MS = 2 ** 31 - 1;
 
-const RECONNECT_MS = { least: 50, most: 250 };
+/** After a connection is lost, between tries. */
+export const RECONNECT_MS = { least: 50, most: 250 };
+
+const MANY_TRIES = 1000;
 
 /** @throws HublineError `invalid_option` */
 export function settingsFrom(options: RedisBackplaneOptions): Settings {
@@ -118,6 +121,7 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
     refuse('nodeTimeoutMs', `nodeTimeoutMs (${nodeTimeoutMs}) must be more than twice heartbeatIntervalMs (${heartbeatIntervalMs}).`);
   }
   const seeds = options.cluster ?? clusterIn(options.url);
+  if (seeds?.length === 0) refuse('cluster', 'A Redis Cluster is found by at least one of its nodes.');
   // In a list, the first one says for all of them how to get in.
   const { host, port, ...access } = options.url === undefined ? {} : parseUrl(options.url.split(',')[0] ?? '');
   const fromUrl = seeds ? access : { ...(host && { host }), ...(port && { port }), ...access };
@@ -171,6 +175,12 @@ function connectionFrom(options: RedisBackplaneOptions, fromUrl: RedisOptions, r
 /** All nodes notice an outage at once: they come back one after the other. */
 const soon = (): number => RECONNECT_MS.least + Math.random() * (RECONNECT_MS.most - RECONNECT_MS.least);
 
+/** Whether it goes on trying, soon enough, however long Redis is away. */
+export function isPersistent({ options: { retryStrategy } }: Redis): boolean {
+  const ms = retryStrategy?.(MANY_TRIES);
+  return typeof ms === 'number' && ms <= RECONNECT_MS.most;
+}
+
 function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>, nodeTimeoutMs: number): OnUnavailable {
   if (typeof policy === 'string') {
     if (policy !== 'reject' && policy !== 'local-only') refuse('onUnavailable', `There is no policy '${String(policy)}'.`);
@@ -185,9 +195,9 @@ function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>,
 }
 
 function clusterIn(url: string | undefined): readonly RedisAddress[] | undefined {
-  if (!url?.includes(',')) return undefined;
-  const parts = url.split(',').map((part) => part.trim());
-  if (parts.some((part) => part.includes('='))) refuse('url', dotNetAdvice(parts));
+  const parts = (url ?? '').split(',').map((part) => part.trim());
+  if (parts.some(isDotNet)) refuse('url', dotNetAdvice(parts));
+  if (parts.length === 1) return undefined;
   return parts.map((part) => {
     const { host = '', port = 6379 } = parseUrl(part);
     return { host, port };
@@ -235,11 +245,12 @@ const DOT_NET: Readonly<Record<string, (value: string) => string>> = {
   connecttimeout: (value) => `redisTimeoutMs: ${value}`,
 };
 
+/** A setting, and not a URL whose password or query has an equals sign. */
+const isDotNet = (part: string): boolean => /^\$?\w+\s*=/.test(part);
+
 function dotNetAdvice(parts: readonly string[]): string {
-  const hosts = parts.filter((part) => !part.includes('='));
-  const settings = parts
-    .filter((part) => part.includes('='))
-    .map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]);
+  const hosts = parts.filter((part) => !isDotNet(part));
+  const settings = parts.filter(isDotNet).map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]);
   const known = settings.flatMap(([name = '', value = '']) => DOT_NET[name.toLowerCase()]?.(value) ?? []);
   const unknown = settings.flatMap(([name = '']) => (name.toLowerCase() in DOT_NET ? [] : name));
   const call = `redisBackplane('${hosts.join(',') || 'localhost:6379'}', { ${[...new Set(known)].join(', ')} })`;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { startRedis } from '@hubline/testing/cluster';
 import { LocalDouble } from '@hubline/testing/conformance';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { describe, expect, it, vi } from 'vitest';
 import { redisBackplane, REQUIRED_SETTINGS, type RedisBackplaneOptions } from '../../src/redis/index.ts';
 import { settingsFrom } from '../../src/redis/options.ts';
@@ -86,6 +86,9 @@ describe('where Redis is', () => {
     expect(cluster).toEqual(nodes);
     expect(connection).toMatchObject({ username: 'ann', password: 'secret', tls: {} });
     expect(settingsFrom({ cluster: nodes, url: 'redis.test' }).cluster).toEqual(nodes);
+    const withKey = settingsFrom({ url: 'rediss://:a2V5=@a.test:7000,b.test' });
+    expect(withKey.cluster).toEqual(nodes);
+    expect(withKey.connection.password).toBe('a2V5=');
   });
 
   it('has a word for Sentinel', () => {
@@ -117,6 +120,7 @@ describe('where Redis is', () => {
 describe('a connection string of .NET', () => {
   it.each([
     ['localhost:6379,abortConnect=false', "redisBackplane('localhost:6379', { startWithoutRedis: true })"],
+    ['abortConnect=false', "redisBackplane('localhost:6379', { startWithoutRedis: true })"],
     ['localhost,AbortConnect=True', "redisBackplane('localhost', { startWithoutRedis: false })"],
     [
       'a.test:6380,password=hunter2,ssl=True,defaultDatabase=2,channelPrefix=app,user=ann',
@@ -165,6 +169,7 @@ describe('options', () => {
   });
 
   it.each<[string, Options]>([
+    ['cluster', { cluster: [] }],
     ['prefix', { prefix: '' }],
     ['prefix', { prefix: 'a b' }],
     ['prefix', { prefix: '{a}' }],
@@ -209,7 +214,7 @@ describe('clients', () => {
   const node = { nodeId: 'ann', process: 'a', app: 'test', accepts: true, startedAt: 0 };
   const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
 
-  it.each(Object.entries(REQUIRED_SETTINGS))('that are made must have %s: %j', (name, value) => {
+  it.each(Object.entries(REQUIRED_SETTINGS))('that are made must have %s: %j', async (name, value) => {
     const wrong =
       typeof value === 'boolean' ? !value
       : typeof value === 'number' ? 1
@@ -230,7 +235,36 @@ describe('clients', () => {
         message: expect.stringContaining(name) as string,
       }),
     );
-    expect(made.map(({ status }) => status)).toEqual(['end', 'end']); // what is not used does not go on connecting
+    await vi.waitFor(() => expect(made.map(({ status }) => status)).toEqual(['end', 'end'])); // what is not used does not go on connecting
+  });
+
+  it.each<[string, RedisOptions]>([
+    ['no longer than this', {}],
+    ['not for ever', { retryStrategy: (times) => (times > 20 ? null : 50) }],
+    ['ever more seldom', { retryStrategy: (times) => Math.min(times * 50, 2000) }],
+  ])('that are made must go on trying: %s', (_name, { retryStrategy }) => {
+    const made: Redis[] = [];
+    const backplane = redisBackplane({
+      createClient: (_role, settings) => {
+        const client = new Redis({ ...settings, lazyConnect: true, retryStrategy });
+        made.push(client);
+        return client;
+      },
+    });
+    expect(() => backplane.open(node, new LocalDouble(), observer)).toThrow(/needs a retryStrategy/);
+    expect(made.map(({ status }) => status)).toEqual(['end']);
+  });
+
+  it('that are made may wait to be connected', async () => {
+    await using redis = await startRedis();
+    const backplane = redisBackplane({
+      startWithoutRedis: false,
+      createClient: (_role, settings) => new Redis({ ...settings, port: redis.port, lazyConnect: true }),
+    });
+    const link = backplane.open({ ...node, process: crypto.randomUUID() }, new LocalDouble(), observer);
+    await backplane.ready();
+    expect(backplane.state).toBe('up');
+    await link.close();
   });
 
   it('of users whom Redis allows one prefix and nothing else are enough', async () => {
