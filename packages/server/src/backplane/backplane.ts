@@ -53,6 +53,7 @@ export interface Link {
   close(): Promise<void>;
 }
 
+/** `down` may be of a part; then what is said here of a link that is down is true of what that part carries. */
 export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 
 /** How a link tells its node what happens to it and to the others. None of them may throw. */

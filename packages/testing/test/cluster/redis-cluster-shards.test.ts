@@ -1,5 +1,6 @@
 import { nodeChannel } from '../../../server/src/backplane/index.ts';
 import { startProxy, startRedisCluster, type RedisCluster, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
+import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../src/until.ts';
 import { Talk } from './talk.ts';
@@ -144,6 +145,38 @@ describe('a master that is away', () => {
     expect(talk.ann.toldOf(talk.bob)).not.toContain('lost: lease');
   }, 90_000);
 });
+
+it('a master where nobody can listen is away, though it answers: the rest is said and heard as ever', async () => {
+  const servers = await start();
+  const { away, there, notices } = await placesOf(servers);
+  const [ann, bob] = [{ process: await processOn(servers, there) }, { process: await processOn(servers, notices) }];
+  await using talk = await Talk.between({ ann, bob }, servers);
+  const { lost, live } = await partedBy(talk, away);
+  const operator = new Redis(away.url);
+  try {
+    await operator.config('SET', 'maxclients', 1); // for those who come
+    await operator.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until(() => talk.ann.link.state === 'down' && talk.bob.link.state === 'down', PATIENT);
+    const silent = lost.map((topic) => talk.bob.heard(topic).length);
+    await isTalkedOn(talk, live);
+    expect(lost.map((topic) => talk.bob.heard(topic).length)).toEqual(silent);
+    expect(await talk.ann.directory.counts(live)).toMatchObject({ missing: [], isBlind: false });
+    expect(await talk.ann.directory.counts(lost)).toMatchObject({ missing: ['bob'], isBlind: true });
+    expect([talk.ann.link.state, talk.bob.link.state]).toEqual(['down', 'down']);
+    await operator.config('SET', 'maxclients', 1000);
+  } finally {
+    operator.disconnect();
+  }
+  await until(() => talk.ann.happened('up') && talk.bob.happened('up'), PATIENT);
+  await talk.end();
+  await talk.expectAllRegistered();
+  expect(talk.bob.happened('gap')).toBe(true);
+  for (const topic of live) await until(() => talk.bob.heard(topic).length === Number(talk.bob.heard(topic).at(-1)) + 1);
+  for (const topic of lost) {
+    const heard = talk.bob.heard(topic).map(Number);
+    expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b));
+  }
+}, 90_000);
 
 it('what waited for a shard waits until the others hear there, though they never were away on the rest', async () => {
   const servers = await start();
