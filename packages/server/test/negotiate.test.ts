@@ -239,6 +239,35 @@ it('answers 500 and reports where authenticate gives an attribute what is no val
   expect(world.errors).toEqual([['request', error]]);
 });
 
+it.each(['with', 'without'])('gives nobody an attribute or a name that he only claims, %s authenticate', async (way) => {
+  const server = createHubServer();
+  const hub = server.hub<Echo, Record<never, never>, { role: string }>(defineHub<Echo, Record<never, never>, { role: string }>('echo'), {
+    path: '/hub',
+    attributes: { role: 'indexed' },
+    ...(way === 'with' ? { authenticate: () => ({ attributes: { role: 'guest' } }) } : {}),
+    methods: { echo: async (_ctx, value) => value, whoAmI: async (ctx) => [ctx.connectionId, ctx.userId ?? null] },
+  });
+  try {
+    const port = await server.listen(0, '127.0.0.1');
+    const claims = new URLSearchParams({
+      role: 'admin',
+      'attr.role': 'admin',
+      attributes: '{"role":"admin"}',
+      user: 'root',
+      userId: 'root',
+    });
+    await using client = await RawClient.open(port, {
+      query: String(claims),
+      headers: { role: 'admin', 'x-role': 'admin', 'x-user': 'root' },
+    });
+    expect(await client.call('whoAmI')).toMatchObject({ result: [expect.any(String), null] });
+    expect((await hub.presence.connections()).items).toMatchObject([{ attributes: way === 'with' ? { role: 'guest' } : {} }]);
+    expect(await hub.presence.count({ where: { role: 'admin' } })).toEqual({ value: 0, complete: true });
+  } finally {
+    await server.close();
+  }
+});
+
 it('hands authenticate the token from the header or the query, the url, the headers and the address', async () => {
   const seen: unknown[] = [];
   await using world = await start({
