@@ -125,8 +125,10 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
   // In a list, the first one says for all of them how to get in.
   const { host, port, ...access } = options.url === undefined ? {} : parseUrl(options.url.split(',')[0] ?? '');
   const fromUrl = seeds ? access : { ...(host && { host }), ...(port && { port }), ...access };
+  const connection = connectionFrom(options, fromUrl, redisTimeoutMs);
+  if (seeds && connection.db) refuse('db', 'A Redis Cluster has no databases but 0: a prefix keeps applications apart.');
   return {
-    connection: connectionFrom(options, fromUrl, redisTimeoutMs),
+    connection,
     cluster: seeds,
     natMap: options.natMap ?? {},
     client: options.client,

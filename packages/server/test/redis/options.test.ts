@@ -170,6 +170,8 @@ describe('options', () => {
 
   it.each<[string, Options]>([
     ['cluster', { cluster: [] }],
+    ['db', { url: 'a,b', db: 1 }],
+    ['db', { url: 'redis://a/2,b' }],
     ['prefix', { prefix: '' }],
     ['prefix', { prefix: 'a b' }],
     ['prefix', { prefix: '{a}' }],
