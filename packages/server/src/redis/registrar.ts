@@ -117,14 +117,16 @@ export class Registrar {
     const everything = { version, watched: new Set(dirty.touched) };
     // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
     await this.#entered;
-    // While it is down nobody can ask who watches, and everything is written when the link is back.
-    if (!this.#canWrite) return everything;
-    try {
-      return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
-    } catch (error) {
-      this.#options.failed(error);
-      return everything;
+    // Again, where a shard is lost meanwhile: the others get their part.
+    for (let tries = 0; tries < 2 && this.#canWrite; tries++) {
+      try {
+        return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
+      } catch (error) {
+        this.#options.failed(error);
+      }
     }
+    // While it is down nobody can ask who watches, and everything is written when the link is back.
+    return everything;
   }
 
   /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../../src/redis/keys.ts';
 import type { Command } from '../../src/redis/line.ts';
-import { Registrar } from '../../src/redis/registrar.ts';
+import { Registrar, type RegistrarOptions } from '../../src/redis/registrar.ts';
 import type { Store } from '../../src/redis/store.ts';
 
 const keys = new Keys('p');
@@ -35,7 +35,7 @@ class CountingStore {
   }
 }
 
-async function registered() {
+async function registered(parts: Partial<RegistrarOptions> = {}) {
   const store = new CountingStore();
   const local = new LocalDouble();
   const over: Incarnation[] = [];
@@ -53,11 +53,31 @@ async function registered() {
     failed: (error) => {
       throw error;
     },
+    ...parts,
   });
   await registrar.register(Promise.resolve());
   const change = () => registrar.changed({ topics: ['t'], connections: ['c'] });
-  return { store, registrar, over, change };
+  return { store, local, registrar, over, change };
 }
+
+it('what a flush has for other shards is written again without the one that is lost meanwhile', async () => {
+  let isLost = false;
+  const reaches = (key: string): boolean => !isLost || !key.includes('{gone}');
+  const { store, local, registrar } = await registered({ reaches, isUp: () => !isLost, failed: () => undefined });
+  const written: unknown[] = [];
+  store.happens = (commands) => {
+    if (!isLost && commands.some(([, key]) => key === keys.counts('gone'))) {
+      isLost = true;
+      throw new Error('It is lost.');
+    }
+    written.push(...commands.map(([, key]) => key));
+  };
+  const { watched } = await registrar.changed(local.join('c', 'live', 'gone'));
+  expect(isLost).toBe(true);
+  expect(written).toContain(keys.counts('live'));
+  expect(written).not.toContain(keys.counts('gone'));
+  expect([...watched]).toEqual(['gone']); // nobody can say who watches it
+});
 
 describe('everything is registered under another incarnation', () => {
   it('where a command of a flush had to follow its slot: what was acknowledged before may be lost', async () => {
