@@ -7,7 +7,7 @@ const APPLICATIONS = '^(playground|bench|examples)/';
 const sourceOf = (...packages) => `^packages/(${packages.join('|')})/src/`;
 
 /** Rooms of packages/server/src, lowest first. Those of one floor know nothing of each other. */
-const FLOORS = [['transports', 'backplane'], ['redis', 'connection'], ['membership'], ['presence'], ['invocation'], ['hub']];
+const FLOORS = [['transports', 'backplane'], ['connection'], ['membership'], ['presence'], ['invocation'], ['hub']];
 const ROOMS = FLOORS.flat();
 const room = (...names) => `^packages/server/src/(${names.join('|')})/`;
 const ANY_ROOM = room('[^/]+');
@@ -52,7 +52,15 @@ export default {
       from: { path: sourceOf('server') },
       to: { path: [sourceOf('client', 'testing'), APPLICATIONS] },
     }),
-    rule('testing-order', 'client, server ← testing', { from: { path: sourceOf('testing') }, to: { path: APPLICATIONS } }),
+    rule('redis-order', 'protocol, the backplane contract of the server ← redis', {
+      from: { path: sourceOf('redis') },
+      to: {
+        path: [sourceOf('client', 'server', 'testing'), APPLICATIONS],
+        pathNot: '^packages/server/src/backplane/index\\.ts$',
+      },
+    }),
+    rule('server-knows-no-redis', 'server ← redis', { from: { path: sourceOf('server', 'client') }, to: { path: sourceOf('redis') } }),
+    rule('testing-order', 'client, server, redis ← testing', { from: { path: sourceOf('testing') }, to: { path: APPLICATIONS } }),
 
     ...notUp,
     ...doors,
@@ -61,8 +69,8 @@ export default {
       to: { path: [ANY_ROOM, ROOF] },
     }),
     rule('unknown-room', 'A new room needs its place in FLOORS.', { from: { path: ANY_ROOM, pathNot: room(...ROOMS) } }),
-    rule('redis-is-optional', 'Who does not use Redis does not load it.', {
-      from: { path: ANY_SOURCE, pathNot: ['^packages/server/src/redis/', '^packages/testing/src/redis/'] },
+    rule('redis-is-optional', 'Only the Redis backplane and the test kit load ioredis.', {
+      from: { path: ANY_SOURCE, pathNot: [sourceOf('redis'), '^packages/testing/src/redis/'] },
       to: { path: 'node_modules/ioredis/' },
     }),
   ],

@@ -10,7 +10,7 @@ const INTEROP = ['packages/testing/test/{official,hubline,conformance-server}*.t
 /** Malformed input, very much of it. */
 const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
 /** These start processes, and a Redis for them. */
-const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/*/test/redis/**/*.test.ts'];
+const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/redis/test/**/*.test.ts'];
 /** What is shown off, on processes too. */
 const EXAMPLES = 'examples/*/test/**/*.test.ts';
 /** Processes that tests start see the sources too. */

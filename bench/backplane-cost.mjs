@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHubConnection } from '@hubline/client';
 import { createHubServer, defineHub } from '@hubline/server';
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { startProxy, startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 
@@ -30,7 +30,7 @@ async function startNode(nodeId, heartbeatIntervalMs = 600_000) {
   const hub = server.hub(contract, {
     path: '/cost',
     attributes: { role: 'indexed', team: 'indexed' },
-    authenticate: ({ url }) => ({ userId: url.searchParams.get('user'), attributes: { role: 'guest', team: 'red' } }),
+    authenticate: ({ url }) => ({ userId: url.searchParams.get('user'), attributes: { role: 'connection', team: 'red' } }),
     methods: { whoAmI: async (ctx) => ctx.connectionId },
   });
   const port = await server.listen(0, '127.0.0.1');

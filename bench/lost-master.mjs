@@ -2,7 +2,7 @@
  * `npx tsc -b packages/testing && node bench/lost-master.mjs`: how late messages are while a master of a Redis Cluster is dead,
  * those on its channels and those on the others'. Two links of one process, 30 channels, a message on each every 10 ms.
  */
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { startRedisCluster } from '@hubline/testing/cluster';
 import { Buffer } from 'node:buffer';
 import { clearInterval, setInterval } from 'node:timers';

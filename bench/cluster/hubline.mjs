@@ -1,5 +1,5 @@
 import { createHubServer, defineHub } from '@hubline/server';
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 
 export async function start({ nodeId, port: redisPort }) {
   const server = createHubServer({ nodeId, backplane: redisBackplane({ port: redisPort }) });

@@ -8,6 +8,7 @@ const SERVER = 'packages/server/src';
 const CLEAN = {
   'packages/protocol/src/index.ts': `export const version = 1;`,
   'packages/client/src/index.ts': `export { version } from '@hubline/protocol';`,
+  'packages/redis/src/index.ts': `export const redis = 1;`,
   'packages/testing/src/index.ts': `export * from '@hubline/client'; export { server } from '@hubline/server';`,
   'playground/main.ts': `import '@hubline/testing';`,
   [`${SERVER}/index.ts`]: `export { server } from './server.ts';`,
@@ -30,9 +31,15 @@ async function findIn(planted) {
   try {
     for (const [path, text] of Object.entries({ ...CLEAN, ...planted })) if (text !== undefined) write(path, text);
     mkdirSync(join(root, 'node_modules/@hubline'), { recursive: true });
-    for (const name of ['protocol', 'client', 'server', 'testing']) {
+    for (const name of ['protocol', 'client', 'server', 'redis', 'testing']) {
       const exports = { '.': { 'hubline-source': './src/index.ts', default: './dist/index.js' } };
-      const dependencies = { '@hubline/protocol': '1', '@hubline/client': '1', '@hubline/server': '1', '@hubline/testing': '1' };
+      const dependencies = {
+        '@hubline/protocol': '1',
+        '@hubline/client': '1',
+        '@hubline/server': '1',
+        '@hubline/testing': '1',
+        '@hubline/redis': '1',
+      };
       write(`packages/${name}/package.json`, JSON.stringify({ name: `@hubline/${name}`, exports, dependencies }));
       symlinkSync(join(root, 'packages', name), join(root, 'node_modules/@hubline', name));
     }
@@ -111,7 +118,14 @@ const PLANTED = [
     found: 'undeclared: packages/client/src/index.ts → node_modules/ws/index.js',
   },
   {
-    what: 'Redis outside its own file',
+    what: 'a server that imports a backplane package by its name',
+    planted: {
+      [`${SERVER}/server.ts`]: `export { redis as server } from '@hubline/redis';`,
+    },
+    found: `server-knows-no-redis: ${SERVER}/server.ts → packages/redis/src/index.ts`,
+  },
+  {
+    what: 'Redis outside its own package',
     planted: {
       'node_modules/ioredis/index.js': '',
       [`${SERVER}/redis.ts`]: `import 'ioredis'; import './hub/index.ts';`,

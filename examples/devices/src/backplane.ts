@@ -1,4 +1,4 @@
-import { redisBackplane, type RedisBackplane } from '@hubline/server/redis';
+import { redisBackplane, type RedisBackplane } from '@hubline/redis';
 
 /**
  * All programs of the cluster have the same prefix and times. A dead node is noticed within four seconds here, which suits

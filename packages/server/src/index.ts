@@ -9,7 +9,7 @@ export type {
   Clients,
   ConnectionHandlerFunction,
   ConnectionHandlerOptions,
-  DoorOptions,
+  AcceptOptions,
   ClientTarget,
   Context,
   Filter,

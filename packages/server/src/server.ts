@@ -6,7 +6,7 @@ import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, typ
 import {
   Connection,
   newProcessId,
-  Pulse,
+  Heartbeat,
   RawConnection,
   Turn,
   type Clock,
@@ -17,15 +17,15 @@ import {
 import {
   beatMs,
   Cluster,
-  Doorman,
+  ConnectionAcceptor,
   RawHost,
   HubHost,
   settingsFrom,
   type ClusterEvents,
   type ConnectionHandlerFunction,
   type ConnectionHandlerOptions,
-  type DoorOptions,
-  type Guest,
+  type AcceptOptions,
+  type AcceptedConnection,
   type Hub,
   type HubOptions,
   type Schemas,
@@ -35,7 +35,7 @@ import {
 import type { Loss } from './membership/index.ts';
 import {
   Endpoint,
-  Front,
+  Router,
   Listener,
   NodeAffinity,
   WebSocketUpgrader,
@@ -122,7 +122,7 @@ interface Host {
   left(): Promise<unknown>;
 }
 
-type Connect = (session: Session, request: ClientRequest, transport: Transport) => Guest;
+type Connect = (session: Session, request: ClientRequest, transport: Transport) => AcceptedConnection;
 
 /** The composition root: the one place that knows every part. */
 class NodeHubServer implements HubServer {
@@ -132,9 +132,9 @@ class NodeHubServer implements HubServer {
   readonly #detailedErrors: boolean;
   readonly #backplane: Backplane;
   readonly #events = new EventEmitter();
-  readonly #front = new Front();
+  readonly #router = new Router();
   readonly #turn = new Turn();
-  readonly #pulse: Pulse;
+  readonly #heartbeat: Heartbeat;
   readonly #affinity: NodeAffinity;
   readonly #proxies: number;
   readonly #pathPrefix: string;
@@ -142,7 +142,7 @@ class NodeHubServer implements HubServer {
   readonly #clusters = new Map<Backplane, Cluster>();
   readonly #hosts = new Map<string, Host>();
   /** Everybody who has a transport, also before the handshake. */
-  readonly #guests = new Set<Guest>();
+  readonly #accepted = new Set<AcceptedConnection>();
   readonly #listeners: Listener[] = [];
   #isOpen = true;
   #closing: Promise<void> | undefined;
@@ -158,7 +158,7 @@ class NodeHubServer implements HubServer {
     this.#pathPrefix = options.pathPrefix ?? '';
     this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
-    this.#pulse = new Pulse(clock, beatMs(timeouts));
+    this.#heartbeat = new Heartbeat(clock, beatMs(timeouts));
     const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs } = timeouts;
     this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs, sendTimeoutMs });
     this.#cluster(backplane);
@@ -174,7 +174,7 @@ class NodeHubServer implements HubServer {
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
     const host = new HubHost<H, R, A, S>(contract, options, { cluster, detailedErrors: this.#detailedErrors, report: this.#report });
     this.#hosts.set(contract.name, host);
-    if (options && this.#self.accepts) this.#open(options, host, this.#hubGuests(host));
+    if (options && this.#self.accepts) this.#open(options, host, this.#hubConnections(host));
     return host.hub;
   }
 
@@ -192,7 +192,7 @@ class NodeHubServer implements HubServer {
   }
 
   attach(server: Server): void {
-    this.#front.attach(server);
+    this.#router.attach(server);
   }
 
   async listen(port: number, host?: string): Promise<number> {
@@ -221,7 +221,7 @@ class NodeHubServer implements HubServer {
         : state === 'up' ? 'ok'
         : 'degraded',
       nodeId: this.nodeId,
-      connections: this.#guests.size,
+      connections: this.#accepted.size,
       backplane: state,
       uptimeMs: this.#settings.clock.now() - this.#self.startedAt,
     };
@@ -229,11 +229,11 @@ class NodeHubServer implements HubServer {
 
   async drain({ spreadMs = 0 }: { readonly spreadMs?: number } = {}): Promise<void> {
     this.#isOpen = false;
-    const guests = [...this.#guests];
-    const pauseMs = spreadMs / Math.max(1, guests.length);
+    const accepted = [...this.#accepted];
+    const pauseMs = spreadMs / Math.max(1, accepted.length);
     const error = new HublineError('shutdown', 'This node is going away.', {});
-    for (const guest of guests) {
-      guest.close({ code: 'shutdown', error });
+    for (const connection of accepted) {
+      connection.close({ code: 'shutdown', error });
       if (pauseMs > 0) await new Promise<void>((resolve) => this.#settings.clock.after(pauseMs, resolve));
     }
   }
@@ -261,12 +261,12 @@ class NodeHubServer implements HubServer {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await Promise.race([patience, Promise.all([...this.#hosts.values()].map((host) => host.left()))]);
     undo();
-    this.#front.detach();
+    this.#router.detach();
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
   }
 
   /** What a hub makes of those who come. */
-  #hubGuests(handler: ConnectionHandler): Connect {
+  #hubConnections(handler: ConnectionHandler): Connect {
     const { clock, codecs, limits, timeouts } = this.#settings;
     const settings = {
       handler,
@@ -282,16 +282,16 @@ class NodeHubServer implements HubServer {
       new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
   }
 
-  #open(door: DoorOptions & { readonly origins?: Origins }, host: Host, connect: Connect): void {
+  #open(door: AcceptOptions & { readonly origins?: Origins }, host: Host, connect: Connect): void {
     const { timeouts } = this.#settings;
     const path = this.#pathPrefix + door.path;
-    const acceptor = new Doorman({
+    const acceptor = new ConnectionAcceptor({
       door: { ...door, path },
       affinity: this.#affinity,
       process: this.#self.process,
-      pulse: this.#pulse,
+      heartbeat: this.#heartbeat,
       connectTimeoutMs: timeouts.connectMs,
-      guests: this.#guests,
+      accepted: this.#accepted,
       isOpen: () => this.#isOpen,
       authenticate: (request) => host.authenticate(request),
       connect,
@@ -306,11 +306,11 @@ class NodeHubServer implements HubServer {
       sendTimeoutMs: timeouts.sendMs,
       report: (error) => this.#report('request', error),
     });
-    this.#front.add(path, endpoint);
+    this.#router.add(path, endpoint);
   }
 
   #checkPath(path: string): void {
-    if (this.#front.has(this.#pathPrefix + path)) throw taken('path', path);
+    if (this.#router.has(this.#pathPrefix + path)) throw taken('path', path);
   }
 
   #cluster(backplane: Backplane): Cluster {

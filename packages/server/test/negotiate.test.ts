@@ -244,7 +244,7 @@ it.each(['with', 'without'])('gives nobody an attribute or a name that he only c
   const hub = server.hub<Echo, Record<never, never>, { role: string }>(defineHub<Echo, Record<never, never>, { role: string }>('echo'), {
     path: '/hub',
     attributes: { role: 'indexed' },
-    ...(way === 'with' ? { authenticate: () => ({ attributes: { role: 'guest' } }) } : {}),
+    ...(way === 'with' ? { authenticate: () => ({ attributes: { role: 'connection' } }) } : {}),
     methods: { echo: async (_ctx, value) => value, whoAmI: async (ctx) => [ctx.connectionId, ctx.userId ?? null] },
   });
   try {
@@ -261,7 +261,7 @@ it.each(['with', 'without'])('gives nobody an attribute or a name that he only c
       headers: { role: 'admin', 'x-role': 'admin', 'x-user': 'root' },
     });
     expect(await client.call('whoAmI')).toMatchObject({ result: [expect.any(String), null] });
-    expect((await hub.presence.connections()).items).toMatchObject([{ attributes: way === 'with' ? { role: 'guest' } : {} }]);
+    expect((await hub.presence.connections()).items).toMatchObject([{ attributes: way === 'with' ? { role: 'connection' } : {} }]);
     expect(await hub.presence.count({ where: { role: 'admin' } })).toEqual({ value: 0, complete: true });
   } finally {
     await server.close();

@@ -50,7 +50,7 @@ interface Receiver {
   ping(): Promise<null>;
 }
 interface Marks {
-  role: 'admin' | 'guest';
+  role: 'admin' | 'connection';
   level: number;
 }
 const chat = defineHub<Chat, Receiver, Marks>('chat', { history: 'stream', import: { uploads: 1 } });
@@ -188,9 +188,9 @@ hub.clients.where({ role: 'king' });
 void hub.presence.count({ anyOf: [{ all: true }, { where: { rloe: 'admin' } }] });
 // @ts-expect-error no filter
 void hub.presence.count({ everybody: true });
-exactly<Promise<void>>().is(hub.attributes.set('id', 'role', 'guest'));
+exactly<Promise<void>>().is(hub.attributes.set('id', 'role', 'connection'));
 // @ts-expect-error no such attribute
-void hub.attributes.set('id', 'rloe', 'guest');
+void hub.attributes.set('id', 'rloe', 'connection');
 // @ts-expect-error the value of another attribute
 void hub.attributes.set('id', 'role', 1);
 

@@ -1,5 +1,5 @@
 /** The program of a node that has a process of its own; node-process.ts starts it, and is all that it talks to. */
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { createNode } from './node.ts';
 import type { HistoryAnswer, HistoryQuestion, NodeMessage, NodeOrders } from './node-process.ts';
 import type { History } from './rooms.ts';

@@ -1,5 +1,5 @@
 export * from './backplane.ts';
 export { EnvelopeKind } from './envelope.ts';
 export { memoryBackplane, type MemoryBackplane, type MemoryFaults } from './memory.ts';
-export { nodeChannel, Post } from './post.ts';
+export { nodeChannel, Messenger } from './messenger.ts';
 export * from './topic.ts';

@@ -18,7 +18,7 @@ import { ClientCalls } from './client-calls.ts';
 import { closeText, ENDINGS, type CloseReason } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
-import { Intake } from './intake.ts';
+import { Backpressure } from './backpressure.ts';
 import { Outbox } from './outbox.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Turn } from './turn.ts';
@@ -95,7 +95,7 @@ export class Connection implements TransportListener {
   readonly #settings: ConnectionSettings;
   readonly #transport: Transport;
   readonly #outbox: Outbox;
-  readonly #intake: Intake;
+  readonly #backpressure: Backpressure;
   readonly #incoming: IncomingCalls;
   #state: State = { name: 'handshaking', reader: new HandshakeReader(MAX_HANDSHAKE_BYTES) };
   #hubline = 0;
@@ -115,10 +115,10 @@ export class Connection implements TransportListener {
     this.#transport = transport;
     const { turn, limits } = settings;
     this.#outbox = new Outbox({ turn, transport, maxBufferedBytes: limits.maxBufferedBytes, overflow: (bytes) => this.#overflow(bytes) });
-    this.#intake = new Intake(transport, () => this.calls.size > 0);
+    this.#backpressure = new Backpressure(transport, () => this.calls.size > 0);
     this.#incoming = new IncomingCalls({
       limits,
-      intake: this.#intake,
+      backpressure: this.#backpressure,
       port: { send: (message) => this.#write(message), whenWritable: () => this.#outbox.whenWritable() },
       run: (call) => settings.handler.call(this, call),
       isClosed: () => this.isClosed,
@@ -160,13 +160,13 @@ export class Connection implements TransportListener {
       this.calls.forget(invocationId);
       throw error;
     }
-    this.#intake.update();
+    this.#backpressure.update();
   }
 
   /** The asker has given up. */
   cancelAsked(invocationId: string): void {
     if (!this.calls.forget(invocationId)) return;
-    this.#intake.update();
+    this.#backpressure.update();
     if (this.takesCancel) this.#write({ type: MessageType.CancelInvocation, invocationId });
   }
 
@@ -200,10 +200,10 @@ export class Connection implements TransportListener {
     else this.#transport.destroy();
   }
 
-  /** Called at every beat of the pulse. Time that the process slept through is nobody's silence, so beats are counted. */
+  /** Called at every beat of the heartbeat. Time that the process slept through is nobody's silence, so beats are counted. */
   beat(ms: number): void {
     this.#transport.beat(ms);
-    this.#silentMs = this.#heard || this.#intake.paused || this.#incoming.busy ? 0 : this.#silentMs + ms;
+    this.#silentMs = this.#heard || this.#backpressure.paused || this.#incoming.busy ? 0 : this.#silentMs + ms;
     this.#heard = false;
     this.#idleMs = this.#outbox.wrote ? 0 : this.#idleMs + ms;
     this.#outbox.wrote = false;
@@ -233,7 +233,7 @@ export class Connection implements TransportListener {
     this.#hubline = hubline;
     const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [], heldBytes: 0 };
     this.#state = state;
-    this.#intake.hold(); // what has arrived already is kept, what follows stays with the client
+    this.#backpressure.hold(); // what has arrived already is kept, what follows stays with the client
     void this.#open(state);
   }
 
@@ -246,7 +246,7 @@ export class Connection implements TransportListener {
       this.#state = { name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) };
       for (const wire of held) this.#outbox.push(wire);
       for (const chunk of early) this.receive(chunk);
-      this.#intake.release();
+      this.#backpressure.release();
       if (this.isClosed) return;
       await handler.opened(this);
       this.#incoming.begin();
@@ -272,7 +272,7 @@ export class Connection implements TransportListener {
         return this.#incoming.item(message);
       case MessageType.Completion:
         if (!this.#incoming.endUpload(message)) this.calls.settle(message);
-        return this.#intake.update();
+        return this.#backpressure.update();
       case MessageType.CancelInvocation:
         return this.#incoming.cancel(message.invocationId);
       case MessageType.Credit:

@@ -1,6 +1,6 @@
 import { HublineError, type Completion, type Invocation, type StreamInvocation, type StreamItem } from '@hubline/protocol';
 import { cancelledByClient, IncomingCall, type CallPort } from './incoming-call.ts';
-import type { Intake } from './intake.ts';
+import type { Backpressure } from './backpressure.ts';
 import { Upload } from './upload.ts';
 
 export interface CallLimits {
@@ -19,7 +19,7 @@ export interface CallLimits {
 
 export interface IncomingCallsOptions {
   readonly limits: CallLimits;
-  readonly intake: Intake;
+  readonly backpressure: Backpressure;
   readonly port: Pick<CallPort, 'send' | 'whenWritable'>;
   readonly run: (call: IncomingCall) => void;
   readonly isClosed: () => boolean;
@@ -37,7 +37,7 @@ const RUNAWAY = 64;
  */
 export class IncomingCalls {
   readonly #limits: CallLimits;
-  readonly #intake: Intake;
+  readonly #backpressure: Backpressure;
   readonly #run: (call: IncomingCall) => void;
   readonly #isClosed: () => boolean;
   readonly #port: CallPort;
@@ -53,9 +53,9 @@ export class IncomingCalls {
   #begun = false;
   #starting = false;
 
-  constructor({ limits, intake, port, run, isClosed }: IncomingCallsOptions) {
+  constructor({ limits, backpressure, port, run, isClosed }: IncomingCallsOptions) {
     this.#limits = limits;
-    this.#intake = intake;
+    this.#backpressure = backpressure;
     this.#run = run;
     this.#isClosed = isClosed;
     this.#port = {
@@ -138,7 +138,7 @@ export class IncomingCalls {
       const text = `Stream ID '${streamId}' is already in use.`;
       throw new HublineError('invalid_message', text, { why: text }); // nobody could say any more whose items come
     }
-    const upload = new Upload(this.#limits.uploadCapacity, this.#intake);
+    const upload = new Upload(this.#limits.uploadCapacity, this.#backpressure);
     this.#uploads.set(streamId, upload);
     return upload;
   }
@@ -172,8 +172,8 @@ export class IncomingCalls {
     const full = this.#queue.length > this.#limits.maxQueuedCalls;
     if (full === this.#queueIsFull) return;
     this.#queueIsFull = full;
-    if (full) this.#intake.hold();
-    else this.#intake.release();
+    if (full) this.#backpressure.hold();
+    else this.#backpressure.release();
   }
 }
 

@@ -6,7 +6,7 @@ export { newConnectionId, newProcessId, newToken, processOf } from './ids.ts';
 export type { Failure, IncomingCall } from './incoming-call.ts';
 export type { CallLimits } from './incoming-calls.ts';
 export { Outgoing } from './outgoing.ts';
-export { Pulse, type Beating } from './pulse.ts';
+export { Heartbeat, type HeartbeatListener } from './heartbeat.ts';
 export { RawConnection } from './raw-connection.ts';
 export { Sessions, type Session } from './sessions.ts';
 export { Turn } from './turn.ts';

@@ -3,7 +3,7 @@ import { Batch, type ClientRequest, type Transport, type TransportEnd, type Tran
 import type { CloseReason } from './closing.ts';
 import { ENDINGS } from './closing.ts';
 import type { Attributes, Identity } from './connection.ts';
-import { Intake } from './intake.ts';
+import { Backpressure } from './backpressure.ts';
 import { Upload } from './upload.ts';
 
 export interface RawConnectionOptions {
@@ -35,7 +35,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.request = request;
     this.#transport = transport;
     this.#maxBufferedBytes = maxBufferedBytes;
-    this.#received = new Upload(capacity, new Intake(transport, () => false));
+    this.#received = new Upload(capacity, new Backpressure(transport, () => false));
   }
 
   /** Aborts when the connection has ended. */

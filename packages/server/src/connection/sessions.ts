@@ -1,6 +1,6 @@
 import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Identity } from './connection.ts';
-import type { Beating, Pulse } from './pulse.ts';
+import type { HeartbeatListener, Heartbeat } from './heartbeat.ts';
 
 /** A connection that was negotiated: its ids, who it is, and the transport that has come for it. */
 export interface Session {
@@ -16,13 +16,13 @@ interface Entry extends Session {
 }
 
 /** Connections by their secret token, from negotiation to their end. Those that nobody comes for are forgotten. */
-export class Sessions implements Beating {
+export class Sessions implements HeartbeatListener {
   readonly #entries = new Map<string, Entry>();
-  readonly #pulse: Pulse;
+  readonly #heartbeat: Heartbeat;
   readonly #timeoutMs: number;
 
-  constructor(pulse: Pulse, timeoutMs: number) {
-    this.#pulse = pulse;
+  constructor(heartbeat: Heartbeat, timeoutMs: number) {
+    this.#heartbeat = heartbeat;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -31,7 +31,7 @@ export class Sessions implements Beating {
   }
 
   add({ connectionId, token, identity }: Omit<Session, 'transport'>): Session {
-    if (this.#entries.size === 0) this.#pulse.add(this);
+    if (this.#entries.size === 0) this.#heartbeat.add(this);
     const entry = { connectionId, token, identity, transport: undefined, waitedMs: 0 };
     this.#entries.set(token, entry);
     return entry;
@@ -55,7 +55,7 @@ export class Sessions implements Beating {
 
   remove(token: string): void {
     this.#entries.delete(token);
-    if (this.#entries.size === 0) this.#pulse.remove(this);
+    if (this.#entries.size === 0) this.#heartbeat.remove(this);
   }
 
   beat(ms: number): void {

@@ -1,18 +1,18 @@
 import { HublineError } from '@hubline/protocol';
-import type { Intake } from './intake.ts';
+import type { Backpressure } from './backpressure.ts';
 
 /** A stream that the client sends: items wait here, a few of them, until the method takes them. */
 export class Upload implements AsyncIterable<unknown> {
   readonly #capacity: number;
-  readonly #intake: Intake;
+  readonly #backpressure: Backpressure;
   readonly #items: unknown[] = [];
   #end: { readonly error?: Error } | undefined;
   #holding = false;
   #wake: (() => void) | undefined;
 
-  constructor(capacity: number, intake: Intake) {
+  constructor(capacity: number, backpressure: Backpressure) {
     this.#capacity = capacity;
-    this.#intake = intake;
+    this.#backpressure = backpressure;
   }
 
   /** How many items wait. */
@@ -60,7 +60,7 @@ export class Upload implements AsyncIterable<unknown> {
   #hold(full: boolean): void {
     if (full === this.#holding) return;
     this.#holding = full;
-    if (full) this.#intake.hold();
-    else this.#intake.release();
+    if (full) this.#backpressure.hold();
+    else this.#backpressure.release();
   }
 }

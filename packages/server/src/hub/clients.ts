@@ -1,29 +1,29 @@
 import { MessageType } from '@hubline/protocol';
 import type { InvokeOptions, Invocations } from '../invocation/index.ts';
-import type { Courier, Selector } from '../membership/index.ts';
+import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
 import type { CallerClients, Clients, ClientTarget, Filter, Target } from './types.ts';
 
 /** What targets speak through. */
-export interface Voice<A> {
+export interface TargetParts<A> {
   readonly hub: string;
-  readonly courier: Courier;
+  readonly broadcaster: Broadcaster;
   readonly invocations: Invocations;
   readonly filters: Filters<A>;
 }
 
 /** `hub.clients` */
-export function clientsOf<R, A>(voice: Voice<A>): Clients<R, A> {
-  const target = (filter: Filter<A>): Target<R> => targetOf<R, A>(voice, voice.filters.selector(filter));
+export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
+  const target = (filter: Filter<A>): Target<R> => targetOf<R, A>(base, base.filters.selector(filter));
   const parts = (targets: readonly Target<R>[], what: string): readonly Selector[] => nonEmpty(targets.map(selectorOf), what);
   return {
     all: target({ all: true }),
     group: (group) => target({ group }),
     user: (user) => target({ user }),
-    connection: (connection) => targetOf<R, A>(voice, { connection }),
+    connection: (connection) => targetOf<R, A>(base, { connection }),
     where: (where) => target({ where }),
-    allOf: (...targets) => targetOf<R, A>(voice, { allOf: parts(targets, 'allOf') }),
-    anyOf: (...targets) => targetOf<R, A>(voice, { anyOf: parts(targets, 'anyOf') }),
+    allOf: (...targets) => targetOf<R, A>(base, { allOf: parts(targets, 'allOf') }),
+    anyOf: (...targets) => targetOf<R, A>(base, { anyOf: parts(targets, 'anyOf') }),
     matching: target,
   };
 }
@@ -47,19 +47,19 @@ function selectorOf(target: object): Selector {
   return selector;
 }
 
-function targetOf<R, A>(voice: Voice<A>, selector: Selector, options: InvokeOptions = {}): ClientTarget<R> {
-  const { hub, courier, invocations } = voice;
+function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: InvokeOptions = {}): ClientTarget<R> {
+  const { hub, broadcaster, invocations } = base;
   const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
     'connection' in selector ?
       invocations.single(selector.connection, { hub, selector, method, args }, options)
     : invocations.one({ hub, selector, method, args }, options);
   const target = {
-    send: speaking((method, args) => courier.send(hub, selector, { type: MessageType.Invocation, target: method, arguments: args })),
+    send: speaking((method, args) => broadcaster.send(hub, selector, { type: MessageType.Invocation, target: method, arguments: args })),
     invoke: speaking(one),
     invokeOne: speaking((method, args) => invocations.one({ hub, selector, method, args }, options)),
     invokeAll: speaking((method, args) => invocations.all({ hub, selector, method, args }, options)),
-    with: (more: InvokeOptions) => targetOf<R, A>(voice, selector, { ...options, ...more }),
-    except: (...ids: readonly string[]) => targetOf<R, A>(voice, { ...selector, except: [...(selector.except ?? []), ...ids] }, options),
+    with: (more: InvokeOptions) => targetOf<R, A>(base, selector, { ...options, ...more }),
+    except: (...ids: readonly string[]) => targetOf<R, A>(base, { ...selector, except: [...(selector.except ?? []), ...ids] }, options),
   };
   selectors.set(target, selector);
   // What a method is and takes is known to the compiler only; this is where the contract's types meet names.

@@ -1,7 +1,7 @@
-import { allTopic, Post, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
+import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import { Asks, Invocations, Orders, serveClientAnswers, type Executor } from '../invocation/index.ts';
-import { Courier, Roster, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
+import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
 import { Census, Diffs, Nodes, Watches } from '../presence/index.ts';
 
 /** What a node tells its program about the cluster. */
@@ -31,12 +31,12 @@ export interface ClusterOptions {
 export class Cluster {
   readonly link: Link;
   readonly nodes: Nodes;
-  readonly roster: Roster;
-  readonly courier: Courier;
+  readonly membership: LocalMembership;
+  readonly broadcaster: Broadcaster;
   readonly invocations: Invocations;
   readonly orders: Orders;
   readonly watches: Watches;
-  readonly #post: Post;
+  readonly #messenger: Messenger;
   readonly #subscriptions: Subscriptions;
   readonly #asks: Asks;
   readonly #executors = new Map<string, Executor>();
@@ -45,23 +45,23 @@ export class Cluster {
     const { backplane, self, codecs, clock, events, lingerMs } = options;
     const report = (stage: string) => (error: unknown) => events.error(stage, error);
     this.nodes = new Nodes(self, clock);
-    this.#subscriptions = new Subscriptions({ listen: (channel) => this.#post.listen(channel), clock, lingerMs });
-    const roster = (this.roster = new Roster(() => this.link.directory, this.#subscriptions));
-    this.link = backplane.open(self, roster, this.#observe(events));
+    this.#subscriptions = new Subscriptions({ listen: (channel) => this.#messenger.listen(channel), clock, lingerMs });
+    const membership = (this.membership = new LocalMembership(() => this.link.directory, this.#subscriptions));
+    this.link = backplane.open(self, membership, this.#observe(events));
     const { bus, directory } = this.link;
-    const post = (this.#post = new Post(bus, self.process, events.error));
+    const messenger = (this.#messenger = new Messenger(bus, self.process, events.error));
     const nodes = this.nodes;
     const census = new Census(directory);
-    const asks = (this.#asks = new Asks({ post, nodes, report: report('ask') }));
-    this.courier = new Courier({ self: self.process, roster, post, codecs, lost: events.lost });
-    const diffs = new Diffs({ self: self.process, roster, post, report: report('watch') });
+    const asks = (this.#asks = new Asks({ messenger, nodes, report: report('ask') }));
+    this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, lost: events.lost });
+    const diffs = new Diffs({ self: self.process, membership, messenger, report: report('watch') });
     this.watches = new Watches({ directory, subscriptions: this.#subscriptions, diffs, nodes, clock, report: report('watch') });
     this.invocations = new Invocations({
       self: self.process,
       asks,
       census,
       nodes,
-      roster,
+      membership,
       codecs,
       clock,
       timeoutMs: options.callTimeoutMs,
@@ -75,7 +75,7 @@ export class Cluster {
       timeoutMs: options.orderTimeoutMs,
       executor: (hub) => this.#executors.get(hub),
     });
-    serveClientAnswers({ asks, roster, codecs, clock });
+    serveClientAnswers({ asks, membership, codecs, clock });
   }
 
   /** A node hears what is for all of a hub for as long as it serves the hub. */
@@ -86,14 +86,14 @@ export class Cluster {
 
   async ready(): Promise<void> {
     await this.link.ready();
-    await this.#post.ready;
+    await this.#messenger.ready;
   }
 
   async close(): Promise<void> {
     await this.watches.close();
     this.#asks.close();
     this.#subscriptions.close();
-    this.#post.close();
+    this.#messenger.close();
     await this.link.close();
   }
 

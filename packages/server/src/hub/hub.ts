@@ -6,7 +6,7 @@ import { clientsOf } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
-import type { DoorOptions } from './doorman.ts';
+import type { AcceptOptions } from './connection-acceptor.ts';
 import { Filters } from './filter.ts';
 import { attributeValue, Members } from './members.ts';
 import { presenceOf } from './presence.ts';
@@ -21,7 +21,7 @@ export interface AuthenticatedIdentity<A> {
   readonly attributes?: Partial<A>;
 }
 
-export interface HubOptions<H, R, A, S> extends DoorOptions {
+export interface HubOptions<H, R, A, S> extends AcceptOptions {
   /** This hub's own, instead of the server's. */
   readonly backplane?: Backplane;
   /**
@@ -70,7 +70,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     const { name } = contract;
     this.#options = options ?? {};
     this.#report = report;
-    const members = (this.#members = new Members({ hub: name, roster: cluster.roster, attributes: options?.attributes ?? {} }));
+    const members = (this.#members = new Members({ hub: name, membership: cluster.membership, attributes: options?.attributes ?? {} }));
     this.#dispatcher = new Dispatcher({
       methods: (options ?? SILENT).methods,
       kinds: contract.kinds,
@@ -83,10 +83,10 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     // A hub that is only spoken to does not know which attributes the others index.
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
     cluster.serve(name, members);
-    const { courier, invocations, orders } = cluster;
+    const { broadcaster, invocations, orders } = cluster;
     this.hub = {
       name,
-      clients: clientsOf<R, A>({ hub: name, courier, invocations, filters }),
+      clients: clientsOf<R, A>({ hub: name, broadcaster, invocations, filters }),
       presence: presenceOf(name, cluster, filters),
       groups: {
         add: (connectionId, group) => orders.toOwner({ hub: name, do: 'join', connectionId, group }),

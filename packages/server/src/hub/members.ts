@@ -2,13 +2,13 @@ import { HublineError } from '@hubline/protocol';
 import { allTopic, attributeTopic, userTopic, type Topic } from '../backplane/index.ts';
 import type { Attributes, Connection } from '../connection/index.ts';
 import { connectionGone, type Executor } from '../invocation/index.ts';
-import { select, type Resident, type Roster, type Selector } from '../membership/index.ts';
+import { select, type LocalMember, type LocalMembership, type Selector } from '../membership/index.ts';
 
 export type AttributeValue = string | number | boolean;
 
 export interface MembersOptions {
   readonly hub: string;
-  readonly roster: Roster;
+  readonly membership: LocalMembership;
   /** The attributes that are declared, and whether each is a topic. */
   readonly attributes: Readonly<Record<string, 'indexed' | 'plain' | undefined>>;
 }
@@ -16,12 +16,12 @@ export interface MembersOptions {
 /** One hub's connections on this node, as members of topics: what the node does when told to. */
 export class Members implements Executor {
   readonly #hub: string;
-  readonly #roster: Roster;
+  readonly #membership: LocalMembership;
   readonly #attributes: MembersOptions['attributes'];
 
-  constructor({ hub, roster, attributes }: MembersOptions) {
+  constructor({ hub, membership, attributes }: MembersOptions) {
     this.#hub = hub;
-    this.#roster = roster;
+    this.#membership = membership;
     this.#attributes = attributes;
   }
 
@@ -33,36 +33,36 @@ export class Members implements Executor {
     const { userId, attributes } = connection;
     const topics = [allTopic(this.#hub), ...(userId === undefined ? [] : [userTopic(this.#hub, userId)])];
     for (const [key, value] of Object.entries(attributes)) if (this.isIndexed(key)) topics.push(this.#topic(key, value));
-    return this.#roster.enter(connection, this.#hub, topics);
+    return this.#membership.enter(connection, this.#hub, topics);
   }
 
   leave(connection: Connection): Promise<void> {
-    return this.#roster.leave(connection.id);
+    return this.#membership.leave(connection.id);
   }
 
   async joinGroup(connectionId: string, group: string): Promise<void> {
-    this.#resident(connectionId);
-    await this.#roster.joinGroup(connectionId, group);
+    this.#member(connectionId);
+    await this.#membership.joinGroup(connectionId, group);
   }
 
   async leaveGroup(connectionId: string, group: string): Promise<void> {
-    this.#resident(connectionId);
-    await this.#roster.leaveGroup(connectionId, group);
+    this.#member(connectionId);
+    await this.#membership.leaveGroup(connectionId, group);
   }
 
   async setAttribute(connectionId: string, key: string, value: AttributeValue): Promise<void> {
-    const { connection } = this.#resident(connectionId);
+    const { connection } = this.#member(connectionId);
     this.#checked(key, value);
     const before = connection.attributes[key];
     const topic = this.isIndexed(key) ? this.#topic(key, value) : undefined;
-    if (before === value) return this.#roster.settled(topic);
+    if (before === value) return this.#membership.settled(topic);
     connection.attributes = { ...connection.attributes, [key]: value };
     const left = topic === undefined || before === undefined ? [] : [this.#topic(key, before)];
-    await this.#roster.move(connectionId, topic === undefined ? [] : [topic], left);
+    await this.#membership.move(connectionId, topic === undefined ? [] : [topic], left);
   }
 
   disconnect(selector: Selector, reason: string | undefined): Promise<number> {
-    const named = [...select(selector, this.#roster.of(this.#hub)).values()];
+    const named = [...select(selector, this.#membership.of(this.#hub)).values()];
     const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', {});
     for (const { connection } of named) connection.close({ code: 'kicked', error });
     return Promise.resolve(named.length);
@@ -86,10 +86,10 @@ export class Members implements Executor {
     return attributeTopic(this.#hub, key, value);
   }
 
-  #resident(connectionId: string): Resident {
-    const resident = this.#roster.of(this.#hub).connection(connectionId);
-    if (!resident) throw connectionGone(connectionId);
-    return resident;
+  #member(connectionId: string): LocalMember {
+    const member = this.#membership.of(this.#hub).connection(connectionId);
+    if (!member) throw connectionGone(connectionId);
+    return member;
   }
 }
 

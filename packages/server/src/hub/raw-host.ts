@@ -1,8 +1,8 @@
 import type { Identity, RawConnection } from '../connection/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
-import type { DoorOptions } from './doorman.ts';
+import type { AcceptOptions } from './connection-acceptor.ts';
 
-export interface ConnectionHandlerOptions extends Omit<DoorOptions, 'path'> {
+export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
   readonly authenticate?: (request: ClientRequest) => { readonly userId?: string } | Promise<{ readonly userId?: string }>;
   readonly origins?: Origins;
 }

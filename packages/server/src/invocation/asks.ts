@@ -1,5 +1,5 @@
 import { asError, HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
-import { EnvelopeKind, type NodeInfo, type Post, type ProcessId } from '../backplane/index.ts';
+import { EnvelopeKind, type NodeInfo, type Messenger, type ProcessId } from '../backplane/index.ts';
 import type { Nodes } from '../presence/index.ts';
 
 /** What one node asks of another. `op` names who answers. */
@@ -58,7 +58,7 @@ export interface ReceivedQuestion<P extends object> {
 }
 
 export interface AsksOptions {
-  readonly post: Post;
+  readonly messenger: Messenger;
   readonly nodes: Nodes;
   readonly report: (error: unknown) => void;
 }
@@ -74,10 +74,10 @@ export class Asks {
 
   constructor(options: AsksOptions) {
     this.#options = options;
-    options.post.on<AskHeader>(EnvelopeKind.ask, (header, body, from) => this.#serve(header, body, from));
-    options.post.on<ReplyHeader>(EnvelopeKind.reply, (header, body) => this.#replied(header, body));
-    options.post.on<AskHeader>(EnvelopeKind.cancel, ({ id }, _body, from) => this.#cancelled(id, from));
-    options.post.on(EnvelopeKind.refused, (_header, _body, from) => this.#refused(from));
+    options.messenger.on<AskHeader>(EnvelopeKind.ask, (header, body, from) => this.#serve(header, body, from));
+    options.messenger.on<ReplyHeader>(EnvelopeKind.reply, (header, body) => this.#replied(header, body));
+    options.messenger.on<AskHeader>(EnvelopeKind.cancel, ({ id }, _body, from) => this.#cancelled(id, from));
+    options.messenger.on(EnvelopeKind.refused, (_header, _body, from) => this.#refused(from));
   }
 
   /** Whether anything is still open, either way. */
@@ -91,7 +91,7 @@ export class Asks {
 
   /** Returns how to give up: the node is told, and the asker hears nothing more. */
   ask(process: ProcessId, { op, params, body, evenIfLost = false }: Question, asker: Asker): () => void {
-    const { post, nodes, report } = this.#options;
+    const { messenger, nodes, report } = this.#options;
     const id = this.#nextId++;
     this.#open.set(id, { process, asker });
     if (!nodes.get(process) && !evenIfLost) {
@@ -99,13 +99,13 @@ export class Asks {
     } else {
       const header: AskHeader = { id, op, params };
       const envelope = { kind: EnvelopeKind.ask, header, ...(body ? { body } : {}) };
-      post.tell(process, envelope, { expectsAnswer: true }).catch((cause: unknown) => {
+      messenger.tell(process, envelope, { expectsAnswer: true }).catch((cause: unknown) => {
         this.#fail(id, new HublineError('backplane_unavailable', asError(cause).message, { local: 0 }, { cause }));
       });
     }
     return () => {
       if (!this.#open.delete(id)) return;
-      post.tell(process, { kind: EnvelopeKind.cancel, header: { id } }).catch(report);
+      messenger.tell(process, { kind: EnvelopeKind.cancel, header: { id } }).catch(report);
     };
   }
 
@@ -151,7 +151,7 @@ export class Asks {
     const reply = (header: ReplyHeader, replyBody?: Uint8Array): void => {
       if (header.last) served.delete(id);
       const envelope = { kind: EnvelopeKind.reply, header, ...(replyBody ? { body: replyBody } : {}) };
-      this.#options.post.tell(from, envelope).catch(this.#options.report);
+      this.#options.messenger.tell(from, envelope).catch(this.#options.report);
     };
     served.set(id, () => undefined);
     try {

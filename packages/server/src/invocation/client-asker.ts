@@ -1,5 +1,5 @@
 import type { Clock, Connection } from '../connection/index.ts';
-import { readCopies, select, type Codecs, type Roster, type Selector, type Written } from '../membership/index.ts';
+import { readCopies, select, type Codecs, type LocalMembership, type Selector, type Written } from '../membership/index.ts';
 import type { Asks } from './asks.ts';
 import { notEncodable, writeAnswer, type AnswerCopy, type SentAnswer } from './answers.ts';
 
@@ -25,15 +25,15 @@ const BATCH_MS = 10;
 
 export interface ClientAskerOptions {
   readonly asks: Asks;
-  readonly roster: Roster;
+  readonly membership: LocalMembership;
   readonly codecs: Codecs;
   readonly clock: Clock;
 }
 
 /** Lets other nodes, and this one, ask the clients that are connected here. */
-export function serveClientAnswers({ asks, roster, codecs, clock }: ClientAskerOptions): void {
+export function serveClientAnswers({ asks, membership, codecs, clock }: ClientAskerOptions): void {
   asks.answer<AskClients>(ASK_CLIENTS, ({ params: { hub, target, invocationId, written }, body }, reply) => {
-    const named = [...select(target, roster.of(hub)).values()].map(({ connection }) => connection);
+    const named = [...select(target, membership.of(hub)).values()].map(({ connection }) => connection);
     const waiting = new Set(named);
     const spoken = new Set(written.map(([codec]) => codec));
     let batch: AnswerCopy[] = [];

@@ -1,7 +1,7 @@
 import { HublineError, MessageType } from '@hubline/protocol';
 import type { Answer, ProcessId } from '../backplane/index.ts';
 import { Outgoing, type Clock } from '../connection/index.ts';
-import { select, writeCopies, type Codecs, type Roster, type Selector } from '../membership/index.ts';
+import { select, writeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
 import { Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
 import type { Asks, Question } from './asks.ts';
 import { ASK_CLIENTS, type AskClients } from './client-asker.ts';
@@ -13,7 +13,7 @@ export interface InvocationsOptions {
   readonly asks: Asks;
   readonly census: Census;
   readonly nodes: Nodes;
-  readonly roster: Roster;
+  readonly membership: LocalMembership;
   readonly codecs: Codecs;
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -132,7 +132,7 @@ export class Invocations {
   /** Those who are near first, until it is over: the directory may take longer than the caller waits. */
   async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
     const { census, nodes, self } = this.#options;
-    const near = new Set(select(selector, this.#options.roster.of(hub)).keys());
+    const near = new Set(select(selector, this.#options.membership.of(hub)).keys());
     yield* near;
     for (let after: string | undefined, more = true; more;) {
       const answer = await Promise.race([census.ids(hub, selector, { after, limit: PAGE }), over]);
@@ -164,11 +164,11 @@ export class Invocations {
   }
 
   async #processes({ hub, selector }: ClientCall): Promise<Answer<readonly ProcessId[]>> {
-    const { census, roster, nodes, self } = this.#options;
+    const { census, membership, nodes, self } = this.#options;
     const processes = await census.processes(selector, (process) => nodes.get(process) !== undefined);
     // What this node has it knows better than the directory.
     const others = [...processes.value].filter((process) => process !== self);
-    const isHere = select(selector, roster.of(hub)).size > 0;
+    const isHere = select(selector, membership.of(hub)).size > 0;
     return { ...processes, value: isHere ? [self, ...others] : others };
   }
 

@@ -1,5 +1,5 @@
-import { EnvelopeKind, type ConnectionRecord, type Flush, type Post, type ProcessId, type Topic } from '../backplane/index.ts';
-import type { Roster, RosterChange } from '../membership/index.ts';
+import { EnvelopeKind, type ConnectionRecord, type Flush, type Messenger, type ProcessId, type Topic } from '../backplane/index.ts';
+import type { LocalMembership, MembershipChange } from '../membership/index.ts';
 
 /** Who came, changed and left on one process, up to one of its flushes: what a watched topic's channel carries. */
 export interface PresenceDiff {
@@ -16,8 +16,8 @@ export const watchChannel = (topic: Topic): string => `watch=${topic}`;
 
 export interface DiffsOptions {
   readonly self: ProcessId;
-  readonly roster: Roster;
-  readonly post: Post;
+  readonly membership: LocalMembership;
+  readonly messenger: Messenger;
   readonly report: (error: unknown) => void;
 }
 
@@ -29,8 +29,8 @@ export class Diffs {
 
   constructor(options: DiffsOptions) {
     this.#options = options;
-    options.roster.onChange((change) => this.#collect(change));
-    options.post.on<PresenceDiff>(EnvelopeKind.presence, (diff, _body, from) => this.#tell(diff, from));
+    options.membership.onChange((change) => this.#collect(change));
+    options.messenger.on<PresenceDiff>(EnvelopeKind.presence, (diff, _body, from) => this.#tell(diff, from));
   }
 
   listen(listener: DiffListener): () => void {
@@ -39,7 +39,7 @@ export class Diffs {
   }
 
   /** Changes are kept by the flush that writes them, for that flush knows who watches. */
-  #collect({ connectionId, topics, flush }: RosterChange): void {
+  #collect({ connectionId, topics, flush }: MembershipChange): void {
     let changes = this.#pending.get(flush);
     if (!changes) {
       this.#pending.set(flush, (changes = new Map<Topic, Set<string>>()));
@@ -49,18 +49,18 @@ export class Diffs {
   }
 
   #publish(flush: Promise<Flush>, { version, watched }: Flush): void {
-    const { roster, post, self, report } = this.#options;
+    const { membership, messenger, self, report } = this.#options;
     const changes = this.#pending.get(flush);
     this.#pending.delete(flush);
     for (const topic of watched) {
       const ids = [...(changes?.get(topic) ?? [])];
       if (ids.length === 0) continue;
-      const present = ids.flatMap((id) => roster.record(id) ?? []);
-      const gone = ids.filter((id) => !roster.resident(id));
+      const present = ids.flatMap((id) => membership.record(id) ?? []);
+      const gone = ids.filter((id) => !membership.member(id));
       const diff: PresenceDiff = { topic, version, present, gone };
       this.#tell(diff, self);
       // The watchers hear that this link was down, and ask for everything again.
-      post.publish(watchChannel(topic), { kind: EnvelopeKind.presence, header: diff }).catch(report);
+      messenger.publish(watchChannel(topic), { kind: EnvelopeKind.presence, header: diff }).catch(report);
     }
   }
 

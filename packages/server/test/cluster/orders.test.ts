@@ -12,7 +12,7 @@ describe('groups and attributes from outside', () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { orderMs: 50 } });
     const { world, a, b, c } = nodes;
-    const far = await world.client(b, { role: 'guest' });
+    const far = await world.client(b, { role: 'connection' });
     const orders = [
       (id: string) => a.hub.groups.add(id, 'g'),
       (id: string) => a.hub.groups.remove(id, 'g'),
@@ -41,7 +41,7 @@ describe('groups and attributes from outside', () => {
   it('take only attributes that are declared, and values that are some', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
-    const far = await world.client(b, { role: 'guest' });
+    const far = await world.client(b, { role: 'connection' });
     const set = a.hub.attributes.set as (id: string, key: string, value: unknown) => Promise<void>;
     for (const key of ['rloe', 'toString', '__proto__', 'constructor', '']) {
       await expect(set(far.id, key, 'x')).rejects.toEqual(error('invalid_option', { option: key }));
@@ -49,7 +49,7 @@ describe('groups and attributes from outside', () => {
     for (const value of [undefined, null, {}, [], NaN, Infinity, 1n, () => 1]) {
       await expect(set(far.id, 'role', value)).rejects.toEqual(error('invalid_option', { option: 'role' }));
     }
-    expect((await a.hub.presence.connections()).items.map(({ attributes }) => attributes)).toEqual([{ role: 'guest' }]);
+    expect((await a.hub.presence.connections()).items.map(({ attributes }) => attributes)).toEqual([{ role: 'connection' }]);
   });
 });
 

@@ -45,7 +45,7 @@ describe('what was awaited is so on every node', () => {
   it('after an order from another node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
-    const client = await world.client(b, { role: 'guest', level: 1 });
+    const client = await world.client(b, { role: 'connection', level: 1 });
     await a.hub.groups.add(client.id, 'g');
     c.hub.clients.group('g').send.said('in the group');
     expect(await c.hub.presence.groupsOf(client.id)).toEqual(['g']);
@@ -54,11 +54,11 @@ describe('what was awaited is so on every node', () => {
     await a.hub.attributes.set(client.id, 'role', 'admin');
     await a.hub.attributes.set(client.id, 'note', 'plain');
     c.hub.clients.where({ role: 'admin' }).send.said('an admin');
-    c.hub.clients.where({ role: 'guest' }).send.said('wrong');
+    c.hub.clients.where({ role: 'connection' }).send.said('wrong');
     c.hub.clients.where({ role: 'admin', level: 1 }).send.said('of level 1');
     const { items } = await c.hub.presence.connections({ where: { role: 'admin' } });
     expect(items.map(({ attributes }) => attributes)).toEqual([{ role: 'admin', level: 1, note: 'plain' }]);
-    expect(await c.hub.presence.count({ where: { role: 'guest' } })).toEqual({ value: 0, complete: true });
+    expect(await c.hub.presence.count({ where: { role: 'connection' } })).toEqual({ value: 0, complete: true });
     c.hub.clients.all.send.said('end');
     await until(() => client.said.includes('end'));
     expect(client.said).toEqual(['in the group', 'an admin', 'of level 1', 'end']);
@@ -67,7 +67,7 @@ describe('what was awaited is so on every node', () => {
   it('and not before, also where the same is on its way already', async () => {
     await using nodes = await threeNodes();
     const { world, b, c } = nodes;
-    const client = await world.client(b, { role: 'guest' });
+    const client = await world.client(b, { role: 'connection' });
     const changes = [
       () => b.hub.groups.add(client.id, 'g'),
       () => b.hub.attributes.set(client.id, 'role', 'admin'),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Filter, Target } from '@hubline/server';
 import { until } from '@hubline/testing';
 import type { RawClient } from './raw-client.ts';
-import { threeNodes, type Marks, type Node, type ThreeNodes, type Voice } from './three-nodes.ts';
+import { threeNodes, type Marks, type Node, type ThreeNodes, type TargetParts } from './three-nodes.ts';
 
 /** Who is where: two clients a node, so that everybody has somebody near and somebody far. */
 interface Cast extends ThreeNodes {
@@ -21,11 +21,11 @@ async function cast(): Promise<Cast & AsyncDisposable> {
   const { world, a, b, c } = nodes;
   const [ann, bob, cat, dan, eve, fay] = await Promise.all([
     world.client(a, { user: 'ann', role: 'admin', level: 1 }),
-    world.client(a, { user: 'bob', role: 'guest', level: '1' }),
+    world.client(a, { user: 'bob', role: 'connection', level: '1' }),
     world.client(b, { user: 'ann', role: 'admin', level: '1' }),
-    world.client(b, { user: 'dan', role: 'guest', level: true }),
+    world.client(b, { user: 'dan', role: 'connection', level: true }),
     world.client(c, { user: 'eve', role: 'admin', level: 'true' }),
-    world.client(c, { role: 'guest', level: 1 }),
+    world.client(c, { role: 'connection', level: 1 }),
   ]);
   const groups: readonly (readonly [RawClient, readonly string[]])[] = [
     [ann, ['red', 'blue']],
@@ -51,7 +51,7 @@ async function heardBy(people: Cast, sayings: readonly ((text: string) => unknow
 type Clients = Node['hub']['clients'];
 
 describe('a target', () => {
-  const cases: readonly (readonly [name: string, (clients: Clients, people: Cast) => Target<Voice>, heard: string])[] = [
+  const cases: readonly (readonly [name: string, (clients: Clients, people: Cast) => Target<TargetParts>, heard: string])[] = [
     ['all', ({ all }) => all, 'ann bob cat dan eve fay'],
     ['a group', ({ group }) => group('red'), 'ann bob cat eve'],
     ['a group of nobody', ({ group }) => group('Red'), ''],
@@ -68,7 +68,7 @@ describe('a target', () => {
     ['anyOf, overlapping', ({ anyOf, group, user }) => anyOf(group('red'), group('blue'), user('ann')), 'ann bob cat dan eve'],
     [
       'anyOf, nested',
-      ({ anyOf, allOf, group, where, user }) => anyOf(allOf(group('red'), where({ role: 'guest' })), anyOf(user('eve'), user('dan'))),
+      ({ anyOf, allOf, group, where, user }) => anyOf(allOf(group('red'), where({ role: 'connection' })), anyOf(user('eve'), user('dan'))),
       'bob dan eve',
     ],
     [

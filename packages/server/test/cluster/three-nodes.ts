@@ -20,7 +20,7 @@ export interface Room {
   /** Says something from inside a call: to a filter, `"caller"`, `"others"` or `{ othersInGroup }`. */
   tell(whom: unknown, text: string): Promise<void>;
 }
-export interface Voice {
+export interface TargetParts {
   welcome(connectionId: string): void;
   said(text: unknown): void;
   confirm(question: unknown): Promise<string>;
@@ -30,12 +30,12 @@ export interface Marks {
   level: string | number | boolean;
   note: string;
 }
-export const room = defineHub<Room, Voice, Marks>('room');
+export const room = defineHub<Room, TargetParts, Marks>('room');
 
 export interface Node {
   readonly nodeId: string;
   readonly server: HubServer;
-  readonly hub: Hub<Voice, Marks>;
+  readonly hub: Hub<TargetParts, Marks>;
   readonly url: string;
   readonly losses: Loss[];
   readonly errors: { readonly stage: string; readonly error: unknown }[];
@@ -50,7 +50,7 @@ export interface Who extends Partial<Marks> {
 
 type Aim = 'caller' | 'others' | { readonly othersInGroup: string } | Filter<Marks>;
 
-function aimed({ clients }: Context<Voice, Marks>, whom: Aim): Target<Voice> {
+function aimed({ clients }: Context<TargetParts, Marks>, whom: Aim): Target<TargetParts> {
   if (whom === 'caller' || whom === 'others') return clients[whom];
   return 'othersInGroup' in whom ? clients.othersInGroup(whom.othersInGroup) : clients.matching(whom);
 }
@@ -120,7 +120,7 @@ export async function threeNodes(options: StartOptions = {}): Promise<ThreeNodes
   return { world, a, b, c, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
 }
 
-function hostRoom(server: HubServer): Hub<Voice, Marks> {
+function hostRoom(server: HubServer): Hub<TargetParts, Marks> {
   return server.hub(room, {
     path: '/room',
     attributes: { role: 'indexed', level: 'indexed', note: 'plain' },

@@ -16,12 +16,12 @@ describe('a watch', () => {
   it('begins with who is there, then tells who comes, changes and leaves, on any node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
-    const early = await world.client(b, { user: 'u', role: 'guest' });
+    const early = await world.client(b, { user: 'u', role: 'connection' });
     using all = follow(a);
     using near = follow(b);
     await until(() => all.log.length > 0 && near.log.length > 0);
     expect(all.ids).toEqual([early.id]);
-    expect(all.present.get(early.id)).toMatchObject({ nodeId: 'b', userId: 'u', attributes: { role: 'guest' }, groups: [] });
+    expect(all.present.get(early.id)).toMatchObject({ nodeId: 'b', userId: 'u', attributes: { role: 'connection' }, groups: [] });
     const late = await world.client(c);
     await until(() => all.present.has(late.id));
     await early.call('join', 'g');
@@ -43,8 +43,8 @@ describe('a watch', () => {
   it('follows exactly those that its filter names', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
-    const client = await world.client(b, { user: 'u', role: 'guest', level: 1 });
-    const other = await world.client(b, { user: 'v', role: 'guest', level: 2 });
+    const client = await world.client(b, { user: 'u', role: 'connection', level: 1 });
+    const other = await world.client(b, { user: 'v', role: 'connection', level: 2 });
     const filters: readonly Filter<Marks>[] = [
       { group: 'g' },
       { user: 'u' },
@@ -61,7 +61,7 @@ describe('a watch', () => {
     await client.call('join', 'g');
     await a.hub.attributes.set(client.id, 'role', 'admin');
     await client.call('leave', 'g');
-    await a.hub.attributes.set(client.id, 'role', 'guest');
+    await a.hub.attributes.set(client.id, 'role', 'connection');
     await other.close();
     await client.close();
     const changed = `${leave} changed`;

@@ -57,7 +57,7 @@ export async function openWorld() {
     await serves();
     if (others === 0) await clock.advance(20_000); // negotiated, and nobody came; a poll that is never followed
     await expect.poll(() => server.health().connections, { timeout: 30_000 }).toBe(1 + others);
-    expect(clock.size).toBeLessThanOrEqual(1); // the pulse
+    expect(clock.size).toBeLessThanOrEqual(1); // the heartbeat
     collectGarbage();
     return process.memoryUsage().heapUsed;
   };

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { redisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import type { ConformanceServerOptions } from './server.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { until } from '@hubline/testing';
 import { startRedis } from '@hubline/testing/cluster';
-import type { RedisBackplaneOptions } from '@hubline/server/redis';
+import type { RedisBackplaneOptions } from '@hubline/redis';
 import { describe, expect, it } from 'vitest';
 import { WiredNodes, type WiredNode } from './wired-node.ts';
 

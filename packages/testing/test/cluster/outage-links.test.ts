@@ -1,6 +1,6 @@
 import { until } from '@hubline/testing';
 import { startRedis, type RedisServer } from '@hubline/testing/cluster';
-import type { ClientRole } from '@hubline/server/redis';
+import type { ClientRole } from '@hubline/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WiredNodes, type WiredNode } from './wired-node.ts';
 

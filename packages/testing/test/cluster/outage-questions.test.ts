@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { startProxy, startRedis, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import { startConformanceServer, type ConformanceServer } from '@hubline/testing/conformance-server';
-import { redisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import type { Hub } from '@hubline/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client, type ClientOptions } from './kit/client.ts';

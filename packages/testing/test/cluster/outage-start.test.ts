@@ -2,7 +2,7 @@ import { until } from '@hubline/testing';
 import { faults, startCluster, startRedis } from '@hubline/testing/cluster';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
 import { createHubServer } from '@hubline/server';
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { describe, expect, it } from 'vitest';
 import { Client } from './kit/client.ts';
 

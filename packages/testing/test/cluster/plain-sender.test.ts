@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createHubConnection, type HubConnection } from '@hubline/client';
 import { createHubServer, defineHub } from '@hubline/server';
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { startRedis, startRedisCluster } from '@hubline/testing/cluster';
 import { Cluster, Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';

@@ -1,4 +1,4 @@
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { random } from '@hubline/testing';
 import { startProxy, startRedisCluster, type RedisCluster, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';

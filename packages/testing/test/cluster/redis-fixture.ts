@@ -1,5 +1,5 @@
 import type { Backplane, Link, LinkObserver, Local, NodeInfo, ProcessId } from '@hubline/server';
-import { redisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { startProxy, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import type { BackplaneFixture } from '@hubline/testing/conformance';
 

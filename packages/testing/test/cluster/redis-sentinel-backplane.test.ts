@@ -1,4 +1,4 @@
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { startSentinel, type RedisSentinel } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
 import { TestNode } from '../../src/conformance/world.ts';

@@ -1,6 +1,6 @@
 import { createHubConnection, type HubConnection } from '@hubline/client';
 import { createHubServer, defineHub, type Hub, type HubServer } from '@hubline/server';
-import type { RedisBackplaneOptions } from '@hubline/server/redis';
+import type { RedisBackplaneOptions } from '@hubline/redis';
 import { until } from '@hubline/testing';
 import type { RedisServer } from '@hubline/testing/cluster';
 import { ProxiedBackplane } from './redis-fixture.ts';

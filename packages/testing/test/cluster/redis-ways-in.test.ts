@@ -1,4 +1,4 @@
-import { redisBackplane, type ClientRole, type RedisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type ClientRole, type RedisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { describe, expect, it, vi } from 'vitest';

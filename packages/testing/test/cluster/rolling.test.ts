@@ -3,7 +3,7 @@ import { startRedis, type RedisServer } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
-import { redisBackplane } from '@hubline/server/redis';
+import { redisBackplane } from '@hubline/redis';
 import { Client } from './kit/client.ts';
 import { WiredNodes } from './wired-node.ts';
 

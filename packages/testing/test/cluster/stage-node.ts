@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { createHubServer, isHublineError } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { jsonCodec } from '@hubline/protocol';
-import { redisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { until } from '@hubline/testing';
 import { stage, type StageEvent } from './stage.ts';
 

@@ -1,4 +1,4 @@
-import { redisBackplane, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { startRedisCluster, type RedisCluster, type RedisClusterOptions } from '@hubline/testing/cluster';
 import { expect } from 'vitest';
 import { TestNode } from '../../src/conformance/world.ts';

@@ -1,5 +1,5 @@
 import type { Backplane, BusSubscription, Link, NodeInfo, PublishOptions, Topic } from '@hubline/server';
-import { redisBackplane, type ClientRole, type RedisBackplaneOptions } from '@hubline/server/redis';
+import { redisBackplane, type ClientRole, type RedisBackplaneOptions } from '@hubline/redis';
 import { startProxy, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { Redis } from 'ioredis';

@@ -10,7 +10,7 @@ import {
   type RedisServer,
   type TcpProxy,
 } from '@hubline/testing/cluster';
-import type { RedisBackplaneOptions } from '@hubline/server/redis';
+import type { RedisBackplaneOptions } from '@hubline/redis';
 import { Client, type ClientOptions } from './client.ts';
 
 export interface WorldOptions {

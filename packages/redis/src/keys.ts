@@ -1,0 +1,81 @@
+import type { ProcessId, Topic } from '@hubline/server/backplane';
+
+/** `<process>.<n>`; n grows each time the process has to register anew. It names the lease and all that is written under it. */
+export type Incarnation = `${ProcessId}.${number}`;
+
+export const incarnationOf = (process: ProcessId, n: number): Incarnation => `${process}.${n}`;
+export const processIn = (incarnation: string): ProcessId => incarnation.slice(0, incarnation.lastIndexOf('.'));
+export const numberIn = (incarnation: string): number => Number(incarnation.slice(incarnation.lastIndexOf('.') + 1));
+
+/**
+ * The names of everything in Redis. Each is tagged by a topic or an incarnation, and by no prefix alone: that would put all on
+ * one shard of a Redis Cluster (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+ */
+export class Keys {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** Hash: incarnation → what the node says of itself. Lives until everything of the incarnation is swept. */
+  get registry(): string {
+    return `${this.#prefix}:{nodes}`;
+  }
+  /** `1`, or `0` while the incarnation is still registering. An entry counts while there is a 1. */
+  lease(incarnation: string): string {
+    return this.#of(incarnation, 'lease');
+  }
+  /** The version of the last flush that is written whole. */
+  flushed(incarnation: string): string {
+    return this.#of(incarnation, 'flushed');
+  }
+  /** Sorted set: the topics in which this incarnation has members. What a sweep goes by. */
+  topics(incarnation: string): string {
+    return this.#of(incarnation, 'topics');
+  }
+  /** Hash: connection id → its record in JSON. */
+  records(incarnation: string): string {
+    return this.#of(incarnation, 'records');
+  }
+  /** Set: the topics that this incarnation watches. */
+  watches(incarnation: string): string {
+    return this.#of(incarnation, 'watches');
+  }
+  /** Held by whoever sweeps, in the first pass or the second. */
+  sweep(incarnation: string, pass: 1 | 2): string {
+    return this.#of(incarnation, `sweep:${pass}`);
+  }
+  /** Counts what was written under this incarnation on the shard of the tag: a count that is not the next one shows a loss. */
+  writes(incarnation: string, tag: string): string {
+    return `${this.#of(tag, 'writes')}:${incarnation}`;
+  }
+  /** Hash: incarnation → number of members. */
+  counts(topic: Topic): string {
+    return this.#of(topic, 'counts');
+  }
+  /** Sorted set of connection ids, all with one score: in order by their bytes. */
+  members(topic: Topic, incarnation: string): string {
+    return `${this.#of(topic, 'members')}:${incarnation}`;
+  }
+  /** Set of incarnations. */
+  watchers(topic: Topic): string {
+    return this.#of(topic, 'watchers');
+  }
+
+  /** A channel on the shard of the tag, for nothing but to be subscribed to: who listens there hears all that he wants to, on that shard. */
+  mark(process: ProcessId, tag: string): string {
+    return `${this.#of(tag, 'hears')}:${process}`;
+  }
+  channel(name: string): string {
+    return `${this.#prefix}:{${name}}`;
+  }
+  /** The name of one of our channels. */
+  nameOf(channel: string): string {
+    return channel.slice(this.#prefix.length + 2, -1);
+  }
+
+  #of(tag: string, kind: string): string {
+    return `${this.#prefix}:{${tag}}:${kind}`;
+  }
+}

@@ -1,0 +1,364 @@
+import {
+  nodeChannel,
+  type Link,
+  type LinkObserver,
+  type LinkState,
+  type Local,
+  type NodeInfo,
+  type ProcessId,
+} from '@hubline/server/backplane';
+import { Arrivals } from './arrivals.ts';
+import { RedisBus, type Listeners } from './bus.ts';
+import { Departures } from './departures.ts';
+import { RedisDirectory } from './directory.ts';
+import { Keys, numberIn, processIn } from './keys.ts';
+import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
+import type { Settings } from './options.ts';
+import { Peers } from './peers.ts';
+import { Reach } from './reach.ts';
+import { Registrar } from './registrar.ts';
+import { Signal } from './signal.ts';
+import type { Store, StoreObserver } from './store.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { Sweeper } from './sweep.ts';
+import { unavailable } from './unavailable.ts';
+
+export interface RedisLinkOptions {
+  readonly self: NodeInfo;
+  readonly local: Local;
+  readonly observer: LinkObserver;
+  readonly settings: Settings;
+  readonly openStore: (observer: StoreObserver) => Store;
+}
+
+const RETRY_MS = 250;
+
+/** Channels on which everybody is heard: a sender says how far it is, since a next message may be long in coming. */
+const isForAll = (channel: string): boolean => channel.endsWith(':all');
+
+/**
+ * One node's place in the cluster. While Redis is away everything it has is still there, and the node serves its own; when it
+ * is back, the link subscribes anew, registers under a new incarnation, and only then says hello.
+ */
+export class RedisLink implements Link {
+  readonly bus: RedisBus;
+  readonly directory: RedisDirectory;
+  readonly #self: NodeInfo;
+  readonly #observer: LinkObserver;
+  readonly #settings: Settings;
+  readonly #keys: Keys;
+  readonly #store: Store;
+  readonly #reach: Reach;
+  readonly #listeners: Listeners = new Map();
+  readonly #arrivals: Arrivals;
+  readonly #departures: Departures;
+  readonly #subscriptions: Subscriptions;
+  readonly #peers: Peers;
+  readonly #registrar: Registrar;
+  readonly #sweeper: Sweeper;
+  #state: LinkState = 'connecting';
+  /** Counts the losses, so that what was begun on one link does not end on another. */
+  #losses = 0;
+  #downSince = performance.now();
+  readonly #beating: NodeJS.Timeout;
+  #checking: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #settled = new Signal();
+  readonly #registered = new Signal();
+  /** Of the present attempt to enter: it has come to its end, whichever. */
+  #entered = new Signal();
+
+  constructor({ self, local, observer, settings, openStore }: RedisLinkOptions) {
+    const { nodeTimeoutMs, sweepDelayMs, onUnavailable, prefix } = settings;
+    const keys = (this.#keys = new Keys(prefix));
+    this.#self = self;
+    this.#observer = observer;
+    this.#settings = settings;
+    const store = (this.#store = openStore({
+      ready: () => void this.#enter(),
+      lost: (cause, slots) => this.#lose(cause, slots),
+      message: (channel, frame) => this.#hear(keys.nameOf(channel), frame),
+      moved: (since) => void this.#resubscribe(since),
+    }));
+    const reach = (this.#reach = new Reach((key) => store.slotOf(key)));
+    const reaches = (key: string): boolean => reach.has(key);
+    const reachesChannel = (name: string): boolean => reach.isWhole || reach.has(keys.channel(name));
+    const isUp = (): boolean => this.#state === 'up';
+    const settled = (): Promise<void> => this.#settled.promise;
+    const report =
+      (stage: Parameters<LinkObserver['report']>[0]) =>
+      (error: unknown): void =>
+        this.#closing ? undefined : observer.report(stage, error);
+    this.#sweeper = new Sweeper({ store, keys, delayMs: sweepDelayMs, claimMs: nodeTimeoutMs, isUp, report: report('sweep') });
+    this.#peers = new Peers({
+      self: self.process,
+      store,
+      keys,
+      nodeTimeoutMs,
+      reaches,
+      observer,
+      announced: (process) => this.#announced(process),
+      dead: (incarnation) => this.#sweeper.dead(incarnation),
+      forgotten: (process) => this.#arrivals.forgetProcess(process),
+    });
+    this.#arrivals = new Arrivals({
+      self: self.process,
+      deliverOf: (channel) => this.#listeners.get(channel),
+      isKnown: (process, n) => this.#peers.isKnown(process, n),
+      stranger: () => void this.#refresh(),
+      gap: (gap) => observer.gap(gap),
+      report: (stage, error) => report(stage)(error),
+    });
+    this.#registrar = new Registrar({
+      self,
+      local,
+      store,
+      keys,
+      nodeTimeoutMs,
+      isUp,
+      reaches,
+      settled,
+      over: (old) => this.#sweeper.dead(old),
+      reborn: (silentMs) => this.#reborn(silentMs),
+      failed: (error) => (isUp() ? this.#fail(error) : undefined),
+    });
+    this.#departures = new Departures({
+      store,
+      channelOf: (name) => keys.channel(name),
+      origin: () => this.#registrar.incarnation,
+      onUnavailable,
+      reaches: reachesChannel,
+      hearsAnswers: () => reachesChannel(nodeChannel(self.process)),
+      isGated: (channel) => this.#isGated(channel),
+      failed: (error) => (isUp() ? this.#fail(error) : undefined),
+    });
+    this.#subscriptions = new Subscriptions({
+      store,
+      channelOf: (name) => keys.channel(name),
+      isWanted: (channel) => this.#listeners.has(channel) || channel === NOTICES,
+      wanted: () => [...this.#listeners.keys(), NOTICES],
+      marks: () => store.tags().map((tag) => keys.mark(self.process, tag)),
+      reaches: reachesChannel,
+      dropped: (channel) => this.#arrivals.forgetChannel(channel),
+      failed: (error) => (isUp() ? this.#fail(error) : undefined),
+      report: (error) => (isUp() ? report('subscribe')(error) : undefined),
+    });
+    const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };
+    this.directory = new RedisDirectory({ self, local, store, keys, peers, registrar, isUp, reaches, settled, report: report('flush') });
+    this.bus = new RedisBus({
+      departures: this.#departures,
+      subscriptions: this.#subscriptions,
+      listeners: this.#listeners,
+      settled,
+      isOpen: () => !this.#closing,
+    });
+    this.#beating = setInterval(() => void this.#beat(), settings.heartbeatIntervalMs).unref();
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Where this node may start without Redis, the first attempt's failure settles it too. */
+  ready(): Promise<void> {
+    return this.#settings.startWithoutRedis ? this.#settled.promise : this.#registered.promise;
+  }
+  /** Settles with the first registration, whatever it takes. */
+  registered(): Promise<void> {
+    return this.#registered.promise;
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  /** Redis can be reached: subscribe, register, and say so. What was begun before another loss comes to nothing. */
+  async #enter(): Promise<void> {
+    const losses = this.#losses;
+    const isStill = (): boolean => losses === this.#losses && !this.#closing;
+    const entered = (this.#entered = new Signal());
+    try {
+      await this.#subscriptions.all();
+      if (!isStill()) return;
+      await this.#registrar.register(entered.promise);
+      if (!isStill()) return;
+      await this.#peers.resume();
+      if (!isStill()) return;
+    } catch (error) {
+      if (isStill()) this.#fail(error);
+      return;
+    }
+    const wasDown = this.#state === 'down';
+    const ms = Math.round(performance.now() - this.#downSince);
+    this.#state = 'up';
+    this.#reach.restore();
+    this.#arrivals.forgetClaims();
+    entered.resolve();
+    this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
+    this.#departures.up();
+    if (wasDown) this.#observer.up({ ms });
+    if (wasDown && this.#registered.isDone) this.#observer.gap({ ms });
+    this.#registered.resolve();
+    this.#settled.resolve();
+    this.#checkLeases();
+  }
+
+  /** Slots are elsewhere: what was said meanwhile on their channels is missed. */
+  async #resubscribe(since: number): Promise<void> {
+    const isUp = this.#state === 'up'; // otherwise there is a gap already, and is reported in the end
+    try {
+      await this.#subscriptions.again();
+      if (isUp) this.#observer.gap({ ms: Math.round(performance.now() - since) });
+    } catch (error) {
+      if (this.#state === 'up') this.#fail(error);
+    }
+  }
+
+  /** Redis answers, and does not do what it should: as good as away. Where the connection itself is lost, `ready` comes instead. */
+  #fail(error: unknown): void {
+    if (this.#closing) return;
+    this.#lose(error instanceof Error ? error : unavailable(String(error)));
+    const losses = this.#losses;
+    setTimeout(() => {
+      if (losses === this.#losses) void this.#enter();
+    }, RETRY_MS).unref();
+  }
+
+  /** Some slots or, where none are named, all. */
+  #lose(cause: Error, slots?: readonly number[]): void {
+    if (this.#closing) return;
+    this.#losses++;
+    if (this.#peers.isComplete) this.#reach.settle();
+    const isNews = this.#reach.lose(slots);
+    this.#peers.suspend();
+    this.#entered.resolve();
+    this.#subscriptions.down();
+    if (this.#state === 'down' && !isNews) return;
+    const wasDown = this.#state === 'down';
+    this.#state = 'down';
+    this.#arrivals.forgetClaims();
+    this.#departures.down();
+    if (wasDown) return;
+    this.#downSince = performance.now();
+    this.#settled.resolve();
+    if (!this.#settings.startWithoutRedis) this.#registered.reject(unavailable(`Redis cannot be reached: ${cause.message}`, cause));
+    this.#observer.down(cause);
+  }
+
+  /** Its lease was over, and others may have said things that it was not there for. */
+  #reborn(silentMs: number): void {
+    this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
+    this.#observer.gap({ ms: Math.round(silentMs) });
+  }
+
+  async #beat(): Promise<void> {
+    const { nodeTimeoutMs, sweepDelayMs } = this.#settings;
+    if (this.#state === 'connecting') return;
+    if (this.#departures.prune()) this.#openGate();
+    this.#departures.forgetIdle(2 * sweepDelayMs);
+    this.#arrivals.forgetEarly(nodeTimeoutMs);
+    try {
+      await Promise.all([this.#registrar.beat(), this.#store.ping()]);
+    } catch (error) {
+      if (this.#state === 'up') this.#fail(error);
+      return;
+    }
+    if (this.#reach.has(this.#keys.channel(NOTICES))) {
+      this.#say({ is: 'beat', incarnation: this.#registrar.incarnation, sequences: this.#departures.lastSequences(isForAll) });
+    }
+    await this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#state === 'connecting' || this.#closing) return;
+    try {
+      await this.#peers.refresh();
+      this.#departures.schedule();
+      this.#checkLeases();
+    } catch (error) {
+      if (this.#state === 'up') this.#observer.report('lease', error);
+    }
+  }
+
+  /** A lease that nobody renews ends between two beats. */
+  #checkLeases(): void {
+    clearTimeout(this.#checking);
+    const ms = this.#peers.nextEndMs;
+    if (ms < this.#settings.heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms, 0) + 2).unref();
+  }
+
+  /** Those who were here before an outage get time to come back to what was lost: what is sent to nobody is lost. */
+  #isGated(channel: string): boolean {
+    if (this.#peers.isComplete || !this.#reach.isShaken(this.#keys.channel(channel))) return false;
+    return channel.startsWith(nodeChannel('')) ? this.#peers.isDeaf(channel.slice(nodeChannel('').length)) : true;
+  }
+
+  #openGate(): void {
+    const nodes = this.#peers.deaf.join(', ');
+    // While a shard is away nobody is given up: what is lost goes on waiting, and the rest leaves.
+    if (this.#state === 'up') this.#peers.giveUp();
+    else this.#reach.settle();
+    this.#departures.schedule();
+    this.#observer.report('publish', unavailable(`What waited for ${nodes} was sent without waiting any longer.`));
+  }
+
+  #hear(channel: string, frame: Buffer): void {
+    if (channel === NOTICES) this.#notice(frame);
+    else this.#arrivals.receive(channel, frame);
+  }
+
+  #notice(frame: Buffer): void {
+    try {
+      const notice = decodeNotice(frame);
+      const process = processIn(notice.incarnation);
+      if (process === this.#self.process) return;
+      if (notice.is === 'hello') {
+        this.#arrivals.forgetClaims(process);
+        this.#peers.hello(notice.incarnation, notice.node);
+      } else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
+      else if (notice.is === 'beat') {
+        this.#peers.beat(notice.incarnation);
+        // What comes from others is kept until they are known, and so not heard yet.
+        const isKnown = this.#peers.isKnown(process, numberIn(notice.incarnation));
+        if (isKnown) this.#arrivals.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
+      }
+    } catch (error) {
+      this.#observer.report('deliver', error);
+    }
+  }
+
+  #announced(process: ProcessId): void {
+    this.#arrivals.announced(process);
+    this.#departures.schedule();
+  }
+
+  #say(notice: Notice): void {
+    this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice(notice)]]).catch((error: unknown) => {
+      if (this.#state === 'up') this.#observer.report('publish', error);
+    });
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#beating);
+    clearTimeout(this.#checking);
+    this.#listeners.clear();
+    this.#settled.resolve();
+    this.#registered.reject(unavailable('The link was closed before it was ready.'));
+    this.#state = 'closed';
+    await this.#departures.close();
+    const canSayGoodbye = this.#reach.has(this.#keys.lease(this.#registrar.incarnation));
+    this.#reach.lose();
+    this.#entered.resolve();
+    this.#sweeper.close();
+    await this.#registrar.settle();
+    if (canSayGoodbye) await this.#goodbye().catch(() => undefined); // then the lease ends, and others sweep
+    this.#store.close();
+  }
+
+  async #goodbye(): Promise<void> {
+    const { incarnation } = this.#registrar;
+    await this.#store.run([['del', this.#keys.lease(incarnation)]]);
+    await this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice({ is: 'bye', incarnation })]]);
+    await this.#sweeper.all(incarnation);
+  }
+}

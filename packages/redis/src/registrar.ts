@@ -1,0 +1,283 @@
+import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '@hubline/server/backplane';
+import { writingOf, type Dirt, type Writing } from './entries.ts';
+import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Store } from './store.ts';
+
+export interface RegistrarOptions {
+  readonly self: NodeInfo;
+  readonly local: Local;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly nodeTimeoutMs: number;
+  readonly isUp: () => boolean;
+  /** Whether a key can be used. */
+  readonly reaches: (key: string) => boolean;
+  /** Settles when it is known whether Redis can be reached. */
+  readonly settled: () => Promise<unknown>;
+  /** This incarnation has been left behind. */
+  readonly over: (old: Incarnation) => void;
+  /** The lease was over, or what was written is lost: everything is registered under another incarnation. */
+  readonly reborn: (silentMs: number) => void;
+  /** Redis refused to write: what it has is not what is here. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Writes what this process has under its incarnation, one flush in flight at a time, and keeps its lease. What shows that the
+ * lease was over or that writes are lost makes the next incarnation, under which everything is written anew.
+ */
+export class Registrar {
+  readonly #options: RegistrarOptions;
+  readonly #watches = new Map<Topic, number>();
+  /** The number in force, and the last one that was tried. */
+  #n = 0;
+  #tried = 0;
+  #version = 0;
+  #dirty = new Dirty();
+  #open: Promise<Flush> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  /** What the counter of each shard said last. */
+  #writes = new Map<string, number>();
+  #renewedAt = 0;
+  /** Settles when the link for which this process registered last is up, or lost. */
+  #entered: Promise<void> = Promise.resolve();
+
+  constructor(options: RegistrarOptions) {
+    this.#options = options;
+  }
+
+  get incarnation(): Incarnation {
+    return incarnationOf(this.#options.self.process, this.#n);
+  }
+  /** The flushes so far. */
+  get version(): number {
+    return this.#version;
+  }
+
+  changed(change: Change): Promise<Flush> {
+    this.#dirty.add(change);
+    return (this.#open ??= this.#inTurn(async () => {
+      await endOfTurn();
+      await this.#options.settled();
+      this.#open = undefined;
+      return this.#flush();
+    }));
+  }
+
+  async watch(topic: Topic): Promise<WatchLease> {
+    const hold = async (by: 1 | -1): Promise<void> => {
+      const holders = (this.#watches.get(topic) ?? 0) + by;
+      if (holders > 0) this.#watches.set(topic, holders);
+      else this.#watches.delete(topic);
+      this.#dirty.watches.add(topic);
+      await this.changed({ topics: [], connections: [] });
+    };
+    await hold(1);
+    let closed: Promise<void> | undefined;
+    return { close: () => (closed ??= hold(-1)) };
+  }
+
+  /** Renews the lease and looks whether everything written is still there. */
+  async beat(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (!this.#canWrite) return;
+      const { store, keys, nodeTimeoutMs, reaches } = this.#options;
+      const tags = store.tags().filter((tag) => reaches(keys.writes(this.incarnation, tag)));
+      const keep = tags.map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
+      await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
+    });
+  }
+
+  /**
+   * Registers everything under a new incarnation; the old one, whatever is left of it, is over. What changes after that waits
+   * for `entered`. @throws HublineError
+   */
+  register(entered: Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#register();
+      this.#entered = entered;
+    });
+  }
+
+  /** After the flush in flight. */
+  async settle(): Promise<void> {
+    await this.#last.catch(() => undefined); // told to whoever asked for it
+  }
+
+  /** What is written goes by an index, and counts by a lease, which are on one shard. */
+  get #canWrite(): boolean {
+    return this.#options.reaches(this.#options.keys.lease(this.incarnation));
+  }
+
+  async #flush(): Promise<Flush> {
+    const dirty = this.#dirty;
+    this.#dirty = new Dirty();
+    const version = ++this.#version;
+    const everything = { version, watched: new Set(dirty.touched) };
+    // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
+    await this.#entered;
+    // Again, where a shard is lost meanwhile: the others get their part.
+    for (let tries = 0; tries < 2 && this.#canWrite; tries++) {
+      try {
+        return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
+      } catch (error) {
+        this.#options.failed(error);
+      }
+    }
+    // While it is down nobody can ask who watches, and everything is written when the link is back.
+    return everything;
+  }
+
+  /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */
+  async #writeDirty(dirty: Dirty, version: number): Promise<ReadonlySet<Topic> | undefined> {
+    const { store, keys, reaches } = this.#options;
+    const isReached = (topic: Topic): boolean => reaches(keys.watchers(topic));
+    const [asked, unasked] = parted([...dirty.touched], isReached);
+    // What is not reached is written with everything else when it is back.
+    const writing = writingOf(dirty.asDirt(isReached), this.#entriesOptions(this.incarnation));
+    writing.entries.push(...asked.map((topic): Command => ['smembers', keys.watchers(topic)]));
+    const shards = new Set([...writing.before, ...writing.entries, ...writing.after].map(([, key]) => store.tagOf(String(key))));
+    const last: Command[] = [['set', keys.flushed(this.incarnation), version], ...this.#pulse(this.incarnation, [...shards])];
+    const { answers, isLost } = await this.#writeStages(writing, last);
+    if (isLost) return undefined;
+    const watchers = answers.slice(answers.length - asked.length) as readonly (readonly Incarnation[])[];
+    const [known, unknown] = parted([...new Set(watchers.flat())], (incarnation) => reaches(keys.lease(incarnation)));
+    const leases = await store.run(known.map((incarnation): Command => ['get', keys.lease(incarnation)]));
+    const living = new Set([...unknown, ...known.filter((_incarnation, i) => leases[i] === '1')]);
+    return new Set([...unasked, ...asked.filter((_topic, i) => watchers[i]?.some((incarnation) => living.has(incarnation)))]);
+  }
+
+  /** On one Redis all of it is one trip: it does things in their order. */
+  async #writeStages({ before, entries, after }: Writing, last: readonly Command[]) {
+    const { store } = this.#options;
+    if (store.isOne) {
+      const answers = await this.#write([...before, ...entries, ...after, ...last]);
+      return { answers: answers?.slice(before.length, before.length + entries.length) ?? [], isLost: answers === undefined };
+    }
+    const { redirects } = store;
+    await store.run(before);
+    const answers = await store.run(entries);
+    await store.run(after);
+    return { answers, isLost: (await this.#write(last, redirects)) === undefined };
+  }
+
+  /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
+  async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
+    const { store } = this.#options;
+    const answers = await store.run(commands);
+    if (this.#hasPulse(this.incarnation, commands, answers) && store.redirects === redirects) {
+      this.#renewedAt = performance.now();
+      return answers;
+    }
+    if (!this.#options.isUp()) return answers; // there will be another life when all shards are back
+    const silentMs = performance.now() - this.#renewedAt;
+    await this.#register();
+    this.#options.reborn(silentMs);
+    return undefined;
+  }
+
+  #pulse(incarnation: Incarnation, tags: readonly string[]): readonly Command[] {
+    const { keys, nodeTimeoutMs } = this.#options;
+    const counters = tags.map((tag): Command => ['incr', keys.writes(incarnation, tag)]);
+    return [...counters, ['set', keys.lease(incarnation), '1', 'PX', nodeTimeoutMs, 'XX']];
+  }
+
+  #hasPulse(incarnation: Incarnation, commands: readonly Command[], answers: readonly unknown[]): boolean {
+    let isAlive = true;
+    commands.forEach(([name, key], i) => {
+      if (name === 'set' && key === this.#options.keys.lease(incarnation) && answers[i] === null) isAlive = false;
+      if (name !== 'incr') return;
+      const count = Number(answers[i]);
+      if (count !== (this.#writes.get(String(key)) ?? 0) + 1) isAlive = false;
+      this.#writes.set(String(key), count);
+    });
+    return isAlive;
+  }
+
+  async #register(): Promise<void> {
+    const { store, keys, self, local, nodeTimeoutMs } = this.#options;
+    for (;;) {
+      this.#tried += 1;
+      const incarnation = incarnationOf(self.process, this.#tried);
+      const { redirects } = store;
+      const version = ++this.#version;
+      await store.run([['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs]]);
+      await store.run([['hset', keys.registry, incarnation, JSON.stringify(self)]]);
+      const all = {
+        topics: [...local.topics()].map((topic) => [topic, local.members(topic).keys()] as const),
+        connections: local.connections(),
+      };
+      await this.#writeAll(incarnation, writingOf({ ...all, watches: this.#watches.keys() }, this.#entriesOptions(incarnation)));
+      const last: Command[] = [['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
+      // It took longer than the lease, or a master was replaced meanwhile.
+      if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) continue;
+      const left = this.incarnation;
+      const isFirst = this.#n === 0;
+      this.#n = this.#tried;
+      this.#renewedAt = performance.now();
+      for (const key of this.#writes.keys()) if (!key.endsWith(`:${incarnation}`)) this.#writes.delete(key);
+      if (isFirst) return;
+      await store.run([['del', keys.lease(left)]]);
+      return this.#options.over(left);
+    }
+  }
+
+  /** Thousands of commands in one trip would outlast the lease, and every time limit. */
+  async #writeAll(incarnation: Incarnation, { before, entries }: Writing): Promise<void> {
+    const { store, keys, nodeTimeoutMs } = this.#options;
+    for (const commands of [before, entries]) {
+      for (let i = 0; i < commands.length; i += TRIP) {
+        await store.run([...commands.slice(i, i + TRIP), ['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs, 'XX']]);
+      }
+    }
+  }
+
+  #entriesOptions(incarnation: Incarnation) {
+    const { keys, local } = this.#options;
+    return { keys, local, incarnation, isWatched: (topic: Topic) => this.#watches.has(topic) };
+  }
+
+  /** One thing at a time: what is written later is written after. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task, task);
+    this.#last = result;
+    return result;
+  }
+}
+
+const TRIP = 2000;
+
+function parted<T>(items: readonly T[], passes: (item: T) => boolean): readonly [passing: readonly T[], others: readonly T[]] {
+  return [items.filter(passes), items.filter((item) => !passes(item))];
+}
+
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The changes of one flush. */
+class Dirty {
+  readonly #topics = new Map<Topic, Set<string>>();
+  readonly #connections = new Set<string>();
+  readonly watches = new Set<Topic>();
+  /** Every topic whose watchers are concerned. */
+  readonly touched = new Set<Topic>();
+
+  add({ topics, connections, touched = [] }: Change): void {
+    for (const topic of topics) {
+      this.touched.add(topic);
+      const ids = this.#topics.get(topic) ?? new Set<string>();
+      for (const id of connections) ids.add(id);
+      this.#topics.set(topic, ids);
+    }
+    for (const topic of touched) this.touched.add(topic);
+    for (const id of connections) this.#connections.add(id);
+  }
+
+  asDirt(isReached: (topic: Topic) => boolean): Dirt {
+    return {
+      topics: [...this.#topics].filter(([topic]) => isReached(topic)),
+      connections: this.#connections,
+      watches: [...this.watches].filter(isReached),
+    };
+  }
+}

@@ -1,0 +1,72 @@
+import { refusalIn, type Command } from './line.ts';
+import { Shard } from './shard.ts';
+import type { Publishing, Store, StoreObserver, StoreOptions } from './store.ts';
+
+const TAG = '0';
+
+/** One Redis, or the master that sentinels name. */
+export class SingleStore implements Store {
+  readonly isOne = true;
+  readonly redirects = 0;
+  readonly #shard: Shard;
+
+  constructor({ clientFor, timeoutMs }: StoreOptions, observer: StoreObserver) {
+    this.#shard = new Shard({
+      clientFor,
+      timeoutMs,
+      ready: () => observer.ready(),
+      lost: (cause) => observer.lost(cause),
+      message: (channel, frame) => observer.message(channel, frame),
+    });
+  }
+
+  async run(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const replies = await this.#shard.commands.run(commands);
+    const refusal = refusalIn(commands, replies);
+    if (refusal) throw refusal;
+    return replies;
+  }
+
+  async publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
+    const replies = await this.#shard.commands.run(posts.map(([channel, frame]) => ['publish', channel, frame]));
+    return replies.map((reply) => (reply instanceof Error ? reply : undefined));
+  }
+
+  async subscribe(channels: readonly string[]): Promise<void> {
+    if (channels.length > 0) await this.#shard.listen('subscribe', ...channels);
+  }
+
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    if (channels.length > 0) await this.#shard.listen('unsubscribe', ...channels);
+  }
+
+  async listeners(channels: readonly string[]): Promise<readonly number[]> {
+    if (channels.length === 0) return [];
+    const [reply] = await this.run([['pubsub', 'numsub', ...channels]]);
+    return countsIn(reply, channels);
+  }
+
+  async ping(): Promise<void> {
+    const { isReady, subscriber } = this.#shard;
+    if (isReady) await subscriber.within('PING', subscriber.redis.ping());
+  }
+
+  tags(): readonly string[] {
+    return [TAG];
+  }
+  tagOf(): string {
+    return TAG;
+  }
+  slotOf(): number {
+    return 0;
+  }
+
+  close(): void {
+    this.#shard.close();
+  }
+}
+
+/** The answer to NUMSUB: channel, number, channel, number … */
+export function countsIn(reply: unknown, channels: readonly string[]): readonly number[] {
+  return channels.map((_channel, i) => Number((reply as readonly (string | number)[])[2 * i + 1]));
+}

@@ -1,0 +1,52 @@
+import { startRedis } from '@hubline/testing/cluster';
+import { Redis } from 'ioredis';
+import { expect, it, vi } from 'vitest';
+import { Line, type Command } from '../src/line.ts';
+
+/** A connection as the backplane has it, to a Redis that says no. */
+async function lineTo(url: string) {
+  const client = new Redis(url, { enableReadyCheck: false, retryStrategy: () => 50 });
+  const [ready, lost] = [vi.fn(), vi.fn()];
+  const line = new Line(client, 2000, { ready, lost });
+  await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1));
+  return { line, client, ready, lost, [Symbol.dispose]: () => line.close() };
+}
+
+const SET = ['set', 'key', 'value'] as const;
+const NOBODYS = ['REPLICAOF', '127.0.0.1', '1'] as const;
+
+interface Refuser {
+  readonly who: string;
+  readonly refusal: string;
+  readonly args: readonly string[];
+  /** What makes it one. */
+  readonly made: readonly [string, ...string[]];
+  readonly command: Command;
+}
+
+it.each<Refuser>([
+  { who: 'a replica', refusal: 'READONLY', args: [], made: NOBODYS, command: SET },
+  {
+    who: 'a replica without its master',
+    refusal: 'MASTERDOWN',
+    args: ['--replica-serve-stale-data', 'no'],
+    made: NOBODYS,
+    command: ['get', 'key'],
+  },
+  { who: 'a part of no cluster', refusal: 'CLUSTERDOWN', args: ['--cluster-enabled', 'yes'], made: ['PING'], command: SET },
+])('$who ($refusal) is left, and somebody looked for', async ({ refusal, args, made, command }) => {
+  await using redis = await startRedis({ args });
+  await redis.call(...made);
+  using to = await lineTo(redis.url);
+  await expect(to.line.run([command])).rejects.toThrow(refusal);
+  expect(to.lost.mock.calls[0]).toMatchObject([{ code: 'backplane_unavailable', message: expect.stringContaining(refusal) as string }]);
+  await vi.waitFor(() => expect(to.ready).toHaveBeenCalledTimes(2)); // on another connection, to whoever is there then
+});
+
+it('a part of no cluster is left by those who listen, too', async () => {
+  await using redis = await startRedis({ args: ['--cluster-enabled', 'yes'] });
+  using to = await lineTo(redis.url);
+  await expect(to.line.within('SSUBSCRIBE', to.client.ssubscribe('channel'))).rejects.toThrow('CLUSTERDOWN');
+  expect(to.lost).toHaveBeenCalled();
+  await vi.waitFor(() => expect(to.ready).toHaveBeenCalledTimes(2));
+});

@@ -1,0 +1,93 @@
+import { startRedis, type RedisServer } from '@hubline/testing/cluster';
+import { LocalDouble } from '@hubline/testing/conformance';
+import { Redis } from 'ioredis';
+import { expect, it, vi } from 'vitest';
+import { Keys } from '../src/keys.ts';
+import { RedisLink } from '../src/link.ts';
+import { settingsFrom } from '../src/options.ts';
+import { slotOf } from '../src/slots.ts';
+import { SingleStore } from '../src/single-store.ts';
+import type { Store, StoreObserver } from '../src/store.ts';
+import { unavailable } from '../src/unavailable.ts';
+
+const keys = new Keys('hubline');
+const [ann, bob] = ['ann', 'bob'].map((nodeId) => ({ nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 }));
+
+/** One Redis, whose slots are lost when a test says so. */
+function linkTo(redis: RedisServer) {
+  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
+  const settings = {
+    ...settingsFrom({ host: '127.0.0.1', port: redis.port, heartbeatIntervalMs: 50, nodeTimeoutMs: 1000 }),
+    onUnavailable: { bufferBytes: 1000, bufferMs: 200 },
+  };
+  const told: [StoreObserver, Store][] = [];
+  const openStore = (each: StoreObserver): Store => {
+    const single = new SingleStore({ clientFor: () => new Redis(settings.connection), timeoutMs: 1000 }, each);
+    const store = Object.assign(single, { slotOf });
+    told.push([each, store]);
+    return store;
+  };
+  const link = new RedisLink({ self: ann!, local: new LocalDouble(), observer, settings, openStore });
+  const [[store, real]] = told as [[StoreObserver, Store]];
+  return { link, observer, store, real, [Symbol.asyncDispose]: () => link.close() };
+}
+
+it('what waits for somebody who does not hear leaves after bufferMs, also while another shard is away', async () => {
+  await using redis = await startRedis();
+  await redis.call('HSET', keys.registry, 'bob.1', JSON.stringify(bob));
+  await redis.call('SET', keys.lease('bob.1'), '1'); // for ever, and he never listens
+  await using node = linkTo(redis);
+  const { link, store, observer } = node;
+  await link.registered();
+  await vi.waitFor(() => expect(observer.joined).toHaveBeenCalled());
+  store.lost(unavailable('A master was killed.'), [slotOf(keys.channel('here'))]);
+  store.ready();
+  await vi.waitFor(() => expect(link.state).toBe('up'));
+  const isSent = vi.fn();
+  link.bus.publish('here', Buffer.from('for those who are there'), { mayWait: true }).then(isSent, isSent);
+  store.lost(unavailable('And another one.'), [slotOf(keys.channel('elsewhere'))]);
+  expect(link.state).toBe('down');
+  await vi.waitFor(() => expect(isSent).toHaveBeenCalledWith(undefined), { timeout: 5000 });
+  expect(link.state).toBe('down');
+  expect(observer.report).toHaveBeenCalledWith('publish', expect.objectContaining({ message: expect.stringContaining('bob') as string }));
+  expect(observer.lost).not.toHaveBeenCalled();
+});
+
+it('who loses a shard again on the way back subscribes to nothing there, and to the rest when slots move', async () => {
+  await using redis = await startRedis();
+  await using node = linkTo(redis);
+  const { link, store, real } = node;
+  await link.registered();
+  await Promise.all(['lost', 'live'].map((channel) => link.bus.subscribe(channel, () => undefined).ready));
+  const lose = (): void => store.lost(unavailable('A master was killed.'), [slotOf(keys.channel('lost'))]);
+  lose();
+  const run = vi.spyOn(real, 'run').mockImplementationOnce((commands) => {
+    lose();
+    return real.run(commands);
+  });
+  store.ready();
+  await vi.waitFor(() => expect(run).toHaveBeenCalled());
+  const subscribe = vi.spyOn(real, 'subscribe');
+  store.moved(performance.now());
+  await vi.waitFor(() => expect(subscribe.mock.calls.flat(2)).toContain(keys.channel('live')));
+  expect(subscribe.mock.calls.flat(2)).not.toContain(keys.channel('lost'));
+  expect(link.state).toBe('down');
+});
+
+it('slots that move while a node enters have its marks where they are then', async () => {
+  await using redis = await startRedis();
+  await using node = linkTo(redis);
+  const { link, store, real } = node;
+  await link.registered();
+  store.lost(unavailable('A master was killed.'), [slotOf(keys.channel('lost'))]);
+  const run = vi.spyOn(real, 'run').mockImplementationOnce((commands) => {
+    tags.mockReturnValue(['0', '1']); // there is one more
+    store.moved(performance.now());
+    return real.run(commands);
+  });
+  const tags = vi.spyOn(real, 'tags');
+  store.ready();
+  await vi.waitFor(() => expect(link.state).toBe('up'));
+  expect(run).toHaveBeenCalled();
+  await vi.waitFor(async () => expect(await redis.call('PUBSUB', 'NUMSUB', keys.mark('ann', '1'))).toEqual([keys.mark('ann', '1'), 1]));
+});

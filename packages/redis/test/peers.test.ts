@@ -1,0 +1,183 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { NodeInfo } from '@hubline/server';
+import { Keys, type Incarnation } from '../src/keys.ts';
+import type { Command } from '../src/line.ts';
+import { Peers } from '../src/peers.ts';
+import type { Store } from '../src/store.ts';
+
+const keys = new Keys('p');
+const bob: NodeInfo = { nodeId: 'bob', process: 'bob', app: 'test', accepts: true, startedAt: 0 };
+const first: Incarnation = 'bob.1';
+
+/** Answers what is so when it is asked. The answers arrive when they are let go. */
+class SlowStore {
+  /** Undefined where it is over, and nothing is swept yet. */
+  readonly leases = new Map<Incarnation, string | undefined>();
+  readonly #onTheirWay: (() => void)[] = [];
+
+  run(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const answers = commands.map((command) => this.#answer(command));
+    return new Promise((resolve) => this.#onTheirWay.push(() => resolve(answers)));
+  }
+
+  async letGo(): Promise<void> {
+    for (let left = 3; left > 0; left--) {
+      for (const arrive of this.#onTheirWay.splice(0)) arrive();
+      await Promise.resolve(); // the next question
+      await Promise.resolve();
+    }
+  }
+
+  #answer([name, key, field]: Command): unknown {
+    if (name === 'hkeys') return [...this.leases.keys()];
+    if (name === 'hget') return this.leases.has(field as Incarnation) ? JSON.stringify(bob) : null;
+    const lease = this.leases.get(/\{(.*)\}/.exec(String(key))?.[1] as Incarnation);
+    return name === 'pttl' ? 1000 : (lease ?? null);
+  }
+}
+
+function peersOn(store: SlowStore, reaches: (key: string) => boolean = () => true) {
+  const told: string[] = [];
+  const peers = new Peers({
+    self: 'ann',
+    store: store as unknown as Store,
+    keys,
+    nodeTimeoutMs: 1000,
+    reaches,
+    observer: {
+      joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
+      lost: ({ nodeId }, reason) => void told.push(`${nodeId} lost: ${reason}`),
+    },
+    announced: () => undefined,
+    dead: () => undefined,
+    forgotten: () => undefined,
+  });
+  return { peers, told };
+}
+
+describe('what Redis said before', () => {
+  it('does not lose a node that has come since', async () => {
+    const store = new SlowStore();
+    const { peers, told } = peersOn(store);
+    const refreshed = peers.refresh();
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    await store.letGo();
+    await refreshed;
+    expect(told).toEqual(['bob joined']);
+  });
+
+  it('does not bring back a node that has said goodbye since', async () => {
+    const store = new SlowStore();
+    const { peers, told } = peersOn(store);
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    const refreshed = peers.refresh();
+    store.leases.delete(first);
+    peers.bye(first);
+    await store.letGo();
+    await refreshed;
+    expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
+  });
+});
+
+it('a node whose lease is gone is missing and not lost while nobody can say whether it has come as another incarnation', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store, (key) => key !== keys.registry);
+  store.leases.set(first, '1');
+  peers.hello(first, bob);
+  peers.suspend();
+  store.leases.delete(first); // it has entered before this node: the next one has a lease, and is in the list
+  store.leases.set('bob.2', '1');
+  const refreshed = peers.refresh();
+  await store.letGo();
+  await refreshed;
+  expect([told, peers.absent]).toEqual([['bob joined'], ['bob']]);
+  const resumed = peers.resume();
+  await store.letGo();
+  await resumed;
+  expect(told).not.toContain('bob lost: lease');
+});
+
+it('a hello that comes after the end of its lease is no news', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store);
+  store.leases.set(first, undefined);
+  const refreshed = peers.refresh();
+  await store.letGo();
+  await refreshed;
+  peers.hello(first, bob);
+  expect(told).toEqual([]);
+});
+
+it('a node that comes as another incarnation is missing and not lost while its lease cannot be read', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store, (key) => key !== keys.lease('bob.2'));
+  store.leases.set(first, '1');
+  peers.hello(first, bob);
+  peers.suspend();
+  expect(peers.absent).toEqual([]);
+  store.leases.delete(first);
+  peers.hello('bob.2', bob);
+  const refreshed = peers.refresh();
+  await store.letGo();
+  await refreshed;
+  expect([told, peers.absent]).toEqual([['bob joined', 'bob joined'], ['bob']]);
+});
+
+it('so it is where nobody has said hello, and only the list of nodes has it', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store, (key) => key !== keys.lease('bob.2'));
+  store.leases.set(first, '1');
+  peers.hello(first, bob);
+  peers.suspend();
+  store.leases.set(first, undefined);
+  store.leases.set('bob.2', '1');
+  for (let times = 0; times < 2; times++) {
+    const refreshed = peers.refresh();
+    await store.letGo();
+    await refreshed;
+    expect([told, peers.absent]).toEqual([['bob joined', 'bob joined'], ['bob']]);
+  }
+});
+
+it('a lease that cannot be read stands still: its node has the time that it had left when it can be read again', async () => {
+  const store = new SlowStore();
+  let isReached = true;
+  const { peers, told } = peersOn(store, () => isReached);
+  let now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  try {
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    isReached = false;
+    peers.suspend();
+    store.leases.clear();
+    now += 5000; // it is for 1000
+    for (const ask of [() => peers.refresh(), () => peers.resume()]) {
+      const asked = ask();
+      await store.letGo();
+      await asked;
+    }
+    expect([told, peers.absent]).toEqual([['bob joined'], ['bob']]);
+    now += 1001;
+    const refreshed = peers.refresh();
+    await store.letGo();
+    await refreshed;
+    expect(told).toEqual(['bob joined', 'bob lost: lease']);
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+it('a node is known from the moment that a question shows its lease', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store);
+  store.leases.set(first, '1');
+  const census = peers.census([]);
+  await store.letGo();
+  expect([...(await census).value.values()]).toEqual([bob]);
+  expect(told).toEqual(['bob joined']);
+  peers.hello(first, bob);
+  expect(told).toEqual(['bob joined']);
+});

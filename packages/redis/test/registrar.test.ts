@@ -1,0 +1,121 @@
+import { LocalDouble } from '@hubline/testing/conformance';
+import { describe, expect, it } from 'vitest';
+import type { NodeInfo } from '@hubline/server';
+import { Keys, type Incarnation } from '../src/keys.ts';
+import type { Command } from '../src/line.ts';
+import { Registrar, type RegistrarOptions } from '../src/registrar.ts';
+import type { Store } from '../src/store.ts';
+
+const keys = new Keys('p');
+const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 };
+
+/** Says yes to everything, and counts. */
+class CountingStore {
+  readonly isOne: boolean = false;
+  redirects = 0;
+  readonly counters = new Map<string, number>();
+  /** Before each answer. */
+  happens: (commands: readonly Command[]) => void = () => undefined;
+
+  async run(commands: readonly Command[]): Promise<readonly unknown[]> {
+    this.happens(commands);
+    return commands.map(([name, key]) => {
+      if (name === 'smembers') return [];
+      if (name !== 'incr') return 'OK';
+      const count = (this.counters.get(String(key)) ?? 0) + 1;
+      this.counters.set(String(key), count);
+      return count;
+    });
+  }
+  tags(): readonly string[] {
+    return ['0'];
+  }
+  tagOf(): string {
+    return '0';
+  }
+}
+
+async function registered(parts: Partial<RegistrarOptions> = {}) {
+  const store = new CountingStore();
+  const local = new LocalDouble();
+  const over: Incarnation[] = [];
+  const registrar = new Registrar({
+    self,
+    local,
+    store: store as unknown as Store,
+    keys,
+    nodeTimeoutMs: 1000,
+    isUp: () => true,
+    reaches: () => true,
+    settled: async () => undefined,
+    over: (old) => void over.push(old),
+    reborn: () => undefined,
+    failed: (error) => {
+      throw error;
+    },
+    ...parts,
+  });
+  await registrar.register(Promise.resolve());
+  const change = () => registrar.changed({ topics: ['t'], connections: ['c'] });
+  return { store, local, registrar, over, change };
+}
+
+it('what a flush has for other shards is written again without the one that is lost meanwhile', async () => {
+  let isLost = false;
+  const reaches = (key: string): boolean => !isLost || !key.includes('{gone}');
+  const { store, local, registrar } = await registered({ reaches, isUp: () => !isLost, failed: () => undefined });
+  const written: unknown[] = [];
+  store.happens = (commands) => {
+    if (!isLost && commands.some(([, key]) => key === keys.counts('gone'))) {
+      isLost = true;
+      throw new Error('It is lost.');
+    }
+    written.push(...commands.map(([, key]) => key));
+  };
+  const { watched } = await registrar.changed(local.join('c', 'live', 'gone'));
+  expect(isLost).toBe(true);
+  expect(written).toContain(keys.counts('live'));
+  expect(written).not.toContain(keys.counts('gone'));
+  expect([...watched]).toEqual(['gone']); // nobody can say who watches it
+});
+
+describe('everything is registered under another incarnation', () => {
+  it('where a command of a flush had to follow its slot: what was acknowledged before may be lost', async () => {
+    const { store, registrar, over, change } = await registered();
+    await change();
+    expect([registrar.incarnation, over]).toEqual(['ann.1', []]);
+    store.happens = (commands) => {
+      if (!commands.some(([name]) => name === 'smembers')) return;
+      store.redirects++;
+      store.happens = () => undefined;
+    };
+    await change();
+    expect([registrar.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
+    await change();
+    expect(registrar.incarnation).toBe('ann.2');
+  });
+
+  it.each([
+    ['a flush', 'changed'],
+    ['a beat', 'beat'],
+  ] as const)('where the count of %s is not the next one: something was lost', async (_name, by) => {
+    const { store, registrar, over, change } = await registered();
+    await change();
+    const counter = keys.writes('ann.1', '0');
+    store.counters.set(counter, store.counters.get(counter)! - 1); // a replica that did not have the last one
+    await (by === 'beat' ? registrar.beat() : change());
+    expect([registrar.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
+  });
+
+  it('again, where a master was replaced while it was registered', async () => {
+    const { store, registrar } = await registered();
+    let isFirst = true;
+    store.happens = (commands) => {
+      if (!isFirst || !commands.some(([name]) => name === 'hset')) return;
+      isFirst = false;
+      store.redirects++;
+    };
+    await registrar.register(Promise.resolve());
+    expect(registrar.incarnation).toBe('ann.3');
+  });
+});

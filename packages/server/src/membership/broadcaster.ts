@@ -1,0 +1,148 @@
+import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
+import { EnvelopeKind, type Messenger, type ProcessId } from '../backplane/index.ts';
+import { Outgoing, processOf } from '../connection/index.ts';
+import { RecentSet } from './recent-set.ts';
+import type { LocalMembership } from './local-membership.ts';
+import { routeOf, type Route } from './route.ts';
+import { select, type Selector } from './selector.ts';
+import { readCopies, writeCopies, type Codecs, type Written } from './written.ts';
+
+/** A send on its way. Awaited, it settles when local members and the backplane's buffer have it. */
+export interface Sent extends PromiseLike<void> {
+  /**
+   * Settles when the backplane has it. Rejects `backplane_unavailable`, with the number of local connections that got it,
+   * where it is lost to other nodes. Handled already: who does not look at it loses nothing but the news.
+   */
+  readonly confirmed: Promise<void>;
+}
+
+/** A message that did not reach everybody. */
+export interface Loss {
+  readonly hub: string;
+  /** Empty where the message came from a node whose protocols this one does not speak. */
+  readonly method: string;
+  readonly error: HublineError;
+}
+
+export interface BroadcasterOptions {
+  readonly self: ProcessId;
+  readonly membership: LocalMembership;
+  readonly messenger: Messenger;
+  readonly codecs: Codecs;
+  /** Every loss ends here, also where the sender looks at `confirmed`. */
+  readonly lost: (loss: Loss) => void;
+}
+
+interface DeliverHeader {
+  readonly hub: string;
+  readonly target: Selector;
+  readonly written: Written;
+  /** Only where copies go over several channels: the first one counts. */
+  readonly id?: number;
+}
+
+/** While the backplane is away an event waits for it, where the backplane can keep it. */
+const EVENT = { mayWait: true };
+
+/** Brings messages to whom a selector names, here and on other nodes. */
+export class Broadcaster {
+  readonly #options: BroadcasterOptions;
+  readonly #seen = new RecentSet(4096);
+  #nextId = 1;
+
+  constructor(options: BroadcasterOptions) {
+    this.#options = options;
+    options.messenger.on<DeliverHeader>(EnvelopeKind.deliver, (header, body, from) => this.#receive(header, body, from));
+  }
+
+  /**
+   * Never throws. A value that one protocol cannot hold and another can reaches those who speak the other, and is a loss on
+   * every node where somebody misses it; `not_encodable` where nobody can have it.
+   */
+  send(hub: string, selector: Selector, message: Invocation): Sent {
+    const { target: method } = message;
+    try {
+      const outgoing = new Outgoing(() => message);
+      const { local, missed } = this.#deliver(hub, selector, outgoing);
+      const copies = this.#publish(hub, selector, outgoing);
+      if (missed && local + copies.length === 0) throw missed;
+      if (missed) this.#options.lost({ hub, method, error: missed });
+      return copies.length === 0 ? DELIVERED : sent(this.#confirm(copies, { hub, method, local }));
+    } catch (cause) {
+      const error = isHublineError(cause) ? cause : new HublineError('internal', `Sending '${method}' failed.`, { method }, { cause });
+      this.#options.lost({ hub, method, error });
+      return refused(error);
+    }
+  }
+
+  /** How many local connections got it, and why others, which speak another protocol, cannot. */
+  #deliver(hub: string, selector: Selector, outgoing: Outgoing): { readonly local: number; readonly missed?: HublineError } {
+    const named = select(selector, this.#options.membership.of(hub));
+    let local = named.size;
+    let missed: HublineError | undefined;
+    for (const { connection } of named.values()) {
+      try {
+        connection.send(outgoing);
+      } catch (error) {
+        if (!isHublineError(error)) throw error;
+        missed = error;
+        local--;
+      }
+    }
+    return missed ? { local, missed } : { local };
+  }
+
+  #publish(hub: string, selector: Selector, outgoing: Outgoing): readonly Promise<void>[] {
+    const { messenger, self } = this.#options;
+    const route = routeOf(selector, hub);
+    const processes = new Set(route.connections.map(processOf).filter((process) => process !== self));
+    if (processes.size + route.topics.length === 0) return [];
+    const envelope = this.#envelope({ hub, target: selector, ...this.#id(route) }, outgoing);
+    return [
+      ...route.topics.map((topic) => messenger.publish(topic, envelope, EVENT)),
+      ...[...processes].map((process) => messenger.tell(process, envelope, EVENT)),
+    ];
+  }
+
+  #id({ topics, connections }: Route): { readonly id?: number } {
+    return topics.length + connections.length > 1 ? { id: this.#nextId++ } : {};
+  }
+
+  #envelope(header: Omit<DeliverHeader, 'written'>, outgoing: Outgoing) {
+    const { written, body } = writeCopies(outgoing, this.#options.codecs);
+    return { kind: EnvelopeKind.deliver, header: { ...header, written } satisfies DeliverHeader, body };
+  }
+
+  async #confirm(copies: readonly Promise<void>[], { hub, method, local }: { hub: string; method: string; local: number }): Promise<void> {
+    try {
+      await Promise.all(copies);
+    } catch (cause) {
+      const text = `'${method}' reached ${local} connections here and may not have reached other nodes.`;
+      const error = new HublineError('backplane_unavailable', text, { local }, { cause });
+      this.#options.lost({ hub, method, error });
+      throw error;
+    }
+  }
+
+  #receive({ hub, target, written, id }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
+    if (id !== undefined && !this.#seen.add(`${from}${id}`)) return;
+    const outgoing = readCopies(written, body, this.#options.codecs);
+    const { missed } = this.#deliver(hub, target, outgoing);
+    if (!missed) return;
+    const { message } = outgoing;
+    this.#options.lost({ hub, method: message && 'target' in message ? message.target : '', error: missed });
+  }
+}
+
+function sent(confirmed: Promise<void>): Sent {
+  confirmed.catch(() => undefined); // reported as a loss already
+  return { confirmed, then: (...settled) => Promise.resolve().then(...settled) };
+}
+
+const DELIVERED = sent(Promise.resolve());
+
+function refused(error: HublineError): Sent {
+  const confirmed = Promise.reject<void>(error);
+  confirmed.catch(() => undefined); // reported as a loss already
+  return { confirmed, then: (...settled) => confirmed.then(...settled) };
+}

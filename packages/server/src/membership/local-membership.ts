@@ -1,0 +1,176 @@
+import { groupTopic, type Change, type ConnectionRecord, type Directory, type Flush, type Local, type Topic } from '../backplane/index.ts';
+import type { Connection } from '../connection/index.ts';
+import type { Population } from './selector.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** A connection as a member of topics. */
+export interface LocalMember {
+  readonly connection: Connection;
+  readonly hub: string;
+  readonly groups: ReadonlySet<string>;
+  readonly topics: ReadonlySet<Topic>;
+}
+
+interface MutableResident extends LocalMember {
+  readonly groups: Set<string>;
+  readonly topics: Set<Topic>;
+}
+
+/** A change of one member, the topics whose watchers it may concern, and the flush that writes it. */
+export interface MembershipChange {
+  readonly connectionId: string;
+  readonly hub: string;
+  readonly topics: readonly Topic[];
+  readonly flush: Promise<Flush>;
+}
+
+const NOBODY: ReadonlyMap<string, LocalMember> = new Map();
+
+/**
+ * Who is here, and in which topics: the one index of one node, for groups, users and attributes alike. What it has is
+ * what the directory publishes, and which channels this node hears.
+ */
+export class LocalMembership implements Local {
+  readonly #residents = new Map<string, MutableResident>();
+  readonly #topics = new Map<Topic, Map<string, LocalMember>>();
+  readonly #directory: () => Directory;
+  readonly #subscriptions: Subscriptions;
+  readonly #watchers = new Set<(change: MembershipChange) => void>();
+
+  /** The directory is asked for late: it reads this membership, so it is made after it. */
+  constructor(directory: () => Directory, subscriptions: Subscriptions) {
+    this.#directory = directory;
+    this.#subscriptions = subscriptions;
+  }
+
+  get size(): number {
+    return this.#residents.size;
+  }
+
+  topics(): Iterable<Topic> {
+    return this.#topics.keys();
+  }
+
+  connections(): Iterable<string> {
+    return this.#residents.keys();
+  }
+
+  members(topic: Topic): ReadonlyMap<string, LocalMember> {
+    return this.#topics.get(topic) ?? NOBODY;
+  }
+
+  member(connectionId: string): LocalMember | undefined {
+    return this.#residents.get(connectionId);
+  }
+
+  record(connectionId: string): ConnectionRecord | undefined {
+    const member = this.#residents.get(connectionId);
+    if (!member) return undefined;
+    const { userId, attributes, since } = member.connection;
+    return {
+      connectionId,
+      hub: member.hub,
+      ...(userId === undefined ? {} : { userId }),
+      attributes,
+      groups: [...member.groups],
+      since,
+    };
+  }
+
+  /** The residents of one hub: an id of another hub names nobody. */
+  of(hub: string): Population<LocalMember> {
+    return {
+      members: (topic) => this.members(topic),
+      connection: (id) => {
+        const member = this.#residents.get(id);
+        return member?.hub === hub ? member : undefined;
+      },
+    };
+  }
+
+  /** Called for every change, before anybody who awaits it goes on. */
+  onChange(watcher: (change: MembershipChange) => void): void {
+    this.#watchers.add(watcher);
+  }
+
+  /** Resolves when every node reaches the connection through these topics, and every query shows it. */
+  async enter(connection: Connection, hub: string, topics: readonly Topic[]): Promise<void> {
+    const member = { connection, hub, groups: new Set<string>(), topics: new Set(topics) };
+    this.#residents.set(connection.id, member);
+    const heard = topics.map((topic) => this.#add(topic, member));
+    await this.#changed(member, { topics, connections: [connection.id] });
+    await Promise.all(heard);
+  }
+
+  async leave(connectionId: string): Promise<void> {
+    const member = this.#residents.get(connectionId);
+    if (!member) return;
+    this.#residents.delete(connectionId);
+    for (const topic of member.topics) this.#remove(topic, connectionId);
+    await this.#changed(member, { topics: [...member.topics], connections: [connectionId] });
+  }
+
+  /** Resolves like {@link enter}, also where it is a member already: the first join may still be on its way. */
+  async joinGroup(connectionId: string, group: string): Promise<void> {
+    const member = this.#residents.get(connectionId);
+    if (!member) return;
+    const topic = groupTopic(member.hub, group);
+    if (member.topics.has(topic)) return this.settled(topic);
+    member.groups.add(group);
+    await this.#move(member, [topic], []);
+  }
+
+  /** Resolves when no node reaches the connection through the group any more, and no query shows it there. */
+  async leaveGroup(connectionId: string, group: string): Promise<void> {
+    const member = this.#residents.get(connectionId);
+    if (!member) return;
+    const topic = groupTopic(member.hub, group);
+    if (!member.groups.delete(group)) return this.settled(topic);
+    await this.#move(member, [], [topic]);
+  }
+
+  /** Nothing changes, but what changed before may still be on its way: resolves when that is in effect. */
+  async settled(topic?: Topic): Promise<void> {
+    await this.#directory().changed({ topics: topic === undefined ? [] : [topic], connections: [] });
+    if (topic !== undefined) await this.#subscriptions.ready(topic);
+  }
+
+  /** The connection's attributes are others: it leaves and joins the topics of the indexed ones. */
+  async move(connectionId: string, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
+    const member = this.#residents.get(connectionId);
+    if (member) await this.#move(member, joined, left);
+  }
+
+  async #move(member: MutableResident, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
+    for (const topic of left) {
+      member.topics.delete(topic);
+      this.#remove(topic, member.connection.id);
+    }
+    for (const topic of joined) member.topics.add(topic);
+    const heard = joined.map((topic) => this.#add(topic, member));
+    const touched = [...member.topics].filter((topic) => !joined.includes(topic));
+    await this.#changed(member, { topics: [...joined, ...left], connections: [member.connection.id], touched });
+    await Promise.all(heard);
+  }
+
+  #changed({ connection, hub }: LocalMember, change: Change): Promise<Flush> {
+    const flush = this.#directory().changed(change);
+    const topics = [...change.topics, ...(change.touched ?? [])];
+    for (const watcher of this.#watchers) watcher({ connectionId: connection.id, hub, topics, flush });
+    return flush;
+  }
+
+  #add(topic: Topic, member: LocalMember): Promise<void> {
+    let members = this.#topics.get(topic);
+    if (!members) this.#topics.set(topic, (members = new Map<string, LocalMember>()));
+    members.set(member.connection.id, member);
+    return this.#subscriptions.want(topic);
+  }
+
+  #remove(topic: Topic, connectionId: string): void {
+    const members = this.#topics.get(topic);
+    if (!members?.delete(connectionId)) return;
+    if (members.size === 0) this.#topics.delete(topic);
+    this.#subscriptions.unwant(topic);
+  }
+}
