@@ -1,29 +1,29 @@
 import { HublineError } from '@hubline/protocol';
 import type { Bus, BusSubscription, PublishOptions } from '@hubline/server/backplane';
-import type { Deliver } from './arrivals.ts';
-import type { Departures } from './departures.ts';
+import type { Deliver } from './receiver.ts';
+import type { Publisher } from './publisher.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-/** Who hears what on this node. */
+/** The local listener of each channel. */
 export type Listeners = Map<string, Deliver>;
 
 export class RedisBus implements Bus {
-  readonly #departures: Departures;
+  readonly #publisher: Publisher;
   readonly #subscriptions: Subscriptions;
   readonly #listeners: Listeners;
   readonly #settled: () => Promise<void>;
   readonly #isOpen: () => boolean;
 
-  constructor({ departures, subscriptions, listeners, settled, isOpen }: RedisBusParts) {
+  constructor({ publisher, subscriptions, listeners, settled, isOpen }: RedisBusParts) {
     this.#settled = settled;
-    this.#departures = departures;
+    this.#publisher = publisher;
     this.#subscriptions = subscriptions;
     this.#listeners = listeners;
     this.#isOpen = isOpen;
   }
 
   publish(channel: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
-    return this.#departures.publish(channel, payload, options);
+    return this.#publisher.publish(channel, payload, options);
   }
 
   subscribe(channel: string, deliver: Deliver): BusSubscription {
@@ -31,7 +31,7 @@ export class RedisBus implements Bus {
       throw new HublineError('invalid_option', `This node is subscribed to ${channel} already.`, { option: 'channel' });
     }
     if (!this.#isOpen()) return { ready: Promise.resolve(), close: () => undefined };
-    const listener: Deliver = (payload, from) => deliver(payload, from); // a function of its own, to be told from others
+    const listener: Deliver = (payload, from) => deliver(payload, from); // a new function identifies this subscription
     this.#listeners.set(channel, listener);
     return {
       ready: this.#settled().then(() => this.#subscriptions.changed(channel)),
@@ -45,10 +45,10 @@ export class RedisBus implements Bus {
 }
 
 interface RedisBusParts {
-  readonly departures: Departures;
+  readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
   readonly listeners: Listeners;
-  /** Settles when it is known whether Redis can be reached. */
+  /** Settles when the first connection has succeeded or failed. */
   readonly settled: () => Promise<void>;
   readonly isOpen: () => boolean;
 }

@@ -1,7 +1,7 @@
 import { HublineError } from '@hubline/protocol';
 
 /**
- * What goes over a channel: a payload, and who sent it as his how many-th there.
+ * One published message: its payload, its sender's incarnation, and its sequence on the channel.
  *
  *     byte 0      version, 1
  *     byte 1      1 where the sequence begins anew on this channel, else 0
@@ -13,7 +13,7 @@ import { HublineError } from '@hubline/protocol';
 export interface Frame {
   readonly origin: string;
   readonly sequence: number;
-  /** What came before on this channel is forgotten: numbers may be missing before this one. */
+  /** The sender forgot the channel's earlier sequences: numbers missing before this one are no loss. */
   readonly isFirst: boolean;
   readonly payload: Uint8Array;
 }

@@ -7,9 +7,9 @@ import {
   type NodeInfo,
   type ProcessId,
 } from '@hubline/server/backplane';
-import { Arrivals } from './arrivals.ts';
+import { Receiver } from './receiver.ts';
 import { RedisBus, type Listeners } from './bus.ts';
-import { Departures } from './departures.ts';
+import { Publisher } from './publisher.ts';
 import { RedisDirectory } from './directory.ts';
 import { Keys, numberIn, processIn } from './keys.ts';
 import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
@@ -50,8 +50,8 @@ export class RedisLink implements Link {
   readonly #store: Store;
   readonly #reach: Reach;
   readonly #listeners: Listeners = new Map();
-  readonly #arrivals: Arrivals;
-  readonly #departures: Departures;
+  readonly #receiver: Receiver;
+  readonly #publisher: Publisher;
   readonly #subscriptions: Subscriptions;
   readonly #peers: Peers;
   readonly #registrar: Registrar;
@@ -99,9 +99,9 @@ export class RedisLink implements Link {
       observer,
       announced: (process) => this.#announced(process),
       dead: (incarnation) => this.#sweeper.dead(incarnation),
-      forgotten: (process) => this.#arrivals.forgetProcess(process),
+      forgotten: (process) => this.#receiver.forgetProcess(process),
     });
-    this.#arrivals = new Arrivals({
+    this.#receiver = new Receiver({
       self: self.process,
       deliverOf: (channel) => this.#listeners.get(channel),
       isKnown: (process, n) => this.#peers.isKnown(process, n),
@@ -122,7 +122,7 @@ export class RedisLink implements Link {
       reborn: (silentMs) => this.#reborn(silentMs),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
     });
-    this.#departures = new Departures({
+    this.#publisher = new Publisher({
       store,
       channelOf: (name) => keys.channel(name),
       origin: () => this.#registrar.incarnation,
@@ -139,14 +139,14 @@ export class RedisLink implements Link {
       wanted: () => [...this.#listeners.keys(), NOTICES],
       marks: () => store.tags().map((tag) => keys.mark(self.process, tag)),
       reaches: reachesChannel,
-      dropped: (channel) => this.#arrivals.forgetChannel(channel),
+      dropped: (channel) => this.#receiver.forgetChannel(channel),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
       report: (error) => (isUp() ? report('subscribe')(error) : undefined),
     });
     const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };
     this.directory = new RedisDirectory({ self, local, store, keys, peers, registrar, isUp, reaches, settled, report: report('flush') });
     this.bus = new RedisBus({
-      departures: this.#departures,
+      publisher: this.#publisher,
       subscriptions: this.#subscriptions,
       listeners: this.#listeners,
       settled,
@@ -192,10 +192,10 @@ export class RedisLink implements Link {
     const ms = Math.round(performance.now() - this.#downSince);
     this.#state = 'up';
     this.#reach.restore();
-    this.#arrivals.forgetClaims();
+    this.#receiver.forgetClaims();
     entered.resolve();
     this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
-    this.#departures.up();
+    this.#publisher.up();
     if (wasDown) this.#observer.up({ ms });
     if (wasDown && this.#registered.isDone) this.#observer.gap({ ms });
     this.#registered.resolve();
@@ -236,8 +236,8 @@ export class RedisLink implements Link {
     if (this.#state === 'down' && !isNews) return;
     const wasDown = this.#state === 'down';
     this.#state = 'down';
-    this.#arrivals.forgetClaims();
-    this.#departures.down();
+    this.#receiver.forgetClaims();
+    this.#publisher.down();
     if (wasDown) return;
     this.#downSince = performance.now();
     this.#settled.resolve();
@@ -254,9 +254,9 @@ export class RedisLink implements Link {
   async #beat(): Promise<void> {
     const { nodeTimeoutMs, sweepDelayMs } = this.#settings;
     if (this.#state === 'connecting') return;
-    if (this.#departures.prune()) this.#openGate();
-    this.#departures.forgetIdle(2 * sweepDelayMs);
-    this.#arrivals.forgetEarly(nodeTimeoutMs);
+    if (this.#publisher.prune()) this.#openGate();
+    this.#publisher.forgetIdle(2 * sweepDelayMs);
+    this.#receiver.forgetEarly(nodeTimeoutMs);
     try {
       await Promise.all([this.#registrar.beat(), this.#store.ping()]);
     } catch (error) {
@@ -264,7 +264,7 @@ export class RedisLink implements Link {
       return;
     }
     if (this.#reach.has(this.#keys.channel(NOTICES))) {
-      this.#say({ is: 'beat', incarnation: this.#registrar.incarnation, sequences: this.#departures.lastSequences(isForAll) });
+      this.#say({ is: 'beat', incarnation: this.#registrar.incarnation, sequences: this.#publisher.lastSequences(isForAll) });
     }
     await this.#refresh();
   }
@@ -273,7 +273,7 @@ export class RedisLink implements Link {
     if (this.#state === 'connecting' || this.#closing) return;
     try {
       await this.#peers.refresh();
-      this.#departures.schedule();
+      this.#publisher.schedule();
       this.#checkLeases();
     } catch (error) {
       if (this.#state === 'up') this.#observer.report('lease', error);
@@ -298,13 +298,13 @@ export class RedisLink implements Link {
     // While a shard is away nobody is given up: what is lost goes on waiting, and the rest leaves.
     if (this.#state === 'up') this.#peers.giveUp();
     else this.#reach.settle();
-    this.#departures.schedule();
+    this.#publisher.schedule();
     this.#observer.report('publish', unavailable(`What waited for ${nodes} was sent without waiting any longer.`));
   }
 
   #hear(channel: string, frame: Buffer): void {
     if (channel === NOTICES) this.#notice(frame);
-    else this.#arrivals.receive(channel, frame);
+    else this.#receiver.receive(channel, frame);
   }
 
   #notice(frame: Buffer): void {
@@ -313,14 +313,14 @@ export class RedisLink implements Link {
       const process = processIn(notice.incarnation);
       if (process === this.#self.process) return;
       if (notice.is === 'hello') {
-        this.#arrivals.forgetClaims(process);
+        this.#receiver.forgetClaims(process);
         this.#peers.hello(notice.incarnation, notice.node);
       } else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
       else if (notice.is === 'beat') {
         this.#peers.beat(notice.incarnation);
         // What comes from others is kept until they are known, and so not heard yet.
         const isKnown = this.#peers.isKnown(process, numberIn(notice.incarnation));
-        if (isKnown) this.#arrivals.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
+        if (isKnown) this.#receiver.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
       }
     } catch (error) {
       this.#observer.report('deliver', error);
@@ -328,8 +328,8 @@ export class RedisLink implements Link {
   }
 
   #announced(process: ProcessId): void {
-    this.#arrivals.announced(process);
-    this.#departures.schedule();
+    this.#receiver.announced(process);
+    this.#publisher.schedule();
   }
 
   #say(notice: Notice): void {
@@ -345,7 +345,7 @@ export class RedisLink implements Link {
     this.#settled.resolve();
     this.#registered.reject(unavailable('The link was closed before it was ready.'));
     this.#state = 'closed';
-    await this.#departures.close();
+    await this.#publisher.close();
     const canSayGoodbye = this.#reach.has(this.#keys.lease(this.#registrar.incarnation));
     this.#reach.lose();
     this.#entered.resolve();

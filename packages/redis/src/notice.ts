@@ -2,7 +2,7 @@ import { HublineError } from '@hubline/protocol';
 import type { NodeInfo } from '@hubline/server/backplane';
 import type { Incarnation } from './keys.ts';
 
-/** What nodes say to all others about themselves. */
+/** A message from one node to all others about itself. */
 export type Notice =
   | { readonly is: 'hello'; readonly incarnation: Incarnation; readonly node: NodeInfo }
   | { readonly is: 'beat'; readonly incarnation: Incarnation; readonly sequences: Readonly<Record<string, number>> }

@@ -1,7 +1,7 @@
-/** Numbers what this process publishes, per channel, without keeping a number for every channel it ever spoke on. */
+/** Counts this process's frames per channel, and forgets channels that have been idle. */
 export class Sequences {
   readonly #last = new Map<string, { sequence: number; usedAt: number }>();
-  /** Above every number ever given: a channel that was forgotten begins anew here, and nobody takes it for an old message. */
+  /** The highest sequence ever used: a forgotten channel starts above it, so that receivers do not take its frames for old ones. */
   #ceiling = 0;
 
   next(channel: string): { readonly sequence: number; readonly isFirst: boolean } {
@@ -12,7 +12,7 @@ export class Sequences {
     return { sequence, isFirst: !known };
   }
 
-  /** The last number of each channel that passes. */
+  /** The last sequence of each channel that passes. */
   last(passes: (channel: string) => boolean): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#last].filter(([channel]) => passes(channel)).map(([channel, { sequence }]) => [channel, sequence]));
   }

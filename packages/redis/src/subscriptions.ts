@@ -1,9 +1,9 @@
 import { byShard, type Store } from './store.ts';
 
-/** Redis answers a SUBSCRIBE once per channel: so many at once hold up nobody for long. */
+/** Channels per SUBSCRIBE. Redis answers once per channel, so a longer command would delay other clients. */
 const SLICE = 500;
 
-/** The channels that this node hears, as Redis has been told. */
+/** Keeps this node's subscriptions in Redis equal to the wanted channels. */
 export class Subscriptions {
   readonly #store: Store;
   readonly #isWanted: (channel: string) => boolean;
@@ -18,7 +18,7 @@ export class Subscriptions {
   readonly #sent = new Map<string, Promise<void>>();
   readonly #changed = new Set<string>();
   #sync: Promise<void> | undefined;
-  /** From `all` until something is lost: everything is subscribed to, also where it is not reached yet. */
+  /** From `all` until the next loss: subscribes also to channels that are not reachable yet. */
   #isEntering = false;
 
   constructor({ store, channelOf, isWanted, wanted, marks, reaches, dropped, failed, report }: SubscriptionsOptions) {
@@ -33,7 +33,7 @@ export class Subscriptions {
     this.#report = report;
   }
 
-  /** Whether the channel is wanted has changed. Resolves when Redis has acknowledged it or, while it is not reached, at once. */
+  /** A channel has become wanted or unwanted. Resolves when Redis has acknowledged it or, while it is unreachable, at once. */
   async changed(channel: string): Promise<void> {
     this.#changed.add(channel);
     await (this.#sync ??= new Promise((resolve) => {
@@ -46,27 +46,27 @@ export class Subscriptions {
     await this.#sent.get(channel);
   }
 
-  /** On a new link: everything. @throws HublineError `backplane_unavailable` */
+  /** Subscribes to every wanted channel on a new link. @throws HublineError `backplane_unavailable` */
   all(): Promise<void> {
     this.#isEntering = true;
     return this.again();
   }
 
-  /** Everything that can be reached and, where that is everything, the marks last, which say so. @throws HublineError `backplane_unavailable` */
+  /** Subscribes again to every reachable channel, and last to the marks where all are reachable. @throws HublineError `backplane_unavailable` */
   async again(): Promise<void> {
-    this.#send(); // what nobody wants any more is not left behind
+    this.#send(); // unsubscribes unwanted channels first
     this.#sent.clear();
     const channels = [...new Set(this.#wanted())];
     for (let i = 0; i < channels.length; i += SLICE) {
       const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isToBeSent(channel));
       await this.#subscribe(slice);
     }
-    // Those that came meanwhile were sent by `changed`.
+    // Channels that became wanted meanwhile were sent by `changed`.
     await Promise.all(this.#sent.values());
     if (this.#isEntering) await this.#store.subscribe(this.#marks());
   }
 
-  /** Some channels are not reached any more, or all. */
+  /** Some or all channels became unreachable. */
   down(): void {
     this.#isEntering = false;
     for (const channel of this.#sent.keys()) if (!this.#reaches(channel)) this.#sent.delete(channel);
@@ -81,7 +81,6 @@ export class Subscriptions {
       this.#dropped(channel);
     }
     if (unwanted.length > 0) {
-      // What still arrives there is for nobody.
       this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch(this.#report);
     }
     const wanted = changed.filter((channel) => this.#isToBeSent(channel));
@@ -96,7 +95,7 @@ export class Subscriptions {
     await Promise.all(
       byShard(this.#store, channels, this.#channelOf).map((group) => {
         const acknowledged = this.#store.subscribe(group.map(this.#channelOf));
-        // What is not reached nobody waits for: it is made when it is back.
+        // A failed subscription is made again with the next link, so callers do not wait for it.
         const settled = acknowledged.catch(() => undefined);
         for (const channel of group) this.#sent.set(channel, settled);
         return acknowledged;
@@ -107,16 +106,16 @@ export class Subscriptions {
 
 interface SubscriptionsOptions {
   readonly store: Store;
-  /** Its name in Redis. */
+  /** A channel's name in Redis. */
   readonly channelOf: (name: string) => string;
   readonly isWanted: (channel: string) => boolean;
   readonly wanted: () => Iterable<string>;
-  /** By their names in Redis. */
+  /** The marks' names in Redis. */
   readonly marks: () => readonly string[];
   readonly reaches: (channel: string) => boolean;
-  /** It is no longer heard. */
+  /** Called when a channel is unsubscribed. */
   readonly dropped: (channel: string) => void;
-  /** Redis does not let this node hear what it has to hear. */
+  /** Called when Redis refuses a subscription. */
   readonly failed: (error: unknown) => void;
   readonly report: (error: unknown) => void;
 }

@@ -5,7 +5,7 @@ import { Sequences } from './sequences.ts';
 import { byShard, type Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
-export interface DeparturesOptions {
+export interface PublisherOptions {
   readonly store: Store;
   readonly channelOf: (name: string) => string;
   /** This process's incarnation at the moment. */
@@ -13,44 +13,44 @@ export interface DeparturesOptions {
   readonly onUnavailable: OnUnavailable;
   /** Whether a channel can be used; none can before the first connection. */
   readonly reaches: (channel: string) => boolean;
-  /** Whether what comes back on this node's own channel would be heard. */
+  /** Whether this node hears its own channel, on which answers arrive. */
   readonly hearsAnswers: () => boolean;
-  /** Whether those who should hear a channel are (still) not back after an outage. */
+  /** Whether nodes that are subscribed to a channel are not back yet after an outage. */
   readonly isGated: (channel: string) => boolean;
-  /** Redis did not say whether it has a message. */
+  /** Called when an answer of Redis to a PUBLISH is lost. */
   readonly failed: (error: unknown) => void;
 }
 
-interface Departure {
+interface Post {
   readonly channel: string;
   readonly payload: Uint8Array;
   readonly mayWait: boolean;
   readonly since: number;
-  /** Made when it is sent first. Sent again it is the same, so that whoever has it drops the second. */
+  /** Encoded once: a frame that is sent again has the same sequence, so that receivers drop the second copy. */
   frame: Buffer | undefined;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
 /**
- * What this node publishes: in order, everything of a turn in one trip. What Redis has not confirmed when the link is lost is
- * sent again before anything newer; what comes while its channel is not reached waits, within bounds, for those it is meant for.
+ * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. Messages that Redis had not
+ * acknowledged when the link was lost are sent again before newer ones; messages to an unreachable channel wait, within bounds.
  */
-export class Departures {
-  readonly #options: DeparturesOptions;
+export class Publisher {
+  readonly #options: PublisherOptions;
   readonly #sequences = new Sequences();
-  #waiting: Departure[] = [];
-  readonly #inFlight = new Set<Departure>();
-  /** Bytes of all that waits, also for the end of this turn. */
+  #waiting: Post[] = [];
+  readonly #inFlight = new Set<Post>();
+  /** Payload bytes of all waiting messages, those of the present turn included. */
   #waitingBytes = 0;
-  /** Before it is known whether Redis can be reached, everything waits. */
+  /** All messages wait until the first connection succeeds or fails. */
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #isScheduled = false;
   #isClosing = false;
-  /** Settles when everything that was sent is confirmed, or will not be. */
+  /** Settles when every sent message is acknowledged or failed. */
   #sent: Promise<unknown> = Promise.resolve();
 
-  constructor(options: DeparturesOptions) {
+  constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
@@ -74,7 +74,7 @@ export class Departures {
     });
   }
 
-  /** Those who were away may be back: what waits for them can go. */
+  /** Sends waiting messages at the end of the turn; called when a gate may have opened. */
   schedule(): void {
     if (this.#isScheduled || this.#state !== 'open' || this.#waiting.length === 0) return;
     this.#isScheduled = true;
@@ -90,26 +90,26 @@ export class Departures {
     this.schedule();
   }
 
-  /** Some channels are not reached. What was on its way there may have arrived or not. What must not wait is lost, and says so. */
+  /** Some channels became unreachable: messages in flight there wait again, or are rejected where the policy does not keep them. */
   down(): void {
     if (this.#state === 'closed') return;
     this.#state = 'open';
     const stopped = [...this.#inFlight].filter(({ channel }) => this.#isDown(channel));
-    for (const departure of stopped) this.#inFlight.delete(departure);
+    for (const post of stopped) this.#inFlight.delete(post);
     const all = [...stopped, ...this.#waiting];
     this.#waiting = [];
     this.#waitingBytes = 0;
     const { onUnavailable } = this.#options;
     const keeps = typeof onUnavailable === 'object';
-    for (const departure of all) {
-      if ((departure.mayWait && keeps) || !this.#isDown(departure.channel)) this.#wait(departure);
-      else if (departure.mayWait && onUnavailable === 'local-only') departure.resolve();
-      else departure.reject(unavailable('The backplane went down before it confirmed the message.'));
+    for (const post of all) {
+      if ((post.mayWait && keeps) || !this.#isDown(post.channel)) this.#wait(post);
+      else if (post.mayWait && onUnavailable === 'local-only') post.resolve();
+      else post.reject(unavailable('The backplane went down before it confirmed the message.'));
     }
     this.schedule();
   }
 
-  /** What was published before leaves, where it can; the rest is refused. */
+  /** Sends the waiting messages that can be sent, and rejects the rest. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await Promise.all([this.#sent, this.#send()]);
@@ -119,13 +119,15 @@ export class Departures {
     this.#waiting = [];
   }
 
-  /** Whether something has waited longer than it may for others to come back; what waits for Redis so long is lost. */
+  /**
+   * Rejects messages that waited for Redis longer than `bufferMs`. Returns whether others waited as long for nodes to come back.
+   */
   prune(): boolean {
     const { bufferMs } = boundsOf(this.#options.onUnavailable);
     const until = performance.now() - bufferMs;
     const late = this.#waiting.filter(({ since }) => since < until);
     const lost = new Set(late.filter(({ channel }) => this.#isDown(channel)));
-    if (lost.size > 0) this.#waiting = this.#waiting.filter((departure) => !lost.has(departure));
+    if (lost.size > 0) this.#waiting = this.#waiting.filter((post) => !lost.has(post));
     for (const { payload, reject } of lost) {
       this.#waitingBytes -= payload.length;
       reject(unavailable(`The backplane was down for longer than ${bufferMs} ms.`));
@@ -133,7 +135,7 @@ export class Departures {
     return late.length > lost.size;
   }
 
-  /** The last number that was sent, on each channel that passes. What waits to be sent again has a number, and is not lost. */
+  /** The last sequence of each channel that passes, except channels on which a sent message waits to be sent again. */
   lastSequences(passes: (channel: string) => boolean): Readonly<Record<string, number>> {
     const again = new Set(this.#waiting.filter(({ frame }) => frame).map(({ channel }) => channel));
     return this.#sequences.last((channel) => passes(channel) && !again.has(channel));
@@ -142,9 +144,9 @@ export class Departures {
     this.#sequences.forget(idleMs);
   }
 
-  #wait(departure: Departure): void {
-    this.#waiting.push(departure);
-    this.#waitingBytes += departure.payload.length;
+  #wait(post: Post): void {
+    this.#waiting.push(post);
+    this.#waitingBytes += post.payload.length;
   }
 
   async #send(): Promise<void> {
@@ -153,39 +155,39 @@ export class Departures {
     const all = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    const batch: Departure[] = [];
-    const stuck = new Set<string>(); // on one channel nothing overtakes
-    for (const departure of all) {
-      const { channel } = departure;
+    const batch: Post[] = [];
+    const stuck = new Set<string>(); // keeps the order on a channel
+    for (const post of all) {
+      const { channel } = post;
       if (stuck.has(channel) || this.#isDown(channel) || this.#isGated(channel)) {
         stuck.add(channel);
-        this.#wait(departure);
+        this.#wait(post);
       } else {
-        batch.push(departure);
-        this.#inFlight.add(departure);
+        batch.push(post);
+        this.#inFlight.add(post);
       }
     }
     await Promise.all(byShard(store, batch, ({ channel }) => channelOf(channel)).map((group) => this.#sendTogether(group)));
   }
 
-  /** To one shard. */
-  async #sendTogether(batch: readonly Departure[]): Promise<void> {
+  /** Sends messages whose channels are on one shard, in one round trip. */
+  async #sendTogether(batch: readonly Post[]): Promise<void> {
     const { store, channelOf, failed } = this.#options;
     try {
-      const answers = await store.publish(batch.map((departure) => [channelOf(departure.channel), this.#frame(departure)]));
-      batch.forEach((departure, i) => {
-        if (!this.#inFlight.delete(departure)) return; // the link went down meanwhile: it is sent again, or lost
+      const answers = await store.publish(batch.map((post) => [channelOf(post.channel), this.#frame(post)]));
+      batch.forEach((post, i) => {
+        if (!this.#inFlight.delete(post)) return; // the link went down meanwhile, and `down` has decided about it
         const refusal = answers[i];
-        if (refusal) departure.reject(unavailable(`Redis refused a message: ${refusal.message}`, refusal));
-        else departure.resolve();
+        if (refusal) post.reject(unavailable(`Redis refused a message: ${refusal.message}`, refusal));
+        else post.resolve();
       });
     } catch (error) {
-      // `down` has said what becomes of those whose shard is lost. Where it is not, they go again.
-      const left = batch.filter((departure) => this.#inFlight.delete(departure));
+      // `down` has decided about messages of a lost shard. Those of a shard that still answers are sent again.
+      const left = batch.filter((post) => this.#inFlight.delete(post));
       if (left.length === 0) return;
       const newer = this.#waiting;
       this.#waiting = [];
-      for (const departure of left) this.#wait(departure);
+      for (const post of left) this.#wait(post);
       this.#waiting.push(...newer);
       failed(error);
     }
@@ -195,18 +197,18 @@ export class Departures {
     return this.#state === 'open' && !this.#options.reaches(channel);
   }
 
-  /** Where others need not hear it, it is for those who are there. */
+  /** With `local-only` no message waits for absent nodes. */
   #isGated(channel: string): boolean {
     return this.#options.onUnavailable !== 'local-only' && this.#options.isGated(channel);
   }
 
-  #frame(departure: Departure): Buffer {
-    const { channel, payload } = departure;
-    return (departure.frame ??= encodeFrame({ origin: this.#options.origin(), payload, ...this.#sequences.next(channel) }));
+  #frame(post: Post): Buffer {
+    const { channel, payload } = post;
+    return (post.frame ??= encodeFrame({ origin: this.#options.origin(), payload, ...this.#sequences.next(channel) }));
   }
 }
 
-/** With the other policies a message still waits for the end of its turn, for the first connection, and for those it is meant for. */
+/** The other policies too let a message wait for the end of its turn, for the first connection, and for absent nodes. */
 function boundsOf(policy: OnUnavailable) {
   return typeof policy === 'object' ? policy : { bufferBytes: BUFFER_BYTES, bufferMs: Number.POSITIVE_INFINITY };
 }

@@ -5,13 +5,13 @@ import { BUFFER_BYTES } from './options.ts';
 
 export type Deliver = (payload: Uint8Array, from: ProcessId) => void;
 
-export interface ArrivalsOptions {
+export interface ReceiverOptions {
   readonly self: ProcessId;
-  /** Who hears a channel here. */
+  /** The local listener of a channel. */
   readonly deliverOf: (channel: string) => Deliver | undefined;
-  /** Whether this incarnation, or a later one of its process, has been announced. */
+  /** Whether this incarnation, or a later one of its process, is a known node. */
   readonly isKnown: (process: ProcessId, n: number) => boolean;
-  /** Somebody speaks who is not known (again) yet. */
+  /** Called once for the first frame of an unknown process. */
   readonly stranger: (process: ProcessId) => void;
   readonly gap: LinkObserver['gap'];
   readonly report: LinkObserver['report'];
@@ -19,21 +19,21 @@ export interface ArrivalsOptions {
 
 type Early = readonly [channel: string, frame: Frame, at: number];
 
-/** What a frame that is kept costs beside its payload, in bytes, more or less. */
+/** Approximate memory of a buffered frame beside its payload. */
 const FRAME_BYTES = 256;
 
-/** What arrives on channels: each sender's messages once and in order, none before he is announced. */
-export class Arrivals {
-  readonly #options: ArrivalsOptions;
+/** Delivers each sender's frames once and in order, and buffers frames of unknown nodes until they are announced. */
+export class Receiver {
+  readonly #options: ReceiverOptions;
   /** The last sequence heard, by channel and sender. */
   readonly #heard = new Map<string, Map<ProcessId, number>>();
   readonly #early = new Map<ProcessId, Early[]>();
-  /** No more than BUFFER_BYTES are kept of what strangers say until they are announced, over all of them. */
+  /** Frames from unknown nodes are buffered up to BUFFER_BYTES, over all of them. */
   #earlyBytes = 0;
-  /** What senders said that they had sent, and what had not been heard by then. */
+  /** By sender: the last sequence per channel that its latest heartbeat named. */
   readonly #claims = new Map<ProcessId, Readonly<Record<string, number>>>();
 
-  constructor(options: ArrivalsOptions) {
+  constructor(options: ReceiverOptions) {
     this.#options = options;
   }
 
@@ -49,7 +49,7 @@ export class Arrivals {
     }
   }
 
-  /** The process is announced: what it said before that comes now. */
+  /** Delivers the buffered frames of a process that has become known. */
   announced(process: ProcessId): void {
     const early = this.#early.get(process) ?? [];
     this.#early.delete(process);
@@ -60,7 +60,7 @@ export class Arrivals {
     }
   }
 
-  /** What nobody explained within this time is given up. */
+  /** Drops buffered frames of processes that stayed unknown for this long. */
   forgetEarly(ageMs: number): void {
     const until = performance.now() - ageMs;
     for (const [process, early] of this.#early) {
@@ -71,12 +71,12 @@ export class Arrivals {
     }
   }
 
-  /** What senders said before an outage, theirs or ours, is not what they will send after it. */
+  /** Claims from before an outage, of the sender or of this node, do not hold after it. */
   forgetClaims(process?: ProcessId): void {
     if (process === undefined) this.#claims.clear();
     else this.#claims.delete(process);
   }
-  /** The channel is no longer heard: what is missing when it is heard again was not for us. */
+  /** The channel is unsubscribed: sequences that are missing when it is subscribed again are no loss. */
   forgetChannel(channel: string): void {
     this.#heard.delete(channel);
   }
@@ -86,8 +86,8 @@ export class Arrivals {
   }
 
   /**
-   * A sender says how far it is on some channels. What was not heard by the next time it says so is lost: channels of several
-   * shards have no order among them, so this message may be ahead of others.
+   * A sender's heartbeat names its last sequence per channel. A sequence not received by the sender's next heartbeat is lost; one
+   * heartbeat is not enough, since it may overtake frames of another shard.
    */
   claimed(process: ProcessId, claims: Readonly<Record<string, number>>, ms: number): void {
     for (const [channel, sequence] of Object.entries(this.#claims.get(process) ?? {})) {
@@ -105,7 +105,7 @@ export class Arrivals {
     let heard = this.#heard.get(channel);
     if (!heard) this.#heard.set(channel, (heard = new Map<ProcessId, number>()));
     const last = heard.get(process);
-    if (last !== undefined && sequence <= last) return; // sent again, since its sender could not know that it had arrived
+    if (last !== undefined && sequence <= last) return; // a second copy: its sender's acknowledgement was lost
     heard.set(process, sequence);
     if (last !== undefined && !isFirst && sequence > last + 1) this.#options.gap({ channel, lost: sequence - last - 1, ms: 0 });
     try {
@@ -123,7 +123,7 @@ export class Arrivals {
     }
     const entry: Early = [channel, frame, performance.now()];
     const bytes = this.#earlyBytes + bytesOf([entry]);
-    if (bytes > BUFFER_BYTES) return; // it is missing in the sequence, and reported as a gap
+    if (bytes > BUFFER_BYTES) return; // the next frame shows it as a gap
     this.#earlyBytes = bytes;
     early.push(entry);
   }
