@@ -8,6 +8,7 @@ export class TestClock {
   }
 
   readonly now = (): number => this.#now;
+  readonly elapsed = (): number => this.#now;
   readonly after = (ms: number, then: () => void): (() => void) => this.#add(ms, undefined, then);
   readonly every = (ms: number, then: () => void): (() => void) => this.#add(ms, ms, then);
 

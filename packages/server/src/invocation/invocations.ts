@@ -108,7 +108,7 @@ export class Invocations {
     attemptMs: number,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     const { clock } = this.#options;
-    const endsAt = clock.now() + timeoutMs;
+    const endsAt = clock.elapsed() + timeoutMs;
     let end = (): void => undefined;
     const over = new Promise<void>((resolve) => (end = () => resolve()));
     const stopTimer = clock.after(timeoutMs, end);
@@ -116,7 +116,7 @@ export class Invocations {
     if (signal?.aborted) end();
     try {
       for await (const connectionId of this.#candidates(call, over, shortfalls)) {
-        const leftMs = endsAt - clock.now();
+        const leftMs = endsAt - clock.elapsed();
         if (leftMs <= 0) return;
         const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
         const collection = this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);

@@ -9,12 +9,12 @@ interface Lost {
 
 /** The processes that are in the cluster, as far as this node has heard: kept by the link's events. */
 export class Nodes {
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'elapsed'>;
   readonly #live = new Map<ProcessId, NodeInfo>();
   /** Those that were lost and are not back: what is told of their end, and of their clients', names them. */
   readonly #lost = new Map<ProcessId, Lost>();
 
-  constructor(self: NodeInfo, clock: Pick<Clock, 'now'>) {
+  constructor(self: NodeInfo, clock: Pick<Clock, 'elapsed'>) {
     this.#clock = clock;
     this.#live.set(self.process, self);
   }
@@ -26,7 +26,7 @@ export class Nodes {
 
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void {
     this.#live.delete(node.process);
-    this.#lost.set(node.process, { node, lapsedAt: reason === 'lease' ? this.#clock.now() : undefined });
+    this.#lost.set(node.process, { node, lapsedAt: reason === 'lease' ? this.#clock.elapsed() : undefined });
     const [oldest] = this.#lost.size > LOST_KEPT ? this.#lost.keys() : [];
     if (oldest !== undefined) this.#lost.delete(oldest);
   }
@@ -41,7 +41,7 @@ export class Nodes {
 
   /** Those whose lease ended within the last minute: frozen or cut off rather than dead, they have their connections still. */
   lapsed(): readonly NodeInfo[] {
-    const since = this.#clock.now() - LAPSED_MS;
+    const since = this.#clock.elapsed() - LAPSED_MS;
     return [...this.#lost.values()].flatMap(({ node, lapsedAt = -Infinity }) => (lapsedAt > since ? node : []));
   }
 

@@ -6,6 +6,7 @@ export class ManualClock implements Clock {
   readonly #timers = new Set<{ readonly at: number; readonly then: () => void }>();
 
   now = (): number => this.#now;
+  elapsed = (): number => this.#now;
 
   /** Nothing of what is tested repeats itself: connections are kept alive by their own pings. */
   every(): () => void {
