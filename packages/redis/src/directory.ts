@@ -132,11 +132,12 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>> {
+  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
     return this.#ask({
-      read: () => this.#snapshot(topic),
+      read: () => this.#snapshot(topics),
       here: ({ self, local, registrar }) => {
-        const records = [...local.members(topic).keys()].flatMap((id) => local.record(id) ?? []);
+        const ids = new Set(topics.flatMap((topic) => [...local.members(topic).keys()]));
+        const records = [...ids].flatMap((id) => local.record(id) ?? []);
         return [{ node: self, version: registrar.version, records }];
       },
     });
@@ -183,12 +184,22 @@ export class RedisDirectory implements Directory {
   }
 
   /** Versions first: what is read later holds at least what they say. */
-  async #snapshot(topic: Topic): Promise<readonly ProcessSnapshot[]> {
+  async #snapshot(topics: readonly Topic[]): Promise<readonly ProcessSnapshot[]> {
     const { keys } = this.#options;
     const { value, of } = await this.#census([], (incarnation) => [['get', keys.flushed(incarnation)]]);
     const incarnations = [...value.keys()];
-    const members = await this.#run(incarnations.map((each): Command => ['zrange', keys.members(topic, each), 0, -1]));
-    const parts = incarnations.map((incarnation, i) => ({ incarnation, ids: members[i] as readonly string[] }));
+    const counts = await this.#run(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
+    const held = topics.flatMap((topic, i) =>
+      Object.keys(counts[i] as object).flatMap((each) =>
+        value.has(each as Incarnation) ? { topic, incarnation: each as Incarnation } : [],
+      ),
+    );
+    const members = await this.#run(held.map(({ topic, incarnation }): Command => ['zrange', keys.members(topic, incarnation), 0, -1]));
+    const ids = new Map<Incarnation, Set<string>>(incarnations.map((each) => [each, new Set()]));
+    held.forEach(({ incarnation }, i) => {
+      for (const id of members[i] as readonly string[]) ids.get(incarnation)?.add(id);
+    });
+    const parts = [...ids].map(([incarnation, each]) => ({ incarnation, ids: [...each] }));
     const asks = parts.flatMap(({ incarnation, ids }) =>
       [...slices(ids)].map((slice) => ({ incarnation, slice, command: ['hmget', keys.records(incarnation), ...slice] as Command })),
     );

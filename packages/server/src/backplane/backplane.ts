@@ -68,10 +68,11 @@ export interface LinkObserver {
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
   /**
    * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since
-   * what changed there meanwhile is news. MUST come before anything it sends is delivered.
+   * what changed there meanwhile is news. MUST come before anything it sends is delivered, and when a query of this process
+   * already shows it: not before `up`.
    */
   joined(node: NodeInfo): void;
-  /** No lease of this process lives any more. Reported once per loss; one that is over before it is noticed MAY go unreported. */
+  /** No lease of this process lives any more, and no query of this process shows it. Reported once per loss; one that is over before it is noticed MAY go unreported. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
   /** Background work failed. Nobody waits for it, so it ends here. */
   report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep', error: unknown): void;
@@ -156,10 +157,11 @@ export interface Directory {
   /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
   topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>>;
   /**
-   * Everybody in a topic with their records, and for each process the flush up to which they are surely in it. Processes
-   * with nobody there are in it too: their flush says which news of them is older.
+   * The members of any of the topics with their records, each once, and for each process the flush up to which they are
+   * certainly in it. Processes without members are in it too: their flush says which updates of them are older. The number of
+   * round trips MUST NOT grow with the number of topics.
    */
-  snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>>;
+  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>>;
   /** While held, every flush at any node whose change touches the topic says so in {@link Flush.watched}. */
   watch(topic: Topic): Promise<WatchLease>;
 }

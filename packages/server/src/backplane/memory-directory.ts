@@ -74,9 +74,12 @@ export class MemoryDirectory implements Directory {
     return this.#ask((parts) => topicsIn(parts, prefix, page));
   }
 
-  snapshot(topic: Topic): Promise<Answer<readonly ProcessSnapshot[]>> {
+  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
     return this.#ask((parts) =>
-      parts.map(({ node, version, entries }) => ({ node, version, records: recordsIn(entries, entries.members(topic).keys()) })),
+      parts.map(({ node, version, entries }) => {
+        const ids = new Set(topics.flatMap((topic) => [...entries.members(topic).keys()]));
+        return { node, version, records: recordsIn(entries, ids) };
+      }),
     );
   }
 

@@ -117,11 +117,9 @@ export class Watch {
     const present = new Map<string, Known>();
     const shortfalls = new Shortfalls();
     const had = new Map<ProcessId, number>();
-    for (const topic of this.#topics) {
-      for (const { node, version, records } of shortfalls.of(await this.#options.directory.snapshot(topic))) {
-        had.set(node.process, Math.min(version, had.get(node.process) ?? version));
-        for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
-      }
+    for (const { node, version, records } of shortfalls.of(await this.#options.directory.snapshot(this.#topics))) {
+      had.set(node.process, version);
+      for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
     }
     for (const [process, version] of had) this.#had.set(process, version);
     return shortfalls.answer(present);

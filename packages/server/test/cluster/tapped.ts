@@ -74,7 +74,7 @@ export function tapped(backplane: Backplane): Tapped {
       membersOf: (process, topic) => directory.membersOf(process, topic),
       records: (ids) => directory.records(ids),
       topics: (prefix, page) => directory.topics(prefix, page),
-      snapshot: (topic) => tap.around(() => directory.snapshot(topic)),
+      snapshot: (topics) => tap.around(() => directory.snapshot(topics)),
       async watch(topic) {
         const lease = await directory.watch(topic);
         held.push(topic);

@@ -35,7 +35,7 @@ export function testLosses(test: Tests): void {
       expect([...records.keys()].sort()).toEqual(['b1', 'b3']);
       expect(records.get('b1')?.groups).toEqual(['after']);
     }
-    const { value: snapshot } = await ann.directory.snapshot('t');
+    const { value: snapshot } = await ann.directory.snapshot(['t']);
     expect(snapshot.find(({ node }) => node.process === bob.process)?.version).toBeGreaterThanOrEqual(version);
     await bob.leave('b1', 't', 'u');
     expect(await ann.membersOf('t')).toEqual(['a1', 'a2', 'b3']);
@@ -93,7 +93,7 @@ export function testLosses(test: Tests): void {
       directory.members('t', { limit: 10 }),
       directory.records(['a1', 'a2', 'b1']),
       directory.topics('', { limit: 10 }),
-      directory.snapshot('t'),
+      directory.snapshot(['t']),
       directory.membersOf(bob.process, 't'),
     ]);
     for (const answer of answers) expect(answer).toMatchObject({ missing: ['bob'], isBlind: true });
@@ -168,6 +168,6 @@ async function seenBy({ directory }: TestNode, connectionId: string) {
     members: members.map((member) => member.connectionId),
     records: (await directory.records([connectionId])).value.size,
     topics: (await directory.topics('', { limit: 10 })).value,
-    snapshot: (await directory.snapshot('t')).value.map(({ node }) => node.process),
+    snapshot: (await directory.snapshot(['t'])).value.map(({ node }) => node.process),
   };
 }

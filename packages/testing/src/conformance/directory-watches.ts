@@ -8,7 +8,7 @@ export function testWatches(test: Tests): void {
     const cat = await world.node('cat');
     ann.local.connect('a1', { userId: 'alice' });
     await Promise.all([ann.join('a1', 't'), ann.join('a2', 'u'), bob.join('b1', 't')]);
-    const { value, missing } = await cat.directory.snapshot('t');
+    const { value, missing } = await cat.directory.snapshot(['t']);
     expect(missing).toEqual([]);
     expect(value).toHaveLength(3);
     expect(idsIn(value, ann)).toEqual(['a1']);
@@ -18,11 +18,20 @@ export function testWatches(test: Tests): void {
     expect(partOf(value, ann).records).toEqual([ann.local.record('a1')]);
   });
 
+  test('gives one snapshot of many topics, with each record once', async (world) => {
+    const [ann, bob] = await world.pair();
+    await Promise.all([ann.join('a1', 't', 'u'), ann.join('a2', 'u'), ann.join('a3', 'v'), bob.join('b1', 't')]);
+    const { value } = await bob.directory.snapshot(['t', 'u', 'nobody']);
+    expect(idsIn(value, ann)).toEqual(['a1', 'a2']);
+    expect(idsIn(value, bob)).toEqual(['b1']);
+    for (const part of (await ann.directory.snapshot([])).value) expect(part.records).toEqual([]);
+  });
+
   test('a snapshot holds every flush up to the version that it gives', async (world) => {
     const [ann, bob] = await world.pair();
     for (let i = 0; i < 20; i++) {
       const { version } = await ann.join(`a${i}`, i % 2 === 0 ? 't' : 'other');
-      const { value } = await bob.directory.snapshot('t');
+      const { value } = await bob.directory.snapshot(['t']);
       expect(partOf(value, ann).version).toBeGreaterThanOrEqual(version);
       expect(idsIn(value, ann)).toContain(`a${i - (i % 2)}`);
     }
@@ -74,7 +83,7 @@ export function testWatches(test: Tests): void {
       for (let turn = 0; turn < i % 4; turn++) await new Promise((resolve) => setImmediate(resolve));
       changing.push(ann.join(`a${i}`, 't'));
       const watch = await bob.directory.watch('t');
-      const { value } = await bob.directory.snapshot('t');
+      const { value } = await bob.directory.snapshot(['t']);
       const [flush] = await Promise.all(changing);
       const isIn = idsIn(value, ann).includes(`a${i}`);
       expect(isIn || flush?.watched.has('t')).toBe(true);
