@@ -172,7 +172,9 @@ class NodeHubServer implements HubServer {
     if (this.#hosts.has(contract.name)) throw taken('name', contract.name);
     if (options) this.#checkPath(options.path);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
-    const host = new HubHost<H, R, A, S>(contract, options, { cluster, detailedErrors: this.#detailedErrors, report: this.#report });
+    const { maxGroups } = this.#settings.limits;
+    const environment = { cluster, maxGroups, detailedErrors: this.#detailedErrors, report: this.#report };
+    const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
     if (options && this.#self.accepts) this.#open(options, host, this.#hubConnections(host));
     return host.hub;

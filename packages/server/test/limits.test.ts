@@ -6,6 +6,7 @@ interface Calls {
   echo(value: unknown): Promise<unknown>;
   wait(): AsyncIterable<number>;
   big(bytes: number): Promise<string>;
+  id(): Promise<string>;
 }
 interface Receiver {
   said(text: string): void;
@@ -27,6 +28,7 @@ async function start(options: HubServerOptions = {}) {
         await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
       },
       big: async (_ctx, bytes) => 'x'.repeat(bytes),
+      id: async (ctx) => ctx.connectionId,
     },
     disconnected: (_ctx, reason) => void ended.push(reason),
   });
@@ -174,6 +176,18 @@ it('does not pile up pongs for a client that only pings', async () => {
   expect((await client.call('echo', 'last')).result).toBe('last');
   expect(pongs).toBeLessThan(120_000);
 }, 60_000);
+
+it('refuses a join beyond maxGroups, and has room again after a leave', async () => {
+  await using world = await start({ limits: { maxGroups: 3 } });
+  const { hub, client } = world;
+  const id = (await client.call('id')).result as string;
+  await Promise.all(['a', 'b', 'c'].map((group) => hub.groups.add(id, group)));
+  await hub.groups.add(id, 'c'); // it is in there already
+  await expect(hub.groups.add(id, 'd')).rejects.toMatchObject({ code: 'limit_exceeded', details: { limit: 'maxGroups', max: 3 } });
+  await hub.groups.remove(id, 'a');
+  await hub.groups.add(id, 'd');
+  expect([...(await hub.presence.groupsOf(id))].sort()).toEqual(['b', 'c', 'd']);
+});
 
 it.each([
   { limits: { maxMessageBytes: 0 } },

@@ -46,6 +46,7 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
 export interface HubEnvironment {
   readonly cluster: Cluster;
   readonly detailedErrors: boolean;
+  readonly maxGroups: number;
   readonly report: (stage: string, error: unknown) => void;
 }
 
@@ -65,12 +66,13 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   constructor(
     contract: Contract<H, R, A>,
     options: HubOptions<H, R, A, S> | undefined,
-    { cluster, detailedErrors, report }: HubEnvironment,
+    { cluster, detailedErrors, maxGroups, report }: HubEnvironment,
   ) {
     const { name } = contract;
     this.#options = options ?? {};
     this.#report = report;
-    const members = (this.#members = new Members({ hub: name, membership: cluster.membership, attributes: options?.attributes ?? {} }));
+    const { membership } = cluster;
+    const members = (this.#members = new Members({ hub: name, membership, maxGroups, attributes: options?.attributes ?? {} }));
     this.#dispatcher = new Dispatcher({
       methods: (options ?? SILENT).methods,
       kinds: contract.kinds,

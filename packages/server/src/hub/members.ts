@@ -9,6 +9,8 @@ export type AttributeValue = string | number | boolean;
 export interface MembersOptions {
   readonly hub: string;
   readonly membership: LocalMembership;
+  /** Groups that one connection may be in. */
+  readonly maxGroups: number;
   /** The attributes that are declared, and whether each is a topic. */
   readonly attributes: Readonly<Record<string, 'indexed' | 'plain' | undefined>>;
 }
@@ -17,11 +19,13 @@ export interface MembersOptions {
 export class Members implements Executor {
   readonly #hub: string;
   readonly #membership: LocalMembership;
+  readonly #maxGroups: number;
   readonly #attributes: MembersOptions['attributes'];
 
-  constructor({ hub, membership, attributes }: MembersOptions) {
+  constructor({ hub, membership, maxGroups, attributes }: MembersOptions) {
     this.#hub = hub;
     this.#membership = membership;
+    this.#maxGroups = maxGroups;
     this.#attributes = attributes;
   }
 
@@ -40,8 +44,10 @@ export class Members implements Executor {
     return this.#membership.leave(connection.id);
   }
 
+  /** @throws HublineError `limit_exceeded`, `connection_gone` */
   async joinGroup(connectionId: string, group: string): Promise<void> {
-    this.#member(connectionId);
+    const { groups } = this.#member(connectionId);
+    if (groups.size >= this.#maxGroups && !groups.has(group)) throw tooManyGroups(this.#maxGroups);
     await this.#membership.joinGroup(connectionId, group);
   }
 
@@ -91,6 +97,10 @@ export class Members implements Executor {
     if (!member) throw connectionGone(connectionId);
     return member;
   }
+}
+
+function tooManyGroups(max: number): HublineError<'limit_exceeded'> {
+  return new HublineError('limit_exceeded', `A connection may be in ${max} groups (maxGroups).`, { limit: 'maxGroups', max });
 }
 
 /** Of anything else two values could be one topic: NaN is `null` in JSON. @throws HublineError `invalid_option` */

@@ -9,6 +9,8 @@ export interface Limits extends CallLimits {
   readonly maxFrameBytes: number;
   /** What a client may leave untaken when more is to be written. Default 4 MiB; then its connection ends. */
   readonly maxBufferedBytes: number;
+  /** Groups that one connection may be in. Default 1000; a join beyond it rejects with `limit_exceeded`. */
+  readonly maxGroups: number;
 }
 
 /** Time limits, in milliseconds. */
@@ -70,6 +72,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       maxQueuedCalls: 128,
       maxOpenCalls: 1024,
       uploadCapacity: 10,
+      maxGroups: 1000,
       ...limits,
     }),
     timeouts: positive('timeouts', {
