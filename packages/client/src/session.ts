@@ -1,5 +1,6 @@
 import {
   asError,
+  codecForPeer,
   encodeHandshake,
   Header,
   HUBLINE_VERSION,
@@ -55,8 +56,8 @@ export interface Ending {
  * dead socket.
  */
 export async function runSession(settings: Settings, { stop, fresh, affinity, opened }: SessionOptions): Promise<Ending> {
-  const { clock, codec, receivers, report, startTimeoutMs } = settings;
-  let { keepAliveMs, serverTimeoutMs } = settings;
+  const { clock, receivers, report, startTimeoutMs } = settings;
+  let { codec, keepAliveMs, serverTimeoutMs } = settings;
   const over = new AbortController();
   const { signal } = over;
   const decoder = codec.decoder();
@@ -154,6 +155,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     const { error, hubline: version, rest } = readHandshakeResponse(wire);
     if (error) throw new HublineError('negotiation_failed', error, {});
     hubline = !!version;
+    codec = codecForPeer(codec, version ?? 0);
     calls = createCalls(settings, { hubline, over: signal, send, bufferedAmount: () => pipe!.bufferedAmount });
     beat();
     opened({ ...connected!, calls, prove });

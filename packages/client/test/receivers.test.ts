@@ -93,7 +93,7 @@ it('answers a cancelled call at once, and only once', async () => {
   world.server.last.send({ type: 5, invocationId: 'q' }, { type: 5, invocationId: 'unknown' });
   world.connection.send.echo('end');
   await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(2));
-  expect(world.server.last.heard[0]).toEqual({ type: 3, invocationId: 'q', error: 'cancelled', headers: { 'hubline-code': 'cancelled' } });
+  expect(world.server.last.heard[0]).toEqual({ type: 3, invocationId: 'q', error: 'cancelled' });
   expect(world.server.last.heard[1]).toMatchObject({ target: 'echo' });
 });
 

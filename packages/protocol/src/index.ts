@@ -2,6 +2,7 @@ export * from './messages.ts';
 export * from './errors.ts';
 export * from './codec.ts';
 export { clientJsonCodec, jsonCodec, parseJson, tooLarge } from './json-codec.ts';
+export { codecForPeer } from './peer-codec.ts';
 export * from './handshake.ts';
 export * from './negotiate.ts';
 export * from './contract.ts';

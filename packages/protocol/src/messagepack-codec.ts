@@ -26,7 +26,7 @@ export function messagePackCodec(messagePack: MessagePack): Codec {
 /** How a completion ends. */
 const ResultKind = { error: 1, void: 2, value: 3 } as const;
 
-/** SignalR's readers ignore items that they do not expect: `code`, at the end of a Close, is ours. */
+/** `code`, at the end of a Close, is ours; see `codecForPeer`. */
 function itemsOf(message: HubMessage): readonly unknown[] {
   const { type } = message;
   switch (type) {
@@ -49,9 +49,8 @@ function itemsOf(message: HubMessage): readonly unknown[] {
     case MessageType.Ping:
       return [type];
     case MessageType.Close: {
-      const { error = null, allowReconnect, code } = message;
-      if (code !== undefined) return [type, error, allowReconnect ?? false, code];
-      return allowReconnect === undefined ? [type, error] : [type, error, allowReconnect];
+      const { error = null, allowReconnect = false, code } = message;
+      return code === undefined ? [type, error, allowReconnect] : [type, error, allowReconnect, code];
     }
     case MessageType.Ack:
     case MessageType.Sequence:

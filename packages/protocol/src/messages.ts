@@ -69,7 +69,7 @@ export interface Ping {
   readonly type: typeof MessageType.Ping;
 }
 
-/** Both directions: the last message of a connection. `code` is ours; other clients ignore it. */
+/** Both directions: the last message of a connection. `code` is ours, and goes to peers that announced Hubline. */
 export interface Close {
   readonly type: typeof MessageType.Close;
   readonly error?: string;
@@ -99,7 +99,7 @@ export interface Credit {
 export type HubMessage =
   Invocation | StreamItem | Completion | StreamInvocation | CancelInvocation | Ping | Close | Ack | Sequence | Credit;
 
-/** Names of the headers that carry what SignalR has no field for. Peers that do not know them ignore them. */
+/** Names of the headers that carry what SignalR has no field for. They go to peers that announced Hubline: see `codecForPeer`. */
 export const Header = {
   /** On a completion with an error: the error's {@link ErrorCode}. */
   code: 'hubline-code',

@@ -33,8 +33,8 @@ describe('the bytes of HubProtocol.md', () => {
     ['Completion with false', '95 03 80 a3 78 79 7a 03 c2', { type: Completion, ...xyz, result: false }],
     ['CancelInvocation', '93 05 80 a3 78 79 7a', { type: CancelInvocation, ...xyz }],
     ['Ping', '91 06', { type: Ping }],
-    ['Close', '92 07 c0', { type: Close }],
-    ['Close with an error', '92 07 a3 78 79 7a', { type: Close, error: 'xyz' }],
+    ['Close', '93 07 c0 c2', { type: Close, allowReconnect: false }],
+    ['Close with an error', '93 07 a3 78 79 7a c2', { type: Close, error: 'xyz', allowReconnect: false }],
     ['Close that allows to reconnect', '93 07 a3 78 79 7a c3', { type: Close, error: 'xyz', allowReconnect: true }],
     ['Close with our code', '94 07 c0 c2 a1 78', { type: Close, allowReconnect: false, code: 'x' }],
     ['Ack', '92 08 cc 24', { type: Ack, sequenceId: 36 }],
@@ -117,9 +117,9 @@ describe('round trip', () => {
   /** UTF-8 has no halves of pairs. */
   const wellFormed = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value).replace(/\\ud[89ab][0-9a-f]{2}|\\ud[c-f][0-9a-f]{2}/gi, '\ufffd')) as unknown;
-  // A Close with our code has the flag before it.
+  // A Close always has the flag, as ASP.NET Core writes it.
   const conversation = fc.array(
-    message.map((each) => (each.type === Close && each.code !== undefined ? { allowReconnect: false, ...each } : each)),
+    message.map((each) => (each.type === Close ? { allowReconnect: false, ...each } : each)),
     { maxLength: 6 },
   );
 

@@ -11,7 +11,8 @@ interface Hub {
 const contract = defineHub<Hub>('echo', { ticks: 'stream' });
 const PING = { type: 6 };
 
-async function start(handshake?: object) {
+/** A plain SignalR client, unless the handshake says otherwise. */
+async function start(handshake: object = { protocol: 'json', version: 1 }) {
   const clock = new TestClock();
   const server = createHubServer({ timeouts: { keepAliveMs: 15_000, clientMs: 30_000 } }, clock);
   const ended: CloseReason[] = [];
@@ -28,7 +29,7 @@ async function start(handshake?: object) {
     },
     disconnected: (_ctx, reason) => void ended.push(reason),
   });
-  const opened = await open(server, handshake ? { handshake } : {});
+  const opened = await open(server, { handshake });
   const { client } = opened;
   return {
     ...opened,
@@ -82,7 +83,6 @@ it('ends a client that pinged and then fell silent, which may come back', async 
     type: 7,
     error: 'Connection closed with an error. HublineError: The client was silent for 30000 ms.',
     allowReconnect: true,
-    code: 'timed_out',
   });
   await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
 });

@@ -189,7 +189,7 @@ it('takes pages of its own host, of a list, of a function, and with "*" all', as
   await using own = await start();
   expect((await own.post('', { origin: `http://127.0.0.1:${own.port}` })).status).toBe(200);
   await using client = await RawClient.open(own.port, { origin: `https://127.0.0.1:${own.port}` });
-  expect(client.records).toEqual([{}]);
+  expect(client.records).toEqual([{ hubline: 1 }]);
   await using listed = await start({ origins: ['https://a.example'] });
   expect((await listed.post('', { origin: 'https://a.example' })).status).toBe(200);
   expect((await listed.post('', { origin: 'https://a.example.evil' })).status).toBe(403);

@@ -8,7 +8,7 @@ export interface RawOptions extends ClientOptions {
   readonly path?: string;
   /** What follows `?`. */
   readonly query?: string;
-  /** Default: JSON, version 1. Null: none is sent, and the test does it. */
+  /** Default: JSON, version 1, of a client that announces Hubline. Null: none is sent, and the test does it. */
   readonly handshake?: object | null;
 }
 
@@ -35,7 +35,7 @@ export class RawClient implements AsyncDisposable {
 
   /** A client whose handshake has been answered. */
   static async open(port: number, options: RawOptions = {}): Promise<RawClient> {
-    const { handshake = { protocol: 'json', version: 1 } } = options;
+    const { handshake = { protocol: 'json', version: 1, hubline: 1 } } = options;
     const client = new RawClient(port, options);
     await new Promise<void>((resolve, reject) => client.socket.once('open', resolve).once('error', reject));
     client.socket.on('error', () => undefined); // `closed` tells

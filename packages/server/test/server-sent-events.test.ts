@@ -42,7 +42,7 @@ it('ends the stream after the goodbye', async () => {
   await using world = await start();
   const { client, events } = await streaming(world.url);
   await world.hub.disconnect({ connection: client.connectionId }, 'enough');
-  expect(await events.end()).toContain('"allowReconnect":false');
+  expect(await events.end()).toContain('{"type":7');
   await expect.poll(() => world.ended).toEqual([[client.connectionId, 'kicked']]);
   expect((await client.post('x')).status).toBe(404);
 });

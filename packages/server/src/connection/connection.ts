@@ -1,4 +1,5 @@
 import {
+  codecForPeer,
   encodeHandshake,
   HandshakeReader,
   HUBLINE_VERSION,
@@ -231,7 +232,13 @@ export class Connection implements TransportListener {
     }
     this.#transport.format = codec.format;
     this.#hubline = hubline;
-    const state: Opening = { name: 'opening', codec, early: read.rest.length > 0 ? [read.rest] : [], held: [], heldBytes: 0 };
+    const state: Opening = {
+      name: 'opening',
+      codec: codecForPeer(codec, hubline),
+      early: read.rest.length > 0 ? [read.rest] : [],
+      held: [],
+      heldBytes: 0,
+    };
     this.#state = state;
     this.#backpressure.hold(); // what has arrived already is kept, what follows stays with the client
     void this.#open(state);

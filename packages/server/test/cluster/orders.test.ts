@@ -57,7 +57,9 @@ describe('disconnect', () => {
   it('ends those whom its target names, tells them why, and counts them', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
-    const everybody = await Promise.all([a, a, b, c, c].map((node, i) => world.client(node, { user: `u${i % 2}`, role: `r${i}` })));
+    const everybody = await Promise.all(
+      [a, a, b, c, c].map((node, i) => world.client(node, { user: `u${i % 2}`, role: `r${i}`, extensions: { hubline: 1 } })),
+    );
     const [first, second, third, fourth, fifth] = everybody;
     expect(await a.hub.disconnect({ connection: fifth!.id })).toEqual({ disconnected: 1, missingNodes: [] });
     expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ disconnected: 0, missingNodes: [] });

@@ -31,7 +31,7 @@ export interface Opening {
 
 export type OpenChannel = (world: FuzzWorld, opening: Opening) => Promise<Channel>;
 
-const shake = (protocol: Protocol): Buffer => Buffer.from(`{"protocol":"${protocol}","version":1}\u001e`);
+const shake = (protocol: Protocol): Buffer => Buffer.from(`{"protocol":"${protocol}","version":1,"hubline":1}\u001e`);
 
 /** Text frames or binary ones, cut into frames and these into fragments. */
 export const overWebSockets: OpenChannel = async ({ port }, { protocol, random, handshake = shake(protocol) }) => {
