@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 const REPEATED = 3;
 const NODE_TIMEOUT_MS = 5000;
 const CHANNELS = Array.from({ length: 30 }, (_, i) => `chat:group:${i}`);
-/** Nobody is anywhere: only messages are looked at. */
+/** An empty directory: this program measures messages only. */
 const NOBODY = { topics: () => [], connections: () => [], members: () => new Map(), record: () => undefined };
 
 /** The longest time that a message took, in ms. */

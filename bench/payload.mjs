@@ -1,10 +1,10 @@
-/** What is sent everywhere: 128 bytes of JSON whose number makes every message another one of the same length. */
+/** The payload of every benchmark: 128 bytes of JSON with a number that makes each message different and of the same length. */
 const FIRST = 100_000_000;
 const TEXT = 'A line of text as long as those that people write to each other when they have the time.'.padEnd(101, '.');
 
 export const payload = (number) => ({ seq: FIRST + number, text: TEXT });
 
-/** Where the nine digits of the number stand, from the start of the payload's JSON. */
+/** Offset of the number's nine digits in the payload's JSON. */
 const DIGITS_AT = '{"seq":'.length;
 const DIGITS = 9;
 

@@ -1,4 +1,4 @@
-/** What is measured. A scenario is one table; its subjects are its rows, and the first with `base` is what ratios refer to. */
+/** The measurements. A scenario is one table, its subjects are the rows; ratios refer to the first subject with `base`. */
 export const NAMES = { hubline: 'Hubline', ws: 'ws', 'socket-io': 'Socket.IO', floor: 'floor: frames joined, one write' };
 
 const fanOut = (perTurn) => ({

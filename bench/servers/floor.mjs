@@ -1,4 +1,4 @@
-/** What a broadcast costs at least on Node's sockets: the frames of a turn made once and joined, one write for each client. */
+/** The lowest cost of a broadcast on Node's sockets: the frames of a turn are made once and joined, with one write per client. */
 import { Buffer } from 'node:buffer';
 import { setImmediate } from 'node:timers';
 import { WebSocketServer } from 'ws';

@@ -1,34 +1,34 @@
 import { defineHub } from '@hubline/protocol';
 
-/** What the nodes and the page agree on. */
+/** The contract between the nodes and the page. */
 export interface PlaygroundHub {
   /** Moves the caller into a room, out of the one it is in. */
   enter(room: string): Promise<void>;
-  /** What was said in the caller's room lately, oldest first. */
+  /** Recent messages of the caller's room, oldest first. */
   history(): AsyncIterable<Message>;
   say(text: string): Promise<Message>;
   /** Puts a yes-or-no question to everybody in the caller's room. Leaving the stream withdraws it. */
   ask(text: string, timeoutMs: number): AsyncIterable<PollEvent>;
   /** The node's vital signs, every so often, for as long as somebody wants them. */
   vitals(everyMs: number): AsyncIterable<Vitals>;
-  /** Everybody who is online, first all of them, then every change. */
+  /** Users online: first all of them, then every change. */
   people(): AsyncIterable<PeopleEvent>;
   /** The nodes of the cluster, and again whenever one comes or goes. */
   nodes(): AsyncIterable<readonly NodeStatus[]>;
 }
 
-/** What the nodes may call on a page. */
+/** The methods that nodes may call on a page. */
 export interface PlaygroundReceiver {
   said(message: Message): void;
   /** Asks the person in front of the page. Throws where they would rather not say. */
   confirm(question: Question): Promise<boolean>;
-  /** Nobody waits for the answer any more. */
+  /** The question was cancelled or has timed out. */
   withdrawn(questionId: string): void;
   /** A stream of vitals is over, told by its last line on the server: proof that cancelling arrived there. */
   vitalsEnded(summary: { readonly sent: number; readonly cancelled: boolean }): void;
 }
 
-/** What the cluster knows of a connection beside its user. */
+/** Attributes of a connection. */
 export interface Attributes {
   readonly room: string;
   /** Whether it is a program in a worker rather than a person. */
@@ -68,7 +68,7 @@ export interface Question {
 }
 
 export type PollEvent =
-  /** Who is asked, as far as the directory knew when the question was put. */
+  /** The connections that are asked, as the directory knew them when the question was sent. */
   | { readonly type: 'asked'; readonly people: readonly Person[] }
   | { readonly type: 'answer'; readonly connectionId: string; readonly nodeId: string; readonly yes: boolean }
   | { readonly type: 'failure'; readonly connectionId: string; readonly nodeId: string; readonly code: string; readonly message: string };
@@ -105,10 +105,10 @@ export const playground = defineHub<PlaygroundHub, PlaygroundReceiver, Attribute
   nodes: 'stream',
 });
 
-/** Where the page finds the nodes: `GET /cluster.json`. The host is the page's own. */
+/** Answers `GET /cluster.json`: the nodes that the page can connect to. The host is the page's own. */
 export interface ClusterMap {
   readonly nodes: readonly { readonly nodeId: string; readonly port: number }[];
-  /** What can be done to a node: `POST /nodes/node-2/stop`. */
+  /** Actions on a node: `POST /nodes/node-2/stop`. */
   readonly actions: readonly NodeAction[];
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { startPlayground } from '../src/cluster/index.ts';
 import { expect, servePage, test } from './playground.ts';
 
-/** What the script tag of the page declares. */
+/** The globals that the page's script tag declares. */
 declare const Hubline: typeof client;
 
 test('a page of another origin can neither connect nor stop a node', async ({ open, playground }) => {

@@ -76,7 +76,7 @@ export class Tab {
     return this.page.getByRole('log');
   }
 
-  /** Whoever is connected to a node, as this tab sees it. */
+  /** The users connected to a node, as this tab shows them. */
   connectionsOf(nodeId: string): Locator {
     return this.page.getByRole('list', { name: `Connections of ${nodeId}` });
   }

@@ -21,7 +21,7 @@ const CLEAN = {
   [`${SERVER}/backplane/index.ts`]: `import { version } from '@hubline/protocol'; export const bus = version;`,
 };
 
-/** What the rules find in the clean tree with some files planted in it. */
+/** The violations in the clean tree after some files were planted in it. */
 async function findIn(planted) {
   const root = mkdtempSync(join(tmpdir(), 'hubline-architecture-'));
   const write = (path, text) => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 const textOf = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
 
-/** What a test file calls its tests: `it('…'`, `it.each([1])('…'`, `test('…'`, `test.with(['cut'], '…'`. */
+/** The titles of the tests in a file: `it('…'`, `it.each([1])('…'`, `test('…'`, `test.with(['cut'], '…'`. */
 export function titlesIn(source) {
   const calls = source.matchAll(
     /\b(?:it|test|test\.with|it\.each(?:<\w+>)?\([^)]*\))\(\s*(?:\[[^\]]*\],\s*)?(['"`])((?:\\.|(?!\1)[^\\])*)\1/gs,

@@ -1,11 +1,11 @@
 import { defineHub } from '@hubline/protocol';
 
-/** What a device may call. */
+/** The methods that a device may call. */
 export interface DeviceHub {
   report(celsius: number): Promise<void>;
 }
 
-/** What a device can be told, and asked, from anywhere in the cluster. */
+/** The events and questions that any node can send to a device. */
 export interface Device {
   announced(text: string): void;
   /** Resolves when it is up again. */
@@ -17,7 +17,7 @@ export interface Rebooted {
   readonly boots: number;
 }
 
-/** What the cluster knows of a connected device beside its id, which is its user, and its site, which is its group. */
+/** Attributes of a connected device. Its id is the user id of the connection, its site is a group. */
 export interface Marks {
   readonly celsius: number;
 }

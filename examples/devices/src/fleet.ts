@@ -14,7 +14,7 @@ export interface Departure extends FleetMember {
 
 const DEPARTURES_KEPT = 20;
 
-/** Who is online, on whichever node, and who left last. Follows the cluster until the server is closed. */
+/** The devices that are online on any node, and those that left last. Follows the cluster until the server is closed. */
 export class Fleet {
   readonly #online = new Map<string, FleetMember>();
   readonly #departures: Departure[] = [];

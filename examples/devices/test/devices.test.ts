@@ -13,7 +13,7 @@ interface World {
   /** Two nodes. */
   readonly dashboard: Cluster;
   readonly devices: readonly SimulatedDevice[];
-  /** What each of them was told. */
+  /** The messages that each device received. */
   readonly told: readonly string[][];
 }
 

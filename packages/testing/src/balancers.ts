@@ -10,7 +10,7 @@ import { until } from './until.ts';
 /** A load balancer that really runs, before nodes that really run. */
 export interface Balancer extends AsyncDisposable {
   readonly url: string;
-  /** What it wrote so far, for when something goes wrong. */
+  /** Its output so far, for error reports. */
   readonly log: () => string;
 }
 

@@ -10,7 +10,7 @@ export interface ClusterOptions {
   /** The first port to try; each node takes the next free one. 0: any. */
   readonly port: number;
   readonly host: string;
-  /** Where the Redis is that joins the nodes, which are processes then. Default: nodes in this process, joined by memory. */
+  /** URL of the Redis that joins the nodes, each a process of its own. Default: nodes in this process on the memory backplane. */
   readonly redis?: string | undefined;
   /** Takes a line about what a person should know. */
   readonly report: (line: string) => void;

@@ -19,7 +19,7 @@ export async function files(folder: string): Promise<RequestListener> {
     const [url = '/'] = (request.url ?? '/').split('?', 1);
     const path = byUrl.get(url === '/' ? '/index.html' : url);
     if (!path) return void response.writeHead(404).end();
-    // What Vite puts into `assets` has a hash of its contents in its name.
+    // Files in Vite's `assets` have a hash of their contents in their names.
     const cache = url.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache';
     readFile(path).then(
       (contents) => response.writeHead(200, { 'content-type': TYPES[extname(path)], 'cache-control': cache }).end(contents),

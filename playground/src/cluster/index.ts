@@ -8,11 +8,11 @@ import { listenFrom } from './ports.ts';
 export { files } from './files.ts';
 
 export interface PlaygroundOptions {
-  /** What serves the page, for the HTTP server that it will be served by. */
+  /** Makes the request listener that serves the page, for a given HTTP server. */
   readonly page: (server: Server) => RequestListener | Promise<RequestListener>;
   /** The page's port; the nodes take the three after it. A taken one is reported, and the next one tried. 0: any. Default 4000. */
   readonly port?: number;
-  /** Where the Redis is that joins the nodes, each a process then. Default: nodes in this process, joined by memory. */
+  /** URL of the Redis that joins the nodes, each a process of its own. Default: nodes in this process on the memory backplane. */
   readonly redis?: string | undefined;
   readonly report?: (line: string) => void;
 }

@@ -4,10 +4,10 @@ import type { Message } from '../contract.ts';
 import type { History, Said } from './rooms.ts';
 import type { LaunchOptions, RunningNode } from './running-node.ts';
 
-/** What the process is told, in its only argument. */
+/** The options of the process, its only argument. */
 export type NodeOrders = Pick<LaunchOptions, 'nodeId' | 'nodeIds' | 'origins' | 'port' | 'host'> & { readonly redis: string };
 
-/** What the process says, in its first message that is neither a line nor a question. */
+/** The ready message of the process, the first that is neither a line nor a question. */
 export type Readiness = { readonly port: number } | { readonly failed: string; readonly code: string | undefined };
 
 export type NodeMessage =
@@ -24,7 +24,7 @@ export interface HistoryAnswer {
   readonly value: Message | readonly Message[];
 }
 
-/** What was built, also for tests, which run the sources. */
+/** The built program. Tests that run the sources use it too. */
 const PROGRAM = new URL('../../build/cluster/node-main.js', import.meta.url);
 
 /** A node in a process of its own. It closes when its channel to this process does: also when this process is killed. */

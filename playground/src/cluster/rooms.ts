@@ -4,7 +4,7 @@ const KEPT = 50;
 
 export type Said = Omit<Message, 'id' | 'at'>;
 
-/** What was said lately, for all nodes: it stands where a real application has its database. */
+/** Recent messages of each room, shared by all nodes. A real application has a database in this place. */
 export interface History {
   add(said: Said): Promise<Message>;
   /** Oldest first. */

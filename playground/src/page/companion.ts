@@ -1,7 +1,7 @@
 import { createHubConnection } from '@hubline/client';
 import { playground } from '../contract.ts';
 
-/** What the page tells a companion when it has made it. */
+/** The first message of the page to a new companion. */
 export interface CompanionOrders {
   readonly url: string;
   readonly name: string;

@@ -6,11 +6,11 @@ export interface SessionOptions {
   readonly name: string;
   readonly nodeId: string;
   readonly room: string;
-  /** Where a node's hub is. */
+  /** The URL of a node's hub. */
   readonly hubUrl: (nodeId: string) => URL;
 }
 
-/** What a person answers to a question. */
+/** A person's answer to a question. */
 export type Answer = 'yes' | 'no' | 'silence';
 
 type Connection = HubConnection<PlaygroundHub, PlaygroundReceiver>;

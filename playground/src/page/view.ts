@@ -7,19 +7,19 @@ export interface View {
   readonly nodeId: string;
   readonly room: string;
   readonly connection: ConnectionState;
-  /** What became of the connection, latest last. */
+  /** States of the connection, latest last. */
   readonly log: readonly LogLine[];
   readonly nodes: readonly NodeStatus[];
   readonly people: ReadonlyMap<string, Person>;
   readonly entries: readonly Entry[];
   /** The message heard last, whoever said it where. */
   readonly heard?: Message;
-  /** What this tab is asked. */
+  /** The question that this tab is asked. */
   readonly questions: readonly Question[];
-  /** What this tab asked last. */
+  /** The last question of this tab. */
   readonly poll?: Poll;
   readonly stream: Stream;
-  /** What went wrong with something that a person did. */
+  /** The error of the last action of the person. */
   readonly problem?: string;
 }
 
@@ -59,7 +59,7 @@ export interface Stream {
   readonly received: number;
   /** Latest last. */
   readonly samples: readonly Sample[];
-  /** What the node said when it had stopped. */
+  /** The node's last message before it stopped. */
   readonly ended?: { readonly sent: number; readonly cancelled: boolean };
 }
 
@@ -126,7 +126,7 @@ export function polled(poll: Poll, event: PollEvent): Poll {
     event.type === 'failure' ? ({ outcome: 'failed', code: event.code } as const) : ({ outcome: event.yes ? 'yes' : 'no' } as const);
   const { connectionId, nodeId } = event;
   const known = poll.rows.some((row) => row.person.connectionId === connectionId);
-  // Who came between the look and the question is asked too.
+  // A client that connected between the query and the question is asked too.
   const stranger: Person = { connectionId, nodeId, name: connectionId, room: '', companion: false };
   const rows = known ? poll.rows : [...poll.rows, { person: stranger, outcome: 'pending' as const }];
   return { ...poll, rows: rows.map((row) => (row.person.connectionId === connectionId ? { ...row, ...outcome } : row)) };

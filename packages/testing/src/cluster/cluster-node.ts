@@ -12,7 +12,7 @@ export interface ClusterNodeOptions {
   readonly startedMs: number;
 }
 
-/** What a node says about itself when it is ready, in one line of JSON. */
+/** One line of JSON that a node prints when it is ready. */
 export interface Announcement {
   readonly url: string;
   readonly [field: string]: unknown;
@@ -41,7 +41,7 @@ export class ClusterNode {
     return this.#program !== undefined && this.#program.ending === undefined;
   }
 
-  /** What it said when it was ready, for the last time. */
+  /** The node's last ready line. */
   get announcement(): Announcement {
     if (!this.#announcement) throw new Error(`${this.nodeId} was never ready.`);
     return this.#announcement;

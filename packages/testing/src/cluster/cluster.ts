@@ -15,7 +15,7 @@ export interface ClusterOptions extends PremisesOptions {
    * conformance server.
    */
   readonly entry?: URL;
-  /** Where its Redis is: what `startRedis` or `startProxy` gave, say. */
+  /** The address of its Redis, for example of `startRedis` or `startProxy`. */
   readonly redis?: PerNode<{ readonly url: string }>;
   readonly args?: PerNode<readonly string[]>;
   readonly env?: PerNode<Readonly<Record<string, string>>>;

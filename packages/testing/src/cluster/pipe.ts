@@ -5,7 +5,7 @@ import { reset } from './reset.ts';
 export class Pipe {
   readonly #from: Socket;
   readonly #to: Socket;
-  /** What is under way, in order. */
+  /** Chunks in flight, in order. */
   readonly #steps: (() => void)[] = [];
   /** How many of them are due. */
   #due = 0;
@@ -26,7 +26,7 @@ export class Pipe {
     to.on('drain', () => this.#flow());
   }
 
-  /** What is read from now on leaves this much later. */
+  /** Delays every chunk that is read from now on. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Program, type ProgramOptions } from './program.ts';
 import { Watchdog } from './watchdog.ts';
 
-/** What everything that starts programs takes. */
+/** Options of every function that starts a program. */
 export interface PremisesOptions {
   /** The folder for the logs, which stay there; default: they go with everything else. */
   readonly logs?: string;

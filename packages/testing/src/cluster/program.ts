@@ -9,7 +9,7 @@ export interface ProgramOptions {
   readonly args: readonly string[];
   /** Beside what this process has. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Where it runs. */
+  /** Its working directory. */
   readonly folder: string;
   /** The file that gets its output, after what is there. */
   readonly log: string;
@@ -62,7 +62,7 @@ export class Program {
     return this.#ending;
   }
 
-  /** What this run said so far. */
+  /** The output of this run so far. */
   get output(): string {
     return readFileSync(this.#log).subarray(this.#logStart).toString();
   }

@@ -59,12 +59,12 @@ export class TcpProxy implements AsyncDisposable {
     return this.#accepted;
   }
 
-  /** What came from clients, passed on or not. */
+  /** Bytes received from clients, forwarded or not. */
   get bytesUp(): number {
     return this.#bytesUp;
   }
 
-  /** What came from the target. */
+  /** Bytes received from the target. */
   get bytesDown(): number {
     return this.#bytesDown;
   }

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 const SECRET = 'for tests, and published: it protects nothing';
-/** What .NET calls the name of a user. */
+/** The claim in which .NET keeps the name of a user. */
 const NAME_IDENTIFIER = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier';
 
 /** A token for `userId` that is good for `lifeMs` (RFC 7519, HS256). */

@@ -3,7 +3,7 @@ import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import type { ConformanceServerOptions } from './server.ts';
 
 /**
- * What the command line says: `--port 5100 [--node-id a] [--redis URL] [--prefix P] [--backplane JSON]`; the last one has more
+ * Reads the command line: `--port 5100 [--node-id a] [--redis URL] [--prefix P] [--backplane JSON]`; the last one has more
  * options of `redisBackplane`. @throws Error that says what is wrong
  */
 export function optionsFrom(args: readonly string[]): ConformanceServerOptions {

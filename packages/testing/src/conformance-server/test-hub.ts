@@ -3,7 +3,7 @@ import { hubError, type Context, type Methods } from '@hubline/server';
 /** Whatever a connection says of itself with `?attr.role=admin`, and whatever `attributes.set` gives it. */
 export type TestAttributes = Readonly<Record<string, string | number | boolean>>;
 
-/** What the functional tests of ASP.NET Core's clients call (TestHub.cs there), under the names used there. */
+/** The hub that the functional tests of ASP.NET Core's clients call (TestHub.cs), under the names used there. */
 export interface TestHub {
   HelloWorld(): Promise<string>;
   Echo(message: unknown): Promise<unknown>;

@@ -135,7 +135,7 @@ export function testFlushes(test: Tests): void {
   });
 }
 
-/** What one node sees is what all the nodes have. */
+/** Expects that a query of one node shows the entries of all nodes. */
 async function expectAll(reader: TestNode, nodes: readonly TestNode[], topics: readonly Topic[]): Promise<void> {
   const { value: counts } = await reader.directory.counts(topics);
   for (const topic of topics) {

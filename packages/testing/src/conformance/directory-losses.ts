@@ -159,7 +159,7 @@ export function testLosses(test: Tests): void {
   });
 }
 
-/** What every query about the topic `t`, and about one connection, says to one node. */
+/** The answers of all queries about the topic `t` and about one connection, asked at one node. */
 async function seenBy({ directory }: TestNode, connectionId: string) {
   const members = (await directory.members('t', { limit: 10 })).value;
   return {

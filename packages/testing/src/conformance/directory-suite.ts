@@ -7,7 +7,7 @@ import { testWatches } from './directory-watches.ts';
 import type { BackplaneFixture } from './fixture.ts';
 import { testsOf } from './world.ts';
 
-/** Who is where: what `Directory` promises. */
+/** The promises of `Directory`. */
 export function describeDirectory<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`directory: ${name}`, () => {
     const test = testsOf(fixture);

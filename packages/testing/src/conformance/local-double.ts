@@ -1,6 +1,6 @@
 import type { Change, ConnectionRecord, Local, Topic } from '@hubline/server';
 
-/** What a node has, changed by the test. Each change returns what has to be told to `directory.changed`. */
+/** A node's local entries, changed by the test. Each change returns the argument for `directory.changed`. */
 export class LocalDouble implements Local {
   readonly #topics = new Map<Topic, Map<string, unknown>>();
   readonly #records = new Map<string, ConnectionRecord>();

@@ -4,7 +4,7 @@ import { until } from '../until.ts';
 import type { BackplaneFixture, FaultName } from './fixture.ts';
 import { LocalDouble } from './local-double.ts';
 
-/** What happened to a node, in order: what its observer was told, and what it heard. */
+/** The events of a node's observer and the messages that it received, in order. */
 export type Event =
   | { readonly name: 'down' | 'up' | 'gap' }
   | { readonly name: 'joined'; readonly process: ProcessId }

@@ -1,4 +1,4 @@
-/** What behaviours check with: it runs in browsers too, where there is neither Vitest nor `node:assert`. */
+/** Assertions for behaviours. They run in browsers too, without Vitest and `node:assert`. */
 
 /** @throws Error where the two differ */
 export function same(actual: unknown, expected: unknown): void {

@@ -89,7 +89,7 @@ export const LIVES: readonly Behaviour[] = [
   },
 ];
 
-/** What depends on the transport, and not on the protocol. */
+/** Behaviours that depend on the transport and not on the protocol. */
 export const DOORS: readonly Behaviour[] = [
   {
     name: 'connects with a token',
@@ -198,7 +198,7 @@ export const DOORS: readonly Behaviour[] = [
   },
 ];
 
-/** Where the transport has no signs of life of its own. */
+/** Behaviours of transports without a keep-alive of their own. */
 export const SILENCE: Behaviour = {
   name: 'ends where the server is silent',
   async run(world) {
@@ -211,7 +211,7 @@ export const SILENCE: Behaviour = {
   },
 };
 
-/** What happens once, whatever the transport. */
+/** Behaviours that do not depend on the transport. */
 export const CHOICES: readonly Behaviour[] = [
   {
     name: 'connects without negotiation over WebSockets, and has no id',

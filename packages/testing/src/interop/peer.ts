@@ -39,7 +39,7 @@ export interface PeerConnection {
   onClosed(then: (error?: Error) => void): void;
   onReconnecting(then: () => void): void;
   onReconnected(then: (connectionId: string | undefined) => void): void;
-  /** Where it connects the next time. */
+  /** Sets the URL of the next connection. */
   moveTo(url: string): void;
   /** The connection is lost, and the client notices. */
   lose(): void;

@@ -9,7 +9,7 @@ export interface WorldOptions {
   readonly protocol: ProtocolName;
 }
 
-/** What one behaviour is shown in: a client library, a server, and how they talk. Connections made here end with it. */
+/** The setting of one behaviour: a client library, a server, a transport and a protocol. Closing it closes its connections. */
 export class World implements AsyncDisposable {
   readonly url: string;
   readonly transport: TransportName;
@@ -41,7 +41,7 @@ export class World implements AsyncDisposable {
     return this.#peer.upload();
   }
 
-  /** What a route answers. */
+  /** The answer of a route. */
   async get(path: string): Promise<string> {
     return (await fetch(this.url + path)).text();
   }
@@ -59,7 +59,7 @@ export function collect(connection: PeerConnection, method: string, ...args: rea
   return over.promise;
 }
 
-/** What the server sends next under this name. */
+/** Resolves with the first argument of the next event of this name. */
 export function heard(connection: PeerConnection, method: string): Promise<unknown> {
   const signal = new Signal<unknown>();
   connection.on(method, (...args) => signal.give(args[0]));

@@ -33,7 +33,7 @@ export function parseNodes(text: string): readonly NodeView[] {
 
 export const has = (slot: number, { slots }: NodeView): boolean => slots.some(([first, last]) => first <= slot && slot <= last);
 
-/** Who has which slots and who follows whom, in a form that can be compared. */
+/** Slots and replicas of each master, in a form that can be compared. */
 export function arrangement(nodes: readonly NodeView[]): string {
   return nodes
     .map(({ id, masterId = '', slots }) => `${id} ${masterId} ${JSON.stringify(slots)}`)

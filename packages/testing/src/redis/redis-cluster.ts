@@ -93,7 +93,7 @@ export class RedisCluster implements AsyncDisposable {
     return this.#answering().filter(({ port }) => ports.has(port));
   }
 
-  /** Who has a slot, or the slot of a key. */
+  /** The master of a slot, or of a key's slot. */
   async masterOf(slotOrKey: number | string): Promise<RedisServer> {
     const slot = typeof slotOrKey === 'number' ? slotOrKey : Number(await this.#anyone().call('CLUSTER', 'KEYSLOT', slotOrKey));
     const owner = (await this.#view()).find((node) => has(slot, node));

@@ -37,7 +37,7 @@ export async function startSentinel({ downAfterMs = 1000, ...options }: RedisSen
 }
 
 export class RedisSentinel implements AsyncDisposable {
-  /** What clients call the master. */
+  /** The name of the master, as clients know it. */
   readonly masterName = MASTER_NAME;
   readonly sentinel: RedisServer;
   /** At first the master and its replica. */
@@ -48,7 +48,7 @@ export class RedisSentinel implements AsyncDisposable {
     this.nodes = nodes;
   }
 
-  /** Who is the master, says the Sentinel. */
+  /** The master's address, as the Sentinel reports it. */
   async master(): Promise<RedisServer> {
     const [, port] = (await this.sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[];
     const master = this.nodes.find((node) => node.port === Number(port));

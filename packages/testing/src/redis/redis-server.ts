@@ -88,7 +88,7 @@ export class RedisServer implements AsyncDisposable {
     return this.isRunning && this.#isPaused;
   }
 
-  /** What it said so far. */
+  /** Its output so far. */
   get log(): string {
     return this.#premises.log(this.name);
   }

@@ -10,7 +10,7 @@ import { Welcome } from './welcome.tsx';
 export interface AppProps {
   readonly cluster: ClusterMap;
   readonly address: Address;
-  /** Where the address says who comes. */
+  /** The session of the user named in the page's address. */
   readonly session?: Session;
 }
 

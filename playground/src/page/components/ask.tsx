@@ -57,7 +57,7 @@ export function Ask({ view: { poll, room, connection }, session }: AskProps): Re
       {poll ?
         <Outcomes poll={poll} />
       : <p className="empty">
-          Everybody in the room is asked, on whatever node they are. Each answer arrives on its own; who leaves or stays silent has an
+          Every client in the room is asked, on all nodes. Each answer arrives on its own; a client that leaves or stays silent has an
           outcome too.
         </p>
       }

@@ -43,7 +43,7 @@ export function Chat({ view, cluster, session }: ChatProps): ReactNode {
 
 function Log({ entries, room }: { readonly entries: readonly Entry[]; readonly room: string }): ReactNode {
   const list = useRef<HTMLOListElement>(null);
-  /** Who reads what was said before is left in peace. */
+  /** A reader who has scrolled up keeps the position. */
   const isAtEnd = useRef(true);
   const last = entries.at(-1)?.key;
   useEffect(() => {
