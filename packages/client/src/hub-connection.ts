@@ -1,4 +1,4 @@
-import type { Args, CallName, Calling, Implementation, Output, StandardSchema, StreamName, Name } from '@hubline/protocol';
+import type { Asking, CallName, Calling, Implementation, Output, StandardSchema, Streaming, StreamName } from '@hubline/protocol';
 import type { CallOptions } from './calls.ts';
 import type { ConnectionEvents, ConnectionState } from './connection-state.ts';
 
@@ -9,11 +9,11 @@ export interface HubCalls<H> {
    * (`hub_error`, `unauthorized`, `unknown_method`, `invalid_arguments`, `internal` …), `connection_lost`, `call_timeout`,
    * `cancelled`, `not_encodable`, or `invalid_result` where `results` has a schema.
    */
-  readonly invoke: { readonly [K in CallName<H>]: (...args: Args<H[K]>) => Promise<Output<H[K]>> };
+  readonly invoke: Asking<H, CallName<H>>;
   /** Calls and does not wait: no result, no error. What cannot be sent is the event `lost`. */
   readonly send: Calling<H, CallName<H>, void>;
   /** A stream. The call is sent when the first item is asked for; leaving the loop cancels it on the server. */
-  readonly stream: { readonly [K in StreamName<H>]: (...args: Args<H[K]>) => AsyncIterable<Output<H[K]>> };
+  readonly stream: Streaming<H, StreamName<H>>;
 }
 
 /** A typed connection to one hub. Made by `createHubConnection`. */
@@ -40,4 +40,4 @@ export interface HubConnection<H, R> extends HubCalls<H>, AsyncDisposable {
 }
 
 /** Schemas (zod, valibot, arktype …) for what comes back: a method's result, or each item of its stream. */
-export type Results<H> = { readonly [K in Name<H>]?: StandardSchema<unknown, Output<H[K]>> };
+export type Results<H> = { readonly [K in keyof H]?: StandardSchema<unknown, Output<H[K]>> };

@@ -28,8 +28,18 @@ export type CallName<H> = Exclude<Name<H>, StreamName<H>>;
 export type ResultName<R> = { [K in Name<R>]: Result<R[K]> extends Promise<unknown> ? K : never }[Name<R>];
 export type EventName<R> = Exclude<Name<R>, ResultName<R>>;
 
-/** The methods K of T as a caller sees them, each returning R. */
+/**
+ * The methods K of T as a caller sees them, each returning R. Mapped over a type parameter that is bound by `keyof T`, as
+ * `Pick` is: only then do editors find a method's definition and documentation in the contract.
+ */
 export type Calling<T, K extends keyof T, R> = { readonly [P in K]: (...args: Args<T[P]>) => R };
+/** The same, each returning a promise of its own result. */
+export type Asking<T, K extends keyof T> = { readonly [P in K]: (...args: Args<T[P]>) => Promise<Output<T[P]>> };
+/** The same, each returning the items of its own stream. */
+export type Streaming<T, K extends keyof T> = { readonly [P in K]: (...args: Args<T[P]>) => AsyncIterable<Output<T[P]>> };
+
+/** Some attributes of a connection. A contract without attributes allows no name: a plain `{}` would take every object. */
+export type SomeAttributes<A> = [keyof A] extends [never] ? Readonly<Record<string, never>> : Readonly<Partial<A>>;
 
 /**
  * What a receiver's implementation looks like: any part of it, each method exactly as the contract has it. One

@@ -10,8 +10,14 @@ export type Kind<F> =
   : Uploads<F>['length'] extends 0 ? never
   : { readonly uploads: Uploads<F>['length'] };
 
+/** Methods that use streams. */
+type KindName<H> = { [K in keyof H]: [Kind<H[K]>] extends [never] ? never : K }[keyof H];
+type KindsOf<H, K extends keyof H> = { readonly [P in K]: Kind<H[P]> };
 /** Types vanish at run time, and the wire needs to know which methods stream: all of them, and no other. */
-export type Kinds<H> = { readonly [K in keyof H as [Kind<H[K]>] extends [never] ? never : K]: Kind<H[K]> };
+export type Kinds<H> = KindsOf<H, KindName<H>>;
+
+/** A hub's name where no method streams; otherwise a text that the compiler shows, because the second argument is missing. */
+type NameAlone<H> = [KindName<H>] extends [never] ? string : `${KindName<H> & string} streams: name it in the second argument`;
 
 /** A hub's name, what clients may call, what the server may call, and which of it streams. */
 export interface Contract<H, R, A> {
@@ -33,10 +39,14 @@ export function defineHub<
   H extends HubShape<H>,
   R extends ReceiverShape<R> = Record<never, never>,
   A extends AttributesShape<A> = Record<never, never>,
->(name: string, ...kinds: [keyof Kinds<H>] extends [never] ? [] : [kinds: Kinds<H>]): Contract<H, R, A> {
-  // An empty tuple stands for the empty record: the two spellings are the same at run time and differ only by type.
-  const [streaming = {} as Kinds<H>] = kinds as readonly Kinds<H>[];
-  return { name, kinds: streaming };
+>(name: NameAlone<H>): Contract<H, R, A>;
+export function defineHub<
+  H extends HubShape<H>,
+  R extends ReceiverShape<R> = Record<never, never>,
+  A extends AttributesShape<A> = Record<never, never>,
+>(name: string, kinds: [KindName<H>] extends [never] ? never : Kinds<H>): Contract<H, R, A>;
+export function defineHub(name: string, kinds = {}): Contract<object, object, object> {
+  return { name, kinds };
 }
 
 /** What a method does with streams, at run time. */

@@ -7,8 +7,11 @@ interface Echo {
   echo(value: unknown): Promise<unknown>;
   whoAmI(): Promise<readonly [connectionId: string, userId: string | null]>;
 }
-type Options = Partial<HubOptions<Echo, Record<never, never>, Record<never, never>, Record<never, never>>>;
-const echo = defineHub<Echo>('echo');
+interface Marks {
+  level: number;
+}
+type Options = Partial<HubOptions<Echo, Record<never, never>, Marks, Record<never, never>>>;
+const echo = defineHub<Echo, Record<never, never>, Marks>('echo');
 
 async function start(options: Options = {}, { clock, ...serverOptions }: HubServerOptions & { readonly clock?: TestClock } = {}) {
   const server = createHubServer({ nodeId: 'api-1', ...serverOptions }, clock);

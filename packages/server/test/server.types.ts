@@ -306,6 +306,24 @@ const plain = server.hub(defineHub<Plain>('plain'), { path: '/plain', methods: {
 // @ts-expect-error no events
 void plain.clients.all.send.said;
 
+// Without attributes there is none to name.
+// @ts-expect-error the contract declares no attribute
+plain.clients.where({ role: 'admin' });
+// @ts-expect-error in a filter neither
+void plain.presence.count({ anyOf: [{ where: { role: 'admin' } }] });
+// @ts-expect-error in the options neither
+server.hub(defineHub<Plain>('p1'), { path: '/p1', attributes: { role: 'indexed' }, methods: { async ping() {} } });
+// @ts-expect-error and none to give
+server.hub(defineHub<Plain>('p2'), { path: '/p2', authenticate: () => ({ attributes: { role: 'a' } }), methods: { async ping() {} } });
+server.hub(defineHub<Plain>('p3'), { path: '/p3', authenticate: () => ({ userId: 'a', attributes: {} }), methods: { async ping() {} } });
+server.hub(defineHub<Plain>('p4'), {
+  path: '/p4',
+  // @ts-expect-error and none to read
+  authorize: { ping: (ctx) => ctx.attributes.role !== 'muted' },
+  methods: { async ping() {} },
+});
+server.hub(chat, { path: '/p5', authorize: { join: (ctx) => ctx.attributes.role !== 'admin' }, methods });
+
 // The own hub can be used in a method whose result is written down.
 const own = server.hub(defineHub<{ count(): Promise<number> }>('own'), {
   path: '/own',

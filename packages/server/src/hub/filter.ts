@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { HublineError, type SomeAttributes } from '@hubline/protocol';
 import { allTopic, attributeTopic, groupTopic, userTopic } from '../backplane/index.ts';
 import type { Selector } from '../membership/index.ts';
 import { attributeValue } from './members.ts';
@@ -46,7 +46,7 @@ export class Filters<A> {
   }
 
   /** A value that is undefined is refused too: it comes by mistake, and to leave it out would name more than was meant. */
-  #where(attributes: Partial<A>): Selector {
+  #where(attributes: SomeAttributes<A>): Selector {
     const selectors = Object.entries(attributes).map(([attribute, value]): Selector => {
       if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
       // Answered by asking everybody, it would be a hidden broadcast.

@@ -1,4 +1,4 @@
-import { isHublineError, type Contract } from '@hubline/protocol';
+import { isHublineError, type Contract, type SomeAttributes } from '@hubline/protocol';
 import type { CloseReason, Connection, ConnectionHandler, IncomingCall, Identity } from '../connection/index.ts';
 import type { Backplane } from '../backplane/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
@@ -16,9 +16,12 @@ import type { Accepts, Authorize, Context, Hub, Methods, Middleware, Schemas } f
 export type Authenticate<A> =
   [A] extends [infer B] ? (request: ClientRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
 
+/** How each attribute is kept. */
+type Declared<A> = [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' };
+
 export interface AuthenticatedIdentity<A> {
   readonly userId?: string;
-  readonly attributes?: Partial<A>;
+  readonly attributes?: SomeAttributes<A>;
 }
 
 export interface HubOptions<H, R, A, S> extends AcceptOptions {
@@ -30,7 +33,7 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
    */
   readonly authenticate?: Authenticate<A>;
   /** Declares attributes. Only indexed ones can be asked for with `where`. */
-  readonly attributes?: { readonly [K in keyof NoInfer<A>]?: 'indexed' | 'plain' };
+  readonly attributes?: Declared<NoInfer<A>>;
   /** Which pages may connect; default: those of the same host. */
   readonly origins?: Origins;
   readonly args?: S & Accepts<H, S>;

@@ -1,4 +1,16 @@
-import type { Args, Calling, EventName, Name, Output, PlainArgs, ResultName, Split, StandardSchema, Streams } from '@hubline/protocol';
+import type {
+  Args,
+  Asking,
+  Calling,
+  EventName,
+  Output,
+  PlainArgs,
+  ResultName,
+  SomeAttributes,
+  Split,
+  StandardSchema,
+  Streams,
+} from '@hubline/protocol';
 import type { Disconnected, InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
 import type { ConnectionInfo, Count, PageOptions, Pages, PresenceEvent, UserInfo, UserPresenceEvent } from '../presence/index.ts';
@@ -10,19 +22,22 @@ export type Filter<A> = (
   | { readonly group: string }
   | { readonly user: string }
   | { readonly connection: string }
-  | { readonly where: Partial<A> }
+  | { readonly where: SomeAttributes<A> }
   | { readonly allOf: readonly Filter<A>[] }
   | { readonly anyOf: readonly Filter<A>[] }
 ) & { readonly except?: readonly string[] };
+
+/** The receiver methods K as `invokeAll` has them. Mapped like `Calling`, so that editors find the contract. */
+type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Args<R[P]>) => Outcomes<Output<R[P]>> };
 
 /** Whom it is for, as an object that speaks: `target.send.said(message)`. */
 export interface Target<R> {
   /** Events. What comes back need not be awaited: a loss ends in the server's `lost` event. */
   readonly send: Calling<R, EventName<R>, Sent>;
   /** Asks every client; one settled outcome for each. */
-  readonly invokeAll: { readonly [K in ResultName<R>]: (...args: Args<R[K]>) => Outcomes<Output<R[K]>> };
+  readonly invokeAll: AskingAll<R, ResultName<R>>;
   /** Asks one client after the other until one gives a result. Rejects `no_client_responded`, `backplane_unavailable` or `cancelled`. */
-  readonly invokeOne: { readonly [K in ResultName<R>]: (...args: Args<R[K]>) => Promise<Output<R[K]>> };
+  readonly invokeOne: Asking<R, ResultName<R>>;
   with(options: InvokeOptions): this;
   /** Without these connections. */
   except(...connectionIds: readonly string[]): this;
@@ -40,7 +55,7 @@ export interface Clients<R, A> {
   user(userId: string): Target<R>;
   connection(connectionId: string): ClientTarget<R>;
   /** @throws HublineError `attribute_not_indexed`; `empty_target` for `{}` */
-  where(attributes: Partial<A>): Target<R>;
+  where(attributes: SomeAttributes<A>): Target<R>;
   allOf(...targets: readonly [Target<R>, ...Target<R>[]]): Target<R>;
   anyOf(...targets: readonly [Target<R>, ...Target<R>[]]): Target<R>;
   /** The target that a filter describes. */
@@ -118,7 +133,7 @@ type InputOf<S> = S extends { readonly '~standard': { readonly types?: { readonl
 type Tuple<T> = Extract<T, readonly unknown[]>;
 
 /** Schemas of arguments: each of the tuple of a method's plain parameters. */
-export type Schemas<H> = { readonly [K in Name<H>]?: StandardSchema<unknown, readonly unknown[]> };
+export type Schemas<H> = { readonly [K in keyof H]?: StandardSchema<unknown, readonly unknown[]> };
 
 /** A schema's input must accept what the contract allows. */
 export type Accepts<H, S> = {
@@ -131,7 +146,7 @@ export type Accepts<H, S> = {
 
 /** The methods of a hub: each as the contract has it, with the context first; where there is a schema, with its output. */
 export type Methods<H, C, S> = {
-  readonly [K in Name<H>]: H[K] extends (...args: infer P) => infer T ?
+  readonly [K in keyof H]: H[K] extends (...args: infer P) => infer T ?
     K extends keyof S ?
       (ctx: C, ...args: [...Tuple<OutputOf<S[K]>>, ...Streams<Split<P>[1]>]) => T
     : (ctx: C, ...args: P) => T
@@ -140,7 +155,7 @@ export type Methods<H, C, S> = {
 
 /** Who may call a method, seeing its plain arguments as the method will. A `no` reads "… because user is unauthorized". */
 export type Authorize<H, C, S> = {
-  readonly [K in Name<H>]?: (ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>;
+  readonly [K in keyof H]?: (ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>;
 };
 
 /** Runs around every call, outermost first. `next()` gives the result; for a stream, what the method returned. */
