@@ -53,7 +53,7 @@ export class Cluster {
     const nodes = this.nodes;
     const census = new Census(directory);
     const asks = (this.#asks = new Asks({ messenger, nodes, report: report('ask') }));
-    this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, lost: events.lost });
+    this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, clock, lost: events.lost });
     const diffs = new Diffs({ self: self.process, membership, messenger, report: report('watch') });
     this.watches = new Watches({ directory, subscriptions: this.#subscriptions, diffs, nodes, clock, report: report('watch') });
     this.invocations = new Invocations({

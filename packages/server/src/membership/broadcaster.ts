@@ -1,7 +1,7 @@
 import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
 import { EnvelopeKind, type Messenger, type ProcessId } from '../backplane/index.ts';
-import { Outgoing, processOf } from '../connection/index.ts';
-import { RecentSet } from './recent-set.ts';
+import { Outgoing, processOf, type Clock } from '../connection/index.ts';
+import { RecentMap } from './recent-map.ts';
 import type { LocalMembership } from './local-membership.ts';
 import { routeOf, type Route } from './route.ts';
 import { select, type Selector } from './selector.ts';
@@ -29,6 +29,7 @@ export interface BroadcasterOptions {
   readonly membership: LocalMembership;
   readonly messenger: Messenger;
   readonly codecs: Codecs;
+  readonly clock: Pick<Clock, 'elapsed'>;
   /** Every loss ends here, also where the sender looks at `confirmed`. */
   readonly lost: (loss: Loss) => void;
 }
@@ -47,11 +48,13 @@ const EVENT = { mayWait: true };
 /** Brings messages to whom a selector names, here and on other nodes. */
 export class Broadcaster {
   readonly #options: BroadcasterOptions;
-  readonly #seen = new RecentSet(4096);
+  /** Messages that came over one of several channels: a later copy is dropped. */
+  readonly #seen: RecentMap<true>;
   #nextId = 1;
 
   constructor(options: BroadcasterOptions) {
     this.#options = options;
+    this.#seen = new RecentMap({ elapsed: () => options.clock.elapsed() });
     options.messenger.on<DeliverHeader>(EnvelopeKind.deliver, (header, body, from) => this.#receive(header, body, from));
   }
 
@@ -124,8 +127,14 @@ export class Broadcaster {
     }
   }
 
+  #isCopy(key: string): boolean {
+    if (this.#seen.get(key)) return true;
+    this.#seen.set(key, true);
+    return false;
+  }
+
   #receive({ hub, target, written, id }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
-    if (id !== undefined && !this.#seen.add(`${from}${id}`)) return;
+    if (id !== undefined && this.#isCopy(`${from}${id.toString(36)}`)) return;
     const outgoing = readCopies(written, body, this.#options.codecs);
     const { missed } = this.#deliver(hub, target, outgoing);
     if (!missed) return;

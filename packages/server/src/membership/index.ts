@@ -1,5 +1,5 @@
 export { Broadcaster, type Loss, type Sent } from './broadcaster.ts';
-export { RecentSet } from './recent-set.ts';
+export { RecentMap } from './recent-map.ts';
 export { LocalMembership, type LocalMember, type MembershipChange } from './local-membership.ts';
 export { connectionsIn, select, topicsIn, type Population, type Selector } from './selector.ts';
 export { Subscriptions } from './subscriptions.ts';

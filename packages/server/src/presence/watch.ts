@@ -12,8 +12,8 @@ import {
   type Topic,
   type WatchLease,
 } from '../backplane/index.ts';
-import { processOf } from '../connection/index.ts';
-import { RecentSet, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
+import { processOf, type Clock } from '../connection/index.ts';
+import { RecentMap, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
 import { watchChannel, type Diffs, type PresenceDiff } from './diffs.ts';
 import type { Nodes } from './nodes.ts';
 import { Shortfalls } from './shortfalls.ts';
@@ -33,9 +33,13 @@ export interface WatchOptions {
   readonly subscriptions: Subscriptions;
   readonly diffs: Diffs;
   readonly nodes: Nodes;
+  readonly clock: Pick<Clock, 'elapsed'>;
   readonly emit: (event: WatchEvent) => void;
   readonly report: (error: unknown) => void;
 }
+
+/** About 25,000 connections for each watch. */
+const MAX_LEFT_BYTES = 2 * 1024 * 1024;
 
 interface Known {
   readonly record: ConnectionRecord;
@@ -50,8 +54,10 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #topics: readonly Topic[];
   readonly #known = new Map<string, Known>();
-  /** Ids that are gone: of two channels, the slower one may still tell of them. */
-  readonly #gone = new RecentSet(4096);
+  /** The versions at which connections left: of two channels, the slower one may still carry older updates of them. */
+  readonly #left: RecentMap<number>;
+  /** The highest version that each process has announced, on whichever channel. */
+  readonly #heard = new Map<ProcessId, number>();
   /** The flush of each process up to which the last snapshot has everything: what is said of older ones is no news. */
   readonly #had = new Map<ProcessId, number>();
   #leases: readonly WatchLease[] = [];
@@ -63,6 +69,7 @@ export class Watch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#topics = cover(options.selector, options.hub);
+    this.#left = new RecentMap({ elapsed: () => options.clock.elapsed(), maxBytes: MAX_LEFT_BYTES });
     this.#stopListening = options.diffs.listen((diff, from) => this.#hear(diff, from));
   }
 
@@ -144,9 +151,16 @@ export class Watch {
   #apply({ version, present, gone }: PresenceDiff, from: ProcessId): void {
     if (this.#closed || !this.#options.nodes.get(from)) return; // a lost process does not speak; a resumed one is taken whole
     if (version <= (this.#had.get(from) ?? 0)) return;
+    const heard = this.#heard.get(from) ?? 0;
+    this.#heard.set(from, Math.max(heard, version));
+    // On the slower of several channels an unknown connection is new, or one that left and is forgotten: a snapshot tells which.
+    const isDoubtful = version < heard && this.#left.hasForgotten;
+    if (isDoubtful && present.some(({ connectionId }) => !this.#known.has(connectionId) && this.#left.get(connectionId) === undefined)) {
+      return this.resynchronise();
+    }
     for (const record of present) this.#see(record, version);
     for (const id of gone) {
-      this.#gone.add(id);
+      this.#left.set(id, Infinity);
       const known = this.#known.get(id);
       if (known) this.#leave(known.record, 'disconnected');
     }
@@ -155,8 +169,11 @@ export class Watch {
   #see(record: ConnectionRecord, version: number): void {
     const id = record.connectionId;
     const known = this.#known.get(id);
-    if (this.#gone.has(id) || (known && known.version >= version)) return;
-    if (!this.#matches(record)) return known && this.#leave(record, 'changed');
+    if ((known?.version ?? this.#left.get(id) ?? 0) >= version) return;
+    if (!this.#matches(record)) {
+      this.#left.set(id, version);
+      return known && this.#leave(record, 'changed');
+    }
     this.#known.set(id, { record, version });
     if (!known) this.#options.emit({ type: 'join', record });
     else if (JSON.stringify(known.record) !== JSON.stringify(record)) this.#options.emit({ type: 'update', record });

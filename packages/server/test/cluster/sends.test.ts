@@ -153,6 +153,25 @@ describe('what a send gives back', () => {
     expect(far.said).toEqual([]);
   });
 
+  it('over two topics comes once, also where one channel is late by thousands of messages', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const far = await world.client(b);
+    for (const group of ['fast', 'slow']) await far.call('join', group);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    world.tap.hold = (channel) => (channel === 'room:group:slow' ? held : undefined);
+    const target = a.hub.clients.anyOf(a.hub.clients.group('fast'), a.hub.clients.group('slow'));
+    const count = 6000;
+    for (let i = 0; i < count; i++) target.send.said(i);
+    await until(() => far.said.length === count);
+    release();
+    await until(() => world.tap.deliveries.filter(({ nodeId }) => nodeId === 'b').length === 2 * count);
+    await a.hub.clients.connection(far.id).send.said('end');
+    await until(() => far.said.at(-1) === 'end');
+    expect(far.said).toHaveLength(count + 1);
+  });
+
   it('never ends the process where nobody looks at it', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;

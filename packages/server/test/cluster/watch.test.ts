@@ -115,7 +115,7 @@ describe('a watch', () => {
     for (const client of [leaver, mover]) for (const group of ['fast', 'slow']) await client.call('join', group);
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
-    world.tap.hold = (channel) => (channel === 'watch:room:group:slow' ? held : undefined);
+    world.tap.hold = (channel) => (channel === 'watch=room:group:slow' ? held : undefined);
     using all = follow(a, { anyOf: [{ group: 'fast' }, { group: 'slow' }] });
     await until(() => all.log.length === 1);
     await a.hub.attributes.set(leaver.id, 'note', '1');
@@ -129,6 +129,27 @@ describe('a watch', () => {
     const updates = [`update ${leaver.id}`, `update ${mover.id}`, `update ${mover.id}`];
     expect(all.log).toEqual(['snapshot', ...updates, `leave ${leaver.id} disconnected`, `update ${mover.id}`]);
     expect(all.present.get(mover.id)).toMatchObject({ attributes: { note: '2' }, groups: ['slow'] });
+  });
+
+  it('of several topics takes nobody back who has left, when the slower channel tells of it', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const client = await world.client(b);
+    for (const group of ['fast', 'slow']) await client.call('join', group);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    world.tap.hold = (channel) => (channel === 'watch=room:group:slow' ? held : undefined);
+    using all = follow(a, { anyOf: [{ group: 'fast' }, { group: 'slow' }] });
+    await until(() => all.log.length === 1);
+    await a.hub.attributes.set(client.id, 'note', '1');
+    await Promise.all(['fast', 'slow'].map((group) => b.hub.groups.remove(client.id, group)));
+    await until(() => all.ids.length === 0);
+    release();
+    await client.call('join', 'slow');
+    await a.hub.attributes.set(client.id, 'note', '2');
+    await until(() => all.present.get(client.id)?.attributes.note === '2');
+    const [join, update, leave] = ['join', 'update', 'leave'].map((type) => `${type} ${client.id}`);
+    expect(all.log).toEqual(['snapshot', update, `${leave} changed`, join, update]);
   });
 
   it.each(Array.from({ length: 12 }, (_, i) => i + 1))(

@@ -1,0 +1,60 @@
+export interface RecentMapOptions {
+  /** A clock that only goes forward, in milliseconds. */
+  readonly elapsed: () => number;
+  /** Every entry is remembered for this long at least, and for twice as long at most. Default 60,000. */
+  readonly keepMs?: number;
+  /** The memory that may be held, estimated. What is beyond it is forgotten earlier, oldest first. Default 16 MiB. */
+  readonly maxBytes?: number;
+}
+
+/** What an entry of a `Map` costs besides the characters of its key. */
+const ENTRY_BYTES = 72;
+
+/** Remembers values for a time, in two generations: when the younger one is old or full, the older one is forgotten. */
+export class RecentMap<V> {
+  readonly #elapsed: () => number;
+  readonly #keepMs: number;
+  readonly #generationBytes: number;
+  #young = new Map<string, V>();
+  #old = new Map<string, V>();
+  #youngBytes = 0;
+  #youngSince: number;
+  #hasForgotten = false;
+
+  constructor({ elapsed, keepMs = 60_000, maxBytes = 16 * 1024 * 1024 }: RecentMapOptions) {
+    this.#elapsed = elapsed;
+    this.#keepMs = keepMs;
+    this.#generationBytes = maxBytes / 2;
+    this.#youngSince = elapsed();
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** Whether anything that was set is not remembered any more. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten;
+  }
+
+  get(key: string): V | undefined {
+    return this.#young.get(key) ?? this.#old.get(key);
+  }
+
+  set(key: string, value: V): void {
+    this.#turn();
+    if (!this.#young.has(key)) this.#youngBytes += ENTRY_BYTES + key.length;
+    this.#young.set(key, value);
+  }
+
+  #turn(): void {
+    const ageMs = this.#elapsed() - this.#youngSince;
+    if (ageMs < this.#keepMs && this.#youngBytes < this.#generationBytes) return;
+    const isYoungOver = ageMs >= 2 * this.#keepMs;
+    this.#hasForgotten ||= this.#old.size > 0 || (isYoungOver && this.#young.size > 0);
+    this.#old = isYoungOver ? new Map<string, V>() : this.#young;
+    this.#young = new Map();
+    this.#youngBytes = 0;
+    this.#youngSince += ageMs;
+  }
+}

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { RecentMap } from '../src/membership/index.ts';
+
+function recent(options: { keepMs?: number; maxBytes?: number } = {}) {
+  let now = 0;
+  const map = new RecentMap<number>({ elapsed: () => now, ...options });
+  return { map, pass: (ms: number) => (now += ms) };
+}
+
+describe('a recent map', () => {
+  it('remembers for its time at least, however many entries come, and for twice as long at most', () => {
+    const { map, pass } = recent({ keepMs: 1000 });
+    map.set('first', 1);
+    for (let i = 0; i < 50_000; i++) map.set(`more ${i}`, i);
+    pass(999);
+    map.set('later', 2);
+    expect([map.get('first'), map.get('more 0'), map.get('later')]).toEqual([1, 0, 2]);
+    expect(map.hasForgotten).toBe(false);
+    pass(1);
+    map.set('young', 3);
+    expect([map.get('first'), map.get('later')]).toEqual([1, 2]);
+    pass(1000);
+    map.set('younger', 4);
+    expect([map.get('first'), map.get('later'), map.get('young'), map.get('younger')]).toEqual([undefined, undefined, 3, 4]);
+    expect(map.hasForgotten).toBe(true);
+  });
+
+  it('forgets everything after a long silence', () => {
+    const { map, pass } = recent({ keepMs: 1000 });
+    map.set('first', 1);
+    pass(2000);
+    map.set('second', 2);
+    expect([map.get('first'), map.get('second'), map.size]).toEqual([undefined, 2, 1]);
+    expect(map.hasForgotten).toBe(true);
+  });
+
+  it('holds no more than its bytes, and forgets the oldest first', () => {
+    const { map } = recent({ maxBytes: 100_000 });
+    for (let i = 0; i < 100_000; i++) map.set(`${i}`.padStart(8, '0'), i);
+    expect(map.size).toBeLessThanOrEqual(100_000 / 72);
+    expect(map.size).toBeGreaterThan(100_000 / 72 / 3);
+    expect(map.get('00099999')).toBe(99_999);
+    expect(map.get('00000000')).toBeUndefined();
+  });
+
+  it('takes the latest value of a key', () => {
+    const { map } = recent();
+    map.set('a', 1);
+    map.set('a', 2);
+    expect([map.get('a'), map.size]).toEqual([2, 1]);
+  });
+});
