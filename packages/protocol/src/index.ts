@@ -3,6 +3,7 @@ export * from './errors.ts';
 export * from './codec.ts';
 export { clientJsonCodec, jsonCodec, parseJson, tooLarge } from './json-codec.ts';
 export { codecForPeer } from './peer-codec.ts';
+export { checkName, checkText, invalidOption, MAX_NAME_BYTES } from './names.ts';
 export * from './handshake.ts';
 export * from './negotiate.ts';
 export * from './contract.ts';

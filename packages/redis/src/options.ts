@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { checkName, HublineError } from '@hubline/protocol';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
 
@@ -112,7 +112,8 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
     sweepDelayMs = 60_000,
     onUnavailable = {},
   } = options;
-  if (!/^[^\s{}\p{Cc}]+$/u.test(prefix)) refuse('prefix', 'A prefix has no spaces, braces or control characters, and is not empty.');
+  if (!/^[^\s{}\p{Cc}]+$/u.test(checkName(prefix, 'prefix')))
+    refuse('prefix', 'A prefix has no spaces, braces or control characters, and is not empty.');
   for (const [option, ms] of Object.entries({ heartbeatIntervalMs, nodeTimeoutMs, redisTimeoutMs, sweepDelayMs })) {
     if (!Number.isInteger(ms) || ms <= 0 || ms > MOST_MS)
       refuse(option, `${option} is a whole number of milliseconds, from 1 to ${MOST_MS}.`);

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
-import { HublineError, type Contract } from '@hubline/protocol';
+import { checkName, checkText, HublineError, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
 import {
   Connection,
@@ -150,12 +150,12 @@ class NodeHubServer implements HubServer {
   constructor(options: HubServerOptions, settings: Settings) {
     const { nodeId = `${hostname()}-${process.pid}`, app = 'hubline', accept = true, backplane = memoryBackplane() } = options;
     const { clock, limits, timeouts } = settings;
-    this.nodeId = nodeId;
-    this.#self = { nodeId, process: newProcessId(), app, accepts: accept, startedAt: clock.now() };
+    this.nodeId = checkName(nodeId, 'nodeId');
+    this.#self = { nodeId, process: newProcessId(), app: checkName(app, 'app'), accepts: accept, startedAt: clock.now() };
     this.#settings = settings;
     this.#detailedErrors = options.detailedErrors ?? false;
     this.#proxies = Number(options.trustProxy ?? false);
-    this.#pathPrefix = options.pathPrefix ?? '';
+    this.#pathPrefix = checkText(options.pathPrefix ?? '', 'pathPrefix');
     this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
     this.#heartbeat = new Heartbeat(clock, beatMs(timeouts));
@@ -169,7 +169,7 @@ class NodeHubServer implements HubServer {
     options?: HubOptions<H, R, A, S>,
   ): Hub<R, A> {
     if (!this.#isOpen) throw closed();
-    if (this.#hosts.has(contract.name)) throw taken('name', contract.name);
+    if (this.#hosts.has(checkName(contract.name, 'name'))) throw taken('name', contract.name);
     if (options) this.#checkPath(options.path);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
     const { maxGroups } = this.#settings.limits;
@@ -312,7 +312,7 @@ class NodeHubServer implements HubServer {
   }
 
   #checkPath(path: string): void {
-    if (this.#router.has(this.#pathPrefix + path)) throw taken('path', path);
+    if (this.#router.has(this.#pathPrefix + checkName(path, 'path'))) throw taken('path', path);
   }
 
   #cluster(backplane: Backplane): Cluster {

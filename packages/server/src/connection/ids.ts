@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { checkName, invalidOption } from '@hubline/protocol';
 import type { ProcessId } from '../backplane/index.ts';
 
 const PROCESS_LENGTH = 11;
@@ -9,6 +10,13 @@ export const newProcessId = (): ProcessId => random(8);
 export const newConnectionId = (process: ProcessId): string => process + random(8);
 /** Secret: 128 random bits, as SignalR's. */
 export const newToken = (): string => random(16);
+
+/** An id that the program or a client names. Its process becomes part of a channel. @throws HublineError `invalid_option` */
+export function checkConnectionId(value: unknown, option: string): string {
+  const id = checkName(value, option);
+  if (/^[\w-]+$/.test(id)) return id;
+  throw invalidOption(option, 'is no connection id: these have letters, digits, - and _ only');
+}
 
 export const processOf = (connectionId: string): ProcessId => connectionId.slice(0, PROCESS_LENGTH);
 

@@ -2,7 +2,7 @@ export type { ClientAnswer } from './client-calls.ts';
 export { systemClock, type Clock } from './clock.ts';
 export type { CloseReason } from './closing.ts';
 export { Connection, type Attributes, type ConnectionHandler, type ConnectionSettings, type Identity } from './connection.ts';
-export { newConnectionId, newProcessId, newToken, processOf } from './ids.ts';
+export { checkConnectionId, newConnectionId, newProcessId, newToken, processOf } from './ids.ts';
 export type { Failure, IncomingCall } from './incoming-call.ts';
 export type { CallLimits } from './incoming-calls.ts';
 export { Outgoing } from './outgoing.ts';

@@ -20,7 +20,7 @@ export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
     all: target({ all: true }),
     group: (group) => target({ group }),
     user: (user) => target({ user }),
-    connection: (connection) => targetOf<R, A>(base, { connection }),
+    connection: (connection) => targetOf<R, A>(base, base.filters.selector({ connection })),
     where: (where) => target({ where }),
     allOf: (...targets) => targetOf<R, A>(base, { allOf: parts(targets, 'allOf') }),
     anyOf: (...targets) => targetOf<R, A>(base, { anyOf: parts(targets, 'anyOf') }),
@@ -59,7 +59,7 @@ function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: Invok
     invokeOne: speaking((method, args) => invocations.one({ hub, selector, method, args }, options)),
     invokeAll: speaking((method, args) => invocations.all({ hub, selector, method, args }, options)),
     with: (more: InvokeOptions) => targetOf<R, A>(base, selector, { ...options, ...more }),
-    except: (...ids: readonly string[]) => targetOf<R, A>(base, { ...selector, except: [...(selector.except ?? []), ...ids] }, options),
+    except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),
   };
   selectors.set(target, selector);
   // What a method is and takes is known to the compiler only; this is where the contract's types meet names.

@@ -1,3 +1,4 @@
+import { checkName } from '@hubline/protocol';
 import type { Connection, IncomingCall } from '../connection/index.ts';
 import { callerClients } from './clients.ts';
 import type { Members } from './members.ts';
@@ -29,8 +30,8 @@ export class Scope<R, A> {
   get groups(): Context<R, A>['groups'] {
     const { id } = this.connection;
     return (this.#groups ??= {
-      add: (name) => this.#members.joinGroup(id, name),
-      remove: (name) => this.#members.leaveGroup(id, name),
+      add: async (name) => this.#members.joinGroup(id, checkName(name, 'group')),
+      remove: async (name) => this.#members.leaveGroup(id, checkName(name, 'group')),
     });
   }
 

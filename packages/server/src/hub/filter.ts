@@ -1,10 +1,14 @@
-import { HublineError, type SomeAttributes } from '@hubline/protocol';
+import { checkName, HublineError, invalidOption } from '@hubline/protocol';
 import { allTopic, attributeTopic, groupTopic, userTopic } from '../backplane/index.ts';
+import { checkConnectionId } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
 import { attributeValue } from './members.ts';
 import type { Filter } from './types.ts';
 
-/** Turns a hub's filters into selectors. */
+/** Filters may come from clients, as JSON: deeper ones are refused, before they exhaust the stack. */
+const MAX_FILTER_DEPTH = 16;
+
+/** Turns a hub's filters into selectors. Every name in a filter is checked here, and nowhere below. */
 export class Filters<A> {
   readonly #hub: string;
   readonly #isIndexed: (attribute: string) => boolean;
@@ -16,38 +20,52 @@ export class Filters<A> {
 
   /** @throws HublineError `attribute_not_indexed`, `empty_target`, or `invalid_option` where it is no filter, or no value of an attribute */
   selector(filter: Filter<A>): Selector {
-    const selector = this.#plain(filter);
-    return filter.except && filter.except.length > 0 ? { ...selector, except: filter.except } : selector;
+    return this.#selector(filter, 1);
   }
 
-  #plain(filter: Filter<A>): Selector {
-    const kinds = Object.keys(filter).filter((key) => key !== 'except');
-    if (kinds.length !== 1) refuse(filter); // one of several would name more than was meant
-    if ('all' in filter) return { topic: allTopic(this.#hub) };
-    if ('group' in filter) return { topic: groupTopic(this.#hub, named(filter.group, 'group')) };
-    if ('user' in filter) return { topic: userTopic(this.#hub, named(filter.user, 'user')) };
-    if ('connection' in filter) return { connection: named(filter.connection, 'connection') };
-    if ('where' in filter) return this.#where(filter.where);
-    if ('allOf' in filter)
-      return {
-        allOf: nonEmpty(
-          filter.allOf.map((part) => this.selector(part)),
-          'allOf',
-        ),
-      };
-    if ('anyOf' in filter)
-      return {
-        anyOf: nonEmpty(
-          filter.anyOf.map((part) => this.selector(part)),
-          'anyOf',
-        ),
-      };
-    return refuse(filter);
+  /** Clients that a selector leaves out. @throws HublineError `invalid_option` */
+  except(selector: Selector, connectionIds: unknown): Selector {
+    const ids = list(connectionIds, 'except').map((id) => checkConnectionId(id, 'except'));
+    return ids.length === 0 ? selector : { ...selector, except: [...(selector.except ?? []), ...ids] };
+  }
+
+  #selector(filter: unknown, depth: number): Selector {
+    if (typeof filter !== 'object' || filter === null) throw invalidOption('filter', 'must be an object');
+    if (depth > MAX_FILTER_DEPTH) throw invalidOption('filter', `is nested more than ${MAX_FILTER_DEPTH} levels deep`);
+    const { except = [], ...kinds } = filter as Readonly<Record<string, unknown>>;
+    const [kind, another] = Object.entries(kinds);
+    // One of several would name more than was meant.
+    if (!kind || another) throw invalidOption('filter', `has exactly one of ${KINDS.join(', ')}, and except beside it`);
+    return this.except(this.#plain(...kind, depth), except);
+  }
+
+  #plain(kind: string, value: unknown, depth: number): Selector {
+    const parts = (): readonly Selector[] => list(value, kind).map((part) => this.#selector(part, depth + 1));
+    switch (kind as (typeof KINDS)[number]) {
+      case 'all':
+        if (value !== true) throw invalidOption('all', 'must be true');
+        return { topic: allTopic(this.#hub) };
+      case 'group':
+        return { topic: groupTopic(this.#hub, checkName(value, 'group')) };
+      case 'user':
+        return { topic: userTopic(this.#hub, checkName(value, 'user')) };
+      case 'connection':
+        return { connection: checkConnectionId(value, 'connection') };
+      case 'where':
+        return this.#where(value);
+      case 'allOf':
+        return { allOf: nonEmpty(parts(), 'allOf') };
+      case 'anyOf':
+        return { anyOf: nonEmpty(parts(), 'anyOf') };
+    }
+    throw invalidOption('filter', `has exactly one of ${KINDS.join(', ')}`);
   }
 
   /** A value that is undefined is refused too: it comes by mistake, and to leave it out would name more than was meant. */
-  #where(attributes: SomeAttributes<A>): Selector {
+  #where(attributes: unknown): Selector {
+    if (typeof attributes !== 'object' || attributes === null) throw invalidOption('where', 'must be an object');
     const selectors = Object.entries(attributes).map(([attribute, value]): Selector => {
+      checkName(attribute, 'where');
       if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
       // Answered by asking everybody, it would be a hidden broadcast.
       throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
@@ -57,18 +75,15 @@ export class Filters<A> {
   }
 }
 
-function refuse(filter: object): never {
-  throw new HublineError('invalid_option', `This is no filter: ${JSON.stringify(filter)}`, { option: 'filter' });
-}
-
-/** What is undefined would name somebody called so. */
-function named(name: unknown, option: string): string {
-  if (typeof name === 'string') return name;
-  throw new HublineError('invalid_option', `The name of a ${option} is a string, and not ${String(name)}.`, { option });
-}
+const KINDS = ['all', 'group', 'user', 'connection', 'where', 'allOf', 'anyOf'] as const;
 
 /** @throws HublineError `empty_target` */
 export function nonEmpty(selectors: readonly Selector[], what: string): readonly Selector[] {
   if (selectors.length === 0) throw new HublineError('empty_target', `'${what}' names nothing: say 'all' where everybody is meant.`, {});
   return selectors;
+}
+
+function list(value: unknown, option: string): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw invalidOption(option, 'must be an array');
 }

@@ -1,5 +1,12 @@
-import { isHublineError, type Contract, type SomeAttributes } from '@hubline/protocol';
-import type { CloseReason, Connection, ConnectionHandler, IncomingCall, Identity } from '../connection/index.ts';
+import { checkName, isHublineError, type Contract, type SomeAttributes } from '@hubline/protocol';
+import {
+  checkConnectionId,
+  type CloseReason,
+  type Connection,
+  type ConnectionHandler,
+  type IncomingCall,
+  type Identity,
+} from '../connection/index.ts';
 import type { Backplane } from '../backplane/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
 import { clientsOf } from './clients.ts';
@@ -8,6 +15,7 @@ import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { AcceptOptions } from './connection-acceptor.ts';
 import { Filters } from './filter.ts';
+import { identityOf } from './identity.ts';
 import { attributeValue, Members } from './members.ts';
 import { presenceOf } from './presence.ts';
 import type { Accepts, Authorize, Context, Hub, Methods, Middleware, Schemas } from './types.ts';
@@ -94,22 +102,24 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       clients: clientsOf<R, A>({ hub: name, broadcaster, invocations, filters }),
       presence: presenceOf(name, cluster, filters),
       groups: {
-        add: (connectionId, group) => orders.toOwner({ hub: name, do: 'join', connectionId, group }),
-        remove: (connectionId, group) => orders.toOwner({ hub: name, do: 'leave', connectionId, group }),
+        add: async (connectionId, group) => orders.toOwner({ hub: name, do: 'join', ...named(connectionId, group) }),
+        remove: async (connectionId, group) => orders.toOwner({ hub: name, do: 'leave', ...named(connectionId, group) }),
       },
       attributes: {
-        set: async (connectionId, key, value) =>
-          orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) }),
+        set: async (connectionId, key, value) => {
+          checkConnectionId(connectionId, 'connectionId');
+          checkName(key, 'key');
+          return orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
+        },
       },
-      disconnect: (target, reason) =>
+      disconnect: async (target, reason) =>
         orders.disconnect({ hub: name, do: 'disconnect', target: filters.selector(target), ...(reason === undefined ? {} : { reason }) }),
     };
   }
 
   /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared, or no value of one */
   async authenticate(request: ClientRequest): Promise<Identity> {
-    const { userId, attributes = {} } = (await this.#options.authenticate?.(request)) ?? {};
-    return { ...(userId === undefined ? {} : { userId }), attributes: this.#members.checked(attributes) };
+    return identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given));
   }
 
   /** Settles when everybody whose connection has ended has left, and `disconnected` has run for them. */
@@ -158,3 +168,8 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     await this.#options.disconnected?.(new CallContext(scope), reason);
   }
 }
+
+const named = (connectionId: string, group: string): { readonly connectionId: string; readonly group: string } => ({
+  connectionId: checkConnectionId(connectionId, 'connectionId'),
+  group: checkName(group, 'group'),
+});

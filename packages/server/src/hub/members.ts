@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { checkName, checkText, HublineError, invalidOption } from '@hubline/protocol';
 import { allTopic, attributeTopic, userTopic, type Topic } from '../backplane/index.ts';
 import type { Attributes, Connection } from '../connection/index.ts';
 import { connectionGone, type Executor } from '../invocation/index.ts';
@@ -27,6 +27,10 @@ export class Members implements Executor {
     this.#membership = membership;
     this.#maxGroups = maxGroups;
     this.#attributes = attributes;
+    for (const [key, kind] of Object.entries(attributes)) {
+      checkName(key, 'attributes');
+      if (kind !== undefined && kind !== 'indexed' && kind !== 'plain') throw invalidOption(key, "must be 'indexed' or 'plain'");
+    }
   }
 
   isIndexed(attribute: string): boolean {
@@ -75,9 +79,9 @@ export class Members implements Executor {
   }
 
   /** Attributes are what the hub declares, and nothing else. @throws HublineError `invalid_option` */
-  checked(attributes: Readonly<Record<string, unknown>>): Attributes {
+  checked(attributes: object): Attributes {
     const checked: Record<string, AttributeValue> = {};
-    for (const [key, value] of Object.entries(attributes)) {
+    for (const [key, value] of Object.entries(attributes) as [string, unknown][]) {
       if (value !== undefined) checked[key] = this.#checked(key, value);
     }
     return checked;
@@ -105,7 +109,7 @@ function tooManyGroups(max: number): HublineError<'limit_exceeded'> {
 
 /** Of anything else two values could be one topic: NaN is `null` in JSON. @throws HublineError `invalid_option` */
 export function attributeValue(key: string, value: unknown): AttributeValue {
-  if (typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw new HublineError('invalid_option', `The attribute '${key}' is a string, a boolean or a finite number.`, { option: key });
+  if (typeof value === 'string') return checkText(value, key);
+  if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return value;
+  throw invalidOption(key, 'must be a string, a boolean or a finite number');
 }

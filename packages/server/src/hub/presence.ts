@@ -1,3 +1,5 @@
+import { checkName } from '@hubline/protocol';
+import { checkConnectionId } from '../connection/index.ts';
 import { Queries } from '../presence/index.ts';
 import type { Cluster } from './cluster.ts';
 import type { Filters } from './filter.ts';
@@ -10,9 +12,9 @@ export function presenceOf<A>(hub: string, cluster: Cluster, filters: Filters<A>
   return {
     connections: (filter = ALL, options = {}) => queries.connections(filters.selector(filter), options),
     users: (options) => queries.users(options),
-    isOnline: (userId) => queries.isOnline(userId),
-    count: (filter = ALL) => queries.count(filters.selector(filter)),
-    groupsOf: (connectionId) => queries.groupsOf(connectionId),
+    isOnline: async (userId) => queries.isOnline(checkName(userId, 'userId')),
+    count: async (filter = ALL) => queries.count(filters.selector(filter)),
+    groupsOf: async (connectionId) => queries.groupsOf(checkConnectionId(connectionId, 'connectionId')),
     watch: (filter = ALL, { signal } = {}) => cluster.watches.connections<A>({ hub, selector: filters.selector(filter), signal }),
     watchUsers: (filter = ALL, { graceMs = 5000, signal } = {}) =>
       cluster.watches.users({ hub, selector: filters.selector(filter), signal }, graceMs),

@@ -1,6 +1,8 @@
+import { invalidOption } from '@hubline/protocol';
 import type { Identity, RawConnection } from '../connection/index.ts';
 import type { ClientRequest, Origins } from '../transports/index.ts';
 import type { AcceptOptions } from './connection-acceptor.ts';
+import { identityOf } from './identity.ts';
 
 export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
   readonly authenticate?: (request: ClientRequest) => { readonly userId?: string } | Promise<{ readonly userId?: string }>;
@@ -28,7 +30,7 @@ export class RawHost {
   }
 
   async authenticate(request: ClientRequest): Promise<Identity> {
-    return { ...(await this.#authenticate?.(request)), attributes: {} };
+    return identityOf(await this.#authenticate?.(request), noAttributes);
   }
 
   /** Settles when the handlers that run now have returned. */
@@ -52,4 +54,11 @@ export class RawHost {
       connection.close({ code: 'failed' });
     }
   }
+}
+
+/** Attributes are declared by hubs. */
+function noAttributes(given: object): Identity['attributes'] {
+  const [key] = Object.keys(given);
+  if (key !== undefined) throw invalidOption(key, 'is an attribute, and a connection handler declares none');
+  return {};
 }

@@ -9,7 +9,7 @@ describe('a send', () => {
   it('finds groups and users whatever their names are', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
-    const names = ['a:b', 'a', '{tag}', 'two words', 'çà 😀 文', 'Lobby', 'lobby', 'LOBBY', '%41', 'A', '*', 'x'.repeat(1024), ''];
+    const names = ['a:b', 'a', '{tag}', 'two words', 'çà 😀 文', 'Lobby', 'lobby', 'LOBBY', '%41', 'A', '*', 'x'.repeat(255)];
     const members = await Promise.all(names.map((user) => world.client(b, { user })));
     await Promise.all(members.map((member, i) => member.call('join', names[i])));
     for (const name of names) {
@@ -26,12 +26,12 @@ describe('a send', () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
-    const refused = error('invalid_option', { option: 'name' });
-    expect(() => a.hub.clients.group('\ud800')).toThrow(refused);
-    expect(() => a.hub.clients.user('\udc00x')).toThrow(refused);
-    await expect(a.hub.presence.isOnline('\ud800')).rejects.toThrow(refused);
-    await expect(a.hub.groups.add(client.id, '\ud800')).rejects.toThrow(refused);
-    await expect(client.call('join', '\ud800')).rejects.toThrow('well-formed');
+    const refused = (option: string) => error('invalid_option', { option });
+    expect(() => a.hub.clients.group('\ud800')).toThrow(refused('group'));
+    expect(() => a.hub.clients.user('\udc00x')).toThrow(refused('user'));
+    await expect(a.hub.presence.isOnline('\ud800')).rejects.toThrow(refused('userId'));
+    await expect(a.hub.groups.add(client.id, '\ud800')).rejects.toThrow(refused('group'));
+    await expect(client.call('join', '\ud800')).rejects.toThrow("'join'");
     expect(await a.hub.presence.groupsOf(client.id)).toEqual([]);
   });
 

@@ -1,0 +1,203 @@
+import { createHubServer, defineHub, memoryBackplane, type Context } from '@hubline/server';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RawClient } from './raw-client.ts';
+
+interface Calls {
+  try(what: string, value: unknown): Promise<string>;
+}
+interface Receiver {
+  said(text: string): void;
+}
+interface Attributes {
+  role: string;
+}
+const contract = defineHub<Calls, Receiver, Attributes>('names');
+type Ctx = Context<Receiver, Attributes>;
+
+/** Values that are no names, as plain JavaScript or a client may give them. */
+const NO_NAMES: readonly (readonly [what: string, value: unknown])[] = [
+  ['an array', ['admins']],
+  ['a deep array', Array.from({ length: 20_000 }).reduce<unknown>((inner) => [inner], [])],
+  ['an object with toString', { toString: () => 'admins' }],
+  ['a number', 5],
+  ['a bigint', 5n],
+  ['null', null],
+  ['undefined', undefined],
+  ['a symbol', Symbol('admins')],
+  ['empty', ''],
+  ['too long', 'é'.repeat(128)],
+  ['half of a surrogate pair', 'a\ud83d'],
+];
+
+/** Every method of a hub that takes a name: the argument that is named, and the call. */
+const TAKES_A_NAME: readonly (readonly [method: string, option: string, call: (ctx: Ctx, name: string) => unknown])[] = [
+  ['ctx.groups.add', 'group', (ctx, name) => ctx.groups.add(name)],
+  ['ctx.groups.remove', 'group', (ctx, name) => ctx.groups.remove(name)],
+  ['ctx.clients.othersInGroup', 'group', (ctx, name) => ctx.clients.othersInGroup(name)],
+  ['clients.group', 'group', ({ hub }, name) => hub.clients.group(name)],
+  ['clients.user', 'user', ({ hub }, name) => hub.clients.user(name)],
+  ['clients.connection', 'connection', ({ hub }, name) => hub.clients.connection(name)],
+  ['clients.matching group', 'group', ({ hub }, name) => hub.clients.matching({ group: name })],
+  ['clients.matching user', 'user', ({ hub }, name) => hub.clients.matching({ anyOf: [{ all: true }, { user: name }] })],
+  ['clients.matching connection', 'connection', ({ hub }, name) => hub.clients.matching({ allOf: [{ connection: name }] })],
+  ['clients.matching except', 'except', ({ hub }, name) => hub.clients.matching({ all: true, except: [name] })],
+  ['target.except', 'except', ({ hub }, name) => hub.clients.all.except(name)],
+  ['groups.add group', 'group', ({ hub, connectionId }, name) => hub.groups.add(connectionId, name)],
+  ['groups.add connectionId', 'connectionId', ({ hub }, name) => hub.groups.add(name, 'g')],
+  ['groups.remove group', 'group', ({ hub, connectionId }, name) => hub.groups.remove(connectionId, name)],
+  ['groups.remove connectionId', 'connectionId', ({ hub }, name) => hub.groups.remove(name, 'g')],
+  ['attributes.set connectionId', 'connectionId', ({ hub }, name) => hub.attributes.set(name, 'role', 'x')],
+  ['attributes.set key', 'key', ({ hub, connectionId }, name) => hub.attributes.set(connectionId, name as 'role', 'x')],
+  ['disconnect group', 'group', ({ hub }, name) => hub.disconnect({ group: name })],
+  ['disconnect connection', 'connection', ({ hub }, name) => hub.disconnect({ connection: name })],
+  ['presence.connections', 'group', ({ hub }, name) => hub.presence.connections({ group: name })],
+  ['presence.count', 'user', ({ hub }, name) => hub.presence.count({ user: name })],
+  ['presence.isOnline', 'userId', ({ hub }, name) => hub.presence.isOnline(name)],
+  ['presence.groupsOf', 'connectionId', ({ hub }, name) => hub.presence.groupsOf(name)],
+  ['presence.watch', 'group', ({ hub }, name) => hub.presence.watch({ group: name })],
+  ['presence.watchUsers', 'group', ({ hub }, name) => hub.presence.watchUsers({ group: name })],
+];
+
+/** Of these an empty string is no mistake. */
+const MAY_BE_EMPTY = new Set(['server pathPrefix']);
+
+describe('a hub', () => {
+  let ctx!: Ctx;
+  let client!: RawClient;
+  const server = { current: createHubServer() };
+
+  beforeEach(async () => {
+    server.current = createHubServer();
+    server.current.hub(contract, {
+      path: '/hub',
+      attributes: { role: 'indexed' },
+      connected: (connected) => void (ctx = connected),
+      methods: { try: async () => 'tried' },
+    });
+    client = await RawClient.open(await server.current.listen(0, '127.0.0.1'));
+    await client.call('try', 'x', 1);
+  });
+  afterEach(async () => {
+    await client[Symbol.asyncDispose]();
+    await server.current.close();
+  });
+
+  it.each(TAKES_A_NAME)('refuses in %s what is no name, and names the argument', async (method, option, call) => {
+    for (const [what, value] of NO_NAMES) {
+      if (value === '' && MAY_BE_EMPTY.has(method)) continue;
+      const refused = await refusalOf(() => call(ctx, value as string));
+      expect(refused, what).toMatchObject({ code: 'invalid_option', details: { option } });
+    }
+    expect(await ctx.hub.presence.groupsOf(ctx.connectionId)).toEqual([]);
+    expect(await ctx.hub.presence.count()).toMatchObject({ value: 1 });
+  });
+
+  it.each([
+    undefined,
+    null,
+    'all',
+    5n,
+    [],
+    {},
+    { all: false },
+    { all: 1 },
+    { group: 'a', user: 'b' },
+    { allOf: 'ab' },
+    { anyOf: { length: 1 } },
+    { where: null },
+    { nobody: 'x' },
+  ])('refuses a filter that is none: %o', async (filter) => {
+    const given = filter as unknown as { readonly all: true };
+    for (const ask of [ctx.hub.clients.matching, ctx.hub.disconnect])
+      expect(await refusalOf(() => ask(given))).toMatchObject({ code: 'invalid_option' });
+  });
+
+  it('refuses a filter of more levels than anyone writes', async () => {
+    const deep = Array.from({ length: 20_000 }).reduce<unknown>((inner) => ({ anyOf: [inner] }), { all: true });
+    expect(await refusalOf(() => ctx.hub.clients.matching(deep as { all: true }))).toMatchObject({ code: 'invalid_option' });
+  });
+
+  it('refuses a connection id with characters that no id has: it names a channel', async () => {
+    expect(await refusalOf(() => ctx.hub.clients.connection('a b{c}'))).toMatchObject({ code: 'invalid_option' });
+  });
+
+  it.each([
+    ['a bigint', 5n],
+    ['an object', {}],
+    ['too long', 'x'.repeat(256)],
+    ['malformed', '\udfff'],
+    ['NaN', NaN],
+  ] as const)('refuses an attribute whose value is %s', async (_what, value) => {
+    const { hub, connectionId } = ctx;
+    expect(await refusalOf(() => hub.clients.where({ role: value as string }))).toMatchObject({ details: { option: 'role' } });
+    expect(await refusalOf(() => hub.attributes.set(connectionId, 'role', value as string))).toMatchObject({
+      code: 'invalid_option',
+      details: { option: 'role' },
+    });
+  });
+});
+
+describe('authenticate', () => {
+  it.each([
+    ['a bigint as user', { userId: 5n }],
+    ['null as user', { userId: null }],
+    ['an array as user', { userId: ['alice'] }],
+    ['an empty user', { userId: '' }],
+    ['a name alone', 'alice'],
+    ['a list', ['alice']],
+    ['attributes that are a text', { attributes: 'admin' }],
+    ['an attribute of an object', { attributes: { role: { toString: () => 'admin' } } }],
+    ['an attribute that is too long', { attributes: { role: 'x'.repeat(256) } }],
+    ['an attribute that nobody declared', { attributes: { [`${'x'.repeat(256)}`]: 1 } }],
+  ])('that answers with %s lets no one in, and is reported', async (_what, answer) => {
+    await using server = createHubServer();
+    const errors: unknown[] = [];
+    server.on('error', (_stage, error) => errors.push(error));
+    const authenticate = () => answer as unknown as { userId: string };
+    server.hub(contract, { path: '/hub', attributes: { role: 'indexed' }, authenticate, methods: { try: async () => 'tried' } });
+    server.connectionHandler('/raw', () => undefined, { authenticate });
+    const port = await server.listen(0, '127.0.0.1');
+    for (const path of ['hub', 'raw']) {
+      const response = await fetch(`http://127.0.0.1:${port}/${path}/negotiate?negotiateVersion=1`, { method: 'POST' });
+      expect(response.status).toBe(500);
+    }
+    expect(errors).toMatchObject([{ code: 'invalid_option' }, { code: 'invalid_option' }]);
+  });
+});
+
+describe('a server', () => {
+  const methods = { try: async () => 'tried' };
+  const host = (name: string, path: string): void =>
+    void createHubServer({ backplane: memoryBackplane() }).hub(defineHub<Calls, Receiver, Attributes>(name), { path, methods });
+  it.each([
+    ['server nodeId', 'nodeId', (name: string) => createHubServer({ nodeId: name })],
+    ['server app', 'app', (name: string) => createHubServer({ app: name })],
+    ['server pathPrefix', 'pathPrefix', (name: string) => createHubServer({ pathPrefix: name })],
+    ['hub name', 'name', (name: string) => host(name, '/hub')],
+    ['hub path', 'path', (name: string) => host('hub', name)],
+    ['connectionHandler path', 'path', (name: string) => createHubServer().connectionHandler(name, () => undefined)],
+  ] as const)('refuses as %s what is no name, and names the argument', async (method, option, make) => {
+    for (const [what, value] of NO_NAMES) {
+      if (value === undefined && method.startsWith('server')) continue; // the default
+      if (value === '' && MAY_BE_EMPTY.has(method)) continue;
+      if (value === null && method === 'server pathPrefix') continue;
+      expect(await refusalOf(() => make(value as string)), what).toMatchObject({ code: 'invalid_option', details: { option } });
+    }
+  });
+
+  it('refuses an attribute that is declared as anything but indexed or plain', async () => {
+    const declare = (attributes: object) => () => createHubServer().hub(contract, { path: '/hub', attributes: attributes, methods });
+    for (const attributes of [{ role: 'index' }, { role: true }, { '': 'plain' }, { ['x'.repeat(256)]: 'plain' }])
+      expect(await refusalOf(declare(attributes))).toMatchObject({ code: 'invalid_option' });
+  });
+});
+
+/** What a call was refused with, whether it threw or rejected. */
+async function refusalOf(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('It was not refused.');
+}
