@@ -30,8 +30,10 @@ export class Fleet {
 
   async follow(hub: Hub<Device, Marks>): Promise<void> {
     for await (const event of hub.presence.watch()) {
-      if (event.type === 'snapshot') for (const connection of event.connections) this.#see(connection);
-      else if (event.type !== 'leave') this.#see(event.connection);
+      if (event.type === 'snapshot') {
+        this.#online.clear();
+        for (const connection of event.connections) this.#see(connection);
+      } else if (event.type !== 'leave') this.#see(event.connection);
       else {
         this.#online.delete(event.connection.connectionId);
         this.#departures.unshift({ ...memberOf(event.connection), reason: event.reason });

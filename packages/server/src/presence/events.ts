@@ -3,70 +3,90 @@ import type { Clock } from '../connection/index.ts';
 import { infoOf, type ConnectionInfo } from './queries.ts';
 import type { Nodes } from './nodes.ts';
 import { isComplete } from './shortfalls.ts';
-import { type LeaveReason, type WatchEvent } from './watch.ts';
+import type { LeaveReason, WatchSnapshot, WatchUpdate } from './watch.ts';
 
 /** What a watch tells: first everybody who is there, then every change. */
-export type PresenceEvent<A> =
-  | {
-      readonly type: 'snapshot';
-      readonly connections: readonly ConnectionInfo<A>[];
-      readonly complete: boolean;
-      readonly missingNodes: readonly string[];
-    }
+export type PresenceEvent<A> = PresenceSnapshot<A> | PresenceUpdate<A>;
+
+interface Snapshot {
+  readonly type: 'snapshot';
+  /** False for the first event. True where the reader fell too far behind: then it replaces all that was told before. */
+  readonly resynchronised: boolean;
+  readonly complete: boolean;
+  readonly missingNodes: readonly string[];
+}
+export interface PresenceSnapshot<A> extends Snapshot {
+  readonly connections: readonly ConnectionInfo<A>[];
+}
+export type PresenceUpdate<A> =
   | { readonly type: 'join' | 'update'; readonly connection: ConnectionInfo<A> }
   | { readonly type: 'leave'; readonly connection: ConnectionInfo<A>; readonly reason: LeaveReason };
 
 /** The same by user: the first connection comes, the last one has gone. */
-export type UserPresenceEvent =
-  | { readonly type: 'snapshot'; readonly users: readonly string[]; readonly complete: boolean; readonly missingNodes: readonly string[] }
-  | { readonly type: 'online' | 'offline'; readonly userId: string };
+export type UserPresenceEvent = UserPresenceSnapshot | UserPresenceUpdate;
 
-export function presenceEvent<A>(event: WatchEvent, nodes: Nodes): PresenceEvent<A> {
-  if (event.type === 'snapshot') {
-    const connections = event.records.map((record) => infoOf<A>(record, nodes));
-    return { type: 'snapshot', connections, complete: isComplete(event), missingNodes: event.missing };
-  }
-  const connection = infoOf<A>(event.record, nodes);
-  return event.type === 'leave' ? { type: 'leave', connection, reason: event.reason } : { type: event.type, connection };
+export interface UserPresenceSnapshot extends Snapshot {
+  readonly users: readonly string[];
+}
+export interface UserPresenceUpdate {
+  readonly type: 'online' | 'offline';
+  readonly userId: string;
 }
 
-/** Turns connections into users. Who comes back within the grace was never away. */
-export class UserEvents {
+export const presenceSnapshot = <A>(snapshot: WatchSnapshot, nodes: Nodes, isFirst: boolean): PresenceSnapshot<A> => ({
+  ...snapshotFields(snapshot, isFirst),
+  connections: snapshot.records.map((record) => infoOf<A>(record, nodes)),
+});
+
+export function presenceUpdate<A>(update: WatchUpdate, nodes: Nodes): PresenceUpdate<A> {
+  const connection = infoOf<A>(update.record, nodes);
+  return update.type === 'leave' ? { type: 'leave', connection, reason: update.reason } : { type: update.type, connection };
+}
+
+/** Two updates of one connection as one. A reader that has not seen it come need not see it leave. */
+export function mergeUpdates<A>(earlier: PresenceUpdate<A>, later: PresenceUpdate<A>): PresenceUpdate<A> | undefined {
+  const { connection } = later;
+  if (earlier.type === 'join') return later.type === 'leave' ? undefined : { type: 'join', connection };
+  // It left and is back: to the reader it has been there all the time.
+  return later.type === 'join' ? { type: 'update', connection } : later;
+}
+
+const snapshotFields = (snapshot: WatchSnapshot, isFirst: boolean): Snapshot => ({
+  type: 'snapshot',
+  resynchronised: !isFirst,
+  complete: isComplete(snapshot),
+  missingNodes: snapshot.missing,
+});
+
+export interface UserPresenceOptions {
+  readonly clock: Clock;
+  readonly graceMs: number;
+  readonly emit: (update: UserPresenceUpdate) => void;
+}
+
+/** Turns connections into users. A user that is back within the grace was never away. */
+export class UserPresence {
+  readonly #options: UserPresenceOptions;
   readonly #connections = new Map<string, Set<string>>();
   readonly #leaving = new Map<string, () => void>();
-  readonly #clock: Clock;
-  readonly #graceMs: number;
-  readonly #emit: (event: UserPresenceEvent) => void;
 
-  constructor({
-    clock,
-    graceMs,
-    emit,
-  }: {
-    readonly clock: Clock;
-    readonly graceMs: number;
-    readonly emit: (event: UserPresenceEvent) => void;
-  }) {
-    this.#clock = clock;
-    this.#graceMs = graceMs;
-    this.#emit = emit;
+  constructor(options: UserPresenceOptions) {
+    this.#options = options;
   }
 
-  take(event: WatchEvent): void {
-    if (event.type === 'snapshot') {
-      for (const record of event.records) this.#come(record);
-      this.#emit({
-        type: 'snapshot',
-        users: [...this.#connections.keys()],
-        complete: isComplete(event),
-        missingNodes: event.missing,
-      });
-    } else if (event.type === 'join') {
-      const userId = this.#come(event.record);
-      if (userId !== undefined) this.#emit({ type: 'online', userId });
-    } else if (event.type === 'leave') {
-      this.#leave(event.record);
-    }
+  /** The first snapshot of the watch: what follows are its updates. */
+  begin({ records }: WatchSnapshot): void {
+    for (const record of records) this.#join(record);
+  }
+
+  take(update: WatchUpdate): void {
+    if (update.type === 'leave') return this.#leave(update.record);
+    const userId = update.type === 'join' ? this.#join(update.record) : undefined;
+    if (userId !== undefined) this.#options.emit({ type: 'online', userId });
+  }
+
+  snapshot(snapshot: WatchSnapshot, isFirst: boolean): UserPresenceSnapshot {
+    return { ...snapshotFields(snapshot, isFirst), users: [...this.#connections.keys()] };
   }
 
   close(): void {
@@ -75,7 +95,7 @@ export class UserEvents {
   }
 
   /** The user, where it was not there before. */
-  #come({ userId, connectionId }: ConnectionRecord): string | undefined {
+  #join({ userId, connectionId }: ConnectionRecord): string | undefined {
     if (userId === undefined) return undefined;
     const connections = this.#connections.get(userId);
     if (connections) {
@@ -91,10 +111,11 @@ export class UserEvents {
   #leave({ userId, connectionId }: ConnectionRecord): void {
     const connections = userId === undefined ? undefined : this.#connections.get(userId);
     if (userId === undefined || !connections?.delete(connectionId) || connections.size > 0) return;
-    const gone = this.#clock.after(this.#graceMs, () => {
+    const { clock, graceMs, emit } = this.#options;
+    const gone = clock.after(graceMs, () => {
       this.#connections.delete(userId);
       this.#leaving.delete(userId);
-      this.#emit({ type: 'offline', userId });
+      emit({ type: 'offline', userId });
     });
     this.#leaving.set(userId, gone);
   }

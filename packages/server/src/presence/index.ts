@@ -1,6 +1,13 @@
 export { Census } from './census.ts';
 export { Diffs } from './diffs.ts';
-export type { PresenceEvent, UserPresenceEvent } from './events.ts';
+export type {
+  PresenceEvent,
+  PresenceSnapshot,
+  PresenceUpdate,
+  UserPresenceEvent,
+  UserPresenceSnapshot,
+  UserPresenceUpdate,
+} from './events.ts';
 export { Nodes } from './nodes.ts';
 export type { Page, Pages } from './page.ts';
 export { Queries, type ConnectionInfo, type Count, type PageOptions, type UserInfo } from './queries.ts';
@@ -8,4 +15,5 @@ export { Queue } from './queue.ts';
 export { isComplete, Shortfalls } from './shortfalls.ts';
 export { unreachable } from './unreachable.ts';
 export type { LeaveReason } from './watch.ts';
+export { UpdateQueue } from './update-queue.ts';
 export { Watches } from './watches.ts';

@@ -21,8 +21,12 @@ import { Shortfalls } from './shortfalls.ts';
 /** Why somebody is no longer among those that are watched. */
 export type LeaveReason = 'disconnected' | 'changed' | 'node_lost';
 
-export type WatchEvent =
-  | ({ readonly type: 'snapshot'; readonly records: readonly ConnectionRecord[] } & Shortfall)
+/** Everybody whom the watch follows, as far as it knows. */
+export interface WatchSnapshot extends Shortfall {
+  readonly records: readonly ConnectionRecord[];
+}
+
+export type WatchUpdate =
   | { readonly type: 'join' | 'update'; readonly record: ConnectionRecord }
   | { readonly type: 'leave'; readonly record: ConnectionRecord; readonly reason: LeaveReason };
 
@@ -34,9 +38,14 @@ export interface WatchOptions {
   readonly diffs: Diffs;
   readonly nodes: Nodes;
   readonly clock: Pick<Clock, 'elapsed'>;
-  readonly emit: (event: WatchEvent) => void;
+  /** The first snapshot is there; updates follow. */
+  readonly begin: () => void;
+  readonly update: (update: WatchUpdate) => void;
   readonly report: (error: unknown) => void;
 }
+
+/** How many messages may wait for a snapshot. */
+const MAX_EARLY = 1000;
 
 /** About 25,000 connections for each watch. */
 const MAX_LEFT_BYTES = 2 * 1024 * 1024;
@@ -60,9 +69,11 @@ export class Watch {
   readonly #heard = new Map<ProcessId, number>();
   /** The flush of each process up to which the last snapshot has everything: what is said of older ones is no news. */
   readonly #had = new Map<ProcessId, number>();
+  /** Of the last snapshot that was taken. */
+  #shortfall: Shortfall = { missing: [], isBlind: false };
   #leases: readonly WatchLease[] = [];
   #early: (readonly [PresenceDiff, ProcessId])[] | undefined = [];
-  #stopListening: () => void;
+  #stopListening: () => void = () => undefined;
   #again = false;
   #closed = false;
 
@@ -70,19 +81,23 @@ export class Watch {
     this.#options = options;
     this.#topics = cover(options.selector, options.hub);
     this.#left = new RecentMap({ elapsed: () => options.clock.elapsed(), maxBytes: MAX_LEFT_BYTES });
-    this.#stopListening = options.diffs.listen((diff, from) => this.#hear(diff, from));
   }
 
   async start(): Promise<void> {
-    const { directory, subscriptions, emit } = this.#options;
+    const { diffs, directory, subscriptions, begin } = this.#options;
+    this.#stopListening = diffs.listen((diff, from) => this.#hear(diff, from));
     await Promise.all(this.#topics.map((topic) => subscriptions.want(watchChannel(topic))));
     const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
     if (this.#closed) return release(leases); // nobody waited for them
     this.#leases = leases;
-    const { value: present, missing, isBlind } = await this.#snapshot();
-    for (const [id, known] of present) this.#known.set(id, known);
-    emit({ type: 'snapshot', records: [...present.values()].map(({ record }) => record), missing, isBlind });
+    for (const [id, known] of (await this.#read()).value) this.#known.set(id, known);
+    begin();
     this.#catchUp();
+  }
+
+  get snapshot(): WatchSnapshot {
+    const { missing, isBlind } = this.#shortfall;
+    return { records: [...this.#known.values()].map(({ record }) => record), missing, isBlind };
   }
 
   /** Compares with a new snapshot: something may have been missed. */
@@ -110,7 +125,7 @@ export class Watch {
   }
 
   async #compare(): Promise<void> {
-    const { value: present, missing } = await this.#snapshot();
+    const { value: present, missing } = await this.#read();
     if (this.#closed) return;
     for (const [id, { record }] of this.#known) {
       const known = present.has(id) || missing.includes(this.#options.nodes.nameOf(processOf(id)));
@@ -120,7 +135,7 @@ export class Watch {
     this.#catchUp();
   }
 
-  async #snapshot(): Promise<Answer<ReadonlyMap<string, Known>>> {
+  async #read(): Promise<Answer<ReadonlyMap<string, Known>>> {
     const present = new Map<string, Known>();
     const shortfalls = new Shortfalls();
     const had = new Map<ProcessId, number>();
@@ -129,13 +144,18 @@ export class Watch {
       for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
     }
     for (const [process, version] of had) this.#had.set(process, version);
+    this.#shortfall = shortfalls;
     return shortfalls.answer(present);
   }
 
   #hear(diff: PresenceDiff, from: ProcessId): void {
     if (!this.#topics.includes(diff.topic)) return;
-    if (this.#early) this.#early.push([diff, from]);
-    else this.#apply(diff, from);
+    if (!this.#early) return this.#apply(diff, from);
+    this.#early.push([diff, from]);
+    if (this.#early.length <= MAX_EARLY) return;
+    // The directory takes long to answer: another snapshot after this one costs less than what waits.
+    this.#early = [];
+    this.#again = true;
   }
 
   /** The snapshot is there: what was said while it was taken comes now. */
@@ -175,12 +195,12 @@ export class Watch {
       return known && this.#leave(record, 'changed');
     }
     this.#known.set(id, { record, version });
-    if (!known) this.#options.emit({ type: 'join', record });
-    else if (JSON.stringify(known.record) !== JSON.stringify(record)) this.#options.emit({ type: 'update', record });
+    if (!known) this.#options.update({ type: 'join', record });
+    else if (JSON.stringify(known.record) !== JSON.stringify(record)) this.#options.update({ type: 'update', record });
   }
 
   #leave(record: ConnectionRecord, reason: LeaveReason): void {
-    if (this.#known.delete(record.connectionId)) this.#options.emit({ type: 'leave', record, reason });
+    if (this.#known.delete(record.connectionId)) this.#options.update({ type: 'leave', record, reason });
   }
 
   /** Whether the selector names this connection: a population of one. */

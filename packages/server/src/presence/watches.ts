@@ -1,11 +1,22 @@
 import type { NodeInfo } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
-import { presenceEvent, UserEvents, type PresenceEvent, type UserPresenceEvent } from './events.ts';
-import { Queue } from './queue.ts';
-import { Watch, type WatchEvent, type WatchOptions } from './watch.ts';
+import {
+  mergeUpdates,
+  presenceSnapshot,
+  presenceUpdate,
+  UserPresence,
+  type PresenceEvent,
+  type PresenceSnapshot,
+  type PresenceUpdate,
+  type UserPresenceEvent,
+  type UserPresenceSnapshot,
+  type UserPresenceUpdate,
+} from './events.ts';
+import { UpdateQueue } from './update-queue.ts';
+import { Watch, type WatchOptions } from './watch.ts';
 
-export interface WatchesOptions extends Omit<WatchOptions, 'hub' | 'selector' | 'emit'> {
+export interface WatchesOptions extends Omit<WatchOptions, 'hub' | 'selector' | 'begin' | 'update'> {
   readonly clock: Clock;
 }
 
@@ -15,6 +26,9 @@ export interface WatchRequest {
   /** Ends the watch; the iteration then ends without an error. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** How many connections, or users, may have updates that a reader has not taken. */
+const MAX_PENDING = 1000;
 
 /** The watches that are open on this node, and what they must hear of the cluster. */
 export class Watches {
@@ -28,15 +42,35 @@ export class Watches {
   }
 
   connections<A>(request: WatchRequest): AsyncGenerator<PresenceEvent<A>, void, undefined> {
-    const queue = new Queue<PresenceEvent<A>>();
-    return this.#run(request, queue, (event) => queue.push(presenceEvent(event, this.#options.nodes)));
+    const { nodes } = this.#options;
+    const queue = new UpdateQueue<PresenceUpdate<A>, PresenceSnapshot<A>>({
+      maxPending: MAX_PENDING,
+      merge: mergeUpdates,
+      snapshot: (isFirst) => presenceSnapshot<A>(watch.snapshot, nodes, isFirst),
+    });
+    const watch = new Watch({
+      ...this.#options,
+      ...request,
+      begin: () => queue.resynchronise(),
+      update: (update) => queue.push(update.record.connectionId, presenceUpdate(update, nodes)),
+    });
+    return this.#run(watch, queue, request.signal);
   }
 
   async *users(request: WatchRequest, graceMs: number): AsyncGenerator<UserPresenceEvent, void, undefined> {
-    const queue = new Queue<UserPresenceEvent>();
-    const users = new UserEvents({ clock: this.#options.clock, graceMs, emit: (event) => queue.push(event) });
+    const queue = new UpdateQueue<UserPresenceUpdate, UserPresenceSnapshot>({
+      maxPending: MAX_PENDING,
+      merge: () => undefined, // coming and leaving undo each other
+      snapshot: (isFirst) => users.snapshot(watch.snapshot, isFirst),
+    });
+    const users = new UserPresence({ clock: this.#options.clock, graceMs, emit: (update) => queue.push(update.userId, update) });
+    const begin = (): void => {
+      users.begin(watch.snapshot);
+      queue.resynchronise();
+    };
+    const watch = new Watch({ ...this.#options, ...request, begin, update: (update) => users.take(update) });
     try {
-      yield* this.#run(request, queue, (event) => users.take(event));
+      yield* this.#run(watch, queue, request.signal);
     } finally {
       users.close();
     }
@@ -58,13 +92,12 @@ export class Watches {
     await Promise.all([...this.#open.keys()].map((watch) => watch.close()));
   }
 
-  async *#run<T>(
-    { hub, selector, signal }: WatchRequest,
-    queue: Queue<T>,
-    emit: (event: WatchEvent) => void,
-  ): AsyncGenerator<T, void, undefined> {
+  async *#run<U extends object, S extends object>(
+    watch: Watch,
+    queue: UpdateQueue<U, S>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<U | S, void, undefined> {
     if (this.#closed || signal?.aborted) return;
-    const watch = new Watch({ ...this.#options, hub, selector, emit });
     const stop = (): void => queue.end();
     signal?.addEventListener('abort', stop);
     this.#open.set(watch, stop);

@@ -1,5 +1,5 @@
-import type { ConnectionInfo, PresenceEvent, UserPresenceEvent } from '@hubline/server';
-import type { Marks } from './three-nodes.ts';
+import type { ConnectionInfo, Filter, PresenceEvent, UserPresenceEvent } from '@hubline/server';
+import type { Marks, Node } from './three-nodes.ts';
 
 /** Reads a watch to its end, and keeps who is there by what it told. */
 export class Follower {
@@ -58,4 +58,11 @@ export class UserFollower {
       else this.online.delete(event.userId);
     }
   }
+}
+
+/** Follows until the test is over. */
+export function follow({ hub }: Node, filter?: Filter<Marks>): Follower & Disposable {
+  const over = new AbortController();
+  const follower = new Follower(hub.presence.watch(filter, { signal: over.signal }));
+  return Object.assign(follower, { [Symbol.dispose]: () => over.abort() });
 }
