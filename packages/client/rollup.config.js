@@ -1,21 +1,30 @@
 import { nodeResolve } from '@rollup/plugin-node-resolve';
-import { browserBundle } from './scripts/browser-bundle.mjs';
+import { browserBundle, eventEmitter, sourceMaps } from './scripts/browser-bundle.mjs';
 
-/** What `tsc -b` made of the sources, as one module for each kind of runtime; dependencies stay imports. */
+/**
+ * What `tsc -b` made of the sources, as one module for each kind of runtime; dependencies stay imports. Browsers read no
+ * CommonJS, so the module for them contains eventemitter3: it needs neither a bundler nor a bundler's wrapper.
+ */
 const library = (file, platform, input = 'build/index.js') => ({
   input,
-  external: ['@hubline/protocol', '@hubline/protocol/messagepack', 'eventemitter3', 'ws'],
-  plugins: [nodeResolve({ exportConditions: [platform] })],
+  external: ['@hubline/protocol', '@hubline/protocol/messagepack', 'ws', ...(platform === 'node' ? ['eventemitter3'] : [])],
+  plugins: [sourceMaps, eventEmitter, nodeResolve({ exportConditions: [platform] })],
   output: { file, format: 'es', sourcemap: true },
 });
 
-/** For a script tag: one file, one global. */
-const script = (file, input) => ({ ...browserBundle(input), output: { file, format: 'iife', name: 'Hubline', sourcemap: true } });
+const BANNER = '/*! @hubline/client: MIT licence. Contains eventemitter3, (c) 2014 Arnout Kazemier: MIT licence. */';
+
+/** Everything in one minified file: for a script tag, one global; for `<script type="module">`, one module. */
+const bundle = (file, input, output = { format: 'iife', name: 'Hubline' }) => ({
+  ...browserBundle(input),
+  output: { file, sourcemap: true, banner: BANNER, ...output },
+});
 
 export default [
   library('dist/index.js', 'browser'),
   library('dist/index.node.js', 'node'),
   library('dist/messagepack.js', 'browser', 'build/messagepack.js'),
-  script('dist/hubline.min.js', 'build/index.js'),
-  script('dist/hubline-messagepack.min.js', 'build/with-messagepack.js'),
+  bundle('dist/hubline.min.js', 'build/index.js'),
+  bundle('dist/hubline.min.mjs', 'build/index.js', { format: 'es' }),
+  bundle('dist/hubline-messagepack.min.js', 'build/with-messagepack.js'),
 ];

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Asking, CallName, Calling, Implementation, Output, StandardSchema, Streaming, StreamName } from '@hubline/protocol';
 import type { CallOptions } from './calls.ts';
 import type { ConnectionEvents, ConnectionState } from './connection-state.ts';

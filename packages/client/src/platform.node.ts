@@ -23,7 +23,8 @@ export function failureOf(socket: WebSocket): () => HublineError {
 
 async function findSocket(): Promise<NonNullable<Network['WebSocket']>> {
   try {
-    return (await import('ws')).WebSocket;
+    const ws = await import('ws');
+    return ws.WebSocket ?? ws.default;
   } catch (cause) {
     if (globalThis.WebSocket) return globalThis.WebSocket;
     throw new HublineError(

@@ -4,6 +4,7 @@ export type * from './backplane/index.ts';
 export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
 export type { CloseReason, RawConnection } from './connection/index.ts';
 export type {
+  AskingAll,
   AuthenticatedIdentity,
   CallerClients,
   Clients,
@@ -37,4 +38,7 @@ export type {
   UserPresenceEvent,
 } from './presence/index.ts';
 export type { AffinityOptions, ClientRequest, Origins } from './transports/index.ts';
-export { defineHub, HublineError, isHublineError, jsonCodec, type Codec, type Contract } from '@hubline/protocol';
+export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
+export type { AnyHublineError, Codec, Contract, ErrorCode, ErrorDetails, HubInput, HubOutput, StandardSchema } from '@hubline/protocol';
+// What the compiler writes into the declarations of an application, which may not see the other package.
+export type { Asking, Calling, EventName, Kinds, ResultName, SomeAttributes } from '@hubline/protocol';

@@ -4,6 +4,7 @@ export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { beatMs, settingsFrom, type Limits, type Settings, type SettingsOptions, type Timeouts } from './settings.ts';
 export type {
+  AskingAll,
   CallerClients,
   Clients,
   ClientTarget,

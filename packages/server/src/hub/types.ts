@@ -28,7 +28,7 @@ export type Filter<A> = (
 ) & { readonly except?: readonly string[] };
 
 /** The receiver methods K as `invokeAll` has them. Mapped like `Calling`, so that editors find the contract. */
-type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Args<R[P]>) => Outcomes<Output<R[P]>> };
+export type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Args<R[P]>) => Outcomes<Output<R[P]>> };
 
 /** Whom it is for, as an object that speaks: `target.send.said(message)`. */
 export interface Target<R> {
