@@ -6,7 +6,7 @@ export type NegotiateResponse = Negotiated | NegotiateRedirect | NegotiateRefusa
 /** The server offers a connection. The order of the transports is the server's preference. */
 export interface Negotiated {
   readonly negotiateVersion: number;
-  /** Public. With version 0 it is the token as well. */
+  /** Public. With version 0 it is the secret token instead, and the client does not learn the public id. */
   readonly connectionId: string;
   /** Secret: whoever has it is the connection. Sent as `?id=`. */
   readonly connectionToken?: string;

@@ -2,7 +2,7 @@ export { createHubServer, type Health, type HubServer, type HubServerEvents, typ
 export { forbidden, hubError, unauthorized } from './thrown.ts';
 export type * from './backplane/index.ts';
 export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
-export type { CloseReason, RawConnection } from './connection/index.ts';
+export type { CloseReason, Identity, RawConnection } from './connection/index.ts';
 export type {
   AskingAll,
   AuthenticatedIdentity,
@@ -37,7 +37,7 @@ export type {
   UserInfo,
   UserPresenceEvent,
 } from './presence/index.ts';
-export type { AffinityOptions, ClientRequest, Origins } from './transports/index.ts';
+export type { AffinityOptions, AuthenticationRequest, ClientRequest, OpeningRequest, Origins } from './transports/index.ts';
 export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
 export type { AnyHublineError, Codec, Contract, ErrorCode, ErrorDetails, HubInput, HubOutput, StandardSchema } from '@hubline/protocol';
 // What the compiler writes into the declarations of an application, which may not see the other package.

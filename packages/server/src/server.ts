@@ -2,10 +2,11 @@
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
-import { checkName, checkText, HublineError, type Contract } from '@hubline/protocol';
+import { checkName, invalidOption, HublineError, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
 import {
   Connection,
+  ConnectionQuota,
   newProcessId,
   Heartbeat,
   RawConnection,
@@ -18,6 +19,7 @@ import {
 import {
   beatMs,
   Cluster,
+  checkedTransports,
   ConnectionAcceptor,
   RawHost,
   HubHost,
@@ -36,12 +38,15 @@ import {
 import type { Loss } from './membership/index.ts';
 import {
   Endpoint,
+  hostedPath,
   Router,
   Listener,
   NodeAffinity,
+  OriginPolicy,
   WebSocketUpgrader,
   type AffinityOptions,
-  type ClientRequest,
+  type AuthenticationRequest,
+  type OpeningRequest,
   type Origins,
   type Transport,
 } from './transports/index.ts';
@@ -118,12 +123,18 @@ export function createHubServer(options: HubServerOptions = {}, clock?: Clock): 
 
 /** What hangs behind a path. */
 interface Host {
-  authenticate(request: ClientRequest): Promise<Identity>;
+  authenticate(request: AuthenticationRequest): Promise<Identity>;
   /** Settles when what was run for those whose connections have ended has run to its end. */
   left(): Promise<unknown>;
 }
 
-type Connect = (session: Session, request: ClientRequest, transport: Transport) => AcceptedConnection;
+/** How clients reach a hub, checked. */
+interface Door extends AcceptOptions {
+  readonly hub: string | undefined;
+  readonly origins: OriginPolicy;
+}
+
+type Connect = (session: Session, request: OpeningRequest, transport: Transport) => AcceptedConnection;
 
 /** The composition root: the one place that knows every part. */
 class NodeHubServer implements HubServer {
@@ -136,6 +147,7 @@ class NodeHubServer implements HubServer {
   readonly #router = new Router();
   readonly #turn = new Turn();
   readonly #heartbeat: Heartbeat;
+  readonly #quota: ConnectionQuota;
   readonly #affinity: NodeAffinity;
   readonly #proxies: number;
   readonly #pathPrefix: string;
@@ -155,11 +167,12 @@ class NodeHubServer implements HubServer {
     this.#self = { nodeId, process: newProcessId(), app: checkName(app, 'app'), accepts: accept, startedAt: clock.now() };
     this.#settings = settings;
     this.#detailedErrors = options.detailedErrors ?? false;
-    this.#proxies = Number(options.trustProxy ?? false);
-    this.#pathPrefix = checkText(options.pathPrefix ?? '', 'pathPrefix');
+    this.#proxies = proxiesOf(options.trustProxy);
+    this.#pathPrefix = hostedPath(options.pathPrefix ?? '', 'pathPrefix');
     this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
     this.#heartbeat = new Heartbeat(clock, beatMs(timeouts));
+    this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#report('limit', error) });
     const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs } = timeouts;
     this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs, sendTimeoutMs });
     this.#cluster(backplane);
@@ -171,23 +184,23 @@ class NodeHubServer implements HubServer {
   ): Hub<R, A> {
     if (!this.#isOpen) throw closed();
     if (this.#hosts.has(checkName(contract.name, 'name'))) throw taken('name', contract.name);
-    if (options) this.#checkPath(options.path);
+    const door = options && this.#door(options, contract.name);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
     const { maxGroups } = this.#settings.limits;
     const environment = { cluster, maxGroups, detailedErrors: this.#detailedErrors, report: this.#report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
-    if (options && this.#self.accepts) this.#open(options, host, this.#hubConnections(host));
+    if (door) this.#open(door, host, this.#hubConnections(host));
     return host.hub;
   }
 
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options: ConnectionHandlerOptions = {}): void {
     if (!this.#isOpen) throw closed();
-    this.#checkPath(path);
+    const door = this.#door({ ...options, path });
     const host = new RawHost(handler, options, this.#report);
     const { uploadCapacity: capacity, maxBufferedBytes } = this.#settings.limits;
-    this.#hosts.set(path, host);
-    this.#open({ ...options, path }, host, ({ connectionId, identity }, request, transport) => {
+    this.#hosts.set(door.path, host);
+    this.#open(door, host, ({ connectionId, identity }, request, transport) => {
       const connection = new RawConnection({ connectionId, identity, request, transport, capacity, maxBufferedBytes });
       host.run(connection);
       return connection;
@@ -285,19 +298,30 @@ class NodeHubServer implements HubServer {
       new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
   }
 
-  #open(door: AcceptOptions & { readonly origins?: Origins }, host: Host, connect: Connect): void {
+  /** Checks how clients reach a hub, before anything is made of it. @throws HublineError `invalid_option` */
+  #door(options: AcceptOptions & { readonly origins?: Origins }, hub?: string): Door {
+    const path = this.#pathPrefix + hostedPath(options.path, 'path');
+    if (this.#router.has(path)) throw taken('path', options.path);
+    return { ...options, ...checkedTransports(options), hub, path, origins: new OriginPolicy(options.origins) };
+  }
+
+  #open(door: Door, host: Host, connect: Connect): void {
+    if (!this.#self.accepts) return;
     const { timeouts } = this.#settings;
-    const path = this.#pathPrefix + door.path;
     const acceptor = new ConnectionAcceptor({
-      door: { ...door, path },
+      hub: door.hub,
+      door,
       affinity: this.#affinity,
       process: this.#self.process,
       heartbeat: this.#heartbeat,
+      quota: this.#quota,
       connectTimeoutMs: timeouts.connectMs,
+      authenticateTimeoutMs: timeouts.authenticateMs,
       accepted: this.#accepted,
       isOpen: () => this.#isOpen,
       authenticate: (request) => host.authenticate(request),
       connect,
+      report: (error) => this.#report('request', error),
     });
     const endpoint = new Endpoint({
       acceptor,
@@ -309,11 +333,7 @@ class NodeHubServer implements HubServer {
       sendTimeoutMs: timeouts.sendMs,
       report: (error) => this.#report('request', error),
     });
-    this.#router.add(path, endpoint);
-  }
-
-  #checkPath(path: string): void {
-    if (this.#router.has(this.#pathPrefix + checkName(path, 'path'))) throw taken('path', path);
+    this.#router.add(door.path, endpoint);
   }
 
   #cluster(backplane: Backplane): Cluster {
@@ -354,3 +374,10 @@ const closed = (): HublineError<'shutdown'> => new HublineError('shutdown', 'Thi
 
 const taken = (option: string, value: string): HublineError<'invalid_option'> =>
   new HublineError('invalid_option', `A hub with the ${option} '${value}' is hosted already.`, { option });
+
+function proxiesOf(trustProxy: boolean | number = false): number {
+  const proxies = Number(trustProxy);
+  if (typeof trustProxy !== 'boolean' && typeof trustProxy !== 'number') throw invalidOption('trustProxy', 'must be a boolean or a number');
+  if (!Number.isSafeInteger(proxies) || proxies < 0) throw invalidOption('trustProxy', 'must be a whole number, not below zero');
+  return proxies;
+}

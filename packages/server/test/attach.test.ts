@@ -1,6 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { createHubServer, defineHub, type HubServer } from '@hubline/server';
 import { expect, it, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -78,10 +80,25 @@ it('leaves the upgrades of others alone, before and after', async () => {
   expect((await client.call('echo', 2)).result).toBe(2);
 });
 
-it('ends upgrades that nobody wants with 404, and survives a reset right after them', async () => {
-  await using world = await host();
+/** What comes back for a request that offers an upgrade, once a whole answer with this end is there. */
+const offer = (port: number, target: string, { end, ...headers }: Record<string, string>): Promise<string> =>
+  rawRequest(port, requestLines('GET', target, { connection: 'Upgrade, HTTP2-Settings', ...headers }), (answer) =>
+    answer.endsWith(end ?? ''),
+  );
+
+const H2C = { upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' };
+
+it('ignores upgrades that are not its own, so that the request goes on as HTTP/1.1 and its socket too', async () => {
+  await using world = await host(
+    (request, response) => void response.end(`${request.method} ${request.url}, ${String(request.headers['x-a'])}`),
+  );
   await using server = serve(world.http);
-  expect(await rawRequest(world.port, upgradeLines('/elsewhere'))).toMatch(/^HTTP\/1.1 404 /);
+  expect(await offer(world.port, '/page?a=b', { ...H2C, 'x-a': '1', end: '/page?a=b, 1' })).toMatch(/^HTTP\/1.1 200 /);
+  expect(await offer(world.port, '/page', { upgrade: 'websocket', 'x-a': '2', end: '/page, 2' })).toMatch(/^HTTP\/1.1 200 /);
+  const body = requestLines('POST', '/post', { ...H2C, connection: 'Upgrade, HTTP2-Settings', 'content-length': '4', 'x-a': '3' }) + 'body';
+  const next = requestLines('GET', '/next', { 'x-a': '4' });
+  const both = await rawRequest(world.port, body + next, (answer) => answer.endsWith('/next, 4'));
+  expect(both.match(/(?:POST|GET) \S+ \d/g)).toEqual(['POST /post, 3', 'GET /next, 4']);
   for (let i = 0; i < 20; i++) {
     const socket = connect(world.port, '127.0.0.1');
     socket.on('error', () => undefined);
@@ -92,26 +109,70 @@ it('ends upgrades that nobody wants with 404, and survives a reset right after t
   expect(await world.negotiate('/hub')).toBe(200);
 });
 
-it('ends unwanted upgrades also where several servers are attached', async () => {
+it('serves its own paths to clients that offer HTTP/2, as Java does', async () => {
   await using world = await host();
+  await using _server = serve(world.http);
+  const headers = { ...H2C, connection: 'Upgrade, HTTP2-Settings', 'content-length': '0' };
+  const answer = await rawRequest(world.port, requestLines('POST', '/hub/negotiate?negotiateVersion=1', headers), (text) =>
+    text.endsWith('}}'),
+  );
+  expect(answer).toMatch(/^HTTP\/1.1 200 [^]*connectionToken/);
+  const token = /"connectionToken":"([^"]+)"/.exec(answer)?.[1];
+  const poll = await rawRequest(world.port, requestLines('GET', `/hub?id=${token}`, { ...H2C, connection: 'Upgrade' }), (text) =>
+    text.endsWith('\r\n\r\n'),
+  );
+  expect(poll).toMatch(/^HTTP\/1.1 200 /);
+  expect(await offer(world.port, '/hub', { ...H2C, end: 'Connection ID required' })).toMatch(/^HTTP\/1.1 400 /);
+});
+
+it('leaves upgrades to the listeners of the application, but for those of its own paths', async () => {
+  await using world = await host(text('yours'));
+  world.http.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+  await using _server = serve(world.http);
+  expect(await rawRequest(world.port, requestLines('GET', '/page', { ...H2C, connection: 'Upgrade' }))).toMatch(/^HTTP\/1.1 101 /);
+  expect(await offer(world.port, '/hub', { ...H2C, end: 'Connection ID required' })).toMatch(/^HTTP\/1.1 400 /);
+});
+
+it('hands an ignored upgrade on once where several servers are attached', async () => {
+  const asked = vi.fn(text('yours'));
+  await using world = await host(asked);
   await using _one = serve(world.http, '/one', one);
   await using _two = serve(world.http, '/two', two);
   expect(await world.negotiate('/one')).toBe(200);
   expect(await world.negotiate('/two')).toBe(200);
-  expect(await rawRequest(world.port, upgradeLines('/three'))).toMatch(/^HTTP\/1.1 404 /);
+  expect(await offer(world.port, '/three', { ...H2C, end: 'yours' })).toMatch(/^HTTP\/1.1 200 /);
+  expect(asked).toHaveBeenCalledTimes(1);
+});
+
+it('does the same over TLS', async () => {
+  // Without a certificate: nobody is to be proven here.
+  const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
+  const https = createTlsServer(anonymous, text('yours'));
+  https.listen(0, '127.0.0.1');
+  await once(https, 'listening');
+  const { port } = https.address() as AddressInfo;
+  await using _server = serve(https);
+  const socket = connectTls({ ...anonymous, port, host: '127.0.0.1', rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  socket.write(requestLines('GET', '/page', { ...H2C, connection: 'Upgrade, HTTP2-Settings' }));
+  let answer = '';
+  socket.on('data', (data: Buffer) => (answer += data.toString()));
+  await expect.poll(() => answer).toMatch(/^HTTP\/1.1 200 [^]*yours$/);
+  socket.destroy();
+  https.closeAllConnections();
+  https.close();
+  await once(https, 'close');
 });
 
 it('closes a refused socket whose peer keeps its side open', async () => {
   await using world = await host();
   await using _server = serve(world.http);
-  for (const target of ['/elsewhere', '/hub?id=nobody']) {
-    const socket = connect({ port: world.port, host: '127.0.0.1', allowHalfOpen: true });
-    socket.resume();
-    socket.write(upgradeLines(target));
-    await once(socket, 'end');
-    await expect.poll(() => new Promise((resolve) => world.http.getConnections((_error, count) => resolve(count)))).toBe(0);
-    socket.destroy();
-  }
+  const socket = connect({ port: world.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.resume();
+  socket.write(upgradeLines('/hub?id=nobody'));
+  await once(socket, 'end');
+  await expect.poll(() => new Promise((resolve) => world.http.getConnections((_error, count) => resolve(count)))).toBe(0);
+  socket.destroy();
 });
 
 it('gives the server back when it is closed, whatever order', async () => {
@@ -153,5 +214,79 @@ it('opens no door on a node that takes no connections', async () => {
   server.hub(one, { path: '/hub', methods: { echo: async () => 1 } });
   const port = await server.listen(0);
   expect(await rawRequest(port, requestLines('POST', '/hub/negotiate', { connection: 'close' }))).toMatch(/^HTTP\/1.1 404 /);
-  expect(await rawRequest(port, upgradeLines('/hub'))).toMatch(/^HTTP\/1.1 404 /);
+  expect(await rawRequest(port, upgradeLines('/hub', { connection: 'Upgrade, close' }))).toMatch(/^HTTP\/1.1 404 /);
+});
+
+it.each(['c', '/c', '/c/', 'c/'])('serves the path "%s" with and without a slash, over every transport', async (path) => {
+  await using world = await host();
+  await using _server = serve(world.http, path);
+  expect(await world.negotiate('/c')).toBe(200);
+  const url = `http://127.0.0.1:${world.port}`;
+  expect((await fetch(`${url}/c/negotiate/`, { method: 'POST' })).status).toBe(200);
+  for (const slash of ['', '/']) {
+    await using client = await RawClient.open(world.port, { path: `/c${slash}` });
+    expect((await client.call('echo', 1)).result).toBe(1);
+    const negotiated = await fetch(`${url}/c/negotiate?negotiateVersion=1`, { method: 'POST' });
+    const { connectionToken } = (await negotiated.json()) as { connectionToken: string };
+    expect((await fetch(`${url}/c${slash}?id=${connectionToken}`)).status).toBe(200);
+    expect((await fetch(`${url}/c${slash}?id=${connectionToken}`, { method: 'DELETE' })).status).toBe(202);
+  }
+});
+
+it('serves a path at the root, one behind a prefix, and one with characters that addresses encode', async () => {
+  for (const [options, path, asked] of [
+    [{}, '/', ''],
+    [{ pathPrefix: 'app/' }, 'c/', '/app/c'],
+    [{}, '/chät raum'.replace(' ', '_'), '/ch%C3%A4t_raum'],
+  ] as const) {
+    await using world = await host();
+    await using server = createHubServer(options);
+    server.hub(one, { path, methods: { echo: async (_ctx, value) => value } });
+    server.attach(world.http);
+    expect(await world.negotiate(asked), path).toBe(200);
+  }
+});
+
+it.each(['/x?y', '/x#y', '/a b', '/a//b', '//', '/../a', '/a/.', '/%2e%2e/a', '/a\\b', '/a/negotiate', 5, null, {}])(
+  'refuses the path %j, which no request could ask for',
+  async (path) => {
+    await using server = createHubServer();
+    const option = expect.objectContaining({ code: 'invalid_option', details: { option: 'path' } }) as Error;
+    expect(() => server.hub(one, { path: path as string, methods: { echo: async () => 1 } })).toThrow(option);
+    expect(() => server.connectionHandler(path as string, () => undefined)).toThrow(option);
+    const prefix = expect.objectContaining({ code: 'invalid_option', details: { option: 'pathPrefix' } }) as Error;
+    if (path !== null) expect(() => createHubServer({ pathPrefix: path as string })).toThrow(prefix);
+    server.hub(one, { path: '/fine', methods: { echo: async () => 1 } }); // nothing of the refused one is left
+  },
+);
+
+it.each([
+  ['transports', { transports: [] }],
+  ['transports', { transports: ['WebSocket'] }],
+  ['transports', { transports: ['LongPolling', 'LongPolling'] }],
+  ['minimumVersion', { minimumVersion: 2 }],
+  ['origins', { origins: ['app.example.com'] }],
+  ['origins', { origins: ['https://app.example.com/path'] }],
+  ['origins', { origins: 'https://app.example.com' }],
+])('refuses options of a hub that make no sense: %s, %j', async (option, options) => {
+  await using server = createHubServer();
+  const error = expect.objectContaining({ code: 'invalid_option', details: { option } }) as Error;
+  expect(() => server.hub(one, { path: '/hub', methods: { echo: async () => 1 }, ...(options as object) })).toThrow(error);
+});
+
+it.each([
+  ['trustProxy', { trustProxy: -1 }],
+  ['trustProxy', { trustProxy: 1.5 }],
+  ['trustProxy', { trustProxy: NaN }],
+  ['trustProxy', { trustProxy: 'yes' }],
+  ['nodeId', { nodeId: '' }],
+  ['nodeId', { nodeId: 5 }],
+  ['app', { app: ['x'] }],
+  ['affinity.query', { affinity: { query: '' } }],
+  ['affinity.cookie', { affinity: { cookie: 'a=b' } }],
+  ['affinity.path', { affinity: { path: '/; HttpOnly' } }],
+  ['affinity.domain', { affinity: { domain: 'x\r\nset-cookie: y' } }],
+])('refuses options of the server that make no sense: %s, %j', (option, options) => {
+  const error = expect.objectContaining({ code: 'invalid_option', details: { option } }) as Error;
+  expect(() => createHubServer(options as object)).toThrow(error);
 });

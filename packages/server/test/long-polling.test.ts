@@ -178,7 +178,7 @@ it('ends a connection whose answer was lost on its way: the client cannot know w
 });
 
 it('lets pages of allowed origins read every answer', async () => {
-  await using world = await start({ hub: { origins: '*' } });
+  await using world = await start({ hub: { origins: ['https://app.example'] } });
   const headers = { origin: 'https://app.example' };
   const client = await HttpClient.negotiate(world.url, headers);
   const answers = [await client.poll({ headers }), await client.post(HANDSHAKE, { headers }), await client.poll({ headers })];

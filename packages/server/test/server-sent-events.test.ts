@@ -91,7 +91,7 @@ it('gives a connection to one of two streams that come at the same time, and 409
   await using world = await start({
     hub: {
       authenticate: async ({ url }) => {
-        if (url.searchParams.has('id')) await new Promise<void>((resolve) => open.push(resolve));
+        if (url.pathname === '/hub') await new Promise<void>((resolve) => open.push(resolve));
         return {};
       },
     },
@@ -118,7 +118,7 @@ it('is refused with 503 where the node has closed while it came', async () => {
   await using world = await start({
     hub: {
       authenticate: async ({ url }) => {
-        if (url.searchParams.has('id')) await new Promise<void>((resolve) => (letIn = resolve));
+        if (url.pathname === '/hub') await new Promise<void>((resolve) => (letIn = resolve));
         return {};
       },
     },

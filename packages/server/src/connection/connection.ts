@@ -14,7 +14,7 @@ import {
   type HubMessage,
   type Wire,
 } from '@hubline/protocol';
-import type { ClientRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
+import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
 import { closeText, ENDINGS, type CloseReason } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
@@ -57,7 +57,7 @@ export interface ConnectionSettings {
 export interface ConnectionOptions {
   readonly connectionId: string;
   readonly identity: Identity;
-  readonly request: ClientRequest;
+  readonly request: OpeningRequest;
   readonly transport: Transport;
   readonly settings: ConnectionSettings;
   readonly since: number;
@@ -88,7 +88,7 @@ type State =
 /** One logical session of a client, from its first byte to its end. It never sees a socket. */
 export class Connection implements TransportListener {
   readonly id: string;
-  readonly request: ClientRequest;
+  readonly request: OpeningRequest;
   readonly since: number;
   readonly userId: string | undefined;
   readonly calls = new ClientCalls();

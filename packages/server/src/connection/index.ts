@@ -7,6 +7,8 @@ export type { Failure, IncomingCall } from './incoming-call.ts';
 export type { CallLimits } from './incoming-calls.ts';
 export { Outgoing } from './outgoing.ts';
 export { Heartbeat, type HeartbeatListener } from './heartbeat.ts';
+export { otherAttribute, sameIdentity } from './identity.ts';
+export { ConnectionQuota, type ConnectionLimits, type Place } from './quota.ts';
 export { RawConnection } from './raw-connection.ts';
 export { Sessions, type Session } from './sessions.ts';
 export { Turn } from './turn.ts';

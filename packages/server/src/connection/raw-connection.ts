@@ -1,5 +1,5 @@
 import type { Wire } from '@hubline/protocol';
-import { Batch, type ClientRequest, type Transport, type TransportEnd, type TransportListener } from '../transports/index.ts';
+import { Batch, type OpeningRequest, type Transport, type TransportEnd, type TransportListener } from '../transports/index.ts';
 import type { CloseReason } from './closing.ts';
 import { ENDINGS } from './closing.ts';
 import type { Attributes, Identity } from './connection.ts';
@@ -9,7 +9,7 @@ import { Upload } from './upload.ts';
 export interface RawConnectionOptions {
   readonly connectionId: string;
   readonly identity: Identity;
-  readonly request: ClientRequest;
+  readonly request: OpeningRequest;
   readonly transport: Transport;
   /** Chunks that wait for the handler before the client is no longer read. */
   readonly capacity: number;
@@ -22,7 +22,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   readonly connectionId: string;
   readonly userId: string | undefined;
   readonly attributes: Attributes;
-  readonly request: ClientRequest;
+  readonly request: OpeningRequest;
   readonly #transport: Transport;
   readonly #maxBufferedBytes: number;
   readonly #received: Upload;

@@ -1,12 +1,15 @@
-import { HublineError, type TransportName } from '@hubline/protocol';
+import type { TransportName } from '@hubline/protocol';
 import type { Identity } from './connection.ts';
 import type { HeartbeatListener, Heartbeat } from './heartbeat.ts';
+import type { Place } from './quota.ts';
 
 /** A connection that was negotiated: its ids, who it is, and the transport that has come for it. */
 export interface Session {
   readonly connectionId: string;
   readonly token: string;
   readonly identity: Identity;
+  /** What it takes of the node's quota, until it ends. */
+  readonly place: Place;
   readonly transport: TransportName | undefined;
 }
 
@@ -26,23 +29,15 @@ export class Sessions implements HeartbeatListener {
     this.#timeoutMs = timeoutMs;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  add({ connectionId, token, identity }: Omit<Session, 'transport'>): Session {
+  add(session: Omit<Session, 'transport'>): Session {
     if (this.#entries.size === 0) this.#heartbeat.add(this);
-    const entry = { connectionId, token, identity, transport: undefined, waitedMs: 0 };
-    this.#entries.set(token, entry);
+    const entry = { ...session, transport: undefined, waitedMs: 0 };
+    this.#entries.set(session.token, entry);
     return entry;
   }
 
-  /** @throws HublineError `forbidden` where it belongs to somebody else */
-  find(token: string, identity: Identity): Session | undefined {
-    const entry = this.#entries.get(token);
-    if (entry && entry.identity.userId !== identity.userId)
-      throw new HublineError('forbidden', 'The connection belongs to another user.', {});
-    return entry;
+  find(token: string): Session | undefined {
+    return this.#entries.get(token);
   }
 
   /** Its transport is open. False where another one was faster, or it took too long. */
@@ -54,7 +49,10 @@ export class Sessions implements HeartbeatListener {
   }
 
   remove(token: string): void {
+    const entry = this.#entries.get(token);
+    if (!entry) return;
     this.#entries.delete(token);
+    entry.place.leave();
     if (this.#entries.size === 0) this.#heartbeat.remove(this);
   }
 

@@ -1,26 +1,47 @@
-import { HublineError, type NegotiateResponse, type OfferedTransport, type TransportName } from '@hubline/protocol';
+import { HublineError, invalidOption, type NegotiateResponse, type OfferedTransport, type TransportName } from '@hubline/protocol';
 import {
   newConnectionId,
   newToken,
+  otherAttribute,
+  sameIdentity,
   Sessions,
+  type ConnectionQuota,
   type HeartbeatListener,
   type CloseReason,
   type Identity,
   type Heartbeat,
+  type Place,
   type Session,
 } from '../connection/index.ts';
-import type { Acceptor, Admission, Answer, ClientRequest, NodeAffinity, Transport, TransportListener } from '../transports/index.ts';
+import {
+  gone,
+  openingRequest,
+  type Acceptor,
+  type Admission,
+  type Answer,
+  type AuthenticationRequest,
+  type ClientRequest,
+  type NodeAffinity,
+  type OpeningRequest,
+  type Transport,
+  type TransportListener,
+} from '../transports/index.ts';
 
 /** What a path does with those who come, and how it is reached. */
 export interface AcceptOptions {
-  /** Where clients find it: `/hubs/chat`. */
+  /** Where clients find it: `/hubs/chat`. A slash at its end means nothing. */
   readonly path: string;
   /** In order of preference. Default: WebSockets, server-sent events, long polling. */
   readonly transports?: readonly TransportName[];
   /** The lowest negotiate version that is answered: 0 (default) or 1. */
   readonly minimumVersion?: 0 | 1;
   /** Sends a client elsewhere when it negotiates: it starts again at `url`, with `accessToken` where there is one. */
-  readonly redirect?: (request: ClientRequest) => Redirect | undefined | Promise<Redirect | undefined>;
+  readonly redirect?: (request: AuthenticationRequest) => Redirect | undefined | Promise<Redirect | undefined>;
+  /**
+   * Whether a later request of a connection comes from the client that negotiated it: `before` is what `authenticate` gave then, `now`
+   * what it gave for this request. Default: the same user id and the same attributes. Needed where attributes differ from run to run.
+   */
+  readonly sameIdentity?: (before: Identity, now: Identity) => boolean;
 }
 
 export interface Redirect {
@@ -28,22 +49,27 @@ export interface Redirect {
   readonly accessToken?: string;
 }
 
-/** Somebody who has a transport. */
+/** A connection with an open transport. */
 export interface AcceptedConnection extends TransportListener, HeartbeatListener {
   close(reason: CloseReason): void;
 }
 
 export interface ConnectionAcceptorOptions {
+  /** The hub's name, where there is a hub. */
+  readonly hub: string | undefined;
   readonly door: AcceptOptions;
   readonly affinity: NodeAffinity;
   readonly process: string;
   readonly heartbeat: Heartbeat;
+  readonly quota: ConnectionQuota;
   readonly connectTimeoutMs: number;
+  readonly authenticateTimeoutMs: number;
   /** Where everybody is kept from the opening of the transport to its end. */
   readonly accepted: Set<AcceptedConnection>;
   readonly isOpen: () => boolean;
-  readonly authenticate: (request: ClientRequest) => Promise<Identity>;
-  readonly connect: (session: Session, request: ClientRequest, transport: Transport) => AcceptedConnection;
+  readonly authenticate: (request: AuthenticationRequest) => Promise<Identity>;
+  readonly connect: (session: Session, request: OpeningRequest, transport: Transport) => AcceptedConnection;
+  readonly report: (error: unknown) => void;
 }
 
 const OFFERS: Record<TransportName, OfferedTransport> = {
@@ -52,51 +78,115 @@ const OFFERS: Record<TransportName, OfferedTransport> = {
   LongPolling: { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
 };
 
+/** The transports and the negotiate version of a path, with their defaults. @throws HublineError `invalid_option` */
+export function checkedTransports({ transports = Object.keys(OFFERS) as TransportName[], minimumVersion = 0 }: Partial<AcceptOptions>): {
+  readonly transports: readonly TransportName[];
+  readonly minimumVersion: 0 | 1;
+} {
+  const isList = Array.isArray(transports) && transports.length > 0 && new Set(transports).size === transports.length;
+  if (!isList || !(transports as readonly string[]).every((name) => Object.hasOwn(OFFERS, name))) {
+    throw invalidOption('transports', `must name at least one of ${Object.keys(OFFERS).join(', ')}, and none twice`);
+  }
+  if (minimumVersion === 0 || minimumVersion === 1) return { transports, minimumVersion };
+  throw invalidOption('minimumVersion', 'must be 0 or 1');
+}
+
 /** Lets clients in: who they are is asked at negotiation, and again at every request of their connection. */
 export class ConnectionAcceptor implements Acceptor {
+  readonly hub: string | undefined;
   readonly path: string;
   readonly transports: readonly TransportName[];
   readonly minimumVersion: number;
   readonly #options: ConnectionAcceptorOptions;
   readonly #sessions: Sessions;
+  #reportedIdentity = false;
 
   constructor(options: ConnectionAcceptorOptions) {
-    const { path, transports = ['WebSockets', 'ServerSentEvents', 'LongPolling'], minimumVersion = 0 } = options.door;
-    this.path = path;
+    const { transports, minimumVersion } = checkedTransports(options.door);
+    this.hub = options.hub;
+    this.path = options.door.path;
     this.transports = transports;
     this.minimumVersion = minimumVersion;
     this.#options = options;
     this.#sessions = new Sessions(options.heartbeat, options.connectTimeoutMs);
   }
 
-  async negotiate(request: ClientRequest, version: number): Promise<Answer> {
+  async negotiate(request: ClientRequest, version: number, left: AbortSignal): Promise<Answer> {
     const { door, affinity } = this.#options;
-    const redirect = await door.redirect?.(request);
-    if (redirect) return { body: redirect, headers: {} };
-    this.#checkOpen();
-    const identity = await this.#options.authenticate(request);
-    this.#checkOpen(); // who was still being looked at when the node closed would never be asked to leave
-    const { connectionId, token } = this.#sessions.add(this.#newSession(identity, version));
-    const body: NegotiateResponse = {
-      negotiateVersion: version,
-      connectionId,
-      ...(version > 0 ? { connectionToken: token } : {}),
-      availableTransports: this.transports.map((name) => OFFERS[name]),
-      affinity: affinity.hint,
-    };
-    return { body, headers: affinity.headers(request) };
+    return this.#entering(request, async (place) => {
+      const asked = await this.#ask(request, left, async (signed) => {
+        const redirect = await door.redirect?.(signed);
+        if (redirect) return { redirect };
+        this.#checkOpen();
+        return { identity: await this.#options.authenticate(signed) };
+      });
+      if (asked.redirect) {
+        place.leave();
+        return { body: asked.redirect, headers: {} };
+      }
+      const { connectionId, token } = this.#sessions.add(this.#newSession(asked.identity, place));
+      const body: NegotiateResponse = {
+        negotiateVersion: version,
+        // A client of version 0 sends the id that it got with every request, so it gets the secret and never learns the public id.
+        ...(version > 0 ? { connectionId, connectionToken: token } : { connectionId: token }),
+        availableTransports: this.transports.map((name) => OFFERS[name]),
+        affinity: affinity.hint,
+      };
+      return { body, headers: affinity.headers(request) };
+    });
   }
 
-  async admit(request: ClientRequest, token: string | undefined): Promise<Admission> {
-    const identity = await this.#options.authenticate(request);
-    const session = token === undefined ? undefined : this.#sessions.find(token, identity);
-    if (!session?.transport) this.#checkOpen(); // who has a transport may still fetch the goodbye
-    if (session) return this.#admission(session, request);
-    this.#options.affinity.check(request);
-    if (token !== undefined) throw connectionGone();
-    // Negotiation was skipped. Until the transport is open there is nothing that anybody could come back for.
-    const fresh = this.#newSession(identity, 1);
-    return { ...fresh, transport: undefined, accept: (opened) => this.#accept(this.#sessions.add(fresh), request, opened) };
+  async admit(request: ClientRequest, token: string | undefined, left: AbortSignal): Promise<Admission> {
+    if (token !== undefined && this.#sessions.find(token)) {
+      const identity = await this.#ask(request, left, this.#options.authenticate);
+      const session = this.#sessions.find(token); // it may have ended meanwhile
+      if (!session?.transport) this.#checkOpen(); // a connection with a transport may still fetch the goodbye
+      if (!session) throw gone();
+      this.#checkIdentity(session.identity, identity);
+      return this.#admission(session, request);
+    }
+    return this.#entering(request, async (place) => {
+      const identity = await this.#ask(request, left, this.#options.authenticate);
+      this.#options.affinity.check(request);
+      if (token !== undefined) throw gone();
+      // Negotiation was skipped. Until the transport is open there is nothing that anybody could come back for.
+      return this.#newAdmission(this.#newSession(identity, place), request);
+    });
+  }
+
+  /** Takes a place in the quota, which is given back where letting the client in fails. */
+  async #entering<T>(request: ClientRequest, letIn: (place: Place) => Promise<T>): Promise<T> {
+    const place = this.#options.quota.enter(request.remoteAddress);
+    try {
+      return await letIn(place);
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
+  }
+
+  /** Runs what the program has to say about a request, within its time and among no more than the limit. */
+  async #ask<T>(request: ClientRequest, left: AbortSignal, run: (request: AuthenticationRequest) => Promise<T>): Promise<T> {
+    const { quota, authenticateTimeoutMs } = this.#options;
+    return quota.authenticate((signal) => run({ ...request, signal }), left, authenticateTimeoutMs);
+  }
+
+  #newSession(identity: Identity, place: Place): Omit<Session, 'transport'> {
+    this.#checkOpen(); // a client that was still being authenticated when the node closed would never be asked to leave
+    place.takenBy(identity.userId);
+    return { connectionId: newConnectionId(this.#options.process), token: newToken(), identity, place };
+  }
+
+  #newAdmission(fresh: Omit<Session, 'transport'>, request: ClientRequest): Admission {
+    let session: Session | undefined;
+    return {
+      ...fresh,
+      transport: undefined,
+      accept: (opened) => this.#accept((session = this.#sessions.add(fresh)), request, opened),
+      decline: () => {
+        if (!session) fresh.place.leave();
+      },
+    };
   }
 
   #admission(session: Session, request: ClientRequest): Admission {
@@ -109,14 +199,15 @@ export class ConnectionAcceptor implements Acceptor {
         return session.transport; // as it is when somebody asks: two requests may be on their way
       },
       accept,
+      decline: () => undefined, // it may come for it once more, until its time is over
     };
   }
 
   #accept(session: Session, request: ClientRequest, transport: Transport): TransportListener {
     const { heartbeat, connect, accepted } = this.#options;
     this.#checkOpen();
-    if (!this.#sessions.connect(session.token, transport.name)) throw connectionGone(); // it was late, and is forgotten
-    const connection = connect(session, request, transport);
+    if (!this.#sessions.connect(session.token, transport.name)) throw gone(); // it was late, and is forgotten
+    const connection = connect(session, openingRequest(request), transport);
     heartbeat.add(connection);
     accepted.add(connection);
     return {
@@ -130,16 +221,19 @@ export class ConnectionAcceptor implements Acceptor {
     };
   }
 
-  #newSession(identity: Identity, version: number): Omit<Session, 'transport'> {
-    const connectionId = newConnectionId(this.#options.process);
-    // In version 0 the public id is the secret as well (TransportProtocols.md).
-    return { connectionId, token: version > 0 ? newToken() : connectionId, identity };
+  /** @throws HublineError `forbidden` where the connection belongs to another client */
+  #checkIdentity(before: Identity, now: Identity): void {
+    if ((this.#options.door.sameIdentity ?? sameIdentity)(before, now)) return;
+    const attribute = before.userId === now.userId ? otherAttribute(before, now) : undefined;
+    if (attribute !== undefined && !this.#reportedIdentity) {
+      this.#reportedIdentity = true;
+      const text = `authenticate gave another value of the attribute '${attribute}' than at negotiation, so the request was refused. Where it may differ from run to run, say so with the hub's option sameIdentity.`;
+      this.#options.report(new HublineError('forbidden', text, {}));
+    }
+    throw new HublineError('forbidden', 'The connection belongs to another user.', {});
   }
 
   #checkOpen(): void {
     if (!this.#options.isOpen()) throw new HublineError('shutdown', 'This node takes no more connections.', {});
   }
 }
-
-const connectionGone = (): HublineError<'connection_gone'> =>
-  new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });

@@ -8,7 +8,7 @@ import {
   type Identity,
 } from '../connection/index.ts';
 import type { Backplane } from '../backplane/index.ts';
-import type { ClientRequest, Origins } from '../transports/index.ts';
+import type { AuthenticationRequest, Origins } from '../transports/index.ts';
 import { clientsOf } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import { CallContext, Scope } from './context.ts';
@@ -22,7 +22,7 @@ import type { Accepts, Authorize, Context, Hub, Methods, Middleware, Schemas } f
 
 /** What `authenticate` says. `A` is widened away from literals. */
 export type Authenticate<A> =
-  [A] extends [infer B] ? (request: ClientRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
+  [A] extends [infer B] ? (request: AuthenticationRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
 
 /** How each attribute is kept. */
 type Declared<A> = [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' };
@@ -36,13 +36,14 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   /** This hub's own, instead of the server's. */
   readonly backplane?: Backplane;
   /**
-   * Who somebody is; asked at negotiation and at every connect. Throw `unauthorized()` or `forbidden()`. Default: nobody in
-   * particular. What a client proposes (`url`, `headers`) counts only where you take it over here.
+   * Says who a client is: asked at negotiation and at every later request of the connection, which must give the same client (see
+   * `sameIdentity`). Throw `unauthorized()` or `forbidden()`. Default: nobody in particular. What a client proposes (`url`,
+   * `headers`) counts only where you take it over here.
    */
   readonly authenticate?: Authenticate<A>;
   /** Declares attributes. Only indexed ones can be asked for with `where`. */
   readonly attributes?: Declared<NoInfer<A>>;
-  /** Which pages may connect; default: those of the same host. */
+  /** Which pages may connect; default: those of the same origin. */
   readonly origins?: Origins;
   readonly args?: S & Accepts<H, S>;
   readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>>;
@@ -118,7 +119,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared, or no value of one */
-  async authenticate(request: ClientRequest): Promise<Identity> {
+  async authenticate(request: AuthenticationRequest): Promise<Identity> {
     return identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given));
   }
 

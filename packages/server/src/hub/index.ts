@@ -1,5 +1,11 @@
 export { Cluster, type ClusterEvents } from './cluster.ts';
-export { ConnectionAcceptor, type AcceptOptions, type AcceptedConnection, type Redirect } from './connection-acceptor.ts';
+export {
+  checkedTransports,
+  ConnectionAcceptor,
+  type AcceptOptions,
+  type AcceptedConnection,
+  type Redirect,
+} from './connection-acceptor.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { beatMs, settingsFrom, type Limits, type Settings, type SettingsOptions, type Timeouts } from './settings.ts';

@@ -1,11 +1,11 @@
 import { invalidOption } from '@hubline/protocol';
 import type { Identity, RawConnection } from '../connection/index.ts';
-import type { ClientRequest, Origins } from '../transports/index.ts';
+import type { AuthenticationRequest, Origins } from '../transports/index.ts';
 import type { AcceptOptions } from './connection-acceptor.ts';
 import { identityOf } from './identity.ts';
 
 export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
-  readonly authenticate?: (request: ClientRequest) => { readonly userId?: string } | Promise<{ readonly userId?: string }>;
+  readonly authenticate?: (request: AuthenticationRequest) => { readonly userId?: string } | Promise<{ readonly userId?: string }>;
   readonly origins?: Origins;
 }
 
@@ -29,7 +29,7 @@ export class RawHost {
     this.#report = report;
   }
 
-  async authenticate(request: ClientRequest): Promise<Identity> {
+  async authenticate(request: AuthenticationRequest): Promise<Identity> {
     return identityOf(await this.#authenticate?.(request), noAttributes);
   }
 

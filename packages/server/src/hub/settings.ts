@@ -1,8 +1,8 @@
 import { HublineError, jsonCodec, type Codec } from '@hubline/protocol';
-import { systemClock, type CallLimits, type Clock } from '../connection/index.ts';
+import { systemClock, type CallLimits, type Clock, type ConnectionLimits } from '../connection/index.ts';
 
-/** What one client may cost. Checked on arrival, never negotiated: an honest client does not notice them. */
-export interface Limits extends CallLimits {
+/** What clients may cost, one and all. Checked on arrival, never negotiated: an honest client does not notice them. */
+export interface Limits extends CallLimits, ConnectionLimits {
   /** The largest message a client may send, in bytes. Default 32768, as SignalR's. */
   readonly maxMessageBytes: number;
   /** The largest WebSocket frame, which may hold many messages. Default 1 MiB; a larger one closes with 1009. */
@@ -15,6 +15,8 @@ export interface Limits extends CallLimits {
 
 /** Time limits, in milliseconds. */
 export interface Timeouts {
+  /** For one run of `authenticate`. Default 10000. */
+  readonly authenticateMs: number;
   /** From negotiation to the transport. Default 15000. */
   readonly connectMs: number;
   /** From the transport to the handshake. Default 15000. */
@@ -73,9 +75,15 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       maxOpenCalls: 1024,
       uploadCapacity: 10,
       maxGroups: 1000,
+      maxConnections: 50_000,
+      maxConnectionsPerAddress: 1000,
+      maxConnectionsPerUser: 500,
+      maxHandshakesPerSecond: 1000,
+      maxAuthentications: 1024,
       ...limits,
     }),
     timeouts: positive('timeouts', {
+      authenticateMs: 10_000,
       connectMs: 15_000,
       handshakeMs: 15_000,
       keepAliveMs: 15_000,

@@ -14,7 +14,7 @@ import type {
 import type { Disconnected, InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
 import type { ConnectionInfo, Count, PageOptions, Pages, PresenceEvent, UserInfo, UserPresenceEvent } from '../presence/index.ts';
-import type { ClientRequest } from '../transports/index.ts';
+import type { OpeningRequest } from '../transports/index.ts';
 
 /** Whom a send, a call or a query is for, as a value. `where` takes indexed attributes only, and all of them must match. */
 export type Filter<A> = (
@@ -77,8 +77,8 @@ export interface Context<R, A> {
   readonly items: Map<unknown, unknown>;
   /** Aborts when the caller cancels, and when the connection ends. */
   readonly signal: AbortSignal;
-  /** The request that opened the connection. */
-  readonly request: Omit<ClientRequest, 'token'>;
+  /** The request that opened the connection, without its token, `Authorization` header and secret id. */
+  readonly request: OpeningRequest;
   readonly transport: string;
   readonly groups: {
     /** Awaited: sends from any node reach the connection, and queries from any node show it. */

@@ -4,18 +4,20 @@ import type { Transport, TransportListener } from './transport.ts';
 
 /** What stands behind a path. It sees requests and open transports, never a socket. */
 export interface Acceptor {
+  /** The hub's name, where a hub stands there. */
+  readonly hub: string | undefined;
   readonly path: string;
   /** In the server's order of preference. */
   readonly transports: readonly TransportName[];
   /** The lowest negotiate version that is answered. */
   readonly minimumVersion: number;
-  /** Answers `POST {path}/negotiate`. @throws HublineError, which becomes the status that the client expects. */
-  negotiate(request: ClientRequest, version: number): Promise<Answer>;
+  /** Answers `POST {path}/negotiate`. @throws HublineError or Refused, which becomes the status that the client expects. */
+  negotiate(request: ClientRequest, version: number, left: AbortSignal): Promise<Answer>;
   /**
    * Decides about a request for a connection, each time one comes: without a token it is a new one, which skipped
-   * negotiation. @throws HublineError likewise: `unauthorized`, `forbidden`, `connection_gone`, `wrong_node` …
+   * negotiation. @throws HublineError or Refused likewise: `unauthorized`, `forbidden`, `connection_gone`, `wrong_node` …
    */
-  admit(request: ClientRequest, token: string | undefined): Promise<Admission>;
+  admit(request: ClientRequest, token: string | undefined, left: AbortSignal): Promise<Admission>;
 }
 
 export interface Answer {
@@ -23,7 +25,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Somebody who may connect, or has. */
+/** A request that may connect, or belongs to a connection. */
 export interface Admission {
   readonly connectionId: string;
   readonly token: string;
@@ -31,4 +33,6 @@ export interface Admission {
   readonly transport: TransportName | undefined;
   /** @throws HublineError where it cannot have this transport after all: `shutdown`, `connection_gone` */
   accept(transport: Transport): TransportListener;
+  /** Gives back what is kept for a new connection, unless it was accepted. */
+  decline(): void;
 }

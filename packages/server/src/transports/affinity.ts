@@ -1,4 +1,4 @@
-import { HublineError, type Affinity } from '@hubline/protocol';
+import { checkName, HublineError, invalidOption, type Affinity } from '@hubline/protocol';
 import { queryValue, type ClientRequest } from './request.ts';
 
 /** How later requests of a connection find its node again, through a balancer. */
@@ -12,6 +12,10 @@ export interface AffinityOptions {
   readonly domain?: string;
 }
 
+/** RFC 6265, 4.1.1. */
+const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const COOKIE_ATTRIBUTE = /^[ -:<-~]+$/;
+
 /** Says where this node is found, and notices requests that were meant for another one. */
 export class NodeAffinity {
   readonly #nodeId: string;
@@ -19,9 +23,16 @@ export class NodeAffinity {
   readonly #cookie: string | false;
   readonly #scope: string;
 
+  /** @throws HublineError `invalid_option` where an option would not stand in a header as it is */
   constructor(nodeId: string, { query = 'node', cookie = 'hubline_node', path = '/', domain }: AffinityOptions = {}) {
     this.#nodeId = nodeId;
-    this.#query = query;
+    this.#query = checkName(query, 'affinity.query');
+    if (cookie !== false && !COOKIE_NAME.test(checkName(cookie, 'affinity.cookie')))
+      throw invalidOption('affinity.cookie', 'is no name of a cookie');
+    for (const [option, value] of Object.entries({ path, domain })) {
+      if (value !== undefined && !COOKIE_ATTRIBUTE.test(checkName(value, `affinity.${option}`)))
+        throw invalidOption(`affinity.${option}`, 'must not hold a semicolon or characters that are not printed');
+    }
     this.#cookie = cookie;
     this.#scope = `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}; HttpOnly`;
   }

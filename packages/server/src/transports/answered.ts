@@ -1,9 +1,44 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { HublineError } from '@hubline/protocol';
 
-/** Calls back when an answer is over: whether all of it was taken. Node says `finish` also where the socket broke meanwhile. */
+/**
+ * Calls back once, when an answer is over: whether all of it was taken. Node says `finish` also where the socket broke meanwhile, and
+ * says nothing of an answer that waits behind another one of its socket, so the socket is listened to as well.
+ */
 export function whenAnswered(response: ServerResponse, then: (taken: boolean) => void): void {
-  const { socket } = response; // gone from the response at its end
+  const { socket } = response.req;
   let taken = false;
-  response.on('finish', () => (taken = socket !== null && !socket.destroyed && !socket.errored));
-  response.on('close', () => then(taken));
+  const settle = (): void => {
+    response.off('close', settle);
+    stop();
+    then(taken);
+  };
+  const stop = onClose(socket, settle);
+  response.on('finish', () => (taken = !socket.destroyed && !socket.errored));
+  response.on('close', settle);
+}
+
+/** A signal that aborts when the client of a request has left. It listens until `stop`, since a socket carries many requests. */
+export function untilLeft(socket: Socket): { readonly left: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const leave = (): void => controller.abort(new HublineError('cancelled', 'The client has left.', {}));
+  if (!socket.destroyed) return { left: controller.signal, stop: onClose(socket, leave) };
+  leave();
+  return { left: controller.signal, stop: () => undefined };
+}
+
+/** One listener for each socket: a client can send any number of requests ahead of their answers. */
+const closing = new WeakMap<Socket, Set<() => void>>();
+
+/** Returns its undo. */
+function onClose(socket: Socket, then: () => void): () => void {
+  let waiting = closing.get(socket);
+  if (!waiting) {
+    const all = new Set<() => void>();
+    socket.once('close', () => all.forEach((each) => each()));
+    closing.set(socket, (waiting = all));
+  }
+  const added = waiting.add(then);
+  return () => void added.delete(then);
 }

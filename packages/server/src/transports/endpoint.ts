@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Acceptor, Admission, Answer } from './acceptor.ts';
+import { untilLeft } from './answered.ts';
 import { LongPollingTransport } from './long-polling.ts';
-import { allowsOrigin, corsHeaders, type Origins } from './origins.ts';
-import { FAILED, refusalFor, refuse, refuseUpgrade, Refused, type Refusal } from './refusal.ts';
-import { clientRequest, queryValue, type ClientRequest } from './request.ts';
+import type { OriginPolicy } from './origins.ts';
+import { FAILED, gone, refusalFor, refuse, refuseUpgrade, Refused, type Refusal } from './refusal.ts';
+import { parseRequest, queryValue, withoutCookies, type ClientRequest, type ParsedRequest } from './request.ts';
 import { ServerSentEventsTransport } from './server-sent-events.ts';
 import type { TransportListener, Transport } from './transport.ts';
 import type { Upgrade, WebSocketUpgrader } from './websocket.ts';
@@ -13,7 +14,7 @@ import type { Upgrade, WebSocketUpgrader } from './websocket.ts';
 export interface EndpointOptions {
   readonly acceptor: Acceptor;
   readonly upgrader: WebSocketUpgrader;
-  readonly origins?: Origins | undefined;
+  readonly origins: OriginPolicy;
   /** How many proxies of ours stand before this server. */
   readonly proxies: number;
   readonly pollTimeoutMs: number;
@@ -27,54 +28,75 @@ type Headers = Readonly<Record<string, string>>;
 /** One path over HTTP: negotiation, every transport, and the answers to everything else (TransportProtocols.md). */
 export class Endpoint {
   readonly #options: EndpointOptions;
+  readonly #origins: OriginPolicy;
   /** Transports whose clients come back with more requests, by token. */
   readonly #posted = new Map<string, ServerSentEventsTransport | LongPollingTransport>();
+  readonly #refusedOrigins = new Set<string>();
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#origins = options.origins;
   }
 
   async request(incoming: IncomingMessage, response: ServerResponse, isNegotiate: boolean): Promise<void> {
+    const { left, stop } = untilLeft(incoming.socket);
     let cors: Headers = {};
     try {
-      const request = clientRequest(incoming, this.#options.proxies);
-      if (!allowsOrigin(this.#options.origins, request)) return refuse(response, FORBIDDEN_ORIGIN);
-      cors = corsHeaders(request);
+      const { request, id } = this.#parse(incoming);
+      cors = this.#origins.headers(request);
       if (incoming.method === 'OPTIONS') response.writeHead(204, cors).end();
-      else if (!isNegotiate) await this.#connect(request, { incoming, response, cors });
-      else if (incoming.method === 'POST') await this.#negotiate(request, response, cors);
+      else if (!isNegotiate) await this.#connect({ request, id }, { incoming, response, cors, left });
+      else if (incoming.method === 'POST') await this.#negotiate(request, { response, cors, left });
       else throw new Refused({ status: 405, text: '' });
     } catch (error) {
       incoming.resume(); // a body that nobody reads would hold the connection
       if (!response.headersSent) refuse(response, this.#refusal(error), cors);
+    } finally {
+      stop();
     }
   }
 
   async upgrade(upgrade: Upgrade): Promise<void> {
     const { request: incoming, socket } = upgrade;
+    const { left, stop } = untilLeft(socket);
     socket.on('error', swallowReset); // until ws listens, a reset by the peer would end the process
     try {
-      const request = clientRequest(incoming, this.#options.proxies);
-      if (!allowsOrigin(this.#options.origins, request)) return refuseUpgrade(socket, FORBIDDEN_ORIGIN);
+      const { request, id } = this.#parse(incoming);
       this.#speaks('WebSockets');
-      const admission = await this.#options.acceptor.admit(request, queryValue(request.url, 'id'));
-      checkFree(admission, 'WebSockets');
-      socket.off('error', swallowReset);
-      if (!socket.destroyed) this.#options.upgrader.upgrade(upgrade, (transport) => admission.accept(transport));
+      const admission = await this.#options.acceptor.admit(request, id, left);
+      try {
+        checkFree(admission, 'WebSockets');
+        left.throwIfAborted();
+        socket.off('error', swallowReset);
+        this.#options.upgrader.upgrade(upgrade, (transport) => admission.accept(transport));
+      } finally {
+        admission.decline();
+      }
     } catch (error) {
       refuseUpgrade(socket, this.#refusal(error));
+    } finally {
+      stop();
     }
   }
 
-  async #negotiate(request: ClientRequest, response: ServerResponse, cors: Headers): Promise<void> {
-    const { body, headers } = await this.#negotiated(request);
+  /** @throws Refused where the page may not connect */
+  #parse(incoming: IncomingMessage): ParsedRequest {
+    const { acceptor, proxies } = this.#options;
+    const { hub, path } = acceptor;
+    const parsed = parseRequest(incoming, { hub, path: path || '/', proxies });
+    if (!this.#origins.allows(parsed.request)) throw this.#forbiddenOrigin(parsed.request);
+    return this.#origins.isStranger(parsed.request) ? { ...parsed, request: withoutCookies(parsed.request) } : parsed;
+  }
+
+  async #negotiate(request: ClientRequest, { response, cors, left }: Omit<Exchange, 'incoming'>): Promise<void> {
+    const { body, headers } = await this.#negotiated(request, left);
     // Appended: a cookie that the program has set on the response stays.
     for (const [name, value] of Object.entries(headers)) response.appendHeader(name, value);
     response.writeHead(200, { ...cors, 'content-type': 'application/json', 'cache-control': 'no-store' });
     response.end(JSON.stringify(body));
   }
 
-  async #negotiated(request: ClientRequest): Promise<Answer> {
+  async #negotiated(request: ClientRequest, left: AbortSignal): Promise<Answer> {
     const { acceptor } = this.#options;
     const asked = queryValue(request.url, 'negotiateVersion') ?? '0';
     if (!/^-?\d+$/.test(asked)) return answerError('The client requested a non-integer protocol version.');
@@ -82,17 +104,17 @@ export class Endpoint {
     if (version < acceptor.minimumVersion) {
       return answerError(`The client requested version '${version}', but the server does not support this version.`);
     }
-    return acceptor.negotiate(request, Math.min(version, 1));
+    return acceptor.negotiate(request, Math.min(version, 1), left);
   }
 
-  async #connect(request: ClientRequest, { incoming, response, cors }: Exchange): Promise<void> {
+  async #connect({ request, id: token }: ParsedRequest, { incoming, response, cors, left }: Exchange): Promise<void> {
     const { method } = incoming;
     if (method !== 'GET' && method !== 'POST' && method !== 'DELETE') throw new Refused({ status: 405, text: '' });
-    const token = queryValue(request.url, 'id');
     if (token === undefined) throw new Refused({ status: 400, text: 'Connection ID required' });
     const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling';
     if (method === 'GET') this.#speaks(name);
-    const admission = await this.#options.acceptor.admit(request, token);
+    const admission = await this.#options.acceptor.admit(request, token, left);
+    left.throwIfAborted(); // a transport that opened now would never hear that its client has left
     if (method === 'POST') return this.#post(admission, { incoming, response, cors });
     incoming.resume();
     if (method === 'DELETE') this.#end(admission, response, cors);
@@ -116,7 +138,7 @@ export class Endpoint {
     response.writeHead(200, { ...headers, 'content-length': 0, 'cache-control': 'no-cache,no-store' }).end();
   }
 
-  async #post({ transport, token }: Admission, { incoming, response, cors }: Exchange): Promise<void> {
+  async #post({ transport, token }: Admission, { incoming, response, cors }: Omit<Exchange, 'left'>): Promise<void> {
     if (transport === 'WebSockets') throw new Refused({ status: 405, text: 'POST requests are not allowed for WebSocket connections.' });
     const open = this.#posted.get(token);
     if (!open) throw gone();
@@ -162,6 +184,19 @@ export class Endpoint {
     throw new Refused({ status: 404, text: `${name} transport not supported by this end point type` });
   }
 
+  /** Without a word to the operator a page that is refused would be a riddle: browsers hide the answer from it. */
+  #forbiddenOrigin({ headers, url }: ClientRequest): Refused {
+    const origin = String(headers.origin);
+    const text = `This page may not connect: its origin ${origin} is neither ${url.origin}, as which the server is asked, nor in the hub's \`origins\`.`;
+    if (!this.#refusedOrigins.has(origin) && this.#refusedOrigins.size < MAX_REPORTED_ORIGINS) {
+      this.#refusedOrigins.add(origin);
+      const why =
+        text + (url.protocol === 'http:' && origin.startsWith('https:') ? ' Behind a proxy that ends TLS, set `trustProxy`.' : '');
+      this.#options.report(new HublineError('forbidden', why, {}));
+    }
+    return new Refused({ status: 403, text, code: 'forbidden' });
+  }
+
   #refusal(error: unknown): Refusal {
     const refusal = refusalFor(error);
     if (!refusal) this.#options.report(error);
@@ -173,14 +208,14 @@ interface Exchange {
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
   readonly cors: Headers;
+  /** Aborts when the client has left. */
+  readonly left: AbortSignal;
 }
 
-const FORBIDDEN_ORIGIN: Refusal = { status: 403, text: 'This page may not connect: its origin is not allowed.', code: 'forbidden' };
+/** Origins are the client's words: a stranger could name a new one with every request. */
+const MAX_REPORTED_ORIGINS = 100;
 
 const answerError = (error: string): Answer => ({ body: { error }, headers: {} });
-
-export const gone = (): HublineError<'connection_gone'> =>
-  new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });
 
 /** A connection has one transport, once. */
 function checkFree({ transport, connectionId }: Admission, wanted: TransportName): void {

@@ -32,7 +32,7 @@ type Poll =
   | { readonly name: 'none' }
   | HeldPoll
   /** Its answer is on its way. */
-  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: Stall | undefined };
+  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: Stall };
 
 const NONE: Poll = { name: 'none' };
 const NOTHING = Buffer.alloc(0);
@@ -73,7 +73,7 @@ export class LongPollingTransport implements Transport {
   poll(response: ServerResponse, headers: Headers): void {
     this.#release();
     this.#become({ name: 'held', response, headers });
-    response.on('close', () => this.#over(response));
+    whenAnswered(response, () => this.#over(response));
     this.#speak();
   }
 
@@ -109,7 +109,7 @@ export class LongPollingTransport implements Transport {
     if (poll.name === 'held') {
       if (this.#waitedMs >= pollTimeoutMs) this.#answer(poll);
     } else if (poll.name === 'answered') {
-      if (poll.stall?.beat(ms)) this.destroy();
+      if (poll.stall.beat(ms)) this.destroy();
     } else if (this.#waitedMs >= disconnectTimeoutMs) {
       this.#close(1006);
     }
@@ -146,8 +146,7 @@ export class LongPollingTransport implements Transport {
   }
 
   #answer({ response, headers }: HeldPoll, body: Buffer = NOTHING): void {
-    const stall = response.socket ? new Stall(response.socket, this.#options.sendTimeoutMs) : undefined;
-    this.#become({ name: 'answered', response, stall });
+    this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#options.sendTimeoutMs) });
     const { length } = body;
     response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
     // What an answer held is gone with it: who comes back must not believe that nothing is missing.

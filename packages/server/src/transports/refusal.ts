@@ -1,12 +1,14 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { isHublineError, type ErrorCode } from '@hubline/protocol';
+import { HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
 
 /** How a request is refused: status, text, and our code in a header that other clients ignore. */
 export interface Refusal {
   readonly status: number;
   readonly text: string;
   readonly code?: ErrorCode;
+  /** When to come back, in seconds. */
+  readonly retryAfterS?: number;
 }
 
 /** Errors that a client may know, by the status that SignalR's clients expect. Everything else is our fault: 500. */
@@ -17,6 +19,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   connection_gone: 404,
   wrong_node: 404,
   already_connected: 409,
+  cancelled: 499, // nobody hears it: the client has left
   shutdown: 503,
 };
 
@@ -38,25 +41,41 @@ export function refusalFor(error: unknown): Refusal | undefined {
 
 export const FAILED: Refusal = { status: 500, text: 'The server failed to answer.', code: 'internal' };
 
-export function refuse(response: ServerResponse, { status, text, code }: Refusal, headers: Record<string, string> = {}): void {
+export const gone = (): HublineError<'connection_gone'> =>
+  new HublineError('connection_gone', 'No Connection with that ID', { connectionId: '' });
+
+export function refuse(response: ServerResponse, refusal: Refusal, headers: Record<string, string> = {}): void {
+  const { status, text } = refusal;
   if (status === 503) response.shouldKeepAlive = false; // a node that goes away would wait for the connection to be idle
-  response.writeHead(status, { ...headers, ...codeHeader(code), 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
+  response.writeHead(status, {
+    ...headers,
+    ...headersOf(refusal),
+    'content-type': 'text/plain; charset=utf-8',
+    'cache-control': 'no-store',
+  });
   response.end(text);
 }
 
 /** An upgrade has no response object: the answer is written by hand, and the socket is closed, whatever the peer does. */
-export function refuseUpgrade(socket: Duplex, { status, text, code }: Refusal): void {
+export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
   if (socket.writableEnded) return;
+  const { status, text } = refusal;
   socket.on('error', () => socket.destroy()); // Node leaves an upgraded socket without a listener: a reset would end the process
   socket.once('finish', () => socket.destroy());
   const headers: Record<string, string | number> = {
     connection: 'close',
     'content-type': 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(text),
-    ...codeHeader(code),
+    ...headersOf(refusal),
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`);
 }
 
-const codeHeader = (code: ErrorCode | undefined): Record<string, string> => (code ? { 'hubline-code': code } : {});
+function headersOf({ status, code, retryAfterS }: Refusal): Record<string, string> {
+  return {
+    ...(code ? { 'hubline-code': code } : {}),
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}), // RFC 9110, 15.5.2
+    ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+  };
+}

@@ -1,9 +1,16 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { HublineError } from '@hubline/protocol';
 
-/** What a client asked over HTTP, whatever the transport: what `authenticate` sees. */
+/** What a client asked over HTTP, whatever the transport. */
 export interface ClientRequest {
-  /** Absolute, as the client sees it: behind a trusted proxy, scheme and host are the proxy's. */
+  /** The name of the hub that the server has found for the request. A `connectionHandler` has none. */
+  readonly hub?: string;
+  /** The path under which the hub is hosted, as the server has routed the request. Compare this, not the path of `url`. */
+  readonly path: string;
+  /**
+   * Absolute, as the client sees it: behind a trusted proxy, scheme and host are the proxy's. Its query holds neither `access_token`
+   * nor `id`, which are secrets.
+   */
   readonly url: URL;
   readonly headers: IncomingHttpHeaders;
   readonly cookies: Readonly<Record<string, string>>;
@@ -12,22 +19,81 @@ export interface ClientRequest {
   readonly remoteAddress?: string;
 }
 
-/** @throws HublineError `invalid_message` where the request target or the Host header is no URL. */
-export function clientRequest(request: IncomingMessage, proxies: number): ClientRequest {
-  const { headers, socket } = request;
+/** What `authenticate` gets. */
+export interface AuthenticationRequest extends ClientRequest {
+  /**
+   * Aborts when the time for `authenticate` is over, and when the client has left: that of a WebSocket is noticed only later, since its
+   * socket is not read before it is let in.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** The request that opened a connection, without what proves who the client is: methods can pass it on and log it. */
+export type OpeningRequest = Omit<ClientRequest, 'token'>;
+
+/** A request, and the secret id of the connection that it is for. */
+export interface ParsedRequest {
+  readonly request: ClientRequest;
+  /** Undefined also where it is empty, as in SignalR. */
+  readonly id: string | undefined;
+}
+
+export interface RequestRoute {
+  readonly hub: string | undefined;
+  readonly path: string;
+  /** How many proxies of ours stand before this server. */
+  readonly proxies: number;
+}
+
+/** @throws HublineError `invalid_message` where the request target, the Host header or what a proxy forwards for them is no URL. */
+export function parseRequest(incoming: IncomingMessage, { hub, path, proxies }: RequestRoute): ParsedRequest {
+  const { headers, socket } = incoming;
   const forwarded = (name: string): string | undefined => (proxies > 0 ? entry(headers[name], proxies) : undefined);
-  const scheme = forwarded('x-forwarded-proto') ?? ('encrypted' in socket ? 'https' : 'http');
-  const host = forwarded('x-forwarded-host') ?? headers.host ?? 'localhost';
-  const url = urlFrom(`${scheme}://${host}`, request.url ?? '');
-  const token = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? queryValue(url, 'access_token');
+  const scheme = schemeOf(forwarded('x-forwarded-proto') ?? ('encrypted' in socket ? 'https' : 'http'));
+  const host = hostOf(forwarded('x-forwarded-host') ?? headers.host ?? '');
+  const url = urlFrom(`${scheme}://${host}`, incoming.url ?? '');
+  const accessToken = take(url, 'access_token');
+  const id = take(url, 'id');
+  const token = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? accessToken;
   const remoteAddress = forwarded('x-forwarded-for') ?? socket.remoteAddress;
-  return {
+  const request = {
+    ...(hub === undefined ? {} : { hub }),
+    path,
     url,
     headers,
     cookies: parseCookies(headers.cookie),
     ...(token === undefined ? {} : { token }),
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
   };
+  return { request, id: id === '' ? undefined : id };
+}
+
+export function openingRequest({ token: _token, headers, ...request }: ClientRequest): OpeningRequest {
+  const { authorization: _authorization, ...rest } = headers;
+  return { ...request, headers: rest };
+}
+
+/** The request of a client that brings no cookies. */
+export function withoutCookies({ headers, ...request }: ClientRequest): ClientRequest {
+  const { cookie: _cookie, ...rest } = headers;
+  return { ...request, headers: rest, cookies: {} };
+}
+
+function schemeOf(forwarded: string): 'http' | 'https' {
+  const scheme = forwarded.toLowerCase();
+  if (scheme === 'http' || scheme === 'ws') return 'http';
+  if (scheme === 'https' || scheme === 'wss') return 'https';
+  throw invalid('X-Forwarded-Proto');
+}
+
+/** RFC 3986, 3.2.2: a registered name, an IPv4 address or a bracketed IPv6 address, and a port. It may be empty (RFC 9112, 3.2). */
+const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::\d{0,5})?$/i;
+
+/** A host that held a `/`, `?` or `@` would move the path, the query or the host itself. */
+function hostOf(host: string): string {
+  if (host === '') return 'localhost';
+  if (!HOST.test(host)) throw invalid('host');
+  return host;
 }
 
 /** A path that begins with two slashes is a path all the same, so it is not resolved against the origin but put behind it. */
@@ -35,8 +101,12 @@ function urlFrom(origin: string, target: string): URL {
   try {
     return new URL(target.startsWith('/') ? origin + target : target);
   } catch (cause) {
-    throw new HublineError('invalid_message', 'The request target is not a URL.', { why: 'request target' }, { cause });
+    throw invalid(URL.canParse(origin) ? 'request target' : 'host', cause);
   }
+}
+
+function invalid(why: string, cause?: unknown): HublineError<'invalid_message'> {
+  return new HublineError('invalid_message', `The ${why} is not valid in a URL.`, { why }, { cause });
 }
 
 /** Each proxy appends what it saw. What stands before the entries of the proxies that are ours, anybody can have sent. */
@@ -70,7 +140,10 @@ export function queryValue(url: URL, key: string): string | undefined {
   return undefined;
 }
 
-/** The path of a request target, or undefined where it has none. Cheap, and never throws. */
-export function pathOf(target: string | undefined): string | undefined {
-  return target?.startsWith('/') ? target.split('?', 1)[0] : undefined;
+/** The first value of a key, which is then nowhere in the URL. */
+function take(url: URL, key: string): string | undefined {
+  const value = queryValue(url, key);
+  if (value === undefined) return undefined;
+  for (const name of new Set(url.searchParams.keys())) if (name.toLowerCase() === key) url.searchParams.delete(name);
+  return value;
 }

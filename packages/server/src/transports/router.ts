@@ -1,9 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
-import { refuseUpgrade } from './refusal.ts';
-import { pathOf } from './request.ts';
+import { routeOf } from './path.ts';
+import { resumeAsHttp } from './upgrade.ts';
 
 /** Finds the endpoint for a request, and takes ours, and only ours, from the HTTP servers that it is attached to. */
 export class Router {
@@ -24,7 +23,7 @@ export class Router {
     let attached = true;
     const ours = (event: string | symbol, ...args: readonly unknown[]): boolean => {
       if (event === 'request') return this.request(args[0] as IncomingMessage, args[1] as ServerResponse);
-      if (event === 'upgrade') return this.upgrade(args[0] as IncomingMessage, args[1] as Socket, args[2] as Buffer);
+      if (event === 'upgrade') return this.#upgrade(server, [args[0] as IncomingMessage, args[1] as Socket, args[2] as Buffer]);
       return false;
     };
     // A listener could not keep a request from the other listeners; in front of `emit` it can, also from later ones.
@@ -45,25 +44,33 @@ export class Router {
 
   /** True where the request was ours. */
   request(request: IncomingMessage, response: ServerResponse): boolean {
-    const path = pathOf(request.url);
-    const isNegotiate = path?.endsWith(NEGOTIATE) ?? false;
-    const endpoint = path === undefined ? undefined : this.#endpoints.get(isNegotiate ? path.slice(0, -NEGOTIATE.length) : path);
-    void endpoint?.request(request, response, isNegotiate); // answers every failure itself
+    const route = routeOf(request.url);
+    const endpoint = route && this.#endpoints.get(route.path);
+    void endpoint?.request(request, response, route?.isNegotiate ?? false); // answers every failure itself
     return endpoint !== undefined;
   }
 
-  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
-    const path = pathOf(request.url);
-    const endpoint = path === undefined ? undefined : this.#endpoints.get(path);
-    void endpoint?.upgrade({ request, socket, head }); // answers every failure itself
-    return endpoint !== undefined;
+  #upgrade(server: Server, [request, socket, head]: UpgradeArguments): boolean {
+    const route = routeOf(request.url);
+    const endpoint = route && this.#endpoints.get(route.path);
+    if (!endpoint) return false;
+    // Any other upgrade is an offer that a server may ignore (RFC 9110, 7.8).
+    if (!route.isNegotiate && isWebSocket(request))
+      void endpoint.upgrade({ request, socket, head }); // answers every failure itself
+    else resumeAsHttp(server, [request, socket, head]);
+    return true;
   }
 }
 
-const NEGOTIATE = '/negotiate';
+type UpgradeArguments = readonly [request: IncomingMessage, socket: Socket, head: Buffer];
 
-/** Without any listener Node does not offer upgrades at all; with ours alone, an upgrade that nobody wants is ours to end. */
-function unclaimed(this: Server, _request: IncomingMessage, socket: Duplex): void {
-  if (this.listeners('upgrade').some((listener) => listener !== unclaimed)) return;
-  refuseUpgrade(socket, { status: 404, text: 'Nothing here takes an upgrade.' });
+const isWebSocket = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' && headers.upgrade?.trim().toLowerCase() === 'websocket';
+
+/**
+ * Without any listener Node ignores upgrades and hands over plain requests; with ours alone it hands over every upgrade. Those that are
+ * not ours go on as they would without us.
+ */
+function unclaimed(this: Server, ...upgrade: UpgradeArguments): void {
+  if (this.listeners('upgrade').every((listener) => listener === unclaimed)) resumeAsHttp(this, upgrade);
 }

@@ -31,11 +31,11 @@ export class ServerSentEventsTransport implements Transport {
   format = 'text' as const;
   readonly #response: ServerResponse;
   readonly #inbox: PostInbox;
-  readonly #stall: Stall | undefined;
+  readonly #stall: Stall;
 
   constructor(response: ServerResponse, { headers, sendTimeoutMs, accept }: EventStreamOptions) {
     this.#response = response;
-    this.#stall = response.socket ? new Stall(response.socket, sendTimeoutMs) : undefined;
+    this.#stall = new Stall(response.req.socket, sendTimeoutMs);
     const listener = accept(this);
     const utf8 = new TextDecoder();
     // Text, as everything here: a character may be split over two chunks.
@@ -73,7 +73,7 @@ export class ServerSentEventsTransport implements Transport {
   }
 
   beat(ms: number): void {
-    if (this.#stall?.beat(ms)) this.destroy();
+    if (this.#stall.beat(ms)) this.destroy();
   }
 
   close(): void {

@@ -1,0 +1,147 @@
+import { HublineError } from '@hubline/protocol';
+import { Refused } from '../transports/index.ts';
+import { addressKey } from './address.ts';
+import type { Clock } from './clock.ts';
+
+/** What all clients together may cost. */
+export interface ConnectionLimits {
+  /** Connections of this node, from negotiation to their end. Default 50,000. */
+  readonly maxConnections: number;
+  /** Of one address; of one /64 where it is IPv6. Default 1,000. Behind a proxy set `trustProxy`, or all have its address. */
+  readonly maxConnectionsPerAddress: number;
+  /** Of one user. Default 500. */
+  readonly maxConnectionsPerUser: number;
+  /** New connections a second; as many may come at once after a quiet second. Default 1,000. */
+  readonly maxHandshakesPerSecond: number;
+  /** Runs of `authenticate` at the same time. Default 1,024. */
+  readonly maxAuthentications: number;
+}
+
+/** How a limit refuses: with a status that tells whose load it is, and when it is worth to come back. */
+const REFUSALS = {
+  maxConnections: { status: 503, retryAfterS: 10, text: 'This node has all the connections that it takes.' },
+  maxConnectionsPerAddress: { status: 429, retryAfterS: 30, text: 'There are too many connections from this address.' },
+  maxConnectionsPerUser: { status: 429, retryAfterS: 30, text: 'There are too many connections of this user.' },
+  maxHandshakesPerSecond: { status: 503, retryAfterS: 1, text: 'Too many clients connect at the moment.' },
+  maxAuthentications: { status: 503, retryAfterS: 1, text: 'Too many clients are being authenticated at the moment.' },
+} as const satisfies Record<keyof ConnectionLimits, object>;
+
+/** The place of one connection among all. */
+export interface Place {
+  /** @throws Refused where the user has too many connections */
+  takenBy(userId: string | undefined): void;
+  /** Idempotent. */
+  leave(): void;
+}
+
+export interface ConnectionQuotaOptions {
+  readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+}
+
+const REPORT_EVERY_MS = 60_000;
+
+/** Counts the connections of a node, and refuses those that are too many. */
+export class ConnectionQuota {
+  readonly #limits: ConnectionLimits;
+  readonly #clock: Clock;
+  readonly #report: (error: unknown) => void;
+  readonly #byAddress = new Map<string, number>();
+  readonly #byUser = new Map<string, number>();
+  readonly #reportedAt = new Map<keyof ConnectionLimits, number>();
+  #connections = 0;
+  #authentications = 0;
+  #tokens: number;
+  #filledAt: number;
+
+  constructor({ limits, clock, report }: ConnectionQuotaOptions) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#report = report;
+    this.#tokens = limits.maxHandshakesPerSecond;
+    this.#filledAt = clock.elapsed();
+  }
+
+  /** Takes a place for a new connection, before anything is asked about its client. @throws Refused */
+  enter(remoteAddress: string | undefined): Place {
+    const address = addressKey(remoteAddress);
+    this.#check('maxConnections', this.#connections);
+    this.#check('maxConnectionsPerAddress', this.#byAddress.get(address) ?? 0);
+    this.#spend();
+    this.#connections++;
+    add(this.#byAddress, address, 1);
+    const left = [(): void => void this.#connections--, (): void => add(this.#byAddress, address, -1)];
+    return {
+      takenBy: (userId) => {
+        if (userId === undefined) return;
+        this.#check('maxConnectionsPerUser', this.#byUser.get(userId) ?? 0);
+        add(this.#byUser, userId, 1);
+        left.push(() => add(this.#byUser, userId, -1));
+      },
+      leave: () => left.splice(0).forEach((undo) => undo()),
+    };
+  }
+
+  /** Gives `run` a signal and at most `timeoutMs`. It counts as running until it has settled, or its time is over. @throws Refused */
+  async authenticate<T>(run: (signal: AbortSignal) => Promise<T>, left: AbortSignal, timeoutMs: number): Promise<T> {
+    left.throwIfAborted();
+    this.#check('maxAuthentications', this.#authentications);
+    this.#authentications++;
+    const controller = new AbortController();
+    const leave = (): void => controller.abort(left.reason);
+    left.addEventListener('abort', leave, { once: true });
+    let undo = (): void => undefined;
+    try {
+      const late = new Promise<never>((_resolve, reject) => {
+        undo = this.#clock.after(timeoutMs, () => {
+          const error = new HublineError('timed_out', `authenticate did not settle within ${timeoutMs} ms.`, { timeoutMs });
+          controller.abort(error);
+          this.#report(error);
+          reject(
+            new Refused({ status: 503, text: 'The server could not authenticate the client in time.', retryAfterS: 1 }, { cause: error }),
+          );
+        });
+      });
+      const value = await Promise.race([run(controller.signal), late]);
+      left.throwIfAborted();
+      return value;
+    } finally {
+      undo();
+      left.removeEventListener('abort', leave);
+      this.#authentications--;
+    }
+  }
+
+  /** A token bucket that holds what one second allows. */
+  #spend(): void {
+    const { maxHandshakesPerSecond: rate } = this.#limits;
+    const now = this.#clock.elapsed();
+    this.#tokens = Math.min(rate, this.#tokens + ((now - this.#filledAt) / 1000) * rate);
+    this.#filledAt = now;
+    if (this.#tokens < Math.min(1, rate)) throw this.#refused('maxHandshakesPerSecond');
+    this.#tokens -= 1;
+  }
+
+  #check(limit: keyof ConnectionLimits, count: number): void {
+    if (count >= this.#limits[limit]) throw this.#refused(limit);
+  }
+
+  #refused(limit: keyof ConnectionLimits): Refused {
+    const { status, retryAfterS, text } = REFUSALS[limit];
+    const max = this.#limits[limit];
+    const cause = new HublineError('limit_exceeded', `${text} limits.${limit} is ${max}.`, { limit, max });
+    const now = this.#clock.elapsed();
+    if (now - (this.#reportedAt.get(limit) ?? -Infinity) >= REPORT_EVERY_MS) {
+      this.#reportedAt.set(limit, now);
+      this.#report(cause);
+    }
+    return new Refused({ status, retryAfterS, text, code: 'limit_exceeded' }, { cause });
+  }
+}
+
+function add(counts: Map<string, number>, key: string, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}

@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createHubServer, defineHub } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { HANDSHAKE, HttpClient } from './http-client.ts';
+import { requestLines, upgradeLines } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
+
+const contract = defineHub<{ echo(value: unknown): Promise<unknown> }>('ghosts');
+
+/** A server whose `authenticate` is asynchronous, and waits where the test says so. */
+async function start() {
+  const clock = new TestClock();
+  const server = createHubServer({}, clock);
+  const errors: unknown[] = [];
+  server.on('error', (...error) => errors.push(error));
+  const waiting: { readonly letIn: () => void; readonly signal: AbortSignal }[] = [];
+  let holds = false;
+  const hub = server.hub(contract, {
+    path: '/hub',
+    authenticate: async ({ signal }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (holds) await new Promise<void>((letIn) => waiting.push({ letIn, signal }));
+      return {};
+    },
+    methods: { echo: async (_ctx, value) => value },
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const sockets: Socket[] = [];
+  /** Writes by hand, over a socket of its own. */
+  const write = async (text: string): Promise<Socket> => {
+    const socket = connect(port, '127.0.0.1');
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(text);
+    return socket;
+  };
+  return {
+    server,
+    hub,
+    clock,
+    errors,
+    waiting,
+    url: `http://127.0.0.1:${port}/hub`,
+    write,
+    hold: () => (holds = true),
+    leave: () => sockets.forEach((socket) => socket.destroy()),
+    async [Symbol.asyncDispose]() {
+      for (const { letIn } of waiting) letIn();
+      await server.close();
+    },
+  };
+}
+
+type Request = (target: string) => string;
+const POLL: Request = (target) => requestLines('GET', target, {});
+const EVENTS: Request = (target) => requestLines('GET', target, { accept: 'text/event-stream' });
+const SHAKE: Request = (target) => requestLines('POST', target, { 'content-length': String(HANDSHAKE.length) }) + HANDSHAKE;
+const LEAVE: Request = (target) => requestLines('DELETE', target, { 'content-length': '0' });
+const NEGOTIATE: Request = () => requestLines('POST', '/hub/negotiate?negotiateVersion=1', { 'content-length': '0' });
+const UPGRADE: Request = (target) => upgradeLines(target);
+const NEW: Request = () => upgradeLines('/hub');
+
+/** The last request of each is aborted while it is authenticated. */
+const STEPS: readonly (readonly [name: string, ...requests: Request[]])[] = [
+  ['a negotiation', NEGOTIATE],
+  ['an upgrade that was negotiated', UPGRADE],
+  ['an upgrade without negotiation', NEW],
+  ['a stream of events', EVENTS],
+  ['a post to a stream of events', EVENTS, SHAKE],
+  ['a first poll', POLL],
+  ['a second poll', POLL, POLL],
+  ['a post between polls', POLL, SHAKE],
+  ['a poll after the handshake', POLL, SHAKE, POLL, POLL],
+  ['the end of long polling', POLL, LEAVE],
+];
+const ORDERS = ['before it is let in', 'while it is let in', 'after it is let in'] as const;
+
+const cases = STEPS.flatMap(([name, ...requests]) => ORDERS.map((order) => ({ name, order, requests })));
+
+it.each(cases)('holds nothing of a client that leaves $name, $order', async ({ order, requests }) => {
+  await using world = await start();
+  const target = targetOf(await HttpClient.negotiate(world.url));
+  for (const request of requests.slice(0, -1)) await once(await world.write(request(target)), 'data');
+  const upgrades = [UPGRADE, NEW].includes(requests.at(-1) ?? POLL);
+  world.hold();
+  await world.write(requests.at(-1)?.(target) ?? '');
+  await expect.poll(() => world.waiting.length).toBe(1);
+  const [{ letIn, signal } = { letIn: () => undefined, signal: AbortSignal.abort() }] = world.waiting;
+  if (order === 'before it is let in') {
+    world.leave();
+    // The socket of an upgrade is not read before it is let in.
+    if (!upgrades) await expect.poll(() => signal.aborted).toBe(true);
+  } else if (order === 'while it is let in') {
+    world.leave();
+  }
+  letIn();
+  await new Promise((resolve) => setImmediate(resolve));
+  world.leave();
+  await expect
+    .poll(async () => {
+      await world.clock.advance(200_000); // longer than anything may be waited for
+      return [world.server.health().connections, (await world.hub.presence.count()).value, world.clock.size];
+    })
+    .toEqual([0, 0, 0]);
+  expect(world.errors).toEqual([]);
+});
+
+it('holds nothing of a stream whose answer waits behind another one of its socket', async () => {
+  await using world = await start();
+  const polling = await HttpClient.polling(world.url);
+  const streaming = await HttpClient.negotiate(world.url);
+  await world.write(POLL(targetOf(polling)) + EVENTS(targetOf(streaming)));
+  await expect.poll(() => world.server.health().connections).toBe(2);
+  world.leave();
+  await expect.poll(() => world.server.health().connections).toBe(1);
+  await world.clock.advance(20_000); // the next poll does not come
+  expect(world.server.health().connections).toBe(0);
+  expect(world.clock.size).toBe(0);
+});
+
+it('tells authenticate that the client has left, and that its time is over', async () => {
+  await using world = await start();
+  world.hold();
+  await world.write(NEGOTIATE(''));
+  await expect.poll(() => world.waiting.length).toBe(1);
+  await world.clock.advance(9999);
+  expect(world.waiting[0]?.signal.aborted).toBe(false);
+  world.leave();
+  await expect.poll(() => world.waiting[0]?.signal.reason as unknown).toMatchObject({ code: 'cancelled' });
+  const answer = fetch(`${world.url}/negotiate`, { method: 'POST' });
+  await expect.poll(() => world.waiting.length).toBe(2);
+  await world.clock.advance(10_000);
+  const { status, headers } = await answer;
+  expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+  expect(world.waiting[1]?.signal.reason).toMatchObject({ code: 'timed_out', details: { timeoutMs: 10_000 } });
+  expect(world.errors).toMatchObject([
+    ['limit', { code: 'timed_out' }],
+    ['limit', { code: 'timed_out' }],
+  ]); // the first one hangs too
+});
+
+function targetOf({ url }: HttpClient): string {
+  const { pathname, search } = new URL(url);
+  return pathname + search;
+}

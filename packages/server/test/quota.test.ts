@@ -1,0 +1,151 @@
+import { createHubServer, defineHub, type HubServerOptions } from '@hubline/server';
+import { describe, expect, it } from 'vitest';
+import { addressKey } from '../src/connection/address.ts';
+import { HttpClient } from './http-client.ts';
+import { RawClient, rawRequest, upgradeLines } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
+
+const contract = defineHub<{ echo(value: unknown): Promise<unknown> }>('quota');
+
+async function start(options: HubServerOptions = {}) {
+  const clock = new TestClock();
+  const server = createHubServer(options, clock);
+  const errors: [stage: string, error: unknown][] = [];
+  server.on('error', (...error) => errors.push(error));
+  const doors: (() => void)[] = [];
+  server.hub(contract, {
+    path: '/hub',
+    origins: ['https://app.example'],
+    authenticate: async ({ token, url }) => {
+      if (url.searchParams.has('slow')) await new Promise<void>((resolve) => doors.push(resolve));
+      if (token === 'nobody') throw new Error('no');
+      return token === undefined ? {} : { userId: token };
+    },
+    methods: { echo: async (_ctx, value) => value },
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const url = `http://127.0.0.1:${port}/hub`;
+  const negotiate = (headers: Record<string, string> = {}, query = '') =>
+    fetch(`${url}/negotiate?negotiateVersion=1${query}`, { method: 'POST', headers });
+  const statuses = async (count: number, headers: Record<string, string> = {}): Promise<number[]> => {
+    const found: number[] = [];
+    for (let i = 0; i < count; i++) found.push((await negotiate(headers)).status);
+    return found;
+  };
+  return { server, clock, errors, doors, port, url, negotiate, statuses, [Symbol.asyncDispose]: () => server.close() };
+}
+
+it('refuses more connections than the node takes with 503, and takes another one when one has ended', async () => {
+  await using world = await start({ limits: { maxConnections: 2 } });
+  const client = await RawClient.open(world.port);
+  expect(await world.statuses(2)).toEqual([200, 503]);
+  const refused = await world.negotiate({ origin: 'https://app.example' });
+  expect([refused.headers.get('retry-after'), refused.headers.get('hubline-code')]).toEqual(['10', 'limit_exceeded']);
+  expect(refused.headers.get('access-control-expose-headers')).toBe('hubline-code, retry-after');
+  const answer = await rawRequest(world.port, upgradeLines('/hub'));
+  expect(answer).toMatch(/^HTTP\/1.1 503 [^]*retry-after: 10\r\n/);
+  await client[Symbol.asyncDispose]();
+  await expect.poll(async () => (await world.negotiate()).status).toBe(200);
+  expect(await world.statuses(1)).toEqual([503]);
+  await world.clock.advance(20_000); // nobody came for what was negotiated
+  expect(await world.statuses(3)).toEqual([200, 200, 503]);
+});
+
+it('counts connections that hold no socket', async () => {
+  await using world = await start({ limits: { maxConnectionsPerAddress: 3 } });
+  for (let i = 0; i < 3; i++) await HttpClient.polling(world.url);
+  expect(world.server.health().connections).toBe(3);
+  const refused = await world.negotiate();
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30']);
+});
+
+it('counts by address, behind a proxy by the address that the proxy has seen, and IPv6 by /64', async () => {
+  await using world = await start({ trustProxy: true, limits: { maxConnectionsPerAddress: 2 } });
+  const from = (address: string) => world.statuses(1, { 'x-forwarded-for': address });
+  expect(await from('9.9.9.9, 1.2.3.4')).toEqual([200]);
+  expect(await from('8.8.8.8, 1.2.3.4:5678')).toEqual([200]);
+  expect(await from('7.7.7.7, ::ffff:1.2.3.4')).toEqual([429]);
+  expect(await from('1.2.3.5')).toEqual([200]);
+  expect(await from('2001:db8:1:2::1')).toEqual([200]);
+  expect(await from('[2001:db8:1:2:ffff::9]:443')).toEqual([200]);
+  expect(await from('2001:db8:1:2:3:4:5:6')).toEqual([429]);
+  expect(await from('2001:db8:1:3::1')).toEqual([200]);
+});
+
+it('counts by user', async () => {
+  await using world = await start({ limits: { maxConnectionsPerUser: 2 } });
+  const [alice, bob] = [{ authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }];
+  expect(await world.statuses(3, alice)).toEqual([200, 200, 429]);
+  expect(await world.statuses(1, bob)).toEqual([200]);
+  expect(await world.statuses(3)).toEqual([200, 200, 200]); // without a user id there is no user
+  await world.clock.advance(20_000);
+  expect(await world.statuses(1, alice)).toEqual([200]);
+});
+
+it('takes as many new connections a second as it may, and a known connection goes on', async () => {
+  await using world = await start({ limits: { maxHandshakesPerSecond: 5 } });
+  const client = await HttpClient.polling(world.url);
+  expect(await world.statuses(5)).toEqual([200, 200, 200, 200, 503]);
+  expect((await fetch(`${world.url}?id=nobody`)).status).toBe(503); // an unknown id costs as much as a new connection
+  expect((await client.post('{"type":6}\u001e')).status).toBe(200);
+  await world.clock.advance(400);
+  expect(await world.statuses(3)).toEqual([200, 200, 503]);
+  await world.clock.advance(60_000);
+  expect(await world.statuses(6)).toEqual([200, 200, 200, 200, 200, 503]);
+});
+
+it('runs as many authentications at the same time as it may', async () => {
+  await using world = await start({ limits: { maxAuthentications: 2 } });
+  const slow = [1, 2].map(() => world.negotiate({}, '&slow'));
+  await expect.poll(() => world.doors.length).toBe(2);
+  const refused = await world.negotiate();
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+  world.doors.forEach((open) => open());
+  expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
+  expect(await world.statuses(1)).toEqual([200]);
+});
+
+it('gives places back where authenticate fails, and where an upgrade is no valid handshake', async () => {
+  await using world = await start({ limits: { maxConnections: 1 } });
+  for (let i = 0; i < 3; i++) {
+    expect((await world.negotiate({ authorization: 'Bearer nobody' })).status).toBe(500);
+    expect(await rawRequest(world.port, upgradeLines('/hub', { 'sec-websocket-key': 'bad' }))).toMatch(/^HTTP\/1.1 400 /);
+    expect((await fetch(`${world.url}?id=nobody`)).status).toBe(404);
+  }
+  await using client = await RawClient.open(world.port);
+  expect((await client.call('echo', 1)).result).toBe(1);
+});
+
+it('tells the operator once a minute which limit refuses', async () => {
+  await using world = await start({ limits: { maxConnections: 1 } });
+  expect(await world.statuses(4)).toEqual([200, 503, 503, 503]);
+  const error = expect.objectContaining({ code: 'limit_exceeded', details: { limit: 'maxConnections', max: 1 } }) as Error;
+  expect(world.errors).toEqual([['limit', error]]);
+  await world.clock.advance(61_000);
+  expect(await world.statuses(2)).toEqual([200, 503]);
+  expect(world.errors).toHaveLength(2);
+});
+
+describe('what counts as one address', () => {
+  it.each([
+    ['1.2.3.4', '1.2.3.4'],
+    ['1.2.3.4:80', '1.2.3.4'],
+    ['::ffff:1.2.3.4', '1.2.3.4'],
+    ['::FFFF:102:304', '1.2.3.4'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:0DB8:0000:0000:ffff::1', '2001:db8:0:0::/64'],
+    ['[2001:db8::1]:443', '2001:db8:0:0::/64'],
+    ['[2001:db8::1]', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['64:ff9b::1.2.3.4', '64:ff9b:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['', ''],
+    ['unknown', 'unknown'],
+    ['x'.repeat(1000), 'x'.repeat(255)],
+  ])('%j is %j', (address, key) => {
+    expect(addressKey(address)).toBe(key);
+  });
+  it('is one where it is not known', () => {
+    expect(addressKey(undefined)).toBe('');
+  });
+});

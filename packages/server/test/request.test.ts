@@ -1,0 +1,92 @@
+import { createHubServer, defineHub, type AuthenticationRequest, type HubServerOptions } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
+
+const contract = defineHub<{ request(): Promise<unknown> }>('admin');
+
+async function start(options: HubServerOptions = {}) {
+  const server = createHubServer(options);
+  const seen: AuthenticationRequest[] = [];
+  server.hub(contract, {
+    path: '/hubs/admin',
+    authenticate: (request) => {
+      seen.push(request);
+      return {};
+    },
+    methods: { request: async ({ request }) => ({ ...request, url: request.url.href }) },
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  const negotiate = (headers: Record<string, string>, target = '/hubs/admin/negotiate'): Promise<string> =>
+    rawRequest(port, requestLines('POST', target, { 'content-length': '0', connection: 'close', ...headers }));
+  return { server, port, seen, negotiate, [Symbol.asyncDispose]: () => server.close() };
+}
+
+it.each([
+  'x/hubs/public?',
+  'x/hubs/public#',
+  'x/..',
+  'x?',
+  'x#',
+  'x\\hubs',
+  'user@x',
+  'user:password@x',
+  'x y',
+  'x\ty',
+  '[::1',
+  '::1',
+  'x:port',
+  'x:1:2',
+  '%2f',
+  'x:99999',
+])('refuses the host %j, also from a proxy: it would move the path', async (host) => {
+  await using world = await start({ trustProxy: true });
+  for (const headers of [{ host }, { 'x-forwarded-host': host }] as const) {
+    expect(await world.negotiate(headers)).toMatch(/^HTTP\/1.1 400 /);
+    expect(await rawRequest(world.port, upgradeLines('/hubs/admin', headers))).toMatch(/^HTTP\/1.1 400 /);
+  }
+});
+
+it.each(['x', 'x.example', 'a_b', '127.0.0.1:80', '[::1]', '[::1]:8080', 'x:', 'xn--bcher-kva.example'])(
+  'takes the host %j',
+  async (host) => {
+    await using world = await start();
+    expect(await world.negotiate({ host })).toMatch(/^HTTP\/1.1 200 /);
+  },
+);
+
+it('takes an empty host for none, as HTTP says', async () => {
+  await using world = await start();
+  expect(await world.negotiate({ host: '' })).toMatch(/^HTTP\/1.1 200 /);
+  expect(world.seen[0]?.url.href).toBe('http://localhost/hubs/admin/negotiate');
+});
+
+it.each(['javascript', 'file', 'https://evil.example/?', 'h t'])('refuses the scheme %j of a proxy', async (scheme) => {
+  await using world = await start({ trustProxy: true });
+  expect(await world.negotiate({ 'x-forwarded-proto': scheme })).toMatch(/^HTTP\/1.1 400 /);
+});
+
+it('hands over the name and the path of the hub that it has found', async () => {
+  await using world = await start();
+  await world.negotiate({ host: 'evil' }, '/hubs/admin/negotiate?x=/hubs/public');
+  await using _client = await RawClient.open(world.port, { path: '/hubs/admin/' });
+  expect(world.seen.map(({ hub, path }) => [hub, path])).toEqual([
+    ['admin', '/hubs/admin'],
+    ['admin', '/hubs/admin'],
+  ]);
+});
+
+it('keeps secrets from methods: the token, the header that had it, and the id of the connection', async () => {
+  await using world = await start();
+  const response = await fetch(`http://127.0.0.1:${world.port}/hubs/admin/negotiate?negotiateVersion=1`, { method: 'POST' });
+  const { connectionToken } = (await response.json()) as { connectionToken: string };
+  await using client = await RawClient.open(world.port, {
+    path: '/hubs/admin',
+    query: `room=a%20b&Access_Token=s3cret&ACCESS_TOKEN=s3cret2&ID=${connectionToken}&iD=again`,
+    headers: { authorization: 'Bearer s3cret3', 'x-a': '1' },
+  });
+  const { result } = await client.call('request');
+  expect(result).toMatchObject({ url: `http://127.0.0.1:${world.port}/hubs/admin?room=a+b`, hub: 'admin', headers: { 'x-a': '1' } });
+  expect(JSON.stringify(result)).not.toMatch(new RegExp(`s3cret|authorization|again|${connectionToken}`));
+  expect(world.seen.at(-1)?.token).toBe('s3cret3');
+  expect(world.seen.at(-1)?.url.href).toBe(`http://127.0.0.1:${world.port}/hubs/admin?room=a+b`);
+});
