@@ -13,7 +13,7 @@ export interface PlaygroundHub {
   vitals(everyMs: number): AsyncIterable<Vitals>;
   /** Users online: first all of them, then every change. */
   people(): AsyncIterable<PeopleEvent>;
-  /** The nodes of the cluster, and again whenever one comes or goes. */
+  /** The nodes of the cluster, and again whenever one comes or goes, or the backplane does. */
   nodes(): AsyncIterable<readonly NodeStatus[]>;
 }
 
@@ -88,7 +88,8 @@ export interface Vitals {
 
 export interface NodeStatus {
   readonly nodeId: string;
-  readonly running: boolean;
+  /** `unreachable`: the node that says so is cut off from the others, and cannot know. */
+  readonly state: 'serving' | 'stopped' | 'unreachable';
   /** Milliseconds since the epoch. */
   readonly startedAt?: number;
 }

@@ -1,4 +1,4 @@
-import { startRedis } from '@hubline/testing/cluster';
+import { startRedis, type RedisServer } from '@hubline/testing/cluster';
 import { test as base, expect, type BrowserContextOptions, type Locator, type Page } from '@playwright/test';
 import { fileURLToPath } from 'node:url';
 import { files, startPlayground, type Playground } from '../src/cluster/index.ts';
@@ -18,6 +18,8 @@ export interface Enter {
 interface Fixtures {
   /** Whether the nodes are processes, joined by a Redis of this test's own. */
   onRedis: boolean;
+  /** The test's own; undefined where the nodes are in one process. */
+  redis: RedisServer | undefined;
   /** Three nodes and the page, on free ports, for one test. */
   playground: Playground;
   /** Opens any page of the playground, with a look of its own in a browser of its own. What goes wrong in it fails the test. */
@@ -28,8 +30,11 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   onRedis: [false, { option: true }],
-  playground: async ({ onRedis }, use) => {
+  redis: async ({ onRedis }, use) => {
     await using redis = onRedis ? await startRedis() : undefined;
+    await use(redis);
+  },
+  playground: async ({ redis }, use) => {
     await using playground = await startPlayground({ page: servePage, port: 0, redis: redis?.url });
     await use(playground);
   },

@@ -35,6 +35,16 @@ test('tabs on three processes talk to each other, and a process that is killed i
   await expect(ann.log, 'who says goodbye leaves at once').toContainText('Eva left');
 });
 
+test('while Redis is away the other nodes cannot be reached, and are shown as serving when it is back, empty', async ({ enter, redis }) => {
+  const ann = await enter('Ann', { node: 'node-1' });
+  await expect(ann.module('node-3')).toContainText('serving');
+  await redis?.stop();
+  await expect(ann.module('node-1')).toContainText('serving');
+  for (const node of ['node-2', 'node-3']) await expect(ann.module(node)).toContainText('unreachable');
+  await redis?.start();
+  for (const node of ['node-1', 'node-2', 'node-3']) await expect(ann.module(node)).toContainText('serving');
+});
+
 test('a question has one outcome from everybody, those of a killed process included', async ({ enter, playground }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });

@@ -226,7 +226,7 @@ class NodeHubServer implements HubServer {
   }
 
   async nodes(): Promise<readonly NodeInfo[]> {
-    return (await this.#cluster(this.#backplane).link.directory.nodes()).value;
+    return this.#cluster(this.#backplane).knownNodes();
   }
 
   health(): Health {

@@ -112,15 +112,17 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
       },
 
       async *nodes(ctx) {
-        const comings = (changed: () => void): (() => void) => {
-          const undos = [server.on('nodeJoined', changed), server.on('nodeLost', changed)];
+        const events = (changed: () => void): (() => void) => {
+          const names = ['nodeJoined', 'nodeLost', 'backplaneDown', 'backplaneUp'] as const;
+          const undos = names.map((name) => server.on(name, changed));
           return () => undos.forEach((undo) => undo());
         };
-        for await (const _ of changes(comings, ctx.signal)) {
+        for await (const _ of changes(events, ctx.signal)) {
           const live = new Map((await server.nodes()).map((node) => [node.nodeId, node]));
+          const absent = server.health().backplane === 'up' ? 'stopped' : 'unreachable';
           yield nodeIds.map((id) => {
             const node = live.get(id);
-            return node ? { nodeId: id, running: true, startedAt: node.startedAt } : { nodeId: id, running: false };
+            return node ? { nodeId: id, state: 'serving', startedAt: node.startedAt } : { nodeId: id, state: absent };
           });
         }
       },

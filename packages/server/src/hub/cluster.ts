@@ -84,6 +84,17 @@ export class Cluster {
     void this.#subscriptions.want(allTopic(hub));
   }
 
+  /**
+   * The nodes of the cluster. After an outage those that are not registered again yet and not lost are among them; while the
+   * backplane cannot be asked only this one is.
+   */
+  async knownNodes(): Promise<readonly NodeInfo[]> {
+    const { value, missing, isBlind } = await this.link.directory.nodes();
+    if (isBlind) return value;
+    const shown = new Set(value.map(({ process }) => process));
+    return [...value, ...this.nodes.all().filter(({ process, nodeId }) => !shown.has(process) && missing.includes(nodeId))];
+  }
+
   async ready(): Promise<void> {
     await this.link.ready();
     await this.#messenger.ready;
@@ -110,12 +121,12 @@ export class Cluster {
         events.gap(gap);
       },
       joined: (node) => {
-        this.nodes.joined(node);
+        const isNew = this.nodes.joined(node);
         this.watches.resynchronise();
-        events.nodeJoined(node);
+        if (isNew) events.nodeJoined(node);
       },
       lost: (node, reason) => {
-        this.nodes.lost(node, reason);
+        if (!this.nodes.lost(node, reason)) return;
         this.#asks.lost(node);
         this.watches.lost(node);
         events.nodeLost(node, reason);

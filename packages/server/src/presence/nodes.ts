@@ -19,16 +19,21 @@ export class Nodes {
     this.#live.set(self.process, self);
   }
 
-  joined(node: NodeInfo): void {
+  /** False where it was there all the time, and only its link was down. */
+  joined(node: NodeInfo): boolean {
+    const isNew = !this.#live.has(node.process);
     this.#live.set(node.process, node);
     this.#lost.delete(node.process);
+    return isNew;
   }
 
-  lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void {
-    this.#live.delete(node.process);
+  /** False where it was lost already. */
+  lost(node: NodeInfo, reason: 'goodbye' | 'lease'): boolean {
+    if (!this.#live.delete(node.process)) return false;
     this.#lost.set(node.process, { node, lapsedAt: reason === 'lease' ? this.#clock.elapsed() : undefined });
     const [oldest] = this.#lost.size > LOST_KEPT ? this.#lost.keys() : [];
     if (oldest !== undefined) this.#lost.delete(oldest);
+    return true;
   }
 
   get(process: ProcessId): NodeInfo | undefined {

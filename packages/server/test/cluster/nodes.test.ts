@@ -23,6 +23,43 @@ describe('nodes', () => {
     expect((await b.server.nodes()).map(({ process }) => process)).toHaveLength(3);
   });
 
+  it('are announced once while they are there, when a query shows them, and a loss comes before a return', async () => {
+    await using nodes = await threeNodes();
+    const { world, a } = nodes;
+    const heard: string[] = [];
+    const shown: Promise<boolean>[] = [];
+    const isShown = async (process: string): Promise<boolean> => (await a.server.nodes()).some((node) => node.process === process);
+    a.server.on('nodeJoined', ({ nodeId, process }) => {
+      heard.push(`joined ${nodeId}`);
+      shown.push(isShown(process));
+    });
+    a.server.on('nodeLost', ({ nodeId, process }) => {
+      heard.push(`lost ${nodeId}`);
+      shown.push(isShown(process).then((is) => !is));
+    });
+    let ups = 0;
+    a.server.on('backplaneUp', () => ups++);
+    // Its own outage, then those of the others: nobody is lost.
+    for (const name of ['a', 'b', 'c']) {
+      world.faults.cut(name);
+      await a.hub.presence.count();
+      world.faults.heal(name);
+      await a.hub.presence.count();
+    }
+    await until(() => ups === 1);
+    expect(heard).toEqual([]);
+    // An outage in which one is lost and one comes.
+    world.faults.cut('a');
+    world.faults.expire('b');
+    await world.start('d');
+    world.faults.heal('a');
+    await until(() => heard.length === 2);
+    world.faults.thaw('b');
+    await until(() => heard.length === 3);
+    expect(heard).toEqual(['lost b', 'joined d', 'joined b']);
+    expect(await Promise.all(shown)).toEqual([true, true, true]);
+  });
+
   it('say how they are', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;

@@ -27,6 +27,15 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       }
     });
 
+    test('MUST announce a node when a query shows it, and tell its loss when no query does', async (world) => {
+      const [ann, bob] = await world.pair();
+      await bob.link.close();
+      await world.until(() => ann.toldOf(bob).length > 1);
+      const cat = await world.node('cat');
+      await world.until(() => ann.toldOf(cat).length > 0 && cat.toldOf(ann).length > 0);
+      for (const node of [ann, cat]) expect(await Promise.all(node.agreed)).not.toContain(false);
+    });
+
     test('MUST announce a node before anything it sends is delivered', async (world) => {
       const ann = await world.node('ann');
       await ann.subscribe('t').ready;

@@ -17,6 +17,8 @@ export class TestNode {
   readonly self: NodeInfo;
   readonly local = new LocalDouble();
   readonly events: Event[] = [];
+  /** For each process that was announced or lost: whether a query that was sent at that moment agreed. */
+  readonly agreed: Promise<boolean>[] = [];
   readonly link: Link;
 
   constructor(backplane: Backplane, self: NodeInfo) {
@@ -77,14 +79,24 @@ export class TestNode {
     return value.map(({ connectionId }) => connectionId).sort();
   }
 
+  async #isShown(process: ProcessId): Promise<boolean> {
+    return (await this.directory.nodes()).value.some((node) => node.process === process);
+  }
+
   #observer(): LinkObserver {
     const { events } = this;
     return {
       down: () => events.push({ name: 'down' }),
       up: () => events.push({ name: 'up' }),
       gap: () => events.push({ name: 'gap' }),
-      joined: ({ process }) => events.push({ name: 'joined', process }),
-      lost: ({ process }, reason) => events.push({ name: 'lost', process, reason }),
+      joined: ({ process }) => {
+        events.push({ name: 'joined', process });
+        this.agreed.push(this.#isShown(process));
+      },
+      lost: ({ process }, reason) => {
+        events.push({ name: 'lost', process, reason });
+        this.agreed.push(this.#isShown(process).then((isShown) => !isShown));
+      },
       report: (stage) => events.push({ name: 'report', stage }),
     };
   }

@@ -1,5 +1,5 @@
 import type { CSSProperties, ReactNode } from 'react';
-import type { ClusterMap, Person } from '../../contract.ts';
+import type { ClusterMap, NodeStatus, Person } from '../../contract.ts';
 import { addressOf, suggestName } from '../address.ts';
 import type { Companions } from '../companions.ts';
 import type { View } from '../view.ts';
@@ -17,7 +17,7 @@ export interface RackProps {
 export function Rack({ view, cluster, companions, onCompanion }: RackProps): ReactNode {
   const { connection, nodes, people, nodeId: ownNode, heard } = view;
   const isLive = connection.name === 'connected';
-  const running = cluster.nodes.filter(({ nodeId }) => isRunning(nodes, nodeId)).length;
+  const running = cluster.nodes.filter(({ nodeId }) => statusOf(nodes, nodeId) === 'serving').length;
   return (
     <section className="rack" aria-labelledby="rack-title" data-live={isLive}>
       <header className="heading">
@@ -95,12 +95,12 @@ export function Strip({ view, cluster }: Pick<RackProps, 'view' | 'cluster'>): R
 }
 
 /** As far as this tab can know: a node that does not answer may be stopped, or only its link may be. */
-function stateOf({ connection, nodeId: own, nodes }: View, nodeId: string): 'serving' | 'stopped' | 'unreachable' {
-  if (connection.name !== 'connected' && nodeId === own) return 'unreachable';
-  return isRunning(nodes, nodeId) ? 'serving' : 'stopped';
+function stateOf({ connection, nodeId: own, nodes }: View, nodeId: string): NodeStatus['state'] {
+  return connection.name !== 'connected' && nodeId === own ? 'unreachable' : statusOf(nodes, nodeId);
 }
 
-const isRunning = (nodes: View['nodes'], nodeId: string): boolean => nodes.some((node) => node.nodeId === nodeId && node.running);
+const statusOf = (nodes: View['nodes'], nodeId: string): NodeStatus['state'] =>
+  nodes.find((node) => node.nodeId === nodeId)?.state ?? 'stopped';
 
 const byName = (a: Person, b: Person): number => a.name.localeCompare(b.name);
 
