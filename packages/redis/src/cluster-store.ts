@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { refusalIn, type Command } from './line.ts';
+import { readRefusalIn, refusalIn, type Command } from './line.ts';
 import type { RedisAddress } from './options.ts';
 import { Shard } from './shard.ts';
 import { addressOf, parseAddress, SlotMap, slotOf, type Address } from './slots.ts';
@@ -53,6 +53,13 @@ export class ClusterStore implements Store {
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
     const replies = await this.#follow(commands);
     const refusal = refusalIn(commands, replies);
+    if (refusal) throw refusal;
+    return replies;
+  }
+
+  async read(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const replies = await this.#follow(commands);
+    const refusal = readRefusalIn(commands, replies);
     if (refusal) throw refusal;
     return replies;
   }

@@ -15,13 +15,14 @@ import type {
   TopicsPage,
   WatchLease,
 } from '@hubline/server/backplane';
-import { decodeRecord, slices } from './entries.ts';
+import { slices } from './entries.ts';
 import { processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
-import type { Census, Peers, Reading } from './peers.ts';
+import { LeaseOverError, type Census, type Peers, type Reading } from './peers.ts';
 import type { Registrar } from './registrar.ts';
 import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
+import { decodeCounts, decodeNumber, decodeRecord, decodeTexts } from './values.ts';
 
 export interface RedisDirectoryOptions {
   readonly self: NodeInfo;
@@ -35,7 +36,12 @@ export interface RedisDirectoryOptions {
   readonly reaches: (key: string) => boolean;
   readonly settled: () => Promise<unknown>;
   readonly report: (error: unknown) => void;
+  /** A value that cannot be read: it is passed over. */
+  readonly unreadable: (key: string, field?: string) => void;
 }
+
+/** Commands in one trip of a large answer. */
+const TRIP = 1000;
 
 /** Who is where, read from what each incarnation has written, as far as its lease lives. */
 export class RedisDirectory implements Directory {
@@ -55,16 +61,17 @@ export class RedisDirectory implements Directory {
 
   nodes(): Promise<Answer<readonly NodeInfo[]>> {
     return this.#ask({
-      read: async () => [...(await this.#census([])).value.values()],
+      read: async (missing) => [...(await this.#census(missing, [])).value.values()],
       here: ({ self }) => [self],
     });
   }
 
   counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
     return this.#ask({
-      read: async ({ keys }) => {
-        const { value, answers } = await this.#census(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
-        return new Map(topics.map((topic, i) => [topic, countsOf(answers[i], value)]));
+      read: async (missing, { keys }) => {
+        const commands = topics.map((topic): Command => ['hgetall', keys.counts(topic)]);
+        const { value, answers } = await this.#census(missing, commands);
+        return new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { living: value, missing })]));
       },
       here: ({ self, local }) =>
         new Map(
@@ -78,7 +85,7 @@ export class RedisDirectory implements Directory {
 
   members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>> {
     return this.#ask({
-      read: () => this.#members(topic, page),
+      read: (missing) => this.#members(missing, topic, page),
       here: ({ self: { process }, local }) => {
         const { after, limit } = page;
         if (after && after.process > process) return [];
@@ -90,40 +97,37 @@ export class RedisDirectory implements Directory {
 
   membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
     return this.#ask({
-      read: async ({ peers, registrar, self, keys }) => {
+      read: async (missing, { peers, registrar, self, keys }) => {
         const incarnation = process === self.process ? registrar.incarnation : peers.incarnation(process);
         if (!incarnation) return [];
-        const [ids] = await this.#run([['zrange', keys.members(topic, incarnation), 0, -1]]);
-        return ids as readonly string[];
+        const key = keys.members(topic, incarnation);
+        const [ids] = await this.#run([['zrange', key, 0, -1]]);
+        return this.#textsIn(ids, { key, incarnation, missing });
       },
       here: ({ self, local }) => (process === self.process ? [...local.members(topic).keys()] : []),
     });
   }
 
-  records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
-    const ids = [...new Set(connectionIds)];
+  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
     return this.#ask({
-      read: async ({ keys }) => {
-        if (ids.length === 0) return new Map<string, ConnectionRecord>();
-        const parts = [...slices(ids)];
-        const { value, of } = await this.#census([], (incarnation) => parts.map((slice) => ['hmget', keys.records(incarnation), ...slice]));
-        const found = new Map<string, ConnectionRecord>();
-        for (const incarnation of value.keys()) {
-          const texts = (of(incarnation) as readonly (readonly (string | null)[])[]).flat();
-          ids.forEach((id, i) => {
-            const text = texts[i];
-            if (text) found.set(id, decodeRecord(id, text));
-          });
-        }
-        return found;
+      read: async (missing) => {
+        if (members.length === 0) return new Map<string, ConnectionRecord>();
+        const { value } = await this.#census(missing, []);
+        const parts = [...value.keys()].map((incarnation) => {
+          const process = processIn(incarnation);
+          return { incarnation, ids: new Set(members.flatMap((member) => (member.process === process ? member.connectionId : []))) };
+        });
+        const records = (await this.#records(missing, parts)).flat();
+        return new Map(records.map((record) => [record.connectionId, record]));
       },
-      here: ({ local }) => new Map(ids.flatMap((id) => local.record(id) ?? []).map((record) => [record.connectionId, record])),
+      here: ({ local }) =>
+        new Map(members.flatMap(({ connectionId }) => local.record(connectionId) ?? []).map((record) => [record.connectionId, record])),
     });
   }
 
   topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
     return this.#ask({
-      read: () => this.#topics(prefix, page),
+      read: (missing) => this.#topics(missing, prefix, page),
       here: ({ local }) => {
         const { after = '', limit } = page;
         const found = [...local.topics()].filter((topic) => topic.startsWith(prefix) && topic > after).sort();
@@ -134,7 +138,7 @@ export class RedisDirectory implements Directory {
 
   snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
     return this.#ask({
-      read: () => this.#snapshot(topics),
+      read: (missing) => this.#snapshot(missing, topics),
       here: ({ self, local, registrar }) => {
         const ids = new Set(topics.flatMap((topic) => [...local.members(topic).keys()]));
         const records = [...ids].flatMap((id) => local.record(id) ?? []);
@@ -143,11 +147,11 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  /** The counts say whom to ask, so that a page costs what it holds. */
-  async #members(topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
+  /** The counts say which incarnations to ask, so that a page costs what it holds. */
+  async #members(missing: Missing, topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
     const { keys } = this.#options;
-    const { value, answers } = await this.#census([['hgetall', keys.counts(topic)]]);
-    const counts = countsOf(answers[0], value);
+    const { value, answers } = await this.#census(missing, [['hgetall', keys.counts(topic)]]);
+    const counts = this.#countsOf(topic, answers[0], { living: value, missing });
     const waiting = [...value.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
     const found: Member[] = [];
     while (found.length < limit && waiting.length > 0) {
@@ -162,7 +166,7 @@ export class RedisDirectory implements Directory {
         asked.map((each): Command => ['zrangebylex', keys.members(topic, each), from(each), '+', 'LIMIT', 0, limit - found.length]),
       );
       asked.forEach((incarnation, i) => {
-        for (const connectionId of ranges[i] as readonly string[]) {
+        for (const connectionId of this.#textsIn(ranges[i], { key: keys.members(topic, incarnation), incarnation, missing })) {
           if (found.length < limit) found.push({ process: processIn(incarnation), connectionId });
         }
       });
@@ -170,52 +174,108 @@ export class RedisDirectory implements Directory {
     return found;
   }
 
-  async #topics(prefix: string, { after, limit }: TopicsPage): Promise<readonly TopicCount[]> {
+  async #topics(missing: Missing, prefix: string, { after, limit }: TopicsPage): Promise<readonly TopicCount[]> {
     const { keys } = this.#options;
     const from = after === undefined || after < prefix ? `[${prefix}` : `(${after}`;
     // Topics are ASCII: this byte is above all of them.
-    const { value, of } = await this.#census([], (incarnation) => [
+    const { value, of } = await this.#census(missing, [], (incarnation) => [
       ['zrangebylex', keys.topics(incarnation), from, `[${prefix}\u007f`, 'LIMIT', 0, limit],
     ]);
-    const all = [...value.keys()].flatMap((incarnation) => of(incarnation)[0] as readonly Topic[]);
+    const all = [...value.keys()].flatMap((incarnation) =>
+      this.#textsIn(of(incarnation)[0], { key: keys.topics(incarnation), incarnation, missing }),
+    );
     const page = [...new Set(all)].sort().slice(0, limit);
     const counts = await this.#run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
-    return page.map((topic, i) => ({ topic, count: [...countsOf(counts[i], value).values()].reduce((sum, count) => sum + count, 0) }));
+    return page.map((topic, i) => {
+      const sizes = this.#countsOf(topic, counts[i], { living: value, missing });
+      return { topic, count: [...sizes.values()].reduce((sum, count) => sum + count, 0) };
+    });
   }
 
   /** Versions first: what is read later holds at least what they say. */
-  async #snapshot(topics: readonly Topic[]): Promise<readonly ProcessSnapshot[]> {
+  async #snapshot(missing: Missing, topics: readonly Topic[]): Promise<readonly ProcessSnapshot[]> {
     const { keys } = this.#options;
-    const { value, of } = await this.#census([], (incarnation) => [['get', keys.flushed(incarnation)]]);
+    const { value, of } = await this.#census(missing, [], (incarnation) => [['get', keys.flushed(incarnation)]]);
     const incarnations = [...value.keys()];
     const counts = await this.#run(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
-    const held = topics.flatMap((topic, i) =>
-      Object.keys(counts[i] as object).flatMap((each) =>
-        value.has(each as Incarnation) ? { topic, incarnation: each as Incarnation } : [],
-      ),
-    );
+    const held = topics.flatMap((topic, i) => {
+      const processes = this.#countsOf(topic, counts[i], { living: value, missing });
+      return incarnations.filter((each) => processes.has(processIn(each))).map((incarnation) => ({ topic, incarnation }));
+    });
     const members = await this.#run(held.map(({ topic, incarnation }): Command => ['zrange', keys.members(topic, incarnation), 0, -1]));
     const ids = new Map<Incarnation, Set<string>>(incarnations.map((each) => [each, new Set()]));
-    held.forEach(({ incarnation }, i) => {
-      for (const id of members[i] as readonly string[]) ids.get(incarnation)?.add(id);
+    held.forEach(({ topic, incarnation }, i) => {
+      const found = this.#textsIn(members[i], { key: keys.members(topic, incarnation), incarnation, missing });
+      for (const id of found) ids.get(incarnation)?.add(id);
     });
-    const parts = [...ids].map(([incarnation, each]) => ({ incarnation, ids: [...each] }));
-    const asks = parts.flatMap(({ incarnation, ids }) =>
-      [...slices(ids)].map((slice) => ({ incarnation, slice, command: ['hmget', keys.records(incarnation), ...slice] as Command })),
+    const records = await this.#records(
+      missing,
+      [...ids].map(([incarnation, each]) => ({ incarnation, ids: each })),
     );
-    const answers = (await this.#run(asks.map(({ command }) => command))) as readonly (readonly (string | null)[])[];
-    const records = new Map<Incarnation, ConnectionRecord[]>(incarnations.map((incarnation) => [incarnation, []]));
-    asks.forEach(({ incarnation, slice }, i) => {
-      slice.forEach((id, j) => {
-        const text = answers[i]?.[j];
-        if (text) records.get(incarnation)?.push(decodeRecord(id, text));
-      });
-    });
-    return [...value].map(([incarnation, node]) => ({
+    return [...value].map(([incarnation, node], i) => ({
       node,
-      version: Number(of(incarnation)[0] ?? 0),
-      records: records.get(incarnation) ?? [],
+      version: decodeNumber(of(incarnation)[0]) ?? 0,
+      records: records[i] ?? [],
     }));
+  }
+
+  /** The records of these connections, those that exist, by their incarnations. */
+  async #records(missing: Missing, parts: readonly Part[]): Promise<readonly (readonly ConnectionRecord[])[]> {
+    const { keys } = this.#options;
+    const asks = parts.flatMap(({ incarnation, ids }, at) =>
+      [...slices(ids)].map((slice) => ({
+        at,
+        incarnation,
+        slice,
+        commands: [
+          ['hmget', keys.records(incarnation), ...slice],
+          ...slice.map((id): Command => ['smembers', keys.groups(incarnation, id)]),
+        ] as readonly Command[],
+      })),
+    );
+    const answers = await this.#run(asks.flatMap(({ commands }) => commands));
+    const found: ConnectionRecord[][] = parts.map(() => []);
+    let i = 0;
+    for (const { at, incarnation, slice } of asks) {
+      const [texts, ...groups] = answers.slice(i, (i += 1 + slice.length));
+      const key = keys.records(incarnation);
+      if (!Array.isArray(texts)) this.#passOver({ key, incarnation, missing });
+      slice.forEach((id, j) => {
+        const text: unknown = Array.isArray(texts) ? texts[j] : null;
+        if (text === null) return;
+        const record = decodeRecord(id, text, groups[j]);
+        if (record) found[at]?.push(record);
+        else this.#passOver({ key, field: id, incarnation, missing });
+      });
+    }
+    return found;
+  }
+
+  /** Members by process, of those that live. */
+  #countsOf(topic: Topic, answer: unknown, { living, missing }: Asked): ReadonlyMap<ProcessId, number> {
+    const key = this.#options.keys.counts(topic);
+    const hash = decodeCounts(answer);
+    const counts = new Map<ProcessId, number>();
+    for (const incarnation of living.keys()) {
+      if (!hash) this.#passOver({ key, incarnation, missing });
+      if (!hash?.has(incarnation)) continue;
+      const count = hash.get(incarnation);
+      if (count === undefined) this.#passOver({ key, field: incarnation, incarnation, missing });
+      else counts.set(processIn(incarnation), count);
+    }
+    return counts;
+  }
+
+  #textsIn(answer: unknown, value: Value): readonly string[] {
+    const texts = decodeTexts(answer);
+    if (!texts) this.#passOver(value);
+    return texts ?? [];
+  }
+
+  /** What cannot be read is missing from the answer, which says so. */
+  #passOver({ key, field, incarnation, missing }: Value): void {
+    this.#options.unreadable(key, field);
+    missing.add(this.#options.peers.nameOf(incarnation) ?? this.#options.self.nodeId);
   }
 
   /** From Redis or, where not all of it that is needed can be reached, from here. */
@@ -223,25 +283,29 @@ export class RedisDirectory implements Directory {
     const { peers, isUp, settled, report } = this.#options;
     await settled();
     try {
-      const before = peers.absent; // who is back by the end need not have been when it was read
-      const value = await read(this.#options);
-      return { value, missing: [...new Set([...before, ...peers.absent])], isBlind: false };
+      const missing = new Set(peers.absent); // a node that is back by the end need not have been when it was read
+      const value = await read(missing, this.#options);
+      return { value, missing: [...new Set([...missing, ...peers.absent])], isBlind: false };
     } catch (error) {
-      if (isUp()) report(error);
+      if (isUp() && !(error instanceof LeaseOverError)) report(error);
     }
     return { value: here(this.#options), missing: peers.nodeIds, isBlind: true };
   }
 
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {
     this.#mustReach(commands.map(([, key]) => String(key)));
-    return this.#options.store.run(commands);
+    const answers: unknown[] = [];
+    for (const trip of slices(commands, TRIP)) answers.push(...(await this.#options.store.read(trip)));
+    return answers;
   }
 
-  /** Whose lease cannot be read is not in it, and is among the absent ones. */
-  async #census(...[commands, perIncarnation]: Parameters<Peers['census']>): Promise<Reading> {
-    const { peers, keys, registrar } = this.#options;
-    this.#mustReach([keys.registry, keys.lease(registrar.incarnation), ...commands.map(([, key]) => String(key))]);
-    return peers.census(commands, perIncarnation);
+  /** A process whose lease cannot be read is not in it, and is among the missing ones. */
+  async #census(missing: Missing, ...[commands, perIncarnation]: Parameters<Peers['census']>): Promise<Reading> {
+    const { peers, keys } = this.#options;
+    this.#mustReach([keys.registry, ...commands.map(([, key]) => String(key))]);
+    const reading = await peers.census(commands, perIncarnation);
+    for (const process of reading.nameless) missing.add(process);
+    return reading;
   }
 
   #mustReach(keys: readonly string[]): void {
@@ -249,16 +313,29 @@ export class RedisDirectory implements Directory {
   }
 }
 
+/** The nodes whose part of an answer could not be read. */
+type Missing = Set<string>;
+
+interface Asked {
+  readonly living: Census;
+  readonly missing: Missing;
+}
+
 interface Question<T> {
-  readonly read: (options: RedisDirectoryOptions) => Promise<T>;
+  readonly read: (missing: Missing, options: RedisDirectoryOptions) => Promise<T>;
   readonly here: (options: RedisDirectoryOptions) => T;
 }
 
-/** Members by process, of those who live. ioredis gives a hash as an object. */
-function countsOf(answer: unknown, living: Census): ReadonlyMap<ProcessId, number> {
-  const counts = new Map<ProcessId, number>();
-  for (const [incarnation, count] of Object.entries(answer as Readonly<Record<string, string>>)) {
-    if (living.has(incarnation as Incarnation)) counts.set(processIn(incarnation), Number(count));
-  }
-  return counts;
+/** Connections of one incarnation. */
+interface Part {
+  readonly incarnation: Incarnation;
+  readonly ids: Iterable<string>;
+}
+
+/** Where a value stands, whose it is, and the answer that lacks it. */
+interface Value {
+  readonly key: string;
+  readonly field?: string;
+  readonly incarnation: Incarnation;
+  readonly missing: Missing;
 }

@@ -1,12 +1,17 @@
 import type { ConnectionRecord, Local, Topic } from '@hubline/server/backplane';
+import { encodeRecord, groupIn } from './values.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './line.ts';
 
-/** Arguments of one command: more would hold up everybody else's. */
+/** Arguments of one command: more would hold up the other clients of this Redis. */
 const SLICE = 500;
+/** Of commands in one trip, more or less: what Redis answers well within any time limit. */
+const TRIP_BYTES = 256 * 1024;
+/** What an argument costs beside its text. */
+const ARGUMENT_BYTES = 16;
 
 /**
- * The commands that write what a process has, absolute: done twice they change nothing. In three stages, each after the one
+ * Commands that write what a process has, absolute: done twice they change nothing. In three stages, each after the one
  * before is acknowledged, so that a sweep, which goes by what the first one writes and the last one takes away, finds all.
  */
 export interface Writing {
@@ -15,67 +20,159 @@ export interface Writing {
   readonly after: Command[];
 }
 
-/** What is to be written: the topics with the connections that may have come or gone, connections, and watched topics. */
+/** What is to be written: topics with the connections that may have come or gone, and connections. */
 export interface Dirt {
   readonly topics: Iterable<readonly [Topic, Iterable<string>]>;
   readonly connections: Iterable<string>;
-  readonly watches: Iterable<Topic>;
 }
 
 export interface EntriesOptions {
   readonly keys: Keys;
   readonly incarnation: Incarnation;
   readonly local: Local;
-  readonly isWatched: (topic: Topic) => boolean;
 }
 
-export function writingOf({ topics, connections, watches }: Dirt, { keys, incarnation, local, isWatched }: EntriesOptions): Writing {
-  const writing: Writing = { before: [], entries: [], after: [] };
-  const { before, entries, after } = writing;
-  const records: string[] = [];
-  const goneRecords: string[] = [];
+/** As many trips as it takes: what is written is read when its trip is made, so a flush of any size holds one trip in memory. */
+export function* writingsOf({ topics, connections }: Dirt, options: EntriesOptions): Generator<Writing> {
+  const gone = new Set<string>();
+  let trip = new Trip(options, gone);
   for (const id of connections) {
-    const record = local.record(id);
-    if (record) records.push(id, encodeRecord(record));
-    else goneRecords.push(id);
+    trip.addConnection(id);
+    if (!trip.isFull) continue;
+    yield trip.writing();
+    trip = new Trip(options, gone);
   }
-  const joined: Topic[] = [];
-  const left: Topic[] = [];
   for (const [topic, ids] of topics) {
+    for (const slice of slices(ids)) {
+      trip.addMembers(topic, slice);
+      if (!trip.isFull) continue;
+      yield trip.writing();
+      trip = new Trip(options, gone);
+    }
+  }
+  yield trip.writing();
+}
+
+/** The topics that an incarnation watches, as other nodes read them: the hash says by its version that the set has changed. */
+export interface WatchChange {
+  readonly changed: Iterable<Topic>;
+  readonly held: ReadonlySet<Topic> | ReadonlyMap<Topic, unknown>;
+  readonly version: number;
+}
+
+export function watchWritingOf({ changed, held, version }: WatchChange, keys: Keys, incarnation: Incarnation): readonly Command[] {
+  const added: Topic[] = [];
+  const removed: Topic[] = [];
+  for (const topic of changed) (held.has(topic) ? added : removed).push(topic);
+  if (added.length + removed.length === 0) return [];
+  return [
+    ...[...slices(added)].map((slice): Command => ['sadd', keys.watches(incarnation), ...slice]),
+    ...[...slices(removed)].map((slice): Command => ['srem', keys.watches(incarnation), ...slice]),
+    held.size > 0 ? ['hset', keys.watched, incarnation, `${version} ${held.size}`] : ['hdel', keys.watched, incarnation],
+  ];
+}
+
+/** The commands of one trip, as they are collected. */
+class Trip {
+  readonly #options: EntriesOptions;
+  /** Connections that are gone: their groups go with them. */
+  readonly #gone: Set<string>;
+  readonly #entries: Command[] = [];
+  readonly #records: string[] = [];
+  readonly #goneRecords: string[] = [];
+  readonly #joined: Topic[] = [];
+  readonly #left: Topic[] = [];
+  readonly #groups = new Map<string, { readonly joined: string[]; readonly left: string[] }>();
+  #bytes = 0;
+
+  constructor(options: EntriesOptions, gone: Set<string>) {
+    this.#options = options;
+    this.#gone = gone;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= TRIP_BYTES;
+  }
+
+  addConnection(id: string): void {
+    const { keys, incarnation, local } = this.#options;
+    const record = local.record(id);
+    if (record) {
+      this.#records.push(id, this.#text(record));
+    } else {
+      this.#gone.add(id);
+      this.#goneRecords.push(id);
+      this.#add(['del', keys.groups(incarnation, id)]);
+    }
+    this.#bytes += id.length + ARGUMENT_BYTES;
+  }
+
+  addMembers(topic: Topic, ids: readonly string[]): void {
+    const { keys, incarnation, local } = this.#options;
     const members = local.members(topic);
     const present: string[] = [];
     const gone: string[] = [];
-    for (const id of ids) (members.has(id) ? present : gone).push(id);
+    for (const id of new Set(ids)) (members.has(id) ? present : gone).push(id);
     const key = keys.members(topic, incarnation);
-    (members.size > 0 ? joined : left).push(topic);
-    for (const slice of slices(present)) entries.push(['zadd', key, ...slice.flatMap((id) => [0, id])]);
-    for (const slice of slices(gone)) entries.push(['zrem', key, ...slice]);
-    entries.push(members.size > 0 ? ['hset', keys.counts(topic), incarnation, members.size] : ['hdel', keys.counts(topic), incarnation]);
+    (members.size > 0 ? this.#joined : this.#left).push(topic);
+    this.#bytes += topic.length + ARGUMENT_BYTES;
+    if (present.length > 0) this.#add(['zadd', key, ...present.flatMap((id) => [0, id])]);
+    if (gone.length > 0) this.#add(['zrem', key, ...gone]);
+    this.#add(members.size > 0 ? ['hset', keys.counts(topic), incarnation, members.size] : ['hdel', keys.counts(topic), incarnation]);
+    const group = groupIn(topic);
+    if (group === undefined) return;
+    for (const id of present) this.#groupsOf(id).joined.push(group);
+    for (const id of gone) if (!this.#gone.has(id)) this.#groupsOf(id).left.push(group);
+    this.#bytes += ids.length * (group.length + ARGUMENT_BYTES);
   }
-  const watched: Topic[] = [];
-  const unwatched: Topic[] = [];
-  for (const topic of watches) {
-    const isHeld = isWatched(topic);
-    (isHeld ? watched : unwatched).push(topic);
-    entries.push([isHeld ? 'sadd' : 'srem', keys.watchers(topic), incarnation]);
+
+  writing(): Writing {
+    const { keys, incarnation } = this.#options;
+    const groups = [...this.#groups].flatMap(([id, { joined, left }]) => {
+      const key = keys.groups(incarnation, id);
+      return [
+        ...[...slices(joined)].map((slice): Command => ['sadd', key, ...slice]),
+        ...[...slices(left)].map((slice): Command => ['srem', key, ...slice]),
+      ];
+    });
+    return {
+      before: [
+        ...[...slices(this.#joined)].map((slice): Command => ['zadd', keys.topics(incarnation), ...slice.flatMap((topic) => [0, topic])]),
+        ...[...slices(this.#records, 2 * SLICE)].map((slice): Command => ['hset', keys.records(incarnation), ...slice]),
+      ],
+      entries: [...this.#entries, ...groups],
+      after: [
+        ...[...slices(this.#left)].map((slice): Command => ['zrem', keys.topics(incarnation), ...slice]),
+        ...[...slices(this.#goneRecords)].map((slice): Command => ['hdel', keys.records(incarnation), ...slice]),
+      ],
+    };
   }
-  for (const slice of slices(joined)) before.push(['zadd', keys.topics(incarnation), ...slice.flatMap((topic) => [0, topic])]);
-  for (const slice of slices(records, 2 * SLICE)) before.push(['hset', keys.records(incarnation), ...slice]);
-  for (const slice of slices(watched)) before.push(['sadd', keys.watches(incarnation), ...slice]);
-  for (const slice of slices(left)) after.push(['zrem', keys.topics(incarnation), ...slice]);
-  for (const slice of slices(goneRecords)) after.push(['hdel', keys.records(incarnation), ...slice]);
-  for (const slice of slices(unwatched)) after.push(['srem', keys.watches(incarnation), ...slice]);
-  return writing;
+
+  #text(record: ConnectionRecord): string {
+    const text = encodeRecord(record);
+    this.#bytes += text.length;
+    return text;
+  }
+
+  #add(command: Command): void {
+    this.#entries.push(command);
+    for (const argument of command) this.#bytes += String(argument).length + ARGUMENT_BYTES;
+  }
+
+  #groupsOf(id: string) {
+    let groups = this.#groups.get(id);
+    if (!groups) this.#groups.set(id, (groups = { joined: [], left: [] }));
+    this.#bytes += ARGUMENT_BYTES;
+    return groups;
+  }
 }
 
-export function* slices<T>(items: readonly T[], size = SLICE): Generator<readonly T[]> {
-  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
-}
-
-function encodeRecord({ hub, userId, attributes, groups, since }: ConnectionRecord): string {
-  return JSON.stringify({ hub, userId, attributes, groups, since });
-}
-
-export function decodeRecord(connectionId: string, text: string): ConnectionRecord {
-  return { connectionId, ...(JSON.parse(text) as Omit<ConnectionRecord, 'connectionId'>) };
+export function* slices<T>(items: Iterable<T>, size = SLICE): Generator<readonly T[]> {
+  let slice: T[] = [];
+  for (const item of items) {
+    if (slice.push(item) < size) continue;
+    yield slice;
+    slice = [];
+  }
+  if (slice.length > 0) yield slice;
 }

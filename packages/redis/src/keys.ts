@@ -8,8 +8,9 @@ export const processIn = (incarnation: string): ProcessId => incarnation.slice(0
 export const numberIn = (incarnation: string): number => Number(incarnation.slice(incarnation.lastIndexOf('.') + 1));
 
 /**
- * The names of everything in Redis. Each is tagged by a topic or an incarnation, and by no prefix alone: that would put all on
- * one shard of a Redis Cluster (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+ * The names of all keys and channels. What every query reads (who is there) is under `{nodes}`, so that one MGET gives all leases;
+ * everything else is tagged by a topic or an incarnation, and by no prefix alone: that would put all on one shard of a Redis Cluster
+ * (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
  */
 export class Keys {
   readonly #prefix: string;
@@ -18,13 +19,21 @@ export class Keys {
     this.#prefix = prefix;
   }
 
-  /** Hash: incarnation → what the node says of itself. Lives until everything of the incarnation is swept. */
+  /** Hash: incarnation → its node. A field lives until everything of the incarnation is swept. */
   get registry(): string {
     return `${this.#prefix}:{nodes}`;
   }
   /** `1`, or `0` while the incarnation is still registering. An entry counts while there is a 1. */
   lease(incarnation: string): string {
-    return this.#of(incarnation, 'lease');
+    return `${this.#of('nodes', 'lease')}:${incarnation}`;
+  }
+  /** Hash: incarnation → version and number of the topics that it watches. Read once by every flush. */
+  get watched(): string {
+    return this.#of('nodes', 'watched');
+  }
+  /** Set: the topics that an incarnation watches. */
+  watches(incarnation: string): string {
+    return `${this.#of('nodes', 'watches')}:${incarnation}`;
   }
   /** The version of the last flush that is written whole. */
   flushed(incarnation: string): string {
@@ -34,15 +43,15 @@ export class Keys {
   topics(incarnation: string): string {
     return this.#of(incarnation, 'topics');
   }
-  /** Hash: connection id → its record in JSON. */
+  /** Hash: connection id → its record, without its groups. */
   records(incarnation: string): string {
     return this.#of(incarnation, 'records');
   }
-  /** Set: the topics that this incarnation watches. */
-  watches(incarnation: string): string {
-    return this.#of(incarnation, 'watches');
+  /** Set: the groups of one connection, as topics have their names. */
+  groups(incarnation: string, connectionId: string): string {
+    return `${this.#of(incarnation, 'groups')}:${connectionId}`;
   }
-  /** Held by whoever sweeps, in the first pass or the second. */
+  /** Held by the node that sweeps, in the first pass or the second. */
   sweep(incarnation: string, pass: 1 | 2): string {
     return this.#of(incarnation, `sweep:${pass}`);
   }
@@ -58,12 +67,8 @@ export class Keys {
   members(topic: Topic, incarnation: string): string {
     return `${this.#of(topic, 'members')}:${incarnation}`;
   }
-  /** Set of incarnations. */
-  watchers(topic: Topic): string {
-    return this.#of(topic, 'watchers');
-  }
 
-  /** A channel on the shard of the tag, for nothing but to be subscribed to: who listens there hears all that he wants to, on that shard. */
+  /** A channel that only shows, by its subscription, that a process has subscribed to all its channels on the shard of the tag. */
   mark(process: ProcessId, tag: string): string {
     return `${this.#of(tag, 'hears')}:${process}`;
   }

@@ -125,10 +125,32 @@ export class Line {
   }
 }
 
+/** A key holds another type than it should: somebody else wrote it. */
+export class WrongTypeError extends Error {
+  override readonly name = 'WrongTypeError';
+  readonly key: string;
+  constructor(command: Command, cause: Error) {
+    super(`Redis refused ${command[0].toUpperCase()} of ${String(command[1])}: ${cause.message}`, { cause });
+    this.key = String(command[1]);
+  }
+}
+
+export const isWrongType = (reply: unknown): reply is Error => reply instanceof Error && reply.message.startsWith('WRONGTYPE');
+
 /** What Redis refused, as an error that says so. */
 export function refusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
   const at = replies.findIndex((reply) => reply instanceof Error);
-  return at < 0 ? undefined : (
-      unavailable(`Redis refused ${commands[at]?.[0].toUpperCase()}: ${(replies[at] as Error).message}`, replies[at])
-    );
+  const command = commands[at];
+  if (!command) return undefined;
+  const reply = replies[at];
+  if (isWrongType(reply)) return new WrongTypeError(command, reply);
+  return unavailable(`Redis refused ${command[0].toUpperCase()}: ${(reply as Error).message}`, reply);
+}
+
+/** The same, but for wrong types. */
+export function readRefusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
+  return refusalIn(
+    commands,
+    replies.map((reply) => (isWrongType(reply) ? null : reply)),
+  );
 }

@@ -14,7 +14,7 @@ import { RedisDirectory } from './directory.ts';
 import { Keys, numberIn, processIn } from './keys.ts';
 import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
 import type { Settings } from './options.ts';
-import { Peers } from './peers.ts';
+import { LeaseOverError, Peers } from './peers.ts';
 import { Reach } from './reach.ts';
 import { Registrar } from './registrar.ts';
 import { Signal } from './signal.ts';
@@ -22,6 +22,8 @@ import type { Store, StoreObserver } from './store.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Sweeper } from './sweep.ts';
 import { unavailable } from './unavailable.ts';
+import { Unreadables } from './unreadables.ts';
+import { Watchers } from './watchers.ts';
 
 export interface RedisLinkOptions {
   readonly self: NodeInfo;
@@ -89,9 +91,22 @@ export class RedisLink implements Link {
       (stage: Parameters<LinkObserver['report']>[0]) =>
       (error: unknown): void =>
         this.#closing ? undefined : observer.report(stage, error);
-    this.#sweeper = new Sweeper({ store, keys, delayMs: sweepDelayMs, claimMs: nodeTimeoutMs, isUp, report: report('sweep') });
+    const unreadables = new Unreadables(report('read'));
+    const unreadable = (key: string, field?: string): void => unreadables.add(key, field);
+    this.#sweeper = new Sweeper({
+      store,
+      keys,
+      delayMs: sweepDelayMs,
+      claimMs: nodeTimeoutMs,
+      isUp,
+      alive: (incarnation) => this.#peers.revive(incarnation),
+      report: report('sweep'),
+    });
     this.#peers = new Peers({
-      self: self.process,
+      self,
+      own: () => this.#registrar.incarnation,
+      leaseless: (own) => this.#registrar.renew(own),
+      unreadable,
       store,
       keys,
       nodeTimeoutMs,
@@ -114,6 +129,7 @@ export class RedisLink implements Link {
       local,
       store,
       keys,
+      watchers: new Watchers({ store, keys, unreadable }),
       nodeTimeoutMs,
       isUp,
       reaches,
@@ -144,7 +160,19 @@ export class RedisLink implements Link {
       report: (error) => (isUp() ? report('subscribe')(error) : undefined),
     });
     const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };
-    this.directory = new RedisDirectory({ self, local, store, keys, peers, registrar, isUp, reaches, settled, report: report('flush') });
+    this.directory = new RedisDirectory({
+      self,
+      local,
+      store,
+      keys,
+      peers,
+      registrar,
+      isUp,
+      reaches,
+      settled,
+      report: report('flush'),
+      unreadable,
+    });
     this.bus = new RedisBus({
       publisher: this.#publisher,
       subscriptions: this.#subscriptions,
@@ -193,6 +221,7 @@ export class RedisLink implements Link {
     this.#state = 'up';
     this.#reach.restore();
     this.#receiver.forgetClaims();
+    this.#peers.announce();
     entered.resolve();
     this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
     this.#publisher.up();
@@ -249,6 +278,7 @@ export class RedisLink implements Link {
   #reborn(silentMs: number): void {
     this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
     this.#observer.gap({ ms: Math.round(silentMs) });
+    void this.#refresh();
   }
 
   async #beat(): Promise<void> {
@@ -276,7 +306,7 @@ export class RedisLink implements Link {
       this.#publisher.schedule();
       this.#checkLeases();
     } catch (error) {
-      if (this.#state === 'up') this.#observer.report('lease', error);
+      if (this.#state === 'up' && !(error instanceof LeaseOverError)) this.#observer.report('lease', error);
     }
   }
 
@@ -314,7 +344,10 @@ export class RedisLink implements Link {
       if (process === this.#self.process) return;
       if (notice.is === 'hello') {
         this.#receiver.forgetClaims(process);
+        const isReborn = this.#peers.isKnown(process, 1);
         this.#peers.hello(notice.incarnation, notice.node);
+        // What took the lease of another process may have taken the one of this process.
+        if (isReborn) void this.#refresh();
       } else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
       else if (notice.is === 'beat') {
         this.#peers.beat(notice.incarnation);

@@ -2,6 +2,7 @@ import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplan
 import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
+import { decodeLease, decodeNode, decodeTexts, isIncarnation } from './values.ts';
 
 /** Another process, as this one was told. */
 interface Peer {
@@ -23,13 +24,19 @@ interface Peer {
 export type Census = ReadonlyMap<Incarnation, NodeInfo>;
 
 export interface PeersOptions {
-  readonly self: ProcessId;
+  readonly self: NodeInfo;
+  /** The incarnation of this process; 0 before its first one. */
+  readonly own: () => Incarnation;
   readonly store: Store;
   readonly keys: Keys;
   readonly nodeTimeoutMs: number;
   /** Whether a key can be used. */
   readonly reaches: (key: string) => boolean;
   readonly observer: Pick<LinkObserver, 'joined' | 'lost'>;
+  /** This incarnation has no lease any more. */
+  readonly leaseless: (own: Incarnation) => void;
+  /** A value that cannot be read: it is passed over. */
+  readonly unreadable: (key: string, field?: string) => void;
   /** Somebody was announced. */
   readonly announced: (process: ProcessId) => void;
   /** An incarnation whose lease is over has left something behind. */
@@ -52,6 +59,8 @@ export class Peers {
   readonly #dead = new Set<Incarnation>();
   /** Between the beginning of an outage and its end. */
   #isSuspended = false;
+  /** Processes that are announced when a query shows them: while the leases cannot be read none does. */
+  #held: Map<ProcessId, NodeInfo> | undefined = new Map();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -78,12 +87,15 @@ export class Peers {
   /** Whether it was announced, and not said to be lost: during an outage nobody is. */
   isKnown(process: ProcessId, n: number): boolean {
     const peer = this.#peers.get(process);
-    return peer !== undefined && peer.n >= n;
+    return peer !== undefined && peer.n >= n && !this.#held?.has(process);
   }
   /** The incarnation that a process has, or had last. */
   incarnation(process: ProcessId): Incarnation | undefined {
     const n = this.#peers.get(process)?.n ?? this.#lost.get(process)?.n;
     return n === undefined ? undefined : incarnationOf(process, n);
+  }
+  nameOf(incarnation: Incarnation): string | undefined {
+    return this.#nodes.get(incarnation)?.nodeId;
   }
   /** In how many milliseconds the first lease ends that nobody renews. */
   get nextEndMs(): number {
@@ -107,14 +119,15 @@ export class Peers {
     if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
   }
 
-  /** Something cannot be reached, or was lost again on its way back: whose lease that is, is as he was last seen. */
+  /** Something cannot be reached, or was lost again on its way back: where that is the leases, each is as it was last seen. */
   suspend(): void {
     const { keys, reaches } = this.#options;
     this.#isSuspended = true;
-    for (const [process, peer] of this.#peers) {
+    for (const peer of this.#peers.values()) {
       peer.isDeaf = true;
-      if (!reaches(keys.lease(incarnationOf(process, peer.n)))) stop(peer);
+      if (!reaches(keys.registry)) stop(peer);
     }
+    if (!reaches(keys.registry)) this.#held ??= new Map();
   }
 
   /** Nobody waits for them any longer; they may come all the same. */
@@ -135,105 +148,163 @@ export class Peers {
     await this.refresh();
   }
 
-  /** Compares with the leases, and says who has come and gone. */
+  /** Queries show from now on what has been read. */
+  announce(): void {
+    const held = this.#held ?? new Map<ProcessId, NodeInfo>();
+    this.#held = undefined;
+    for (const [process, node] of held) this.#announce(process, node);
+  }
+
+  /** Compares with the leases, and reports which processes have come and gone. @throws HublineError, LeaseOverError */
   async refresh(): Promise<void> {
-    const { keys } = this.#options;
+    const { store, keys, nodeTimeoutMs } = this.#options;
+    if (!this.#canRead) return;
     const askedAt = performance.now();
-    const { value: census, of } = await this.census([], (incarnation) => [['pttl', keys.lease(incarnation)]]);
-    const deaf = [...census.keys()].filter((incarnation) => this.#peers.get(processIn(incarnation))?.isDeaf);
-    const hearing = await this.#hearing(deaf);
+    const { value: census } = await this.census([]);
+    const incarnations = [...census.keys()].filter((incarnation) => processIn(incarnation) !== this.#options.self.process);
+    const peerOf = (incarnation: Incarnation) => this.#peers.get(processIn(incarnation));
+    // A beat tells how long a lease lasts; without one Redis does.
+    const silent = incarnations.filter((each) => (peerOf(each)?.leaseUntil ?? 0) < askedAt + nodeTimeoutMs / 2);
+    const left = await store.run(silent.map((each): Command => ['pttl', keys.lease(each)]));
+    const leaseMs = new Map(silent.map((each, i) => [each, Number(left[i])]));
+    const hearing = await this.#hearing(incarnations.filter((each) => peerOf(each)?.isDeaf));
     const living = new Set<ProcessId>();
-    for (const [incarnation, node] of census) {
+    for (const incarnation of incarnations) {
+      const node = census.get(incarnation)!;
       const process = processIn(incarnation);
-      const leaseMs = Number(of(incarnation)[0]);
       const known = this.#peers.get(process);
+      const until = leaseMs.has(incarnation) ? { leaseUntil: askedAt + leaseMs.get(incarnation)! } : {};
       living.add(process);
-      // Whose lease survived and who does not hear has not noticed yet that he was cut off: he will come as another incarnation.
-      if (known?.isDeaf && known.n === numberIn(incarnation) && !hearing.has(incarnation)) known.leaseUntil = askedAt + leaseMs;
-      else this.#see(incarnation, node, { leaseMs, askedAt });
+      // Its lease survived and it does not hear: it has not noticed yet that it was cut off, and will come as another incarnation.
+      if (known?.isDeaf && known.n === numberIn(incarnation) && !hearing.has(incarnation)) Object.assign(known, until);
+      else this.#see(incarnation, node, { askedAt, ...until });
     }
     const now = performance.now();
     for (const [process, peer] of this.#peers) {
       if (living.has(process) || peer.heardAt >= askedAt || peer.stoppedAt !== undefined) continue;
-      // It may have come as another incarnation, of which only the list tells.
-      if (!this.#reads(keys.registry)) stop(peer);
       // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
-      else if (!peer.isAbsent || peer.leaseUntil <= now) this.#lose(process, 'lease');
+      if (!peer.isAbsent || peer.leaseUntil <= now) this.#lose(process, 'lease');
     }
     this.#forget();
   }
 
   /**
-   * Whose lease lives, and what the commands say, which are sent along. One trip where everybody is known; who is not costs a
-   * second one, and is announced: his hello may be late, and what is found of him is to be used.
+   * The processes whose lease lives, and what the commands say, which are sent along. One trip where all of them are known; an unknown
+   * one costs a second one, and is announced: its hello may be late, and what is found of it is to be used.
+   * @throws LeaseOverError where this process is not among them: what Redis holds is not what was written
    */
   async census(
     commands: readonly Command[],
     perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
   ): Promise<Reading> {
-    const { store, keys } = this.#options;
+    const { store, keys, own, self } = this.#options;
     const askedAt = performance.now();
-    const known = [...this.#nodes.keys()].filter((incarnation) => this.#reads(keys.lease(incarnation)));
-    const ask = (incarnation: Incarnation): readonly Command[] => [['get', keys.lease(incarnation)], ...perIncarnation(incarnation)];
-    const list: readonly Command[] = this.#reads(keys.registry) ? [['hkeys', keys.registry]] : [];
-    const [...answers] = await store.run([...list, ...commands, ...known.flatMap(ask)]);
-    const [names] = answers.splice(0, list.length) as [(readonly Incarnation[])?];
-    const asked = new Set(known);
-    const others = names?.filter((each) => !asked.has(each) && !this.#dead.has(each)) ?? [];
-    const fresh = others.filter((each) => this.#reads(keys.lease(each)));
-    await this.#meetUnread(others.filter((each) => !this.#reads(keys.lease(each)) && !this.#nodes.has(each)));
-    const later = fresh.length === 0 ? [] : await store.run(fresh.flatMap((each) => [['hget', keys.registry, each], ...ask(each)]));
+    const mine = own();
+    const known = [...new Set([mine, ...this.#nodes.keys()])];
+    const leasesOf = (incarnations: readonly Incarnation[]): Command => ['mget', ...incarnations.map((each) => keys.lease(each))];
+    const [listed, leases, ...answers] = await store.read([
+      ['hkeys', keys.registry],
+      leasesOf(known),
+      ...commands,
+      ...known.flatMap(perIncarnation),
+    ]);
+    // Before anything is believed of the others.
+    if (mine === own() && decodeLease((leases as readonly unknown[])[0]) === 'over') this.#doubt(mine);
+    const names = decodeTexts(listed);
+    if (!names) {
+      this.#options.unreadable(keys.registry);
+      throw new LeaseOverError();
+    }
+    const listedNames = new Set(names);
+    const fresh = names.filter((each): each is Incarnation => {
+      if (!isIncarnation(each)) this.#options.unreadable(keys.registry, each);
+      else return !known.includes(each) && !this.#dead.has(each);
+      return false;
+    });
 
     const alive = new Map<ProcessId, Incarnation>();
     const extras = new Map<Incarnation, readonly unknown[]>();
-    const read = (incarnation: Incarnation, [lease, ...extra]: readonly unknown[]): void => {
+    const read = (incarnation: Incarnation, lease: unknown, extra: readonly unknown[]): void => {
       extras.set(incarnation, extra);
-      if (lease === null) this.#die(incarnation);
-      if (lease !== '1') return;
+      const state = decodeLease(lease);
+      if (state === 'over' && incarnation !== own()) this.#die(incarnation);
+      if (state === 'unreadable') this.#question(incarnation);
+      if (state !== 'alive') return;
       const process = processIn(incarnation);
       const other = alive.get(process);
       if (!other || numberIn(other) < numberIn(incarnation)) alive.set(process, incarnation);
     };
-    const width = 1 + perIncarnation('x.0').length;
-    known.forEach((incarnation, i) => read(incarnation, answers.slice(commands.length + i * width, commands.length + (i + 1) * width)));
-    fresh.forEach((incarnation, i) => {
-      const [info, ...rest] = later.slice(i * (width + 1), (i + 1) * (width + 1));
-      if (typeof info === 'string') this.#nodes.set(incarnation, JSON.parse(info) as NodeInfo);
-      if (info !== null) read(incarnation, rest);
-    });
-    for (const incarnation of this.#dead) if (names && !names.includes(incarnation)) this.#dead.delete(incarnation); // swept
-    const value = new Map<Incarnation, NodeInfo>();
-    for (const incarnation of [...alive.values()].sort()) {
-      const node = this.#nodes.get(incarnation);
-      if (!node) continue;
-      value.set(incarnation, node);
-      const peer = this.#peers.get(processIn(incarnation));
-      if (!peer || peer.n < numberIn(incarnation)) this.#see(incarnation, node, { askedAt });
+    const width = perIncarnation(mine).length;
+    const extrasOf = (from: readonly unknown[], i: number) => from.slice(i * width, (i + 1) * width);
+    known.forEach((each, i) => read(each, (leases as readonly unknown[])[i], extrasOf(answers.slice(commands.length), i)));
+    const leaseMs = new Map<Incarnation, number>();
+    if (fresh.length > 0) {
+      const [infos, freshLeases, ...more] = await store.read([
+        ['hmget', keys.registry, ...fresh],
+        leasesOf(fresh),
+        ...fresh.map((each): Command => ['pttl', keys.lease(each)]),
+        ...fresh.flatMap(perIncarnation),
+      ]);
+      fresh.forEach((incarnation, i) => {
+        const info = (infos as readonly unknown[])[i];
+        const node = decodeNode(info);
+        if (node) this.#nodes.set(incarnation, node);
+        else if (info !== null) this.#options.unreadable(keys.registry, incarnation);
+        leaseMs.set(incarnation, Number(more[i]));
+        if (info !== null) read(incarnation, (freshLeases as readonly unknown[])[i], extrasOf(more.slice(fresh.length), i));
+      });
     }
-    return { value, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+    for (const incarnation of this.#dead) if (!listedNames.has(incarnation)) this.#dead.delete(incarnation); // swept
+    const value = new Map<Incarnation, NodeInfo>();
+    const nameless: ProcessId[] = [];
+    for (const incarnation of [...alive.values()].sort()) {
+      const node = processIn(incarnation) === self.process ? self : this.#nodes.get(incarnation);
+      if (node) value.set(incarnation, node);
+      else nameless.push(processIn(incarnation)); // it lives, and what is said of it cannot be read
+      const peer = this.#peers.get(processIn(incarnation));
+      if (!node || (peer && peer.n >= numberIn(incarnation))) continue;
+      this.#see(incarnation, node, { askedAt, leaseUntil: askedAt + (leaseMs.get(incarnation) ?? 0) });
+    }
+    return { value, nameless, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+  }
+
+  /** What Redis holds is not what was written: others may be there whose leases are lost as well, and get the time that they had left. */
+  #doubt(own: Incarnation): never {
+    for (const peer of this.#peers.values()) peer.isAbsent = true;
+    this.#options.leaseless(own);
+    throw new LeaseOverError();
   }
 
   /** It is there, or was when Redis was asked. */
-  #see(incarnation: Incarnation, node: NodeInfo, { leaseMs = this.#options.nodeTimeoutMs, askedAt = performance.now() } = {}): void {
+  #see(incarnation: Incarnation, node: NodeInfo, { leaseUntil, askedAt = performance.now() }: Sighting = {}): void {
     const process = processIn(incarnation);
     const n = numberIn(incarnation);
-    if (process === this.#options.self) return;
+    if (process === this.#options.self.process) return;
     const known = this.#peers.get(process);
     const lost = this.#lost.get(process);
     if ((known && known.n > n) || (lost && lost.n >= n && lost.at >= askedAt)) return; // there is later news
-    const heardAt = Math.max(askedAt, known?.heardAt ?? 0);
-    const isRead = this.#reads(this.#options.keys.lease(incarnation));
+    const isRead = this.#canRead;
     this.#lost.delete(process);
     this.#peers.set(process, {
       node,
       n,
-      leaseUntil: performance.now() + leaseMs,
-      heardAt,
+      leaseUntil: leaseUntil ?? (known?.n === n ? known.leaseUntil : performance.now() + this.#options.nodeTimeoutMs),
+      heardAt: Math.max(askedAt, known?.heardAt ?? 0),
       isAbsent: !isRead,
       isDeaf: this.#isSuspended,
       stoppedAt: isRead ? undefined : performance.now(),
     });
-    if (known?.n !== n) this.#options.observer.joined(node);
+    if (this.#held) {
+      if (known?.n !== n) this.#held.set(process, node);
+    } else if (known?.n === n) {
+      this.#options.announced(process);
+    } else {
+      this.#announce(process, node);
+    }
+  }
+
+  #announce(process: ProcessId, node: NodeInfo): void {
+    this.#options.observer.joined(node);
     this.#options.announced(process);
   }
 
@@ -242,7 +313,20 @@ export class Peers {
     if (!peer) return;
     this.#peers.delete(process);
     this.#lost.set(process, { n: peer.n, at: performance.now() });
+    this.#held?.delete(process);
     this.#options.observer.lost(peer.node, reason);
+  }
+
+  /** Its lease is there and cannot be read: it is missing until the lease is renewed, or would have ended. */
+  #question(incarnation: Incarnation): void {
+    this.#options.unreadable(this.#options.keys.lease(incarnation));
+    const peer = this.#peers.get(processIn(incarnation));
+    if (peer?.n === numberIn(incarnation)) peer.isAbsent = true;
+  }
+
+  /** It was taken for dead by mistake: its lease is there. */
+  revive(incarnation: Incarnation): void {
+    this.#dead.delete(incarnation);
   }
 
   /** An incarnation that had a lease, or never got one, and has none. */
@@ -252,21 +336,8 @@ export class Peers {
     this.#options.dead(incarnation);
   }
 
-  /** Whose lease cannot be read may be there: he is missing, unless he is known to be gone. */
-  async #meetUnread(incarnations: readonly Incarnation[]): Promise<void> {
-    const { store, keys } = this.#options;
-    const infos = incarnations.length === 0 ? [] : await store.run(incarnations.map((each): Command => ['hget', keys.registry, each]));
-    incarnations.forEach((incarnation, i) => {
-      if (infos[i] === null) return;
-      const node = JSON.parse(infos[i] as string) as NodeInfo;
-      this.#nodes.set(incarnation, node);
-      const lost = this.#lost.get(processIn(incarnation));
-      if (!lost || lost.n < numberIn(incarnation)) this.#see(incarnation, node);
-    });
-  }
-
-  #reads(key: string): boolean {
-    return !this.#isSuspended || this.#options.reaches(key);
+  get #canRead(): boolean {
+    return !this.#isSuspended || this.#options.reaches(this.#options.keys.registry);
   }
 
   /** Those of them who hear on every shard; during an outage nobody can say. */
@@ -288,8 +359,24 @@ export class Peers {
   }
 }
 
+/** An answer would be of a Redis that has lost what was written: this process has no lease, or nobody is listed. It is told already. */
+export class LeaseOverError extends Error {
+  override readonly name = 'LeaseOverError';
+  constructor() {
+    super('The lease of this process is over.');
+  }
+}
+
+interface Sighting {
+  readonly leaseUntil?: number;
+  /** What Redis answered to a later question is later news. */
+  readonly askedAt?: number;
+}
+
 export interface Reading {
   readonly value: Census;
+  /** Processes that live, and whose node cannot be read. */
+  readonly nameless: readonly ProcessId[];
   /** To the commands, in their order. */
   readonly answers: readonly unknown[];
   /** To the commands about one incarnation. */

@@ -1,14 +1,17 @@
 import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '@hubline/server/backplane';
-import { writingOf, type Dirt, type Writing } from './entries.ts';
+import { watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
+import { encodeNode } from './values.ts';
+import type { Watchers } from './watchers.ts';
 
 export interface RegistrarOptions {
   readonly self: NodeInfo;
   readonly local: Local;
   readonly store: Store;
   readonly keys: Keys;
+  readonly watchers: Watchers;
   readonly nodeTimeoutMs: number;
   readonly isUp: () => boolean;
   /** Whether a key can be used. */
@@ -42,6 +45,7 @@ export class Registrar {
   #renewedAt = 0;
   /** Settles when the link for which this process registered last is up, or lost. */
   #entered: Promise<void> = Promise.resolve();
+  #renewing: Promise<void> | undefined;
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -100,21 +104,34 @@ export class Registrar {
     });
   }
 
+  /** A reader has found that the lease of this incarnation is over: everything is registered under another one, at once. */
+  renew(incarnation: Incarnation): void {
+    this.#renewing ??= this.#inTurn(async () => {
+      this.#renewing = undefined;
+      if (incarnation !== this.incarnation || !this.#options.isUp()) return;
+      try {
+        await this.#renew();
+      } catch (error) {
+        this.#options.failed(error);
+      }
+    });
+  }
+
   /** After the flush in flight. */
   async settle(): Promise<void> {
     await this.#last.catch(() => undefined); // told to whoever asked for it
   }
 
-  /** What is written goes by an index, and counts by a lease, which are on one shard. */
+  /** What is written goes by an index, and counts by a lease, which are on one shard each. */
   get #canWrite(): boolean {
-    return this.#options.reaches(this.#options.keys.lease(this.incarnation));
+    const { keys, reaches } = this.#options;
+    return reaches(keys.registry) && reaches(keys.topics(this.incarnation));
   }
 
   async #flush(): Promise<Flush> {
     const dirty = this.#dirty;
     this.#dirty = new Dirty();
     const version = ++this.#version;
-    const everything = { version, watched: new Set(dirty.touched) };
     // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
     await this.#entered;
     // Again, where a shard is lost meanwhile: the others get their part.
@@ -126,40 +143,41 @@ export class Registrar {
       }
     }
     // While it is down nobody can ask who watches, and everything is written when the link is back.
-    return everything;
+    return { version, watched: dirty.touched };
   }
 
   /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */
   async #writeDirty(dirty: Dirty, version: number): Promise<ReadonlySet<Topic> | undefined> {
-    const { store, keys, reaches } = this.#options;
-    const isReached = (topic: Topic): boolean => reaches(keys.watchers(topic));
-    const [asked, unasked] = parted([...dirty.touched], isReached);
+    const { keys, reaches, watchers } = this.#options;
+    const { incarnation } = this;
     // What is not reached is written with everything else when it is back.
-    const writing = writingOf(dirty.asDirt(isReached), this.#entriesOptions(this.incarnation));
-    writing.entries.push(...asked.map((topic): Command => ['smembers', keys.watchers(topic)]));
-    const shards = new Set([...writing.before, ...writing.entries, ...writing.after].map(([, key]) => store.tagOf(String(key))));
-    const last: Command[] = [['set', keys.flushed(this.incarnation), version], ...this.#pulse(this.incarnation, [...shards])];
-    const { answers, isLost } = await this.#writeStages(writing, last);
-    if (isLost) return undefined;
-    const watchers = answers.slice(answers.length - asked.length) as readonly (readonly Incarnation[])[];
-    const [known, unknown] = parted([...new Set(watchers.flat())], (incarnation) => reaches(keys.lease(incarnation)));
-    const leases = await store.run(known.map((incarnation): Command => ['get', keys.lease(incarnation)]));
-    const living = new Set([...unknown, ...known.filter((_incarnation, i) => leases[i] === '1')]);
-    return new Set([...unasked, ...asked.filter((_topic, i) => watchers[i]?.some((incarnation) => living.has(incarnation)))]);
+    const dirt = dirty.asDirt((topic) => reaches(keys.counts(topic)));
+    const watches = watchWritingOf({ changed: dirty.watches, held: this.#watches, version }, keys, incarnation);
+    const ask: Command = ['hgetall', keys.watched];
+    const last: readonly Command[] = [...watches, ['set', keys.flushed(incarnation), version], ask];
+    const writings = writingsOf(dirt, { keys, incarnation, local: this.#options.local });
+    for (let next = writings.next(); !next.done;) {
+      const writing: Writing = next.value;
+      next = writings.next();
+      const answers = await this.#writeStages(writing, next.done ? last : []);
+      if (!answers) return undefined;
+      if (next.done) return watchers.among(dirty.touched, { listed: answers[last.indexOf(ask)], own: incarnation, held: this.#watches });
+    }
+    return undefined;
   }
 
-  /** On one Redis all of it is one trip: it does things in their order. */
-  async #writeStages({ before, entries, after }: Writing, last: readonly Command[]) {
+  /** The answers to what comes last. On one Redis all of it is one trip: it does things in their order. */
+  async #writeStages({ before, entries, after }: Writing, last: readonly Command[]): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
-    if (store.isOne) {
-      const answers = await this.#write([...before, ...entries, ...after, ...last]);
-      return { answers: answers?.slice(before.length, before.length + entries.length) ?? [], isLost: answers === undefined };
-    }
+    const shards = new Set([...before, ...entries, ...after, ...last].map(([, key]) => store.tagOf(String(key))));
+    const pulse = this.#pulse(this.incarnation, [...shards]);
     const { redirects } = store;
-    await store.run(before);
-    const answers = await store.run(entries);
-    await store.run(after);
-    return { answers, isLost: (await this.#write(last, redirects)) === undefined };
+    if (store.isOne) {
+      const answers = await this.#write([...before, ...entries, ...after, ...last, ...pulse]);
+      return answers?.slice(answers.length - pulse.length - last.length);
+    }
+    for (const commands of [before, entries, after]) await store.run(commands);
+    return this.#write([...last, ...pulse], redirects);
   }
 
   /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
@@ -171,10 +189,14 @@ export class Registrar {
       return answers;
     }
     if (!this.#options.isUp()) return answers; // there will be another life when all shards are back
+    await this.#renew();
+    return undefined;
+  }
+
+  async #renew(): Promise<void> {
     const silentMs = performance.now() - this.#renewedAt;
     await this.#register();
     this.#options.reborn(silentMs);
-    return undefined;
   }
 
   #pulse(incarnation: Incarnation, tags: readonly string[]): readonly Command[] {
@@ -202,14 +224,15 @@ export class Registrar {
       const incarnation = incarnationOf(self.process, this.#tried);
       const { redirects } = store;
       const version = ++this.#version;
-      await store.run([['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs]]);
-      await store.run([['hset', keys.registry, incarnation, JSON.stringify(self)]]);
-      const all = {
-        topics: [...local.topics()].map((topic) => [topic, local.members(topic).keys()] as const),
-        connections: local.connections(),
-      };
-      await this.#writeAll(incarnation, writingOf({ ...all, watches: this.#watches.keys() }, this.#entriesOptions(incarnation)));
-      const last: Command[] = [['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
+      const keep: Command = ['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs];
+      await store.run([keep, ['hset', keys.registry, incarnation, encodeNode(self)]]);
+      const watches = watchWritingOf({ changed: this.#watches.keys(), held: this.#watches, version }, keys, incarnation);
+      for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
+        // In trips, of which none outlasts the lease or any time limit.
+        if (store.isOne) await store.run([...before, ...entries, [...keep, 'XX']]);
+        else for (const commands of [before, [...entries, [...keep, 'XX'] as Command]]) await store.run(commands);
+      }
+      const last: Command[] = [...watches, ['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
       // It took longer than the lease, or a master was replaced meanwhile.
       if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) continue;
       const left = this.incarnation;
@@ -223,21 +246,6 @@ export class Registrar {
     }
   }
 
-  /** Thousands of commands in one trip would outlast the lease, and every time limit. */
-  async #writeAll(incarnation: Incarnation, { before, entries }: Writing): Promise<void> {
-    const { store, keys, nodeTimeoutMs } = this.#options;
-    for (const commands of [before, entries]) {
-      for (let i = 0; i < commands.length; i += TRIP) {
-        await store.run([...commands.slice(i, i + TRIP), ['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs, 'XX']]);
-      }
-    }
-  }
-
-  #entriesOptions(incarnation: Incarnation) {
-    const { keys, local } = this.#options;
-    return { keys, local, incarnation, isWatched: (topic: Topic) => this.#watches.has(topic) };
-  }
-
   /** One thing at a time: what is written later is written after. */
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task, task);
@@ -246,17 +254,21 @@ export class Registrar {
   }
 }
 
-const TRIP = 2000;
-
-function parted<T>(items: readonly T[], passes: (item: T) => boolean): readonly [passing: readonly T[], others: readonly T[]] {
-  return [items.filter(passes), items.filter((item) => !passes(item))];
+function everythingIn(local: Local): Dirt {
+  return {
+    topics: (function* () {
+      for (const topic of local.topics()) yield [topic, local.members(topic).keys()] as const;
+    })(),
+    connections: local.connections(),
+  };
 }
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** The changes of one flush. */
 class Dirty {
-  readonly #topics = new Map<Topic, Set<string>>();
+  /** A connection may be in it more than once. */
+  readonly #topics = new Map<Topic, string[]>();
   readonly #connections = new Set<string>();
   readonly watches = new Set<Topic>();
   /** Every topic whose watchers are concerned. */
@@ -265,19 +277,21 @@ class Dirty {
   add({ topics, connections, touched = [] }: Change): void {
     for (const topic of topics) {
       this.touched.add(topic);
-      const ids = this.#topics.get(topic) ?? new Set<string>();
-      for (const id of connections) ids.add(id);
-      this.#topics.set(topic, ids);
+      const ids = this.#topics.get(topic);
+      if (!ids) this.#topics.set(topic, [...connections]);
+      else for (const id of connections) ids.push(id);
     }
     for (const topic of touched) this.touched.add(topic);
     for (const id of connections) this.#connections.add(id);
   }
 
   asDirt(isReached: (topic: Topic) => boolean): Dirt {
+    const topics = this.#topics;
     return {
-      topics: [...this.#topics].filter(([topic]) => isReached(topic)),
+      topics: (function* () {
+        for (const entry of topics) if (isReached(entry[0])) yield entry;
+      })(),
       connections: this.#connections,
-      watches: [...this.watches].filter(isReached),
     };
   }
 }

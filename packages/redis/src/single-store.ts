@@ -1,4 +1,4 @@
-import { refusalIn, type Command } from './line.ts';
+import { readRefusalIn, refusalIn, type Command } from './line.ts';
 import { Shard } from './shard.ts';
 import type { Publishing, Store, StoreObserver, StoreOptions } from './store.ts';
 
@@ -23,6 +23,13 @@ export class SingleStore implements Store {
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
     const replies = await this.#shard.commands.run(commands);
     const refusal = refusalIn(commands, replies);
+    if (refusal) throw refusal;
+    return replies;
+  }
+
+  async read(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const replies = await this.#shard.commands.run(commands);
+    const refusal = readRefusalIn(commands, replies);
     if (refusal) throw refusal;
     return replies;
   }

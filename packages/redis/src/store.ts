@@ -21,6 +21,8 @@ export interface Store {
    * @throws HublineError `backplane_unavailable` where an answer is lost or is an error
    */
   run(commands: readonly Command[]): Promise<readonly unknown[]>;
+  /** The same for commands that only read: an Error is the answer where a key holds another type than it should. */
+  read(commands: readonly Command[]): Promise<readonly unknown[]>;
   /**
    * To channels of one shard. One answer each: undefined, or why it was refused.
    * @throws HublineError `backplane_unavailable` where answers are lost

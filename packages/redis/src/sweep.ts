@@ -2,6 +2,7 @@ import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
+import { decodeTexts } from './values.ts';
 
 export interface SweeperOptions {
   readonly store: Store;
@@ -10,11 +11,15 @@ export interface SweeperOptions {
   readonly delayMs: number;
   readonly claimMs: number;
   readonly isUp: () => boolean;
+  /** The lease of an incarnation that was taken for dead is there. */
+  readonly alive: (incarnation: Incarnation) => void;
   readonly report: (error: unknown) => void;
 }
 
 /** So many topics a trip. */
 const PAGE = 500;
+/** What PTTL says of a key that does not exist. */
+const NO_KEY = -2;
 
 /**
  * Takes away what dead incarnations left behind. Nobody sees it any more, so this is tidying: a first pass takes them out of the
@@ -36,11 +41,16 @@ export class Sweeper {
     const second = async (): Promise<void> => {
       if (await this.#claimed(incarnation, 2, () => this.all(incarnation))) return void this.#timers.delete(incarnation);
       // Somebody else is at it; where he does not come to the end, it is ours after all.
-      const [left] = await store.run([['hget', keys.registry, incarnation]]);
-      if (left === null) this.#timers.delete(incarnation);
+      const [left] = await store.run([['hmget', keys.registry, incarnation]]);
+      if ((left as readonly unknown[])[0] === null) this.#timers.delete(incarnation);
       else this.#after(incarnation, claimMs, second);
     };
     this.#after(incarnation, spreadMs, async () => {
+      const [leaseMs] = await store.run([['pttl', keys.lease(incarnation)]]);
+      if (leaseMs !== NO_KEY) {
+        this.#timers.delete(incarnation);
+        return this.#options.alive(incarnation);
+      }
       await this.#claimed(incarnation, 1, () => this.#leave(incarnation));
       this.#after(incarnation, delayMs, second);
     });
@@ -51,6 +61,8 @@ export class Sweeper {
     const { store, keys } = this.#options;
     await this.#leave(incarnation);
     await this.#forEachTopic(incarnation, (topic) => ['del', keys.members(topic, incarnation)]);
+    const [ids] = await store.read([['hkeys', keys.records(incarnation)]]);
+    for (const slice of slices(decodeTexts(ids) ?? [])) await store.run(slice.map((id): Command => ['del', keys.groups(incarnation, id)]));
     const own = [
       keys.topics(incarnation),
       keys.records(incarnation),
@@ -74,15 +86,15 @@ export class Sweeper {
 
   async #leave(incarnation: Incarnation): Promise<void> {
     const { store, keys } = this.#options;
+    await store.run([['hdel', keys.watched, incarnation]]);
     await this.#forEachTopic(incarnation, (topic) => ['hdel', keys.counts(topic), incarnation]);
-    const [watched] = (await store.run([['smembers', keys.watches(incarnation)]])) as [readonly string[]];
-    for (const slice of slices(watched)) await store.run(slice.map((topic): Command => ['srem', keys.watchers(topic), incarnation]));
   }
 
   async #forEachTopic(incarnation: Incarnation, command: (topic: string) => Command): Promise<void> {
     const { store, keys } = this.#options;
     for (let from = '-', more = true; more;) {
-      const [page] = (await store.run([['zrangebylex', keys.topics(incarnation), from, '+', 'LIMIT', 0, PAGE]])) as [readonly string[]];
+      const [listed] = await store.read([['zrangebylex', keys.topics(incarnation), from, '+', 'LIMIT', 0, PAGE]]);
+      const page = decodeTexts(listed) ?? [];
       await store.run(page.map(command));
       from = `(${page.at(-1)}`;
       more = page.length === PAGE;

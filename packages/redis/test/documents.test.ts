@@ -6,7 +6,7 @@ import { Keys } from '../src/keys.ts';
 const textOf = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 describe('the options in README.md', () => {
-  const section = textOf('../README.md').split('\n## Many nodes')[1]?.split('\n## ')[0] ?? '';
+  const section = textOf('../../server/README.md').split('\n## Many nodes')[1]?.split('\n## ')[0] ?? '';
   const rows = [...section.matchAll(/^\| (`[^|]+) \| ([^|]*)\|/gm)].map(([, names = '', defaults = '']) => ({
     names: [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
     defaults: defaults.trim(),
@@ -38,12 +38,13 @@ describe('docs/scaling.md', () => {
       flushed: keys.flushed('<incarnation>'),
       topics: keys.topics('<incarnation>'),
       records: keys.records('<incarnation>'),
+      watched: keys.watched,
       watches: keys.watches('<incarnation>'),
+      groups: keys.groups('<incarnation>', '<connection>'),
       sweep: keys.sweep('<incarnation>', 1).replace(/1$/, '<pass>'),
       writes: keys.writes('<incarnation>', '<tag>'),
       counts: keys.counts('<topic>'),
       members: keys.members('<topic>', '<incarnation>'),
-      watchers: keys.watchers('<topic>'),
       mark: keys.mark('<process>', '<tag>'),
       channel: keys.channel('<topic>'),
       nameOf: keys.channel('nodes'),

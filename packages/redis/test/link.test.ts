@@ -9,6 +9,7 @@ import { slotOf } from '../src/slots.ts';
 import { SingleStore } from '../src/single-store.ts';
 import type { Store, StoreObserver } from '../src/store.ts';
 import { unavailable } from '../src/unavailable.ts';
+import { encodeNode } from '../src/values.ts';
 
 const keys = new Keys('hubline');
 const [ann, bob] = ['ann', 'bob'].map((nodeId) => ({ nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 }));
@@ -34,7 +35,7 @@ function linkTo(redis: RedisServer) {
 
 it('what waits for somebody who does not hear leaves after bufferMs, also while another shard is away', async () => {
   await using redis = await startRedis();
-  await redis.call('HSET', keys.registry, 'bob.1', JSON.stringify(bob));
+  await redis.call('HSET', keys.registry, 'bob.1', encodeNode(bob!));
   await redis.call('SET', keys.lease('bob.1'), '1'); // for ever, and he never listens
   await using node = linkTo(redis);
   const { link, store, observer } = node;

@@ -120,12 +120,13 @@ describe('the faults of the memory backplane', () => {
 
   it('show others what was written, not what the node has made of it since', async () => {
     const { ann, bob, nodes } = await cluster('ann', 'bob');
-    const groups = ['a'];
+    const attributes = { role: 'a' };
     const local = nodes[0]?.local;
-    const change = local?.connect('a1', { groups }) ?? { topics: [], connections: [] };
+    const change = local?.connect('a1', { attributes }) ?? { topics: [], connections: [] };
     await ann.directory.changed(change);
-    groups.push('b');
-    expect((await bob.directory.records(['a1'])).value.get('a1')?.groups).toEqual(['a']);
+    attributes.role = 'b';
+    const { value } = await bob.directory.records([{ process: 'ann', connectionId: 'a1' }]);
+    expect(value.get('a1')?.attributes).toEqual({ role: 'a' });
   });
 
   it('write a join into a large topic without reading all of it', async () => {

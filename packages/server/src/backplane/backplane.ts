@@ -20,6 +20,7 @@ export interface ConnectionRecord {
   readonly hub: string;
   readonly userId?: string;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** The names of the group topics that it is in. */
   readonly groups: readonly string[];
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -74,8 +75,11 @@ export interface LinkObserver {
   joined(node: NodeInfo): void;
   /** No lease of this process lives any more, and no query of this process shows it. Reported once per loss; one that is over before it is noticed MAY go unreported. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
-  /** Background work failed. Nobody waits for it, so it ends here. */
-  report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep', error: unknown): void;
+  /**
+   * Background work failed, and no caller waits for it. `read`: a value of the directory cannot be read, and is passed over.
+   * `repaired`: what this process had written was missing or different, and is written again.
+   */
+  report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep' | 'read' | 'repaired', error: unknown): void;
 }
 
 /**
@@ -152,8 +156,8 @@ export interface Directory {
    * back. This is how a call names the clients of a node that died before it could say whom it asked.
    */
   membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>>;
-  /** Records of connections, those that exist. */
-  records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>>;
+  /** Records of connections, by their ids: those that exist. Each is asked of its process alone. */
+  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>>;
   /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
   topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>>;
   /**

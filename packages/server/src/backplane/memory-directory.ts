@@ -63,9 +63,14 @@ export class MemoryDirectory implements Directory {
     });
   }
 
-  records(connectionIds: readonly string[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
     return this.#ask((parts) => {
-      const found = parts.flatMap(({ entries }) => recordsIn(entries, connectionIds));
+      const found = parts.flatMap(({ node: { process }, entries }) =>
+        recordsIn(
+          entries,
+          members.flatMap((member) => (member.process === process ? member.connectionId : [])),
+        ),
+      );
       return new Map(found.map((record) => [record.connectionId, record]));
     });
   }

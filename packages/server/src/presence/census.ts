@@ -73,7 +73,7 @@ export class Census {
     const members = new Map<Topic, ReadonlyMap<string, true>>();
     for (const topic of topicsIn(selector)) members.set(topic, await this.#all(topic, shortfalls));
     const ids = connectionsIn(selector);
-    const records = ids.length > 0 ? shortfalls.of(await this.#directory.records(ids)) : undefined;
+    const records = ids.length > 0 ? shortfalls.of(await this.#directory.records(ids.map(memberOf))) : undefined;
     const population: Population<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
       connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub names nobody

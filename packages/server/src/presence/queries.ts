@@ -2,7 +2,7 @@ import { HublineError } from '@hubline/protocol';
 import { nameIn, topicPrefix, userTopic, type Answer, type ConnectionRecord, type Directory } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
-import { Census } from './census.ts';
+import { Census, memberOf } from './census.ts';
 import type { Nodes } from './nodes.ts';
 import { pages, type Page, type Pages } from './page.ts';
 import { isComplete, Shortfalls } from './shortfalls.ts';
@@ -90,7 +90,7 @@ export class Queries<A> {
 
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   async groupsOf(connectionId: string): Promise<readonly string[]> {
-    const records = await this.#directory.records([connectionId]);
+    const records = await this.#directory.records([memberOf(connectionId)]);
     const record = records.value.get(connectionId);
     if (record?.hub === this.#hub) return record.groups;
     const owner = this.#nodes.get(processOf(connectionId));
@@ -109,7 +109,7 @@ export class Queries<A> {
       const items = ids.map((connectionId) => pick({ connectionId, nodeId: this.#nodes.nameOf(processOf(connectionId)) }, fields));
       return items as Pick<ConnectionInfo<A>, F | 'connectionId'>[];
     }
-    const records = shortfalls.of(await this.#directory.records(ids));
+    const records = shortfalls.of(await this.#directory.records(ids.map(memberOf)));
     // Who left between the two questions is left out.
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
     return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;

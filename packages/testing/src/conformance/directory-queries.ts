@@ -88,7 +88,7 @@ export function testQueries(test: Tests): void {
     await ann.directory.changed(ann.local.connect('a1', { userId: 'alice' }));
     await bob.directory.changed(bob.local.connect('b1', { hub: 'news' }));
     for (const reader of [ann, bob]) {
-      const { value, missing } = await reader.directory.records(['a1', 'b1', 'gone', 'a1']);
+      const { value, missing } = await reader.directory.records([ann.member('a1'), bob.member('b1'), bob.member('gone'), ann.member('a1')]);
       expect(missing).toEqual([]);
       expect([...value.keys()].sort()).toEqual(['a1', 'b1']);
       expect(value.get('a1')).toMatchObject({ connectionId: 'a1', hub: 'chat', userId: 'alice' });

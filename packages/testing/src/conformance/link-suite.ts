@@ -64,7 +64,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       await bob.link.close();
       expect(bob.link.state).toBe('closed');
       expect(await ann.membersOf('chat:all')).toEqual([]);
-      expect((await ann.directory.records(['b1'])).value.size).toBe(0);
+      expect(await ann.recordOf(bob, 'b1')).toBeUndefined();
       expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
       expect((await ann.directory.nodes()).value).toEqual([ann.self]);
       await world.until(() => ann.toldOf(bob).length > 1);

@@ -1,9 +1,10 @@
-import type { Change, ConnectionRecord, Local, Topic } from '@hubline/server';
+import { groupTopic, nameIn, topicPrefix, type Change, type ConnectionRecord, type Local, type Topic } from '@hubline/server';
 
 /** A node's local entries, changed by the test. Each change returns the argument for `directory.changed`. */
 export class LocalDouble implements Local {
   readonly #topics = new Map<Topic, Map<string, unknown>>();
-  readonly #records = new Map<string, ConnectionRecord>();
+  readonly #records = new Map<string, Omit<ConnectionRecord, 'groups'>>();
+  readonly #groups = new Map<string, Set<string>>();
 
   topics(): Iterable<Topic> {
     return this.#topics.keys();
@@ -15,12 +16,13 @@ export class LocalDouble implements Local {
     return this.#topics.get(topic) ?? new Map();
   }
   record(connectionId: string): ConnectionRecord | undefined {
-    return this.#records.get(connectionId);
+    const known = this.#records.get(connectionId);
+    return known && { ...known, groups: [...(this.#groups.get(connectionId) ?? [])] };
   }
 
   /** Sets what is known of a connection; it is there from now on. */
-  connect(connectionId: string, known: Partial<ConnectionRecord> = {}): Change {
-    this.#records.set(connectionId, { connectionId, hub: 'chat', attributes: {}, groups: [], since: 1, ...known });
+  connect(connectionId: string, known: Partial<Omit<ConnectionRecord, 'groups'>> = {}): Change {
+    this.#records.set(connectionId, { connectionId, hub: 'chat', attributes: {}, since: 1, ...known });
     return { topics: [], connections: [connectionId] };
   }
 
@@ -30,8 +32,16 @@ export class LocalDouble implements Local {
       const members = this.#topics.get(topic);
       if (members) members.set(connectionId, true);
       else this.#topics.set(topic, new Map([[connectionId, true]]));
+      const group = this.#groupIn(connectionId, topic);
+      if (group !== undefined) this.#groups.set(connectionId, (this.#groups.get(connectionId) ?? new Set()).add(group));
     }
     return { topics, connections: [connectionId] };
+  }
+
+  joinGroups(connectionId: string, ...groups: readonly string[]): Change {
+    if (!this.#records.has(connectionId)) this.connect(connectionId);
+    const hub = this.#records.get(connectionId)?.hub ?? '';
+    return this.join(connectionId, ...groups.map((group) => groupTopic(hub, group)));
   }
 
   leave(connectionId: string, ...topics: Topic[]): Change {
@@ -39,6 +49,7 @@ export class LocalDouble implements Local {
       const members = this.#topics.get(topic);
       members?.delete(connectionId);
       if (members?.size === 0) this.#topics.delete(topic);
+      this.#groups.get(connectionId)?.delete(this.#groupIn(connectionId, topic) ?? '');
     }
     return { topics, connections: [connectionId] };
   }
@@ -46,7 +57,14 @@ export class LocalDouble implements Local {
   /** The connection is gone, from its topics too. */
   disconnect(connectionId: string): Change {
     const topics = [...this.#topics.keys()].filter((topic) => this.members(topic).has(connectionId));
+    const change = this.leave(connectionId, ...topics);
     this.#records.delete(connectionId);
-    return this.leave(connectionId, ...topics);
+    this.#groups.delete(connectionId);
+    return change;
+  }
+
+  #groupIn(connectionId: string, topic: Topic): string | undefined {
+    const prefix = topicPrefix(this.#records.get(connectionId)?.hub ?? '', 'group');
+    return topic.startsWith(prefix) ? nameIn(topic, prefix) : undefined;
   }
 }

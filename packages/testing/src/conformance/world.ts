@@ -1,4 +1,17 @@
-import type { Backplane, Bus, BusSubscription, Directory, Flush, Link, LinkObserver, NodeInfo, ProcessId, Topic } from '@hubline/server';
+import type {
+  Backplane,
+  Bus,
+  BusSubscription,
+  ConnectionRecord,
+  Directory,
+  Flush,
+  Link,
+  LinkObserver,
+  Member,
+  NodeInfo,
+  ProcessId,
+  Topic,
+} from '@hubline/server';
 import { it } from 'vitest';
 import { until } from '../until.ts';
 import type { BackplaneFixture, FaultName } from './fixture.ts';
@@ -71,6 +84,17 @@ export class TestNode {
   }
   leave(connectionId: string, ...topics: Topic[]): Promise<Flush> {
     return this.directory.changed(this.local.leave(connectionId, ...topics));
+  }
+
+  /** A connection of this node, as its record is asked for. */
+  member(connectionId: string): Member {
+    return { process: this.process, connectionId };
+  }
+  /** What this node knows of a connection of another one. */
+  async recordOf(node: TestNode, connectionId: string): Promise<ConnectionRecord | undefined> {
+    const { value } = await this.directory.records([node.member(connectionId)]);
+    const record = value.get(connectionId);
+    return record && { ...record, groups: record.groups.toSorted() };
   }
 
   /** The ids of a topic's members, as this node sees them. */

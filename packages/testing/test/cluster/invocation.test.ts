@@ -48,7 +48,7 @@ describe('a thousand clients on four nodes', () => {
 
       // The killed node's lease ends before the deadline, the frozen one's does not.
       await world.node(4).kill();
-      const lease = (await world.redis.keys(`*{${killed[0]!.process}.*lease`))[0]!;
+      const lease = (await world.redis.keys(`*:lease:${killed[0]!.process}.*`))[0]!;
       await until(async () => Number(await world.redis.call('PTTL', lease)) < 0.4 * LEASE_MS, PATIENT);
       world.node(3).freeze();
       const timeoutMs = 0.7 * LEASE_MS;

@@ -23,7 +23,7 @@ const on = (clients: readonly Client[], number: number): Client[] => clients.sli
 const toldTo = (clients: readonly Client[]): string[][] => clients.map(({ told }) => told);
 
 async function leaseOf(world: World, { process }: Client): Promise<string> {
-  const [lease] = await world.redis.keys(`${world.prefix}:{${process}.*:lease`);
+  const [lease] = await world.redis.keys(`${world.prefix}:{nodes}:lease:${process}.*`);
   if (lease === undefined) throw new Error(`${process} has no lease.`);
   return lease;
 }
@@ -137,7 +137,7 @@ describe('a node that is frozen', () => {
     await until(() => clients[5]!.told.includes('not to u2') && clients[3]!.told.includes('not to u2'), PATIENT);
     expect(clients[2]!.told).not.toContain('not to u2');
     await expectTruth(world, livingOf(clients));
-    expect((await world.redis.keys(`${world.prefix}:{${clients[2]!.process}.2}:lease`)).length).toBe(1);
+    expect((await world.redis.keys(`${world.prefix}:{nodes}:lease:${clients[2]!.process}.2`)).length).toBe(1);
   }, 60_000);
 
   it('again and again: each time it is back with everything', async ({ onTestFailed }) => {

@@ -109,7 +109,7 @@ it('a process that answers as PROTOCOL.md says is not missing in a disconnect', 
   await using commands = linkTo(new Redis(redis.url));
   await using subscriber = linkTo(new Redis(redis.url));
   const [process, incarnation] = ['PlainReader', 'PlainReader.1'];
-  const node = { nodeId: 'reader', process, app: 'reader', accepts: false, startedAt: 1 };
+  const node = { v: 2, nodeId: 'reader', process, app: 'reader', accepts: false, startedAt: 1 };
   const asked: unknown[] = [];
   subscriber.client.on('messageBuffer', (_channel: Buffer, frame: Buffer) => {
     const asker = frame.toString('ascii', 9, 9 + (frame[8] ?? 0)).replace(/\.\d+$/, '');
@@ -121,7 +121,7 @@ it('a process that answers as PROTOCOL.md says is not missing in a disconnect', 
     void commands.client.publish(`mail:{node=${asker}}`, Buffer.concat([reply, header]));
   });
   await subscriber.client.subscribe(`mail:{node=${process}}`);
-  await commands.client.set(`mail:{${incarnation}}:lease`, '1', 'PX', 20_000);
+  await commands.client.set(`mail:{nodes}:lease:${incarnation}`, '1', 'PX', 20_000);
   await commands.client.hset('mail:{nodes}', incarnation, JSON.stringify(node));
   await commands.client.publish('mail:{nodes}', JSON.stringify({ is: 'hello', incarnation, node }));
   await vi.waitFor(() => expect(comings.filter((each) => each === 'reader joined')).toHaveLength(2));

@@ -79,6 +79,7 @@ const PARTS: Readonly<Record<string, string>> = {
   process: '[\\w-]{11}',
   incarnation: '[\\w-]{11}\\.\\d+',
   topic: '[^:{} ]+:[!-z~]+',
+  connection: '[\\w-]{22}',
   tag: '\\d+',
   pass: '[12]',
 };

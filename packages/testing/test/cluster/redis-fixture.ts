@@ -50,7 +50,7 @@ export class ProxiedBackplane implements Backplane, AsyncDisposable {
     const { redis } = this.#parts;
     const incarnations = await redis.hkeys(`${this.prefix}:{nodes}`);
     for (const incarnation of incarnations.filter((each) => each.startsWith(`${process}.`))) {
-      await redis.del(`${this.prefix}:{${incarnation}}:lease`);
+      await redis.del(`${this.prefix}:{nodes}:lease:${incarnation}`);
     }
   }
 

@@ -76,6 +76,8 @@ export class Tour implements AsyncDisposable {
       for await (const { type } of presence.watch({ group: 'lobby' }, { signal: watching.signal })) seen.push(type);
     })();
     await until(() => seen.length === 1, PATIENT);
+    const many = Array.from({ length: 101 }, (_, i) => presence.watch({ user: `nobody ${i}` }, { signal: watching.signal }));
+    await Promise.all(many.map((watch) => watch[Symbol.asyncIterator]().next()));
     await groups.add(bobsId, 'stage');
     await attributes.set(bobsId, 'role', 'admin');
     await until(() => seen.includes('update'), PATIENT);

@@ -37,9 +37,9 @@ class Stranger implements Disposable {
   }
 
   async enter(): Promise<void> {
-    const node = { nodeId: 'stranger', process: this.process, app: 'test', accepts: false, startedAt: 0 };
+    const node = { v: 2, nodeId: 'stranger', process: this.process, app: 'test', accepts: false, startedAt: 0 };
     await this.#ears.subscribe(this.#channel(`node=${this.process}`));
-    await this.#link.set(`${this.#prefix}:{${this.incarnation}}:lease`, '1', 'PX', 60_000);
+    await this.#link.set(`${this.#prefix}:{nodes}:lease:${this.incarnation}`, '1', 'PX', 60_000);
     await this.#link.hset(`${this.#prefix}:{nodes}`, this.incarnation, JSON.stringify(node));
     await this.notice({ is: 'hello', incarnation: this.incarnation, node });
   }

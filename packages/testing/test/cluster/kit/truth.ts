@@ -99,18 +99,17 @@ function expected({ prefix, living, incarnations }: Premise): Held {
     const incarnation = latest(process, incarnations);
     const own = (kind: string): string => `${prefix}:{${incarnation}}:${kind}`;
     add(`${prefix}:{nodes}`, [incarnation, process]);
-    keys.set(own('lease'), '1');
+    keys.set(`${prefix}:{nodes}:lease:${incarnation}`, '1');
     keys.set(own('flushed'), 'n');
     keys.set(`${prefix}:{0}:writes:${incarnation}`, 'n');
-    for (const topic of watches) {
-      add(own('watches'), [topic, true]);
-      add(`${prefix}:{${topic}}:watchers`, [incarnation, true]);
-    }
+    for (const topic of watches) add(`${prefix}:{nodes}:watches:${incarnation}`, [topic, true]);
+    if (watches.length > 0) add(`${prefix}:{nodes}:watched`, [incarnation, new Set(watches).size]);
     const counts = new Map<string, number>();
     for (const client of clients) {
       const { id, user, attributes, groups } = client;
-      const record = { ...(user === undefined ? {} : { userId: user }), attributes: { ...attributes }, groups: [...groups].sort() };
+      const record = { ...(user === undefined ? {} : { userId: user }), attributes: { ...attributes } };
       add(own('records'), [id, record]);
+      for (const group of groups) add(`${own('groups')}:${id}`, [encodeURIComponent(group), true]);
       for (const topic of topicsOf(client)) {
         add(own('topics'), [topic, 0]);
         add(`${prefix}:{${topic}}:members:${incarnation}`, [id, 0]);
@@ -141,7 +140,7 @@ async function held(link: Redis, prefix: string): Promise<Held> {
 async function valueOf(link: Redis, name: string): Promise<unknown> {
   switch (await link.type(name)) {
     case 'string':
-      return name.endsWith(':lease') ? await link.get(name) : 'n';
+      return name.includes(':lease:') ? await link.get(name) : 'n';
     case 'set':
       return new Map((await link.smembers(name)).sort().map((member) => [member, true]));
     case 'zset': {
@@ -150,20 +149,20 @@ async function valueOf(link: Redis, name: string): Promise<unknown> {
     }
     case 'hash': {
       const entries = Object.entries(await link.hgetall(name)).sort();
-      return new Map(entries.map(([field, value]) => [field, value.startsWith('{') ? shortOf(JSON.parse(value) as object) : value]));
+      return new Map(entries.map(([field, value]) => [field, plainOf(value)]));
     }
     default:
       return undefined; // it has expired
   }
 }
 
-/** What is known beforehand of a record, or of a node. */
+/** The part of a value that is known beforehand: of a record, of a node, of what is watched its number. */
+function plainOf(value: string): unknown {
+  if (/^\d+ \d+$/.test(value)) return Number(value.split(' ')[1]);
+  return value.startsWith('{') ? shortOf(JSON.parse(value) as object) : value;
+}
+
 function shortOf(found: object): unknown {
-  const {
-    process,
-    userId,
-    attributes,
-    groups = [],
-  } = found as { process?: string; userId?: string; attributes?: object; groups?: string[] };
-  return process ?? { ...(userId === undefined ? {} : { userId }), attributes, groups: groups.toSorted() };
+  const { process, userId, attributes } = found as { process?: string; userId?: string; attributes?: object };
+  return process ?? { ...(userId === undefined ? {} : { userId }), attributes };
 }

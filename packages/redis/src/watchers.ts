@@ -1,0 +1,115 @@
+import type { Topic } from '@hubline/server/backplane';
+import { slices } from './entries.ts';
+import type { Incarnation, Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Store } from './store.ts';
+import { decodeLease, decodeTexts, decodeWatched, isIncarnation } from './values.ts';
+
+export interface WatchersOptions {
+  readonly store: Store;
+  readonly keys: Keys;
+  /** A value that cannot be read: it is passed over. */
+  readonly unreadable: (key: string, field: string) => void;
+}
+
+/** So many topics of one watching incarnation are kept here; of more, each flush asks for its own topics. */
+const KEPT = 100;
+
+/**
+ * Which topics are watched, at any node. A flush reads one hash, which says by a version for each incarnation whether what is kept
+ * here of its topics is still so: where nothing has changed, that is all.
+ */
+export class Watchers {
+  readonly #options: WatchersOptions;
+  readonly #kept = new Map<Incarnation, { readonly version: string; readonly topics: ReadonlySet<Topic> }>();
+
+  constructor(options: WatchersOptions) {
+    this.#options = options;
+  }
+
+  /** Those of the touched topics that an incarnation watches whose lease lives. @throws HublineError `backplane_unavailable` */
+  async among(touched: ReadonlySet<Topic>, { listed, own, held }: Watching): Promise<ReadonlySet<Topic>> {
+    const watched = new Set<Topic>();
+    for (const topic of touched) if (held.has(topic)) watched.add(topic);
+    const others = this.#decode(listed, own);
+    for (const incarnation of this.#kept.keys()) if (!others.has(incarnation)) this.#kept.delete(incarnation);
+    if (others.size === 0 || touched.size === watched.size) return watched;
+    const left = [...touched].filter((topic) => !watched.has(topic));
+    const found = await this.#topicsOf(others, left);
+    const candidates = [...found].filter(([, topics]) => topics.length > 0);
+    const living = await this.#living(candidates.map(([incarnation]) => incarnation));
+    for (const [incarnation, topics] of candidates) {
+      if (living.has(incarnation)) for (const topic of topics) watched.add(topic);
+    }
+    return watched;
+  }
+
+  #decode(listed: unknown, own: Incarnation): ReadonlyMap<Incarnation, Watches> {
+    const { keys, unreadable } = this.#options;
+    const others = new Map<Incarnation, Watches>();
+    for (const [field, value] of Object.entries(listed ?? {})) {
+      const watches = decodeWatched(value);
+      if (!isIncarnation(field) || !watches) unreadable(keys.watched, field);
+      else if (field !== own) others.set(field, watches);
+    }
+    return others;
+  }
+
+  async #topicsOf(others: ReadonlyMap<Incarnation, Watches>, touched: readonly Topic[]) {
+    const { store, keys } = this.#options;
+    const found = new Map<Incarnation, readonly Topic[]>();
+    const unknown: Incarnation[] = [];
+    const many: Incarnation[] = [];
+    for (const [incarnation, { version, size }] of others) {
+      const kept = this.#kept.get(incarnation);
+      if (kept?.version === version)
+        found.set(
+          incarnation,
+          touched.filter((topic) => kept.topics.has(topic)),
+        );
+      else (size <= KEPT ? unknown : many).push(incarnation);
+    }
+    const parts = [...slices(touched)];
+    const answers = await store.run([
+      ...unknown.map((incarnation): Command => ['smembers', keys.watches(incarnation)]),
+      ...many.flatMap((incarnation) => parts.map((part): Command => ['smismember', keys.watches(incarnation), ...part])),
+    ]);
+    unknown.forEach((incarnation, i) => {
+      const topics = new Set(decodeTexts(answers[i]));
+      this.#kept.set(incarnation, { version: others.get(incarnation)?.version ?? '', topics });
+      found.set(
+        incarnation,
+        touched.filter((topic) => topics.has(topic)),
+      );
+    });
+    many.forEach((incarnation, i) => {
+      const at = unknown.length + i * parts.length;
+      const isWatched = answers.slice(at, at + parts.length).flat();
+      found.set(
+        incarnation,
+        touched.filter((_topic, j) => isWatched[j] === 1),
+      );
+    });
+    return found;
+  }
+
+  async #living(incarnations: readonly Incarnation[]): Promise<ReadonlySet<Incarnation>> {
+    if (incarnations.length === 0) return new Set();
+    const { store, keys } = this.#options;
+    const [leases] = (await store.run([['mget', ...incarnations.map((each) => keys.lease(each))]])) as [readonly unknown[]];
+    return new Set(incarnations.filter((_each, i) => decodeLease(leases[i]) === 'alive'));
+  }
+}
+
+interface Watches {
+  readonly version: string;
+  readonly size: number;
+}
+
+export interface Watching {
+  /** What the hash of all watching incarnations holds. */
+  readonly listed: unknown;
+  /** This process's incarnation, and what it watches. */
+  readonly own: Incarnation;
+  readonly held: ReadonlyMap<Topic, unknown>;
+}
