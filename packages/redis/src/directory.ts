@@ -304,7 +304,9 @@ export class RedisDirectory implements Directory {
     const { peers, keys } = this.#options;
     this.#mustReach([keys.registry, ...commands.map(([, key]) => String(key))]);
     const reading = await peers.census(commands, perIncarnation);
-    for (const process of reading.nameless) missing.add(process);
+    for (const nodeId of reading.missing) missing.add(nodeId);
+    // What a node writes is found by its index: where that is lost, what is read may be old.
+    for (const [incarnation, { nodeId }] of reading.value) if (!this.#options.reaches(keys.topics(incarnation))) missing.add(nodeId);
     return reading;
   }
 

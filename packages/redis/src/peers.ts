@@ -2,7 +2,7 @@ import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplan
 import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
-import { decodeLease, decodeNode, decodeTexts, isIncarnation } from './values.ts';
+import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation } from './values.ts';
 
 /** Another process, as this one was told. */
 interface Peer {
@@ -224,12 +224,14 @@ export class Peers {
 
     const alive = new Map<ProcessId, Incarnation>();
     const extras = new Map<Incarnation, readonly unknown[]>();
+    const partial = new Set<Incarnation>();
     const read = (incarnation: Incarnation, lease: unknown, extra: readonly unknown[]): void => {
       extras.set(incarnation, extra);
       const state = decodeLease(lease);
       if (state === 'over' && incarnation !== own()) this.#die(incarnation);
       if (state === 'unreadable') this.#question(incarnation);
-      if (state !== 'alive') return;
+      if (!isAlive(state)) return;
+      if (state === 'partial') partial.add(incarnation);
       const process = processIn(incarnation);
       const other = alive.get(process);
       if (!other || numberIn(other) < numberIn(incarnation)) alive.set(process, incarnation);
@@ -256,16 +258,16 @@ export class Peers {
     }
     for (const incarnation of this.#dead) if (!listedNames.has(incarnation)) this.#dead.delete(incarnation); // swept
     const value = new Map<Incarnation, NodeInfo>();
-    const nameless: ProcessId[] = [];
+    const missing: string[] = [];
     for (const incarnation of [...alive.values()].sort()) {
       const node = processIn(incarnation) === self.process ? self : this.#nodes.get(incarnation);
       if (node) value.set(incarnation, node);
-      else nameless.push(processIn(incarnation)); // it lives, and what is said of it cannot be read
+      if (!node || partial.has(incarnation)) missing.push(node?.nodeId ?? processIn(incarnation));
       const peer = this.#peers.get(processIn(incarnation));
       if (!node || (peer && peer.n >= numberIn(incarnation))) continue;
       this.#see(incarnation, node, { askedAt, leaseUntil: askedAt + (leaseMs.get(incarnation) ?? 0) });
     }
-    return { value, nameless, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+    return { value, missing, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
   }
 
   /** What Redis holds is not what was written: others may be there whose leases are lost as well, and get the time that they had left. */
@@ -375,8 +377,8 @@ interface Sighting {
 
 export interface Reading {
   readonly value: Census;
-  /** Processes that live, and whose node cannot be read. */
-  readonly nameless: readonly ProcessId[];
+  /** Nodes that live, and have not written all that they have, or cannot be read. */
+  readonly missing: readonly string[];
   /** To the commands, in their order. */
   readonly answers: readonly unknown[];
   /** To the commands about one incarnation. */

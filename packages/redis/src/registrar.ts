@@ -3,7 +3,7 @@ import { watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.t
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
-import { encodeNode } from './values.ts';
+import { encodeNode, LEASE } from './values.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface RegistrarOptions {
@@ -85,8 +85,8 @@ export class Registrar {
   /** Renews the lease and looks whether everything written is still there. */
   async beat(): Promise<void> {
     await this.#inTurn(async () => {
-      if (!this.#canWrite) return;
       const { store, keys, nodeTimeoutMs, reaches } = this.#options;
+      if (!reaches(keys.registry)) return;
       const tags = store.tags().filter((tag) => reaches(keys.writes(this.incarnation, tag)));
       const keep = tags.map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
       await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
@@ -183,9 +183,10 @@ export class Registrar {
   /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
+    const sentAt = performance.now(); // a process that is frozen meanwhile reads the answer late
     const answers = await store.run(commands);
     if (this.#hasPulse(this.incarnation, commands, answers) && store.redirects === redirects) {
-      this.#renewedAt = performance.now();
+      this.#renewedAt = sentAt;
       return answers;
     }
     if (!this.#options.isUp()) return answers; // there will be another life when all shards are back
@@ -202,7 +203,9 @@ export class Registrar {
   #pulse(incarnation: Incarnation, tags: readonly string[]): readonly Command[] {
     const { keys, nodeTimeoutMs } = this.#options;
     const counters = tags.map((tag): Command => ['incr', keys.writes(incarnation, tag)]);
-    return [...counters, ['set', keys.lease(incarnation), '1', 'PX', nodeTimeoutMs, 'XX']];
+    // While the index of what it writes is out of reach, what it has may be another thing than what it has written.
+    const lease = !this.#options.isUp() && incarnation === this.incarnation && !this.#canWrite ? LEASE.partial : LEASE.alive;
+    return [...counters, ['set', keys.lease(incarnation), lease, 'PX', nodeTimeoutMs, 'XX']];
   }
 
   #hasPulse(incarnation: Incarnation, commands: readonly Command[], answers: readonly unknown[]): boolean {
@@ -224,7 +227,7 @@ export class Registrar {
       const incarnation = incarnationOf(self.process, this.#tried);
       const { redirects } = store;
       const version = ++this.#version;
-      const keep: Command = ['set', keys.lease(incarnation), '0', 'PX', nodeTimeoutMs];
+      const keep: Command = ['set', keys.lease(incarnation), LEASE.registering, 'PX', nodeTimeoutMs];
       await store.run([keep, ['hset', keys.registry, incarnation, encodeNode(self)]]);
       const watches = watchWritingOf({ changed: this.#watches.keys(), held: this.#watches, version }, keys, incarnation);
       for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
@@ -232,13 +235,14 @@ export class Registrar {
         if (store.isOne) await store.run([...before, ...entries, [...keep, 'XX']]);
         else for (const commands of [before, [...entries, [...keep, 'XX'] as Command]]) await store.run(commands);
       }
+      const sentAt = performance.now();
       const last: Command[] = [...watches, ['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
       // It took longer than the lease, or a master was replaced meanwhile.
       if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) continue;
       const left = this.incarnation;
       const isFirst = this.#n === 0;
       this.#n = this.#tried;
-      this.#renewedAt = performance.now();
+      this.#renewedAt = sentAt;
       for (const key of this.#writes.keys()) if (!key.endsWith(`:${incarnation}`)) this.#writes.delete(key);
       if (isFirst) return;
       await store.run([['del', keys.lease(left)]]);

@@ -69,11 +69,15 @@ export function decodeWatched(text: unknown): { readonly version: string; readon
   return version === undefined ? undefined : { version, size: Number(size) };
 }
 
-export const decodeLease = (text: unknown): 'alive' | 'registering' | 'over' | 'unreadable' =>
-  text === '1' ? 'alive'
-  : text === '0' ? 'registering'
-  : text === null ? 'over'
-  : 'unreadable';
+/** What a lease says of its incarnation. `partial`: it lives, and does not reach all that it writes to. */
+export const LEASE = { registering: '0', alive: '1', partial: '2' } as const;
+export type LeaseState = keyof typeof LEASE | 'over' | 'unreadable';
+
+export function decodeLease(text: unknown): LeaseState {
+  if (text === null) return 'over';
+  return (Object.keys(LEASE) as (keyof typeof LEASE)[]).find((state) => LEASE[state] === text) ?? 'unreadable';
+}
+export const isAlive = (state: LeaseState): boolean => state === 'alive' || state === 'partial';
 
 export const decodeTexts = (list: unknown): readonly string[] | undefined => (isTexts(list) ? list : undefined);
 

@@ -3,7 +3,7 @@ import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
-import { decodeLease, decodeTexts, decodeWatched, isIncarnation } from './values.ts';
+import { decodeLease, decodeTexts, decodeWatched, isAlive, isIncarnation } from './values.ts';
 
 export interface WatchersOptions {
   readonly store: Store;
@@ -97,7 +97,7 @@ export class Watchers {
     if (incarnations.length === 0) return new Set();
     const { store, keys } = this.#options;
     const [leases] = (await store.run([['mget', ...incarnations.map((each) => keys.lease(each))]])) as [readonly unknown[]];
-    return new Set(incarnations.filter((_each, i) => decodeLease(leases[i]) === 'alive'));
+    return new Set(incarnations.filter((_each, i) => isAlive(decodeLease(leases[i]))));
   }
 }
 
