@@ -13,6 +13,8 @@ const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
 const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/redis/test/**/*.test.ts'];
 /** What is shown off, on processes too. */
 const EXAMPLES = 'examples/*/test/**/*.test.ts';
+/** What users install, in an empty folder outside the repository. */
+const PACKAGES = 'scripts/packages/*.test.mjs';
 /** Processes that tests start see the sources too. */
 const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --import=${new URL('scripts/sources.mjs', import.meta.url).href}`;
 
@@ -31,7 +33,7 @@ export default defineConfig({
           ...patience,
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
-          exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER],
+          exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER, PACKAGES],
         },
       },
       {
@@ -66,6 +68,7 @@ export default defineConfig({
         ssr: { resolve: { conditions } },
         test: { ...patience, name: 'fuzz', include: [FUZZ] },
       },
+      { test: { ...patience, name: 'packages', include: [PACKAGES], globalSetup: 'scripts/packages/setup.mjs' } },
     ],
   },
 });

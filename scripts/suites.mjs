@@ -26,7 +26,6 @@ export const SUITES = [
   { name: 'cluster', command: script('cluster'), limitSeconds: 480, runner: vitest },
   { name: 'examples', command: script('examples'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
-  { name: 'packages', command: script('packages'), limitSeconds: 120 },
-  { name: 'size', command: script('size', '-w', '@hubline/client'), limitSeconds: 60 },
+  { name: 'packages', command: script('packages'), limitSeconds: 360, runner: vitest },
   { name: 'browsers', command: script('browsers'), limitSeconds: 300, runner: playwright },
 ];

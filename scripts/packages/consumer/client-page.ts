@@ -1,0 +1,9 @@
+/** A page without any types but the browser's. */
+import { createHubConnection, type HubConnection } from '@hubline/client';
+import { chat, type ChatHub, type ChatReceiver } from './contract.js';
+
+export async function open(): Promise<HubConnection<ChatHub, ChatReceiver>> {
+  const connection = createHubConnection(chat, '/hubs/chat', { receiver: { confirm: async () => true } });
+  await connection.start();
+  return connection;
+}

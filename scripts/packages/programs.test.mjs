@@ -1,0 +1,75 @@
+/** Applications made of the packed packages are built and run: programs of Node, ECMAScript modules and CommonJS, and pages in Chromium. */
+import { chromium } from '@playwright/test';
+import { beforeAll, afterAll, describe, expect, inject, it } from 'vitest';
+import { chromiumLaunch } from '../programs.mjs';
+import { nodeProgram } from '../tools.mjs';
+import { compile, runNode, startServer } from './run.mjs';
+
+const consumer = inject('consumer');
+const NODES = { 20: '20.19.0', 22: '22.12.0', 24: '24.21.0' };
+
+let server;
+beforeAll(async () => {
+  const options = { strict: true, module: 'node16', target: 'es2022', lib: 'es2022', types: 'node', outDir: 'out/node16' };
+  const files = ['contract.ts', 'server.ts', 'client.ts'];
+  expect(compile(`${consumer}/node_modules/typescript`, { cwd: consumer, files, options })).toBe('');
+  server = await startServer(consumer);
+}, 120_000);
+afterAll(() => server?.close());
+
+const EVERYTHING = { said: 5, heard: ['hello'], read: ['0', '1', '2'], uploaded: 3 };
+
+describe.each(Object.entries(NODES))('Node %s', (_major, version) => {
+  it('runs the client and the server as modules, and both by require', { timeout: 120_000 }, async () => {
+    const node = nodeProgram(version);
+    console.log(`Node ${runNode(['--version'], { node }).trim()}: client and server`);
+    const own = await startServer(consumer, node);
+    try {
+      const outcomes = JSON.parse(runNode(['out/node16/client.js', own.url], { cwd: consumer, node }));
+      expect(outcomes).toEqual({ WebSockets: EVERYTHING, ServerSentEvents: EVERYTHING, LongPolling: EVERYTHING });
+      const required = JSON.parse(runNode(['common.cjs', own.url], { cwd: consumer, node }));
+      expect(required).toEqual({ said: 5, server: 'function', redis: 'function' });
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('a page in Chromium', () => {
+  let browser;
+  beforeAll(async () => {
+    runNode(['node_modules/vite/bin/vite.js', 'build'], { cwd: consumer });
+    browser = await chromium.launch(await chromiumLaunch());
+  }, 120_000);
+  afterAll(() => browser?.close());
+
+  /** A page, and everything that went wrong in it. */
+  async function open(path) {
+    const page = await browser.newPage();
+    const faults = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+    page.on('response', (response) => response.ok() || faults.push(`${response.status()} ${response.url()}`));
+    await page.goto(server.url + path);
+    return { page, faults: () => faults.filter((fault) => !fault.includes('favicon')) };
+  }
+
+  it('built by Vite with React hears what it said', async () => {
+    const { page, faults } = await open('/out/page/');
+    await expect.poll(() => page.locator('li').allTextContents()).toContain('server: hello');
+    expect(faults()).toEqual([]);
+  });
+
+  it('with a script tag and a strict policy hears what it said', async () => {
+    const { page, faults } = await open('/strict/');
+    await expect.poll(() => page.locator('#heard').textContent()).toBe('server: hello');
+    expect(faults()).toEqual([]);
+  });
+
+  it('loads the modules of the packages without a bundler', async () => {
+    const { page, faults } = await open('/module/');
+    await expect.poll(() => page.locator('#heard').textContent()).toBe('server: hello');
+    await expect.poll(() => page.locator('#bundled').textContent()).toBe('server: hello');
+    expect(faults()).toEqual([]);
+  });
+});

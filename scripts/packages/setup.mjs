@@ -1,0 +1,51 @@
+/**
+ * Before the tests of the packages: packs them and installs them into an empty folder outside the repository, as an
+ * application does.
+ */
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from '../install.mjs';
+import { npm, tools } from '../tools.mjs';
+import { PACKAGES, pack } from './pack.mjs';
+
+/** What applications use beside ours, in the versions that this repository has anyway. */
+const OTHERS = [
+  'vite',
+  'react',
+  'react-dom',
+  '@types/react',
+  '@types/react-dom',
+  '@vitejs/plugin-react',
+  'typescript',
+  '@types/node',
+  'zod',
+];
+
+export function setup({ provide }) {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hubline-packages-')));
+  const tarballs = pack(folder);
+  const consumer = join(folder, 'consumer');
+  cpSync(join(ROOT, 'scripts/packages/consumer'), consumer, { recursive: true });
+  writeFileSync(join(consumer, 'package.json'), JSON.stringify(manifest(tarballs), null, 2));
+  npm(['install'], consumer);
+  provide('folder', folder);
+  provide('consumer', consumer);
+  provide('tarballs', tarballs);
+  provide('checkers', tools({ '@arethetypeswrong/cli': '0.18.5', pnpm: '10.34.9', 'typescript-5.4': 'npm:typescript@5.4.5' }));
+  return () => rmSync(folder, { recursive: true, force: true });
+}
+
+/** Nothing of ours is in a registry, so what one package asks for is what the application has. */
+function manifest(tarballs) {
+  const ours = Object.fromEntries(PACKAGES.map((name) => [`@hubline/${name}`, `file:${tarballs[name]}`]));
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+  const others = OTHERS.map((name) => [name, packages[`node_modules/${name}`].version]);
+  return {
+    name: 'consumer',
+    private: true,
+    type: 'module',
+    dependencies: { ...ours, ...Object.fromEntries(others), esbuild: '0.28.2' },
+    overrides: Object.fromEntries(Object.keys(ours).map((name) => [name, `$${name}`])),
+  };
+}

@@ -1,0 +1,64 @@
+/** What an application of users ships for `createHubConnection` with WebSockets and JSON: gzip -9 of what bundlers write. */
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect, inject, it } from 'vitest';
+import { runNode } from './run.mjs';
+
+const consumer = inject('consumer');
+const esbuild = createRequire(join(consumer, 'package.json'))('esbuild');
+
+// What is not used would be shaken away: the contract and the address come from elsewhere, the connection goes there.
+const USE = {
+  'WebSockets and JSON': 'globalThis.connect = client.createHubConnection;',
+  'every transport': 'globalThis.connect = [client.createHubConnection, client.webSockets, client.serverSentEvents, client.longPolling];',
+  MessagePack: 'globalThis.connect = [client.createHubConnection, messagePack];',
+};
+
+/** Bytes of gzip. */
+const LIMITS = {
+  esbuild: { 'WebSockets and JSON': 9_000, 'every transport': 10_500, MessagePack: 13_500 },
+  'Vite 8': { 'WebSockets and JSON': 8_400, 'every transport': 9_700, MessagePack: 12_700 },
+};
+
+const BUNDLERS = {
+  esbuild(folder) {
+    const outdir = join(folder, 'out');
+    esbuild.buildSync({ entryPoints: [join(folder, 'main.js')], bundle: true, minify: true, format: 'esm', outdir, logLevel: 'warning' });
+    return outdir;
+  },
+  'Vite 8'(folder) {
+    runNode(['../node_modules/vite/bin/vite.js', 'build', '--config', '../vite.plain.config.js', '--logLevel', 'warn', '.'], {
+      cwd: folder,
+    });
+    return join(folder, 'dist/assets');
+  },
+};
+
+const cases = Object.entries(LIMITS).flatMap(([bundler, limits]) =>
+  Object.entries(limits).map(([what, limitBytes]) => ({ bundler, what, limitBytes })),
+);
+
+it.each(cases)('$bundler writes at most $limitBytes bytes for $what', { timeout: 60_000 }, ({ bundler, what, limitBytes }) => {
+  const folder = join(consumer, `size-${bundler}-${what}`.replaceAll(' ', '-'));
+  mkdirSync(folder);
+  const imports = "import * as client from '@hubline/client';\nimport { messagePack } from '@hubline/client/messagepack';\n";
+  writeFileSync(join(folder, 'main.js'), imports + USE[what]);
+  writeFileSync(join(folder, 'index.html'), '<!doctype html><script type="module" src="./main.js"></script>');
+  const out = BUNDLERS[bundler](folder);
+  const code = readdirSync(out)
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => readFileSync(join(out, file), 'utf8'))
+    .join('');
+  const bytes = gzipSync(code, { level: 9 }).length;
+  console.log(`${bundler}, ${what}: ${bytes} bytes gzip (${code.length} minified), at most ${limitBytes}`);
+  expect(bytes).toBeLessThanOrEqual(limitBytes);
+});
+
+it('the README of the client states the limits', () => {
+  const readme = readFileSync(join(consumer, 'node_modules/@hubline/client/README.md'), 'utf8');
+  for (const limits of Object.values(LIMITS)) {
+    for (const limit of Object.values(limits)) expect(readme).toContain(`limit ${limit.toLocaleString('en')}`);
+  }
+});

@@ -1,0 +1,99 @@
+/** Each package as it is in its tarball. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { dirname, join, resolve } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
+import { describe, expect, inject, it } from 'vitest';
+import { ROOT } from '../install.mjs';
+import { PACKAGES } from './pack.mjs';
+
+const consumer = inject('consumer');
+const tarballs = inject('tarballs');
+const REPOSITORY = 'https://github.com/hubline/hubline';
+
+describe.each(PACKAGES)('@hubline/%s', (name) => {
+  const folder = join(consumer, 'node_modules/@hubline', name);
+  const read = (file) => readFileSync(join(folder, file), 'utf8');
+  const manifest = () => JSON.parse(read('package.json'));
+  const files = () => readdirSync(folder, { recursive: true }).filter((file) => !file.startsWith('node_modules'));
+
+  it('passes publint', async () => {
+    const { messages, pkg } = await publint({ pkgDir: folder, strict: true, pack: false });
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
+  });
+
+  it('has the right types for ECMAScript modules and bundlers, by arethetypeswrong', { timeout: 60_000 }, () => {
+    const attw = join(inject('checkers'), 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    const args = [attw, tarballs[name], '--profile', 'esm-only', '--format', 'ascii', '--no-emoji', '--no-color'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, '']);
+  });
+
+  it('says what it is, where it comes from and under which licence', () => {
+    const { keywords, repository, license, exports, description } = manifest();
+    expect(keywords).toContain('signalr');
+    expect(repository).toEqual({ type: 'git', url: `git+${REPOSITORY}.git`, directory: `packages/${name}` });
+    expect(license).toBe('MIT');
+    expect(description).toMatch(/Hubline|hubs/);
+    expect(exports['./package.json']).toBe('./package.json');
+    expect(read('LICENSE')).toBe(readFileSync(join(ROOT, 'LICENSE'), 'utf8'));
+    expect(read('README.md')).toContain(`# @hubline/${name}`);
+  });
+
+  it('has source maps whose sources are in the tarball or in the map', () => {
+    const maps = files().filter((file) => file.endsWith('.map'));
+    expect(maps.length).toBeGreaterThan(0);
+    for (const file of maps) {
+      const { sources, sourcesContent = [] } = JSON.parse(read(file));
+      sources.forEach((source, index) => {
+        const isThere = sourcesContent[index] != null || existsSync(resolve(folder, dirname(file), source));
+        expect(isThere, `${file}: ${source}`).toBe(true);
+      });
+    }
+  });
+
+  it('has a README whose links work wherever it is shown', () => {
+    const text = read('README.md');
+    for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      const { origin, pathname, hash } = new URL(link, 'readme:/');
+      if (origin === 'null') {
+        expect(link, 'a relative link works only in the repository').toMatch(/^#/);
+        expect(anchors(text), link).toContain(hash.slice(1));
+      } else if (link.startsWith(`${REPOSITORY}/`)) {
+        const path = join(ROOT, pathname.replace(/^\/hubline\/hubline\/(blob|tree)\/main\//, ''));
+        expect(existsSync(path), link).toBe(true);
+        if (hash) expect(anchors(readFileSync(path, 'utf8')), link).toContain(hash.slice(1));
+      }
+    }
+  });
+
+  it('asks for no package that it does not use, and uses none that it does not ask for', () => {
+    const { dependencies = {}, peerDependencies = {} } = manifest();
+    const code = files().filter((file) => /^dist\/.*\.js$/.test(file) && !file.includes('.min.'));
+    const imported = code.flatMap((file) => ts.preProcessFile(read(file)).importedFiles.map(({ fileName }) => fileName));
+    const packages = imported.filter((id) => !/^(node:|[.#])/.test(id)).map((id) => id.match(/^(@[^/]+\/)?[^/]+/)[0]);
+    const used = new Set(packages);
+    used.delete(`@hubline/${name}`);
+    expect([...used].sort()).toEqual([...new Set([...Object.keys(dependencies), ...Object.keys(peerDependencies)])].sort());
+  });
+});
+
+it('names every package whose code is in the client', () => {
+  const { sources } = JSON.parse(readFileSync(join(consumer, 'node_modules/@hubline/client/dist/hubline.min.js.map'), 'utf8'));
+  const bundled = new Set(sources.flatMap((source) => source.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []));
+  const notice = readFileSync(join(consumer, 'node_modules/@hubline/client/NOTICE'), 'utf8');
+  expect([...bundled]).toEqual(['eventemitter3']);
+  for (const name of bundled) expect(notice).toContain(readFileSync(join(ROOT, 'node_modules', name, 'LICENSE'), 'utf8').trim());
+});
+
+/** The anchors that headings get. */
+const anchors = (text) =>
+  [...text.matchAll(/^#+\s+(.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(/\s/g, '-'),
+  );
