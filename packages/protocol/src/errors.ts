@@ -91,10 +91,24 @@ export class HublineError<Code extends ErrorCode = ErrorCode> extends Error {
 export type AnyHublineError = { [Code in ErrorCode]: HublineError<Code> }[ErrorCode];
 
 export function isHublineError(error: unknown): error is AnyHublineError {
-  return error instanceof HublineError;
+  try {
+    return error instanceof HublineError;
+  } catch {
+    return false; // a proxy may refuse the question
+  }
 }
 
-/** What was thrown, as an Error: whoever throws a string gets its text. */
+/** Whether the code is one that a hub throws for its caller to read: `hubError`, `unauthorized`, `forbidden`. */
+export function isForCaller(error: unknown): error is HublineError<'hub_error' | 'unauthorized' | 'forbidden'> {
+  return isHublineError(error) && (error.code === 'hub_error' || error.code === 'unauthorized' || error.code === 'forbidden');
+}
+
+/** What was thrown, as an Error whose name and message can be read: a thrown string becomes the message. Never throws. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  try {
+    if (thrown instanceof Error && typeof thrown.message === 'string' && typeof thrown.name === 'string') return thrown;
+    return new Error(String(thrown));
+  } catch {
+    return new Error('Something was thrown that has no text.', { cause: thrown });
+  }
 }

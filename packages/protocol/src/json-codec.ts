@@ -1,5 +1,5 @@
 import { RECORD_SEPARATOR, type Codec, type Decoder } from './codec.ts';
-import { HublineError, isHublineError } from './errors.ts';
+import { asError, HublineError, isHublineError } from './errors.ts';
 import { checkMessage, checkServerMessage } from './check-message.ts';
 import type { HubMessage } from './messages.ts';
 
@@ -100,7 +100,7 @@ function stringify(message: HubMessage, replacer?: typeof refuseLoss): string {
     return JSON.stringify(message, replacer);
   } catch (cause) {
     throw isHublineError(cause) ? cause : (
-        new HublineError('not_encodable', String(cause), { path: '', found: 'bigint or cycle' }, { cause })
+        new HublineError('not_encodable', asError(cause).message, { path: '', found: 'bigint or cycle' }, { cause })
       );
   }
 }

@@ -1,6 +1,6 @@
 import { checkMessage, invalid } from './check-message.ts';
 import type { Codec, Decoder, DecoderOptions, Wire } from './codec.ts';
-import { HublineError, isHublineError } from './errors.ts';
+import { asError, HublineError, isHublineError } from './errors.ts';
 import { tooLarge } from './json-codec.ts';
 import { MessageType, type Headers, type HubMessage } from './messages.ts';
 
@@ -115,7 +115,7 @@ function bodyOf(message: HubMessage, messagePack: MessagePack): Uint8Array {
     return messagePack.encode(itemsOf(message));
   } catch (cause) {
     if (!isHublineError(cause) || cause.code !== 'not_encodable') {
-      const text = `The message cannot be written as MessagePack: ${String(cause)}`;
+      const text = `The message cannot be written as MessagePack: ${asError(cause).message}`;
       throw new HublineError('not_encodable', text, { path: '', found: 'unknown' }, { cause });
     }
     // To its sender the item has a name and no number.
@@ -196,7 +196,7 @@ class MessagePackDecoder implements Decoder {
       items = this.#messagePack.decode(body);
     } catch (cause) {
       if (isHublineError(cause) && cause.code === 'invalid_message') throw cause;
-      throw new HublineError('invalid_message', 'The message is not MessagePack.', { why: String(cause) }, { cause });
+      throw new HublineError('invalid_message', 'The message is not MessagePack.', { why: asError(cause).message }, { cause });
     }
     return messageOf(items);
   }

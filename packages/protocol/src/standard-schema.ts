@@ -17,16 +17,24 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
+/** The schema's output, or every issue with its path. @throws whatever the schema itself does */
+export async function check<Output>(
+  schema: StandardSchema<unknown, Output>,
+  value: unknown,
+): Promise<{ readonly value: Output } | { readonly issues: readonly string[] }> {
+  const result = await schema['~standard'].validate(value);
+  return result.issues ? { issues: result.issues.map(describe) } : { value: result.value };
+}
+
 /** The schema's output. @throws HublineError with the code given, listing every issue with its path. */
 export async function validate<Output>(
   schema: StandardSchema<unknown, Output>,
   value: unknown,
   { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
 ): Promise<Output> {
-  const result = await schema['~standard'].validate(value);
-  if (!result.issues) return result.value;
-  const issues = result.issues.map(describe);
-  throw new HublineError(code, `${method}: ${issues.join('; ')}`, { method, issues });
+  const checked = await check(schema, value);
+  if ('value' in checked) return checked.value;
+  throw new HublineError(code, `${method}: ${checked.issues.join('; ')}`, { method, issues: checked.issues });
 }
 
 function describe({ message, path = [] }: SchemaIssue): string {

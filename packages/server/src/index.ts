@@ -1,4 +1,4 @@
-export { createHubServer, type Health, type HubServer, type HubServerEvents, type HubServerOptions } from './server.ts';
+export { createHubServer, type Health, type HubServer, type HubServerOptions } from './server.ts';
 export { forbidden, hubError, unauthorized } from './thrown.ts';
 export type * from './backplane/index.ts';
 export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
@@ -16,6 +16,7 @@ export type {
   Filter,
   Hub,
   HubOptions,
+  HubServerEvents,
   Limits,
   Methods,
   Middleware,
@@ -39,6 +40,16 @@ export type {
 } from './presence/index.ts';
 export type { AffinityOptions, AuthenticationRequest, ClientRequest, OpeningRequest, Origins } from './transports/index.ts';
 export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
-export type { AnyHublineError, Codec, Contract, ErrorCode, ErrorDetails, HubInput, HubOutput, StandardSchema } from '@hubline/protocol';
+export type {
+  AnyHublineError,
+  Codec,
+  Contract,
+  ErrorCode,
+  ErrorDetails,
+  HubInput,
+  HubOutput,
+  Logger,
+  StandardSchema,
+} from '@hubline/protocol';
 // What the compiler writes into the declarations of an application, which may not see the other package.
 export type { Asking, Calling, EventName, Kinds, ResultName, SomeAttributes } from '@hubline/protocol';

@@ -1,9 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
-import { checkName, invalidOption, HublineError, type Contract } from '@hubline/protocol';
-import { memoryBackplane, type Backplane, type LinkObserver, type LinkState, type NodeInfo } from './backplane/index.ts';
+import { checkName, invalidOption, HublineError, type Contract, type Logger } from '@hubline/protocol';
+import { memoryBackplane, type Backplane, type LinkState, type NodeInfo } from './backplane/index.ts';
 import {
   Connection,
   ConnectionQuota,
@@ -18,10 +17,12 @@ import {
 } from './connection/index.ts';
 import {
   beatMs,
+  beforeConnecting,
   Cluster,
   checkedTransports,
   ConnectionAcceptor,
   RawHost,
+  ServerEvents,
   HubHost,
   settingsFrom,
   type ClusterEvents,
@@ -30,12 +31,13 @@ import {
   type AcceptOptions,
   type AcceptedConnection,
   type Hub,
+  type HubServerEvent,
+  type HubServerEvents,
   type HubOptions,
   type Schemas,
   type Settings,
   type SettingsOptions,
 } from './hub/index.ts';
-import type { Loss } from './membership/index.ts';
 import {
   Endpoint,
   hostedPath,
@@ -71,18 +73,11 @@ export interface HubServerOptions extends SettingsOptions {
   readonly pathPrefix?: string;
   /** Tells clients the name and message of errors that methods throw. Default false: they may hold secrets. */
   readonly detailedErrors?: boolean;
-}
-
-export interface HubServerEvents {
-  /** Background work failed, or a method did in a way that its caller is not told. */
-  error: [stage: string, error: unknown];
-  /** A message did not reach everybody. */
-  lost: [loss: Loss];
-  backplaneDown: [cause: Error];
-  backplaneUp: [outage: { readonly ms: number }];
-  gap: Parameters<LinkObserver['gap']>;
-  nodeJoined: [node: NodeInfo];
-  nodeLost: [node: NodeInfo, reason: 'goodbye' | 'lease'];
+  /**
+   * Takes a line per event: `error` for failures, `warn` and `info` for the rest. Default: failures go to `console.error`
+   * unless something listens for `error`.
+   */
+  readonly logger?: Logger;
 }
 
 export interface Health {
@@ -113,7 +108,8 @@ export interface HubServer extends AsyncDisposable {
   drain(options?: { readonly spreadMs?: number }): Promise<void>;
   /** Drains, says goodbye to the cluster, and frees what it holds. Idempotent, and final. */
   close(): Promise<void>;
-  on<E extends keyof HubServerEvents>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void;
+  /** Returns its undo. What a listener throws, or rejects with, is an `error` event. */
+  on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void;
 }
 
 /** `clock` is for tests. */
@@ -143,7 +139,7 @@ class NodeHubServer implements HubServer {
   readonly #settings: Settings;
   readonly #detailedErrors: boolean;
   readonly #backplane: Backplane;
-  readonly #events = new EventEmitter();
+  readonly #events: ServerEvents;
   readonly #router = new Router();
   readonly #turn = new Turn();
   readonly #heartbeat: Heartbeat;
@@ -166,13 +162,14 @@ class NodeHubServer implements HubServer {
     this.nodeId = checkName(nodeId, 'nodeId');
     this.#self = { nodeId, process: newProcessId(), app: checkName(app, 'app'), accepts: accept, startedAt: clock.now() };
     this.#settings = settings;
+    this.#events = new ServerEvents(options.logger);
     this.#detailedErrors = options.detailedErrors ?? false;
     this.#proxies = proxiesOf(options.trustProxy);
     this.#pathPrefix = hostedPath(options.pathPrefix ?? '', 'pathPrefix');
     this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
     this.#heartbeat = new Heartbeat(clock, beatMs(timeouts));
-    this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#report('limit', error) });
+    this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#events.report('limit', error) });
     const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs } = timeouts;
     this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs, sendTimeoutMs });
     this.#cluster(backplane);
@@ -187,7 +184,7 @@ class NodeHubServer implements HubServer {
     const door = options && this.#door(options, contract.name);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
     const { maxGroups } = this.#settings.limits;
-    const environment = { cluster, maxGroups, detailedErrors: this.#detailedErrors, report: this.#report };
+    const environment = { cluster, maxGroups, detailedErrors: this.#detailedErrors, report: this.#events.report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
     if (door) this.#open(door, host, this.#hubConnections(host));
@@ -197,7 +194,7 @@ class NodeHubServer implements HubServer {
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options: ConnectionHandlerOptions = {}): void {
     if (!this.#isOpen) throw closed();
     const door = this.#door({ ...options, path });
-    const host = new RawHost(handler, options, this.#report);
+    const host = new RawHost(handler, options, this.#events.report);
     const { uploadCapacity: capacity, maxBufferedBytes } = this.#settings.limits;
     this.#hosts.set(door.path, host);
     this.#open(door, host, ({ connectionId, identity }, request, transport) => {
@@ -262,10 +259,8 @@ class NodeHubServer implements HubServer {
     return this.close();
   }
 
-  on<E extends keyof HubServerEvents>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void {
-    const call = listener as (...args: unknown[]) => void;
-    this.#events.on(event, call);
-    return () => void this.#events.off(event, call);
+  on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void {
+    return this.#events.on(event, listener);
   }
 
   async #close(): Promise<void> {
@@ -310,7 +305,7 @@ class NodeHubServer implements HubServer {
     const { timeouts } = this.#settings;
     const acceptor = new ConnectionAcceptor({
       hub: door.hub,
-      door,
+      door: { ...door, ...(door.redirect ? { redirect: this.#redirect(door.redirect) } : {}) },
       affinity: this.#affinity,
       process: this.#self.process,
       heartbeat: this.#heartbeat,
@@ -321,7 +316,7 @@ class NodeHubServer implements HubServer {
       isOpen: () => this.#isOpen,
       authenticate: (request) => host.authenticate(request),
       connect,
-      report: (error) => this.#report('request', error),
+      report: (error) => this.#events.report('request', error),
     });
     const endpoint = new Endpoint({
       acceptor,
@@ -331,9 +326,13 @@ class NodeHubServer implements HubServer {
       pollTimeoutMs: timeouts.pollMs,
       disconnectTimeoutMs: timeouts.disconnectMs,
       sendTimeoutMs: timeouts.sendMs,
-      report: (error) => this.#report('request', error),
+      report: (error) => this.#events.report('request', error),
     });
     this.#router.add(door.path, endpoint);
+  }
+
+  #redirect(ask: NonNullable<AcceptOptions['redirect']>): NonNullable<AcceptOptions['redirect']> {
+    return (request) => beforeConnecting('redirect', this.#events.report, async () => ask(request));
   }
 
   #cluster(backplane: Backplane): Cluster {
@@ -350,24 +349,15 @@ class NodeHubServer implements HubServer {
 
   #clusterEvents(): ClusterEvents {
     return {
-      down: (cause) => this.#emit('backplaneDown', cause),
-      up: (outage) => this.#emit('backplaneUp', outage),
-      gap: (gap) => this.#emit('gap', gap),
-      nodeJoined: (node) => this.#emit('nodeJoined', node),
-      nodeLost: (node, reason) => this.#emit('nodeLost', node, reason),
-      lost: (loss) => this.#emit('lost', loss),
-      error: this.#report,
+      down: (cause) => this.#events.emit('backplaneDown', cause),
+      up: (outage) => this.#events.emit('backplaneUp', outage),
+      gap: (gap) => this.#events.emit('gap', gap),
+      nodeJoined: (node) => this.#events.emit('nodeJoined', node),
+      nodeLost: (node, reason) => this.#events.emit('nodeLost', node, reason),
+      lost: (loss) => this.#events.emit('lost', loss),
+      error: this.#events.report,
     };
   }
-
-  #emit<E extends keyof HubServerEvents>(event: E, ...args: HubServerEvents[E]): void {
-    this.#events.emit(event, ...args);
-  }
-
-  /** EventEmitter throws an `error` that nobody listens to; here silence is the default, as for every library. */
-  readonly #report = (stage: string, error: unknown): void => {
-    if (this.#events.listenerCount('error') > 0) this.#emit('error', stage, error);
-  };
 }
 
 const closed = (): HublineError<'shutdown'> => new HublineError('shutdown', 'This server is closed.', {});

@@ -287,7 +287,7 @@ it('ends a connection whose `connected` throws, and reports what it threw', asyn
   await using world = await start({ connected: () => Promise.reject(error) });
   await using client = await RawClient.open(world.port);
   expect(await client.closed).toBe(1011);
-  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: false }]);
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: false, code: 'internal' }]);
   await expect.poll(() => world.ended).toEqual([{ code: 'failed', error }]);
   expect(world.errors).toEqual([['connected', error]]);
 });

@@ -59,7 +59,7 @@ const TAKES_A_NAME: readonly (readonly [method: string, option: string, call: (c
 ];
 
 /** Of these an empty string is no mistake. */
-const MAY_BE_EMPTY = new Set(['server pathPrefix']);
+const MAY_BE_EMPTY = new Set(['server pathPrefix', 'hub path', 'connectionHandler path']);
 
 describe('a hub', () => {
   let ctx!: Ctx;

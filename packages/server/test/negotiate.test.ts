@@ -124,8 +124,8 @@ it('answers 500 and reports where authenticate fails otherwise, and keeps the re
   expect(refused.status).toBe(500);
   expect(refused.body).not.toContain('hunter2');
   expect(world.errors).toEqual([
-    ['request', error],
-    ['request', error],
+    ['authenticate', error],
+    ['authenticate', error],
   ]);
 });
 
@@ -133,7 +133,7 @@ it('answers 500 and reports where authenticate gives an attribute what is no val
   await using world = await start({ attributes: { level: 'indexed' }, authenticate: () => ({ attributes: { level: NaN } }) });
   expect((await world.post('')).status).toBe(500);
   const error = expect.objectContaining({ code: 'invalid_option', details: { option: 'level' } }) as Error;
-  expect(world.errors).toEqual([['request', error]]);
+  expect(world.errors).toEqual([['authenticate', error]]);
 });
 
 it('hands authenticate the token from the header or the query, the url, the headers and the address', async () => {

@@ -200,7 +200,7 @@ it.each([
   expect(completion.error).toEqual(typeof error === 'string' ? error : expect.stringMatching(error));
   expect(completion.headers).toMatchObject({ 'hubline-code': code });
   expect(client.items('s')).toEqual([0, 1]);
-  expect(world.errors).toHaveLength(code === 'internal' ? 1 : 0);
+  expect(world.errors).toHaveLength(code === 'hub_error' ? 0 : 1);
 });
 
 it('says so where a streaming method gives no stream', async () => {

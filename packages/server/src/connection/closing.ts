@@ -1,4 +1,4 @@
-import { isHublineError } from '@hubline/protocol';
+import { isForCaller, isHublineError, type AnyHublineError } from '@hubline/protocol';
 
 /** Why a connection ended: what `disconnected` is told. */
 export type CloseReason =
@@ -38,9 +38,19 @@ export const ENDINGS: Record<CloseReason['code'], Ending> = {
   failed: { goodbye: { allowReconnect: false }, webSocketCode: 1011 },
 };
 
-/** What the Close message says. An error of ours is meant to be read; any other only where details are asked for. */
-export function closeText({ error, code }: CloseReason, detailedErrors: boolean): string | undefined {
+/** What the Close message says. Of what `connected` threw, only errors made for the caller are told, unless details are asked for. */
+export function closeText(reason: CloseReason, detailedErrors: boolean): string | undefined {
+  const { error, code } = reason;
   if (!error || code === 'normal' || code === 'shutdown') return undefined;
   const text = 'Connection closed with an error.';
-  return detailedErrors || isHublineError(error) ? `${text} ${error.name}: ${error.message}` : text;
+  return detailedErrors || toldError(reason) ? `${text} ${error.name}: ${error.message}` : text;
+}
+
+/** The code beside it. */
+export function closeCode(reason: CloseReason): string | undefined {
+  return toldError(reason)?.code ?? (reason.code === 'failed' ? 'internal' : undefined);
+}
+
+function toldError({ error, code }: CloseReason): AnyHublineError | undefined {
+  return isHublineError(error) && (code !== 'failed' || isForCaller(error)) ? error : undefined;
 }

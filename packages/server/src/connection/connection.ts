@@ -6,7 +6,6 @@ import {
   HublineError,
   MessageType,
   asError,
-  isHublineError,
   parseHandshakeRequest,
   type Close,
   type Codec,
@@ -16,7 +15,7 @@ import {
 } from '@hubline/protocol';
 import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
-import { closeText, ENDINGS, type CloseReason } from './closing.ts';
+import { closeCode, closeText, ENDINGS, type CloseReason } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
 import { Backpressure } from './backpressure.ts';
@@ -311,7 +310,7 @@ export class Connection implements TransportListener {
 
   #goodbye(reason: CloseReason, allowReconnect: boolean): Close {
     const text = closeText(reason, this.#settings.detailedErrors);
-    const code = isHublineError(reason.error) ? reason.error.code : undefined;
+    const code = closeCode(reason);
     return { type: MessageType.Close, ...(text ? { error: text } : {}), allowReconnect, ...(code ? { code } : {}) };
   }
 

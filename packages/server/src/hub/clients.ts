@@ -2,6 +2,7 @@ import { MessageType } from '@hubline/protocol';
 import type { InvokeOptions, Invocations } from '../invocation/index.ts';
 import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
+import type { Operations } from './operation.ts';
 import type { CallerClients, Clients, ClientTarget, Filter, Target } from './types.ts';
 
 /** What targets speak through. */
@@ -10,6 +11,7 @@ export interface TargetParts<A> {
   readonly broadcaster: Broadcaster;
   readonly invocations: Invocations;
   readonly filters: Filters<A>;
+  readonly operations: Operations;
 }
 
 /** `hub.clients` */
@@ -48,15 +50,17 @@ function selectorOf(target: object): Selector {
 }
 
 function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: InvokeOptions = {}): ClientTarget<R> {
-  const { hub, broadcaster, invocations } = base;
+  const { hub, broadcaster, invocations, operations } = base;
   const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
     'connection' in selector ?
       invocations.single(selector.connection, { hub, selector, method, args }, options)
     : invocations.one({ hub, selector, method, args }, options);
   const target = {
     send: speaking((method, args) => broadcaster.send(hub, selector, { type: MessageType.Invocation, target: method, arguments: args })),
-    invoke: speaking(one),
-    invokeOne: speaking((method, args) => invocations.one({ hub, selector, method, args }, options)),
+    invoke: speaking((method, args) => operations(`invoke of ${method}`, () => one(method, args))),
+    invokeOne: speaking((method, args) =>
+      operations(`invokeOne of ${method}`, () => invocations.one({ hub, selector, method, args }, options)),
+    ),
     invokeAll: speaking((method, args) => invocations.all({ hub, selector, method, args }, options)),
     with: (more: InvokeOptions) => targetOf<R, A>(base, selector, { ...options, ...more }),
     except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),

@@ -2,7 +2,13 @@ import { checkName } from '@hubline/protocol';
 import type { Connection, IncomingCall } from '../connection/index.ts';
 import { callerClients } from './clients.ts';
 import type { Members } from './members.ts';
+import type { Operations } from './operation.ts';
 import type { CallerClients, Context, Hub } from './types.ts';
+
+export interface ScopeParts {
+  readonly members: Members;
+  readonly operations: Operations;
+}
 
 /** What all calls of one connection share. Made when it is asked for: most connections are idle. */
 export class Scope<R, A> {
@@ -10,17 +16,17 @@ export class Scope<R, A> {
   readonly hub: Hub<R, A>;
   /** What `connected` is doing. */
   opened: Promise<void> = Promise.resolve();
-  readonly #members: Members;
+  readonly #parts: ScopeParts;
   #items: Map<unknown, unknown> | undefined;
   #groups: Context<R, A>['groups'] | undefined;
   #clients: CallerClients<R, A> | undefined;
   #over: AbortController | undefined;
   #reason: { readonly error: Error | undefined } | undefined;
 
-  constructor(connection: Connection, hub: Hub<R, A>, members: Members) {
+  constructor(connection: Connection, hub: Hub<R, A>, parts: ScopeParts) {
     this.connection = connection;
     this.hub = hub;
-    this.#members = members;
+    this.#parts = parts;
   }
 
   get items(): Map<unknown, unknown> {
@@ -29,9 +35,10 @@ export class Scope<R, A> {
 
   get groups(): Context<R, A>['groups'] {
     const { id } = this.connection;
+    const { members, operations } = this.#parts;
     return (this.#groups ??= {
-      add: async (name) => this.#members.joinGroup(id, checkName(name, 'group')),
-      remove: async (name) => this.#members.leaveGroup(id, checkName(name, 'group')),
+      add: (name) => operations('groups.add', async () => members.joinGroup(id, checkName(name, 'group'))),
+      remove: (name) => operations('groups.remove', async () => members.leaveGroup(id, checkName(name, 'group'))),
     });
   }
 

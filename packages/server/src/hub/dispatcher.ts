@@ -1,18 +1,21 @@
-import { streamUse, validate, type StandardSchema, type StreamUse } from '@hubline/protocol';
+import { check, isHublineError, streamUse, type StandardSchema, type StreamUse } from '@hubline/protocol';
 import type { IncomingCall } from '../connection/index.ts';
 import {
   badArguments,
   callNeedsCall,
+  cannotAnswer,
   cancelledBefore,
   failedInvoking,
   failureOf,
   FAILED_STREAMING,
   noStream,
   notAuthorized,
+  refusalOf,
   streamNeedsStream,
   unknownMethod,
   wrongUploads,
 } from './failures.ts';
+import type { Operations } from './operation.ts';
 
 /** A context, as far as dispatching looks at it. */
 interface Caller {
@@ -31,7 +34,8 @@ export interface DispatcherOptions<C extends Caller> {
     next: () => Promise<unknown>,
   ) => Promise<unknown>)[];
   readonly detailedErrors: boolean;
-  readonly report: (method: string, error: unknown) => void;
+  readonly operations: Operations;
+  readonly report: (stage: string, error: unknown) => void;
 }
 
 interface Method<C> {
@@ -80,7 +84,7 @@ export class Dispatcher<C extends Caller> {
       const running = this.#run(ctx, method, call);
       if (method.use.uploads > 0) call.started();
       const result = await running;
-      if (result !== REFUSED) call.complete(result);
+      if (result !== REFUSED) this.#answer(method, call, { write: () => call.complete(result), text: failedInvoking(call.message.target) });
     } catch (error) {
       this.#fail(method, call, { error, text: failedInvoking(call.message.target) });
     }
@@ -95,7 +99,7 @@ export class Dispatcher<C extends Caller> {
       if (!isAsyncIterable(result)) return call.fail(noStream(target));
       call.started();
       text = FAILED_STREAMING;
-      await pump(result, call);
+      await pump(result, call, (item) => this.#answer(method, call, { write: () => call.item(item), text }));
       call.complete();
     } catch (error) {
       this.#fail(method, call, { error, text });
@@ -107,12 +111,12 @@ export class Dispatcher<C extends Caller> {
     const { authorize, schema, name, run } = method;
     let args = call.message.arguments;
     if (schema) {
-      try {
-        args = await validate(schema, args, { code: 'invalid_arguments', method: name });
-      } catch (error) {
-        call.fail(badArguments(call.message.target, error));
+      const checked = await check(schema, args);
+      if ('issues' in checked) {
+        call.fail(badArguments(call.message.target, checked.issues));
         return REFUSED;
       }
+      args = checked.value;
     }
     // After the schema: who may do something is decided about what will be done.
     if (authorize && (await authorize(ctx, ...args)) !== true) {
@@ -122,24 +126,44 @@ export class Dispatcher<C extends Caller> {
     const innermost = (): unknown => run(ctx, ...args, ...call.uploads);
     if (this.#options.use.length === 0) return innermost();
     const chain = this.#options.use.reduceRight<() => Promise<unknown>>(
-      (next, middleware) => () => middleware(ctx, { method: name, args }, next),
-      async () => innermost(),
+      (next, middleware) => () => this.#step(name, () => middleware(ctx, { method: name, args }, next)),
+      () => this.#step(name, async () => innermost()),
     );
     return chain();
   }
 
+  /** Middleware may forget to await `next()`. */
+  #step(name: string, run: () => Promise<unknown>): Promise<unknown> {
+    return this.#options.operations(stageOf(name), run);
+  }
+
+  /** Where the protocol has no way to write the answer, the caller is told so. */
+  #answer({ name }: Method<C>, call: IncomingCall, { write, text }: { readonly write: () => void; readonly text: string }): void {
+    try {
+      write();
+    } catch (error) {
+      if (!isHublineError(error) || error.code !== 'not_encodable') throw error;
+      this.#options.report(stageOf(name), error);
+      call.fail(cannotAnswer(error, text));
+    }
+  }
+
   #fail({ name }: Method<C>, call: IncomingCall, { error, text }: { readonly error: unknown; readonly text: string }): void {
-    const failure = failureOf(error, text, this.#options.detailedErrors);
-    if (failure.code === 'internal' && !call.isOver) this.#options.report(name, error);
+    // `ctx.signal.throwIfAborted()` throws what cancelled this call.
+    const isCancelled = call.isOver && error === call.signal.reason && isHublineError(error);
+    const failure = isCancelled ? refusalOf(error, text) : failureOf(error, text, this.#options.detailedErrors);
+    if (failure.code === 'internal' && !call.isOver) this.#options.report(stageOf(name), error);
     call.fail(failure);
   }
 }
+
+const stageOf = (method: string): string => `call of ${method}`;
 
 /** The client has been told why; there is no result. */
 const REFUSED = Symbol('refused');
 
 /** Sends items as fast as the client takes them. When the call is over, the iterator is told at once. */
-async function pump(items: AsyncIterable<unknown>, call: IncomingCall): Promise<void> {
+async function pump(items: AsyncIterable<unknown>, call: IncomingCall, send: (item: unknown) => void): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
   const leave = (): void => {
     void (async () => iterator.return?.())().catch(() => undefined); // the client has been told all there is to tell
@@ -156,7 +180,7 @@ async function pump(items: AsyncIterable<unknown>, call: IncomingCall): Promise<
       if (next.done) return;
       const room = call.whenRoom();
       if (room) await room;
-      if (!call.isOver) call.item(next.value);
+      if (!call.isOver) send(next.value);
     }
     stop();
   } catch (error) {

@@ -1,4 +1,4 @@
-import { checkName, isHublineError, type Contract, type SomeAttributes } from '@hubline/protocol';
+import { checkName, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
 import {
   checkConnectionId,
   type CloseReason,
@@ -9,11 +9,13 @@ import {
 } from '../connection/index.ts';
 import type { Backplane } from '../backplane/index.ts';
 import type { AuthenticationRequest, Origins } from '../transports/index.ts';
+import { operationsOf, type Operations } from './operation.ts';
 import { clientsOf } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { AcceptOptions } from './connection-acceptor.ts';
+import { beforeConnecting } from './failures.ts';
 import { Filters } from './filter.ts';
 import { identityOf } from './identity.ts';
 import { attributeValue, Members } from './members.ts';
@@ -71,6 +73,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   readonly #options: Partial<HubOptions<H, R, A, S>>;
   readonly #report: HubEnvironment['report'];
   readonly #members: Members;
+  readonly #operations: Operations;
   readonly #dispatcher: Dispatcher<Context<R, A>>;
   readonly #scopes = new Map<string, Scope<R, A>>();
   readonly #leaving = new Set<Promise<void>>();
@@ -84,6 +87,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     this.#options = options ?? {};
     this.#report = report;
     const { membership } = cluster;
+    const operations = (this.#operations = operationsOf(report));
     const members = (this.#members = new Members({ hub: name, membership, maxGroups, attributes: options?.attributes ?? {} }));
     this.#dispatcher = new Dispatcher({
       methods: (options ?? SILENT).methods,
@@ -92,7 +96,8 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       authorize: options?.authorize ?? {},
       use: options?.use ?? [],
       detailedErrors,
-      report: (method, error) => report(`call of ${method}`, error),
+      operations,
+      report,
     });
     // A hub that is only spoken to does not know which attributes the others index.
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
@@ -100,27 +105,34 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     const { broadcaster, invocations, orders } = cluster;
     this.hub = {
       name,
-      clients: clientsOf<R, A>({ hub: name, broadcaster, invocations, filters }),
-      presence: presenceOf(name, cluster, filters),
+      clients: clientsOf<R, A>({ hub: name, broadcaster, invocations, filters, operations }),
+      presence: presenceOf(name, cluster, { filters, operations }),
       groups: {
-        add: async (connectionId, group) => orders.toOwner({ hub: name, do: 'join', ...named(connectionId, group) }),
-        remove: async (connectionId, group) => orders.toOwner({ hub: name, do: 'leave', ...named(connectionId, group) }),
+        add: (connectionId, group) =>
+          operations('groups.add', async () => orders.toOwner({ hub: name, do: 'join', ...named(connectionId, group) })),
+        remove: (connectionId, group) =>
+          operations('groups.remove', async () => orders.toOwner({ hub: name, do: 'leave', ...named(connectionId, group) })),
       },
       attributes: {
-        set: async (connectionId, key, value) => {
-          checkConnectionId(connectionId, 'connectionId');
-          checkName(key, 'key');
-          return orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
-        },
+        set: (connectionId, key, value) =>
+          operations('attributes.set', async () => {
+            checkConnectionId(connectionId, 'connectionId');
+            checkName(key, 'key');
+            return orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
+          }),
       },
-      disconnect: async (target, reason) =>
-        orders.disconnect({ hub: name, do: 'disconnect', target: filters.selector(target), ...(reason === undefined ? {} : { reason }) }),
+      disconnect: (target, reason) =>
+        operations('disconnect', async () =>
+          orders.disconnect({ hub: name, do: 'disconnect', target: filters.selector(target), ...(reason === undefined ? {} : { reason }) }),
+        ),
     };
   }
 
   /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared, or no value of one */
   async authenticate(request: AuthenticationRequest): Promise<Identity> {
-    return identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given));
+    return beforeConnecting('authenticate', this.#report, async () =>
+      identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given)),
+    );
   }
 
   /** Settles when everybody whose connection has ended has left, and `disconnected` has run for them. */
@@ -133,7 +145,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   opened(connection: Connection): Promise<void> {
-    const scope = new Scope(connection, this.hub, this.#members);
+    const scope = new Scope(connection, this.hub, { members: this.#members, operations: this.#operations });
     this.#scopes.set(connection.id, scope);
     return (scope.opened = this.#connect(scope));
   }
@@ -154,7 +166,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     try {
       await this.#options.connected?.(new CallContext(scope));
     } catch (error) {
-      if (!isHublineError(error)) this.#report('connected', error); // the client is only told that something failed
+      if (!isForCaller(error)) this.#report('connected', error); // the client is only told that something failed
       throw error;
     }
   }

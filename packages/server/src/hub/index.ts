@@ -6,8 +6,10 @@ export {
   type AcceptedConnection,
   type Redirect,
 } from './connection-acceptor.ts';
+export { beforeConnecting } from './failures.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
+export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';
 export { beatMs, settingsFrom, type Limits, type Settings, type SettingsOptions, type Timeouts } from './settings.ts';
 export type {
   AskingAll,

@@ -3,18 +3,25 @@ import { checkConnectionId } from '../connection/index.ts';
 import { Queries } from '../presence/index.ts';
 import type { Cluster } from './cluster.ts';
 import type { Filters } from './filter.ts';
+import type { Operations } from './operation.ts';
 import type { Presence } from './types.ts';
 
 const ALL = { all: true } as const;
 
-export function presenceOf<A>(hub: string, cluster: Cluster, filters: Filters<A>): Presence<A> {
+interface PresenceParts<A> {
+  readonly filters: Filters<A>;
+  readonly operations: Operations;
+}
+
+export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operations }: PresenceParts<A>): Presence<A> {
   const queries = new Queries<A>(hub, cluster.link.directory, cluster.nodes);
   return {
     connections: (filter = ALL, options = {}) => queries.connections(filters.selector(filter), options),
     users: (options) => queries.users(options),
-    isOnline: async (userId) => queries.isOnline(checkName(userId, 'userId')),
-    count: async (filter = ALL) => queries.count(filters.selector(filter)),
-    groupsOf: async (connectionId) => queries.groupsOf(checkConnectionId(connectionId, 'connectionId')),
+    isOnline: (userId) => operations('presence.isOnline', async () => queries.isOnline(checkName(userId, 'userId'))),
+    count: (filter = ALL) => operations('presence.count', async () => queries.count(filters.selector(filter))),
+    groupsOf: (connectionId) =>
+      operations('presence.groupsOf', async () => queries.groupsOf(checkConnectionId(connectionId, 'connectionId'))),
     watch: (filter = ALL, { signal } = {}) => cluster.watches.connections<A>({ hub, selector: filters.selector(filter), signal }),
     watchUsers: (filter = ALL, { graceMs = 5000, signal } = {}) =>
       cluster.watches.users({ hub, selector: filters.selector(filter), signal }, graceMs),

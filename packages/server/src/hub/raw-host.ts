@@ -2,6 +2,7 @@ import { invalidOption } from '@hubline/protocol';
 import type { Identity, RawConnection } from '../connection/index.ts';
 import type { AuthenticationRequest, Origins } from '../transports/index.ts';
 import type { AcceptOptions } from './connection-acceptor.ts';
+import { beforeConnecting } from './failures.ts';
 import { identityOf } from './identity.ts';
 
 export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
@@ -30,7 +31,7 @@ export class RawHost {
   }
 
   async authenticate(request: AuthenticationRequest): Promise<Identity> {
-    return identityOf(await this.#authenticate?.(request), noAttributes);
+    return beforeConnecting('authenticate', this.#report, async () => identityOf(await this.#authenticate?.(request), noAttributes));
   }
 
   /** Settles when the handlers that run now have returned. */

@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { asError, HublineError } from '@hubline/protocol';
 import type { Answer, ProcessId } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import { Queue, Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
@@ -102,7 +102,7 @@ export class Collection<T> implements Outcomes<T> {
       this.#endIfSettled();
       await this.#done;
     } catch (error) {
-      this.#end(error instanceof Error ? error : new Error(String(error)));
+      this.#end(asError(error));
     } finally {
       stopTimer();
       signal?.removeEventListener('abort', abort);

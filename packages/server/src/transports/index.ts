@@ -6,7 +6,7 @@ export { Router } from './router.ts';
 export { Listener } from './listener.ts';
 export { OriginPolicy, type Origins } from './origins.ts';
 export { hostedPath } from './path.ts';
-export { gone, Refused } from './refusal.ts';
+export { FAILED, gone, Refused } from './refusal.ts';
 export { openingRequest, type AuthenticationRequest, type ClientRequest, type OpeningRequest } from './request.ts';
 export type { Transport, TransportEnd, TransportListener } from './transport.ts';
 export { WebSocketUpgrader } from './websocket.ts';
