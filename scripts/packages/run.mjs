@@ -17,9 +17,9 @@ export function compile(compiler, { cwd, files, options }) {
   return status === 0 ? '' : stdout + stderr;
 }
 
-/** The consumer's server, as it was compiled. It ends with its standard input. */
-export async function startServer(consumer, node = process.execPath) {
-  const child = spawn(node, ['out/node16/server.js', '.'], { cwd: consumer, stdio: ['pipe', 'pipe', 'inherit'] });
+/** A server of the consumer, as it was compiled. It prints its URL, and ends with its standard input. */
+export async function startServer(consumer, { node = process.execPath, program = 'out/node16/server.js' } = {}) {
+  const child = spawn(node, [program, '.'], { cwd: consumer, stdio: ['pipe', 'pipe', 'inherit'] });
   for await (const url of createInterface(child.stdout)) {
     return {
       url,

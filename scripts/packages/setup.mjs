@@ -20,6 +20,7 @@ const OTHERS = [
   'typescript',
   '@types/node',
   'zod',
+  'vitest',
 ];
 
 export function setup({ provide }) {

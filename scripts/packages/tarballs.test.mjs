@@ -8,6 +8,7 @@ import ts from 'typescript';
 import { describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../install.mjs';
 import { PACKAGES } from './pack.mjs';
+import { runNode } from './run.mjs';
 
 const consumer = inject('consumer');
 const tarballs = inject('tarballs');
@@ -29,6 +30,12 @@ describe.each(PACKAGES)('@hubline/%s', (name) => {
     const args = [attw, tarballs[name], '--profile', 'esm-only', '--format', 'ascii', '--no-emoji', '--no-color'];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, '']);
+  });
+
+  it('can be imported by every entry', () => {
+    const entries = Object.keys(manifest().exports).filter((entry) => !entry.endsWith('.json'));
+    const program = entries.map((entry) => `await import('@hubline/${name}${entry.slice(1)}');`).join('');
+    expect(runNode(['--input-type=module', '--eval', program], { cwd: consumer })).toBe('');
   });
 
   it('says what it is, where it comes from and under which licence', () => {

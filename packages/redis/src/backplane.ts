@@ -43,10 +43,10 @@ const WORST_FIRST: readonly LinkState[] = ['down', 'connecting', 'up', 'closed']
  * Joins nodes through Redis 7.0 or newer: standalone, behind sentinels, or a cluster.
  * @throws HublineError `invalid_option`
  */
-export function redisBackplane(url: string, options?: Omit<RedisBackplaneOptions, 'url'>): RedisBackplane;
-export function redisBackplane(options?: RedisBackplaneOptions): RedisBackplane;
-export function redisBackplane(first: string | RedisBackplaneOptions = {}, rest: Omit<RedisBackplaneOptions, 'url'> = {}): RedisBackplane {
-  const settings = settingsFrom(typeof first === 'string' ? { ...rest, url: first } : first);
+export function redisBackplane(url?: string, options?: Omit<RedisBackplaneOptions, 'url'>): RedisBackplane;
+export function redisBackplane(options: RedisBackplaneOptions): RedisBackplane;
+export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omit<RedisBackplaneOptions, 'url'> = {}): RedisBackplane {
+  const settings = settingsFrom(typeof first === 'string' ? { ...rest, url: first } : (first ?? rest));
   const events = new EventEmitter();
   const links = new Set<RedisLink>();
 

@@ -23,7 +23,7 @@ const http = createServer((request, response) => {
       if (path.startsWith('/strict/')) response.setHeader('content-security-policy', POLICY);
       response.end(content);
     },
-    () => response.writeHead(404).end(),
+    () => response.writeHead(path === '/favicon.ico' ? 204 : 404).end(),
   );
 });
 

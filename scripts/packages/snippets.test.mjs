@@ -1,0 +1,85 @@
+/** Every TypeScript snippet of the documentation compiles as users have it, against the packed packages; the first server runs. */
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { ROOT } from '../install.mjs';
+import { compile, runNode, startServer } from './run.mjs';
+
+const consumer = inject('consumer');
+
+const markdown = (folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file));
+
+const DOCUMENTS = [
+  ...markdown('.'),
+  ...markdown('docs'),
+  ...['deploy', 'examples/devices', 'playground', ...readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}`)].flatMap(
+    markdown,
+  ),
+];
+
+/** `// chat.ts` in its first line gives a snippet its name; others are numbered. */
+const SNIPPETS = DOCUMENTS.flatMap((document) => {
+  const fences = [...readFileSync(join(ROOT, document), 'utf8').matchAll(/^```ts[^\n]*\n([^]*?)^```/gm)];
+  const prefix = document.replaceAll(/[^a-z]+/gi, '-').toLowerCase();
+  return fences.map(([, code], index) => ({
+    document,
+    name: /^\/\/ ([\w-]+)\.ts\b/.exec(code)?.[1],
+    file: `${prefix}-${index + 1}.ts`,
+    code,
+  }));
+});
+
+const contracts = SNIPPETS.filter(({ name }) => name === 'chat');
+const servers = SNIPPETS.filter(({ name }) => name === 'server');
+
+beforeAll(() => {
+  writeFileSync(join(consumer, 'snippets/chat.ts'), contracts[0].code);
+  // Names of one snippet are no names of another: each is a module.
+  for (const { file, code } of SNIPPETS) writeFileSync(join(consumer, 'snippets', file), `${code}\nexport {};\n`);
+});
+
+it('the contract is the same wherever it is shown', () => {
+  expect(contracts.map(({ document }) => basename(document))).toEqual(['README.md', 'README.md']);
+  expect(new Set(contracts.map(({ code }) => code)).size).toBe(1);
+});
+
+describe.each([
+  ['node16', { module: 'node16' }],
+  ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
+])('with the modules of %s', (_name, modules) => {
+  it('every snippet compiles', { timeout: 120_000 }, () => {
+    const options = { strict: true, target: 'es2022', lib: 'es2023,dom,dom.asynciterable,esnext.disposable', types: 'node', noEmit: true };
+    const files = ['snippets/reader.d.ts', ...SNIPPETS.map(({ file }) => `snippets/${file}`)];
+    expect(SNIPPETS.length).toBeGreaterThan(15);
+    expect(compile(`${consumer}/node_modules/typescript`, { cwd: consumer, files, options: { ...options, ...modules } })).toBe('');
+  });
+});
+
+it('the server that is shown first runs as it is shown, but for its port', { timeout: 60_000 }, async () => {
+  expect(new Set(servers.map(({ code }) => code)).size).toBe(1);
+  const port =
+    "console.log(`http://127.0.0.1:${await server.listen(0, '127.0.0.1')}`);\nprocess.stdin.on('end', () => server.close()).resume();";
+  const code = servers[0].code.replace('await server.listen(3000);', port);
+  expect(code).toContain(port);
+  writeFileSync(join(consumer, 'snippets/server.ts'), code);
+  const options = { strict: true, target: 'es2022', module: 'node16', lib: 'es2023', types: 'node', outDir: 'out/snippets' };
+  const files = ['snippets/chat.ts', 'snippets/server.ts', 'snippets/visitor.ts'];
+  expect(compile(`${consumer}/node_modules/typescript`, { cwd: consumer, files, options })).toBe('');
+  const server = await startServer(consumer, { program: 'out/snippets/server.js' });
+  try {
+    const told = JSON.parse(runNode(['out/snippets/visitor.js', server.url], { cwd: consumer }));
+    expect(told).toEqual({
+      members: 1,
+      id: '1',
+      said: ['hi'],
+      imported: 2,
+      history: ['hi', 'imported'],
+      refused: 'At most 2,000 characters.',
+    });
+  } finally {
+    await server.close();
+  }
+});
