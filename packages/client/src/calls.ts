@@ -72,7 +72,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     const invocationId = type && newId();
     send({
       type: type ?? MessageType.Invocation,
-      headers: type === MessageType.StreamInvocation ? { [Header.credit]: String(WINDOW) } : undefined,
+      headers: hubline && type === MessageType.StreamInvocation ? { [Header.credit]: String(WINDOW) } : undefined,
       invocationId,
       target: method,
       arguments: args.filter((arg) => !isStream(arg)),

@@ -18,7 +18,7 @@ export function codeOf(code: string | undefined, otherwise: ErrorCode): ErrorCod
  * read, and everything else is the server's own affair. @throws HublineError `invalid_message` for details that are no JSON
  */
 export function failureOf({ error, headers = {} }: Completion): HublineError | undefined {
-  if (error === undefined) return undefined;
+  if (!error) return undefined;
   const hubText = /HubException: ([^]+)/.exec(error)?.[1];
   const code = codeOf(headers[Header.code], hubText ? 'hub_error' : 'internal');
   return new HublineError<ErrorCode>(code, hubText ?? error, parseJson(headers[Header.details] ?? '{}') as ErrorDetails[ErrorCode]);

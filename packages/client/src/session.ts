@@ -1,6 +1,5 @@
 import {
   asError,
-  codecForPeer,
   encodeHandshake,
   Header,
   HUBLINE_VERSION,
@@ -56,8 +55,8 @@ export interface Ending {
  * dead socket.
  */
 export async function runSession(settings: Settings, { stop, fresh, affinity, opened }: SessionOptions): Promise<Ending> {
-  const { clock, receivers, report, startTimeoutMs } = settings;
-  let { codec, keepAliveMs, serverTimeoutMs } = settings;
+  const { clock, codec, receivers, report, startTimeoutMs } = settings;
+  let { keepAliveMs, serverTimeoutMs } = settings;
   const over = new AbortController();
   const { signal } = over;
   const decoder = codec.decoder();
@@ -143,7 +142,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     if (message.type === MessageType.Invocation) void answer(message);
     if (message.type === MessageType.StreamItem || message.type === MessageType.Completion) calls?.take(message);
     if (message.type === MessageType.CancelInvocation) {
-      complete(message.invocationId, { error: 'cancelled', headers: { [Header.code]: 'cancelled' } });
+      complete(message.invocationId, { error: 'cancelled', ...(hubline && { headers: { [Header.code]: 'cancelled' } }) });
     }
     if (message.type === MessageType.Close) {
       const { error, code, allowReconnect } = message;
@@ -155,7 +154,6 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     const { error, hubline: version, rest } = readHandshakeResponse(wire);
     if (error) throw new HublineError('negotiation_failed', error, {});
     hubline = !!version;
-    codec = codecForPeer(codec, version ?? 0);
     calls = createCalls(settings, { hubline, over: signal, send, bufferedAmount: () => pipe!.bufferedAmount });
     beat();
     opened({ ...connected!, calls, prove });

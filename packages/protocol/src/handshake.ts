@@ -1,6 +1,7 @@
 import { RECORD_SEPARATOR, type Wire } from './codec.ts';
 import { HublineError } from './errors.ts';
-import { parseJson, tooLarge } from './json-codec.ts';
+import { tooLarge } from './json-codec.ts';
+import { parseJson } from './json-text.ts';
 
 /** Client → server, first, once. `hubline` is ours: the version of our extensions; other servers ignore it. */
 export interface HandshakeRequest {

@@ -1,7 +1,8 @@
 export * from './messages.ts';
 export * from './errors.ts';
 export * from './codec.ts';
-export { clientJsonCodec, jsonCodec, parseJson, tooLarge } from './json-codec.ts';
+export { clientJsonCodec, jsonCodec, tooLarge } from './json-codec.ts';
+export { parseJson } from './json-text.ts';
 export { codecForPeer } from './peer-codec.ts';
 export { checkName, checkText, invalidOption, MAX_NAME_BYTES } from './names.ts';
 export type { Logger } from './logger.ts';

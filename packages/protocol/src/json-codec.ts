@@ -1,55 +1,56 @@
-import { RECORD_SEPARATOR, type Codec, type Decoder } from './codec.ts';
+import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions } from './codec.ts';
 import { asError, HublineError, isHublineError } from './errors.ts';
 import { checkMessage, checkServerMessage } from './check-message.ts';
+import { isTooDeep, MAX_DEPTH, parseJson } from './json-text.ts';
+import { lossOf } from './lossy.ts';
 import type { HubMessage } from './messages.ts';
 
 /**
- * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, of any size;
- * writes the same, if not as fast; and names of what cannot be written the last step of the path only.
+ * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, and names of what cannot be
+ * written the last step of the path only.
  */
 export const clientJsonCodec: Codec = {
   name: 'json',
   version: 2,
   format: 'text',
-  encode: (message) => stringify(message, refuseLoss) + RECORD_SEPARATOR,
-  decoder: () => createDecoder((record) => checkServerMessage(parseJson(record))),
+  encode: (message) => written(() => JSON.stringify(message, refuseLoss)),
+  decoder: (options) => createDecoder(checkServerMessage, options),
 };
 
 /** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
 export const jsonCodec: Codec = {
-  ...clientJsonCodec,
+  name: 'json',
+  version: 2,
+  format: 'text',
   encode(message) {
-    try {
+    return written(() => {
       const text = stringify(message);
       // After JSON.stringify: a cycle would have no end here.
       if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
       else if ('item' in message) checkEncodable(message.item, 'item');
       else if ('result' in message) checkEncodable(message.result, 'result');
-      return text + RECORD_SEPARATOR;
-    } catch (error) {
-      const { cause } = isHublineError(error) ? error : { cause: error };
-      if (!(cause instanceof RangeError && cause.message.startsWith('Maximum call stack'))) throw error;
-      const text = 'The value is nested too deeply to be written as JSON.'; // how deep is too deep depends on the stack
-      throw new HublineError('not_encodable', text, { path: '', found: 'too many levels' }, { cause });
-    }
+      return text;
+    });
   },
-  decoder({ maxMessageBytes = Infinity } = {}) {
-    return createDecoder(
-      (record) => {
-        checkSize(record, maxMessageBytes);
-        return checkMessage(parseJson(record));
-      },
-      (partial) => {
-        // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
-        if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
-      },
-    );
-  },
+  decoder: (options) => createDecoder(checkMessage, options),
 };
 
-type Parse = (record: string) => HubMessage | undefined;
+/** Adds the separator. Whatever getters and `toJSON` throw is a `not_encodable`. */
+function written(write: () => string): string {
+  try {
+    const text = write();
+    if (isTooDeep(text)) throw notEncodable('', `value of more than ${MAX_DEPTH} levels`);
+    return text + RECORD_SEPARATOR;
+  } catch (cause) {
+    if (isHublineError(cause) && cause.code === 'not_encodable') throw cause;
+    const text = `The message cannot be written as JSON: ${asError(cause).message}`;
+    throw new HublineError('not_encodable', text, { path: '', found: 'unknown' }, { cause });
+  }
+}
 
-function createDecoder(parse: Parse, checkPartial?: (partial: string) => void): Decoder {
+type Check = (parsed: unknown) => HubMessage | undefined;
+
+function createDecoder(check: Check, { maxMessageBytes = Infinity }: DecoderOptions = {}): Decoder {
   const utf8 = new TextDecoder();
   /** The start of a message whose end has not arrived. It is only read again when it has: long ones cost linear time. */
   let partial = '';
@@ -59,11 +60,13 @@ function createDecoder(parse: Parse, checkPartial?: (partial: string) => void): 
       const [end, ...starts] = text.split(RECORD_SEPARATOR);
       partial += end!;
       for (const start of starts) {
-        const message = parse(partial);
+        checkSize(partial, maxMessageBytes);
+        const message = check(parseJson(partial));
         partial = start;
         if (message) deliver(message);
       }
-      checkPartial?.(partial);
+      // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
+      if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
     },
   };
 }
@@ -83,42 +86,26 @@ export function tooLarge(limitBytes: number): HublineError<'message_too_large'> 
   );
 }
 
-// An own property named __proto__ becomes a prototype as soon as somebody merges the object into another one.
-const SUSPECT = /__proto__|\\u00/;
-const withoutProto = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value);
-
-export function parseJson(text: string): unknown {
+function stringify(message: HubMessage): string {
   try {
-    return SUSPECT.test(text) ? JSON.parse(text, withoutProto) : JSON.parse(text);
-  } catch (cause) {
-    throw new HublineError('invalid_message', 'The message is not JSON.', { why: 'not JSON' }, { cause });
-  }
-}
-
-function stringify(message: HubMessage, replacer?: typeof refuseLoss): string {
-  try {
-    return JSON.stringify(message, replacer);
-  } catch (cause) {
-    throw isHublineError(cause) ? cause : (
-        new HublineError('not_encodable', asError(cause).message, { path: '', found: 'bigint or cycle' }, { cause })
-      );
+    return JSON.stringify(message);
+  } catch (error) {
+    JSON.stringify(message, refuseLoss); // names a bigint's place
+    throw error;
   }
 }
 
 const notEncodable = (path: string, found: string): HublineError<'not_encodable'> =>
-  new HublineError('not_encodable', `JSON has no way to write the ${found} at ${path}.`, { path, found });
+  new HublineError('not_encodable', `JSON has no way to write the ${found}${path && ` at ${path}`}.`, { path, found });
 
-/** JSON.stringify turns these into `{}` or nothing without a word; a loss that nobody is told of is worse than an error. */
-function lossOf(value: unknown): string | undefined {
-  if (typeof value === 'function' || typeof value === 'symbol') return typeof value;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Map || value instanceof Set)
-    return value.constructor.name;
-  return undefined;
+/** JSON.stringify turns these into `{}`, null or nothing without a word; a loss that nobody is told of is worse than an error. */
+function lossInJson(value: unknown): string | undefined {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : lossOf(value);
 }
 
 /** `value` is what toJSON has made of what the holder has. */
 function refuseLoss(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
-  const found = lossOf(this[key]);
+  const found = lossInJson(this[key]) ?? lossInJson(value) ?? (typeof value === 'bigint' ? 'bigint' : undefined);
   if (found) throw notEncodable(key, found);
   return value;
 }
@@ -135,20 +122,31 @@ interface Loss {
 }
 
 function lossIn(value: unknown): Loss | undefined {
-  const found = lossOf(value);
+  const found = lossInJson(value);
   if (found) return { path: '', found };
   if (typeof value !== 'object' || value === null) return undefined;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const loss = lossIn(value[i]);
-      if (loss) return { ...loss, path: `[${i}]${loss.path}` };
-    }
-    return undefined;
+  if (Array.isArray(value)) return lossInItems(value);
+  const { toJSON } = value as { readonly toJSON?: unknown };
+  if (typeof toJSON !== 'function') return lossInFields(value);
+  // JSON.stringify asks once, so what comes of it is taken as it is.
+  const json: unknown = toJSON.call(value, '');
+  const lost = lossInJson(json);
+  if (lost) return { path: '', found: lost };
+  if (typeof json !== 'object' || json === null) return undefined;
+  return Array.isArray(json) ? lossInItems(json) : lossInFields(json);
+}
+
+function lossInItems(items: readonly unknown[]): Loss | undefined {
+  for (let i = 0; i < items.length; i++) {
+    const loss = lossIn(items[i]);
+    if (loss) return { ...loss, path: `[${i}]${loss.path}` };
   }
-  // What has toJSON has said itself what it is, and may hold anything.
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return undefined;
-  for (const key in value) {
-    const loss = lossIn((value as Record<string, unknown>)[key]);
+  return undefined;
+}
+
+function lossInFields(object: object): Loss | undefined {
+  for (const key in object) {
+    const loss = lossIn((object as Record<string, unknown>)[key]);
     if (loss) return { ...loss, path: `.${key}${loss.path}` };
   }
   return undefined;

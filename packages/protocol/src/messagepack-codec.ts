@@ -70,8 +70,8 @@ function messageOf(items: unknown): HubMessage | undefined {
   switch (type) {
     case MessageType.Invocation:
     case MessageType.StreamInvocation:
-      atLeast(5, type === MessageType.Invocation ? 'Invocation' : 'StreamInvocation');
-      return checkMessage({ type, ...headersOf(first), ...idOf(second), target: third, arguments: fourth, ...streamsOf(fifth) });
+      atLeast(4, type === MessageType.Invocation ? 'Invocation' : 'StreamInvocation');
+      return checkMessage({ type, ...headersOf(first), invocationId: second, target: third, arguments: fourth, ...streamsOf(fifth) });
     case MessageType.StreamItem:
       atLeast(4, 'StreamItem');
       return checkMessage({ type, ...headersOf(first), invocationId: second, item: third });
@@ -95,7 +95,6 @@ function messageOf(items: unknown): HubMessage | undefined {
 }
 
 const given = (name: string, value: unknown): object => (value === undefined || value === null ? {} : { [name]: value });
-const idOf = (id: unknown): object => given('invocationId', id);
 const streamsOf = (ids: unknown): object => (Array.isArray(ids) && ids.length === 0 ? {} : given('streamIds', ids));
 
 function headersOf(headers: unknown): { readonly headers?: Headers } {
@@ -125,7 +124,10 @@ function bodyOf(message: HubMessage, messagePack: MessagePack): Uint8Array {
       : 'item' in message ? 'item'
       : 'result';
     const named = path.replace(/^\[\d+\]/, name);
-    throw new HublineError('not_encodable', `MessagePack has no way to write the ${found} at ${named}.`, { path: named, found });
+    throw new HublineError('not_encodable', `MessagePack has no way to write the ${found}${named && ` at ${named}`}.`, {
+      path: named,
+      found,
+    });
   }
 }
 

@@ -24,9 +24,6 @@ export class ExtensionData {
 /** MessagePack's own extension: seconds and nanoseconds since 1970. */
 export const TIMESTAMP = -1;
 
-/** Deeper values are refused, both ways: a message of 32 KiB can hold 32,000 levels, which no stack survives. */
-export const MAX_DEPTH = 500;
-
 /** @throws HublineError `invalid_option` */
 export function checkExtensions(extensions: readonly Extension[]): readonly Extension[] {
   for (const { type } of extensions) {

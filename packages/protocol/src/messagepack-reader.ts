@@ -1,5 +1,6 @@
 import { invalid } from './check-message.ts';
-import { ExtensionData, MAX_DEPTH, TIMESTAMP, type Extension } from './messagepack-extension.ts';
+import { MAX_DEPTH, tooDeep } from './json-text.ts';
+import { ExtensionData, TIMESTAMP, type Extension } from './messagepack-extension.ts';
 
 /** Up to here a loop is faster than a call into the runtime (measured in Node 20). */
 const SHORT_TEXT = 24;
@@ -180,7 +181,7 @@ export class MessagePackReader {
   /** Every value has a byte at least, so a few bytes cannot announce millions. */
   #expect(count: number, depth: number): void {
     if (count > this.#bytes.length - this.#at) throw incomplete();
-    if (depth === MAX_DEPTH) throw invalid(`The message has more than ${MAX_DEPTH} levels.`);
+    if (depth === MAX_DEPTH) throw tooDeep();
   }
 }
 

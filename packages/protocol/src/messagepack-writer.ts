@@ -1,5 +1,7 @@
 import { HublineError } from './errors.ts';
-import { ExtensionData, MAX_DEPTH, TIMESTAMP, type Extension } from './messagepack-extension.ts';
+import { MAX_DEPTH } from './json-text.ts';
+import { lossOf } from './lossy.ts';
+import { ExtensionData, TIMESTAMP, type Extension } from './messagepack-extension.ts';
 
 const FIRST_BYTES = 2048;
 /** What a writer keeps between messages: one large message must not cost its size for ever. */
@@ -49,10 +51,10 @@ export class MessagePackWriter {
   }
 
   #object(value: object, depth: number): void {
-    if (depth === MAX_DEPTH) throw this.#refused(`more than ${MAX_DEPTH} levels, or a cycle,`, 0);
-    if (Array.isArray(value)) return this.#array(value, depth);
     const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null && this.#special(value, depth)) return;
+    if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null && this.#special(value, depth)) return;
+    if (depth === MAX_DEPTH) throw this.#refused(`value of more than ${MAX_DEPTH} levels, or a cycle`, 0);
+    if (Array.isArray(value)) return this.#array(value, depth);
     // What has toJSON says what it is, here as in JSON: peers of both protocols get the same.
     const { toJSON } = value as { readonly toJSON?: unknown };
     if (typeof toJSON === 'function') this.#value(toJSON.call(value, ''), depth + 1);
@@ -88,7 +90,7 @@ export class MessagePackWriter {
     else if (value instanceof ArrayBuffer) this.#binary(new Uint8Array(value));
     else if (value instanceof Date) this.#date(value, depth);
     else if (value instanceof ExtensionData) this.#extension(value.type, value.data);
-    else return this.#extended(value) || this.#isLossy(value, depth);
+    else return this.#extended(value) || this.#isPlain(value, depth);
     return true;
   }
 
@@ -103,8 +105,9 @@ export class MessagePackWriter {
   }
 
   /** Written as plain objects these would lose what they hold without a word. */
-  #isLossy(value: object, depth: number): false {
-    if (ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set) throw this.#refused(value.constructor.name, depth);
+  #isPlain(value: object, depth: number): false {
+    const found = lossOf(value);
+    if (found) throw this.#refused(found, depth);
     return false;
   }
 
@@ -258,7 +261,7 @@ export class MessagePackWriter {
       .slice(0, depth)
       .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
       .join('');
-    return new HublineError('not_encodable', `MessagePack has no way to write the ${found} at ${path}.`, { path, found });
+    return new HublineError('not_encodable', `MessagePack has no way to write the ${found}${path && ` at ${path}`}.`, { path, found });
   }
 }
 

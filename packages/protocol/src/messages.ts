@@ -26,6 +26,8 @@ export interface Invocation {
   readonly invocationId?: string;
   readonly target: string;
   readonly arguments: readonly unknown[];
+  /** The message had no list of arguments: the call fails, and the connection goes on. Set by decoders. */
+  readonly unbound?: true;
   /** Ids of the streams that the caller uploads, in the order of the method's stream parameters. */
   readonly streamIds?: readonly string[];
 }
@@ -54,6 +56,7 @@ export interface StreamInvocation {
   readonly invocationId: string;
   readonly target: string;
   readonly arguments: readonly unknown[];
+  readonly unbound?: true;
   readonly streamIds?: readonly string[];
 }
 

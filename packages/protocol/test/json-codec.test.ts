@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HublineError, jsonCodec, MessageType, RECORD_SEPARATOR, type HubMessage, type Wire } from '@hubline/protocol';
+import { clientJsonCodec, HublineError, jsonCodec, MessageType, RECORD_SEPARATOR, type HubMessage, type Wire } from '@hubline/protocol';
 import { cut, message } from './arbitraries.ts';
 import { errorOf } from './error-of.ts';
 
 const { Ping, Completion, StreamItem, Invocation } = MessageType;
 const bytes = (text: string) => new TextEncoder().encode(text);
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+const CODECS = [
+  ['of the server', jsonCodec],
+  ['of the client', clientJsonCodec],
+] as const;
+
+/** So many levels of arrays. */
+const nested = (levels: number): unknown => Array.from({ length: levels }).reduce<unknown>((inner) => [inner], 1);
 
 /** All messages of the chunks. */
 function decode(chunks: readonly Wire[], maxMessageBytes = Infinity): HubMessage[] {
@@ -71,7 +79,6 @@ describe('encoding', () => {
 
   const losses: [found: string, value: unknown][] = [
     ['Uint8Array', Uint8Array.of(1)],
-    ['Buffer', Buffer.from('a')],
     ['Float64Array', Float64Array.of(1)],
     ['DataView', new DataView(new ArrayBuffer(1))],
     ['ArrayBuffer', new ArrayBuffer(1)],
@@ -104,13 +111,82 @@ describe('encoding', () => {
     }
   });
 
-  it('says so where a value has more levels than the stack holds', () => {
-    const item = Array.from({ length: 100_000 }).reduce<unknown>((inner) => ({ inner }), 1);
-    expect(errorOf(() => jsonCodec.encode({ type: StreamItem, invocationId: '1', item }))).toMatchObject({
-      code: 'not_encodable',
-      message: 'The value is nested too deeply to be written as JSON.',
-      details: { path: '', found: 'too many levels' },
-    });
+  it.each(CODECS)('writes 64 levels, and says so where a value has more: %s', (_name, codec) => {
+    // The message and, of a call, the list of its arguments are levels too.
+    const item = (levels: number) => ({ type: StreamItem, invocationId: '1', item: nested(levels - 1) }) as const;
+    expect(decode([codec.encode(item(64))])).toEqual([item(64)]);
+    for (const levels of [65, 1_000, 100_000]) {
+      expect(errorOf(() => codec.encode(item(levels)))).toMatchObject({ code: 'not_encodable' });
+      expect(errorOf(() => codec.encode({ ...item(1), item: { toJSON: () => nested(levels) } }))).toMatchObject({ code: 'not_encodable' });
+    }
+    expect(errorOf(() => codec.encode(item(65))).message).toBe('JSON has no way to write the value of more than 64 levels.');
+  });
+
+  it.each(CODECS)('gives not_encodable for values that defend themselves: %s', (_name, codec) => {
+    const throws = (thrown: unknown) => () => {
+      throw thrown;
+    };
+    const hostile: unknown[] = [
+      Object.create(null),
+      { toString: throws(1) },
+      Object.defineProperty(new Error(), 'message', { get: throws(1) }),
+    ];
+    for (const thrown of [...hostile, undefined, 'text', new HublineError('forbidden', 'No.', {}), new RangeError('no')]) {
+      const values = [{ toJSON: throws(thrown) }, Object.defineProperty({}, 'a', { enumerable: true, get: throws(thrown) })];
+      for (const item of values) {
+        expect(errorOf(() => codec.encode({ type: StreamItem, invocationId: '1', item }))).toMatchObject({ code: 'not_encodable' });
+      }
+    }
+  });
+
+  it.each(CODECS)('refuses what JSON would lose without a word: %s', (_name, codec) => {
+    class Empty {}
+    class Point {
+      readonly x = 1;
+    }
+    const lost: [found: string, value: unknown][] = [
+      ['NaN', NaN],
+      ['Infinity', Infinity],
+      ['-Infinity', -Infinity],
+      ['Error', new TypeError('no')],
+      ['Error', Object.assign(new Error('no'), { code: 1 })],
+      ['RegExp', /a/],
+      ['Promise', Promise.resolve(1)],
+      ['Blob', new Blob(['a'])],
+      ['Map', new Map()],
+      ['Set', new Set()],
+      ['WeakMap', new WeakMap()],
+      ['URLSearchParams', new URLSearchParams('a=1')],
+      ['Headers', new Headers()],
+      ['Generator', (function* () {})()],
+      ['ArrayBuffer', new ArrayBuffer(1)],
+      ['Uint8Array', Buffer.from('a')],
+      ['invalid Date', new Date(NaN)],
+      ['function', () => 1],
+      ['symbol', Symbol('s')],
+      ['bigint', 1n],
+    ];
+    for (const [found, value] of lost) {
+      for (const item of [value, [value], { toJSON: () => value }, { a: { toJSON: () => [value] } }]) {
+        const error = errorOf(() => codec.encode({ type: StreamItem, invocationId: '1', item }));
+        expect(error).toMatchObject({ code: 'not_encodable', details: { found } });
+      }
+    }
+    const kept = [
+      new Empty(),
+      new Point(),
+      Object.create(null),
+      new Date(0),
+      new URL('http://a/'),
+      Object(1),
+      Object('a'),
+      -0,
+      null,
+      undefined,
+    ];
+    expect(codec.encode({ type: StreamItem, invocationId: '1', item: kept })).toBe(
+      '{"type":2,"invocationId":"1","item":[{},{"x":1},{},"1970-01-01T00:00:00.000Z","http://a/",1,"a",0,null,null]}\u001e',
+    );
   });
 
   it('takes an object at its word where it says what it is as JSON', () => {

@@ -74,6 +74,15 @@ describe('the bytes of HubProtocol.md', () => {
       ['96 03 80 a1 31 03 01 02', { type: Completion, invocationId: '1', result: 1 }],
       ['94 05 80 a1 31 02', { type: CancelInvocation, invocationId: '1' }],
       ['92 06 01', { type: Ping }],
+      // What .NET reads: an empty id is none, and a call without a list of arguments fails alone.
+      ['95 01 80 a0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
+      ['94 01 80 c0 a1 6d', { type: Invocation, target: 'm', arguments: [], unbound: true }],
+      ['95 01 80 c0 a1 6d c0', { type: Invocation, target: 'm', arguments: [], unbound: true }],
+      ['95 04 80 a1 31 a1 6d 07', { type: StreamInvocation, invocationId: '1', target: 'm', arguments: [], unbound: true }],
+      ['95 03 80 a1 31 01 c0', { type: Completion, invocationId: '1' }],
+      ['95 03 80 a1 31 01 a0', { type: Completion, invocationId: '1', error: '' }],
+      ['95 01 91 01 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
+      ['95 01 81 a1 78 01 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
       ['95 07 c0 c3 c0 01', { type: Close, allowReconnect: true }],
       ['93 08 01 02', { type: Ack, sequenceId: 1 }],
     ];
@@ -158,10 +167,9 @@ describe('malformed input', () => {
     ['Invalid payload.', '80'],
     ['Invalid payload.', '90'],
     ['Invalid payload.', '91 a1 31'],
-    ['Invalid payload for Invocation message.', '94 01 80 c0 a1 6d'],
+    ['Invalid payload for Invocation message.', '93 01 80 c0'],
     ['Invalid payload for Invocation message.', '95 01 80 c0 a0 90'],
     ['Invalid payload for Invocation message.', '95 01 80 01 a1 6d 90'],
-    ['Invalid payload for Invocation message.', '95 01 80 c0 a1 6d c0'],
     ['Invalid payload for Invocation message.', '96 01 80 c0 a1 6d 90 91 01'],
     ['Invalid payload for StreamInvocation message.', '95 04 80 c0 a1 6d 90'],
     ['Invalid payload for StreamItem message.', '93 02 80 a1 31'],
@@ -176,8 +184,6 @@ describe('malformed input', () => {
     ['Invalid SequenceId for Ack message.', '91 08'],
     ['Invalid SequenceId for Sequence message.', '92 09 ff'],
     ['Invalid SequenceId for Ack message.', '92 08 cf ff ff ff ff ff ff ff ff'],
-    ['Invalid headers.', '95 01 91 01 c0 a1 6d 90'],
-    ['Invalid headers.', '95 01 81 a1 78 01 c0 a1 6d 90'],
     ['Incomplete message.', '92 06'],
     ['Incomplete message.', 'dd ff ff ff ff'],
     ['Incomplete message.', 'df ff ff ff ff'],
@@ -194,9 +200,27 @@ describe('malformed input', () => {
     expect(errorOf(() => decode([framed(body)]))).toMatchObject({ code: 'invalid_message', message: why });
   });
 
-  it('refuses values that are too deep for the stack', () => {
-    const nested = join([bytes('80 80 02'), bytes('91'.repeat(32_768))]);
-    expect(errorOf(() => decode([nested]))).toMatchObject({ code: 'invalid_message', message: 'The message has more than 500 levels.' });
+  it('takes 64 levels, and refuses more', () => {
+    const tooDeep = { code: 'invalid_message', message: 'The message has more than 64 levels.' };
+    for (const open of ['91', '81 01', '81 a1 61']) {
+      const item = (levels: number) => {
+        const body = bytes(`94 02 80 a1 31 ${`${open} `.repeat(levels - 1)}c0`); // the message is a level too
+        return join([Uint8Array.of((body.length & 127) | 128, body.length >> 7), body]);
+      };
+      expect(decode([item(64)])).toHaveLength(1);
+      expect(errorOf(() => decode([item(65)]))).toMatchObject(tooDeep);
+    }
+    expect(errorOf(() => decode([join([bytes('80 80 02'), bytes('91'.repeat(32_768))])]))).toMatchObject(tooDeep);
+  });
+
+  it('writes 64 levels, and says so where a value has more', () => {
+    const nested = (levels: number): unknown => Array.from({ length: levels }).reduce<unknown>((inner) => [inner], new Date(0));
+    const item = (levels: number) => ({ type: StreamItem, invocationId: '1', item: nested(levels - 1) }) as const;
+    expect(decode([codec.encode(item(64)) as Uint8Array])).toEqual([item(64)]);
+    for (const levels of [65, 1_000, 100_000]) {
+      const message = 'MessagePack has no way to write the value of more than 64 levels, or a cycle.';
+      expect(errorOf(() => codec.encode(item(levels)))).toMatchObject({ code: 'not_encodable', message });
+    }
   });
 
   it('refuses lengths of more than 31 bits, a message without bytes, and text', () => {

@@ -363,3 +363,15 @@ it('keeps items for as long as the connection, for each its own', async () => {
   await using other = await RawClient.open(world.port);
   expect((await other.call('echo')).result).toBe(1);
 });
+
+it('fails a call without a list of arguments alone, as SignalR fails a binding', async () => {
+  await using world = await start();
+  const { client } = world;
+  client.send({ type: 1, invocationId: 'a', target: 'echo' }, { type: 1, invocationId: 'b', target: 'echo', arguments: { length: 1 } });
+  for (const id of ['a', 'b']) {
+    expect(await client.completion(id)).toMatchObject({ error: "Failed to invoke 'echo' due to an error on the server." });
+  }
+  client.send({ type: 1, invocationId: '', target: 'echo', arguments: [1] }); // an empty id is none: nobody is answered
+  expect((await client.call('echo', 'still here')).result).toBe('still here');
+  expect(client.messages).toHaveLength(3);
+});

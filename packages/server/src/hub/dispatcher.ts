@@ -75,6 +75,7 @@ export class Dispatcher<C extends Caller> {
     if (stream && !call.isStream) return call.fail(streamNeedsStream(target));
     if (!stream && call.isStream) return call.fail(callNeedsCall(target));
     if (uploads !== call.uploads.length) return call.fail(wrongUploads(target, { sent: call.uploads.length, expected: uploads }));
+    if (call.message.unbound) return call.fail(badArguments(target, ['arguments: Expected a list.']));
     if (call.isOver) return stream ? call.complete() : call.fail(cancelledBefore(target));
     void (stream ? this.#stream(ctx, method, call) : this.#call(ctx, method, call));
   }

@@ -70,7 +70,7 @@ function fromItems([type, first, second, third, fourth]: readonly unknown[]): An
 /** PROTOCOL.md, 4: errors of calls; the hub here throws none of its own, but passes on those of uploads. */
 const CALL_ERRORS = [
   /^Unknown hub method '[^]*'$/,
-  /^Failed to invoke 'sum' due to an error on the server\.$/i,
+  /^Failed to invoke '[^]*' due to an error on the server\.$/,
   /^An unexpected error occurred invoking '[^]*' on the server\. HubException: [^]*$/,
   /^The client attempted to invoke the (non-)?streaming '[^]*' method with a (non-)?streaming invocation\.$/,
   /^Client sent \d+ stream\(s\), Hub method expects \d+\.$/,

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { campaign } from './campaign.ts';
 import { overLongPolling, overServerSentEvents, overWebSockets } from './channels.ts';
 import { END, handshakeCase } from './mutate.ts';
+import { levelsIn, MAX_LEVELS } from './oracle.ts';
 import { openWorld, type FuzzWorld } from './world.ts';
 
 let world: FuzzWorld;
@@ -18,7 +19,7 @@ function answerTo(bytes: Uint8Array, carriesBytes: boolean): object {
   let request: Record<string, unknown>;
   try {
     request = { ...(JSON.parse(text) as object) };
-    if (!text.trim().startsWith('{')) return FAILED;
+    if (!text.trim().startsWith('{') || levelsIn(text) > MAX_LEVELS) return FAILED;
   } catch {
     return FAILED;
   }

@@ -20,6 +20,12 @@ export interface Verdict {
   readonly messages: number;
 }
 
+/** The argument of a call without a list of them: it is answered with an error. */
+export const NO_ARGUMENTS = Symbol('no arguments');
+
+/** PROTOCOL.md, 4. */
+export const MAX_LEVELS = 64;
+
 type Message = ReadonlyMap<string, unknown>;
 /** Its last word may be how many bytes are missing. */
 type Read = (bytes: Uint8Array) => Generator<Message | Fault | number | undefined, void, undefined>;
@@ -75,9 +81,10 @@ export class Oracle {
     const type = message.get('type') as number;
     if (type !== 1 && type !== 4) return undefined;
     const id = message.get('invocationId');
-    if (typeof id === 'string') {
-      const call = { type, target: message.get('target') as string, argument: (message.get('arguments') as readonly unknown[])[0] };
-      this.calls.set(id, [...(this.calls.get(id) ?? []), call]);
+    if (isName(id)) {
+      const given = message.get('arguments');
+      const call = { type, target: message.get('target') as string, argument: Array.isArray(given) ? (given[0] as unknown) : NO_ARGUMENTS };
+      this.calls.set(id as string, [...(this.calls.get(id as string) ?? []), call]);
     }
     const streamIds = (message.get('streamIds') ?? []) as readonly string[];
     const twice = streamIds.find((each, i) => streamIds.indexOf(each) < i);
@@ -95,6 +102,7 @@ function* records(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
     const text = Buffer.from(bytes.subarray(start, found)).toString();
     start = found + 1;
     if (Buffer.byteLength(text) > maxBytes) return yield tooLarge(maxBytes);
+    if (levelsIn(text) > MAX_LEVELS) return yield new Fault(UNREADABLE.depth!);
     let parsed: unknown;
     try {
       parsed = JSON.parse(text, (key, value: unknown) => (key === '__proto__' ? undefined : value));
@@ -104,6 +112,21 @@ function* records(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
     const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
     yield checked(isObject ? new Map(Object.entries(parsed as object)) : new Map());
   }
+}
+
+/** Of brackets outside texts. */
+export function levelsIn(text: string): number {
+  let most = 0;
+  let level = 0;
+  let inText = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text[i]!;
+    if (inText && unit === '\\') i++;
+    else if (unit === '"') inText = !inText;
+    else if (!inText && '[{'.includes(unit)) most = Math.max(most, ++level);
+    else if (!inText && ']}'.includes(unit)) level--;
+  }
+  return most;
 }
 
 function* bodies(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
@@ -134,7 +157,7 @@ const UNREADABLE: Record<string, readonly string[]> = {
   incomplete: ['Incomplete message.'],
   rest: ['There are bytes after the message.'],
   key: ['A key is no text and no number.'],
-  depth: ['The message has more than 500 levels.'],
+  depth: ['The message has more than 64 levels.'],
   timestamp: ['Invalid timestamp.'],
   token: ['The byte 0xc1 begins no MessagePack value.'],
 };
@@ -151,25 +174,24 @@ function messageOf(value: unknown): Message | Fault | undefined {
   const [type, first, second, third, fourth, fifth] = items;
   const some = (...entries: readonly (readonly [string, unknown])[]): Message =>
     new Map(entries.filter(([, item]) => item !== undefined && item !== null));
-  const headers = ['headers', first instanceof Map && first.size === 0 ? null : first] as const;
   const id = ['invocationId', second] as const;
   const isShort = (count: number): boolean => items.length < count;
   switch (type) {
     case 1:
     case 4: {
       const streamIds = Array.isArray(fifth) && fifth.length === 0 ? null : fifth;
-      return isShort(5) ? payload(type) : checked(some(['type', type], headers, id, ['target', third], ['arguments', fourth], ['streamIds', streamIds]));
+      return isShort(4) ? payload(type) : checked(some(['type', type], id, ['target', third], ['arguments', fourth], ['streamIds', streamIds]));
     } // prettier-ignore
     case 2:
-      return isShort(4) ? payload(type) : checked(new Map([...some(['type', type], headers, id), ['item', third]]));
+      return isShort(4) ? payload(type) : checked(new Map([...some(['type', type], id), ['item', third]]));
     case 3: {
       if (isShort(third === 2 ? 4 : 5)) return payload(type);
       if (third !== 1 && third !== 2 && third !== 3) return new Fault(['Invalid invocation result kind.']);
       const outcome = third === 2 ? [] : [[third === 1 ? 'error' : 'result', fourth] as const];
-      return checked(new Map([...some(['type', type], headers, id), ...outcome]));
+      return checked(new Map([...some(['type', type], id), ...outcome]));
     }
     case 5:
-      return isShort(3) ? payload(type) : checked(some(['type', type], headers, id));
+      return isShort(3) ? payload(type) : checked(some(['type', type], id));
     case 7:
       return isShort(2) ? payload(type) : checked(some(['type', type], ['error', first], ['allowReconnect', second], ['code', third]));
     case 8:
@@ -187,17 +209,19 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isNothing = (value: unknown): boolean => value === undefined || value === null;
 const CALL = {
   target: isName,
-  arguments: Array.isArray,
-  streamIds: (value: unknown) => value === undefined || (Array.isArray(value) && value.every(isName)),
+  streamIds: (value: unknown) => isNothing(value) || (Array.isArray(value) && value.every(isName)),
 };
 
 /** PROTOCOL.md, 4: what each type must have. */
 const TYPES: Record<number, readonly [name: string, Record<string, (value: unknown, message: Message) => boolean>]> = {
-  1: ['Invocation', { ...CALL, invocationId: (value) => value === undefined || isName(value) }],
+  1: ['Invocation', { ...CALL, invocationId: (value) => isNothing(value) || typeof value === 'string' }],
   2: ['StreamItem', { invocationId: isName, item: (value) => value !== undefined }],
   3: [
     'Completion',
-    { invocationId: isName, error: (value, message) => value === undefined || (isName(value) && isNothing(message.get('result'))) },
+    {
+      invocationId: isName,
+      error: (value, message) => isNothing(value) || (typeof value === 'string' && !(value && message.get('result'))),
+    },
   ],
   4: ['StreamInvocation', { ...CALL, invocationId: isName }],
   5: ['CancelInvocation', { invocationId: isName }],
@@ -219,20 +243,11 @@ function checked(message: Message): Message | Fault | undefined {
   const type = message.get('type');
   if (typeof type !== 'number') return new Fault(['Invalid payload.']);
   if (!Object.hasOwn(TYPES, type)) return undefined;
-  const texts: string[] = [];
-  const headers = message.get('headers');
-  if (headers !== undefined && !isHeaders(headers)) texts.push('Invalid headers.');
   const isFaulty = Object.entries(TYPES[type]?.[1] ?? {}).some(([name, isValid]) => !isValid(message.get(name), message));
-  if (isFaulty) texts.push(...payload(type).texts);
-  return texts.length > 0 ? new Fault(texts) : message;
+  return isFaulty ? payload(type) : message;
 }
 
 function payload(type: number): Fault {
   const name = TYPES[type]?.[0];
   return new Fault([type === 8 || type === 9 ? `Invalid SequenceId for ${name} message.` : `Invalid payload for ${name} message.`]);
-}
-
-function isHeaders(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return [...(value instanceof Map ? value.values() : Object.values(value))].every((item) => typeof item === 'string');
 }

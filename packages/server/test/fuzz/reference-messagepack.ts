@@ -6,7 +6,7 @@
 /** The bytes are no MessagePack value. */
 export class Malformed extends Error {}
 
-const MAX_DEPTH = 500;
+const MAX_DEPTH = 64;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** One value that fills the bytes. Maps are Maps, so that no key means anything. @throws Malformed */
