@@ -38,6 +38,10 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#received = new Upload(capacity, new Backpressure(transport, () => false));
   }
 
+  get transportName(): Transport['name'] {
+    return this.#transport.name;
+  }
+
   /** Aborts when the connection has ended. */
   get signal(): AbortSignal {
     return this.#over.signal;

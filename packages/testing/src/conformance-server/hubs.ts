@@ -17,6 +17,8 @@ export function serveHubs(server: HubServer): ReadonlyMap<string, AnyHub> {
   server.connectionHandler(
     '/echo',
     async (connection) => {
+      // As in the official tests: a page of another site that leaves its cookies at home hears nothing and is closed.
+      if (connection.transportName !== 'WebSockets' && !('testCookie' in connection.request.cookies)) return;
       for await (const chunk of connection) await connection.send(chunk);
     },
     { origins: ANY_PAGE },

@@ -128,7 +128,7 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
 const COMPLEX_OBJECT = {
   ByteArray: Uint8Array.of(1, 2, 3),
   DateTime: new Date('2000-01-01T00:00:00Z'),
-  GUID: '00010203-0405-0607-0706-050403020100',
+  Guid: '00010203-0405-0607-0706-050403020100',
   IntArray: [1, 2, 3],
   String: 'hello world',
 };

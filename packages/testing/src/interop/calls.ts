@@ -43,7 +43,7 @@ export const CALLS: readonly Behaviour[] = [
     name: 'sends values of every type',
     async run(world) {
       const own = world.protocol === 'json' ? IN_JSON : IN_MESSAGEPACK;
-      const object = { ...own, GUID: '00010203-0405-0607-0706-050403020100', IntArray: [1, 2, 3, 255], String: 'Hello, World!' };
+      const object = { ...own, Guid: '00010203-0405-0607-0706-050403020100', IntArray: [1, 2, 3, 255], String: 'Hello, World!' };
       same(await (await world.started()).invoke('EchoComplexObject', object), object);
     },
   },
@@ -54,7 +54,7 @@ export const CALLS: readonly Behaviour[] = [
         world.protocol === 'json' ?
           { ByteArray: 'AQID', DateTime: '2000-01-01T00:00:00Z' }
         : { ByteArray: Uint8Array.of(1, 2, 3), DateTime: new Date('2000-01-01T00:00:00Z') };
-      const object = { ...own, GUID: '00010203-0405-0607-0706-050403020100', IntArray: [1, 2, 3], String: 'hello world' };
+      const object = { ...own, Guid: '00010203-0405-0607-0706-050403020100', IntArray: [1, 2, 3], String: 'hello world' };
       same(await (await world.started()).invoke('SendComplexObject'), object);
     },
   },
