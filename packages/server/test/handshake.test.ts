@@ -28,6 +28,7 @@ const echo = (invocationId: string, value: unknown) => ({ type: 1, invocationId,
 
 it.each([
   ['{"protocol":"json","version":1}', '{}'],
+  ['{"protocol":"JSON","version":1}', '{}'],
   ['{"protocol":"json","version":2}', '{}'],
   ['{"version":1,"minorVersion":0,"protocol":"json"}', '{}'],
   ['{"protocol":"json","version":1,"hubline":1}', '{"hubline":1}'],

@@ -220,7 +220,8 @@ export class Connection implements TransportListener {
   #handshake(read: ReturnType<HandshakeReader['push']>): void {
     if (!read) return;
     const { protocol, version, hubline = 0 } = parseHandshakeRequest(read.record);
-    const codec = this.#settings.codecs.get(protocol);
+    const { codecs } = this.#settings;
+    const codec = codecs.get(protocol) ?? codecs.get(protocol.toLowerCase()); // ASP.NET Core finds them without case
     if (!codec) return this.#refuse(`The protocol '${protocol}' is not supported.`);
     if (version > codec.version || version < 1)
       return this.#refuse(`The server does not support version ${version} of the '${protocol}' protocol.`);

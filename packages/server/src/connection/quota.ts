@@ -11,7 +11,7 @@ export interface ConnectionLimits {
   readonly maxConnectionsPerAddress: number;
   /** Of one user. Default 500. */
   readonly maxConnectionsPerUser: number;
-  /** New connections a second; as many may come at once after a quiet second. Default 1,000. */
+  /** New connections a second; as many may come at once after a quiet second. Default 500. */
   readonly maxHandshakesPerSecond: number;
   /** Runs of `authenticate` at the same time. Default 1,024. */
   readonly maxAuthentications: number;

@@ -78,7 +78,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       maxConnections: 50_000,
       maxConnectionsPerAddress: 1000,
       maxConnectionsPerUser: 500,
-      maxHandshakesPerSecond: 1000,
+      maxHandshakesPerSecond: 500,
       maxAuthentications: 1024,
       ...limits,
     }),
