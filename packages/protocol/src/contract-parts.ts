@@ -3,6 +3,13 @@
 export type Fn = (...args: never[]) => unknown;
 export type Name<T> = keyof T & string;
 export type IsAny<T> = 0 extends 1 & T ? true : false;
+/** Whether T has several members. `All` stays whole while T is taken apart. */
+export type IsUnion<T, All = T> =
+  T extends unknown ?
+    [All] extends [T] ?
+      false
+    : true
+  : never;
 export type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
 export type Args<F> = F extends (...args: infer A) => unknown ? A : never;

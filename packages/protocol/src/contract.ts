@@ -1,20 +1,33 @@
 import type { AttributesShape, HubShape, ReceiverShape } from './contract-checks.ts';
-import type { Output, PlainArgs, Result, Uploads } from './contract-parts.ts';
+import type { IsUnion, Output, PlainArgs, Result, Uploads } from './contract-parts.ts';
+import { invalidOption } from './names.ts';
 
-/** How one method uses streams; methods that use none have no kind. */
+/**
+ * How many plain parameters a method has: a number, or the least and the most where some are optional. The server then refuses
+ * calls with another number of arguments.
+ */
+interface Counted<F> {
+  readonly args?: ArgumentCount<PlainArgs<F>['length']>;
+}
+type ArgumentCount<Length extends number> =
+  number extends Length ? never
+  : IsUnion<Length> extends true ? readonly [least: Length, most: Length]
+  : Length;
+
+/** How one method uses streams; methods that use none have no such kind. */
 export type Kind<F> =
   Result<F> extends AsyncIterable<unknown> ?
     Uploads<F>['length'] extends 0 ?
-      'stream'
-    : { readonly stream: true; readonly uploads: Uploads<F>['length'] }
+      'stream' | ({ readonly stream: true } & Counted<F>)
+    : { readonly stream: true; readonly uploads: Uploads<F>['length'] } & Counted<F>
   : Uploads<F>['length'] extends 0 ? never
-  : { readonly uploads: Uploads<F>['length'] };
+  : { readonly uploads: Uploads<F>['length'] } & Counted<F>;
 
 /** Methods that use streams. */
 type KindName<H> = { [K in keyof H]: [Kind<H[K]>] extends [never] ? never : K }[keyof H];
 type KindsOf<H, K extends keyof H> = { readonly [P in K]: Kind<H[P]> };
-/** Types vanish at run time, and the wire needs to know which methods stream: all of them, and no other. */
-export type Kinds<H> = KindsOf<H, KindName<H>>;
+/** Types vanish at run time, and the wire needs to know which methods stream: all of them. The others may say how many arguments they take. */
+export type Kinds<H> = KindsOf<H, KindName<H>> & { readonly [P in Exclude<keyof H, KindName<H>>]?: Counted<H[P]> };
 
 /** A hub's name where no method streams; otherwise a text that the compiler shows, because the second argument is missing. */
 type NameAlone<H> = [KindName<H>] extends [never] ? string : `${KindName<H> & string} streams: name it in the second argument`;
@@ -31,9 +44,10 @@ export interface Contract<H, R, A> {
 /**
  * Names a contract. The second argument lists the methods that stream, and is required exactly where there are any:
  * `"stream"` for a download, `{ uploads: n }` for n stream parameters (they come last), `{ stream: true, uploads: n }`
- * for both. A third type parameter gives the attributes of a connection.
+ * for both. `args: n`, or `args: [least, most]`, on any method says how many plain arguments it takes: the server refuses
+ * others with `invalid_arguments`. A third type parameter gives the attributes of a connection.
  *
- *     export const chat = defineHub<ChatHub, ChatReceiver>("chat", { history: "stream" });
+ *     export const chat = defineHub<ChatHub, ChatReceiver>("chat", { history: "stream", say: { args: 2 } });
  */
 export function defineHub<
   H extends HubShape<H>,
@@ -44,22 +58,33 @@ export function defineHub<
   H extends HubShape<H>,
   R extends ReceiverShape<R> = Record<never, never>,
   A extends AttributesShape<A> = Record<never, never>,
->(name: string, kinds: [KindName<H>] extends [never] ? never : Kinds<H>): Contract<H, R, A>;
+>(name: string, kinds: Kinds<H>): Contract<H, R, A>;
 export function defineHub(name: string, kinds = {}): Contract<object, object, object> {
   return { name, kinds };
 }
 
-/** What a method does with streams, at run time. */
-export interface StreamUse {
+/** What a contract says of a method, at run time. */
+export interface MethodKind {
   readonly stream: boolean;
   readonly uploads: number;
+  /** The least and the most plain arguments. Undefined where the contract does not say. */
+  readonly args: readonly [least: number, most: number] | undefined;
 }
 
-export function streamUse(kind: unknown): StreamUse {
-  if (kind === 'stream') return { stream: true, uploads: 0 };
-  const { stream = false, uploads = 0 } = (kind ?? {}) as Partial<StreamUse>;
-  return { stream, uploads };
+/** @throws HublineError `invalid_option` where the number of arguments is none */
+export function methodKind(kind: unknown): MethodKind {
+  if (kind === 'stream') return { stream: true, uploads: 0, args: undefined };
+  const { stream = false, uploads = 0, args } = (kind ?? {}) as { stream?: boolean; uploads?: number; args?: unknown };
+  return { stream, uploads, args: args === undefined ? undefined : argumentCount(args) };
 }
+
+function argumentCount(args: unknown): readonly [least: number, most: number] {
+  const [least, most] = (Array.isArray(args) ? args : [args, args]) as readonly unknown[];
+  if (isCount(least) && isCount(most) && least <= most) return [least, most];
+  throw invalidOption('args', 'of a method must be a number of arguments, or the least and the most');
+}
+
+const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
 
 type HubOf<C> = C extends Contract<infer H, infer _R, infer _A> ? H : never;
 /** The plain parameters of a method: `HubInput<typeof chat, "say">`. */

@@ -14,7 +14,7 @@ export interface ErrorDetails {
   /** What came back does not satisfy the schema in `results`. */
   invalid_result: { readonly method: string; readonly issues?: readonly string[] };
   /** A hub method threw a {@link HublineError} made by `hubError`: its message is meant for the caller. */
-  hub_error: { readonly method?: string };
+  hub_error: { readonly method?: string; readonly data?: unknown };
   /** The method failed, and the server keeps the reason to itself; or a server without codes reported a failure. */
   internal: { readonly method?: string };
   /** The value cannot be written in the connection's protocol. */

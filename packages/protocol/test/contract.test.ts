@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { defineHub, streamUse } from '@hubline/protocol';
+import { errorOf } from './error-of.ts';
+import { defineHub, methodKind } from '@hubline/protocol';
 
 interface Hub {
   say(text: string): Promise<void>;
@@ -15,8 +16,16 @@ it('keeps the name and the kinds of a contract, and nothing else', () => {
 });
 
 it('says how a method uses streams', () => {
-  expect(streamUse(undefined)).toEqual({ stream: false, uploads: 0 });
-  expect(streamUse(kinds.history)).toEqual({ stream: true, uploads: 0 });
-  expect(streamUse(kinds.import)).toEqual({ stream: false, uploads: 1 });
-  expect(streamUse(kinds.zip)).toEqual({ stream: true, uploads: 2 });
+  expect(methodKind(undefined)).toEqual({ stream: false, uploads: 0, args: undefined });
+  expect(methodKind(kinds.history)).toEqual({ stream: true, uploads: 0, args: undefined });
+  expect(methodKind(kinds.import)).toEqual({ stream: false, uploads: 1, args: undefined });
+  expect(methodKind(kinds.zip)).toEqual({ stream: true, uploads: 2, args: undefined });
+});
+
+it('says how many arguments a method takes', () => {
+  expect(methodKind({ args: 2 }).args).toEqual([2, 2]);
+  expect(methodKind({ stream: true, args: [1, 2] })).toEqual({ stream: true, uploads: 0, args: [1, 2] });
+  for (const args of ['2', -1, 1.5, NaN, null, [2, 1], [1], {}]) {
+    expect(errorOf(() => methodKind({ args }))).toMatchObject({ code: 'invalid_option', details: { option: 'args' } });
+  }
 });

@@ -38,8 +38,24 @@ interface Plain {
   ping(): Promise<void>;
 }
 defineHub<Plain>('plain');
-// @ts-expect-error nothing streams, so there is nothing to name
 defineHub<Plain>('plain', {});
+defineHub<Plain>('plain', { ping: { args: 0 } });
+// @ts-expect-error the method has no parameters
+defineHub<Plain>('plain', { ping: { args: 1 } });
+// @ts-expect-error the method does not stream
+defineHub<Plain>('plain', { ping: 'stream' });
+// @ts-expect-error there is no such method
+defineHub<Plain>('plain', { pong: { args: 0 } });
+const streams = {
+  history: { stream: true, args: 1 },
+  import: { uploads: 1, args: 1 },
+  zip: { stream: true, uploads: 2, args: 0 },
+} as const;
+defineHub<Good>('good', { ...streams, say: { args: [1, 2] } });
+// @ts-expect-error an optional parameter needs the least and the most
+defineHub<Good>('good', { ...streams, say: { args: 2 } });
+// @ts-expect-error streams are not counted among the arguments
+defineHub<Good>('good', { ...streams, import: { uploads: 1, args: 2 } });
 // @ts-expect-error what streams must be named
 defineHub<Good>('good');
 // @ts-expect-error all of it

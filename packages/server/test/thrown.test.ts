@@ -255,6 +255,14 @@ describe('what a caller is told', () => {
   );
 });
 
+it('carries the data of a hubError to its caller', async () => {
+  const data = { retryAt: 17, rooms: ['a'] };
+  await using world = await start({ methods: { ...METHODS, fail: () => Promise.reject(hubError('Later.', data)) } });
+  const { error, headers } = await world.client.call('fail');
+  expect(error).toBe("An unexpected error occurred invoking 'fail' on the server. HubException: Later.");
+  expect(JSON.parse((headers as Record<string, string>)['hubline-details']!)).toEqual({ data });
+});
+
 describe('what is forgotten', () => {
   const rejections: unknown[] = [];
   const note = (reason: unknown): void => void rejections.push(reason);

@@ -1,4 +1,4 @@
-import { check, isHublineError, streamUse, type StandardSchema, type StreamUse } from '@hubline/protocol';
+import { check, isHublineError, methodKind, type MethodKind, type StandardSchema } from '@hubline/protocol';
 import type { IncomingCall } from '../connection/index.ts';
 import {
   badArguments,
@@ -13,6 +13,7 @@ import {
   refusalOf,
   streamNeedsStream,
   unknownMethod,
+  wrongCount,
   wrongUploads,
 } from './failures.ts';
 import type { Operations } from './operation.ts';
@@ -41,7 +42,7 @@ export interface DispatcherOptions<C extends Caller> {
 interface Method<C> {
   readonly name: string;
   readonly run: (ctx: C, ...args: readonly unknown[]) => unknown;
-  readonly use: StreamUse;
+  readonly kind: MethodKind;
   readonly schema: StandardSchema<never, readonly unknown[]> | undefined;
   readonly authorize: ((ctx: C, ...args: readonly unknown[]) => unknown) | undefined;
 }
@@ -59,7 +60,7 @@ export class Dispatcher<C extends Caller> {
       this.#methods.set(name.toLowerCase(), {
         name,
         run: run.bind(methods),
-        use: streamUse(own(kinds, name)),
+        kind: methodKind(own(kinds, name)),
         schema: own(args, name) as Method<C>['schema'],
         authorize: own(authorize, name) as Method<C>['authorize'],
       });
@@ -71,11 +72,13 @@ export class Dispatcher<C extends Caller> {
     const { target } = call.message;
     const method = this.#methods.get(target.toLowerCase());
     if (!method) return call.fail(unknownMethod(target));
-    const { stream, uploads } = method.use;
+    const { stream, uploads, args } = method.kind;
     if (stream && !call.isStream) return call.fail(streamNeedsStream(target));
     if (!stream && call.isStream) return call.fail(callNeedsCall(target));
     if (uploads !== call.uploads.length) return call.fail(wrongUploads(target, { sent: call.uploads.length, expected: uploads }));
     if (call.message.unbound) return call.fail(badArguments(target, ['arguments: Expected a list.']));
+    const count = call.message.arguments.length;
+    if (args && (count < args[0] || count > args[1])) return call.fail(badArguments(target, [wrongCount(count, args)]));
     if (call.isOver) return stream ? call.complete() : call.fail(cancelledBefore(target));
     void (stream ? this.#stream(ctx, method, call) : this.#call(ctx, method, call));
   }
@@ -83,7 +86,7 @@ export class Dispatcher<C extends Caller> {
   async #call(ctx: C, method: Method<C>, call: IncomingCall): Promise<void> {
     try {
       const running = this.#run(ctx, method, call);
-      if (method.use.uploads > 0) call.started();
+      if (method.kind.uploads > 0) call.started();
       const result = await running;
       if (result !== REFUSED) this.#answer(method, call, { write: () => call.complete(result), text: failedInvoking(call.message.target) });
     } catch (error) {

@@ -21,6 +21,10 @@ export const badArguments = (method: string, issues: readonly string[]): Failure
   details: { method, issues },
 });
 
+/** SignalR's text. */
+export const wrongCount = (sent: number, [least, most]: readonly [number, number]): string =>
+  `Invocation provides ${sent} argument(s) but target expects ${least === most ? least : `${least} to ${most}`}.`;
+
 export const streamNeedsStream = (method: string): Failure =>
   wrongKind(method, `The client attempted to invoke the streaming '${method}' method with a non-streaming invocation.`);
 export const callNeedsCall = (method: string): Failure =>
