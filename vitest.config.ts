@@ -68,7 +68,7 @@ export default defineConfig({
         ssr: { resolve: { conditions } },
         test: { ...patience, name: 'fuzz', include: [FUZZ] },
       },
-      { test: { ...patience, name: 'packages', include: [PACKAGES], globalSetup: 'scripts/packages/setup.mjs' } },
+      { test: { ...patience, testTimeout: 120_000, name: 'packages', include: [PACKAGES], globalSetup: 'scripts/packages/setup.mjs' } },
     ],
   },
 });

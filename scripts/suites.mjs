@@ -20,6 +20,7 @@ export const SUITES = [
   { name: 'lint', command: script('lint'), limitSeconds: 240, fast: true },
   { name: 'architecture', command: script('architecture'), limitSeconds: 60, fast: true },
   { name: 'unit', command: script('unit'), limitSeconds: 360, runner: vitest, fast: true },
+  { name: 'other-node', command: script('other-node'), limitSeconds: 300, runner: vitest },
   { name: 'fuzz', command: script('fuzz'), limitSeconds: 300, runner: vitest },
   { name: 'interop', command: script('interop'), limitSeconds: 400, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },

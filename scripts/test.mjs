@@ -1,6 +1,7 @@
 /**
  * `npm test`: every suite, one after the other. `npm run check`: those that need nothing but Node (`--fast`).
  * `npm test -- unit build`: those named. The output of a suite is shown where it failed, and kept in `.hubline/logs`.
+ * A line of it that begins with `note:` is shown in any case: versions that ran, sizes that were measured.
  * The last line is `N passed, N failed`, over everything.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -8,6 +9,9 @@ import { install, ROOT } from './install.mjs';
 import { programs } from './programs.mjs';
 import { runSuite } from './run-suite.mjs';
 import { SUITES } from './suites.mjs';
+
+/** Vitest may put colours before it. */
+const NOTE = /^(?:\u001b\[\d+m)*note: (.*)$/gm;
 
 const suites = chosen(process.argv.slice(2));
 // Before the packages, which take longer: whoever lacks a program hears it at once.
@@ -22,7 +26,9 @@ for (const suite of suites) {
   process.stdout.write(`${suite.name.padEnd(14)}`);
   const { passed, failed, why, seconds, log } = await runSuite(suite, logs);
   console.log(`${seconds.toFixed(1).padStart(6)} s   ${passed} passed, ${failed} failed${why ? `: ${why}` : ''}`);
-  if (failed > 0) console.log(readFileSync(log, 'utf8'));
+  const output = readFileSync(log, 'utf8');
+  if (failed > 0) console.log(output);
+  for (const [, note] of output.matchAll(NOTE)) console.log(`${' '.repeat(14)}${note}`);
   total.passed += passed;
   total.failed += failed;
 }

@@ -22,7 +22,7 @@ const EVERYTHING = { said: 5, heard: ['hello'], read: ['0', '1', '2'], uploaded:
 describe.each(Object.entries(NODES))('Node %s', (_major, version) => {
   it('runs the client and the server as modules, and both by require', { timeout: 120_000 }, async () => {
     const node = nodeProgram(version);
-    console.log(`Node ${runNode(['--version'], { node }).trim()}: client and server`);
+    console.log(`note: Node ${runNode(['--version'], { node }).trim()}: client and server`);
     const own = await startServer(consumer, { node });
     try {
       const outcomes = JSON.parse(runNode(['out/node16/client.js', own.url], { cwd: consumer, node }));

@@ -52,7 +52,7 @@ it.each(cases)('$bundler writes at most $limitBytes bytes for $what', { timeout:
     .map((file) => readFileSync(join(out, file), 'utf8'))
     .join('');
   const bytes = gzipSync(code, { level: 9 }).length;
-  console.log(`${bundler}, ${what}: ${bytes} bytes gzip (${code.length} minified), at most ${limitBytes}`);
+  console.log(`note: ${bundler}, ${what}: ${bytes} bytes gzip (${code.length} minified), at most ${limitBytes}`);
   expect(bytes).toBeLessThanOrEqual(limitBytes);
 });
 

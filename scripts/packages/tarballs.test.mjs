@@ -61,21 +61,6 @@ describe.each(PACKAGES)('@hubline/%s', (name) => {
     }
   });
 
-  it('has a README whose links work wherever it is shown', () => {
-    const text = read('README.md');
-    for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
-      const { origin, pathname, hash } = new URL(link, 'readme:/');
-      if (origin === 'null') {
-        expect(link, 'a relative link works only in the repository').toMatch(/^#/);
-        expect(anchors(text), link).toContain(hash.slice(1));
-      } else if (link.startsWith(`${REPOSITORY}/`)) {
-        const path = join(ROOT, pathname.replace(/^\/hubline\/hubline\/(blob|tree)\/main\//, ''));
-        expect(existsSync(path), link).toBe(true);
-        if (hash) expect(anchors(readFileSync(path, 'utf8')), link).toContain(hash.slice(1));
-      }
-    }
-  });
-
   it('asks for no package that it does not use, and uses none that it does not ask for', () => {
     const { dependencies = {}, peerDependencies = {} } = manifest();
     const code = files().filter((file) => /^dist\/.*\.js$/.test(file) && !file.includes('.min.'));
@@ -94,13 +79,3 @@ it('names every package whose code is in the client', () => {
   expect([...bundled]).toEqual(['eventemitter3']);
   for (const name of bundled) expect(notice).toContain(readFileSync(join(ROOT, 'node_modules', name, 'LICENSE'), 'utf8').trim());
 });
-
-/** The anchors that headings get. */
-const anchors = (text) =>
-  [...text.matchAll(/^#+\s+(.*)$/gm)].map(([, heading]) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-      .trim()
-      .replaceAll(/\s/g, '-'),
-  );

@@ -1,0 +1,56 @@
+/** Links in documents lead to files and headings that are there. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../install.mjs';
+
+const REPOSITORY = JSON.parse(readFileSync(join(ROOT, 'packages/client/package.json'), 'utf8')).homepage.replace(/\/tree\/.*/, '');
+
+const markdown = (folder) => readdirSync(join(ROOT, folder)).flatMap((file) => (file.endsWith('.md') ? join(folder, file) : []));
+const PUBLISHED = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/README.md`);
+const DOCUMENTS = [...['.', 'docs', 'deploy', 'bench', 'playground', 'examples/devices'].flatMap(markdown), ...PUBLISHED];
+
+/** The anchors that headings get. */
+const anchors = (path) =>
+  [...readFileSync(path, 'utf8').matchAll(/^#+\s+(.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(/\s/g, '-'),
+  );
+
+/** The links of a document outside its code. */
+const linksIn = (document) =>
+  [
+    ...readFileSync(join(ROOT, document), 'utf8')
+      .replaceAll(/^```[^]*?^```/gm, '')
+      .matchAll(/\]\(([^)\s]+)\)/g),
+  ].map(([, link]) => link);
+
+/** Where a link leads in this repository; nothing for the rest of the world. */
+function targetOf(link, document) {
+  if (link.startsWith('#')) return [join(ROOT, document), link.slice(1)];
+  if (link.startsWith(`${REPOSITORY}/`)) {
+    const [path, anchor] = link.slice(REPOSITORY.length).split('#');
+    return [join(ROOT, path.replace(/^\/(blob|tree)\/main\//, '')), anchor];
+  }
+  if (/^[a-z]+:/.test(link)) return undefined;
+  const [path, anchor] = link.split('#');
+  return [resolve(ROOT, dirname(document), path), anchor];
+}
+
+describe.each(DOCUMENTS)('%s', (document) => {
+  it('links to what is there', () => {
+    for (const link of linksIn(document)) {
+      const [path, anchor] = targetOf(link, document) ?? [];
+      if (!path) continue;
+      expect(existsSync(path), link).toBe(true);
+      if (anchor && path.endsWith('.md')) expect(anchors(path), link).toContain(anchor);
+    }
+  });
+});
+
+it.each(PUBLISHED)('%s has no relative link, which would lead nowhere outside the repository', (document) => {
+  expect(linksIn(document).filter((link) => !/^(https:|#)/.test(link))).toEqual([]);
+});
