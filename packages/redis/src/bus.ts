@@ -1,6 +1,6 @@
 import { HublineError } from '@hubline/protocol';
 import type { Bus, BusSubscription, PublishOptions } from '@hubline/server/backplane';
-import type { Deliver } from './receiver.ts';
+import type { Deliver, Receiver } from './receiver.ts';
 import type { Publisher } from './publisher.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -10,14 +10,16 @@ export type Listeners = Map<string, Deliver>;
 export class RedisBus implements Bus {
   readonly #publisher: Publisher;
   readonly #subscriptions: Subscriptions;
+  readonly #receiver: Receiver;
   readonly #listeners: Listeners;
   readonly #settled: () => Promise<void>;
   readonly #isOpen: () => boolean;
 
-  constructor({ publisher, subscriptions, listeners, settled, isOpen }: RedisBusParts) {
+  constructor({ publisher, subscriptions, receiver, listeners, settled, isOpen }: RedisBusParts) {
     this.#settled = settled;
     this.#publisher = publisher;
     this.#subscriptions = subscriptions;
+    this.#receiver = receiver;
     this.#listeners = listeners;
     this.#isOpen = isOpen;
   }
@@ -34,10 +36,15 @@ export class RedisBus implements Bus {
     const listener: Deliver = (payload, from) => deliver(payload, from); // a new function identifies this subscription
     this.#listeners.set(channel, listener);
     return {
-      ready: this.#settled().then(() => this.#subscriptions.changed(channel)),
+      ready: this.#settled()
+        .then(() => this.#subscriptions.changed(channel))
+        .then(() => {
+          if (this.#listeners.get(channel) === listener) this.#receiver.subscribed(channel);
+        }),
       close: () => {
         if (this.#listeners.get(channel) !== listener) return;
         this.#listeners.delete(channel);
+        this.#receiver.forgetChannel(channel); // also while the link is down: a later listener has missed nothing
         void this.#subscriptions.changed(channel);
       },
     };
@@ -47,6 +54,7 @@ export class RedisBus implements Bus {
 interface RedisBusParts {
   readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
+  readonly receiver: Receiver;
   readonly listeners: Listeners;
   /** Settles when the first connection has succeeded or failed. */
   readonly settled: () => Promise<void>;

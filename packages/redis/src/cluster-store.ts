@@ -240,7 +240,8 @@ export class ClusterStore implements Store {
     const isNews = this.#slots !== undefined && !slots.equals(this.#slots);
     this.#slots = slots;
     if (isNews) {
-      this.#followed = Promise.allSettled([this.#followed, ...this.#publishing.values()]);
+      // Without their results, which would be kept for ever, each in that of the next change.
+      this.#followed = Promise.allSettled([this.#followed, ...this.#publishing.values()]).then(() => undefined);
       this.#publishing.clear();
     }
     for (const [address, shard] of this.#shards) {

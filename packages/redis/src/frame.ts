@@ -1,31 +1,54 @@
 import { HublineError } from '@hubline/protocol';
+import type { Incarnation } from './keys.ts';
+import { isIncarnation, VERSION } from './values.ts';
 
 /**
- * One published message: its payload, its sender's incarnation, and its sequence on the channel.
+ * One published message, or a part of the repair of messages: its payload, its sender's incarnation, its sequence on the channel.
  *
- *     byte 0      version, 1
- *     byte 1      1 where the sequence begins anew on this channel, else 0
- *     bytes 2–7   sequence, unsigned, big-endian
+ *     byte 0      version, 2
+ *     byte 1      kind
+ *     bytes 2–7   sequence, unsigned, big-endian; 0 for the kinds of repair
  *     byte 8      length of the origin
  *     …           origin: an incarnation, ASCII
  *     …           payload
  */
 export interface Frame {
-  readonly origin: string;
+  readonly kind: FrameKind;
+  readonly origin: Incarnation;
   readonly sequence: number;
-  /** The sender forgot the channel's earlier sequences: numbers missing before this one are no loss. */
-  readonly isFirst: boolean;
   readonly payload: Uint8Array;
 }
 
-const VERSION = 1;
+export type FrameKind = (typeof KIND)[keyof typeof KIND];
+
+export const KIND = {
+  message: 0,
+  /** The sender forgot the channel's earlier sequences: numbers missing before this one are no loss. */
+  firstMessage: 1,
+  /** The sender keeps a copy for some seconds: a receiver that misses it may ask. */
+  keptMessage: 2,
+  firstKeptMessage: 3,
+  /** Asks the owner of the channel for frames, see {@link encodeAsk}. */
+  ask: 4,
+  /** Answers an ask, see {@link encodeAnswer}. */
+  answer: 5,
+  /** The last sequences of the sender on the channel of the receiver, as JSON, see {@link encodeClaims}. */
+  claims: 6,
+} as const;
+
+const KINDS: ReadonlySet<number> = new Set(Object.values(KIND));
+
+export const isMessage = (kind: FrameKind): boolean => kind <= KIND.firstKeptMessage;
+export const isFirst = (kind: FrameKind): boolean => kind === KIND.firstMessage || kind === KIND.firstKeptMessage;
+export const isKept = (kind: FrameKind): boolean => kind === KIND.keptMessage || kind === KIND.firstKeptMessage;
+
 const FIXED_BYTES = 9;
 
-export function encodeFrame({ origin, sequence, isFirst, payload }: Frame): Buffer {
+export function encodeFrame({ kind, origin, sequence, payload }: Frame, allocate: (length: number) => Buffer = Buffer.allocUnsafe): Buffer {
   const payloadAt = FIXED_BYTES + origin.length;
-  const bytes = Buffer.allocUnsafe(payloadAt + payload.length);
+  const bytes = allocate(payloadAt + payload.length);
   bytes[0] = VERSION;
-  bytes[1] = Number(isFirst);
+  bytes[1] = kind;
   bytes.writeUIntBE(sequence, 2, 6);
   bytes[8] = origin.length;
   bytes.write(origin, FIXED_BYTES, 'latin1');
@@ -33,18 +56,24 @@ export function encodeFrame({ origin, sequence, isFirst, payload }: Frame): Buff
   return bytes;
 }
 
-/** @throws HublineError `unsupported_version`, or `invalid_message` where it is too short */
+/** @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right */
 export function decodeFrame(bytes: Buffer): Frame {
   const version = bytes[0] ?? 0;
   if (version !== VERSION) {
-    throw new HublineError('unsupported_version', `A node sends frames of version ${version}; this one reads ${VERSION}.`, { version });
+    throw new HublineError('unsupported_version', `A node sends frames of version ${version}; this one reads ${VERSION}.`, {
+      version,
+    });
   }
   const payloadAt = FIXED_BYTES + (bytes[8] ?? 0);
-  if (bytes.length < payloadAt) throw new HublineError('invalid_message', 'A frame between nodes is cut short.', { why: 'too short' });
-  return {
-    origin: bytes.toString('latin1', FIXED_BYTES, payloadAt),
-    sequence: bytes.readUIntBE(2, 6),
-    isFirst: bytes[1] === 1,
-    payload: bytes.subarray(payloadAt),
-  };
+  if (bytes.length < payloadAt) throw damaged('too short');
+  const kind = bytes[1] as FrameKind;
+  if (!KINDS.has(kind)) throw damaged(`kind ${kind}`);
+  const origin = bytes.toString('latin1', FIXED_BYTES, payloadAt);
+  if (!isIncarnation(origin)) throw damaged('no incarnation');
+  const sequence = bytes.readUIntBE(2, 6);
+  if (isMessage(kind) && sequence === 0) throw damaged('no sequence');
+  return { kind, origin, sequence, payload: bytes.subarray(payloadAt) };
 }
+
+const damaged = (why: string): HublineError<'invalid_message'> =>
+  new HublineError('invalid_message', 'A frame between nodes is damaged.', { why });

@@ -5,21 +5,17 @@ import {
   type LinkState,
   type Local,
   type NodeInfo,
-  type ProcessId,
 } from '@hubline/server/backplane';
-import { Receiver } from './receiver.ts';
-import { RedisBus, type Listeners } from './bus.ts';
-import { Publisher } from './publisher.ts';
+import type { RedisBus } from './bus.ts';
 import { RedisDirectory } from './directory.ts';
-import { Keys, numberIn, processIn } from './keys.ts';
-import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
+import { Exchange } from './exchange.ts';
+import { Keys } from './keys.ts';
 import type { Settings } from './options.ts';
 import { LeaseOverError, Peers } from './peers.ts';
 import { Reach } from './reach.ts';
 import { Registrar } from './registrar.ts';
 import { Signal } from './signal.ts';
 import type { Store, StoreObserver } from './store.ts';
-import { Subscriptions } from './subscriptions.ts';
 import { Sweeper } from './sweep.ts';
 import { unavailable } from './unavailable.ts';
 import { Unreadables } from './unreadables.ts';
@@ -35,15 +31,11 @@ export interface RedisLinkOptions {
 
 const RETRY_MS = 250;
 
-/** Channels on which everybody is heard: a sender says how far it is, since a next message may be long in coming. */
-const isForAll = (channel: string): boolean => channel.endsWith(':all');
-
 /**
  * One node's place in the cluster. While Redis is away everything it has is still there, and the node serves its own; when it
  * is back, the link subscribes anew, registers under a new incarnation, and only then says hello.
  */
 export class RedisLink implements Link {
-  readonly bus: RedisBus;
   readonly directory: RedisDirectory;
   readonly #self: NodeInfo;
   readonly #observer: LinkObserver;
@@ -51,10 +43,7 @@ export class RedisLink implements Link {
   readonly #keys: Keys;
   readonly #store: Store;
   readonly #reach: Reach;
-  readonly #listeners: Listeners = new Map();
-  readonly #receiver: Receiver;
-  readonly #publisher: Publisher;
-  readonly #subscriptions: Subscriptions;
+  readonly #exchange: Exchange;
   readonly #peers: Peers;
   readonly #registrar: Registrar;
   readonly #sweeper: Sweeper;
@@ -71,7 +60,7 @@ export class RedisLink implements Link {
   #entered = new Signal();
 
   constructor({ self, local, observer, settings, openStore }: RedisLinkOptions) {
-    const { nodeTimeoutMs, sweepDelayMs, onUnavailable, prefix } = settings;
+    const { nodeTimeoutMs, sweepDelayMs, prefix } = settings;
     const keys = (this.#keys = new Keys(prefix));
     this.#self = self;
     this.#observer = observer;
@@ -79,12 +68,11 @@ export class RedisLink implements Link {
     const store = (this.#store = openStore({
       ready: () => void this.#enter(),
       lost: (cause, slots) => this.#lose(cause, slots),
-      message: (channel, frame) => this.#hear(keys.nameOf(channel), frame),
+      message: (channel, frame) => this.#exchange.hear(keys.nameOf(channel), frame),
       moved: (since) => void this.#resubscribe(since),
     }));
     const reach = (this.#reach = new Reach((key) => store.slotOf(key)));
     const reaches = (key: string): boolean => reach.has(key);
-    const reachesChannel = (name: string): boolean => reach.isWhole || reach.has(keys.channel(name));
     const isUp = (): boolean => this.#state === 'up';
     const settled = (): Promise<void> => this.#settled.promise;
     const report =
@@ -111,18 +99,19 @@ export class RedisLink implements Link {
       keys,
       nodeTimeoutMs,
       reaches,
-      observer,
-      announced: (process) => this.#announced(process),
+      observer: {
+        joined: (node) => {
+          this.#exchange.joined(node.process);
+          observer.joined(node);
+        },
+        lost: (node, reason) => {
+          this.#exchange.lost(node.process, reason);
+          observer.lost(node, reason);
+        },
+      },
+      announced: (process) => this.#exchange.announced(process),
       dead: (incarnation) => this.#sweeper.dead(incarnation),
-      forgotten: (process) => this.#receiver.forgetProcess(process),
-    });
-    this.#receiver = new Receiver({
-      self: self.process,
-      deliverOf: (channel) => this.#listeners.get(channel),
-      isKnown: (process, n) => this.#peers.isKnown(process, n),
-      stranger: () => void this.#refresh(),
-      gap: (gap) => observer.gap(gap),
-      report: (stage, error) => report(stage)(error),
+      forgotten: (process) => this.#exchange.forgotten(process),
     });
     this.#registrar = new Registrar({
       self,
@@ -138,26 +127,23 @@ export class RedisLink implements Link {
       reborn: (silentMs) => this.#reborn(silentMs),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
     });
-    this.#publisher = new Publisher({
+    this.#exchange = new Exchange({
+      self,
+      settings,
       store,
-      channelOf: (name) => keys.channel(name),
+      keys,
+      peers: () => this.#peers,
       origin: () => this.#registrar.incarnation,
-      onUnavailable,
-      reaches: reachesChannel,
-      hearsAnswers: () => reachesChannel(nodeChannel(self.process)),
+      isUp,
+      isClosing: () => this.#closing !== undefined,
+      reaches: (name) => reach.isWhole || reach.has(keys.channel(name)),
+      isWhole: () => reach.isWhole,
       isGated: (channel) => this.#isGated(channel),
+      settled,
+      refresh: () => void this.#refresh(),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
-    });
-    this.#subscriptions = new Subscriptions({
-      store,
-      channelOf: (name) => keys.channel(name),
-      isWanted: (channel) => this.#listeners.has(channel) || channel === NOTICES,
-      wanted: () => [...this.#listeners.keys(), NOTICES],
-      marks: () => store.tags().map((tag) => keys.mark(self.process, tag)),
-      reaches: reachesChannel,
-      dropped: (channel) => this.#receiver.forgetChannel(channel),
-      failed: (error) => (isUp() ? this.#fail(error) : undefined),
-      report: (error) => (isUp() ? report('subscribe')(error) : undefined),
+      gap: (gap) => observer.gap(gap),
+      report: (stage, error) => report(stage)(error),
     });
     const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };
     this.directory = new RedisDirectory({
@@ -173,16 +159,12 @@ export class RedisLink implements Link {
       report: report('flush'),
       unreadable,
     });
-    this.bus = new RedisBus({
-      publisher: this.#publisher,
-      subscriptions: this.#subscriptions,
-      listeners: this.#listeners,
-      settled,
-      isOpen: () => !this.#closing,
-    });
     this.#beating = setInterval(() => void this.#beat(), settings.heartbeatIntervalMs).unref();
   }
 
+  get bus(): RedisBus {
+    return this.#exchange.bus;
+  }
   get state(): LinkState {
     return this.#state;
   }
@@ -206,7 +188,7 @@ export class RedisLink implements Link {
     const isStill = (): boolean => losses === this.#losses && !this.#closing;
     const entered = (this.#entered = new Signal());
     try {
-      await this.#subscriptions.all();
+      await this.#exchange.subscriptions.all();
       if (!isStill()) return;
       await this.#registrar.register(entered.promise);
       if (!isStill()) return;
@@ -220,24 +202,21 @@ export class RedisLink implements Link {
     const ms = Math.round(performance.now() - this.#downSince);
     this.#state = 'up';
     this.#reach.restore();
-    this.#receiver.forgetClaims();
     this.#peers.announce();
     entered.resolve();
-    this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
-    this.#publisher.up();
     if (wasDown) this.#observer.up({ ms });
-    if (wasDown && this.#registered.isDone) this.#observer.gap({ ms });
+    this.#exchange.up();
     this.#registered.resolve();
     this.#settled.resolve();
     this.#checkLeases();
   }
 
-  /** Slots are elsewhere: what was said meanwhile on their channels is missed. */
+  /** Slots are elsewhere: messages on their channels may have been missed. */
   async #resubscribe(since: number): Promise<void> {
-    const isUp = this.#state === 'up'; // otherwise there is a gap already, and is reported in the end
+    const isUp = this.#state === 'up'; // otherwise it is a part of the outage
     try {
-      await this.#subscriptions.again();
-      if (isUp) this.#observer.gap({ ms: Math.round(performance.now() - since) });
+      await this.#exchange.subscriptions.again();
+      if (isUp) this.#exchange.missed(since);
     } catch (error) {
       if (this.#state === 'up') this.#fail(error);
     }
@@ -261,12 +240,11 @@ export class RedisLink implements Link {
     const isNews = this.#reach.lose(slots);
     this.#peers.suspend();
     this.#entered.resolve();
-    this.#subscriptions.down();
+    this.#exchange.subscriptions.down();
     if (this.#state === 'down' && !isNews) return;
     const wasDown = this.#state === 'down';
     this.#state = 'down';
-    this.#receiver.forgetClaims();
-    this.#publisher.down();
+    this.#exchange.down();
     if (wasDown) return;
     this.#downSince = performance.now();
     this.#settled.resolve();
@@ -274,28 +252,25 @@ export class RedisLink implements Link {
     this.#observer.down(cause);
   }
 
-  /** Its lease was over, and others may have said things that it was not there for. */
+  /** Its lease was over: other nodes did not count with it, and did not tell it about what it watches. */
   #reborn(silentMs: number): void {
-    this.#say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
+    this.#exchange.say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
+    this.#exchange.missed();
     this.#observer.gap({ ms: Math.round(silentMs) });
     void this.#refresh();
   }
 
   async #beat(): Promise<void> {
-    const { nodeTimeoutMs, sweepDelayMs } = this.#settings;
+    const startedAt = performance.now();
     if (this.#state === 'connecting') return;
-    if (this.#publisher.prune()) this.#openGate();
-    this.#publisher.forgetIdle(2 * sweepDelayMs);
-    this.#receiver.forgetEarly(nodeTimeoutMs);
+    if (this.#exchange.prune()) this.#openGate();
     try {
       await Promise.all([this.#registrar.beat(), this.#store.ping()]);
     } catch (error) {
       if (this.#state === 'up') this.#fail(error);
       return;
     }
-    if (this.#reach.has(this.#keys.channel(NOTICES))) {
-      this.#say({ is: 'beat', incarnation: this.#registrar.incarnation, sequences: this.#publisher.lastSequences(isForAll) });
-    }
+    this.#exchange.beat(startedAt);
     await this.#refresh();
   }
 
@@ -303,7 +278,7 @@ export class RedisLink implements Link {
     if (this.#state === 'connecting' || this.#closing) return;
     try {
       await this.#peers.refresh();
-      this.#publisher.schedule();
+      this.#exchange.publisher.schedule();
       this.#checkLeases();
     } catch (error) {
       if (this.#state === 'up' && !(error instanceof LeaseOverError)) this.#observer.report('lease', error);
@@ -328,57 +303,18 @@ export class RedisLink implements Link {
     // While a shard is away nobody is given up: what is lost goes on waiting, and the rest leaves.
     if (this.#state === 'up') this.#peers.giveUp();
     else this.#reach.settle();
-    this.#publisher.schedule();
+    this.#exchange.publisher.schedule();
     this.#observer.report('publish', unavailable(`What waited for ${nodes} was sent without waiting any longer.`));
-  }
-
-  #hear(channel: string, frame: Buffer): void {
-    if (channel === NOTICES) this.#notice(frame);
-    else this.#receiver.receive(channel, frame);
-  }
-
-  #notice(frame: Buffer): void {
-    try {
-      const notice = decodeNotice(frame);
-      const process = processIn(notice.incarnation);
-      if (process === this.#self.process) return;
-      if (notice.is === 'hello') {
-        this.#receiver.forgetClaims(process);
-        const isReborn = this.#peers.isKnown(process, 1);
-        this.#peers.hello(notice.incarnation, notice.node);
-        // What took the lease of another process may have taken the one of this process.
-        if (isReborn) void this.#refresh();
-      } else if (notice.is === 'bye') this.#peers.bye(notice.incarnation);
-      else if (notice.is === 'beat') {
-        this.#peers.beat(notice.incarnation);
-        // What comes from others is kept until they are known, and so not heard yet.
-        const isKnown = this.#peers.isKnown(process, numberIn(notice.incarnation));
-        if (isKnown) this.#receiver.claimed(process, notice.sequences, this.#settings.heartbeatIntervalMs);
-      }
-    } catch (error) {
-      this.#observer.report('deliver', error);
-    }
-  }
-
-  #announced(process: ProcessId): void {
-    this.#receiver.announced(process);
-    this.#publisher.schedule();
-  }
-
-  #say(notice: Notice): void {
-    this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice(notice)]]).catch((error: unknown) => {
-      if (this.#state === 'up') this.#observer.report('publish', error);
-    });
   }
 
   async #close(): Promise<void> {
     clearInterval(this.#beating);
     clearTimeout(this.#checking);
-    this.#listeners.clear();
+    this.#exchange.close();
     this.#settled.resolve();
     this.#registered.reject(unavailable('The link was closed before it was ready.'));
     this.#state = 'closed';
-    await this.#publisher.close();
+    await this.#exchange.publisher.close();
     const canSayGoodbye = this.#reach.has(this.#keys.lease(this.#registrar.incarnation));
     this.#reach.lose();
     this.#entered.resolve();
@@ -391,7 +327,7 @@ export class RedisLink implements Link {
   async #goodbye(): Promise<void> {
     const { incarnation } = this.#registrar;
     await this.#store.run([['del', this.#keys.lease(incarnation)]]);
-    await this.#store.publish([[this.#keys.channel(NOTICES), encodeNotice({ is: 'bye', incarnation })]]);
+    await this.#exchange.goodbye();
     await this.#sweeper.all(incarnation);
   }
 }

@@ -1,25 +1,112 @@
 import { HublineError } from '@hubline/protocol';
-import type { NodeInfo } from '@hubline/server/backplane';
-import type { Incarnation } from './keys.ts';
+import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
+import type { Claims } from './history.ts';
+import { processIn, type Incarnation } from './keys.ts';
+import { checkedClaims } from './repair-message.ts';
+import { isIncarnation, VERSION } from './values.ts';
+
+interface Claiming {
+  readonly incarnation: Incarnation;
+  readonly claims: Claims;
+  /** For how long the node keeps its frames. */
+  readonly repairMs: number;
+}
 
 /** A message from one node to all others about itself. */
 export type Notice =
   | { readonly is: 'hello'; readonly incarnation: Incarnation; readonly node: NodeInfo }
-  | { readonly is: 'beat'; readonly incarnation: Incarnation; readonly sequences: Readonly<Record<string, number>> }
-  | { readonly is: 'bye'; readonly incarnation: Incarnation };
+  | ({ readonly is: 'beat' } & Claiming)
+  /** One part of all claims: no channel that was used within the last `coversMs` is left out. `left` within this time. */
+  | ({
+      readonly is: 'claims';
+      readonly part: number;
+      readonly isLast: boolean;
+      readonly coversMs: number;
+      readonly left: readonly ProcessId[];
+    } & Claiming)
+  /** Asks every node for its claims: this one may have missed frames of the last `ms`. */
+  | { readonly is: 'recall'; readonly incarnation: Incarnation; readonly ms: number }
+  | ({ readonly is: 'bye' } & Claiming);
 
 /** The channel of all nodes. */
 export const NOTICES = 'nodes';
 
-export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringify(notice));
+export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringify({ v: VERSION, ...notice }));
 
-/** @throws HublineError `invalid_message` where it is no JSON object of an incarnation */
-export function decodeNotice(bytes: Buffer): Notice {
-  try {
-    const notice = JSON.parse(bytes.toString()) as Notice;
-    if (typeof notice.incarnation === 'string') return notice;
-  } catch (cause) {
-    throw new HublineError('invalid_message', 'A notice between nodes is damaged.', { why: String(cause) }, { cause });
+/**
+ * Undefined where the kind is unknown.
+ * @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right
+ */
+export function decodeNotice(bytes: Buffer): Notice | undefined {
+  const notice = parse(bytes);
+  if (notice.v !== VERSION) {
+    const version = typeof notice.v === 'number' ? notice.v : 0;
+    throw new HublineError('unsupported_version', `A node sends notices of version ${version}; this one reads ${VERSION}.`, {
+      version,
+    });
   }
-  throw new HublineError('invalid_message', 'A notice between nodes names no incarnation.', { why: 'no incarnation' });
+  const { incarnation } = notice;
+  if (!isIncarnation(incarnation)) throw damaged('no incarnation');
+  switch (notice.is) {
+    case 'hello':
+      return { is: 'hello', incarnation, node: nodeIn(notice.node, processIn(incarnation)) };
+    case 'beat':
+    case 'bye':
+      return { is: notice.is, ...claimingIn(notice, incarnation) };
+    case 'claims':
+      return {
+        is: 'claims',
+        ...claimingIn(notice, incarnation),
+        part: countIn(notice, 'part'),
+        isLast: notice.isLast === true,
+        coversMs: countIn(notice, 'coversMs'),
+        left: textsIn(notice, 'left'),
+      };
+    case 'recall':
+      return { is: 'recall', incarnation, ms: countIn(notice, 'ms') };
+    default:
+      return undefined;
+  }
 }
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parse(bytes: Buffer): Fields {
+  try {
+    const notice = JSON.parse(bytes.toString()) as unknown;
+    if (typeof notice === 'object' && notice !== null) return notice as Fields;
+  } catch (cause) {
+    throw damaged(String(cause));
+  }
+  throw damaged('no object');
+}
+
+/** A sender that keeps nothing claims nothing. */
+function claimingIn(notice: Fields, incarnation: Incarnation): Claiming {
+  const { claims = {}, repairMs = 0 } = notice;
+  return { incarnation, claims: checkedClaims(claims), repairMs: countIn({ repairMs }, 'repairMs') };
+}
+
+function countIn(notice: Fields, field: string): number {
+  const value = notice[field];
+  if (typeof value !== 'number' || !(value >= 0)) throw damaged(`${field} is no number`);
+  return value;
+}
+
+function textsIn(notice: Fields, field: string): readonly string[] {
+  const value = notice[field];
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) throw damaged(`${field} is no list of texts`);
+  return value;
+}
+
+function nodeIn(node: unknown, process: ProcessId): NodeInfo {
+  const fields = (typeof node === 'object' ? (node ?? {}) : {}) as Fields;
+  const { nodeId, app, accepts, startedAt } = fields;
+  const isDescribed =
+    typeof nodeId === 'string' && typeof app === 'string' && typeof accepts === 'boolean' && typeof startedAt === 'number';
+  if (!isDescribed || fields.process !== process) throw damaged('a node is not described');
+  return { nodeId, process, app, accepts, startedAt };
+}
+
+const damaged = (why: string): HublineError<'invalid_message'> =>
+  new HublineError('invalid_message', 'A notice between nodes is damaged.', { why });

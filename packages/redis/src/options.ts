@@ -58,6 +58,10 @@ export interface RedisBackplaneOptions {
   readonly redisTimeoutMs?: number;
   /** When, after a node's end, the last of what it left is taken away, and it can no longer be named. Default 60,000. */
   readonly sweepDelayMs?: number;
+  /** For how long a node keeps what it published, so that a node that missed it can ask. Default 10,000; at least two heartbeats. */
+  readonly repairMs?: number;
+  /** How much it keeps, in bytes. Default 8 MiB; 0 keeps nothing: every hole is a gap. */
+  readonly repairBytes?: number;
   readonly onUnavailable?: Partial<Exclude<OnUnavailable, string>> | 'reject' | 'local-only';
 }
 
@@ -87,6 +91,8 @@ export interface Settings {
   readonly nodeTimeoutMs: number;
   readonly redisTimeoutMs: number;
   readonly sweepDelayMs: number;
+  readonly repairMs: number;
+  readonly repairBytes: number;
   readonly onUnavailable: OnUnavailable;
 }
 
@@ -110,17 +116,26 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
     nodeTimeoutMs = 20_000,
     redisTimeoutMs = 2000,
     sweepDelayMs = 60_000,
+    repairMs = Math.max(10_000, 2 * heartbeatIntervalMs),
+    repairBytes = 8 * 1024 * 1024,
     onUnavailable = {},
   } = options;
   if (!/^[^\s{}\p{Cc}]+$/u.test(checkName(prefix, 'prefix')))
     refuse('prefix', 'A prefix has no spaces, braces or control characters, and is not empty.');
-  for (const [option, ms] of Object.entries({ heartbeatIntervalMs, nodeTimeoutMs, redisTimeoutMs, sweepDelayMs })) {
+  for (const [option, ms] of Object.entries({ heartbeatIntervalMs, nodeTimeoutMs, redisTimeoutMs, sweepDelayMs, repairMs })) {
     if (!Number.isInteger(ms) || ms <= 0 || ms > MOST_MS)
       refuse(option, `${option} is a whole number of milliseconds, from 1 to ${MOST_MS}.`);
   }
   if (nodeTimeoutMs <= 2 * heartbeatIntervalMs) {
     refuse('nodeTimeoutMs', `nodeTimeoutMs (${nodeTimeoutMs}) must be more than twice heartbeatIntervalMs (${heartbeatIntervalMs}).`);
   }
+  if (repairMs < 2 * heartbeatIntervalMs) {
+    refuse(
+      'repairMs',
+      `repairMs (${repairMs}) must be at least twice heartbeatIntervalMs (${heartbeatIntervalMs}): a heartbeat may be missed.`,
+    );
+  }
+  if (!Number.isSafeInteger(repairBytes) || repairBytes < 0) refuse('repairBytes', 'repairBytes is a whole number of bytes, or 0.');
   const seeds = options.cluster ?? clusterIn(options.url);
   if (seeds?.length === 0) refuse('cluster', 'A Redis Cluster is found by at least one of its nodes.');
   // In a list, the first one says for all of them how to get in.
@@ -140,6 +155,8 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
     nodeTimeoutMs,
     redisTimeoutMs,
     sweepDelayMs,
+    repairMs,
+    repairBytes,
     onUnavailable: policyFrom(onUnavailable, nodeTimeoutMs),
   };
 }

@@ -1,15 +1,13 @@
 import type { PublishOptions } from '@hubline/server/backplane';
-import { encodeFrame } from './frame.ts';
+import type { History, SentFrame } from './history.ts';
 import { BUFFER_BYTES, type OnUnavailable } from './options.ts';
-import { Sequences } from './sequences.ts';
-import { byShard, type Store } from './store.ts';
+import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
 export interface PublisherOptions {
-  readonly store: Store;
+  readonly store: Pick<Store, 'publish' | 'tagOf'>;
   readonly channelOf: (name: string) => string;
-  /** This process's incarnation at the moment. */
-  readonly origin: () => string;
+  readonly history: Pick<History, 'add' | 'void'>;
   readonly onUnavailable: OnUnavailable;
   /** Whether a channel can be used; none can before the first connection. */
   readonly reaches: (channel: string) => boolean;
@@ -26,11 +24,27 @@ interface Post {
   readonly payload: Uint8Array;
   readonly mayWait: boolean;
   readonly since: number;
-  /** Encoded once: a frame that is sent again has the same sequence, so that receivers drop the second copy. */
-  frame: Buffer | undefined;
+  /** Made once: a frame that is sent again has the same sequence, so that receivers drop the second copy. */
+  sent: SentFrame | undefined;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
+
+/** Messages to one shard that go together. */
+interface Trip {
+  readonly posts: Post[];
+  bytes: number;
+  /** More waits for this shard, and leaves when this trip is acknowledged. */
+  isFull: boolean;
+}
+
+/**
+ * Payload bytes of one trip. After an outage everything that waited would leave at once: four nodes with 12 MB each tripped
+ * Redis's output limit for subscribers, and a third of it was lost.
+ */
+const TRIP_BYTES = 256 * 1024;
+/** Approximate memory of a waiting message beside its payload. */
+const POST_BYTES = 256;
 
 /**
  * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. Messages that Redis had not
@@ -38,17 +52,17 @@ interface Post {
  */
 export class Publisher {
   readonly #options: PublisherOptions;
-  readonly #sequences = new Sequences();
   #waiting: Post[] = [];
   readonly #inFlight = new Set<Post>();
-  /** Payload bytes of all waiting messages, those of the present turn included. */
+  /** Of all waiting messages, those of the present turn included. */
   #waitingBytes = 0;
   /** All messages wait until the first connection succeeds or fails. */
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #isScheduled = false;
   #isClosing = false;
-  /** Settles when every sent message is acknowledged or failed. */
-  #sent: Promise<unknown> = Promise.resolve();
+  readonly #trips = new Set<Promise<void>>();
+  /** Shards whose last trip was full, and is not acknowledged yet. */
+  readonly #paced = new Set<string>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -62,15 +76,16 @@ export class Publisher {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
       if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
     }
-    if (isDown || this.#isGated(channel)) {
+    const mustWait = isDown || this.#state === 'connecting' || this.#isGated(channel);
+    if (mustWait) {
       const { bufferBytes } = boundsOf(onUnavailable);
-      if (this.#waitingBytes + payload.length > bufferBytes) {
+      if (this.#waitingBytes + costOf(payload) > bufferBytes) {
         return Promise.reject(unavailable(`The backplane is down, and ${bufferBytes} bytes wait for it already.`));
       }
     }
     return new Promise((resolve, reject) => {
-      this.#wait({ channel, payload, mayWait, since: performance.now(), frame: undefined, resolve, reject });
-      this.schedule();
+      this.#wait({ channel, payload, mayWait, since: performance.now(), sent: undefined, resolve, reject });
+      if (!mustWait) this.schedule();
     });
   }
 
@@ -80,7 +95,7 @@ export class Publisher {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      this.#sent = Promise.all([this.#sent, this.#send()]);
+      this.#send();
     });
   }
 
@@ -96,15 +111,13 @@ export class Publisher {
     this.#state = 'open';
     const stopped = [...this.#inFlight].filter(({ channel }) => this.#isDown(channel));
     for (const post of stopped) this.#inFlight.delete(post);
-    const all = [...stopped, ...this.#waiting];
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    const all = [...stopped, ...this.#takeWaiting()];
     const { onUnavailable } = this.#options;
     const keeps = typeof onUnavailable === 'object';
     for (const post of all) {
       if ((post.mayWait && keeps) || !this.#isDown(post.channel)) this.#wait(post);
       else if (post.mayWait && onUnavailable === 'local-only') post.resolve();
-      else post.reject(unavailable('The backplane went down before it confirmed the message.'));
+      else this.#refuse(post, 'The backplane went down before it confirmed the message.');
     }
     this.schedule();
   }
@@ -112,11 +125,11 @@ export class Publisher {
   /** Sends the waiting messages that can be sent, and rejects the rest. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    await Promise.all([this.#sent, this.#send()]);
+    this.#send();
+    while (this.#trips.size > 0) await Promise.all(this.#trips);
     this.#state = 'closed';
-    for (const { reject } of [...this.#inFlight, ...this.#waiting]) reject(unavailable('The link was closed.'));
+    for (const post of [...this.#inFlight, ...this.#takeWaiting()]) this.#refuse(post, 'The link was closed.');
     this.#inFlight.clear();
-    this.#waiting = [];
   }
 
   /**
@@ -128,67 +141,79 @@ export class Publisher {
     const late = this.#waiting.filter(({ since }) => since < until);
     const lost = new Set(late.filter(({ channel }) => this.#isDown(channel)));
     if (lost.size > 0) this.#waiting = this.#waiting.filter((post) => !lost.has(post));
-    for (const { payload, reject } of lost) {
-      this.#waitingBytes -= payload.length;
-      reject(unavailable(`The backplane was down for longer than ${bufferMs} ms.`));
+    for (const post of lost) {
+      this.#waitingBytes -= costOf(post.payload);
+      this.#refuse(post, `The backplane was down for longer than ${bufferMs} ms.`);
     }
     return late.length > lost.size;
   }
 
-  /** The last sequence of each channel that passes, except channels on which a sent message waits to be sent again. */
-  lastSequences(passes: (channel: string) => boolean): Readonly<Record<string, number>> {
-    const again = new Set(this.#waiting.filter(({ frame }) => frame).map(({ channel }) => channel));
-    return this.#sequences.last((channel) => passes(channel) && !again.has(channel));
-  }
-  forgetIdle(idleMs: number): void {
-    this.#sequences.forget(idleMs);
+  /** Channels on which frames wait to be sent again. */
+  unsent(): ReadonlySet<string> {
+    return new Set(this.#waiting.filter(({ sent }) => sent).map(({ channel }) => channel));
   }
 
   #wait(post: Post): void {
     this.#waiting.push(post);
-    this.#waitingBytes += post.payload.length;
+    this.#waitingBytes += costOf(post.payload);
   }
 
-  async #send(): Promise<void> {
-    if (this.#state !== 'open') return;
-    const { store, channelOf } = this.#options;
-    const all = this.#waiting;
+  #takeWaiting(): readonly Post[] {
+    const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    const batch: Post[] = [];
-    const stuck = new Set<string>(); // keeps the order on a channel
-    for (const post of all) {
-      const { channel } = post;
-      if (stuck.has(channel) || this.#isDown(channel) || this.#isGated(channel)) {
-        stuck.add(channel);
-        this.#wait(post);
-      } else {
-        batch.push(post);
-        this.#inFlight.add(post);
-      }
-    }
-    await Promise.all(byShard(store, batch, ({ channel }) => channelOf(channel)).map((group) => this.#sendTogether(group)));
+    return waiting;
   }
 
-  /** Sends messages whose channels are on one shard, in one round trip. */
-  async #sendTogether(batch: readonly Post[]): Promise<void> {
+  /** Receivers that miss its frame have lost nothing: its caller is told. */
+  #refuse(post: Post, why: string, cause?: unknown): void {
+    if (post.sent) this.#options.history.void(post.sent);
+    post.reject(unavailable(why, cause));
+  }
+
+  #send(): void {
+    if (this.#state !== 'open') return;
+    const { store, channelOf } = this.#options;
+    const trips = new Map<string, Trip>();
+    const stuck = new Set<string>(); // keeps the order on a channel
+    for (const post of this.#takeWaiting()) {
+      const { channel } = post;
+      const tag = stuck.has(channel) || this.#isDown(channel) || this.#isGated(channel) ? undefined : store.tagOf(channelOf(channel));
+      if (tag === undefined || this.#paced.has(tag) || !board(trips, tag, post)) {
+        stuck.add(channel);
+        this.#wait(post);
+      } else this.#inFlight.add(post);
+    }
+    for (const [tag, trip] of trips) this.#depart(tag, trip);
+  }
+
+  #depart(tag: string, { posts, isFull }: Trip): void {
+    if (isFull) this.#paced.add(tag);
+    const trip = this.#sendTogether(posts).finally(() => {
+      this.#trips.delete(trip);
+      if (!isFull) return;
+      this.#paced.delete(tag);
+      this.#send();
+    });
+    this.#trips.add(trip);
+  }
+
+  /** Sends messages whose channels are on one shard, in one round trip. Never rejects. */
+  async #sendTogether(posts: readonly Post[]): Promise<void> {
     const { store, channelOf, failed } = this.#options;
     try {
-      const answers = await store.publish(batch.map((post) => [channelOf(post.channel), this.#frame(post)]));
-      batch.forEach((post, i) => {
+      const answers = await store.publish(posts.map((post) => [channelOf(post.channel), this.#frame(post)]));
+      posts.forEach((post, i) => {
         if (!this.#inFlight.delete(post)) return; // the link went down meanwhile, and `down` has decided about it
         const refusal = answers[i];
-        if (refusal) post.reject(unavailable(`Redis refused a message: ${refusal.message}`, refusal));
+        if (refusal) this.#refuse(post, `Redis refused a message: ${refusal.message}`, refusal);
         else post.resolve();
       });
     } catch (error) {
       // `down` has decided about messages of a lost shard. Those of a shard that still answers are sent again.
-      const left = batch.filter((post) => this.#inFlight.delete(post));
+      const left = posts.filter((post) => this.#inFlight.delete(post));
       if (left.length === 0) return;
-      const newer = this.#waiting;
-      this.#waiting = [];
-      for (const post of left) this.#wait(post);
-      this.#waiting.push(...newer);
+      for (const post of [...left, ...this.#takeWaiting()]) this.#wait(post);
       failed(error);
     }
   }
@@ -203,10 +228,23 @@ export class Publisher {
   }
 
   #frame(post: Post): Buffer {
-    const { channel, payload } = post;
-    return (post.frame ??= encodeFrame({ origin: this.#options.origin(), payload, ...this.#sequences.next(channel) }));
+    return (post.sent ??= this.#options.history.add(post.channel, post.payload)).frame;
   }
 }
+
+/** Adds a message to the trip to its shard, unless that is full. */
+function board(trips: Map<string, Trip>, tag: string, post: Post): boolean {
+  const trip = trips.get(tag) ?? { posts: [], bytes: 0, isFull: false };
+  trips.set(tag, trip);
+  const bytes = trip.bytes + costOf(post.payload);
+  trip.isFull ||= trip.posts.length > 0 && bytes > TRIP_BYTES;
+  if (trip.isFull) return false;
+  trip.posts.push(post);
+  trip.bytes = bytes;
+  return true;
+}
+
+const costOf = (payload: Uint8Array): number => payload.length + POST_BYTES;
 
 /** The other policies too let a message wait for the end of its turn, for the first connection, and for absent nodes. */
 function boundsOf(policy: OnUnavailable) {

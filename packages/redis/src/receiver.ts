@@ -1,7 +1,10 @@
 import type { LinkObserver, ProcessId } from '@hubline/server/backplane';
-import { decodeFrame, type Frame } from './frame.ts';
+import { isFirst, isKept, type Frame } from './frame.ts';
 import { numberIn, processIn } from './keys.ts';
 import { BUFFER_BYTES } from './options.ts';
+import type { Range } from './ranges.ts';
+import { Reception } from './reception.ts';
+import { Strangers } from './strangers.ts';
 
 export type Deliver = (payload: Uint8Array, from: ProcessId) => void;
 
@@ -11,103 +14,210 @@ export interface ReceiverOptions {
   readonly deliverOf: (channel: string) => Deliver | undefined;
   /** Whether this incarnation, or a later one of its process, is a known node. */
   readonly isKnown: (process: ProcessId, n: number) => boolean;
-  /** Called once for the first frame of an unknown process. */
-  readonly stranger: (process: ProcessId) => void;
+  /** Called for every frame of an unknown process. */
+  readonly stranger: () => void;
+  /** A sender that keeps its frames has a hole on a channel. */
+  readonly hole: (process: ProcessId) => void;
+  /** It cannot be known whether frames on a channel were for this node, which subscribed to it at this time. */
+  readonly unsure: (heardSinceMs: number) => void;
+  /** Milliseconds in which this node's link was up: channels are heard only then. */
+  readonly heardMs: () => number;
   readonly gap: LinkObserver['gap'];
   readonly report: LinkObserver['report'];
 }
 
-type Early = readonly [channel: string, frame: Frame, at: number];
+/** Why sequences will not come. */
+export type Verdict = 'gone' | 'void' | 'unsent';
 
-/** Approximate memory of a buffered frame beside its payload. */
-const FRAME_BYTES = 256;
+/** A first frame that is not the sender's first asks for at most this many before it. */
+const GUESS = 1000;
+/** A gap of more messages than this has no length: a damaged sequence is more likely. */
+const MAX_LOST = 1_000_000;
 
-/** Delivers each sender's frames once and in order, and buffers frames of unknown nodes until they are announced. */
+/**
+ * Delivers each sender's frames once and in order. A frame after a hole is held until the hole is filled or given up. Frames of
+ * unknown processes are buffered until these are announced.
+ */
 export class Receiver {
   readonly #options: ReceiverOptions;
-  /** The last sequence heard, by channel and sender. */
-  readonly #heard = new Map<string, Map<ProcessId, number>>();
-  readonly #early = new Map<ProcessId, Early[]>();
-  /** Frames from unknown nodes are buffered up to BUFFER_BYTES, over all of them. */
-  #earlyBytes = 0;
-  /** By sender: the last sequence per channel that its latest heartbeat named. */
-  readonly #claims = new Map<ProcessId, Readonly<Record<string, number>>>();
+  /** By channel and sender. */
+  readonly #receptions = new Map<string, Map<ProcessId, Reception>>();
+  /** Channels with holes, by sender. */
+  readonly #open = new Map<ProcessId, Set<string>>();
+  readonly #strangers = new Strangers(BUFFER_BYTES);
+  /** When each channel was subscribed, by `heardMs`. */
+  readonly #heardSince = new Map<string, number>();
+  /** For how long each sender keeps its frames. */
+  readonly #windows = new Map<ProcessId, number>();
+  #heldBytes = 0;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
   }
 
-  receive(channel: string, bytes: Buffer): void {
-    try {
-      const frame = decodeFrame(bytes);
-      const process = processIn(frame.origin);
-      if (process === this.#options.self) return;
-      if (!this.#options.isKnown(process, numberIn(frame.origin))) this.#keep(process, channel, frame);
-      else this.#accept(channel, frame, process);
-    } catch (error) {
-      this.#options.report('deliver', error);
+  receive(channel: string, frame: Frame): void {
+    const process = processIn(frame.origin);
+    if (process === this.#options.self) return;
+    if (this.#options.isKnown(process, numberIn(frame.origin))) this.#accept(channel, frame, process);
+    else {
+      this.#strangers.add(process, channel, frame);
+      this.#options.stranger();
     }
   }
 
   /** Delivers the buffered frames of a process that has become known. */
   announced(process: ProcessId): void {
-    const early = this.#early.get(process) ?? [];
-    this.#early.delete(process);
-    this.#earlyBytes -= bytesOf(early);
-    for (const [channel, frame] of early) {
-      if (this.#options.isKnown(process, numberIn(frame.origin))) this.#accept(channel, frame, process);
-      else this.#keep(process, channel, frame);
-    }
+    for (const { channel, frame } of this.#strangers.take(process)) this.receive(channel, frame);
   }
-
   /** Drops buffered frames of processes that stayed unknown for this long. */
-  forgetEarly(ageMs: number): void {
-    const until = performance.now() - ageMs;
-    for (const [process, early] of this.#early) {
-      const kept = early.filter(([, , at]) => at >= until);
-      this.#earlyBytes -= bytesOf(early) - bytesOf(kept);
-      if (kept.length > 0) this.#early.set(process, kept);
-      else this.#early.delete(process);
-    }
+  forgetStrangers(ageMs: number): void {
+    this.#strangers.forget(ageMs);
   }
 
-  /** Claims from before an outage, of the sender or of this node, do not hold after it. */
-  forgetClaims(process?: ProcessId): void {
-    if (process === undefined) this.#claims.clear();
-    else this.#claims.delete(process);
+  /** A channel's subscription is acknowledged. */
+  subscribed(channel: string): void {
+    if (!this.#heardSince.has(channel)) this.#heardSince.set(channel, this.#options.heardMs());
   }
-  /** The channel is unsubscribed: sequences that are missing when it is subscribed again are no loss. */
+  /** The channel is closed: sequences that are missing when it is subscribed again are no loss. */
   forgetChannel(channel: string): void {
-    this.#heard.delete(channel);
+    this.#heardSince.delete(channel);
+    for (const [process, { heldBytes }] of this.#receptions.get(channel) ?? []) {
+      this.#heldBytes -= heldBytes;
+      this.#close(process, channel);
+    }
+    this.#receptions.delete(channel);
   }
   forgetProcess(process: ProcessId): void {
-    this.#claims.delete(process);
-    for (const heard of this.#heard.values()) heard.delete(process);
+    this.giveUp(process);
+    this.#windows.delete(process);
+    for (const receptions of this.#receptions.values()) receptions.delete(process);
+  }
+
+  /** How long a sender says that it keeps its frames. */
+  keeps(process: ProcessId, ms: number): void {
+    this.#windows.set(process, ms);
+  }
+  /** Whether a process has said that it keeps its frames. */
+  repairs(process: ProcessId): boolean {
+    return (this.#windows.get(process) ?? 0) > 0;
   }
 
   /**
-   * A sender's heartbeat names its last sequence per channel. A sequence not received by the sender's next heartbeat is lost; one
-   * heartbeat is not enough, since it may overtake frames of another shard.
+   * A sender names the sequence before its first kept frame on a channel, and its last one. Where the channel was not heard for as
+   * long as the frames are kept, they may be older than its subscription.
    */
-  claimed(process: ProcessId, claims: Readonly<Record<string, number>>, ms: number): void {
-    for (const [channel, sequence] of Object.entries(this.#claims.get(process) ?? {})) {
-      const heard = this.#heard.get(channel)?.get(process);
-      if (heard === undefined || heard >= sequence) continue;
-      this.#options.gap({ channel, lost: sequence - heard, ms });
-      this.#heard.get(channel)?.set(process, sequence);
+  claimed(process: ProcessId, channel: string, [base, last]: Range): void {
+    if (!this.#options.deliverOf(channel)) return;
+    let reception = this.#receptions.get(channel)?.get(process);
+    if (!reception) {
+      const isSure = base === last || this.#heardThroughout(process, channel);
+      if (!isSure) this.#unsure(channel);
+      reception = this.#begin(channel, process, new Reception(isSure ? base : last, { at: performance.now() }));
     }
-    this.#claims.set(process, claims);
+    if (reception.expect(last)) this.#opened(process, channel);
+    else if (reception.isWhole && reception.top === last) reception.heardAt = performance.now();
   }
 
-  #accept(channel: string, { sequence, isFirst, payload }: Frame, process: ProcessId): void {
+  /** The missing sequences of a sender, by channel. */
+  *missing(process: ProcessId): Generator<readonly [channel: string, reception: Reception]> {
+    for (const channel of this.#open.get(process) ?? []) {
+      const reception = this.#receptions.get(channel)?.get(process);
+      if (reception) yield [channel, reception];
+    }
+  }
+
+  /** A frame that the sender published again for this node: taken only where it is missing. */
+  repaired(process: ProcessId, channel: string, { sequence, payload }: Frame): void {
+    const reception = this.#receptions.get(channel)?.get(process);
+    if (reception) this.#change(reception, () => reception.fill(sequence, payload, BUFFER_BYTES - this.#heldBytes));
+  }
+
+  /** The sender says why it does not send these. */
+  settle(process: ProcessId, channel: string, { verdict, range: [from, to] }: { readonly verdict: Verdict; readonly range: Range }): void {
+    const reception = this.#receptions.get(channel)?.get(process);
+    if (!reception) return;
+    this.#change(reception, () => {
+      if (verdict === 'void') reception.void(from, to);
+      else if (verdict === 'gone') this.#tell(channel, reception, reception.giveUp(from, to));
+      else if (reception.missing.has(from) && reception.takeBack(from)) this.#tell(channel, reception, MAX_LOST + 1);
+    });
+  }
+
+  /** Delivers what the sender's holes held up, after a part of an answer or a verdict. */
+  proceed(process: ProcessId, channel: string): void {
+    const reception = this.#receptions.get(channel)?.get(process);
+    if (reception) this.#deliverHeld(channel, process, reception);
+  }
+
+  /** The sender cannot be asked: its holes are gaps. */
+  giveUp(process: ProcessId): void {
+    for (const [channel, reception] of [...this.missing(process)]) {
+      this.#tell(channel, reception, reception.giveUp());
+      this.#deliverHeld(channel, process, reception);
+    }
+    this.#open.delete(process);
+  }
+
+  #accept(channel: string, frame: Frame, process: ProcessId): void {
+    const { sequence, kind, payload } = frame;
     const deliver = this.#options.deliverOf(channel);
     if (!deliver) return;
-    let heard = this.#heard.get(channel);
-    if (!heard) this.#heard.set(channel, (heard = new Map<ProcessId, number>()));
-    const last = heard.get(process);
-    if (last !== undefined && sequence <= last) return; // a second copy: its sender's acknowledgement was lost
-    heard.set(process, sequence);
-    if (last !== undefined && !isFirst && sequence > last + 1) this.#options.gap({ channel, lost: sequence - last - 1, ms: 0 });
+    const reception = this.#receptions.get(channel)?.get(process) ?? this.#first(channel, process, frame);
+    if (reception.isNext(sequence)) {
+      reception.advance(performance.now());
+      return this.#deliver(deliver, payload, process);
+    }
+    if (isFirst(kind) && !isKept(kind)) reception.skipTo(sequence - 1);
+    this.#change(reception, () => reception.hold(sequence, payload, BUFFER_BYTES - this.#heldBytes));
+    if (reception.missing.isEmpty || isKept(kind)) {
+      if (!reception.missing.isEmpty) this.#opened(process, channel);
+    } else this.#tell(channel, reception, reception.giveUp());
+    this.#deliverHeld(channel, process, reception);
+  }
+
+  /** The first frame of a sender on a channel. Earlier ones are missing where the channel was heard for as long as they are kept. */
+  #first(channel: string, process: ProcessId, { kind, sequence }: Frame): Reception {
+    const at = performance.now();
+    const isLate = isKept(kind) && !isFirst(kind);
+    const isGuess = isLate && this.#heardThroughout(process, channel);
+    if (isLate && !isGuess) this.#unsure(channel);
+    const base = isGuess ? Math.max(0, sequence - 1 - GUESS) : sequence - 1;
+    return this.#begin(channel, process, new Reception(base, { at, knownFrom: sequence }));
+  }
+
+  #unsure(channel: string): void {
+    const since = this.#heardSince.get(channel);
+    if (since !== undefined) this.#options.unsure(since);
+  }
+
+  /** Whether this node has heard the channel for as long as the sender keeps its frames. */
+  #heardThroughout(process: ProcessId, channel: string): boolean {
+    const since = this.#heardSince.get(channel);
+    const windowMs = this.#windows.get(process);
+    return since !== undefined && windowMs !== undefined && windowMs > 0 && this.#options.heardMs() - since >= windowMs;
+  }
+
+  #begin(channel: string, process: ProcessId, reception: Reception): Reception {
+    let receptions = this.#receptions.get(channel);
+    if (!receptions) this.#receptions.set(channel, (receptions = new Map<ProcessId, Reception>()));
+    receptions.set(process, reception);
+    return reception;
+  }
+
+  #deliverHeld(channel: string, process: ProcessId, reception: Reception): void {
+    for (;;) {
+      const deliver = this.#options.deliverOf(channel);
+      if (!deliver || this.#receptions.get(channel)?.get(process) !== reception) return; // the last message closed it
+      const payload = this.#change(reception, () => reception.take());
+      if (!payload) break;
+      this.#deliver(deliver, payload, process);
+    }
+    if (!reception.missing.isEmpty) return;
+    reception.heardAt = performance.now();
+    this.#close(process, channel);
+  }
+
+  #deliver(deliver: Deliver, payload: Uint8Array, process: ProcessId): void {
     try {
       deliver(payload, process);
     } catch (error) {
@@ -115,18 +225,28 @@ export class Receiver {
     }
   }
 
-  #keep(process: ProcessId, channel: string, frame: Frame): void {
-    let early = this.#early.get(process);
-    if (!early) {
-      this.#early.set(process, (early = []));
-      this.#options.stranger(process);
-    }
-    const entry: Early = [channel, frame, performance.now()];
-    const bytes = this.#earlyBytes + bytesOf([entry]);
-    if (bytes > BUFFER_BYTES) return; // the next frame shows it as a gap
-    this.#earlyBytes = bytes;
-    early.push(entry);
+  /** Keeps the sum of held bytes. */
+  #change<T>(reception: Reception, change: () => T): T {
+    const before = reception.heldBytes;
+    const result = change();
+    this.#heldBytes += reception.heldBytes - before;
+    return result;
+  }
+
+  #opened(process: ProcessId, channel: string): void {
+    const channels = this.#open.get(process);
+    if (channels) channels.add(channel);
+    else this.#open.set(process, new Set([channel]));
+    this.#options.hole(process);
+  }
+  #close(process: ProcessId, channel: string): void {
+    const channels = this.#open.get(process);
+    if (channels?.delete(channel) && channels.size === 0) this.#open.delete(process);
+  }
+
+  #tell(channel: string, { heardAt }: Reception, lost: number): void {
+    if (lost === 0) return;
+    const ms = Math.round(performance.now() - heardAt);
+    this.#options.gap({ channel, ...(lost <= MAX_LOST ? { lost } : {}), ms });
   }
 }
-
-const bytesOf = (early: readonly Early[]): number => early.reduce((sum, [, { payload }]) => sum + payload.length + FRAME_BYTES, 0);

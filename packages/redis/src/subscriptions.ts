@@ -11,7 +11,6 @@ export class Subscriptions {
   readonly #marks: () => readonly string[];
   readonly #reaches: (channel: string) => boolean;
   readonly #channelOf: (name: string) => string;
-  readonly #dropped: (channel: string) => void;
   readonly #failed: (error: unknown) => void;
   readonly #report: (error: unknown) => void;
   /** Subscribed on the current link, with the acknowledgement of the SUBSCRIBE that was sent last. */
@@ -21,12 +20,11 @@ export class Subscriptions {
   /** From `all` until the next loss: subscribes also to channels that are not reachable yet. */
   #isEntering = false;
 
-  constructor({ store, channelOf, isWanted, wanted, marks, reaches, dropped, failed, report }: SubscriptionsOptions) {
+  constructor({ store, channelOf, isWanted, wanted, marks, reaches, failed, report }: SubscriptionsOptions) {
     this.#store = store;
     this.#marks = marks;
     this.#reaches = reaches;
     this.#channelOf = channelOf;
-    this.#dropped = dropped;
     this.#isWanted = isWanted;
     this.#wanted = wanted;
     this.#failed = failed;
@@ -76,10 +74,7 @@ export class Subscriptions {
     const changed = [...this.#changed];
     this.#changed.clear();
     const unwanted = changed.filter((channel) => this.#sent.has(channel) && !this.#isWanted(channel));
-    for (const channel of unwanted) {
-      this.#sent.delete(channel);
-      this.#dropped(channel);
-    }
+    for (const channel of unwanted) this.#sent.delete(channel);
     if (unwanted.length > 0) {
       this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch(this.#report);
     }
@@ -113,8 +108,6 @@ interface SubscriptionsOptions {
   /** The marks' names in Redis. */
   readonly marks: () => readonly string[];
   readonly reaches: (channel: string) => boolean;
-  /** Called when a channel is unsubscribed. */
-  readonly dropped: (channel: string) => void;
   /** Called when Redis refuses a subscription. */
   readonly failed: (error: unknown) => void;
   readonly report: (error: unknown) => void;

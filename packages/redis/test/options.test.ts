@@ -154,6 +154,8 @@ describe('options', () => {
       nodeTimeoutMs: 20_000,
       redisTimeoutMs: 2000,
       sweepDelayMs: 60_000,
+      repairMs: 10_000,
+      repairBytes: 8 * 1024 * 1024,
       onUnavailable: { bufferBytes: 16 * 1024 * 1024, bufferMs: 25_000 },
     });
   });

@@ -51,7 +51,7 @@ function watched(sent: Promise<void>): { readonly ending: () => string | undefin
 // Most of the time they wait, so they wait together.
 describe.concurrent('what waits for Redis', () => {
   it('is no more than bufferBytes: what is more is refused at once, and the rest comes in its order', async () => {
-    await using world = await worldOf(['ann', 'bob'], { onUnavailable: { bufferBytes: 1000 } });
+    await using world = await worldOf(['ann', 'bob'], { onUnavailable: { bufferBytes: 5 * (200 + 256) } });
     const [ann, bob] = world.nodes;
     await world.redis.stop();
     await isDown(ann, bob);
@@ -59,7 +59,7 @@ describe.concurrent('what waits for Redis', () => {
     const kept = texts.map((text) => ann.publish('hall:all', text));
     await expect(ann.publish('hall:all', 'y')).rejects.toMatchObject({
       code: 'backplane_unavailable',
-      message: 'The backplane is down, and 1000 bytes wait for it already.',
+      message: 'The backplane is down, and 2280 bytes wait for it already.',
     });
     await world.redis.start();
     await Promise.all(kept);

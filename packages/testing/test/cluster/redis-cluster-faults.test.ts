@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { until } from '../../src/until.ts';
 import { Talk } from './talk.ts';
 
-it('a slot that moves under traffic costs no member and doubles nothing; what was missed is reported', async () => {
+it('a slot that moves under traffic costs no member, loses and doubles nothing', async () => {
   await using talk = await Talk.on();
   const { servers, topics, bob } = talk;
   const slot = Number(await servers.nodes[0]!.call('CLUSTER', 'KEYSLOT', `hubline:{${topics[0]}}`));
@@ -11,12 +11,8 @@ it('a slot that moves under traffic costs no member and doubles nothing; what wa
   await servers.moveSlot(slot, to);
   await talk.end();
   await talk.expectAllRegistered();
-  for (const topic of topics) {
-    const heard = bob.heard(topic).map(Number);
-    expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b));
-    if (topic !== topics[0]) await until(() => bob.heard(topic).length === Number(bob.heard(topic).at(-1)) + 1);
-  }
-  await until(() => bob.happened('gap'));
+  await talk.expectAllHeard();
+  expect(bob.happened('gap')).toBe(false);
   await bob.publish(topics[0]!, 'still there');
 }, 60_000);
 
@@ -38,17 +34,12 @@ it('a slot that is long on its way holds up nobody: what is there already is ask
   await talk.expectAllHeard();
 }, 60_000);
 
-it('an orderly failover doubles nothing, and every channel is heard again', async () => {
+it('an orderly failover loses, doubles and reorders nothing', async () => {
   await using talk = await Talk.on();
   await talk.servers.failover(talk.servers.nodes[0]!);
-  await until(() => talk.bob.happened('gap') || talk.bob.happened('up'), { timeoutMs: 15_000 });
-  const before = talk.topics.map((topic) => talk.bob.heard(topic).length);
   await talk.end();
-  for (const [i, topic] of talk.topics.entries()) {
-    await until(() => talk.bob.heard(topic).length > before[i]!, { timeoutMs: 10_000 });
-    const heard = talk.bob.heard(topic).map(Number);
-    expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b));
-  }
+  await talk.expectAllHeard();
+  expect(talk.bob.happened('gap')).toBe(false);
   await talk.expectAllRegistered();
 }, 60_000);
 

@@ -1,0 +1,84 @@
+import type { ProcessId } from '@hubline/server/backplane';
+import type { History } from './history.ts';
+import { RangeSet, type Range } from './ranges.ts';
+import type { Answer, Ask } from './repair-message.ts';
+
+/** Bytes of the frames in one part of an answer. */
+const PART_BYTES = 64 * 1024;
+
+export interface AnswersOptions {
+  readonly history: Pick<History, 'read'>;
+  /** Resolves when Redis has acknowledged it. */
+  readonly send: (asker: ProcessId, answer: Answer) => Promise<void>;
+}
+
+/**
+ * Answers the asks of other nodes, one part after the acknowledgement of the one before, in turn for each of them: an answer of
+ * several megabytes must not trip an output limit that an outage has just tripped.
+ */
+export class Answers {
+  readonly #options: AnswersOptions;
+  readonly #asked = new Map<ProcessId, Map<string, RangeSet>>();
+  #isRunning = false;
+
+  constructor(options: AnswersOptions) {
+    this.#options = options;
+  }
+
+  /** An ask that repeats one that is being answered adds nothing to what is left of it. */
+  add(asker: ProcessId, ask: Ask): void {
+    const channels = this.#asked.get(asker) ?? new Map<string, RangeSet>();
+    this.#asked.set(asker, channels);
+    for (const [channel, ranges] of Object.entries(ask)) {
+      const known = channels.get(channel);
+      if (!known) channels.set(channel, new RangeSet(ranges));
+      else for (const [from, to] of ranges) known.add(from, to);
+    }
+    if (!this.#isRunning) void this.#run();
+  }
+
+  forget(asker: ProcessId): void {
+    this.#asked.delete(asker);
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#asked.size > 0) {
+      for (const [asker, channels] of [...this.#asked]) {
+        const answer = this.#next(channels);
+        if (answer.isLast) this.#asked.delete(asker);
+        try {
+          await this.#options.send(asker, answer);
+        } catch {
+          this.#asked.delete(asker); // the asker asks again
+        }
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  #next(channels: Map<string, RangeSet>): Answer {
+    const frames: [string, Buffer][] = [];
+    const ranges: Record<'gone' | 'void' | 'unsent', Record<string, Range[]>> = { gone: {}, void: {}, unsent: {} };
+    let bytes = 0;
+    for (const [channel, asked] of channels) {
+      for (let range = asked.shift(); range; range = bytes < PART_BYTES ? asked.shift() : undefined) {
+        const reading = this.#options.history.read(channel, range, PART_BYTES - bytes);
+        for (const frame of reading.frames) {
+          frames.push([channel, frame]);
+          bytes += frame.length;
+        }
+        for (const verdict of ['gone', 'void', 'unsent'] as const) {
+          if (reading[verdict].length > 0) (ranges[verdict][channel] ??= []).push(...reading[verdict]);
+        }
+        if (reading.next <= range[1]) {
+          asked.add(reading.next, range[1]);
+          bytes = PART_BYTES;
+        }
+      }
+      if (asked.isEmpty) channels.delete(channel);
+      if (bytes >= PART_BYTES) break;
+    }
+    return { frames, ...ranges, isLast: channels.size === 0 };
+  }
+}

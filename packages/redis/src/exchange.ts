@@ -1,0 +1,227 @@
+import { nodeChannel, type LinkObserver, type NodeInfo, type ProcessId } from '@hubline/server/backplane';
+import { RedisBus, type Listeners } from './bus.ts';
+import { decodeFrame, isMessage } from './frame.ts';
+import { History } from './history.ts';
+import { numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
+import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
+import type { Settings } from './options.ts';
+import { paced } from './paced.ts';
+import type { Peers } from './peers.ts';
+import { Publisher } from './publisher.ts';
+import { Receiver } from './receiver.ts';
+import { Repair } from './repair.ts';
+import type { Store } from './store.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { Unreadable } from './unreadable.ts';
+
+export interface ExchangeOptions {
+  readonly self: NodeInfo;
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly peers: () => Peers;
+  /** This process's incarnation at the moment. */
+  readonly origin: () => Incarnation;
+  readonly isUp: () => boolean;
+  readonly isClosing: () => boolean;
+  /** Whether a channel can be used, by its name. */
+  readonly reaches: (channel: string) => boolean;
+  /** Whether all of Redis can be used. */
+  readonly isWhole: () => boolean;
+  /** Whether nodes that are subscribed to a channel are not back yet after an outage. */
+  readonly isGated: (channel: string) => boolean;
+  /** Settles when the first connection has succeeded or failed. */
+  readonly settled: () => Promise<void>;
+  /** Reads the leases: an unknown process sent something. */
+  readonly refresh: () => void;
+  /** Redis answers, and does not do what it should. */
+  readonly failed: (error: unknown) => void;
+  readonly gap: LinkObserver['gap'];
+  readonly report: LinkObserver['report'];
+}
+
+/** Shards have no order among them: frames may come later than the claims about them. */
+const CLAIM_DELAY_MS = 100;
+/** Frames of unknown processes make this node read the leases at most this often. */
+const STRANGERS_MS = 250;
+
+/** The message side of a link: what is published, subscribed to, received and repaired, and the notices between nodes. */
+export class Exchange {
+  readonly bus: RedisBus;
+  readonly publisher: Publisher;
+  readonly subscriptions: Subscriptions;
+  readonly #options: ExchangeOptions;
+  readonly #listeners: Listeners = new Map();
+  readonly #history: History;
+  readonly #receiver: Receiver;
+  readonly #repair: Repair;
+  readonly #unreadable: Unreadable;
+  /** When this node certainly heard everything that it is subscribed to. */
+  #heardAt = performance.now();
+
+  constructor(options: ExchangeOptions) {
+    const { self, settings, store, keys, peers, origin, reaches, gap, report } = options;
+    const { repairMs, repairBytes } = settings;
+    const channelOf = (name: string): string => keys.channel(name);
+    this.#options = options;
+    this.#unreadable = new Unreadable((error) => report('deliver', error));
+    this.#history = new History({ origin, repairMs, repairBytes });
+    this.#receiver = new Receiver({
+      self: self.process,
+      deliverOf: (channel) => this.#listeners.get(channel),
+      isKnown: (process, n) => peers().isKnown(process, n),
+      stranger: paced(STRANGERS_MS, options.refresh),
+      hole: (process) => this.#repair.hole(process),
+      unsure: (heardSinceMs) => this.#repair.unsure(heardSinceMs),
+      heardMs: () => this.#history.now,
+      gap,
+      report,
+    });
+    this.#repair = new Repair({
+      self: self.process,
+      history: this.#history,
+      receiver: this.#receiver,
+      repairMs: repairBytes > 0 ? repairMs : 0,
+      rememberedMs: this.#rememberedMs,
+      claimDelayMs: store.isOne ? 0 : CLAIM_DELAY_MS,
+      origin,
+      send: async (channel, frame) => void (await store.publish([[channelOf(channel), frame]])),
+      notify: (notice) => this.say(notice),
+      reaches,
+      isAway: (process) => peers().isDeaf(process),
+      unsent: () => this.publisher.unsent(),
+      gap,
+      unreadable: (error) => this.#unreadable.found('frame', error),
+    });
+    this.publisher = new Publisher({
+      store,
+      channelOf,
+      history: this.#history,
+      onUnavailable: settings.onUnavailable,
+      reaches,
+      hearsAnswers: () => reaches(nodeChannel(self.process)),
+      isGated: options.isGated,
+      failed: options.failed,
+    });
+    const own = [NOTICES, nodeChannel(self.process)];
+    this.subscriptions = new Subscriptions({
+      store,
+      channelOf,
+      isWanted: (channel) => this.#listeners.has(channel) || own.includes(channel),
+      wanted: () => [...this.#listeners.keys(), ...own],
+      marks: () => store.tags().map((tag) => keys.mark(self.process, tag)),
+      reaches,
+      failed: options.failed,
+      report: (error) => (options.isUp() ? report('subscribe', error) : undefined),
+    });
+    this.bus = new RedisBus({
+      publisher: this.publisher,
+      subscriptions: this.subscriptions,
+      receiver: this.#receiver,
+      listeners: this.#listeners,
+      settled: options.settled,
+      isOpen: () => !options.isClosing(),
+    });
+  }
+
+  /** Some or all channels became unreachable. */
+  down(): void {
+    this.#repair.down(this.#heardAt);
+    this.publisher.down();
+  }
+  /** Everything is subscribed again, and this node is registered. */
+  up(): void {
+    this.say({ is: 'hello', incarnation: this.#options.origin(), node: this.#options.self });
+    this.publisher.up();
+    this.#repair.up();
+    this.#heardAt = performance.now();
+  }
+  /** Subscriptions were lost for a while since then, although the link was up. */
+  missed(since = this.#heardAt): void {
+    this.#repair.missed(Math.min(since, this.#heardAt));
+  }
+
+  /** With each heartbeat, also while Redis is away. Returns whether messages waited too long for nodes to come back. */
+  prune(): boolean {
+    this.#history.forgetIdle(this.#rememberedMs);
+    this.#receiver.forgetStrangers(this.#options.settings.nodeTimeoutMs);
+    return this.publisher.prune();
+  }
+  /** With each heartbeat, after Redis has answered on every connection to one that began at this time. */
+  beat(startedAt: number): void {
+    if (this.#options.isWhole()) this.#heardAt = startedAt;
+    if (this.#options.reaches(NOTICES)) this.say({ is: 'beat', incarnation: this.#options.origin(), ...this.#repair.claims() });
+  }
+
+  /** A channel by its name. */
+  hear(channel: string, bytes: Buffer): void {
+    const { store, isWhole, peers } = this.#options;
+    if (store.isOne && isWhole()) this.#heardAt = performance.now();
+    try {
+      if (channel === NOTICES) return this.#notice(decodeNotice(bytes));
+      const frame = decodeFrame(bytes);
+      if (isMessage(frame.kind)) this.#receiver.receive(channel, frame);
+      else if (peers().isKnown(processIn(frame.origin), numberIn(frame.origin))) this.#repair.receive(channel, frame);
+    } catch (error) {
+      this.#unreadable.found(channel === NOTICES ? 'notice' : 'frame', error);
+    }
+  }
+
+  say(notice: Notice): void {
+    this.#publish(notice).catch((error: unknown) => {
+      if (this.#options.isUp()) this.#options.report('publish', error);
+    });
+  }
+  /** With the last sequences of every channel. */
+  async goodbye(): Promise<void> {
+    await this.#publish({ is: 'bye', incarnation: this.#options.origin(), ...this.#repair.claims() });
+  }
+
+  joined(process: ProcessId): void {
+    this.#repair.joined(process);
+  }
+  /** Before it is reported, see {@link Repair.lost}. */
+  lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
+    this.#repair.lost(process, reason);
+  }
+  /** A process has become known. */
+  announced(process: ProcessId): void {
+    this.#receiver.announced(process);
+    this.publisher.schedule();
+  }
+  forgotten(process: ProcessId): void {
+    this.#receiver.forgetProcess(process);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.#repair.close();
+  }
+
+  /** How long a channel without traffic keeps its sequence. */
+  get #rememberedMs(): number {
+    const { sweepDelayMs, repairMs } = this.#options.settings;
+    return 2 * Math.max(sweepDelayMs, repairMs);
+  }
+
+  async #publish(notice: Notice): Promise<void> {
+    const { store, keys } = this.#options;
+    await store.publish([[keys.channel(NOTICES), encodeNotice(notice)]]);
+  }
+
+  #notice(notice: Notice | undefined): void {
+    if (!notice) return; // of a kind that a later version has added
+    const peers = this.#options.peers();
+    const process = processIn(notice.incarnation);
+    if (process === this.#options.self.process) return;
+    if (notice.is === 'hello') {
+      const isReborn = peers.isKnown(process, 1);
+      peers.hello(notice.incarnation, notice.node);
+      // What took the lease of another process may have taken the one of this process.
+      if (isReborn) this.#options.refresh();
+    } else if (notice.is === 'beat') peers.beat(notice.incarnation);
+    // Frames of other processes are buffered until these are known, and so not received yet.
+    if (peers.isKnown(process, numberIn(notice.incarnation))) this.#repair.notice(notice);
+    if (notice.is === 'bye') peers.bye(notice.incarnation);
+  }
+}

@@ -1,0 +1,163 @@
+import type { ProcessId } from '@hubline/server/backplane';
+
+export interface RecallOptions {
+  /** Asks every node for its claims of the last `ms`. */
+  readonly ask: (ms: number) => void;
+  /** Whether a node was in the same outage and is not back: it cannot answer yet. */
+  readonly isAway: (process: ProcessId) => boolean;
+  /** Messages of the last `ms` may be lost, and it is not known how many. */
+  readonly gap: (ms: number) => void;
+}
+
+/** A part of a node's claims. */
+export interface RecallAnswer {
+  readonly part: number;
+  readonly isLast: boolean;
+  /** No channel that the node used within this time is left out. */
+  readonly coversMs: number;
+  /** Processes that left within this time. */
+  readonly left: readonly ProcessId[];
+}
+
+interface Awaited {
+  nextPart: number;
+  ticks: number;
+}
+
+type State =
+  /** The link was never up: nothing can be missed. */
+  | { readonly name: 'new' }
+  | { readonly name: 'idle' }
+  /** `isShort`: frames may be missed that no claim shows. */
+  | { readonly name: 'down'; readonly since: number; readonly isShort: boolean }
+  | { readonly name: 'asking'; readonly since: number; readonly ms: number; readonly awaited: Map<ProcessId, Awaited>; ticks: number };
+
+/** A node answers within so many ticks, or a gap is reported. */
+const ANSWERED_TICKS = 15;
+/** The question may be faster than the subscription of a node that comes back at the same time. */
+const REPEAT_TICKS = 3;
+/** For how long a process that left is named to others. */
+const REMEMBERED_MS = 60_000;
+const MAX_REMEMBERED = 1000;
+
+/** After an outage of this node's link: asks all nodes how far they are, and reports a gap only where an answer is missing. */
+export class Recall {
+  readonly #options: RecallOptions;
+  readonly #known = new Set<ProcessId>();
+  /** Processes that left, and when. */
+  readonly #left = new Map<ProcessId, number>();
+  #state: State = { name: 'new' };
+
+  constructor(options: RecallOptions) {
+    this.#options = options;
+  }
+
+  get isDown(): boolean {
+    return this.#state.name === 'down';
+  }
+  get isAsking(): boolean {
+    return this.#state.name === 'asking';
+  }
+
+  joined(process: ProcessId): void {
+    this.#known.add(process);
+    this.#left.delete(process);
+  }
+
+  /** `isWhole` where its last claims were received. */
+  lost(process: ProcessId, isWhole: boolean): void {
+    this.#known.delete(process);
+    this.#left.set(process, performance.now());
+    if (this.#left.size > MAX_REMEMBERED) this.#left.delete(this.#left.keys().next().value ?? '');
+    const state = this.#state;
+    const wasAwaited = state.name === 'down' || (state.name === 'asking' && state.awaited.delete(process));
+    if (wasAwaited && !isWhole) this.unsure();
+    else if (state.name === 'asking') this.#finish(state);
+  }
+
+  /** The link is down; everything was received until a moment of `performance.now()`. */
+  down(since: number): void {
+    const state = this.#state;
+    if (state.name === 'down' || state.name === 'new') return;
+    this.#state = { name: 'down', since: state.name === 'asking' ? Math.min(state.since, since) : since, isShort: false };
+  }
+
+  /** The link is up, and everything is subscribed again. */
+  up(): void {
+    if (this.#state.name === 'new') this.#state = { name: 'idle' };
+    else if (this.#state.name === 'down') this.#start(this.#state.since, this.#state.isShort);
+  }
+
+  /** Channels were not subscribed for a while, although the link was up. */
+  missed(since: number): void {
+    const state = this.#state;
+    if (state.name === 'idle' || state.name === 'asking')
+      this.#start(state.name === 'asking' ? Math.min(state.since, since) : since, false);
+  }
+
+  /** Frames may be missed that no claim shows. */
+  unsure(): void {
+    const state = this.#state;
+    if (state.name === 'down') this.#state = { ...state, isShort: true };
+    else if (state.name === 'asking') this.#fail(state.since);
+  }
+
+  /** A node that was away is back: it may not have received the question. */
+  returned(process: ProcessId): void {
+    const state = this.#state;
+    if (state.name === 'asking' && state.awaited.has(process)) this.#ask(state.since);
+  }
+
+  answered(process: ProcessId, { part, isLast, coversMs, left }: RecallAnswer): void {
+    const state = this.#state;
+    const awaited = state.name === 'asking' ? state.awaited.get(process) : undefined;
+    if (state.name !== 'asking' || !awaited) return;
+    if (part === 0) awaited.nextPart = 0;
+    if (part !== awaited.nextPart) return;
+    awaited.nextPart++;
+    if (!isLast || coversMs < state.ms) return;
+    state.awaited.delete(process);
+    const isUnheard = left.some((each) => !this.#left.has(each) && !this.#known.has(each));
+    if (isUnheard) this.#fail(state.since);
+    else this.#finish(state);
+  }
+
+  /** The processes that left within the last `ms`. */
+  left(ms: number): readonly ProcessId[] {
+    const now = performance.now();
+    for (const [process, at] of this.#left) if (at < now - REMEMBERED_MS) this.#left.delete(process);
+    return [...this.#left].filter(([, at]) => at >= now - ms).map(([process]) => process);
+  }
+
+  tick(): void {
+    const state = this.#state;
+    if (state.name !== 'asking') return;
+    for (const [process, awaited] of state.awaited) {
+      if (this.#options.isAway(process)) awaited.ticks = 0;
+      else if (++awaited.ticks > ANSWERED_TICKS) return this.#fail(state.since);
+    }
+    if (++state.ticks % REPEAT_TICKS === 0) this.#ask(state.since);
+  }
+
+  #start(since: number, isShort: boolean): void {
+    const awaited = new Map([...this.#known].map((process): [ProcessId, Awaited] => [process, { nextPart: 0, ticks: 0 }]));
+    this.#state = { name: 'asking', since, ms: Math.ceil(performance.now() - since), awaited, ticks: 0 };
+    this.#ask(since);
+    // Without a node that could know, a process may have come, sent and left.
+    if (isShort || awaited.size === 0) this.#fail(since);
+  }
+
+  #ask(since: number): void {
+    this.#options.ask(Math.ceil(performance.now() - since));
+  }
+
+  /** Answers that are still to come are used all the same. */
+  #fail(since: number): void {
+    this.#state = { name: 'idle' };
+    this.#options.gap(Math.round(performance.now() - since));
+  }
+
+  #finish(state: State & { readonly name: 'asking' }): void {
+    if (state.awaited.size === 0) this.#state = { name: 'idle' };
+  }
+}

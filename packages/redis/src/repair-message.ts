@@ -1,0 +1,94 @@
+import { HublineError } from '@hubline/protocol';
+import type { Claims } from './history.ts';
+import type { Range } from './ranges.ts';
+
+/** What a node misses, by channel. */
+export type Ask = Readonly<Record<string, readonly Range[]>>;
+
+/** A part of the answer to an ask. */
+export interface Answer {
+  /** Frames as they were published, in their order on each channel. */
+  readonly frames: readonly (readonly [channel: string, frame: Buffer])[];
+  readonly gone: Ask;
+  readonly void: Ask;
+  readonly unsent: Ask;
+  /** Nothing follows. */
+  readonly isLast: boolean;
+}
+
+export const encodeAsk = (ask: Ask): Buffer => Buffer.from(JSON.stringify(ask));
+export const encodeClaims = (claims: Claims): Buffer => Buffer.from(JSON.stringify(claims));
+
+/** 4 bytes: the length of a header; the header: a JSON object; the frames, one after the other. */
+export function encodeAnswer({ frames, ...rest }: Answer): Buffer {
+  const header = Buffer.from(JSON.stringify({ ...rest, frames: frames.map(([channel, frame]) => [channel, frame.length]) }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(header.length);
+  return Buffer.concat([length, header, ...frames.map(([, frame]) => frame)]);
+}
+
+/** @throws HublineError `invalid_message` */
+export function decodeAsk(payload: Uint8Array): Ask {
+  return checkedRanges(parse(payload), 'an ask');
+}
+
+/** @throws HublineError `invalid_message` */
+export function decodeClaims(payload: Uint8Array): Claims {
+  return checkedClaims(parse(payload));
+}
+
+/** @throws HublineError `invalid_message` */
+export function decodeAnswer(payload: Uint8Array): Answer {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const frameAt = bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUInt32BE();
+  if (frameAt > bytes.length) throw damaged('an answer is cut short');
+  const header = parse(bytes.subarray(4, frameAt));
+  if (!isObject(header) || !Array.isArray(header.frames)) throw damaged('an answer without frames');
+  let at = frameAt;
+  const frames = (header.frames as unknown[]).map((each): readonly [string, Buffer] => {
+    const [channel, length] = Array.isArray(each) ? (each as unknown[]) : [];
+    if (typeof channel !== 'string' || !isCount(length) || at + length > bytes.length) throw damaged('a frame of an answer');
+    return [channel, bytes.subarray(at, (at += length))];
+  });
+  return {
+    frames,
+    gone: checkedRanges(header.gone, 'an answer'),
+    void: checkedRanges(header.void, 'an answer'),
+    unsent: checkedRanges(header.unsent, 'an answer'),
+    isLast: header.isLast === true,
+  };
+}
+
+/** @throws HublineError `invalid_message` */
+export function checkedClaims(claims: unknown): Claims {
+  if (!isObject(claims)) throw damaged('claims are no object');
+  for (const claim of Object.values(claims)) if (!isRange(claim, 0)) throw damaged('a claim is no range');
+  return claims as Claims;
+}
+
+function checkedRanges(ranges: unknown, where: string): Ask {
+  if (!isObject(ranges)) throw damaged(`ranges of ${where} are no object`);
+  for (const each of Object.values(ranges)) {
+    if (!Array.isArray(each) || !each.every((range) => isRange(range, 1))) throw damaged(`a range of ${where}`);
+  }
+  return ranges as Ask;
+}
+
+function parse(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
+  } catch (cause) {
+    throw damaged(String(cause));
+  }
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+function isRange(value: unknown, least: number): value is Range {
+  const [from, to, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
+  return isCount(from) && isCount(to) && more.length === 0 && from >= least && from <= to;
+}
+
+const damaged = (why: string): HublineError<'invalid_message'> =>
+  new HublineError('invalid_message', 'A message of repair between nodes is damaged.', { why });

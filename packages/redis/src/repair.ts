@@ -1,0 +1,291 @@
+import { nodeChannel, type LinkObserver, type ProcessId } from '@hubline/server/backplane';
+import { Answers } from './answers.ts';
+import { decodeFrame, encodeFrame, KIND, type Frame, type FrameKind } from './frame.ts';
+import type { Claims, History } from './history.ts';
+import { processIn, type Incarnation } from './keys.ts';
+import type { Notice } from './notice.ts';
+import { paced } from './paced.ts';
+import { Recall } from './recall.ts';
+import { decodeAnswer, decodeAsk, decodeClaims, encodeAnswer, encodeAsk, encodeClaims } from './repair-message.ts';
+import type { Range } from './ranges.ts';
+import type { Receiver } from './receiver.ts';
+
+export interface RepairOptions {
+  readonly self: ProcessId;
+  readonly history: History;
+  readonly receiver: Receiver;
+  readonly repairMs: number;
+  /** For how long {@link History} remembers a channel without traffic. */
+  readonly rememberedMs: number;
+  /** Where channels are on several shards, claims may be faster than the frames that they are about. */
+  readonly claimDelayMs: number;
+  readonly origin: () => Incarnation;
+  /** Publishes at once, past everything that waits. */
+  readonly send: (channel: string, frame: Buffer) => Promise<void>;
+  readonly notify: (notice: Notice) => void;
+  readonly reaches: (channel: string) => boolean;
+  /** Whether a node was in the same outage and is not back. */
+  readonly isAway: (process: ProcessId) => boolean;
+  /** Channels on which sent frames wait to be sent again: what is claimed there would seem to be lost. */
+  readonly unsent: () => ReadonlySet<string>;
+  readonly gap: LinkObserver['gap'];
+  /** A message of repair could not be read. */
+  readonly unreadable: (error: unknown) => void;
+}
+
+/** An ask that is not answered yet. */
+interface Inquiry {
+  isOut: boolean;
+  isScheduled: boolean;
+  /** Since the sender was last heard on it. */
+  silentTicks: number;
+}
+
+const TICK_MS = 100;
+const RETRY_TICKS = 3;
+/** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
+const GIVE_UP_TICKS = 20;
+const MAX_RANGES_OF_CHANNEL = 200;
+const MAX_RANGES = 2000;
+/** Of one notice. */
+const CLAIMS_BYTES = 64 * 1024;
+const MAX_PARTS = 16;
+/** Recalls that come together are answered together. */
+const RECALL_MS = 100;
+/** What a recall may be late. */
+const SLACK_MS = 1000;
+
+/**
+ * Finds what this node missed, and asks the senders for it: by a hole in a channel's sequences, by the claims in heartbeats,
+ * and after an outage by those of every node. Answers the asks of others from {@link History}.
+ */
+export class Repair {
+  readonly #options: RepairOptions;
+  readonly #answers: Answers;
+  readonly #recall: Recall;
+  readonly #inquiries = new Map<ProcessId, Inquiry>();
+  /** Who asks for all claims, and of how long. */
+  readonly #recallers = new Map<ProcessId, number>();
+  readonly #answerRecalls = paced(RECALL_MS, () => this.#claimAll());
+  #isClaimed = false;
+  /** When subscriptions were made again last, by the clock of {@link History}. */
+  #subscribedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: RepairOptions) {
+    const { history, gap, notify, origin, isAway } = options;
+    this.#options = options;
+    this.#answers = new Answers({ history, send: (asker, answer) => this.#send(asker, KIND.answer, encodeAnswer(answer)) });
+    this.#recall = new Recall({
+      ask: (ms) => notify({ is: 'recall', incarnation: origin(), ms }),
+      isAway,
+      gap: (ms) => gap({ ms }),
+    });
+  }
+
+  joined(process: ProcessId): void {
+    this.#recall.joined(process);
+  }
+  /** Before it is reported: what is held for its holes is delivered, and the holes are gaps. */
+  lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
+    this.#options.receiver.giveUp(process);
+    this.#inquiries.delete(process);
+    this.#answers.forget(process);
+    this.#recallers.delete(process);
+    this.#recall.lost(process, reason === 'goodbye');
+  }
+
+  /** The link is down; everything was received until `since`. */
+  down(since: number): void {
+    this.#recall.down(since);
+    this.#options.history.pause();
+  }
+  up(): void {
+    this.#options.history.resume();
+    for (const [process, inquiry] of this.#inquiries) {
+      Object.assign(inquiry, { isOut: false, silentTicks: 0 });
+      this.#schedule(process, inquiry, 0);
+    }
+    this.#subscribedAt = this.#options.history.now;
+    this.#recall.up();
+    this.#tickWhileOpen();
+  }
+  /** Channels were not subscribed for a while, although the link was up. */
+  missed(since: number): void {
+    this.#subscribedAt = this.#options.history.now;
+    this.#recall.missed(since);
+    this.#tickWhileOpen();
+  }
+
+  /** Frames were published on a channel that may have been missed, if it was subscribed before the last outage. */
+  unsure(heardSinceMs: number): void {
+    if (heardSinceMs <= this.#subscribedAt || this.#recall.isDown) this.#recall.unsure();
+  }
+  /** A sender has a hole. */
+  hole(process: ProcessId): void {
+    let inquiry = this.#inquiries.get(process);
+    if (!inquiry) this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0 }));
+    if (!inquiry.isOut) this.#schedule(process, inquiry, this.#isClaimed ? this.#options.claimDelayMs : 0);
+    this.#tickWhileOpen();
+  }
+
+  /** A frame that is no message. */
+  receive(channel: string, { kind, origin, payload }: Frame): void {
+    const { self } = this.#options;
+    const process = processIn(origin);
+    if (process === self || channel !== nodeChannel(self)) return;
+    if (kind === KIND.ask) this.#answers.add(process, decodeAsk(payload));
+    else if (kind === KIND.answer) this.#answered(process, payload);
+    else this.#claimed(process, decodeClaims(payload));
+  }
+
+  notice(notice: Notice): void {
+    const process = processIn(notice.incarnation);
+    if (notice.is === 'hello') {
+      const inquiry = this.#inquiries.get(process);
+      if (inquiry) inquiry.silentTicks = 0;
+      this.#recall.returned(process);
+    } else if (notice.is === 'recall') {
+      this.#recallers.set(process, Math.max(notice.ms, this.#recallers.get(process) ?? 0));
+      this.#answerRecalls();
+    } else {
+      const { claims, repairMs } = notice;
+      this.#options.receiver.keeps(process, repairMs);
+      this.#claimed(process, claims);
+      if (notice.is === 'claims') this.#recall.answered(process, notice);
+    }
+  }
+
+  /** What a heartbeat and a goodbye claim. Each node's own channel is claimed there. */
+  claims(): { readonly claims: Claims; readonly repairMs: number } {
+    const { history, repairMs, unsent } = this.#options;
+    const again = unsent();
+    const isOfNode = (channel: string): boolean => channel.startsWith(nodeChannel(''));
+    for (const [channel, claim] of Object.entries(history.claims((each) => isOfNode(each) && !again.has(each), CLAIMS_BYTES))) {
+      this.#sendClaim(channel, claim);
+    }
+    return { claims: history.claims((channel) => !isOfNode(channel) && !again.has(channel), CLAIMS_BYTES), repairMs };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #schedule(process: ProcessId, inquiry: Inquiry, ms: number): void {
+    if (inquiry.isScheduled) return;
+    inquiry.isScheduled = true;
+    const ask = (): void => {
+      inquiry.isScheduled = false;
+      if (this.#inquiries.get(process) === inquiry) this.#ask(process, inquiry);
+    };
+    if (ms > 0) setTimeout(ask, ms).unref();
+    else setImmediate(ask);
+  }
+
+  #ask(process: ProcessId, inquiry: Inquiry): void {
+    const ask: Record<string, readonly Range[]> = {};
+    let count = 0;
+    for (const [channel, { missing }] of this.#options.receiver.missing(process)) {
+      const ranges = missing.slice(Math.min(MAX_RANGES_OF_CHANNEL, MAX_RANGES - count));
+      if (ranges.length > 0) ask[channel] = ranges;
+      count += ranges.length;
+      if (count >= MAX_RANGES) break;
+    }
+    if (count === 0) return void this.#inquiries.delete(process);
+    if (!this.#canAsk(process)) return;
+    inquiry.isOut = true;
+    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // asked again with the next tick
+  }
+
+  #answered(process: ProcessId, payload: Uint8Array): void {
+    const { receiver, unreadable } = this.#options;
+    const { frames, gone, void: voids, unsent, isLast } = decodeAnswer(payload);
+    const channels = new Set<string>();
+    for (const [channel, bytes] of frames) {
+      channels.add(channel);
+      try {
+        const frame = decodeFrame(bytes);
+        if (processIn(frame.origin) === process) receiver.repaired(process, channel, frame);
+      } catch (error) {
+        unreadable(error);
+      }
+    }
+    for (const [verdict, ranges] of Object.entries({ void: voids, gone, unsent })) {
+      for (const [channel, each] of Object.entries(ranges)) {
+        channels.add(channel);
+        for (const range of each) receiver.settle(process, channel, { verdict: verdict as 'void', range });
+      }
+    }
+    for (const channel of channels) receiver.proceed(process, channel);
+    const inquiry = this.#inquiries.get(process);
+    if (!inquiry) return;
+    inquiry.silentTicks = 0;
+    if (!isLast) return;
+    inquiry.isOut = false;
+    this.#schedule(process, inquiry, 0); // more may be missing than fits into one ask, or may have been found meanwhile
+  }
+
+  #claimed(process: ProcessId, claims: Claims): void {
+    this.#isClaimed = true;
+    for (const [channel, claim] of Object.entries(claims)) this.#options.receiver.claimed(process, channel, claim);
+    this.#isClaimed = false;
+  }
+
+  /** Answers recalls: on the channel of each recaller what is for it alone, and all else for everybody. */
+  #claimAll(): void {
+    const { history, unsent, notify, origin, repairMs, rememberedMs } = this.#options;
+    const again = unsent();
+    const asked = Math.max(...this.#recallers.values());
+    const coversMs = Math.min(asked, rememberedMs);
+    const ofRecallers = new Set([...this.#recallers.keys()].map((process) => nodeChannel(process)));
+    this.#recallers.clear();
+    const bounds = { ms: coversMs + SLACK_MS, maxBytes: CLAIMS_BYTES };
+    const [own = {}] = history.allClaims((channel) => ofRecallers.has(channel) && !again.has(channel), bounds);
+    for (const [channel, claim] of Object.entries(own)) this.#sendClaim(channel, claim);
+    const isForAll = (channel: string): boolean => !channel.startsWith(nodeChannel('')) && !again.has(channel);
+    const parts = history.allClaims(isForAll, bounds);
+    const isWhole = parts.length <= MAX_PARTS && coversMs === asked;
+    const left = this.#recall.left(coversMs + SLACK_MS);
+    parts.slice(0, MAX_PARTS).forEach((claims, part, { length }) => {
+      const isLast = part === length - 1;
+      notify({ is: 'claims', incarnation: origin(), repairMs, claims, part, isLast, coversMs: isWhole ? coversMs : 0, left });
+    });
+  }
+
+  /** Only to a node that repairs: another reader of its channel expects messages there. */
+  #sendClaim(channel: string, claim: Range): void {
+    const process = channel.slice(nodeChannel('').length);
+    if (!this.#options.receiver.repairs(process)) return;
+    this.#send(process, KIND.claims, encodeClaims({ [channel]: claim })).catch(() => undefined); // the next heartbeat repeats it
+  }
+
+  #send(process: ProcessId, kind: FrameKind, payload: Buffer): Promise<void> {
+    const { send, origin } = this.#options;
+    return send(nodeChannel(process), encodeFrame({ kind, origin: origin(), sequence: 0, payload }));
+  }
+
+  /** Whether an ask would arrive, and its answer too. */
+  #canAsk(process: ProcessId): boolean {
+    const { reaches, self } = this.#options;
+    return reaches(nodeChannel(process)) && reaches(nodeChannel(self));
+  }
+
+  #tickWhileOpen(): void {
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /** Counts ticks and not time: a process that was held up has not read its answers yet. */
+  #tick(): void {
+    this.#recall.tick();
+    for (const [process, inquiry] of this.#inquiries) {
+      if (!this.#canAsk(process) || this.#options.isAway(process)) inquiry.silentTicks = 0;
+      else if (++inquiry.silentTicks > GIVE_UP_TICKS) {
+        this.#inquiries.delete(process);
+        this.#options.receiver.giveUp(process);
+      } else if (!inquiry.isOut || inquiry.silentTicks % RETRY_TICKS === 0) this.#ask(process, inquiry);
+    }
+    if (this.#inquiries.size > 0 || this.#recall.isAsking) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
