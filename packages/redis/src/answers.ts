@@ -12,13 +12,18 @@ export interface AnswersOptions {
   readonly send: (asker: ProcessId, answer: Answer) => Promise<void>;
 }
 
+interface Question {
+  readonly ranges: RangeSet;
+  readonly withinMs: number | undefined;
+}
+
 /**
  * Answers the asks of other nodes, one part after the acknowledgement of the one before, in turn for each of them: an answer of
  * several megabytes must not trip an output limit that an outage has just tripped.
  */
 export class Answers {
   readonly #options: AnswersOptions;
-  readonly #asked = new Map<ProcessId, Map<string, RangeSet>>();
+  readonly #asked = new Map<ProcessId, Map<string, Question>>();
   #isRunning = false;
 
   constructor(options: AnswersOptions) {
@@ -27,12 +32,12 @@ export class Answers {
 
   /** An ask that repeats one that is being answered adds nothing to what is left of it. */
   add(asker: ProcessId, ask: Ask): void {
-    const channels = this.#asked.get(asker) ?? new Map<string, RangeSet>();
+    const channels = this.#asked.get(asker) ?? new Map<string, Question>();
     this.#asked.set(asker, channels);
-    for (const [channel, ranges] of Object.entries(ask)) {
-      const known = channels.get(channel);
-      if (!known) channels.set(channel, new RangeSet(ranges));
-      else for (const [from, to] of ranges) known.add(from, to);
+    for (const [channel, { ranges, withinMs }] of Object.entries(ask)) {
+      const question = channels.get(channel) ?? { ranges: new RangeSet(), withinMs };
+      channels.set(channel, { ranges: question.ranges, withinMs });
+      for (const [from, to] of ranges) question.ranges.add(from, to);
     }
     if (!this.#isRunning) void this.#run();
   }
@@ -57,13 +62,13 @@ export class Answers {
     this.#isRunning = false;
   }
 
-  #next(channels: Map<string, RangeSet>): Answer {
+  #next(channels: Map<string, Question>): Answer {
     const frames: [string, Buffer][] = [];
     const ranges: Record<'gone' | 'void' | 'unsent', Record<string, Range[]>> = { gone: {}, void: {}, unsent: {} };
     let bytes = 0;
-    for (const [channel, asked] of channels) {
+    for (const [channel, { ranges: asked, withinMs }] of channels) {
       for (let range = asked.shift(); range; range = bytes < PART_BYTES ? asked.shift() : undefined) {
-        const reading = this.#options.history.read(channel, range, PART_BYTES - bytes);
+        const reading = this.#options.history.read(channel, range, { maxBytes: PART_BYTES - bytes, withinMs });
         for (const frame of reading.frames) {
           frames.push([channel, frame]);
           bytes += frame.length;

@@ -35,12 +35,9 @@ export class RedisBus implements Bus {
     if (!this.#isOpen()) return { ready: Promise.resolve(), close: () => undefined };
     const listener: Deliver = (payload, from) => deliver(payload, from); // a new function identifies this subscription
     this.#listeners.set(channel, listener);
+    this.#receiver.subscribed(channel);
     return {
-      ready: this.#settled()
-        .then(() => this.#subscriptions.changed(channel))
-        .then(() => {
-          if (this.#listeners.get(channel) === listener) this.#receiver.subscribed(channel);
-        }),
+      ready: this.#settled().then(() => this.#subscriptions.changed(channel)),
       close: () => {
         if (this.#listeners.get(channel) !== listener) return;
         this.#listeners.delete(channel);

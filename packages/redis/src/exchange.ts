@@ -72,8 +72,7 @@ export class Exchange {
       isKnown: (process, n) => peers().isKnown(process, n),
       stranger: paced(STRANGERS_MS, options.refresh),
       hole: (process) => this.#repair.hole(process),
-      unsure: (heardSinceMs) => this.#repair.unsure(heardSinceMs),
-      heardMs: () => this.#history.now,
+      unsure: () => this.#repair.unsure(),
       gap,
       report,
     });

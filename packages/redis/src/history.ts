@@ -19,7 +19,10 @@ export interface SentFrame {
   readonly channel: string;
   readonly sequence: number;
   readonly frame: Buffer;
+  /** By the clock of {@link History.now}. */
   readonly at: number;
+  /** By `performance.now()`. */
+  readonly sentAt: number;
   /** Its message was refused to the caller: receivers that miss it have lost nothing. */
   isVoid: boolean;
 }
@@ -38,6 +41,11 @@ export interface Reading {
   readonly unsent: readonly Range[];
   /** The first sequence that the reading leaves out for want of space. */
   readonly next: number;
+}
+
+export interface ReadOptions {
+  readonly maxBytes: number;
+  readonly withinMs?: number | undefined;
 }
 
 interface ChannelHistory {
@@ -73,6 +81,8 @@ export class History {
   #keptBytes = 0;
   /** The highest sequence ever used: receivers do not take frames of a forgotten channel for old ones. */
   #ceiling = 0;
+  /** When the last frame was sent that is not kept any more. */
+  #forgottenUntil = Number.NEGATIVE_INFINITY;
   #pausedMs = 0;
   #pausedAt: number | undefined;
 
@@ -112,7 +122,7 @@ export class History {
     Object.assign(history, { last: sequence, usedAt: at, claimed: 0 });
     const kind = (isFirst ? KIND.firstMessage : KIND.message) + (repairBytes > 0 ? KIND.keptMessage : 0);
     const frame = encodeFrame({ kind: kind as 0 | 1 | 2 | 3, origin: origin(), sequence, payload }, this.#slab.allocate);
-    const sent = { channel, sequence, frame, at, isVoid: false };
+    const sent = { channel, sequence, frame, at, sentAt: this.#now(), isVoid: false };
     if (repairBytes > 0) {
       history.sent.push(sent);
       this.#kept.push(sent);
@@ -132,9 +142,13 @@ export class History {
     history.voids.trim(MAX_VOID_RANGES);
   }
 
-  /** Reads sequences of a channel, until their frames take `maxBytes`; one frame in any case. */
-  read(channel: string, [from, to]: Range, maxBytes: number): Reading {
+  /**
+   * Reads sequences of a channel, until their frames take `maxBytes`; one frame in any case. Frames that are older than `withinMs`
+   * were not for the asker.
+   */
+  read(channel: string, [from, to]: Range, { maxBytes, withinMs = Number.POSITIVE_INFINITY }: ReadOptions): Reading {
     this.#prune();
+    const since = this.#now() - withinMs;
     const history = this.#channels.get(channel);
     const frames: Buffer[] = [];
     const absent: Range[] = [];
@@ -147,7 +161,7 @@ export class History {
       if (before >= next) absent.push([next, before]);
       next = before + 1;
       if (next > to || !sent) break;
-      if (sent.isVoid) refused.push([next, next]);
+      if (sent.isVoid || sent.sentAt < since) refused.push([next, next]);
       else {
         if (frames.length > 0 && bytes + sent.frame.length > maxBytes) break;
         frames.push(sent.frame);
@@ -156,6 +170,7 @@ export class History {
       next++;
     }
     const { gone, void: unused, unsent } = classify(history, absent);
+    if (this.#forgottenUntil < since) return { frames, next, gone: [], void: [...refused, ...unused, ...gone], unsent };
     return { frames, next, gone, void: [...refused, ...unused], unsent };
   }
 
@@ -208,6 +223,7 @@ export class History {
     const until = this.now - repairMs;
     for (let oldest = this.#kept.at(0); oldest && (oldest.at < until || this.#keptBytes > repairBytes); oldest = this.#kept.at(0)) {
       this.#kept.shift();
+      this.#forgottenUntil = oldest.sentAt;
       this.#keptBytes -= oldest.frame.length + FRAME_BYTES;
       this.#channels.get(oldest.channel)?.sent.shift(); // the same one: both queues are in the order of sending
     }

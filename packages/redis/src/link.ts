@@ -1,11 +1,4 @@
-import {
-  nodeChannel,
-  type Link,
-  type LinkObserver,
-  type LinkState,
-  type Local,
-  type NodeInfo,
-} from '@hubline/server/backplane';
+import { nodeChannel, type Link, type LinkObserver, type LinkState, type Local, type NodeInfo } from '@hubline/server/backplane';
 import type { RedisBus } from './bus.ts';
 import { RedisDirectory } from './directory.ts';
 import { Exchange } from './exchange.ts';

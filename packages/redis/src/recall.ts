@@ -52,9 +52,6 @@ export class Recall {
     this.#options = options;
   }
 
-  get isDown(): boolean {
-    return this.#state.name === 'down';
-  }
   get isAsking(): boolean {
     return this.#state.name === 'asking';
   }

@@ -3,7 +3,8 @@ import { isFirst, isKept, type Frame } from './frame.ts';
 import { numberIn, processIn } from './keys.ts';
 import { BUFFER_BYTES } from './options.ts';
 import type { Range } from './ranges.ts';
-import { Reception } from './reception.ts';
+import { Reception, type Loss } from './reception.ts';
+import type { Missing } from './repair-message.ts';
 import { Strangers } from './strangers.ts';
 
 export type Deliver = (payload: Uint8Array, from: ProcessId) => void;
@@ -18,10 +19,8 @@ export interface ReceiverOptions {
   readonly stranger: () => void;
   /** A sender that keeps its frames has a hole on a channel. */
   readonly hole: (process: ProcessId) => void;
-  /** It cannot be known whether frames on a channel were for this node, which subscribed to it at this time. */
-  readonly unsure: (heardSinceMs: number) => void;
-  /** Milliseconds in which this node's link was up: channels are heard only then. */
-  readonly heardMs: () => number;
+  /** Frames are not kept any more of which it is not known whether they were for this node. */
+  readonly unsure: () => void;
   readonly gap: LinkObserver['gap'];
   readonly report: LinkObserver['report'];
 }
@@ -45,10 +44,8 @@ export class Receiver {
   /** Channels with holes, by sender. */
   readonly #open = new Map<ProcessId, Set<string>>();
   readonly #strangers = new Strangers(BUFFER_BYTES);
-  /** When each channel was subscribed, by `heardMs`. */
+  /** When each channel was subscribed. */
   readonly #heardSince = new Map<string, number>();
-  /** For how long each sender keeps its frames. */
-  readonly #windows = new Map<ProcessId, number>();
   #heldBytes = 0;
 
   constructor(options: ReceiverOptions) {
@@ -74,9 +71,9 @@ export class Receiver {
     this.#strangers.forget(ageMs);
   }
 
-  /** A channel's subscription is acknowledged. */
+  /** A channel is subscribed from now on. */
   subscribed(channel: string): void {
-    if (!this.#heardSince.has(channel)) this.#heardSince.set(channel, this.#options.heardMs());
+    this.#heardSince.set(channel, performance.now());
   }
   /** The channel is closed: sequences that are missing when it is subscribed again are no loss. */
   forgetChannel(channel: string): void {
@@ -89,40 +86,27 @@ export class Receiver {
   }
   forgetProcess(process: ProcessId): void {
     this.giveUp(process);
-    this.#windows.delete(process);
     for (const receptions of this.#receptions.values()) receptions.delete(process);
   }
 
-  /** How long a sender says that it keeps its frames. */
-  keeps(process: ProcessId, ms: number): void {
-    this.#windows.set(process, ms);
-  }
-  /** Whether a process has said that it keeps its frames. */
-  repairs(process: ProcessId): boolean {
-    return (this.#windows.get(process) ?? 0) > 0;
-  }
-
   /**
-   * A sender names the sequence before its first kept frame on a channel, and its last one. Where the channel was not heard for as
-   * long as the frames are kept, they may be older than its subscription.
+   * A sender names the sequence before its first kept frame on a channel, and its last one. Of a sender that was not heard on it, some
+   * may be older than the subscription.
    */
   claimed(process: ProcessId, channel: string, [base, last]: Range): void {
     if (!this.#options.deliverOf(channel)) return;
-    let reception = this.#receptions.get(channel)?.get(process);
-    if (!reception) {
-      const isSure = base === last || this.#heardThroughout(process, channel);
-      if (!isSure) this.#unsure(channel);
-      reception = this.#begin(channel, process, new Reception(isSure ? base : last, { at: performance.now() }));
-    }
+    const reception =
+      this.#receptions.get(channel)?.get(process) ??
+      this.#begin(channel, process, new Reception(base, { at: performance.now(), knownFrom: last + 1 }));
     if (reception.expect(last)) this.#opened(process, channel);
     else if (reception.isWhole && reception.top === last) reception.heardAt = performance.now();
   }
 
-  /** The missing sequences of a sender, by channel. */
-  *missing(process: ProcessId): Generator<readonly [channel: string, reception: Reception]> {
-    for (const channel of this.#open.get(process) ?? []) {
-      const reception = this.#receptions.get(channel)?.get(process);
-      if (reception) yield [channel, reception];
+  /** The missing sequences of a sender, by channel: up to so many ranges of each. */
+  *missing(process: ProcessId, ranges: number): Generator<readonly [channel: string, missing: Missing]> {
+    for (const [channel, reception] of this.#holesOf(process)) {
+      const heardMs = performance.now() - (this.#heardSince.get(channel) ?? 0);
+      yield [channel, { ranges: reception.missing.slice(ranges), ...(reception.isGuess ? { withinMs: heardMs } : {}) }];
     }
   }
 
@@ -139,7 +123,8 @@ export class Receiver {
     this.#change(reception, () => {
       if (verdict === 'void') reception.void(from, to);
       else if (verdict === 'gone') this.#tell(channel, reception, reception.giveUp(from, to));
-      else if (reception.missing.has(from) && reception.takeBack(from)) this.#tell(channel, reception, MAX_LOST + 1);
+      else if (reception.missing.has(from) && reception.takeBack(from))
+        this.#tell(channel, reception, { known: MAX_LOST + 1, isUnsure: false });
     });
   }
 
@@ -151,7 +136,7 @@ export class Receiver {
 
   /** The sender cannot be asked: its holes are gaps. */
   giveUp(process: ProcessId): void {
-    for (const [channel, reception] of [...this.missing(process)]) {
+    for (const [channel, reception] of [...this.#holesOf(process)]) {
       this.#tell(channel, reception, reception.giveUp());
       this.#deliverHeld(channel, process, reception);
     }
@@ -175,26 +160,17 @@ export class Receiver {
     this.#deliverHeld(channel, process, reception);
   }
 
-  /** The first frame of a sender on a channel. Earlier ones are missing where the channel was heard for as long as they are kept. */
+  /** The first frame of a sender on a channel: some before it may have been missed, since the subscription. */
   #first(channel: string, process: ProcessId, { kind, sequence }: Frame): Reception {
-    const at = performance.now();
-    const isLate = isKept(kind) && !isFirst(kind);
-    const isGuess = isLate && this.#heardThroughout(process, channel);
-    if (isLate && !isGuess) this.#unsure(channel);
-    const base = isGuess ? Math.max(0, sequence - 1 - GUESS) : sequence - 1;
-    return this.#begin(channel, process, new Reception(base, { at, knownFrom: sequence }));
+    const base = isKept(kind) && !isFirst(kind) ? Math.max(0, sequence - 1 - GUESS) : sequence - 1;
+    return this.#begin(channel, process, new Reception(base, { at: performance.now(), knownFrom: sequence }));
   }
 
-  #unsure(channel: string): void {
-    const since = this.#heardSince.get(channel);
-    if (since !== undefined) this.#options.unsure(since);
-  }
-
-  /** Whether this node has heard the channel for as long as the sender keeps its frames. */
-  #heardThroughout(process: ProcessId, channel: string): boolean {
-    const since = this.#heardSince.get(channel);
-    const windowMs = this.#windows.get(process);
-    return since !== undefined && windowMs !== undefined && windowMs > 0 && this.#options.heardMs() - since >= windowMs;
+  *#holesOf(process: ProcessId): Generator<readonly [channel: string, reception: Reception]> {
+    for (const channel of this.#open.get(process) ?? []) {
+      const reception = this.#receptions.get(channel)?.get(process);
+      if (reception) yield [channel, reception];
+    }
   }
 
   #begin(channel: string, process: ProcessId, reception: Reception): Reception {
@@ -244,7 +220,8 @@ export class Receiver {
     if (channels?.delete(channel) && channels.size === 0) this.#open.delete(process);
   }
 
-  #tell(channel: string, { heardAt }: Reception, lost: number): void {
+  #tell(channel: string, { heardAt }: Reception, { known: lost, isUnsure }: Loss): void {
+    if (isUnsure) this.#options.unsure();
     if (lost === 0) return;
     const ms = Math.round(performance.now() - heardAt);
     this.#options.gap({ channel, ...(lost <= MAX_LOST ? { lost } : {}), ms });

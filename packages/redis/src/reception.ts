@@ -5,6 +5,11 @@ interface HeldFrame {
   readonly payload: Uint8Array;
 }
 
+export interface Loss {
+  readonly known: number;
+  readonly isUnsure: boolean;
+}
+
 /** A jump of this many sequences, which the sender did not explain, is taken back when a lower one follows. */
 const SUSPICIOUS_JUMP = 1000;
 /** Approximate memory of a held frame beside its payload. */
@@ -24,7 +29,7 @@ export class Reception {
   #top: number;
   /** Ascending. */
   #held: HeldFrame[] = [];
-  /** Below this sequence nothing is known to be lost: the channel may not have been subscribed yet. */
+  /** Below this sequence nothing is known to be lost: frames may be older than the subscription. */
   readonly #knownFrom: number;
   /** The last jump that was given up, from the sequence before it. */
   #jump: Range | undefined;
@@ -41,6 +46,11 @@ export class Reception {
   }
   get isWhole(): boolean {
     return this.#done === this.#top;
+  }
+
+  /** Whether frames are missing that may be older than the subscription. */
+  get isGuess(): boolean {
+    return (this.missing.first ?? this.#knownFrom) < this.#knownFrom;
   }
 
   /** Whether this frame is the next one and nothing is missing: then it is delivered at once. */
@@ -96,11 +106,12 @@ export class Reception {
     this.missing.delete(from, to);
   }
 
-  /** These are lost. Returns how many of them are known to be a loss. */
-  giveUp(from = 0, to = this.#top): number {
+  /** These are lost. Returns how many of them are known to be a loss, and whether others may be one. */
+  giveUp(from = 0, to = this.#top): Loss {
     const lost = this.missing.delete(from, to);
     for (const range of lost) if (range[1] - range[0] >= SUSPICIOUS_JUMP) this.#jump = range;
-    return lost.reduce((sum, [low, high]) => sum + Math.max(0, high - Math.max(low, this.#knownFrom) + 1), 0);
+    const known = lost.reduce((sum, [low, high]) => sum + Math.max(0, high - Math.max(low, this.#knownFrom) + 1), 0);
+    return { known, isUnsure: lost.some(([low]) => low < this.#knownFrom) };
   }
 
   /** The sender never sent these: a damaged frame or claim raised the top. Returns whether frames are dropped. */

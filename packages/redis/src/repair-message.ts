@@ -2,16 +2,24 @@ import { HublineError } from '@hubline/protocol';
 import type { Claims } from './history.ts';
 import type { Range } from './ranges.ts';
 
+export type Ranges = Readonly<Record<string, readonly Range[]>>;
+
 /** What a node misses, by channel. */
-export type Ask = Readonly<Record<string, readonly Range[]>>;
+export type Ask = Readonly<Record<string, Missing>>;
+
+export interface Missing {
+  readonly ranges: readonly Range[];
+  /** Given where some of it may be older than the asker's subscription: frames that were sent earlier are not asked for. */
+  readonly withinMs?: number | undefined;
+}
 
 /** A part of the answer to an ask. */
 export interface Answer {
   /** Frames as they were published, in their order on each channel. */
   readonly frames: readonly (readonly [channel: string, frame: Buffer])[];
-  readonly gone: Ask;
-  readonly void: Ask;
-  readonly unsent: Ask;
+  readonly gone: Ranges;
+  readonly void: Ranges;
+  readonly unsent: Ranges;
   /** Nothing follows. */
   readonly isLast: boolean;
 }
@@ -29,7 +37,14 @@ export function encodeAnswer({ frames, ...rest }: Answer): Buffer {
 
 /** @throws HublineError `invalid_message` */
 export function decodeAsk(payload: Uint8Array): Ask {
-  return checkedRanges(parse(payload), 'an ask');
+  const ask = parse(payload);
+  if (!isObject(ask)) throw damaged('an ask is no object');
+  const channels = Object.entries(ask).map(([channel, missing]): [string, Missing] => {
+    const { ranges, withinMs } = isObject(missing) ? missing : {};
+    if (withinMs !== undefined && !(typeof withinMs === 'number' && withinMs >= 0)) throw damaged('an ask');
+    return [channel, { ranges: checkedRanges({ ranges }, 'an ask').ranges ?? [], withinMs }];
+  });
+  return Object.fromEntries(channels);
 }
 
 /** @throws HublineError `invalid_message` */
@@ -66,12 +81,12 @@ export function checkedClaims(claims: unknown): Claims {
   return claims as Claims;
 }
 
-function checkedRanges(ranges: unknown, where: string): Ask {
+function checkedRanges(ranges: unknown, where: string): Ranges {
   if (!isObject(ranges)) throw damaged(`ranges of ${where} are no object`);
   for (const each of Object.values(ranges)) {
     if (!Array.isArray(each) || !each.every((range) => isRange(range, 1))) throw damaged(`a range of ${where}`);
   }
-  return ranges as Ask;
+  return ranges as Ranges;
 }
 
 function parse(payload: Uint8Array): unknown {

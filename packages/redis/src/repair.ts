@@ -6,7 +6,7 @@ import { processIn, type Incarnation } from './keys.ts';
 import type { Notice } from './notice.ts';
 import { paced } from './paced.ts';
 import { Recall } from './recall.ts';
-import { decodeAnswer, decodeAsk, decodeClaims, encodeAnswer, encodeAsk, encodeClaims } from './repair-message.ts';
+import { decodeAnswer, decodeAsk, decodeClaims, encodeAnswer, encodeAsk, encodeClaims, type Missing } from './repair-message.ts';
 import type { Range } from './ranges.ts';
 import type { Receiver } from './receiver.ts';
 
@@ -67,9 +67,9 @@ export class Repair {
   /** Who asks for all claims, and of how long. */
   readonly #recallers = new Map<ProcessId, number>();
   readonly #answerRecalls = paced(RECALL_MS, () => this.#claimAll());
+  /** Nodes that keep what they publish, and ask. */
+  readonly #repairing = new Set<ProcessId>();
   #isClaimed = false;
-  /** When subscriptions were made again last, by the clock of {@link History}. */
-  #subscribedAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RepairOptions) {
@@ -92,6 +92,7 @@ export class Repair {
     this.#inquiries.delete(process);
     this.#answers.forget(process);
     this.#recallers.delete(process);
+    this.#repairing.delete(process);
     this.#recall.lost(process, reason === 'goodbye');
   }
 
@@ -106,20 +107,18 @@ export class Repair {
       Object.assign(inquiry, { isOut: false, silentTicks: 0 });
       this.#schedule(process, inquiry, 0);
     }
-    this.#subscribedAt = this.#options.history.now;
     this.#recall.up();
     this.#tickWhileOpen();
   }
   /** Channels were not subscribed for a while, although the link was up. */
   missed(since: number): void {
-    this.#subscribedAt = this.#options.history.now;
     this.#recall.missed(since);
     this.#tickWhileOpen();
   }
 
-  /** Frames were published on a channel that may have been missed, if it was subscribed before the last outage. */
-  unsure(heardSinceMs: number): void {
-    if (heardSinceMs <= this.#subscribedAt || this.#recall.isDown) this.#recall.unsure();
+  /** Frames are not kept any more of which it is not known whether they were for this node: after an outage that is a gap. */
+  unsure(): void {
+    this.#recall.unsure();
   }
   /** A sender has a hole. */
   hole(process: ProcessId): void {
@@ -150,7 +149,7 @@ export class Repair {
       this.#answerRecalls();
     } else {
       const { claims, repairMs } = notice;
-      this.#options.receiver.keeps(process, repairMs);
+      if (repairMs > 0) this.#repairing.add(process);
       this.#claimed(process, claims);
       if (notice.is === 'claims') this.#recall.answered(process, notice);
     }
@@ -183,12 +182,11 @@ export class Repair {
   }
 
   #ask(process: ProcessId, inquiry: Inquiry): void {
-    const ask: Record<string, readonly Range[]> = {};
+    const ask: Record<string, Missing> = {};
     let count = 0;
-    for (const [channel, { missing }] of this.#options.receiver.missing(process)) {
-      const ranges = missing.slice(Math.min(MAX_RANGES_OF_CHANNEL, MAX_RANGES - count));
-      if (ranges.length > 0) ask[channel] = ranges;
-      count += ranges.length;
+    for (const [channel, missing] of this.#options.receiver.missing(process, MAX_RANGES_OF_CHANNEL)) {
+      if (missing.ranges.length > 0) ask[channel] = missing;
+      count += missing.ranges.length;
       if (count >= MAX_RANGES) break;
     }
     if (count === 0) return void this.#inquiries.delete(process);
@@ -255,7 +253,7 @@ export class Repair {
   /** Only to a node that repairs: another reader of its channel expects messages there. */
   #sendClaim(channel: string, claim: Range): void {
     const process = channel.slice(nodeChannel('').length);
-    if (!this.#options.receiver.repairs(process)) return;
+    if (!this.#repairing.has(process)) return;
     this.#send(process, KIND.claims, encodeClaims({ [channel]: claim })).catch(() => undefined); // the next heartbeat repeats it
   }
 
