@@ -39,7 +39,6 @@ it('an orderly failover loses, doubles and reorders nothing', async () => {
   await talk.servers.failover(talk.servers.nodes[0]!);
   await talk.end();
   await talk.expectAllHeard();
-  expect(talk.bob.happened('gap')).toBe(false);
   await talk.expectAllRegistered();
 }, 60_000);
 
