@@ -18,10 +18,12 @@ export interface DecoderOptions {
 export interface Decoder {
   /**
    * The only gate for untrusted input: what passes is checked. Messages before a bad one are handed over first.
-   * Messages of unknown type are skipped. @throws HublineError `invalid_message` or `message_too_large`; the decoder
-   * is then spent.
+   * Messages of unknown type are skipped, and counted: the count is what the chunk cost to read.
+   * @throws HublineError `invalid_message` or `message_too_large`; the decoder is then spent.
    */
-  push(chunk: Wire, deliver: (message: HubMessage) => void): void;
+  push(chunk: Wire, deliver: (message: HubMessage) => void): number;
+  /** Whether the start of a message has arrived whose end has not. */
+  readonly isPartial: boolean;
 }
 
 /** Turns messages into bytes and back. Knows nothing about sockets, calls or hubs. */

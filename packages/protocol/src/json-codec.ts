@@ -55,6 +55,9 @@ function createDecoder(check: Check, { maxMessageBytes = Infinity }: DecoderOpti
   /** The start of a message whose end has not arrived. It is only read again when it has: long ones cost linear time. */
   let partial = '';
   return {
+    get isPartial() {
+      return partial !== '';
+    },
     push(chunk, deliver) {
       const text = typeof chunk === 'string' ? chunk : utf8.decode(chunk, { stream: true });
       const [end, ...starts] = text.split(RECORD_SEPARATOR);
@@ -67,6 +70,7 @@ function createDecoder(check: Check, { maxMessageBytes = Infinity }: DecoderOpti
       }
       // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
       if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+      return starts.length;
     },
   };
 }

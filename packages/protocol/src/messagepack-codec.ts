@@ -160,8 +160,13 @@ class MessagePackDecoder implements Decoder {
     this.#maxBytes = maxMessageBytes;
   }
 
-  push(chunk: Wire, deliver: (message: HubMessage) => void): void {
-    if (chunk.length === 0) return; // what follows a handshake that came as text
+  get isPartial(): boolean {
+    return this.#isSized || this.#prefixBytes > 0;
+  }
+
+  push(chunk: Wire, deliver: (message: HubMessage) => void): number {
+    let messages = 0;
+    if (chunk.length === 0) return messages; // what follows a handshake that came as text
     if (typeof chunk === 'string') throw invalid('MessagePack came as text.');
     for (let at = 0; at < chunk.length;) {
       if (!this.#isSized) {
@@ -175,9 +180,11 @@ class MessagePackDecoder implements Decoder {
         this.#hold(part);
       } else {
         const message = this.#read(this.#held > 0 ? this.#whole(part) : part);
+        messages++;
         if (message) deliver(message);
       }
     }
+    return messages;
   }
 
   #readSize(byte: number): void {

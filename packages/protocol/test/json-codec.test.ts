@@ -60,6 +60,13 @@ describe('round trip', () => {
     expect(received).toEqual([{ type: Ping }, { type: Ping }]);
   });
 
+  it('counts what it has read, unknown types included, and says whether a message is unfinished', () => {
+    const decoder = jsonCodec.decoder();
+    const ignore = () => undefined;
+    expect([decoder.push('{"type":6}\u001e{"type":99}\u001e{"ty', ignore), decoder.isPartial]).toEqual([2, true]);
+    expect([decoder.push('pe":6}\u001e', ignore), decoder.isPartial]).toEqual([1, false]);
+  });
+
   it('reads a large message in small chunks in linear time', () => {
     const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
     const text = jsonCodec.encode(large) as string;

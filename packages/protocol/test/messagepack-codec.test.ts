@@ -162,6 +162,14 @@ describe('round trip', () => {
   });
 });
 
+it('counts what it has read, unknown types included, and says whether a message is unfinished', () => {
+  const decoder = codec.decoder();
+  const ignore = (): void => undefined;
+  expect([decoder.push(bytes('02 91 06 02 91 63 02 91'), ignore), decoder.isPartial]).toEqual([2, true]);
+  expect([decoder.push(bytes('06'), ignore), decoder.isPartial]).toEqual([1, false]);
+  expect([decoder.push(bytes('02'), ignore), decoder.isPartial]).toEqual([0, true]);
+});
+
 describe('malformed input', () => {
   it.each<[why: string, body: string]>([
     ['Invalid payload.', '80'],
