@@ -170,8 +170,8 @@ class NodeHubServer implements HubServer {
     this.#backplane = backplane;
     this.#heartbeat = new Heartbeat(clock, beatMs(timeouts));
     this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#events.report('limit', error) });
-    const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs } = timeouts;
-    this.#upgrader = new WebSocketUpgrader({ maxFrameBytes: limits.maxFrameBytes, closeTimeoutMs, sendTimeoutMs });
+    const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs, keepAliveMs } = timeouts;
+    this.#upgrader = new WebSocketUpgrader({ closeTimeoutMs, sendTimeoutMs, keepAliveMs });
     this.#cluster(backplane);
   }
 
@@ -195,10 +195,11 @@ class NodeHubServer implements HubServer {
     if (!this.#isOpen) throw closed();
     const door = this.#door({ ...options, path });
     const host = new RawHost(handler, options, this.#events.report);
-    const { uploadCapacity: capacity, maxBufferedBytes } = this.#settings.limits;
+    const { limits, timeouts, clock } = this.#settings;
+    const settings = { limits, messageTimeoutMs: timeouts.messageMs, clientTimeoutMs: timeouts.clientMs, clock, turn: this.#turn };
     this.#hosts.set(door.path, host);
     this.#open(door, host, ({ connectionId, identity }, request, transport) => {
-      const connection = new RawConnection({ connectionId, identity, request, transport, capacity, maxBufferedBytes });
+      const connection = new RawConnection({ connectionId, identity, request, transport, settings });
       host.run(connection);
       return connection;
     });
@@ -283,9 +284,8 @@ class NodeHubServer implements HubServer {
       handler,
       limits,
       codecs,
-      handshakeTimeoutMs: timeouts.handshakeMs,
-      keepAliveMs: timeouts.keepAliveMs,
-      clientTimeoutMs: timeouts.clientMs,
+      timeouts,
+      clock,
       detailedErrors: this.#detailedErrors,
       turn: this.#turn,
     };

@@ -33,7 +33,7 @@ it('gets what a WebSocket sends, text as text and bytes as bytes, and sends it b
   socket.send(Buffer.of(0, 255, 128));
   await expect.poll(() => heard).toEqual(['text', Buffer.of(0, 255, 128)]);
   socket.close();
-  expect(await closed).toBe(1005);
+  expect(await closed).toBe(1000); // as ASP.NET Core answers a close without a code
 });
 
 it('carries bytes over long polling as they are', async () => {
@@ -112,6 +112,17 @@ it.each([
   await closed;
   await expect.poll(() => over.sort()).toEqual(['loop', 'signal']);
   expect(world.errors).toEqual([]);
+});
+
+it('closes with 1009 on a WebSocket message larger than maxFrameBytes, whose frames may be smaller, and says so', async () => {
+  await using world = await serve(echo, { limits: { maxFrameBytes: 50 } });
+  const { socket, heard } = listen(world.socket);
+  await once(socket, 'open');
+  for (const isLast of [false, true]) socket.send('x'.repeat(25), { fin: isLast });
+  await expect.poll(() => heard).toEqual(['x'.repeat(50)]);
+  for (const isLast of [false, true]) socket.send('x'.repeat(26), { fin: isLast });
+  const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+  expect([code, reason.toString()]).toEqual([1009, 'The WebSocket message is larger than maxFrameBytes (50).']);
 });
 
 it('says so with 1011, and reports it, where it fails', async () => {

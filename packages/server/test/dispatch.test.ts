@@ -150,12 +150,13 @@ it('refuses an invocation id that is in use, and lets the first call end', async
   await client.until(() => client.messages.some(({ result }) => result === 'again'));
 });
 
-it('ends a client that opens two streams under one id', async () => {
+it('gives the items of a stream id that is used again to the newer call, and ends the older stream', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ ...invocation('1', 'sum'), streamIds: ['s'] }, { ...invocation('2', 'sum'), streamIds: ['s'] });
-  await client.closed;
-  expect(client.messages).toMatchObject([{ type: 7, allowReconnect: false, code: 'invalid_message' }]);
+  client.send({ type: 2, invocationId: 's', item: 3 }, { type: 2, invocationId: 's', item: 4 }, { type: 3, invocationId: 's' });
+  expect((await client.completion('1')).error).toContain("Stream ID 's' was used again.");
+  expect((await client.completion('2')).result).toBe(7);
 });
 
 it.each([

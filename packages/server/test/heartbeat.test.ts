@@ -1,5 +1,6 @@
 import { createHubServer, defineHub, type CloseReason } from '@hubline/server';
 import { expect, it } from 'vitest';
+import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { open } from './open.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -11,8 +12,10 @@ interface Hub {
 const contract = defineHub<Hub>('echo', { ticks: 'stream' });
 const PING = { type: 6 };
 
+const PLAIN = { protocol: 'json', version: 1 };
+
 /** A plain SignalR client, unless the handshake says otherwise. */
-async function start(handshake: object = { protocol: 'json', version: 1 }) {
+async function start(handshake: object = PLAIN) {
   const clock = new TestClock();
   const server = createHubServer({ timeouts: { keepAliveMs: 15_000, clientMs: 30_000 } }, clock);
   const ended: CloseReason[] = [];
@@ -42,8 +45,23 @@ async function start(handshake: object = { protocol: 'json', version: 1 }) {
       client.socket.ping();
       await pong;
     },
+    /** Advances by so many steps, between which the client answers the pings of the WebSocket. */
+    async pass(steps: number, ms: number) {
+      for (let i = 0; i < steps; i++) {
+        await clock.advance(ms);
+        await this.arrived();
+      }
+    },
     pings: () => client.records.filter(({ type }) => type === 6).length,
   };
+}
+
+/** A client that has sent these messages and answers nothing any more, not even pings of the WebSocket. */
+async function halfOpen(port: number, messages: readonly object[]): Promise<WireSocket> {
+  const text = messages.map((message) => `${JSON.stringify(message)}\u001e`).join('');
+  const socket = new WireSocket(port, encodeFrame(Opcode.text, Buffer.from(text)));
+  await socket.until(() => socket.frames.length > 0);
+  return socket;
 }
 
 it('pings who was sent nothing for as long as the keep-alive says, and only those', async () => {
@@ -64,7 +82,7 @@ it('pings who was sent nothing for as long as the keep-alive says, and only thos
 
 it('does not expect pings of a client that never sent one', async () => {
   await using world = await start();
-  await world.clock.advance(600_000);
+  await world.pass(60, 10_000);
   expect((await world.client.call('echo', 1)).result).toBe(1);
 });
 
@@ -92,7 +110,7 @@ it('does not count silence while a call runs', async () => {
   const { clock, client } = world;
   client.send(PING, { type: 1, invocationId: 'w', target: 'wait', arguments: [] });
   await world.arrived();
-  await clock.advance(120_000);
+  await world.pass(12, 10_000);
   world.finish('done');
   expect((await client.completion('w')).result).toBe('done');
   await clock.advance(29_000);
@@ -108,6 +126,36 @@ it('counts silence while a stream runs', async () => {
   await client.until(() => client.items('s').length === 1);
   await clock.advance(34_000);
   await client.closed;
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+});
+
+it.each([
+  ['of a client that never pinged', PLAIN, []],
+  ['of a client of ours, which pings when it has sent nothing', { ...PLAIN, hubline: 1 }, []],
+  ['of a client whose call runs', PLAIN, [{ type: 1, invocationId: 'w', target: 'wait', arguments: [] }]],
+])('notices a link that is half open, %s', async (_of, handshake, messages) => {
+  await using world = await start();
+  await using half = await halfOpen(world.port, [handshake, ...messages]);
+  await world.pass(2, 14_000);
+  expect(half.frames.filter(({ opcode }) => opcode === Opcode.ping).length).toBe(1);
+  expect(world.ended).toEqual([]);
+  await world.pass(1, 4000);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+});
+
+it('notices a link that is half open also while a method does not keep up', async () => {
+  await using world = await start();
+  const waits = Array.from({ length: 500 }, () => ({ type: 1, target: 'wait', arguments: [] }));
+  await using _half = await halfOpen(world.port, [PLAIN, ...waits]);
+  await world.pass(4, 8000);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+});
+
+it('times a client that announced Hubline from the handshake on', async () => {
+  await using world = await start({ ...PLAIN, hubline: 1 });
+  await world.pass(3, 9000);
+  expect(world.ended).toEqual([]);
+  await world.clock.advance(5000);
   await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
 });
 

@@ -233,7 +233,9 @@ it.each(['normal', 'normal: leaving', 'normal: closed', 'normal: no code', 'netw
         },
       ]);
     }
-    if (why.startsWith('normal')) expect(await client.closed).toBe(why === 'normal: no code' ? 1005 : 1000);
+    if (why.startsWith('normal')) expect(await client.closed).toBe(1000);
+    // As ASP.NET Core does, a Close message is answered with one.
+    if (why === 'normal' || why === 'normal: leaving') expect(client.messages).toEqual([{ type: 7, allowReconnect: false }]);
   },
 );
 

@@ -19,6 +19,8 @@ export class RawClient implements AsyncDisposable {
   readonly socket: WebSocket;
   /** The text of every frame. */
   readonly frames: string[] = [];
+  /** The same as bytes. */
+  readonly bytes: Buffer[] = [];
   /** Which of the frames were binary. */
   readonly binary: boolean[] = [];
   readonly closed: Promise<number>;
@@ -28,6 +30,7 @@ export class RawClient implements AsyncDisposable {
     this.socket = new WebSocket(`ws://127.0.0.1:${port}${path}${query && `?${query}`}`, options);
     this.socket.on('message', (data: Buffer, isBinary) => {
       this.frames.push(data.toString());
+      this.bytes.push(data);
       this.binary.push(isBinary);
     });
     this.closed = new Promise((resolve) => this.socket.on('close', resolve));

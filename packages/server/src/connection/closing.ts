@@ -46,8 +46,9 @@ export function closeText(reason: CloseReason, detailedErrors: boolean): string 
   return detailedErrors || toldError(reason) ? `${text} ${error.name}: ${error.message}` : text;
 }
 
-/** The code beside it. */
+/** The code beside it. A client that said goodbye itself is told none. */
 export function closeCode(reason: CloseReason): string | undefined {
+  if (reason.code === 'normal') return undefined;
   return toldError(reason)?.code ?? (reason.code === 'failed' ? 'internal' : undefined);
 }
 

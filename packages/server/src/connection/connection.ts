@@ -6,7 +6,6 @@ import {
   HublineError,
   MessageType,
   asError,
-  parseHandshakeRequest,
   type Close,
   type Codec,
   type Decoder,
@@ -15,10 +14,12 @@ import {
 } from '@hubline/protocol';
 import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
+import type { Clock } from './clock.ts';
 import { closeCode, closeText, ENDINGS, type CloseReason } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
-import { Backpressure } from './backpressure.ts';
+import { shakeHands } from './handshake.ts';
+import { Intake, type IntakeLimits } from './intake.ts';
 import { Outbox } from './outbox.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Turn } from './turn.ts';
@@ -37,17 +38,36 @@ export interface ConnectionHandler {
   opening(connection: Connection): Promise<void>;
   /** The client has been told. Calls wait until this has resolved. @throws whatever `connected` does: the connection ends. */
   opened(connection: Connection): Promise<void>;
+  /** How many streams a call of this method brings. */
+  uploadsOf(target: string): number;
   call(connection: Connection, call: IncomingCall): void;
   /** Once, for every connection, also for one whose handshake never came. */
   closed(connection: Connection, reason: CloseReason): void;
 }
 
+/** Time limits, in milliseconds. */
+export interface ConnectionTimeouts {
+  /** From the transport to the handshake. Default 15000. */
+  readonly handshakeMs: number;
+  /** From the handshake to its answer: the registration with the backplane. Default 15000. */
+  readonly openingMs: number;
+  /** For `connected`. Default 30000. */
+  readonly connectedMs: number;
+  /** A ping is sent when nothing else was for this long. Default 15000. */
+  readonly keepAliveMs: number;
+  /** A client that is silent for this long is gone. Default 30000. */
+  readonly clientMs: number;
+  /** From the start of a message to its end. Default 60000. */
+  readonly messageMs: number;
+  /** How long a stream may wait for its client's credit. Default 300000. */
+  readonly creditMs: number;
+}
+
 export interface ConnectionSettings {
   readonly codecs: ReadonlyMap<string, Codec>;
-  readonly limits: CallLimits & { readonly maxMessageBytes: number; readonly maxBufferedBytes: number };
-  readonly handshakeTimeoutMs: number;
-  readonly keepAliveMs: number;
-  readonly clientTimeoutMs: number;
+  readonly limits: CallLimits & IntakeLimits & { readonly maxMessageBytes: number; readonly maxBufferedBytes: number };
+  readonly timeouts: ConnectionTimeouts;
+  readonly clock: Clock;
   readonly detailedErrors: boolean;
   readonly handler: ConnectionHandler;
   readonly turn: Turn;
@@ -72,8 +92,7 @@ const HANDSHAKE_FAILED = 'An unexpected error occurred during connection handsha
 interface Opening {
   readonly name: 'opening';
   readonly codec: Codec;
-  /** What the client sent while it was being registered, and what others sent to it. */
-  readonly early: Wire[];
+  /** What others sent to the client while it was being registered. */
   readonly held: Wire[];
   heldBytes: number;
 }
@@ -95,15 +114,19 @@ export class Connection implements TransportListener {
   readonly #settings: ConnectionSettings;
   readonly #transport: Transport;
   readonly #outbox: Outbox;
-  readonly #backpressure: Backpressure;
+  readonly #intake: Intake;
   readonly #incoming: IncomingCalls;
   #state: State = { name: 'handshaking', reader: new HandshakeReader(MAX_HANDSHAKE_BYTES) };
   #hubline = 0;
   #heard = false;
-  /** As in SignalR, only a client that pings is expected to go on pinging. */
+  /** A client of ours pings; any other is expected to go on once it has, as in ASP.NET Core. */
   #pings = false;
   #silentMs = 0;
   #idleMs = 0;
+  /** Since the connection is in its state, or `connected` runs. */
+  #waitedMs = 0;
+  /** Since a message was read whole. */
+  #partialMs = 0;
 
   constructor({ connectionId, identity, request, transport, settings, since }: ConnectionOptions) {
     this.id = connectionId;
@@ -113,14 +136,17 @@ export class Connection implements TransportListener {
     this.since = since;
     this.#settings = settings;
     this.#transport = transport;
-    const { turn, limits } = settings;
+    const { turn, limits, clock, handler } = settings;
     this.#outbox = new Outbox({ turn, transport, maxBufferedBytes: limits.maxBufferedBytes, overflow: (bytes) => this.#overflow(bytes) });
-    this.#backpressure = new Backpressure(transport, () => this.calls.size > 0);
+    const isAsked = (): boolean => this.calls.size > 0;
+    const take = (portion: Wire): number => this.#take(portion);
+    this.#intake = new Intake({ transport, limits, clock, turn, isAsked, take, isStream: true });
     this.#incoming = new IncomingCalls({
       limits,
-      backpressure: this.#backpressure,
+      backpressure: this.#intake.backpressure,
       port: { send: (message) => this.#write(message), whenWritable: () => this.#outbox.whenWritable() },
-      run: (call) => settings.handler.call(this, call),
+      uploadsOf: (target) => handler.uploadsOf(target),
+      run: (call) => handler.call(this, call),
       isClosed: () => this.isClosed,
     });
   }
@@ -160,34 +186,28 @@ export class Connection implements TransportListener {
       this.calls.forget(invocationId);
       throw error;
     }
-    this.#backpressure.update();
+    this.#intake.look();
   }
 
   /** The asker has given up. */
   cancelAsked(invocationId: string): void {
     if (!this.calls.forget(invocationId)) return;
-    this.#backpressure.update();
+    this.#intake.look();
     if (this.takesCancel) this.#write({ type: MessageType.CancelInvocation, invocationId });
   }
 
   receive(chunk: Wire): void {
     this.#heard = true;
-    try {
-      if (this.#state.name === 'open') this.#state.decoder.push(chunk, this.#dispatch);
-      else if (this.#state.name === 'handshaking') this.#handshake(this.#state.reader.push(chunk));
-      else if (this.#state.name === 'opening') this.#state.early.push(chunk);
-    } catch (error) {
-      const reason = { code: 'protocol', error: asError(error) } as const;
-      if (this.#state.name === 'handshaking') this.#refuse(isTooLarge(error) ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
-      else this.close(reason);
-    }
+    this.#intake.receive(chunk);
   }
 
-  closed({ code, error }: TransportEnd): void {
-    // These are goodbyes too: a page that is left closes its socket without a word of ours, and often without a code (1005).
-    const orderly = code === 1000 || code === 1001 || code === 1005;
-    if (code === 1002 && error) return this.#end({ code: 'protocol', error });
-    this.#end({ code: orderly ? 'normal' : 'network', ...(error ? { error } : {}) });
+  controlled(frames: number): void {
+    this.#intake.count(frames);
+  }
+
+  /** What has arrived by then is still taken: a client may send, and leave. */
+  closed(end: TransportEnd): void {
+    if (!this.isClosed) this.#intake.end(() => this.#end(reasonOf(end)), { waits: false });
   }
 
   /** Says goodbye and closes. Idempotent. */
@@ -203,57 +223,78 @@ export class Connection implements TransportListener {
   /** Called at every beat of the heartbeat. Time that the process slept through is nobody's silence, so beats are counted. */
   beat(ms: number): void {
     this.#transport.beat(ms);
-    this.#silentMs = this.#heard || this.#backpressure.paused || this.#incoming.busy ? 0 : this.#silentMs + ms;
+    const isBehind = this.#intake.isBehind;
+    this.#silentMs = this.#heard || isBehind || this.#incoming.busy ? 0 : this.#silentMs + ms;
     this.#heard = false;
     this.#idleMs = this.#outbox.wrote ? 0 : this.#idleMs + ms;
     this.#outbox.wrote = false;
-    const { handshakeTimeoutMs, clientTimeoutMs, keepAliveMs } = this.#settings;
-    if (this.#state.name === 'open') {
-      if (this.#transport.inherentKeepAlive) return;
-      if (this.#pings && this.#silentMs >= clientTimeoutMs) this.#timeOut(clientTimeoutMs);
-      else if (this.#idleMs >= keepAliveMs) this.#write({ type: MessageType.Ping });
-    } else if (this.#state.name === 'handshaking' && this.#idleMs >= handshakeTimeoutMs) {
-      this.#refuse(HANDSHAKE_CANCELED, { code: 'timeout', error: timedOut('There was no handshake', handshakeTimeoutMs) });
+    this.#waitedMs += ms;
+    const { handshakeMs, openingMs, connectedMs, messageMs, creditMs } = this.#settings.timeouts;
+    const state = this.#state;
+    if (state.name === 'open') {
+      this.#partialMs = state.decoder.isPartial && !isBehind ? this.#partialMs + ms : 0;
+      if (!this.#incoming.hasBegun && this.#waitedMs >= connectedMs)
+        return this.#timeOut('failed', 'The hook `connected` did not end', connectedMs);
+      if (this.#partialMs >= messageMs) return this.#timeOut('timeout', 'A message was unfinished', messageMs);
+      this.#incoming.beat(ms, creditMs);
+      this.#keepAlive();
+    } else if (state.name === 'handshaking' && this.#waitedMs >= handshakeMs) {
+      this.#refuse(HANDSHAKE_CANCELED, { code: 'timeout', error: timedOut('There was no handshake', handshakeMs) });
+    } else if (state.name === 'opening' && this.#waitedMs >= openingMs) {
+      this.#refuse(HANDSHAKE_CANCELED, { code: 'failed', error: timedOut('The connection was not registered', openingMs) });
     }
+  }
+
+  #keepAlive(): void {
+    const { clientMs, keepAliveMs } = this.#settings.timeouts;
+    if (this.#transport.inherentKeepAlive) return;
+    const silentMs = Math.max(this.#pings ? this.#silentMs : 0, this.#transport.silentMs);
+    if (silentMs >= clientMs) this.#timeOut('timeout', 'The client was silent', clientMs);
+    else if (this.#idleMs >= keepAliveMs) this.#write({ type: MessageType.Ping });
+  }
+
+  /** Returns how many messages the portion held. */
+  #take(portion: Wire): number {
+    const state = this.#state;
+    try {
+      if (state.name === 'open') {
+        const messages = state.decoder.push(portion, this.#dispatch);
+        if (messages > 0) this.#partialMs = 0;
+        return messages;
+      }
+      if (state.name === 'handshaking') this.#handshake(state.reader.push(portion));
+    } catch (error) {
+      const reason = { code: 'protocol', error: asError(error) } as const;
+      if (state.name === 'handshaking') this.#refuse(isTooLarge(error) ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
+      else this.close(reason);
+    }
+    return 1;
   }
 
   #handshake(read: ReturnType<HandshakeReader['push']>): void {
     if (!read) return;
-    const { protocol, version, hubline = 0 } = parseHandshakeRequest(read.record);
-    const { codecs } = this.#settings;
-    const codec = codecs.get(protocol) ?? codecs.get(protocol.toLowerCase()); // ASP.NET Core finds them without case
-    if (!codec) return this.#refuse(`The protocol '${protocol}' is not supported.`);
-    if (version > codec.version || version < 1)
-      return this.#refuse(`The server does not support version ${version} of the '${protocol}' protocol.`);
-    if (codec.format === 'binary' && !this.#transport.carriesBytes) {
-      return this.#refuse(
-        `Cannot use the '${protocol}' protocol on the current transport. The transport does not support 'Binary' transfer format.`,
-      );
-    }
+    const shaken = shakeHands(read.record, this.#settings.codecs, this.#transport);
+    if ('refusal' in shaken) return this.#refuse(shaken.refusal);
+    const { codec, hubline } = shaken;
     this.#transport.format = codec.format;
     this.#hubline = hubline;
-    const state: Opening = {
-      name: 'opening',
-      codec: codecForPeer(codec, hubline),
-      early: read.rest.length > 0 ? [read.rest] : [],
-      held: [],
-      heldBytes: 0,
-    };
-    this.#state = state;
-    this.#backpressure.hold(); // what has arrived already is kept, what follows stays with the client
+    this.#pings = hubline > 0;
+    const state: Opening = { name: 'opening', codec: codecForPeer(codec, hubline), held: [], heldBytes: 0 };
+    this.#enter(state);
+    this.#intake.stop(); // what has arrived already is kept, what follows stays with the client
+    if (read.rest.length > 0) this.#intake.putBack(read.rest);
     void this.#open(state);
   }
 
-  async #open({ codec, early, held }: Opening): Promise<void> {
+  async #open({ codec, held }: Opening): Promise<void> {
     const { handler, limits } = this.#settings;
     try {
       await handler.opening(this);
       if (this.isClosed) return;
       this.#outbox.push(encodeHandshake(this.#hubline > 0 ? { hubline: HUBLINE_VERSION } : {}));
-      this.#state = { name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) };
+      this.#enter({ name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) });
       for (const wire of held) this.#outbox.push(wire);
-      for (const chunk of early) this.receive(chunk);
-      this.#backpressure.release();
+      this.#intake.start();
       if (this.isClosed) return;
       await handler.opened(this);
       this.#incoming.begin();
@@ -279,7 +320,7 @@ export class Connection implements TransportListener {
         return this.#incoming.item(message);
       case MessageType.Completion:
         if (!this.#incoming.endUpload(message)) this.calls.settle(message);
-        return this.#backpressure.update();
+        return;
       case MessageType.CancelInvocation:
         return this.#incoming.cancel(message.invocationId);
       case MessageType.Credit:
@@ -288,9 +329,8 @@ export class Connection implements TransportListener {
         this.#pings = true;
         if (this.#hubline > 0) this.#write(message); // it may ask whether its socket still lives
         return;
-      case MessageType.Close:
-        this.#end({ code: 'normal', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
-        return this.#transport.close(1000, '');
+      case MessageType.Close: // answered with another one, as ASP.NET Core does
+        return this.close({ code: 'normal', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
       case MessageType.Ack:
       case MessageType.Sequence:
         return; // stateful reconnect is not negotiated, so they mean nothing
@@ -321,19 +361,32 @@ export class Connection implements TransportListener {
     this.close({ code: 'slow_consumer', error: new HublineError('slow_consumer', text, { bufferedBytes, limitBytes }) });
   }
 
-  #timeOut(timeoutMs: number): void {
-    this.close({ code: 'timeout', error: timedOut('The client was silent', timeoutMs) });
+  #timeOut(code: 'timeout' | 'failed', what: string, timeoutMs: number): void {
+    this.close({ code, error: timedOut(what, timeoutMs) });
+  }
+
+  #enter(state: State): void {
+    this.#state = state;
+    this.#waitedMs = 0;
   }
 
   /** The only way into `closed`. */
   #end(reason: CloseReason): void {
     if (this.isClosed) return;
-    this.#state = { name: 'closed' };
+    this.#enter({ name: 'closed' });
+    this.#intake.close();
     this.#outbox.close();
     this.#incoming.close(new HublineError('connection_lost', 'The client has disconnected.', {}));
     this.calls.close();
     this.#settings.handler.closed(this, reason);
   }
+}
+
+function reasonOf({ code, error }: TransportEnd): CloseReason {
+  if (code === 1002 && error) return { code: 'protocol', error };
+  // These are goodbyes too: a page that is left closes its socket without a word of ours, and often without a code (1005).
+  const isOrderly = code === 1000 || code === 1001 || code === 1005;
+  return { code: isOrderly ? 'normal' : 'network', ...(error ? { error } : {}) };
 }
 
 const isTooLarge = (error: unknown): boolean => error instanceof HublineError && error.code === 'message_too_large';

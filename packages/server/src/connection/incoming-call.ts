@@ -36,6 +36,8 @@ export class IncomingCall {
   /** Items that the client still has room for. A client that does not count takes what comes. */
   #credit: number;
   #granted: (() => void) | undefined;
+  /** How long it has waited for credit. */
+  #starvedMs = 0;
   #abort: AbortController | undefined;
   #cancelled: Error | undefined;
   #ended = false;
@@ -48,8 +50,13 @@ export class IncomingCall {
     this.#credit = Number.isSafeInteger(credit) && credit > 0 ? credit : Infinity;
   }
 
+  /** Undefined where nobody waits for the call's end. As in ASP.NET Core, an empty id is none. */
   get id(): string | undefined {
-    return this.message.invocationId;
+    return this.message.invocationId || undefined;
+  }
+  /** Streams that the client announced. Where they are not as many as the method takes, none is opened. */
+  get sentUploads(): number {
+    return this.message.streamIds?.length ?? 0;
   }
   get isStream(): boolean {
     return this.message.type === MessageType.StreamInvocation;
@@ -75,7 +82,18 @@ export class IncomingCall {
 
   grant(credit: number): void {
     this.#credit += credit;
+    this.#starvedMs = 0;
     if (this.#credit > 0) this.#granted?.();
+  }
+
+  /** Time has passed. A stream that its client has given no credit for too long is over. */
+  beat(ms: number, timeoutMs: number): void {
+    if (this.#credit > 0 || !this.#granted || this.isOver) return;
+    this.#starvedMs += ms;
+    if (this.#starvedMs < timeoutMs) return;
+    const text = `The client gave the stream of '${this.message.target}' no credit for ${timeoutMs} ms.`;
+    this.fail({ text, code: 'timed_out', details: { timeoutMs } });
+    this.cancel(new HublineError('timed_out', text, { timeoutMs }));
   }
 
   started(): void {

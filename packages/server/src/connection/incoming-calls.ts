@@ -1,43 +1,50 @@
 import { HublineError, type Completion, type Invocation, type StreamInvocation, type StreamItem } from '@hubline/protocol';
 import { cancelledByClient, IncomingCall, type CallPort } from './incoming-call.ts';
 import type { Backpressure } from './backpressure.ts';
+import { costOf } from './cost.ts';
 import { Upload } from './upload.ts';
 
 export interface CallLimits {
   /** Calls of one connection that run at the same time. Default 1: one after the other, in order. */
   readonly maxParallelCalls: number;
-  /**
-   * Calls that wait for their turn before the client is no longer read. What it had sent by then is taken all the same, up to 64
-   * times as many; more end the connection.
-   */
+  /** Calls that wait for their turn before the client is no longer read. Default 128. */
   readonly maxQueuedCalls: number;
-  /** Calls with streams, downloads and uploads, that a client may have open. More end the connection. */
+  /**
+   * Calls with streams, downloads and uploads, that a client may have open; together their arguments may hold `maxQueuedBytes`. Default
+   * 1024; a call beyond it is refused.
+   */
   readonly maxOpenCalls: number;
-  /** Items of an upload that wait for the method before the client is no longer read. */
+  /** Items of an upload that wait for the method before the client is no longer read. Default 10. */
   readonly uploadCapacity: number;
 }
 
 export interface IncomingCallsOptions {
-  readonly limits: CallLimits;
+  readonly limits: CallLimits & { readonly maxQueuedBytes: number };
   readonly backpressure: Backpressure;
   readonly port: Pick<CallPort, 'send' | 'whenWritable'>;
+  /** How many streams the method of this name takes. */
+  readonly uploadsOf: (target: string) => number;
   readonly run: (call: IncomingCall) => void;
   readonly isClosed: () => boolean;
 }
 
-/**
- * A buffer grows beyond its limit by what was on its way when the reading stopped, and as long as a method waits for an answer
- * of this same client, since it goes on being read. Beyond this factor something is wrong.
- */
-const RUNAWAY = 64;
+/** A call that waits for its turn, and what it costs meanwhile. */
+interface QueuedCall {
+  readonly call: IncomingCall;
+  bytes: number;
+}
+
+/** What a call costs beside its message. */
+const CALL_BYTES = 512;
 
 /**
  * The calls of one client. They start in order; a plain call holds its turn until it has ended, a call with streams
  * until it has started, since its end may depend on what comes after it.
  */
 export class IncomingCalls {
-  readonly #limits: CallLimits;
+  readonly #limits: IncomingCallsOptions['limits'];
   readonly #backpressure: Backpressure;
+  readonly #uploadsOf: (target: string) => number;
   readonly #run: (call: IncomingCall) => void;
   readonly #isClosed: () => boolean;
   readonly #port: CallPort;
@@ -47,15 +54,18 @@ export class IncomingCalls {
   readonly #open = new Map<string, IncomingCall>();
   readonly #uploads = new Map<string, Upload>();
   readonly #holding = new Set<IncomingCall>();
-  #queue: IncomingCall[] = [];
+  /** Calls with streams, and what their messages cost. */
+  readonly #streaming = new Map<IncomingCall, number>();
+  #streamingBytes = 0;
+  #queue: QueuedCall[] = [];
   #queueIsFull = false;
-  #streaming = 0;
   #begun = false;
   #starting = false;
 
-  constructor({ limits, backpressure, port, run, isClosed }: IncomingCallsOptions) {
+  constructor({ limits, backpressure, port, uploadsOf, run, isClosed }: IncomingCallsOptions) {
     this.#limits = limits;
     this.#backpressure = backpressure;
+    this.#uploadsOf = uploadsOf;
     this.#run = run;
     this.#isClosed = isClosed;
     this.#port = {
@@ -71,30 +81,30 @@ export class IncomingCalls {
     return this.#holding.size > 0;
   }
 
-  /** @throws HublineError `limit_exceeded` */
+  /** Calls queue until `connected` has run: see {@link begin}. */
+  get hasBegun(): boolean {
+    return this.#begun;
+  }
+
   arrive(message: Invocation | StreamInvocation): void {
-    const { invocationId: id, streamIds = [] } = message;
-    const uploads = streamIds.map((streamId) => this.#openUpload(streamId));
+    const { streamIds = [] } = message;
+    // Before anything is made for them: a message has room for thousands of ids.
+    const opened = streamIds.length === this.#uploadsOf(message.target) ? streamIds : [];
+    const uploads = opened.map(() => new Upload(this.#limits.uploadCapacity, this.#backpressure));
     const call = new IncomingCall(message, uploads, this.#port);
-    const { maxOpenCalls, maxQueuedCalls } = this.#limits;
-    if (isStreaming(call) && this.#streaming >= maxOpenCalls) throw limitExceeded('maxOpenCalls', maxOpenCalls);
-    if (this.#queue.length >= maxQueuedCalls * RUNAWAY) throw limitExceeded('maxQueuedCalls', maxQueuedCalls * RUNAWAY);
-    if (id !== undefined) {
-      if (this.#open.has(id)) return call.fail({ text: `Invocation ID '${id}' is already in use.`, code: 'invalid_message' });
-      this.#open.set(id, call);
-    }
+    if (this.#refuses(call)) return;
+    opened.forEach((streamId, at) => this.#openUpload(streamId, uploads[at]!));
     this.#calls.add(call);
-    if (isStreaming(call)) this.#streaming++;
-    this.#queue.push(call);
+    const queued: QueuedCall = { call, bytes: 0 };
+    this.#queue.push(queued);
     this.#next();
+    // Most calls run at once, and need not be measured.
+    if (this.#queue.at(-1) === queued) this.#backpressure.spend((queued.bytes = CALL_BYTES + costOf(message)));
     this.#holdWhileFull();
   }
 
   item({ invocationId, item }: StreamItem): void {
-    const upload = this.#uploads.get(invocationId);
-    upload?.push(item);
-    const most = this.#limits.uploadCapacity * RUNAWAY;
-    if (upload && upload.length > most) throw limitExceeded('uploadCapacity', most);
+    this.#uploads.get(invocationId)?.push(item);
   }
 
   /** True where the completion ended an upload. */
@@ -121,36 +131,57 @@ export class IncomingCalls {
     this.#holdWhileFull();
   }
 
+  /** Time has passed: streams whose client gives no credit are over at last. */
+  beat(ms: number, creditTimeoutMs: number): void {
+    for (const call of this.#streaming.keys()) call.beat(ms, creditTimeoutMs);
+  }
+
   /** The client is gone: what runs is told, what waits is dropped. */
   close(reason: Error): void {
     this.#queue = [];
     for (const upload of this.#uploads.values()) upload.end(reason);
     for (const call of this.#calls) call.cancel(reason);
     this.#calls.clear();
+    this.#streaming.clear();
     this.#open.clear();
     this.#holding.clear();
     this.#uploads.clear();
   }
 
-  /** @throws HublineError `invalid_message` */
-  #openUpload(streamId: string): Upload {
-    if (this.#uploads.has(streamId)) {
-      const text = `Stream ID '${streamId}' is already in use.`;
-      throw new HublineError('invalid_message', text, { why: text }); // nobody could say any more whose items come
+  /** Answers a call that cannot be taken. Otherwise it is entered under its id, and where it has streams, among those. */
+  #refuses(call: IncomingCall): boolean {
+    const { id, message } = call;
+    if (id !== undefined && this.#open.has(id)) {
+      call.fail({ text: `Invocation ID '${id}' is already in use.`, code: 'invalid_message' });
+      return true;
     }
-    const upload = new Upload(this.#limits.uploadCapacity, this.#backpressure);
+    if (isStreaming(call)) {
+      const { maxOpenCalls, maxQueuedBytes } = this.#limits;
+      const bytes = CALL_BYTES + costOf(message);
+      if (this.#streaming.size >= maxOpenCalls) return refuse(call, 'maxOpenCalls', maxOpenCalls);
+      if (this.#streamingBytes + bytes > maxQueuedBytes) return refuse(call, 'maxQueuedBytes', maxQueuedBytes);
+      this.#streaming.set(call, bytes);
+      this.#streamingBytes += bytes;
+    }
+    if (id !== undefined) this.#open.set(id, call);
+    return false;
+  }
+
+  /** As in ASP.NET Core, the items of an id that is used again are the newer stream's. */
+  #openUpload(streamId: string, upload: Upload): void {
+    this.#uploads.get(streamId)?.end(new HublineError('hub_error', `Stream ID '${streamId}' was used again.`, {}));
     this.#uploads.set(streamId, upload);
-    return upload;
   }
 
   #next(): void {
     if (this.#starting) return; // a call that ends at once comes back here; the loop below goes on
     this.#starting = true;
     while (this.#begun && !this.#isClosed() && this.#holding.size < this.#limits.maxParallelCalls) {
-      const call = this.#queue.shift();
-      if (!call) break;
-      this.#holding.add(call);
-      this.#run(call);
+      const queued = this.#queue.shift();
+      if (!queued) break;
+      this.#holding.add(queued.call);
+      this.#run(queued.call);
+      this.#backpressure.free(queued.bytes);
     }
     this.#starting = false;
   }
@@ -162,9 +193,14 @@ export class IncomingCalls {
   }
 
   #ended(call: IncomingCall): void {
-    if (this.#calls.delete(call) && isStreaming(call)) this.#streaming--;
+    this.#calls.delete(call);
+    this.#streamingBytes -= this.#streaming.get(call) ?? 0;
+    this.#streaming.delete(call);
     if (call.id !== undefined && this.#open.get(call.id) === call) this.#open.delete(call.id);
-    for (const streamId of call.message.streamIds ?? []) this.#uploads.delete(streamId);
+    call.uploads.forEach((upload, at) => {
+      const streamId = call.message.streamIds?.[at];
+      if (streamId !== undefined && this.#uploads.get(streamId) === upload) this.#uploads.delete(streamId);
+    });
     this.#release(call);
   }
 
@@ -179,6 +215,7 @@ export class IncomingCalls {
 
 const isStreaming = (call: IncomingCall): boolean => call.isStream || call.uploads.length > 0;
 
-function limitExceeded(limit: string, max: number): HublineError<'limit_exceeded'> {
-  return new HublineError('limit_exceeded', `The client exceeded ${limit} (${max}).`, { limit, max });
+function refuse(call: IncomingCall, limit: string, max: number): true {
+  call.fail({ text: `The client exceeded ${limit} (${max}).`, code: 'limit_exceeded', details: { limit, max } });
+  return true;
 }

@@ -1,21 +1,40 @@
 import type { Wire } from '@hubline/protocol';
 import { Batch, type OpeningRequest, type Transport, type TransportEnd, type TransportListener } from '../transports/index.ts';
+import type { Clock } from './clock.ts';
 import type { CloseReason } from './closing.ts';
 import { ENDINGS } from './closing.ts';
 import type { Attributes, Identity } from './connection.ts';
-import { Backpressure } from './backpressure.ts';
+import { Intake, type IntakeLimits } from './intake.ts';
+import type { Turn } from './turn.ts';
 import { Upload } from './upload.ts';
+
+export interface RawConnectionSettings {
+  readonly limits: IntakeLimits & {
+    /** The largest WebSocket message. */
+    readonly maxFrameBytes: number;
+    /** Chunks that wait for the handler before the client is no longer read. */
+    readonly uploadCapacity: number;
+    /** Bytes that a client may leave untaken when more is to be written. */
+    readonly maxBufferedBytes: number;
+  };
+  /** From the start of a WebSocket message to its end. */
+  readonly messageTimeoutMs: number;
+  /** A client of which nothing was heard for this long is gone. */
+  readonly clientTimeoutMs: number;
+  readonly clock: Clock;
+  readonly turn: Turn;
+}
 
 export interface RawConnectionOptions {
   readonly connectionId: string;
   readonly identity: Identity;
   readonly request: OpeningRequest;
   readonly transport: Transport;
-  /** Chunks that wait for the handler before the client is no longer read. */
-  readonly capacity: number;
-  /** Bytes that a client may leave untaken when more is to be written. */
-  readonly maxBufferedBytes: number;
+  readonly settings: RawConnectionSettings;
 }
+
+/** RFC 6455, 7.4.1. */
+const TOO_LARGE = 1009;
 
 /** The pipe alone, without the hub protocol. Iterating gives what the client sends; leaving the loop discards the rest. */
 export class RawConnection implements TransportListener, AsyncIterable<Wire> {
@@ -24,18 +43,29 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   readonly attributes: Attributes;
   readonly request: OpeningRequest;
   readonly #transport: Transport;
-  readonly #maxBufferedBytes: number;
+  readonly #settings: RawConnectionSettings;
+  readonly #intake: Intake;
   readonly #received: Upload;
   readonly #over = new AbortController();
+  /** Of a WebSocket message whose end has not come. */
+  #pieces: Wire[] = [];
+  #pieceBytes = 0;
+  #partialMs = 0;
 
-  constructor({ connectionId, identity, request, transport, capacity, maxBufferedBytes }: RawConnectionOptions) {
+  constructor({ connectionId, identity, request, transport, settings }: RawConnectionOptions) {
     this.connectionId = connectionId;
     this.userId = identity.userId;
     this.attributes = identity.attributes;
     this.request = request;
     this.#transport = transport;
-    this.#maxBufferedBytes = maxBufferedBytes;
-    this.#received = new Upload(capacity, new Backpressure(transport, () => false));
+    this.#settings = settings;
+    const { limits, clock, turn } = settings;
+    const take = (chunk: Wire): number => {
+      this.#received.push(chunk);
+      return 1;
+    };
+    this.#intake = new Intake({ transport, limits, clock, turn, isAsked: () => false, take, isStream: false });
+    this.#received = new Upload(limits.uploadCapacity, this.#intake.backpressure);
   }
 
   get transportName(): Transport['name'] {
@@ -51,7 +81,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   send(data: Wire): Promise<void> {
     const transport = this.#transport;
     if (this.#over.signal.aborted) return Promise.resolve();
-    if (transport.bufferedBytes > this.#maxBufferedBytes) transport.destroy();
+    if (transport.bufferedBytes > this.#settings.limits.maxBufferedBytes) transport.destroy();
     transport.format = typeof data === 'string' ? 'text' : 'binary';
     transport.write(new Batch().append(data));
     return new Promise((resolve) => transport.onceDrained(resolve));
@@ -67,16 +97,38 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     return this.#received[Symbol.asyncIterator]() as AsyncIterator<Wire>; // only `receive` fills it
   }
 
-  receive(chunk: Wire): void {
-    this.#received.push(chunk);
+  receive(chunk: Wire, isEnd: boolean): void {
+    const { maxFrameBytes } = this.#settings.limits;
+    this.#pieceBytes += chunk.length;
+    if (this.#pieceBytes > maxFrameBytes) {
+      this.#pieces = [];
+      return this.#transport.close(TOO_LARGE, `The WebSocket message is larger than maxFrameBytes (${maxFrameBytes}).`);
+    }
+    if (!isEnd) return void this.#pieces.push(chunk);
+    const whole = this.#pieces.length > 0 ? joined([...this.#pieces, chunk]) : chunk;
+    this.#pieces = [];
+    this.#pieceBytes = this.#partialMs = 0;
+    this.#intake.receive(whole);
   }
 
+  controlled(frames: number): void {
+    this.#intake.count(frames);
+  }
+
+  /** The handler still gets what has arrived by then. */
   closed({ error }: TransportEnd): void {
-    this.#received.end(error);
+    this.#intake.end(() => this.#received.end(error), { waits: true });
     this.#over.abort(error);
   }
 
   beat(ms: number): void {
     this.#transport.beat(ms);
+    this.#partialMs = this.#pieces.length > 0 && !this.#intake.isBehind ? this.#partialMs + ms : 0;
+    const { messageTimeoutMs, clientTimeoutMs } = this.#settings;
+    if (this.#partialMs >= messageTimeoutMs || this.#transport.silentMs >= clientTimeoutMs) this.close({ code: 'timeout' });
   }
+}
+
+function joined(pieces: readonly Wire[]): Wire {
+  return typeof pieces[0] === 'string' ? pieces.join('') : Buffer.concat(pieces as readonly Uint8Array[]);
 }

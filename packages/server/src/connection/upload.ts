@@ -1,11 +1,20 @@
 import { HublineError } from '@hubline/protocol';
 import type { Backpressure } from './backpressure.ts';
+import { costOf } from './cost.ts';
+
+interface Item {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
+/** What an item costs beside its value. */
+const ITEM_BYTES = 64;
 
 /** A stream that the client sends: items wait here, a few of them, until the method takes them. */
 export class Upload implements AsyncIterable<unknown> {
   readonly #capacity: number;
   readonly #backpressure: Backpressure;
-  readonly #items: unknown[] = [];
+  readonly #items: Item[] = [];
   #end: { readonly error?: Error } | undefined;
   #holding = false;
   #wake: (() => void) | undefined;
@@ -15,14 +24,11 @@ export class Upload implements AsyncIterable<unknown> {
     this.#backpressure = backpressure;
   }
 
-  /** How many items wait. */
-  get length(): number {
-    return this.#items.length;
-  }
-
-  push(item: unknown): void {
+  push(value: unknown): void {
     if (this.#end) return;
-    this.#items.push(item);
+    const bytes = ITEM_BYTES + costOf(value);
+    this.#items.push({ value, bytes });
+    this.#backpressure.spend(bytes);
     this.#hold(this.#items.length > this.#capacity);
     this.#wake?.();
   }
@@ -35,18 +41,21 @@ export class Upload implements AsyncIterable<unknown> {
 
   /** Nobody takes it any more. */
   discard(): void {
+    this.end(new HublineError('cancelled', 'The call that this stream belongs to is over.', {})); // first: to make room is to get more
+    const bytes = this.#items.reduce((sum, item) => sum + item.bytes, 0);
     this.#items.length = 0;
     this.#hold(false);
-    this.end(new HublineError('cancelled', 'The call that this stream belongs to is over.', {}));
+    this.#backpressure.free(bytes);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
     try {
       for (;;) {
         while (this.#items.length > 0) {
-          const item = this.#items.shift();
+          const { value, bytes } = this.#items.shift()!;
           this.#hold(this.#items.length > this.#capacity);
-          yield item;
+          this.#backpressure.free(bytes);
+          yield value;
         }
         if (this.#end?.error) throw this.#end.error;
         if (this.#end) return;

@@ -211,7 +211,8 @@ export class ConnectionAcceptor implements Acceptor {
     heartbeat.add(connection);
     accepted.add(connection);
     return {
-      receive: (chunk) => connection.receive(chunk),
+      receive: (chunk, isEnd) => connection.receive(chunk, isEnd),
+      controlled: (frames) => connection.controlled?.(frames),
       closed: (end) => {
         heartbeat.remove(connection);
         accepted.delete(connection);

@@ -67,6 +67,11 @@ export class Dispatcher<C extends Caller> {
     }
   }
 
+  /** How many streams the method of this name takes. */
+  uploadsOf(target: string): number {
+    return this.#methods.get(target.toLowerCase())?.use.uploads ?? 0;
+  }
+
   /** Answers the call in every case. Never throws. */
   dispatch(ctx: C, call: IncomingCall): void {
     const { target } = call.message;
@@ -75,7 +80,7 @@ export class Dispatcher<C extends Caller> {
     const { stream, uploads, args } = method.kind;
     if (stream && !call.isStream) return call.fail(streamNeedsStream(target));
     if (!stream && call.isStream) return call.fail(callNeedsCall(target));
-    if (uploads !== call.uploads.length) return call.fail(wrongUploads(target, { sent: call.uploads.length, expected: uploads }));
+    if (uploads !== call.sentUploads) return call.fail(wrongUploads(target, { sent: call.sentUploads, expected: uploads }));
     if (call.message.unbound) return call.fail(badArguments(target, ['arguments: Expected a list.']));
     const count = call.message.arguments.length;
     if (args && (count < args[0] || count > args[1])) return call.fail(badArguments(target, [wrongCount(count, args)]));

@@ -1,4 +1,4 @@
-import { checkName, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
+import { isHublineError, checkName, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
 import {
   checkConnectionId,
   type CloseReason,
@@ -150,12 +150,20 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     return (scope.opened = this.#connect(scope));
   }
 
+  uploadsOf(target: string): number {
+    return this.#dispatcher.uploadsOf(target);
+  }
+
   call(connection: Connection, call: IncomingCall): void {
     const scope = this.#scopes.get(connection.id);
     if (scope) this.#dispatcher.dispatch(new CallContext(scope, call), call);
   }
 
   closed(connection: Connection, reason: CloseReason): void {
+    // The time limits of this server's own steps: what a hook throws is reported where it is thrown.
+    if (reason.code === 'failed' && isHublineError(reason.error) && reason.error.code === 'timed_out') {
+      this.#report(this.#scopes.has(connection.id) ? 'connected' : 'registration', reason.error);
+    }
     const leaving = this.#leave(connection, reason)
       .catch((error: unknown) => this.#report('disconnected', error))
       .finally(() => this.#leaving.delete(leaving));

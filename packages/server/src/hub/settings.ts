@@ -1,11 +1,18 @@
 import { HublineError, jsonCodec, type Codec } from '@hubline/protocol';
-import { systemClock, type CallLimits, type Clock, type ConnectionLimits } from '../connection/index.ts';
+import {
+  systemClock,
+  type CallLimits,
+  type Clock,
+  type ConnectionLimits,
+  type ConnectionTimeouts,
+  type IntakeLimits,
+} from '../connection/index.ts';
 
 /** What clients may cost, one and all. Checked on arrival, never negotiated: an honest client does not notice them. */
-export interface Limits extends CallLimits, ConnectionLimits {
+export interface Limits extends CallLimits, ConnectionLimits, IntakeLimits {
   /** The largest message a client may send, in bytes. Default 32768, as SignalR's. */
   readonly maxMessageBytes: number;
-  /** The largest WebSocket frame, which may hold many messages. Default 1 MiB; a larger one closes with 1009. */
+  /** The largest WebSocket message that a connection handler is given. Default 1 MiB; a larger one closes with 1009. A hub takes any. */
   readonly maxFrameBytes: number;
   /** What a client may leave untaken when more is to be written. Default 4 MiB; then its connection ends. */
   readonly maxBufferedBytes: number;
@@ -14,17 +21,11 @@ export interface Limits extends CallLimits, ConnectionLimits {
 }
 
 /** Time limits, in milliseconds. */
-export interface Timeouts {
+export interface Timeouts extends ConnectionTimeouts {
   /** For one run of `authenticate`. Default 10000. */
   readonly authenticateMs: number;
   /** From negotiation to the transport. Default 15000. */
   readonly connectMs: number;
-  /** From the transport to the handshake. Default 15000. */
-  readonly handshakeMs: number;
-  /** A ping is sent when nothing else was for this long. Default 15000. */
-  readonly keepAliveMs: number;
-  /** A client that pings and is silent for this long is gone. Default 30000. */
-  readonly clientMs: number;
   /** For a call to clients. Default 30000. */
   readonly callMs: number;
   /** `invokeOne`: for each client. Default 5000. */
@@ -72,6 +73,9 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       maxBufferedBytes: 4 * 1024 * 1024,
       maxParallelCalls: 1,
       maxQueuedCalls: 128,
+      maxQueuedBytes: 1024 * 1024,
+      maxMessagesPerSecond: 20_000,
+      maxBytesPerSecond: 16 * 1024 * 1024,
       maxOpenCalls: 1024,
       uploadCapacity: 10,
       maxGroups: 1000,
@@ -86,6 +90,10 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       authenticateMs: 10_000,
       connectMs: 15_000,
       handshakeMs: 15_000,
+      openingMs: 15_000,
+      connectedMs: 30_000,
+      messageMs: 60_000,
+      creditMs: 300_000,
       keepAliveMs: 15_000,
       clientMs: 30_000,
       callMs: 30_000,
@@ -101,9 +109,26 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
   };
 }
 
+/** The deadlines that are looked at by beats. The others have timers of their own. */
+const LOOKED_AT = [
+  'connectMs',
+  'handshakeMs',
+  'openingMs',
+  'connectedMs',
+  'messageMs',
+  'creditMs',
+  'keepAliveMs',
+  'clientMs',
+  'pollMs',
+  'disconnectMs',
+  'sendMs',
+] as const satisfies readonly (keyof Timeouts)[];
+
 /** How often deadlines are looked at: often enough that none is late by more than a fraction. */
-export const beatMs = ({ connectMs, handshakeMs, keepAliveMs, clientMs, pollMs, disconnectMs, sendMs }: Timeouts): number =>
-  Math.max(1, Math.min(1000, Math.floor(Math.min(connectMs, handshakeMs, keepAliveMs, clientMs, pollMs, disconnectMs, sendMs) / 3)));
+export function beatMs(timeouts: Pick<Timeouts, (typeof LOOKED_AT)[number]>): number {
+  const shortestMs = Math.min(...LOOKED_AT.map((name) => timeouts[name]));
+  return Math.max(1, Math.min(1000, Math.floor(shortestMs / 3)));
+}
 
 function byName(protocols: readonly Codec[]): ReadonlyMap<string, Codec> {
   const codecs = new Map(protocols.map((codec) => [codec.name, codec]));

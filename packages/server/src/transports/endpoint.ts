@@ -168,7 +168,7 @@ export class Endpoint {
     const transport = open((opened) => {
       const listener = admission.accept(opened);
       return {
-        receive: (chunk) => listener.receive(chunk),
+        receive: (chunk, isEnd) => listener.receive(chunk, isEnd),
         closed: (end) => {
           this.#posted.delete(token);
           listener.closed(end);

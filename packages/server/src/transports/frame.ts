@@ -1,13 +1,25 @@
 import type { Wire } from '@hubline/protocol';
 import type { Format } from './batch.ts';
 
+/** RFC 6455, 5.2. */
+export const Opcode = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
+
 const FINAL = 0x80;
-const TEXT = 0x1;
-const BINARY = 0x2;
+/** What a close frame has room for beside its code. */
+const MAX_REASON_BYTES = 123;
 
 /** All messages in one unmasked WebSocket frame (RFC 6455, 5.2): SignalR's frames are pieces of one stream. */
-export const textFrame: Format = (messages) => frame(TEXT, messages);
-export const binaryFrame: Format = (messages) => frame(BINARY, messages);
+export const textFrame: Format = (messages) => frame(Opcode.text, messages);
+export const binaryFrame: Format = (messages) => frame(Opcode.binary, messages);
+
+export const controlFrame = (opcode: number, payload: Buffer = Buffer.alloc(0)): Buffer => frame(opcode, [payload]);
+
+export function closeFrame(code: number, reason: string): Buffer {
+  const payload = Buffer.alloc(2 + Math.min(Buffer.byteLength(reason), MAX_REASON_BYTES));
+  payload.writeUInt16BE(code);
+  const written = 2 + payload.write(reason, 2); // whole characters only
+  return controlFrame(Opcode.close, payload.subarray(0, written));
+}
 
 function frame(opcode: number, messages: readonly Wire[]): Buffer {
   let length = 0;

@@ -45,6 +45,8 @@ const NOT_CACHED = { 'cache-control': 'no-cache,no-store' };
 export class LongPollingTransport implements Transport {
   readonly name = 'LongPolling';
   readonly carriesBytes = true;
+  readonly readAheadBytes = 0; // a post is answered when its body has been taken
+  readonly silentMs = 0;
   readonly inherentKeepAlive = true;
   format: 'text' | 'binary' = 'text'; // both are bytes here
   readonly #options: LongPollingOptions;
@@ -62,7 +64,7 @@ export class LongPollingTransport implements Transport {
   constructor(options: LongPollingOptions) {
     this.#options = options;
     this.#listener = options.accept(this);
-    this.#inbox = new PostInbox((chunk) => this.#listener.receive(chunk));
+    this.#inbox = new PostInbox((chunk) => this.#listener.receive(chunk, true));
   }
 
   get bufferedBytes(): number {

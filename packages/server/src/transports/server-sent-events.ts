@@ -27,6 +27,8 @@ export const EVENT_STREAM_HEADERS = {
 export class ServerSentEventsTransport implements Transport {
   readonly name = 'ServerSentEvents';
   readonly carriesBytes = false;
+  readonly readAheadBytes = 0; // a post is answered when its body has been taken
+  readonly silentMs = 0;
   readonly inherentKeepAlive = false;
   format = 'text' as const;
   readonly #response: ServerResponse;
@@ -39,7 +41,7 @@ export class ServerSentEventsTransport implements Transport {
     const listener = accept(this);
     const utf8 = new TextDecoder();
     // Text, as everything here: a character may be split over two chunks.
-    this.#inbox = new PostInbox((chunk) => listener.receive(utf8.decode(chunk, { stream: true })));
+    this.#inbox = new PostInbox((chunk) => listener.receive(utf8.decode(chunk, { stream: true }), true));
     let end: TransportEnd = { code: 1006 };
     response.on('error', (error) => (end = { code: 1006, error })); // always followed by `close`
     whenAnswered(response, (taken) => listener.closed(taken ? { code: 1000 } : end));

@@ -16,9 +16,13 @@ export interface Transport {
   write(batch: Batch): void;
   /** Calls back once everything written has been taken, or the pipe is gone. */
   onceDrained(then: () => void): void;
+  /** What is read although the listener takes nothing, so that signs of life behind it are seen. Not read any further: see `pause`. */
+  readonly readAheadBytes: number;
   /** Stops and starts reading: how a slow method slows its caller. */
   pause(): void;
   resume(): void;
+  /** How long nothing was heard although the transport asks for signs of life; 0 where it cannot ask. */
+  readonly silentMs: number;
   /** Time has passed: the transport looks at its own deadlines. */
   beat(ms: number): void;
   /** Says goodbye after what is written, then closes. Idempotent. */
@@ -29,7 +33,10 @@ export interface Transport {
 
 /** What hangs on a pipe. It is bound before the first byte, so none can be missed. */
 export interface TransportListener {
-  receive(chunk: Wire): void;
+  /** `isEnd` where the chunk ends what the client sent as one: a WebSocket message. */
+  receive(chunk: Wire, isEnd: boolean): void;
+  /** So many frames came that are the transport's own: pings and pongs. */
+  controlled?(frames: number): void;
   /** Called exactly once, whoever closed. */
   closed(end: TransportEnd): void;
 }

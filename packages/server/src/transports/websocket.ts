@@ -1,53 +1,45 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { asError } from '@hubline/protocol';
 import type { Batch } from './batch.ts';
 import { onceDrained } from './drained.ts';
-import { binaryFrame, textFrame } from './frame.ts';
+import { FrameError, FrameReader, type FrameListener } from './frame-reader.ts';
+import { binaryFrame, closeFrame, controlFrame, Opcode, textFrame } from './frame.ts';
+import { refuseUpgrade } from './refusal.ts';
 import { Stall } from './stall.ts';
-import type { Transport, TransportListener } from './transport.ts';
+import type { Transport, TransportEnd, TransportListener } from './transport.ts';
+import { answerUpgrade } from './websocket-handshake.ts';
 
 export interface WebSocketOptions {
-  /** The largest frame a client may send; a larger one closes the connection with 1009 (RFC 6455, 7.4.1). */
-  readonly maxFrameBytes: number;
   /** How long the peer has to answer a close. */
   readonly closeTimeoutMs: number;
   /** How long the peer may take nothing of what waits for it. */
   readonly sendTimeoutMs: number;
+  /** A ping is sent when nothing was heard for this long. Every peer answers one, whatever it speaks. */
+  readonly keepAliveMs: number;
 }
 
 /** Completes upgrades; what comes out is an open transport. */
 export class WebSocketUpgrader {
-  readonly #server: WebSocketServer;
-  readonly #sendTimeoutMs: number;
+  readonly #options: WebSocketOptions;
 
-  constructor({ maxFrameBytes, closeTimeoutMs, sendTimeoutMs }: WebSocketOptions) {
-    this.#sendTimeoutMs = sendTimeoutMs;
-    // Compression is off: it costs memory per socket, and a broadcast is framed once for all.
-    const options = {
-      noServer: true,
-      clientTracking: false,
-      autoPong: false,
-      perMessageDeflate: false,
-      maxPayload: maxFrameBytes,
-      closeTimeout: closeTimeoutMs,
-    };
-    this.#server = new WebSocketServer(options);
+  constructor(options: WebSocketOptions) {
+    this.#options = options;
   }
 
-  /**
-   * Calls `accept` with the open transport; where that throws, the socket is cut. An upgrade that is no valid handshake is
-   * answered with 400 and forgotten.
-   */
+  /** Calls `accept` with the open transport; where that throws, the socket is cut. An upgrade that is no valid handshake is refused. */
   upgrade({ request, socket, head }: Upgrade, accept: (transport: Transport) => TransportListener): void {
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const transport = new WebSocketTransport(webSocket, socket, this.#sendTimeoutMs);
-      try {
-        listen(webSocket, transport, accept(transport));
-      } catch {
-        webSocket.terminate(); // 101 is said, so there is no way left to say why
-      }
-    });
+    const answer = answerUpgrade(request);
+    if ('refusal' in answer) return refuseUpgrade(socket, answer.refusal);
+    socket.setTimeout(0);
+    socket.setNoDelay();
+    const transport = new WebSocketTransport(socket, this.#options);
+    socket.write(answer.lines);
+    try {
+      transport.open(accept(transport), head);
+    } catch {
+      socket.destroy(); // 101 is said, so there is no way left to say why
+    }
   }
 }
 
@@ -57,40 +49,55 @@ export interface Upgrade {
   readonly head: Buffer;
 }
 
-/** Who does not take what waits gets no pongs either: they would pile up. */
+/** A peer that does not take what waits for it gets no pongs either: they would pile up. */
 const PONG_BELOW_BYTES = 64 * 1024;
+/** Read although the listener takes nothing: the control frames behind it show that the peer lives, or has left. */
+const READ_AHEAD_BYTES = 64 * 1024;
 
-function listen(webSocket: WebSocket, transport: Transport, listener: TransportListener): void {
-  let error: NodeJS.ErrnoException | undefined;
-  webSocket.on('ping', (data: Buffer) => {
-    if (transport.bufferedBytes < PONG_BELOW_BYTES) webSocket.pong(data);
-  });
-  webSocket.on('message', (data: Buffer, isBinary) => listener.receive(isBinary ? data : data.toString()));
-  webSocket.on('error', (cause) => (error = cause)); // always followed by `close`
-  webSocket.on('close', (code) => {
-    // A frame that broke the rules ends the socket before the peer's own code can come.
-    const brokeRules = error?.code?.startsWith('WS_ERR_') ?? false;
-    listener.closed({ code: brokeRules ? 1002 : code, ...(error ? { error } : {}) });
-  });
-}
+const PING = controlFrame(Opcode.ping);
+/** RFC 6455, 7.4.1. */
+const NORMAL = 1000;
+const PROTOCOL_ERROR = 1002;
+const BROKEN = 1006;
+const INTERNAL_ERROR = 1011;
 
-/**
- * Frames are ours and go straight to the socket, so that a broadcast is framed once; ws reads, answers pings and
- * closes. Both write whole frames synchronously, so they cannot tear each other's.
- */
-class WebSocketTransport implements Transport {
+/** Reads and writes frames. A broadcast is framed once for all sockets, and a payload is handed over as it is read. */
+class WebSocketTransport implements Transport, FrameListener {
   readonly name = 'WebSockets';
   readonly carriesBytes = true;
   readonly inherentKeepAlive = false;
+  readonly readAheadBytes = READ_AHEAD_BYTES;
   format: 'text' | 'binary' = 'text';
-  readonly #webSocket: WebSocket;
   readonly #socket: Socket;
+  readonly #options: WebSocketOptions;
   readonly #stall: Stall;
+  readonly #reader = new FrameReader(this);
+  #listener: TransportListener | undefined;
+  /** After a close frame no other may follow (RFC 6455, 5.5.1). */
+  #isOpen = true;
+  #isPaused = false;
+  #end: TransportEnd = { code: BROKEN };
+  #silentMs = 0;
+  /** Control frames of the chunk that is being read, and the last ping among them: only that one needs a pong (5.5.3). */
+  #controls = 0;
+  #pinged: Buffer | undefined;
 
-  constructor(webSocket: WebSocket, socket: Socket, sendTimeoutMs: number) {
-    this.#webSocket = webSocket;
+  constructor(socket: Socket, options: WebSocketOptions) {
     this.#socket = socket;
-    this.#stall = new Stall(socket, sendTimeoutMs);
+    this.#options = options;
+    this.#stall = new Stall(socket, options.sendTimeoutMs);
+    socket.on('error', (error) => {
+      if (this.#end.code === BROKEN) this.#end = { error, ...this.#end }; // always followed by `close`
+    });
+  }
+
+  open(listener: TransportListener, head: Buffer): void {
+    const socket = this.#socket;
+    this.#listener = listener;
+    if (head.length > 0) socket.unshift(head);
+    socket.on('data', this.#read);
+    socket.on('end', () => socket.end());
+    socket.on('close', () => listener.closed(this.#end));
   }
 
   get bufferedBytes(): number {
@@ -98,8 +105,7 @@ class WebSocketTransport implements Transport {
   }
 
   write(batch: Batch): void {
-    // After a close frame nothing may follow (RFC 6455, 5.5.1).
-    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#socket.write(batch.as(this.format === 'text' ? textFrame : binaryFrame));
+    if (this.#isOpen) this.#socket.write(batch.as(this.format === 'text' ? textFrame : binaryFrame));
   }
 
   onceDrained(then: () => void): void {
@@ -107,23 +113,93 @@ class WebSocketTransport implements Transport {
   }
 
   pause(): void {
-    this.#webSocket.pause();
+    if (!this.#isOpen) return; // the peer's answer to the close must be read
+    this.#isPaused = true;
+    this.#socket.pause();
   }
 
   resume(): void {
-    this.#webSocket.resume();
+    this.#isPaused = false;
+    this.#silentMs = 0;
+    this.#socket.resume();
+  }
+
+  get silentMs(): number {
+    return this.#silentMs;
   }
 
   beat(ms: number): void {
-    if (this.#stall.beat(ms)) this.destroy();
+    if (this.#stall.beat(ms)) return this.destroy();
+    if (this.#isPaused || !this.#isOpen) return; // what is not read cannot be missed
+    const { keepAliveMs } = this.#options;
+    const wasSilent = this.#silentMs >= keepAliveMs;
+    this.#silentMs += ms;
+    if (this.#silentMs >= keepAliveMs && !wasSilent) this.#control(PING);
   }
 
   close(code: number, reason: string): void {
-    this.#webSocket.resume(); // a paused socket would not read the peer's answer
-    this.#webSocket.close(code, reason);
+    if (!this.#isOpen) return;
+    this.#socket.write(closeFrame(code, reason));
+    this.#closing();
   }
 
   destroy(): void {
-    this.#webSocket.terminate();
+    this.#socket.destroy();
+  }
+
+  text(piece: string, isEnd: boolean): void {
+    this.#listener?.receive(piece, isEnd);
+  }
+
+  binary(piece: Buffer, isEnd: boolean): void {
+    this.#listener?.receive(piece, isEnd);
+  }
+
+  ping(payload: Buffer): void {
+    this.#controls++;
+    this.#pinged = payload;
+  }
+
+  pong(): void {
+    this.#controls++;
+  }
+
+  /** Answered with 1000 whatever the peer said, as ASP.NET Core does. */
+  peerClosed(code: number): void {
+    this.#end = { code };
+    this.close(NORMAL, '');
+    this.#socket.end();
+  }
+
+  readonly #read = (chunk: Buffer): void => {
+    this.#silentMs = 0;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#fail(asError(error));
+    }
+    if (this.#controls > 0) this.#listener?.controlled?.(this.#controls);
+    if (this.#pinged && this.bufferedBytes < PONG_BELOW_BYTES) this.#control(controlFrame(Opcode.pong, this.#pinged));
+    this.#controls = 0;
+    this.#pinged = undefined;
+  };
+
+  #control(frame: Buffer): void {
+    if (this.#isOpen) this.#socket.write(frame);
+  }
+
+  /** What else the peer sends is not looked at. */
+  #fail(error: Error): void {
+    this.#socket.off('data', this.#read);
+    this.#end = { code: PROTOCOL_ERROR, error };
+    this.close(error instanceof FrameError ? error.closeCode : INTERNAL_ERROR, error.message);
+    this.#socket.end();
+  }
+
+  #closing(): void {
+    this.#isOpen = false;
+    this.resume();
+    const timer = setTimeout(() => this.destroy(), this.#options.closeTimeoutMs).unref();
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 }

@@ -1,0 +1,25 @@
+import { parseHandshakeRequest, type Codec } from '@hubline/protocol';
+import type { Transport } from '../transports/index.ts';
+
+/** What a handshake has chosen, or SignalR's text for why it is refused. */
+export type Handshake = { readonly codec: Codec; readonly hubline: number } | { readonly refusal: string };
+
+/** Answers a client's half of the handshake. @throws HublineError `invalid_message` */
+export function shakeHands(record: string, codecs: ReadonlyMap<string, Codec>, transport: Transport): Handshake {
+  const { protocol, version, hubline = 0 } = parseHandshakeRequest(record);
+  const codec = codecNamed(protocol, codecs);
+  if (!codec) return { refusal: `The protocol '${protocol}' is not supported.` };
+  if (version > codec.version || version < 1) {
+    return { refusal: `The server does not support version ${version} of the '${protocol}' protocol.` };
+  }
+  if (codec.format === 'binary' && !transport.carriesBytes) {
+    const why = "The transport does not support 'Binary' transfer format.";
+    return { refusal: `Cannot use the '${protocol}' protocol on the current transport. ${why}` };
+  }
+  return { codec, hubline };
+}
+
+/** Without case, as ASP.NET Core compares. */
+function codecNamed(protocol: string, codecs: ReadonlyMap<string, Codec>): Codec | undefined {
+  return codecs.get(protocol) ?? [...codecs.values()].find(({ name }) => name.toLowerCase() === protocol.toLowerCase());
+}

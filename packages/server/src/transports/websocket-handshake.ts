@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Refusal } from './refusal.ts';
+
+/** RFC 6455, 1.3: proves that the request was read as a WebSocket's. */
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+/** RFC 9110, 5.6.2: the first protocol that is offered, as a browser refuses an answer without one of its own. */
+const FIRST_PROTOCOL = /^[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:,|$)/;
+
+/** What answers an upgrade to a WebSocket (RFC 6455, 4.2): the lines that accept it, or why it is none. */
+export function answerUpgrade({ method, headers }: IncomingMessage): { readonly lines: string } | { readonly refusal: Refusal } {
+  const key = headers['sec-websocket-key'];
+  const version = headers['sec-websocket-version'];
+  const offered = headers['sec-websocket-protocol'];
+  const protocol = offered === undefined ? undefined : FIRST_PROTOCOL.exec(offered)?.[1];
+  if (method !== 'GET') return refused('The method of an upgrade is GET.');
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return refused('Only upgrades to a WebSocket are taken.');
+  if (key === undefined || !KEY.test(key)) return refused('Sec-WebSocket-Key is missing or no key.');
+  if (version !== '13' && version !== '8') return refused('Sec-WebSocket-Version is missing or not 13.');
+  if (offered !== undefined && protocol === undefined) return refused('Sec-WebSocket-Protocol names no protocol.');
+  const accept = createHash('sha1')
+    .update(key + GUID)
+    .digest('base64');
+  const lines = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${accept}`,
+    ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
+  ];
+  return { lines: `${lines.join('\r\n')}\r\n\r\n` };
+}
+
+const refused = (text: string): { readonly refusal: Refusal } => ({ refusal: { status: 400, text } });

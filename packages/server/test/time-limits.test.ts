@@ -1,0 +1,143 @@
+import { createHubServer, defineHub, memoryBackplane, type Backplane, type CloseReason, type HubServerOptions } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { open } from './open.ts';
+import { RawClient } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
+
+interface Calls {
+  echo(value: unknown): Promise<unknown>;
+  count(to: number): AsyncIterable<number>;
+}
+const contract = defineHub<Calls>('time', { count: 'stream' });
+const END = '\u001e';
+
+async function start(options: HubServerOptions = {}) {
+  const clock = new TestClock();
+  const server = createHubServer(options, clock);
+  const ended: CloseReason[] = [];
+  const log: string[] = [];
+  let isStuck = false;
+  server.hub(contract, {
+    path: '/hub',
+    connected: () => (isStuck ? new Promise<never>(() => undefined) : undefined),
+    disconnected: (_ctx, reason) => void ended.push(reason),
+    methods: {
+      echo: async (_ctx, value) => value,
+      async *count(_ctx, to) {
+        try {
+          for (let i = 1; i <= to; i++) yield i;
+        } finally {
+          log.push('count ends');
+        }
+      },
+    },
+  });
+  const opened = await open(server);
+  /** Advances second by second; the client answers in between, so that its link is never silent. */
+  const pass = async (seconds: number): Promise<void> => {
+    for (let i = 0; i < seconds; i++) {
+      await clock.advance(1000);
+      const pong = new Promise((resolve) => opened.client.socket.once('pong', resolve));
+      opened.client.socket.ping();
+      if (i % 10 === 0) opened.client.send({ type: 6 });
+      await pong;
+    }
+  };
+  return {
+    ...opened,
+    clock,
+    ended,
+    log,
+    pass,
+    stick: () => (isStuck = true),
+    async [Symbol.asyncDispose]() {
+      await opened.client[Symbol.asyncDispose]();
+      let isClosed = false;
+      void server.close().then(() => (isClosed = true));
+      await expect // it waits for what does not end, and not for ever
+        .poll(async () => {
+          await clock.advance(1000);
+          return isClosed;
+        })
+        .toBe(true);
+    },
+  };
+}
+
+/** A memory backplane whose first change is taken, and whose later ones are never acknowledged. */
+function stuckBackplane(isStuck: () => boolean): Backplane {
+  const { open: openLink } = memoryBackplane();
+  return {
+    open(...args) {
+      const link = openLink(...args);
+      const { directory } = link;
+      const changed = directory.changed.bind(directory);
+      directory.changed = (change) => (isStuck() ? new Promise(() => undefined) : changed(change));
+      return link;
+    },
+  };
+}
+
+it('ends a connection whose registration does not end', async () => {
+  let isStuck = false;
+  await using world = await start({ backplane: stuckBackplane(() => isStuck) });
+  isStuck = true;
+  await using client = await RawClient.open(world.port, { handshake: null });
+  client.socket.send(`{"protocol":"json","version":1}${END}`);
+  await world.pass(14);
+  expect(client.frames).toEqual([]);
+  await world.pass(2);
+  await client.closed;
+  expect(client.frames).toEqual([`{"error":"Handshake was canceled."}${END}`]);
+  isStuck = false;
+});
+
+it('ends a connection whose hook `connected` does not end, and reports it', async () => {
+  await using world = await start();
+  world.stick();
+  await using client = await RawClient.open(world.port);
+  await world.pass(29);
+  expect(client.messages).toEqual([]);
+  await world.pass(2);
+  await client.closed;
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: false, code: 'internal' }]);
+  expect(world.errors).toMatchObject([['connected', { code: 'timed_out' }]]);
+});
+
+it('ends a client whose message is never finished, however it drips, and no sooner', async () => {
+  await using world = await start();
+  const { client } = world;
+  client.socket.send(`{"type":1,"target":"echo","arguments":["`);
+  for (let i = 0; i < 58; i++) {
+    await world.clock.advance(1000);
+    client.socket.send('x');
+    const pong = new Promise((resolve) => client.socket.once('pong', resolve));
+    client.socket.ping();
+    await pong;
+  }
+  client.socket.send(`"],"invocationId":"1"}${END}`);
+  expect((await client.completion('1')).result).toHaveLength(58);
+  client.socket.send('{"type');
+  await world.clock.advance(61_000);
+  await client.closed;
+  expect(client.messages.at(-1)).toMatchObject({ type: 7, allowReconnect: true, code: 'timed_out' });
+});
+
+it('ends a stream whose client gives no credit, and no sooner', async () => {
+  await using world = await start({ timeouts: { creditMs: 60_000 } });
+  const { client } = world;
+  client.send({ type: 4, invocationId: 's', target: 'count', arguments: [10], headers: { 'hubline-credit': '2' } });
+  await client.until(() => client.items('s').length === 2);
+  await world.pass(58);
+  client.send({ type: 64, invocationId: 's', credit: 1 });
+  await client.until(() => client.items('s').length === 3);
+  await world.pass(58);
+  expect(world.log).toEqual([]);
+  await world.pass(4);
+  expect(await client.completion('s')).toMatchObject({
+    error: "The client gave the stream of 'count' no credit for 60000 ms.",
+    headers: { 'hubline-code': 'timed_out' },
+  });
+  await expect.poll(() => world.log).toEqual(['count ends']);
+  expect((await client.call('echo', 1)).result).toBe(1);
+});
