@@ -69,7 +69,7 @@ export class Dispatcher<C extends Caller> {
 
   /** How many streams the method of this name takes. */
   uploadsOf(target: string): number {
-    return this.#methods.get(target.toLowerCase())?.use.uploads ?? 0;
+    return this.#methods.get(target.toLowerCase())?.kind.uploads ?? 0;
   }
 
   /** Answers the call in every case. Never throws. */
