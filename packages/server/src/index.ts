@@ -23,6 +23,7 @@ export type {
   Presence,
   Redirect,
   Target,
+  TargetOptions,
   Timeouts,
 } from './hub/index.ts';
 export type { Disconnected, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';

@@ -172,7 +172,7 @@ export class Connection implements TransportListener {
   /** Queues a message that many get. @throws HublineError `not_encodable` */
   send(outgoing: Outgoing): void {
     const state = this.#state;
-    if (state.name === 'open') this.#outbox.push(outgoing.as(state.codec));
+    if (state.name === 'open') this.#outbox.push(outgoing.as(state.codec), outgoing.replaces);
     else if (state.name === 'opening') this.#hold(state, outgoing.as(state.codec));
   }
 

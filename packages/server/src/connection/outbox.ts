@@ -24,6 +24,9 @@ export class Outbox implements Flushable {
   readonly #overflow: (bufferedBytes: number) => void;
   #batch: Batch | undefined;
   #closed = false;
+  /** Messages by their keys that wait until the client has caught up: a newer one takes the place of the one before. */
+  #latest: Map<string, Wire> | undefined;
+  #latestBytes = 0;
   /** Whether so much was queued that it was written before the end of the turn. */
   #early = false;
   /** Whether anything was written since somebody last asked: the keep-alive does. */
@@ -36,8 +39,13 @@ export class Outbox implements Flushable {
     this.#overflow = overflow;
   }
 
-  push(message: Wire): void {
+  /**
+   * With `replaces`, only the latest message with this key is kept while the client does not keep up. It then comes after
+   * messages that were sent later; the order of all others is that in which they were sent.
+   */
+  push(message: Wire, replaces?: string): void {
     if (this.#closed) return;
+    if (replaces !== undefined && (this.#latest || this.#transport.bufferedBytes > 0)) return this.#keep(replaces, message);
     if (!this.#batch) {
       this.#batch = this.#turn.start;
       this.#turn.add(this);
@@ -70,9 +78,30 @@ export class Outbox implements Flushable {
     return new Promise((resolve) => this.#transport.onceDrained(resolve));
   }
 
+  #keep(key: string, message: Wire): void {
+    const isFirst = !this.#latest;
+    const latest = (this.#latest ??= new Map<string, Wire>());
+    this.#latestBytes += sizeOf(message) - sizeOf(latest.get(key));
+    latest.set(key, message);
+    const bufferedBytes = this.#transport.bufferedBytes + this.#latestBytes;
+    if (bufferedBytes > this.#maxBufferedBytes) this.#overflow(bufferedBytes);
+    else if (isFirst) this.#transport.onceDrained(() => this.#release());
+  }
+
+  #release(): void {
+    const latest = this.#latest?.values() ?? [];
+    this.#latest = undefined;
+    this.#latestBytes = 0;
+    for (const message of latest) this.push(message);
+  }
+
   /** Writes what is there; what comes later is dropped. */
   close(): void {
+    this.#release();
     this.flush();
     this.#closed = true;
   }
 }
+
+/** About as many bytes: a text counts its UTF-16 units. */
+const sizeOf = (wire: Wire | undefined): number => wire?.length ?? 0;

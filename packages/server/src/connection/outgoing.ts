@@ -8,8 +8,12 @@ export class Outgoing {
   #refused: Map<string, HublineError> | undefined;
   #message: HubMessage | undefined;
 
+  /** A newer message with this key takes its place where it has not been written to a client yet. */
+  readonly replaces: string | undefined;
+
   /** `read` is called where a protocol is spoken in which the message is not written yet. */
-  constructor(read: () => HubMessage, written: Iterable<readonly [codec: string, wire: Wire]> = []) {
+  constructor(read: () => HubMessage, written: Iterable<readonly [codec: string, wire: Wire]> = [], replaces?: string) {
+    this.replaces = replaces;
     this.#read = read;
     this.#written = new Map(written);
   }

@@ -1,9 +1,9 @@
-import { MessageType } from '@hubline/protocol';
-import type { InvokeOptions, Invocations } from '../invocation/index.ts';
+import { checkName, MessageType } from '@hubline/protocol';
+import type { Invocations } from '../invocation/index.ts';
 import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
 import type { Operations } from './operation.ts';
-import type { CallerClients, Clients, ClientTarget, Filter, Target } from './types.ts';
+import type { CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 
 /** What targets speak through. */
 export interface TargetParts<A> {
@@ -49,25 +49,36 @@ function selectorOf(target: object): Selector {
   return selector;
 }
 
-function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: InvokeOptions = {}): ClientTarget<R> {
+function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: TargetOptions = {}): ClientTarget<R> {
   const { hub, broadcaster, invocations, operations } = base;
   const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
     'connection' in selector ?
       invocations.single(selector.connection, { hub, selector, method, args }, options)
     : invocations.one({ hub, selector, method, args }, options);
   const target = {
-    send: speaking((method, args) => broadcaster.send(hub, selector, { type: MessageType.Invocation, target: method, arguments: args })),
+    send: speaking((method, args) =>
+      broadcaster.send(hub, selector, {
+        message: { type: MessageType.Invocation, target: method, arguments: args },
+        replaces: options.replaces,
+      }),
+    ),
     invoke: speaking((method, args) => operations(`invoke of ${method}`, () => one(method, args))),
     invokeOne: speaking((method, args) =>
       operations(`invokeOne of ${method}`, () => invocations.one({ hub, selector, method, args }, options)),
     ),
     invokeAll: speaking((method, args) => invocations.all({ hub, selector, method, args }, options)),
-    with: (more: InvokeOptions) => targetOf<R, A>(base, selector, { ...options, ...more }),
+    with: (more: TargetOptions) => targetOf<R, A>(base, selector, { ...options, ...checkedOptions(more) }),
     except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),
   };
   selectors.set(target, selector);
   // What a method is and takes is known to the compiler only; this is where the contract's types meet names.
   return target as unknown as ClientTarget<R>;
+}
+
+/** @throws HublineError `invalid_option` */
+function checkedOptions(options: TargetOptions): TargetOptions {
+  if (options.replaces !== undefined) checkName(options.replaces, 'replaces');
+  return options;
 }
 
 /** Names that the language looks up behind our back. */

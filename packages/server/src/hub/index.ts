@@ -24,4 +24,5 @@ export type {
   Presence,
   Schemas,
   Target,
+  TargetOptions,
 } from './types.ts';

@@ -30,6 +30,15 @@ export type Filter<A> = (
 /** The receiver methods K as `invokeAll` has them. Mapped like `Calling`, so that editors find the contract. */
 export type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Args<R[P]>) => Outcomes<Output<R[P]>> };
 
+/** Options of a target: time limits and signals are for its questions, `replaces` is for its events. */
+export interface TargetOptions extends InvokeOptions {
+  /**
+   * Of events with this key, a client that does not keep up gets the latest only: what has not been written to it is replaced by
+   * the next one. For positions and other values of which only the last one counts.
+   */
+  readonly replaces?: string | undefined;
+}
+
 /** Whom it is for, as an object that speaks: `target.send.said(message)`. */
 export interface Target<R> {
   /** Events. What comes back need not be awaited: a loss ends in the server's `lost` event. */
@@ -38,7 +47,7 @@ export interface Target<R> {
   readonly invokeAll: AskingAll<R, ResultName<R>>;
   /** Asks one client after the other until one gives a result. Rejects `no_client_responded`, `backplane_unavailable` or `cancelled`. */
   readonly invokeOne: Asking<R, ResultName<R>>;
-  with(options: InvokeOptions): this;
+  with(options: TargetOptions): this;
   /** Without these connections. */
   except(...connectionIds: readonly string[]): this;
 }

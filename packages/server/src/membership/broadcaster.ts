@@ -16,6 +16,12 @@ export interface Sent extends PromiseLike<void> {
   readonly confirmed: Promise<void>;
 }
 
+/** An event, and its key where a newer one may take its place. */
+export interface Sending {
+  readonly message: Invocation;
+  readonly replaces?: string | undefined;
+}
+
 /** A message that did not reach everybody. */
 export interface Loss {
   readonly hub: string;
@@ -40,6 +46,8 @@ interface DeliverHeader {
   readonly written: Written;
   /** Only where copies go over several channels: the first one counts. */
   readonly id?: number;
+  /** A newer message with this key takes its place where it has not been written yet. */
+  readonly replaces?: string;
 }
 
 /** While the backplane is away an event waits for it, where the backplane can keep it. */
@@ -62,10 +70,10 @@ export class Broadcaster {
    * Never throws. A value that one protocol cannot hold and another can reaches those who speak the other, and is a loss on
    * every node where somebody misses it; `not_encodable` where nobody can have it.
    */
-  send(hub: string, selector: Selector, message: Invocation): Sent {
+  send(hub: string, selector: Selector, { message, replaces }: Sending): Sent {
     const { target: method } = message;
     try {
-      const outgoing = new Outgoing(() => message);
+      const outgoing = new Outgoing(() => message, [], replaces);
       const { local, missed } = this.#deliver(hub, selector, outgoing);
       const copies = this.#publish(hub, selector, outgoing);
       if (missed && local + copies.length === 0) throw missed;
@@ -100,7 +108,9 @@ export class Broadcaster {
     const route = routeOf(selector, hub);
     const processes = new Set(route.connections.map(processOf).filter((process) => process !== self));
     if (processes.size + route.topics.length === 0) return [];
-    const envelope = this.#envelope({ hub, target: selector, ...this.#id(route) }, outgoing);
+    const { replaces } = outgoing;
+    const header = { hub, target: selector, ...this.#id(route), ...(replaces === undefined ? {} : { replaces }) };
+    const envelope = this.#envelope(header, outgoing);
     return [
       ...route.topics.map((topic) => messenger.publish(topic, envelope, EVENT)),
       ...[...processes].map((process) => messenger.tell(process, envelope, EVENT)),
@@ -133,9 +143,9 @@ export class Broadcaster {
     return false;
   }
 
-  #receive({ hub, target, written, id }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
+  #receive({ hub, target, written, id, replaces }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
     if (id !== undefined && this.#isCopy(`${from}${id.toString(36)}`)) return;
-    const outgoing = readCopies(written, body, this.#options.codecs);
+    const outgoing = readCopies(written, body, this.#options.codecs, replaces);
     const { missed } = this.#deliver(hub, target, outgoing);
     if (!missed) return;
     const { message } = outgoing;

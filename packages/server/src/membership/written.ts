@@ -28,7 +28,8 @@ export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly writ
 }
 
 /** Nodes need not speak the same protocols: what a client here speaks and the sender does not is written here. */
-export function readCopies(written: Written, body: Uint8Array, codecs: Codecs): Outgoing {
+// eslint-disable-next-line @typescript-eslint/max-params -- the key is optional, and of one caller
+export function readCopies(written: Written, body: Uint8Array, codecs: Codecs, replaces?: string): Outgoing {
   const copies: (readonly [codec: string, wire: Wire])[] = [];
   let at = 0;
   for (const [name, length] of written) {
@@ -36,14 +37,18 @@ export function readCopies(written: Written, body: Uint8Array, codecs: Codecs): 
     const codec = codecs.get(name);
     if (codec) copies.push([name, wireOf(bytes, codec)]);
   }
-  return new Outgoing(() => {
-    const [name, wire] = copies[0] ?? [];
-    const codec = codecs.get(name ?? '');
-    if (codec && wire !== undefined) return readMessage(wire, codec);
-    const found = `message in ${written.map(([each]) => each).join(' and ')}`;
-    const text = `This node cannot read a ${found}: see the server's option protocols.`;
-    throw new HublineError('not_encodable', text, { path: '', found });
-  }, copies);
+  return new Outgoing(
+    () => {
+      const [name, wire] = copies[0] ?? [];
+      const codec = codecs.get(name ?? '');
+      if (codec && wire !== undefined) return readMessage(wire, codec);
+      const found = `message in ${written.map(([each]) => each).join(' and ')}`;
+      const text = `This node cannot read a ${found}: see the server's option protocols.`;
+      throw new HublineError('not_encodable', text, { path: '', found });
+    },
+    copies,
+    replaces,
+  );
 }
 
 /** Exactly one message. @throws HublineError `invalid_message` */

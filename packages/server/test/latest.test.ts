@@ -1,0 +1,82 @@
+import { createHubServer, defineHub } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { open } from './open.ts';
+import { RawClient } from './raw-client.ts';
+import { threeNodes } from './cluster/three-nodes.ts';
+
+interface Calls {
+  ping(): Promise<void>;
+}
+interface Receiver {
+  moved(who: string, x: number): void;
+  drawn(shape: number): void;
+  filler(text: string): void;
+}
+const board = defineHub<Calls, Receiver>('board');
+
+/** More than the sockets of a machine hold. */
+const FILLER = 'x'.repeat(12 * 1024 * 1024);
+
+async function start(maxBufferedBytes = 32 * 1024 * 1024) {
+  const server = createHubServer({ limits: { maxBufferedBytes } });
+  const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
+  return { ...(await open(server)), hub };
+}
+
+const seen = (client: RawClient, target: string): readonly unknown[] =>
+  client.messages.filter((message) => message.target === target).map((message) => message.arguments);
+
+it('gives a client that does not keep up only the latest of each key, and everything else in order', async () => {
+  await using world = await start();
+  const { client, hub } = world;
+  await using quick = await RawClient.open(world.port);
+  client.pause();
+  hub.clients.all.send.filler(FILLER);
+  await quick.until(() => seen(quick, 'filler').length === 1);
+  for (let i = 0; i < 300; i++) {
+    for (const who of ['ann', 'bob']) hub.clients.all.with({ replaces: who }).send.moved(who, i);
+    hub.clients.all.send.drawn(i);
+    if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  client.resume();
+  for (const reader of [client, quick]) {
+    await reader.until(() => seen(reader, 'drawn').length === 300 && seen(reader, 'moved').length > 1);
+    expect(seen(reader, 'drawn')).toEqual(Array.from({ length: 300 }, (_, i) => [i]));
+    expect(new Map(seen(reader, 'moved') as [string, number][])).toEqual(
+      new Map([
+        ['ann', 299],
+        ['bob', 299],
+      ]),
+    );
+  }
+  expect(seen(client, 'moved').length).toBeLessThan(10);
+  expect(seen(quick, 'moved')).toHaveLength(600); // it keeps up, and gets all of them
+});
+
+it('counts what waits under its keys as untaken', async () => {
+  await using world = await start(14 * 1024 * 1024);
+  const { client, hub } = world;
+  client.pause();
+  hub.clients.all.send.filler(FILLER);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 3000; i++) {
+    hub.clients.all.with({ replaces: `key ${i}` }).send.moved('x'.repeat(10_000), i);
+    if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await expect.poll(() => world.hub.presence.count()).toMatchObject({ value: 0 }); // a slow consumer
+});
+
+it('names the key, where it is no name', async () => {
+  await using world = await start();
+  expect(() => world.hub.clients.all.with({ replaces: ['x'] as unknown as string })).toThrow(
+    expect.objectContaining({ code: 'invalid_option', details: { option: 'replaces' } }),
+  );
+});
+
+it('takes the key to other nodes', async () => {
+  await using nodes = await threeNodes();
+  const { world, a, b } = nodes;
+  const client = await world.client(b);
+  a.hub.clients.all.with({ replaces: 'cursor' }).send.said('here');
+  await expect.poll(() => client.said).toEqual(['here']);
+});
