@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { refusal, start, type Echo } from './negotiate-world.ts';
 import { RawClient, rawRequest, upgradeLines } from './raw-client.ts';
 
-it.each(['with', 'without'])('gives nobody an attribute or a name that he only claims, %s authenticate', async (way) => {
+it.each(['with', 'without'])('gives a connection no attribute and no name that its client only claims, %s authenticate', async (way) => {
   const server = createHubServer();
   const hub = server.hub<Echo, Record<never, never>, { role: string }>(defineHub<Echo, Record<never, never>, { role: string }>('echo'), {
     path: '/hub',
