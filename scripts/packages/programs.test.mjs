@@ -1,11 +1,18 @@
 /** Applications made of the packed packages are built and run: programs of Node, ECMAScript modules and CommonJS, and pages in Chromium. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { beforeAll, afterAll, describe, expect, inject, it } from 'vitest';
+import { ROOT } from '../install.mjs';
 import { chromiumLaunch } from '../programs.mjs';
-import { nodeProgram } from '../tools.mjs';
+import { nodeProgram, tools } from '../tools.mjs';
 import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
+/** What docs/commonjs.md shows of Jest. */
+const [jestTest] = /(?<=```js\n)import [^]*?(?=```)/.exec(readFileSync(join(ROOT, 'docs/commonjs.md'), 'utf8'));
+const jest = join(tools({ jest: '30.5.2' }), 'node_modules/jest/bin/jest.js');
+
 const NODES = { 20: '20.19.0', 22: '22.12.0', 24: '24.21.0' };
 
 let server;
@@ -33,6 +40,26 @@ describe.each(Object.entries(NODES))('Node %s', (_major, version) => {
       await own.close();
     }
   });
+});
+
+describe('Jest', () => {
+  const folder = join(consumer, 'jest');
+  beforeAll(() => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), '{ "jest": {} }'); // CommonJS, unless a file is named .mjs
+    writeFileSync(join(folder, 'module.test.mjs'), jestTest);
+    writeFileSync(join(folder, 'common.test.js'), jestTest.replaceAll(/^import (.*) from (.*);$/gm, 'const $1 = require($2);'));
+  });
+  const run = (test, node) =>
+    runNode([jest, '--rootDir', folder, '--testMatch', `**/${test}`], {
+      cwd: folder,
+      node,
+      env: { NODE_OPTIONS: '--experimental-vm-modules' },
+    });
+
+  it('runs tests that are modules, on the oldest Node', () => run('module.test.mjs', nodeProgram(NODES[20])));
+
+  it('runs tests that use require, on Node 24', () => run('common.test.js', nodeProgram(NODES[24])));
 });
 
 describe('a page in Chromium', () => {

@@ -23,6 +23,14 @@ const OTHERS = [
   'vitest',
 ];
 
+/** What applications are checked with: the oldest and the newest compiler among them. */
+const CHECKERS = {
+  '@arethetypeswrong/cli': '0.18.5',
+  pnpm: '10.34.9',
+  'typescript-5.4': 'npm:typescript@5.4.5',
+  'typescript-7.0': 'npm:typescript@7.0.2',
+};
+
 export function setup({ provide }) {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hubline-packages-')));
   const tarballs = pack(folder);
@@ -33,7 +41,7 @@ export function setup({ provide }) {
   provide('folder', folder);
   provide('consumer', consumer);
   provide('tarballs', tarballs);
-  provide('checkers', tools({ '@arethetypeswrong/cli': '0.18.5', pnpm: '10.34.9', 'typescript-5.4': 'npm:typescript@5.4.5' }));
+  provide('checkers', tools(CHECKERS));
   return () => rmSync(folder, { recursive: true, force: true });
 }
 

@@ -12,6 +12,7 @@ const tarballs = inject('tarballs');
 const COMPILERS = {
   5.4: join(checkers, 'node_modules/typescript-5.4'),
   'of this repository': join(consumer, 'node_modules/typescript'),
+  '7.0': join(checkers, 'node_modules/typescript-7.0'),
 };
 const STRICT = { strict: true, exactOptionalPropertyTypes: true, target: 'es2022', skipLibCheck: false, declaration: true };
 const NODE = { ...STRICT, module: 'node16', lib: 'es2022', types: 'node' };
@@ -56,6 +57,21 @@ describe.each(Object.entries(COMPILERS))('TypeScript %s', (name, compiler) => {
     const files = ['exported.ts', 'shapes.ts'];
     expect(compile(compiler, { cwd: folder, files, options: { ...NODE, outDir: 'out' } })).toBe('');
   });
+});
+
+it.each([
+  ['nodenext', { module: 'nodenext' }],
+  ['commonjs, resolved as a bundler does,', { module: 'commonjs', moduleResolution: 'bundler' }],
+])('a program that is compiled to CommonJS with `module` %s is accepted', (_name, modules) => {
+  const folder = join(consumer, 'commonjs');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{}');
+  writeFileSync(
+    join(folder, 'main.ts'),
+    "import { createHubConnection, defineHub } from '@hubline/client';\nimport { createHubServer } from '@hubline/server';\nexport const connection = createHubConnection(defineHub<{ ping(): Promise<void> }>('x'), 'http://localhost/');\nexport const server = createHubServer();\n",
+  );
+  const options = { ...NODE, ...modules, declaration: false, outDir: 'out/commonjs' };
+  expect(compile(COMPILERS['of this repository'], { cwd: consumer, files: ['commonjs/main.ts'], options })).toBe('');
 });
 
 let pnpmFolder;
