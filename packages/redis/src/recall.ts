@@ -139,9 +139,9 @@ export class Recall {
   #start(since: number, isShort: boolean): void {
     const awaited = new Map([...this.#known].map((process): [ProcessId, Awaited] => [process, { nextPart: 0, ticks: 0 }]));
     this.#state = { name: 'asking', since, ms: Math.ceil(performance.now() - since), awaited, ticks: 0 };
-    this.#ask(since);
     // Without a node that could know, a process may have come, sent and left.
     if (isShort || awaited.size === 0) this.#fail(since);
+    this.#ask(since);
   }
 
   #ask(since: number): void {

@@ -1,0 +1,205 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { encodeFrame, KIND } from '../src/frame.ts';
+import { encodeNotice, NOTICES } from '../src/notice.ts';
+import { Air, fakeTime, Node, pair, passed, worldOf } from './air.ts';
+
+const SIZED = { channel: 't', ms: expect.any(Number) as number };
+
+beforeEach(fakeTime);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('what is not to be repaired', () => {
+  it('a channel that was closed while the link was down is forgotten: its next listener hears nothing from before', async () => {
+    const { ann, bob, subscription } = await pair();
+    bob.down();
+    await ann.say('t', '2', '3');
+    subscription.close();
+    await passed(1000);
+    bob.up();
+    await passed(100);
+    bob.hear('t');
+    await ann.say('t', '4');
+    ann.beat();
+    await passed(100);
+    expect(bob.heard).toEqual(['1', '4']);
+    expect(bob.gaps).toEqual([]);
+  });
+
+  it('a listener that comes later hears nothing from before it came, and no gap', async () => {
+    const { ann, nodes } = ((world) => ({ ...world, ann: world.nodes[0]! }))(worldOf('ann', 'bob'));
+    await ann.say('t', 'before');
+    await passed(100);
+    nodes[1]!.hear('t');
+    ann.beat();
+    await ann.say('t', 'after');
+    await passed(100);
+    expect(nodes[1]!.heard).toEqual(['after']);
+    expect(nodes[1]!.gaps).toEqual([]);
+  });
+
+  it('but a listener that was there hears the first message of a sender, where that was lost', async () => {
+    const { air, nodes } = worldOf('ann', 'bob');
+    const [ann, bob] = nodes as readonly [Node, Node];
+    bob.hear('t');
+    await passed(50);
+    air.lose(bob, 't');
+    await ann.say('t', '1', '2');
+    await passed(1);
+    expect(bob.heard).toEqual(['1', '2']);
+    bob.hear('u');
+    air.lose(bob, 'u');
+    await ann.say('u', '3');
+    ann.beat();
+    await passed(10);
+    expect(bob.heard).toEqual(['1', '2', '3']);
+    expect(bob.gaps).toEqual([]);
+  });
+
+  it('a repaired frame makes no account, and fills nothing that does not wait', async () => {
+    const { air, ann, bob } = await pair();
+    await ann.say('t', '2');
+    const [first] = air.published.filter(({ channel }) => channel === 't').map(({ bytes }) => bytes);
+    bob.hear('u');
+    for (const channel of ['t', 'u']) {
+      const header = Buffer.from(JSON.stringify({ gone: {}, void: {}, unsent: {}, isLast: true, frames: [[channel, first!.length]] }));
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(header.length);
+      const payload = Buffer.concat([length, header, first!]);
+      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload }));
+    }
+    expect(bob.heard).toEqual(['1', '2']);
+  });
+
+  it('a sender that begins anew on a channel says that nothing is missing before', async () => {
+    const { ann, bob } = await pair();
+    await ann.say('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`)); // its sequences are high
+    await passed(130_000);
+    ann.exchange.prune(); // forgets both channels
+    await ann.say('t', '2');
+    await passed(10);
+    expect(bob.heard).toEqual(['1', '2']);
+    expect(bob.gaps).toEqual([]);
+  });
+
+  it('a sender that begins anew, and loses just that message, is repaired too', async () => {
+    const { air, ann, bob } = await pair();
+    await ann.say('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`));
+    await passed(130_000);
+    ann.exchange.prune();
+    air.lose(bob, 't');
+    await ann.say('t', '2', '3');
+    await passed(10);
+    expect(bob.heard).toEqual(['1', '2', '3']);
+    expect(bob.gaps).toEqual([]);
+  });
+
+  it('a sender that leaves: what is missing is a gap, and what is held comes before its loss is told', async () => {
+    const { air, ann, bob } = await pair();
+    air.lose(bob, 't');
+    air.lose(bob, 'node=bob', { count: 1000 });
+    await ann.say('t', '2', '3');
+    bob.lose('ann', 'lease');
+    expect(bob.told.slice(-3)).toEqual([
+      ['gap', { ...SIZED, lost: 1 }],
+      ['heard', '3'],
+      ['lost', 'ann'],
+    ]);
+  });
+
+  it('a goodbye claims what was sent last', async () => {
+    const { air, ann, bob } = await pair();
+    air.lose(bob, 't', { count: 2 });
+    await ann.say('t', '2', '3');
+    await ann.exchange.goodbye();
+    expect(bob.told.slice(-2)).toEqual([
+      ['gap', { ...SIZED, lost: 2 }],
+      ['lost', 'ann'],
+    ]);
+  });
+
+  it('a sender that keeps nothing is not asked, and nothing is held for it', async () => {
+    const air = new Air();
+    const [ann, bob] = [new Node(air, 'ann', { repairBytes: 0 }), new Node(air, 'bob')];
+    for (const node of [ann, bob]) node.up();
+    bob.hear('t');
+    await ann.say('t', '1');
+    air.lose(bob, 't', { count: 2 });
+    await ann.say('t', '2', '3', '4');
+    expect(bob.heard).toEqual(['1', '4']);
+    expect(bob.gaps).toEqual([{ ...SIZED, lost: 2 }]);
+    await passed(100);
+    expect(air.framesOf(KIND.ask)).toBe(0);
+  });
+});
+
+describe('a sequence far ahead', () => {
+  const frame = (sequence: number, kind: 0 | 2): Buffer =>
+    encodeFrame({ kind, origin: 'ann.1', sequence, payload: Buffer.from(`far ${sequence}`) });
+
+  it.each([500_000, 2 ** 47])('of a sender that repairs does not mute it: %d', async (sequence) => {
+    const { ann, bob } = await pair();
+    bob.exchange.hear('t', frame(sequence, KIND.keptMessage));
+    await passed(10);
+    await ann.say('t', '2', '3');
+    await passed(10);
+    expect(bob.heard).toEqual(['1', '2', '3']);
+    expect(bob.gaps).toEqual([SIZED]);
+  });
+
+  it.each([5000, 2 ** 47])('of a plain sender does not mute it: %d', async (sequence) => {
+    const air = new Air();
+    const [ann, bob] = [new Node(air, 'ann', { repairBytes: 0 }), new Node(air, 'bob')];
+    for (const node of [ann, bob]) node.up();
+    bob.hear('t');
+    await ann.say('t', '1');
+    bob.exchange.hear('t', frame(sequence, KIND.message));
+    await ann.say('t', '2', '3');
+    expect(bob.heard).toEqual(['1', `far ${sequence}`, '2', '3']);
+    expect(bob.gaps).toHaveLength(1);
+  });
+
+  it('in a claim asks once, and is taken back', async () => {
+    const { air, ann, bob } = await pair();
+    bob.exchange.hear(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, 2 ** 40] }, repairMs: 10_000 }));
+    await passed(1000);
+    await ann.say('t', '2', '3');
+    await passed(10);
+    expect(bob.heard).toEqual(['1', '2', '3']);
+    expect(air.framesOf(KIND.ask)).toBe(1);
+  });
+});
+
+describe('frames of strangers', () => {
+  it('make a node read the leases four times a second at most, and are kept within a bound', async () => {
+    const { bob } = await pair();
+    const payload = Buffer.alloc(0);
+    for (let i = 0; i < 300_000; i++) {
+      bob.exchange.hear('t', encodeFrame({ kind: KIND.message, origin: `stranger${i}.1`, sequence: 1, payload }));
+    }
+    await passed(1000);
+    expect(bob.told.filter(([name]) => name === 'refresh').length).toBeLessThanOrEqual(5);
+    bob.meet('stranger65000');
+    bob.meet('stranger299999'); // beyond the bound
+    expect(bob.heard).toEqual(['1', '']);
+  });
+});
+
+describe('unreadable input', () => {
+  it('is reported once for each kind', async () => {
+    const { bob } = await pair();
+    for (let i = 0; i < 1000; i++) {
+      bob.exchange.hear('t', Buffer.from([9]));
+      bob.exchange.hear('t', Buffer.from([2, 0]));
+      bob.exchange.hear(NOTICES, Buffer.from('{'));
+      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.ask, origin: 'ann.1', sequence: 0, payload: Buffer.from('{"t":{}}') }));
+      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload: Buffer.from('no') }));
+    }
+    expect(bob.told.filter(([name]) => name === 'deliver')).toEqual([
+      ['deliver', 'unsupported_version'],
+      ['deliver', 'invalid_message'],
+      ['deliver', 'invalid_message'],
+    ]);
+  });
+});
