@@ -196,6 +196,9 @@ export class Connection implements TransportListener {
     if (this.takesCancel) this.#write({ type: MessageType.CancelInvocation, invocationId });
   }
 
+  /** Lets calls run: when `connected` has, or asks the client, which may call before it answers. Idempotent. */
+  readonly beginCalls = (): void => this.#incoming.begin();
+
   receive(chunk: Wire): void {
     this.#heard = true;
     this.#intake.receive(chunk);
@@ -297,7 +300,7 @@ export class Connection implements TransportListener {
       this.#intake.start();
       if (this.isClosed) return;
       await handler.opened(this);
-      this.#incoming.begin();
+      this.beginCalls();
     } catch (error) {
       if (this.#state.name === 'opening') this.#refuse(HANDSHAKE_FAILED, { code: 'failed', error: asError(error) });
       else this.close({ code: 'failed', error: asError(error) });

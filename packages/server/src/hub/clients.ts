@@ -12,6 +12,8 @@ export interface TargetParts<A> {
   readonly invocations: Invocations;
   readonly filters: Filters<A>;
   readonly operations: Operations;
+  /** Called before clients are asked: the method that asks gives up its turn. */
+  readonly asking?: () => void;
 }
 
 /** `hub.clients` */
@@ -19,7 +21,9 @@ export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
   const target = (filter: Filter<A>): Target<R> => targetOf<R, A>(base, base.filters.selector(filter));
   const parts = (targets: readonly Target<R>[], what: string): readonly Selector[] => nonEmpty(targets.map(selectorOf), what);
   return {
-    all: target({ all: true }),
+    get all() {
+      return target({ all: true });
+    },
     group: (group) => target({ group }),
     user: (user) => target({ user }),
     connection: (connection) => targetOf<R, A>(base, base.filters.selector({ connection })),
@@ -34,8 +38,12 @@ export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
 export function callerClients<R, A>(clients: Clients<R, A>, connectionId: string): CallerClients<R, A> {
   return {
     ...clients,
-    caller: clients.connection(connectionId),
-    others: clients.all.except(connectionId),
+    get caller() {
+      return clients.connection(connectionId);
+    },
+    get others() {
+      return clients.all.except(connectionId);
+    },
     othersInGroup: (name) => clients.group(name).except(connectionId),
   };
 }
@@ -50,7 +58,11 @@ function selectorOf(target: object): Selector {
 }
 
 function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: TargetOptions = {}): ClientTarget<R> {
-  const { hub, broadcaster, invocations, operations } = base;
+  const { hub, broadcaster, invocations, operations, asking } = base;
+  const ask = <T>(question: () => T): T => {
+    asking?.();
+    return question();
+  };
   const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
     'connection' in selector ?
       invocations.single(selector.connection, { hub, selector, method, args }, options)
@@ -62,11 +74,11 @@ function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: Targe
         replaces: options.replaces,
       }),
     ),
-    invoke: speaking((method, args) => operations(`invoke of ${method}`, () => one(method, args))),
+    invoke: speaking((method, args) => operations(`invoke of ${method}`, () => ask(() => one(method, args)))),
     invokeOne: speaking((method, args) =>
-      operations(`invokeOne of ${method}`, () => invocations.one({ hub, selector, method, args }, options)),
+      operations(`invokeOne of ${method}`, () => ask(() => invocations.one({ hub, selector, method, args }, options))),
     ),
-    invokeAll: speaking((method, args) => invocations.all({ hub, selector, method, args }, options)),
+    invokeAll: speaking((method, args) => ask(() => invocations.all({ hub, selector, method, args }, options))),
     with: (more: TargetOptions) => targetOf<R, A>(base, selector, { ...options, ...checkedOptions(more) }),
     except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),
   };

@@ -1,11 +1,12 @@
 import { checkName } from '@hubline/protocol';
 import type { Connection, IncomingCall } from '../connection/index.ts';
-import { callerClients } from './clients.ts';
+import { callerClients, clientsOf, type TargetParts } from './clients.ts';
 import type { Members } from './members.ts';
 import type { Operations } from './operation.ts';
 import type { CallerClients, Context, Hub } from './types.ts';
 
-export interface ScopeParts {
+export interface ScopeParts<A> {
+  readonly targets: TargetParts<A>;
   readonly members: Members;
   readonly operations: Operations;
 }
@@ -16,14 +17,13 @@ export class Scope<R, A> {
   readonly hub: Hub<R, A>;
   /** What `connected` is doing. */
   opened: Promise<void> = Promise.resolve();
-  readonly #parts: ScopeParts;
+  readonly #parts: ScopeParts<A>;
   #items: Map<unknown, unknown> | undefined;
   #groups: Context<R, A>['groups'] | undefined;
-  #clients: CallerClients<R, A> | undefined;
   #over: AbortController | undefined;
   #reason: { readonly error: Error | undefined } | undefined;
 
-  constructor(connection: Connection, hub: Hub<R, A>, parts: ScopeParts) {
+  constructor(connection: Connection, hub: Hub<R, A>, parts: ScopeParts<A>) {
     this.connection = connection;
     this.hub = hub;
     this.#parts = parts;
@@ -42,8 +42,9 @@ export class Scope<R, A> {
     });
   }
 
-  get clients(): CallerClients<R, A> {
-    return (this.#clients ??= callerClients(this.hub.clients, this.connection.id));
+  /** Clients for one call; `asking` is called before it asks some of them. */
+  clients(asking: () => void): CallerClients<R, A> {
+    return callerClients(clientsOf<R, A>({ ...this.#parts.targets, asking }), this.connection.id);
   }
 
   /** Aborts when the connection ends. */
@@ -65,6 +66,7 @@ export class Scope<R, A> {
 export class CallContext<R, A> implements Context<R, A> {
   readonly #scope: Scope<R, A>;
   readonly #call: IncomingCall | undefined;
+  #clients: CallerClients<R, A> | undefined;
 
   /** Without a call: for `connected`, `disconnected`. */
   constructor(scope: Scope<R, A>, call?: IncomingCall) {
@@ -97,9 +99,15 @@ export class CallContext<R, A> implements Context<R, A> {
     return this.#scope.groups;
   }
   get clients(): CallerClients<R, A> {
-    return this.#scope.clients;
+    return (this.#clients ??= this.#scope.clients(() => this.#giveUpTurn()));
   }
   get hub(): Hub<R, A> {
-    return this.#scope.hub;
+    return { ...this.#scope.hub, clients: this.clients };
+  }
+
+  /** A client that is asked may call before it answers: what waits for its turn would wait for the answer, and the answer for it. */
+  #giveUpTurn(): void {
+    if (this.#call) this.#call.started();
+    else this.#scope.connection.beginCalls();
   }
 }

@@ -10,7 +10,7 @@ import {
 import type { Backplane } from '../backplane/index.ts';
 import type { AuthenticationRequest, Origins } from '../transports/index.ts';
 import { operationsOf, type Operations } from './operation.ts';
-import { clientsOf } from './clients.ts';
+import { clientsOf, type TargetParts } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -74,6 +74,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   readonly #report: HubEnvironment['report'];
   readonly #members: Members;
   readonly #operations: Operations;
+  readonly #targets: TargetParts<A>;
   readonly #dispatcher: Dispatcher<Context<R, A>>;
   readonly #scopes = new Map<string, Scope<R, A>>();
   readonly #leaving = new Set<Promise<void>>();
@@ -103,9 +104,10 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
     cluster.serve(name, members);
     const { broadcaster, invocations, orders } = cluster;
+    this.#targets = { hub: name, broadcaster, invocations, filters, operations };
     this.hub = {
       name,
-      clients: clientsOf<R, A>({ hub: name, broadcaster, invocations, filters, operations }),
+      clients: clientsOf<R, A>(this.#targets),
       presence: presenceOf(name, cluster, { filters, operations }),
       groups: {
         add: (connectionId, group) =>
@@ -145,7 +147,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   opened(connection: Connection): Promise<void> {
-    const scope = new Scope(connection, this.hub, { members: this.#members, operations: this.#operations });
+    const scope = new Scope(connection, this.hub, { targets: this.#targets, members: this.#members, operations: this.#operations });
     this.#scopes.set(connection.id, scope);
     return (scope.opened = this.#connect(scope));
   }
