@@ -1,0 +1,64 @@
+/**
+ * `node floods.mjs [--seconds 5]`: how long an innocent client's calls take beside each kind of flood, and what a flood costs the
+ * server in memory. See README.md.
+ */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { WebSocket } from 'ws';
+import { Child } from './ask.mjs';
+import { FLOODS } from './floods/kinds.mjs';
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' }, only: { type: 'string', default: '' } } });
+const forMs = Number(values.seconds) * 1000;
+/** Between two calls: an innocent client is not in a hurry. */
+const EVERY_MS = 5;
+const END = '\x1e';
+const call = (id) => JSON.stringify({ type: 1, invocationId: `${id}`, target: 'echo', arguments: [id] });
+
+console.log('| beside | calls | p50 ms | p99 ms | max ms | peak heap MiB | connections at the end |\n|---|---|---|---|---|---|---|');
+for (const kind of Object.keys(FLOODS).filter((name) => name.includes(values.only))) console.log(`| ${kind} | ${await row(kind)} |`);
+
+async function row(kind) {
+  const server = new Child('floods/server.mjs', [], { execArgv: ['--max-old-space-size=1024'] });
+  const flooder = new Child('floods/flooder.mjs', []);
+  try {
+    const port = await Promise.race([server.ask('port'), server.died]);
+    const times = await Promise.race([callsBeside(port, () => flooder.ask('flood', { kind, port })), server.died]);
+    const { heapMiB, connections } = await Promise.race([server.ask('peak'), server.died]);
+    times.sort((a, b) => a - b);
+    const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
+    return [times.length, at(0.5), at(0.99), at(1), heapMiB, connections].join(' | ');
+  } catch (error) {
+    return `the server died: ${error.message}`;
+  } finally {
+    await Promise.all([server.stop(), flooder.stop()]);
+  }
+}
+
+/** Milliseconds of each call. */
+async function callsBeside(port, flood) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/flood`);
+  socket.on('error', () => undefined);
+  let heard = () => undefined;
+  socket.on('message', () => heard());
+  const ask = (text) =>
+    new Promise((resolve) => {
+      heard = resolve;
+      socket.send(text + END);
+    });
+  await new Promise((resolve) => socket.once('open', resolve));
+  await ask('{"protocol":"json","version":1}');
+  for (let i = 0; i < 200; i++) await ask(call(i)); // warm
+  void flood();
+  const times = [];
+  const until = performance.now() + forMs;
+  for (let i = 0; performance.now() < until; i++) {
+    const startedAt = performance.now();
+    await ask(call(i));
+    times.push(performance.now() - startedAt);
+    await pause(EVERY_MS);
+  }
+  socket.terminate();
+  return times;
+}

@@ -1,0 +1,52 @@
+/** Floods of one connection: what it sends again and again, as fast as the server takes it. */
+import { Buffer } from 'node:buffer';
+
+const END = '\x1e';
+const MESSAGES_BYTES = 60_000;
+const MEBIBYTE = 1024 * 1024;
+
+const record = (message) => JSON.stringify(message) + END;
+/** So many of one message in one frame. */
+const filled = (text, bytes) => frame(text.repeat(Math.ceil(bytes / text.length)));
+/** Each message in a frame of its own. */
+const apart = (text) => Buffer.concat(Array(Math.ceil(MESSAGES_BYTES / text.length)).fill(frame(text)));
+
+const escaped = `{"type":1,"target":"hit","arguments":["${'\\u003c\\u0027'.repeat(500)}"]}${END}`;
+const objects = `{"type":1,"target":"slow","arguments":[[${Array(5000).fill('{}').join()}]]}${END}`;
+const items = `{"type":2,"invocationId":"u","item":[${Array(5000).fill('{}').join()}]}${END}`;
+
+export const FLOODS = {
+  nothing: { block: Buffer.alloc(0) },
+  pings: { block: apart(record({ type: 6 })) },
+  'pings of the WebSocket': { block: Buffer.concat(Array(8000).fill(Buffer.from([0x89, 0x80, 0, 0, 0, 0]))) },
+  'plain sends': { block: apart(record({ type: 1, target: 'hit', arguments: [1] })) },
+  'unknown methods': { block: apart(record({ type: 1, invocationId: '1', target: 'nope', arguments: [] })) },
+  'frames of 1 MiB': { block: filled(record({ type: 1, target: 'hit', arguments: [1] }), MEBIBYTE - 100) },
+  escapes: { block: filled(escaped, MESSAGES_BYTES) },
+  'ten behind a slow method': { block: filled(objects, MESSAGES_BYTES), connections: 10, megabytes: 47 },
+  'one that is asked': {
+    first: frame(record({ type: 1, invocationId: '1', target: 'asking', arguments: [], streamIds: ['u'] })),
+    block: filled(items, MESSAGES_BYTES),
+    megabytes: 55,
+  },
+};
+
+export const HANDSHAKE = frame(record({ protocol: 'json', version: 1 }));
+
+/** A frame as a client sends it; the mask is zero, which masks nothing and is valid. */
+export function frame(text) {
+  const body = Buffer.from(text);
+  const { length } = body;
+  const header = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
+  header[0] = 0x81;
+  if (length < 126) {
+    header[1] = 0x80 | length;
+  } else if (length < 65_536) {
+    header[1] = 0x80 | 126;
+    header.writeUInt16BE(length, 2);
+  } else {
+    header[1] = 0x80 | 127;
+    header.writeBigUInt64BE(BigInt(length), 2);
+  }
+  return Buffer.concat([header, body]);
+}

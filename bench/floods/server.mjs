@@ -1,0 +1,25 @@
+/** The server that is flooded. It says how much heap it had in use at most. */
+import { setInterval } from 'node:timers';
+import { createHubServer, defineHub } from '@hubline/server';
+import { answering } from '../ask.mjs';
+
+const contract = defineHub('flood', { asking: { uploads: 1 } });
+const server = createHubServer();
+let peakBytes = 0;
+let hits = 0;
+server.hub(contract, {
+  path: '/flood',
+  methods: {
+    echo: async (_ctx, value) => value,
+    hit: async () => void hits++,
+    slow: () => new Promise(() => undefined),
+    asking: async (ctx) => ctx.clients.caller.invoke.confirm(),
+  },
+});
+const port = await server.listen(0, '127.0.0.1');
+setInterval(() => (peakBytes = Math.max(peakBytes, process.memoryUsage().heapUsed)), 20);
+
+answering({
+  port: () => port,
+  peak: () => ({ heapMiB: Math.round(peakBytes / 2 ** 20), connections: server.health().connections, hits }),
+});
