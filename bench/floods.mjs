@@ -16,7 +16,7 @@ const EVERY_MS = 5;
 const END = '\x1e';
 const call = (id) => JSON.stringify({ type: 1, invocationId: `${id}`, target: 'echo', arguments: [id] });
 
-console.log('| beside | calls | p50 ms | p99 ms | max ms | peak heap MiB | connections at the end |\n|---|---|---|---|---|---|---|');
+console.log('| beside | calls | p50 ms | p99 ms | max ms | peak heap MiB |\n|---|---|---|---|---|---|');
 for (const kind of Object.keys(FLOODS).filter((name) => name.includes(values.only))) console.log(`| ${kind} | ${await row(kind)} |`);
 
 async function row(kind) {
@@ -25,10 +25,10 @@ async function row(kind) {
   try {
     const port = await Promise.race([server.ask('port'), server.died]);
     const times = await Promise.race([callsBeside(port, () => flooder.ask('flood', { kind, port })), server.died]);
-    const { heapMiB, connections } = await Promise.race([server.ask('peak'), server.died]);
+    const heapMiB = await Promise.race([server.ask('peakMiB'), server.died]);
     times.sort((a, b) => a - b);
     const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
-    return [times.length, at(0.5), at(0.99), at(1), heapMiB, connections].join(' | ');
+    return [times.length, at(0.5), at(0.99), at(1), heapMiB].join(' | ');
   } catch (error) {
     return `the server died: ${error.message}`;
   } finally {

@@ -37,7 +37,11 @@ export const HANDSHAKE = frame(record({ protocol: 'json', version: 1 }));
 export function frame(text) {
   const body = Buffer.from(text);
   const { length } = body;
-  const header = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
+  const header = Buffer.alloc(
+    length < 126 ? 6
+    : length < 65_536 ? 8
+    : 14,
+  );
   header[0] = 0x81;
   if (length < 126) {
     header[1] = 0x80 | length;

@@ -12,8 +12,6 @@ export interface SentCall {
 export interface Verdict {
   /** How the connection ends: with a Close of one of these texts, or because the client said goodbye. */
   readonly end?: { readonly texts: readonly string[]; readonly code: string } | 'goodbye';
-  /** It may also have ended with this one: it depends on what is over by then. */
-  readonly mayEnd?: string;
   /** How many bytes a message that has begun still needs. */
   readonly missing: number;
   /** Messages before the end. */
@@ -45,7 +43,6 @@ export class Oracle {
   readonly #read: Read;
   /** By invocation id. */
   readonly calls = new Map<string, SentCall[]>();
-  readonly #streams = new Set<string>();
 
   constructor(protocol: 'json' | 'messagepack', maxMessageBytes: number) {
     this.#read = protocol === 'json' ? (bytes) => records(bytes, maxMessageBytes) : (bytes) => bodies(bytes, maxMessageBytes);
@@ -61,36 +58,24 @@ export class Oracle {
     const last = read.at(-1);
     if (typeof last === 'number') return { missing: last, messages: read.filter((message) => message instanceof Map).length };
     let messages = 0;
-    let mayEnd: string | undefined;
-    const verdict = (end?: Verdict['end']): Verdict => ({ messages, missing: 0, ...(mayEnd ? { mayEnd } : {}), ...(end ? { end } : {}) });
+    const verdict = (end?: Verdict['end']): Verdict => ({ messages, missing: 0, ...(end ? { end } : {}) });
     for (const message of read) {
       if (message instanceof Fault) return verdict(message);
       if (!(message instanceof Map)) continue; // a type that nobody knows
       messages++;
       if (message.get('type') === 7) return verdict('goodbye');
-      const used = this.#note(message);
-      const text = `Stream ID '${used?.id}' is already in use.`;
-      if (used?.isCertain) return verdict(new Fault([text]));
-      if (used) mayEnd = text;
+      this.#note(message);
     }
     return verdict();
   }
 
-  /** A stream id that is used again. Whether the upload before it is over, only the server knows. */
-  #note(message: Message): { readonly id: string; readonly isCertain: boolean } | undefined {
+  #note(message: Message): void {
     const type = message.get('type') as number;
-    if (type !== 1 && type !== 4) return undefined;
     const id = message.get('invocationId');
-    if (isName(id)) {
-      const given = message.get('arguments');
-      const call = { type, target: message.get('target') as string, argument: Array.isArray(given) ? (given[0] as unknown) : NO_ARGUMENTS };
-      this.calls.set(id as string, [...(this.calls.get(id as string) ?? []), call]);
-    }
-    const streamIds = (message.get('streamIds') ?? []) as readonly string[];
-    const twice = streamIds.find((each, i) => streamIds.indexOf(each) < i);
-    const again = twice ?? streamIds.find((each) => this.#streams.has(each));
-    for (const each of streamIds) this.#streams.add(each);
-    return again === undefined ? undefined : { id: again, isCertain: twice !== undefined };
+    if ((type !== 1 && type !== 4) || !isName(id)) return;
+    const given = message.get('arguments');
+    const call = { type, target: message.get('target') as string, argument: Array.isArray(given) ? (given[0] as unknown) : NO_ARGUMENTS };
+    this.calls.set(id as string, [...(this.calls.get(id as string) ?? []), call]);
   }
 }
 
