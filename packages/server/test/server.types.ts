@@ -226,8 +226,9 @@ export async function outcomes(): Promise<void> {
   const settled = await all.invokeAll.confirm('?');
   exactly<readonly Outcome<'yes' | 'no'>[]>().is(settled);
   for await (const outcome of all.with({ timeoutMs: 1 }).invokeAll.ping()) {
-    exactly<string>().is(outcome.nodeId);
+    exactly<string | undefined>().is(outcome.nodeId);
     if (outcome.status === 'fulfilled') exactly<null>().is(outcome.value);
+    else if (outcome.code === 'absent') exactly<string>().is(outcome.userId);
     else exactly<RejectionCode>().is(outcome.code);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allTopic, attributeTopic, encodeName, groupTopic, nameIn, nodeChannel, topicPrefix, userTopic } from '../src/backplane/index.ts';
-import { watchChannel } from '../src/presence/diffs.ts';
+import { watchChannel } from '../src/presence/topic-changes.ts';
 
 /** Any well-formed string, with the characters that mean something to topics, keys and patterns often among them. */
 const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: fc.constantFrom(...':%={}" a\u{1f600}\n') }));

@@ -79,7 +79,7 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
         yield { type: 'asked', people };
         try {
           for await (const outcome of everybody.with({ timeoutMs, signal: ctx.signal }).invokeAll.confirm(question)) {
-            const { connectionId, nodeId: answeredBy } = outcome;
+            const { connectionId = '', nodeId: answeredBy = '' } = outcome;
             yield outcome.status === 'fulfilled' ?
               { type: 'answer', connectionId, nodeId: answeredBy, yes: outcome.value }
             : { type: 'failure', connectionId, nodeId: answeredBy, code: outcome.code, message: outcome.message };

@@ -1,28 +1,28 @@
 import { HublineError } from '@hubline/protocol';
 
 /** The version of the messages between nodes. A node refuses one that it does not know, and lives on. */
-export const ENVELOPE_VERSION = 1;
+export const ENVELOPE_VERSION = 2;
 
-/** What one node says to another: one byte of version, one of kind, the header's length (4 bytes, big-endian), JSON, bytes. */
+/** A message between nodes: one byte of version, one of kind, the header's length (4 bytes, big-endian), JSON, bytes. */
 export interface Envelope {
   readonly kind: EnvelopeKind;
   /** A JSON object; what it holds depends on the kind. */
   readonly header: object;
-  /** What is handed on without being looked at: messages that are already encoded for clients. */
+  /** Messages that are encoded for clients already, or written by them. */
   readonly body?: Uint8Array;
 }
 
 export const EnvelopeKind = {
   /** To a topic: hand the message in the body to the connections that the target names. */
   deliver: 1,
-  /** To a node: do something and reply. */
+  /** To a node: a question or a command, which is replied to. */
   ask: 2,
   reply: 3,
-  /** To a node: the asker has given up. */
+  /** To a node: no reply to a question is waited for any more. */
   cancel: 4,
-  /** To the watchers of a topic: who came, changed and left. */
+  /** To the watchers of a topic: connections that joined, changed and left. */
   presence: 5,
-  /** To a node: your message has a version that I do not know. In every version the first byte is that and the second the kind. */
+  /** To a node: its message has a version that is not known here. In every version the first byte is that and the second the kind. */
   refused: 6,
 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];

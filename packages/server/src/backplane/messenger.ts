@@ -1,47 +1,53 @@
 import { isHublineError } from '@hubline/protocol';
 import type { Bus, BusSubscription, LinkObserver, ProcessId, PublishOptions } from './backplane.ts';
 import { decodeEnvelope, encodeEnvelope, EnvelopeKind, type Envelope } from './envelope.ts';
+import type { Read } from './fields.ts';
 
-/** Reads what arrives from one process. The header's shape is the handler's business: it knows the kind. */
-export type EnvelopeHandler<Header extends object> = (header: Header, body: Uint8Array, from: ProcessId) => void;
+/** Takes what arrives from one process, its header checked. */
+export type EnvelopeHandler<Header> = (header: Header, body: Uint8Array, from: ProcessId) => void;
 
 /** No topic begins like this: names of hubs are encoded, and have no `=`. */
 export const nodeChannel = (process: ProcessId): string => `node=${process}`;
 
-/** A node's mail: what it says to other nodes and topics, and who reads what arrives. */
+/** How many kinds of unreadable messages are remembered as reported. */
+const MAX_REPORTED = 1000;
+
+/** Sends envelopes to nodes and topics, and hands those that arrive to the handler of their kind. */
 export class Messenger {
   readonly #bus: Bus;
   readonly #self: ProcessId;
   readonly #report: LinkObserver['report'];
-  readonly #handlers = new Map<number, EnvelopeHandler<object>>();
-  readonly #inbox: BusSubscription;
+  readonly #handlers = new Map<number, (header: unknown, body: Uint8Array, from: ProcessId) => void>();
+  readonly #own: BusSubscription;
+  /** What could not be read, by process, kind and code: each is reported once. */
+  readonly #reported = new Set<string>();
 
   constructor(bus: Bus, self: ProcessId, report: LinkObserver['report']) {
     this.#bus = bus;
     this.#self = self;
     this.#report = report;
-    this.#inbox = this.listen(nodeChannel(self));
+    this.#own = this.listen(nodeChannel(self));
   }
 
-  /** Settles when this node hears what is said to it. */
+  /** Settles when this node receives what is sent to it. */
   get ready(): Promise<void> {
-    return this.#inbox.ready;
+    return this.#own.ready;
   }
 
-  on<Header extends object>(kind: EnvelopeKind, handle: EnvelopeHandler<Header>): void {
-    this.#handlers.set(kind, handle as EnvelopeHandler<object>);
+  /** `read` is the one decoder of the kind: what it refuses is reported, and reaches no handler. */
+  on<Header>(kind: EnvelopeKind, read: Read<Header>, handle: EnvelopeHandler<Header>): void {
+    this.#handlers.set(kind, (header, body, from) => handle(read(header), body, from));
   }
 
-  /** To one process, this one included. @throws HublineError `backplane_unavailable` */
-  tell(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
+  /** To one process, this one included. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
+  async tell(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
     const payload = encodeEnvelope(envelope);
     if (process !== this.#self) return this.#bus.publish(nodeChannel(process), payload, options);
     setImmediate(() => this.#deliver(payload, process));
-    return Promise.resolve();
   }
 
-  /** To every other node that listens. @throws HublineError `backplane_unavailable` */
-  publish(channel: string, envelope: Envelope, options?: PublishOptions): Promise<void> {
+  /** To every other node that listens. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
+  async publish(channel: string, envelope: Envelope, options?: PublishOptions): Promise<void> {
     return this.#bus.publish(channel, encodeEnvelope(envelope), options);
   }
 
@@ -54,12 +60,21 @@ export class Messenger {
       const { kind, header, body } = decodeEnvelope(payload);
       this.#handlers.get(kind)?.(header, body, from);
     } catch (error) {
-      this.#report('deliver', error);
-      if (!isHublineError(error) || error.code !== 'unsupported_version') return;
+      const code = isHublineError(error) ? error.code : undefined;
+      if (code === 'invalid_message' || code === 'unsupported_version') this.#reportOnce(`${from} ${payload[1]} ${code}`, error);
+      else this.#report('deliver', error);
+      if (code !== 'unsupported_version') return;
       // A refusal is the same in every version; to answer one would go on for ever.
       if (payload[1] === EnvelopeKind.refused) this.#handlers.get(EnvelopeKind.refused)?.({}, new Uint8Array(), from);
       else this.#refuse(from);
     }
+  }
+
+  #reportOnce(what: string, error: unknown): void {
+    if (this.#reported.has(what)) return;
+    if (this.#reported.size >= MAX_REPORTED) this.#reported.clear();
+    this.#reported.add(what);
+    this.#report('deliver', error);
   }
 
   #refuse(process: ProcessId): void {
@@ -67,6 +82,6 @@ export class Messenger {
   }
 
   close(): void {
-    this.#inbox.close();
+    this.#own.close();
   }
 }

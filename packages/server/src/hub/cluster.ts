@@ -1,8 +1,8 @@
 import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
-import { Asks, Invocations, Orders, serveClientAnswers, type Executor } from '../invocation/index.ts';
+import { Commands, Invocations, Questions, serveClientAnswers, type Executor } from '../invocation/index.ts';
 import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
-import { Census, Diffs, Nodes, Watches } from '../presence/index.ts';
+import { Census, Nodes, TopicChanges, Watches } from '../presence/index.ts';
 
 /** What a node tells its program about the cluster. */
 export interface ClusterEvents {
@@ -34,11 +34,11 @@ export class Cluster {
   readonly membership: LocalMembership;
   readonly broadcaster: Broadcaster;
   readonly invocations: Invocations;
-  readonly orders: Orders;
+  readonly commands: Commands;
   readonly watches: Watches;
   readonly #messenger: Messenger;
   readonly #subscriptions: Subscriptions;
-  readonly #asks: Asks;
+  readonly #questions: Questions;
   readonly #executors = new Map<string, Executor>();
 
   constructor(options: ClusterOptions) {
@@ -52,13 +52,13 @@ export class Cluster {
     const messenger = (this.#messenger = new Messenger(bus, self.process, events.error));
     const nodes = this.nodes;
     const census = new Census(directory);
-    const asks = (this.#asks = new Asks({ messenger, nodes, report: report('ask') }));
+    const questions = (this.#questions = new Questions({ self: self.process, messenger, nodes, clock, report: report('ask') }));
     this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, clock, lost: events.lost });
-    const diffs = new Diffs({ self: self.process, membership, messenger, report: report('watch') });
-    this.watches = new Watches({ directory, subscriptions: this.#subscriptions, diffs, nodes, clock, report: report('watch') });
+    const changes = new TopicChanges({ self: self.process, membership, messenger, report: report('watch') });
+    this.watches = new Watches({ directory, subscriptions: this.#subscriptions, changes, nodes, clock, report: report('watch') });
     this.invocations = new Invocations({
       self: self.process,
-      asks,
+      questions,
       census,
       nodes,
       membership,
@@ -67,15 +67,15 @@ export class Cluster {
       timeoutMs: options.callTimeoutMs,
       attemptMs: options.attemptMs,
     });
-    this.orders = new Orders({
-      asks,
+    this.commands = new Commands({
+      questions,
       nodes,
       directory,
       clock,
       timeoutMs: options.orderTimeoutMs,
       executor: (hub) => this.#executors.get(hub),
     });
-    serveClientAnswers({ asks, membership, codecs, clock });
+    serveClientAnswers({ questions, membership, codecs, clock });
   }
 
   /** A node hears what is for all of a hub for as long as it serves the hub. */
@@ -102,7 +102,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     await this.watches.close();
-    this.#asks.close();
+    this.#questions.close();
     this.#subscriptions.close();
     this.#messenger.close();
     await this.link.close();
@@ -127,7 +127,7 @@ export class Cluster {
       },
       lost: (node, reason) => {
         if (!this.nodes.lost(node, reason)) return;
-        this.#asks.lost(node);
+        this.#questions.lost(node);
         this.watches.lost(node);
         events.nodeLost(node, reason);
       },

@@ -103,7 +103,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     // A hub that is only spoken to does not know which attributes the others index.
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
     cluster.serve(name, members);
-    const { broadcaster, invocations, orders } = cluster;
+    const { broadcaster, invocations, commands } = cluster;
     this.#targets = { hub: name, broadcaster, invocations, filters, operations };
     this.hub = {
       name,
@@ -111,21 +111,26 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       presence: presenceOf(name, cluster, { filters, operations }),
       groups: {
         add: (connectionId, group) =>
-          operations('groups.add', async () => orders.toOwner({ hub: name, do: 'join', ...named(connectionId, group) })),
+          operations('groups.add', async () => commands.toOwner({ hub: name, do: 'join', ...named(connectionId, group) })),
         remove: (connectionId, group) =>
-          operations('groups.remove', async () => orders.toOwner({ hub: name, do: 'leave', ...named(connectionId, group) })),
+          operations('groups.remove', async () => commands.toOwner({ hub: name, do: 'leave', ...named(connectionId, group) })),
       },
       attributes: {
         set: (connectionId, key, value) =>
           operations('attributes.set', async () => {
             checkConnectionId(connectionId, 'connectionId');
             checkName(key, 'key');
-            return orders.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
+            return commands.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
           }),
       },
       disconnect: (target, reason) =>
         operations('disconnect', async () =>
-          orders.disconnect({ hub: name, do: 'disconnect', target: filters.selector(target), ...(reason === undefined ? {} : { reason }) }),
+          commands.disconnect({
+            hub: name,
+            do: 'disconnect',
+            target: filters.selector(target),
+            ...(reason === undefined ? {} : { reason }),
+          }),
         ),
     };
   }

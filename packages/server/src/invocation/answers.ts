@@ -1,13 +1,41 @@
-import { HublineError, isHublineError, jsonCodec, MessageType, type Codec, type Completion } from '@hubline/protocol';
+import { asError, HublineError, isHublineError, jsonCodec, MessageType, type Codec, type Completion } from '@hubline/protocol';
+import { read, type Read } from '../backplane/index.ts';
 import type { ClientAnswer } from '../connection/index.ts';
-import { bytesOf, readMessage, wireOf, type Codecs, type Written } from '../membership/index.ts';
-import type { Settled } from './outcome.ts';
+import { bytesOf, readMessage, wireOf, type Codecs } from '../membership/index.ts';
+import type { RejectionCode, Settled } from './outcome.ts';
 
 /**
- * An answer on its way between nodes. What JSON can hold is in the header; anything else is a completion in the reply's
- * body, one after the other, in a protocol that the asker speaks.
+ * How a client answered, on its way between nodes: a rejection, or the length of a completion in the reply's body, one after
+ * the other, and the protocol in which it is written.
  */
-export type SentAnswer = Settled | { readonly id: string; readonly written: Written[number] };
+export type SentAnswer =
+  | { readonly id: string; readonly code: RejectionCode; readonly message: string }
+  | { readonly id: string; readonly written: readonly [codec: string, length: number] };
+
+const REJECTIONS: Readonly<Record<RejectionCode, true>> = {
+  client_error: true,
+  not_encodable: true,
+  call_timeout: true,
+  connection_gone: true,
+  node_lost: true,
+  node_silent: true,
+};
+
+const isRejection = (code: string): code is RejectionCode => Object.hasOwn(REJECTIONS, code);
+
+const readRejection: Read<RejectionCode> = (value) => {
+  const code = read.text(value);
+  return isRejection(code) ? code : read.refuse('the code of a rejection', value);
+};
+const readRejected = read.fields({ id: read.text, code: readRejection, message: read.text });
+const readAnswered = read.fields({ id: read.text, written: read.written });
+const readSentAnswer: Read<SentAnswer> = (value) => ('code' in read.object(value) ? readRejected(value) : readAnswered(value));
+
+/** A reply of a node whose clients are asked: first their ids, then their answers. */
+export const readClientAnswers = read.fields({
+  roster: read.optional(read.list(read.text)),
+  settled: read.optional(read.list(readSentAnswer)),
+});
 
 /** An answer, and the bytes that follow it. */
 export interface AnswerCopy {
@@ -15,49 +43,51 @@ export interface AnswerCopy {
   readonly bytes?: Uint8Array;
 }
 
-/** The protocols of an answer's way. */
+/** The protocols between a client and the node that asks. */
 export interface Between {
   /** The client's. */
   readonly codec: Codec | undefined;
-  /** The asker's. */
+  /** Those that the asking node reads. */
   readonly spoken: ReadonlySet<string>;
 }
 
-export function writeAnswer(id: string, answer: ClientAnswer, { codec, spoken }: Between): AnswerCopy {
+/** Never throws: an answer that cannot be written is this client's error, and no other's. */
+export function writeAnswer(id: string, answer: ClientAnswer, { codec = jsonCodec, spoken }: Between): AnswerCopy {
   if (!answer) return { answer: { id, code: 'connection_gone', message: 'The client has disconnected.' } };
   if (answer.error !== undefined) return { answer: { id, code: 'client_error', message: answer.error } };
-  const { result = null } = answer;
-  // What came as JSON can leave as JSON.
-  if (!codec || codec.name === jsonCodec.name) return { answer: { id, value: result } };
-  const completion: Completion = { type: MessageType.Completion, invocationId: '-', result };
+  const completion: Completion = { type: MessageType.Completion, invocationId: '-', result: answer.result ?? null };
+  const common = spoken.has(codec.name) ? codec : jsonCodec;
   try {
-    if (spoken.has(codec.name)) {
-      const bytes = bytesOf(codec.encode(completion));
-      return { answer: { id, written: [codec.name, bytes.length] }, bytes };
-    }
-    jsonCodec.encode(completion); // throws where the header would lose something
-    return { answer: { id, value: result } };
+    const bytes = bytesOf(common.encode(completion));
+    return { answer: { id, written: [common.name, bytes.length] }, bytes };
   } catch (error) {
-    return { answer: notEncodable(id, error) };
+    return { answer: unwritable(id, error) };
   }
 }
 
-/** @throws HublineError `invalid_message` where another node wrote what is no completion */
+/** An answer that cannot be read is this client's, and no other's. */
 export function readAnswers(answers: readonly SentAnswer[], body: Uint8Array, codecs: Codecs): Settled[] {
   let at = 0;
   return answers.map((answer) => {
-    if (!('written' in answer)) return answer;
+    if ('code' in answer) return answer;
     const [name, length] = answer.written;
-    const codec = codecs.get(name);
     const bytes = body.subarray(at, (at += length));
-    const message = codec && readMessage(wireOf(bytes, codec), codec);
-    if (message?.type === MessageType.Completion) return { id: answer.id, value: message.result };
-    throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: `no completion in ${name}` });
+    try {
+      return { id: answer.id, value: readResult(bytes, codecs.get(name) ?? (name === jsonCodec.name ? jsonCodec : undefined)) };
+    } catch (error) {
+      return { id: answer.id, code: 'client_error', message: asError(error).message };
+    }
   });
 }
 
+function readResult(bytes: Uint8Array, codec: Codec | undefined): unknown {
+  const message = codec && readMessage(wireOf(bytes, codec), codec);
+  if (message?.type === MessageType.Completion) return message.result;
+  throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: 'no completion where an answer should be' });
+}
+
 /** The client is there, and its protocol has no way to write the question, or this node none to hand on the answer. */
-export function notEncodable(id: string, error: unknown): Settled {
-  if (!isHublineError(error) || error.code !== 'not_encodable') throw error;
-  return { id, code: 'not_encodable', message: error.message };
+export function unwritable(id: string, error: unknown): SentAnswer {
+  const code = isHublineError(error) && error.code === 'not_encodable' ? error.code : 'client_error';
+  return { id, code, message: asError(error).message };
 }

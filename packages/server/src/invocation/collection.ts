@@ -1,14 +1,13 @@
-import { asError, HublineError } from '@hubline/protocol';
+import { asError, HublineError, isHublineError } from '@hubline/protocol';
 import type { Answer, ProcessId } from '../backplane/index.ts';
-import type { Clock } from '../connection/index.ts';
+import { processOf, type Clock } from '../connection/index.ts';
 import { Queue, Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
 import type { Codecs, Selector } from '../membership/index.ts';
-import { readAnswers } from './answers.ts';
-import type { Asks, Question, Reply } from './asks.ts';
-import type { ClientAnswers } from './client-asker.ts';
-import { outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
+import { readAnswers, readClientAnswers } from './answers.ts';
+import { absentUser, outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
+import type { Question, Questions, Reply } from './questions.ts';
 
-/** How everybody answered: awaited, all of it; iterated, as it comes. Leaving the loop gives up on the others. */
+/** How every client answered: awaited, all of it; iterated, as it comes. Leaving the loop gives up on the others. */
 export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<readonly Outcome<T>[]> {
   /**
    * Nodes that could not be asked, or whose clients could not even be named. Settles with the last outcome. Rejects
@@ -17,8 +16,18 @@ export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<read
   readonly missingNodes: Promise<readonly string[]>;
 }
 
+/** Where the clients are that a call is for. */
+export interface Destinations {
+  /** The processes to ask. */
+  readonly processes: readonly ProcessId[];
+  /** The connections that the target lists by their ids. */
+  readonly connections: readonly string[];
+  /** The users that the target lists and that have no connection. */
+  readonly absentUsers: readonly string[];
+}
+
 export interface CollectionOptions {
-  readonly asks: Asks;
+  readonly questions: Questions;
   readonly census: Census;
   readonly nodes: Nodes;
   readonly clock: Clock;
@@ -26,17 +35,9 @@ export interface CollectionOptions {
   readonly selector: Selector;
   readonly method: string;
   readonly question: () => Question;
-  /** The processes to ask, and the nodes that are missing among them. */
-  readonly processes: () => Promise<Answer<readonly ProcessId[]>>;
+  readonly destinations: () => Promise<Answer<Destinations>>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-}
-
-interface Part {
-  readonly nodeId: string;
-  readonly giveUp: () => void;
-  /** Whom the node asked and who has not answered. Undefined until it has said so. */
-  unsettled: Set<string> | undefined;
 }
 
 /** One call to many clients: every client of every node ends with exactly one outcome, at the deadline at the latest. */
@@ -44,28 +45,25 @@ export class Collection<T> implements Outcomes<T> {
   readonly missingNodes: Promise<readonly string[]>;
   /** Why a node could not be asked, where it is not lost: `backplane_unavailable`, `unsupported_version` … */
   failure: HublineError | undefined;
-  /** Who could not be asked. */
+  /** The nodes that could not be asked. */
   readonly shortfalls = new Shortfalls();
   readonly #options: CollectionOptions;
-  readonly #parts = new Map<ProcessId, Part>();
   readonly #outcomes: Outcome<T>[] = [];
   readonly #queue = new Queue<Outcome<T>>();
+  /** Aborts when the outcomes that are missing are not wanted any more. */
+  readonly #over = new AbortController();
   readonly #done: Promise<void>;
-  #settle!: (error?: Error) => void;
-  #isAsked = false;
-  #isDone = false;
 
   constructor(options: CollectionOptions) {
     this.#options = options;
-    this.#done = new Promise((resolve, reject) => (this.#settle = (error) => (error ? reject(error) : resolve())));
-    this.#done.catch(() => undefined); // told to whoever awaits or iterates
+    this.#done = this.#run();
+    this.#done.catch(() => undefined); // told to the caller that awaits or iterates
     this.missingNodes = this.#done.then(() => {
       const { missing, isNameless } = this.shortfalls;
       if (isNameless) throw unreachable(missing, this.#outcomes.length);
       return missing;
     });
     this.missingNodes.catch(() => undefined); // likewise
-    void this.#run();
   }
 
   then<A = readonly Outcome<T>[], B = never>(
@@ -79,87 +77,89 @@ export class Collection<T> implements Outcomes<T> {
     try {
       yield* this.#queue.drain();
     } finally {
-      this.giveUp();
+      this.#over.abort();
     }
-  }
-
-  /** Nobody wants the rest. */
-  giveUp(): void {
-    this.#end(new HublineError('cancelled', `The call of '${this.#options.method}' was given up.`, { method: this.#options.method }));
   }
 
   async #run(): Promise<void> {
-    const { signal, clock, timeoutMs } = this.#options;
-    const abort = (): void => this.giveUp();
+    const { signal, clock, timeoutMs, method } = this.#options;
+    const over = this.#over.signal;
+    const abort = (): void => this.#over.abort();
     signal?.addEventListener('abort', abort);
     if (signal?.aborted) abort();
-    const stopTimer = clock.after(timeoutMs, () => void this.#deadline());
+    const endsAt = clock.elapsed() + timeoutMs;
     try {
-      const processes = this.shortfalls.of(await this.#options.processes());
-      const question = this.#options.question();
-      this.#isAsked = true;
-      if (!this.#isDone) for (const process of processes) this.#ask(process, question);
-      this.#endIfSettled();
-      await this.#done;
+      await Promise.race([this.#collect(endsAt), aborted(over)]);
+      if (over.aborted) throw new HublineError('cancelled', `The call of '${method}' was given up.`, { method });
+      this.#queue.end();
     } catch (error) {
-      this.#end(asError(error));
+      this.#queue.end(error);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      abort();
+    }
+  }
+
+  async #collect(endsAt: number): Promise<void> {
+    const { clock, nodes, timeoutMs, method } = this.#options;
+    const answer = await this.#destinations();
+    if (!answer) {
+      // The directory has not even said which nodes to ask.
+      this.failure ??= new HublineError('call_timeout', this.#late, { method, timeoutMs });
+      for (const { nodeId } of nodes.all()) this.shortfalls.add(nodeId);
+      return;
+    }
+    const { processes, connections, absentUsers } = this.shortfalls.of(answer);
+    const question = this.#options.question();
+    const leftMs = endsAt - clock.elapsed();
+    await Promise.all(processes.map((process) => this.#ask(process, question, leftMs)));
+    this.#nameGone(connections);
+    // While nodes cannot be asked it would be a guess.
+    if (this.shortfalls.isNone) for (const userId of absentUsers) this.#add(absentUser(userId));
+  }
+
+  /** Undefined where they are not known when the time is over. */
+  async #destinations(): Promise<Answer<Destinations> | undefined> {
+    const { clock, timeoutMs, destinations } = this.#options;
+    let stopTimer = (): void => undefined;
+    const late = new Promise<undefined>((resolve) => (stopTimer = clock.after(timeoutMs, () => resolve(undefined))));
+    try {
+      return await Promise.race([destinations(), late]);
     } finally {
       stopTimer();
-      signal?.removeEventListener('abort', abort);
     }
   }
 
-  #ask(process: ProcessId, question: Question): void {
-    const { asks, nodes } = this.#options;
+  async #ask(process: ProcessId, question: Question, timeoutMs: number): Promise<void> {
+    const { questions, nodes } = this.#options;
     const nodeId = nodes.nameOf(process);
-    const giveUp = asks.ask(process, question, {
-      reply: (reply) => this.#answered(process, reply),
-      failed: (error) => {
-        const isLost = error.code === 'node_lost';
-        if (!isLost) this.failure ??= error;
-        if (error.code === 'backplane_unavailable') this.shortfalls.add(nodeId);
-        void this.#partFailed(process, isLost ? 'node_lost' : 'node_silent', error.message);
-      },
-    });
-    this.#parts.set(process, { nodeId, giveUp, unsettled: undefined });
-  }
-
-  #answered(process: ProcessId, { value, last, body }: Reply): void {
-    const { roster, settled = [] } = value as ClientAnswers;
-    const part = this.#parts.get(process);
-    if (!part) return;
-    if (roster) part.unsettled = new Set(roster);
-    for (const one of readAnswers(settled, body, this.#options.codecs)) if (part.unsettled?.delete(one.id)) this.#add(one, part.nodeId);
-    if (last) this.#parts.delete(process);
-    this.#endIfSettled();
-  }
-
-  async #deadline(): Promise<void> {
-    const { method, timeoutMs, nodes } = this.#options;
-    const text = `'${method}' was not answered within ${timeoutMs} ms.`;
-    if (!this.#isAsked) {
-      // The directory has not even said whom to ask.
-      this.failure ??= new HublineError('call_timeout', text, { method, timeoutMs });
-      for (const { nodeId } of nodes.all()) this.shortfalls.add(nodeId);
+    /** Clients that the node asked and that have not answered. Undefined until it has named them. */
+    let unsettled: Set<string> | undefined;
+    const take = ({ value, body = new Uint8Array() }: Reply): void => {
+      const { roster, settled = [] } = readClientAnswers(value);
+      if (roster) unsettled = new Set(roster);
+      for (const one of readAnswers(settled, body, this.#options.codecs)) if (unsettled?.delete(one.id)) this.#settle(one, nodeId);
+    };
+    try {
+      for await (const reply of questions.ask(process, question, { timeoutMs, signal: this.#over.signal })) take(reply);
+    } catch (cause) {
+      const error = isHublineError(cause) ? cause : new HublineError('internal', asError(cause).message, {}, { cause });
+      const { code, message } = this.#rejection(error, unsettled !== undefined);
+      if (error.code === 'backplane_unavailable') this.shortfalls.add(nodeId);
+      for (const id of unsettled ?? (await this.#idsOn(process, nodeId))) this.#settle({ id, code, message }, nodeId);
     }
-    await Promise.all(
-      [...this.#parts].map(([process, part]) => this.#partFailed(process, part.unsettled ? 'call_timeout' : 'node_silent', text)),
-    );
-    this.#endIfSettled();
   }
 
-  /** Nothing more comes from this process: those who have not answered get this outcome. */
-  async #partFailed(process: ProcessId, code: RejectionCode, message: string): Promise<void> {
-    const part = this.#parts.get(process);
-    if (!part) return;
-    part.giveUp();
-    const ids = part.unsettled ?? (await this.#idsOn(process, part.nodeId));
-    if (!this.#parts.delete(process)) return;
-    for (const id of ids) this.#add({ id, code, message }, part.nodeId);
-    this.#endIfSettled();
+  /** The outcome of those whose node gave none. */
+  #rejection(error: HublineError, isNamed: boolean): { readonly code: RejectionCode; readonly message: string } {
+    if (error.code === 'node_lost') return { code: 'node_lost', message: error.message };
+    if (error.code === 'node_silent') return { code: isNamed ? 'call_timeout' : 'node_silent', message: this.#late };
+    this.failure ??= error;
+    return { code: 'node_silent', message: error.message };
   }
 
-  /** The node said nothing about whom it asked; the directory knows. Where that is away too, they cannot be named. */
+  /** The clients of a node that has not named them; the directory knows. Where that is away too, they cannot be named. */
   async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
     const { census, selector } = this.#options;
     const { value, missing } = await census.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
@@ -167,22 +167,38 @@ export class Collection<T> implements Outcomes<T> {
     return value;
   }
 
-  #add(settled: Settled, nodeId: string): void {
-    const outcome = outcomeOf<T>(settled, nodeId);
+  /** Connections that the target lists have an outcome too where no node has them. */
+  #nameGone(connections: readonly string[]): void {
+    const { nodes } = this.#options;
+    const settled = new Set(this.#outcomes.map(({ connectionId }) => connectionId));
+    for (const id of connections) {
+      if (settled.has(id)) continue;
+      const process = processOf(id);
+      const nodeId = nodes.nameOf(process);
+      if (nodes.isLost(process)) this.#settle({ id, code: 'node_lost', message: `Node '${nodeId}' is gone.` }, nodeId);
+      else if (this.shortfalls.isNone)
+        this.#settle({ id, code: 'connection_gone', message: `Connection '${id}' does not exist.` }, nodes.get(process)?.nodeId ?? '');
+    }
+  }
+
+  get #late(): string {
+    const { method, timeoutMs } = this.#options;
+    return `'${method}' was not answered within ${timeoutMs} ms.`;
+  }
+
+  #settle(settled: Settled, nodeId: string): void {
+    this.#add(outcomeOf<T>(settled, nodeId));
+  }
+
+  #add(outcome: Outcome<T>): void {
+    if (this.#over.signal.aborted) return;
     this.#outcomes.push(outcome);
     this.#queue.push(outcome);
   }
-
-  #endIfSettled(): void {
-    if (this.#parts.size === 0) this.#end();
-  }
-
-  #end(error?: Error): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
-    for (const { giveUp } of this.#parts.values()) giveUp();
-    this.#parts.clear();
-    this.#queue.end(error);
-    this.#settle(error);
-  }
 }
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });

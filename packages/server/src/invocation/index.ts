@@ -1,6 +1,6 @@
-export { Asks } from './asks.ts';
-export { serveClientAnswers } from './client-asker.ts';
+export { serveClientAnswers } from './client-answers.ts';
 export type { Outcomes } from './collection.ts';
+export { Commands, connectionGone, type Disconnected, type Executor } from './commands.ts';
 export { Invocations, type InvokeOptions } from './invocations.ts';
-export { connectionGone, Orders, type Disconnected, type Executor } from './orders.ts';
-export type { Outcome, RejectionCode } from './outcome.ts';
+export type { AbsentUser, ClientOutcome, Outcome, RejectionCode } from './outcome.ts';
+export { Questions } from './questions.ts';

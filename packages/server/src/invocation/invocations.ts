@@ -1,16 +1,16 @@
 import { HublineError, MessageType } from '@hubline/protocol';
-import type { Answer, ProcessId } from '../backplane/index.ts';
+import { nameIn, topicPrefix, type Answer, type ProcessId, type Topic } from '../backplane/index.ts';
 import { Outgoing, type Clock } from '../connection/index.ts';
 import { select, writeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
 import { Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
-import type { Asks, Question } from './asks.ts';
-import { ASK_CLIENTS, type AskClients } from './client-asker.ts';
-import { Collection, type Outcomes } from './collection.ts';
-import type { Outcome } from './outcome.ts';
+import { ASK_CLIENTS, type AskClients } from './client-answers.ts';
+import { Collection, type Destinations, type Outcomes } from './collection.ts';
+import type { ClientOutcome, Outcome } from './outcome.ts';
+import type { Question, Questions } from './questions.ts';
 
 export interface InvocationsOptions {
   readonly self: ProcessId;
-  readonly asks: Asks;
+  readonly questions: Questions;
   readonly census: Census;
   readonly nodes: Nodes;
   readonly membership: LocalMembership;
@@ -61,7 +61,7 @@ export class Invocations {
   async single<T>(connectionId: string, call: ClientCall, options: InvokeOptions = {}): Promise<T> {
     const { timeoutMs = this.#options.timeoutMs } = options;
     const collection = this.#collect<T>(call, { ...options, timeoutMs });
-    const [outcome] = await collection;
+    const outcome = (await collection).find(isOfClient);
     if (collection.failure) throw collection.failure;
     if (!outcome && !collection.shortfalls.isNone) throw unreachable(collection.shortfalls.missing);
     if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
@@ -96,9 +96,9 @@ export class Invocations {
     });
   }
 
-  async *#raced<T>(call: ClientCall, { timeoutMs, signal, shortfalls }: Search): AsyncGenerator<Outcome<T>, void, undefined> {
+  async *#raced<T>(call: ClientCall, { timeoutMs, signal, shortfalls }: Search): AsyncGenerator<ClientOutcome<T>, void, undefined> {
     const collection = this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
-    yield* collection;
+    for await (const outcome of collection) if (isOfClient(outcome)) yield outcome;
     shortfalls.note(collection.shortfalls);
   }
 
@@ -106,7 +106,7 @@ export class Invocations {
     call: ClientCall,
     { timeoutMs, signal, shortfalls }: Search,
     attemptMs: number,
-  ): AsyncGenerator<Outcome<T>, void, undefined> {
+  ): AsyncGenerator<ClientOutcome<T>, void, undefined> {
     const { clock } = this.#options;
     const endsAt = clock.elapsed() + timeoutMs;
     let end = (): void => undefined;
@@ -120,7 +120,7 @@ export class Invocations {
         if (leftMs <= 0) return;
         const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
         const collection = this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
-        yield* await collection;
+        for (const outcome of await collection) if (isOfClient(outcome)) yield outcome;
         shortfalls.note(collection.shortfalls);
       }
     } finally {
@@ -147,9 +147,9 @@ export class Invocations {
   }
 
   #collect<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): Collection<T> {
-    const { asks, census, nodes, clock, codecs } = this.#options;
+    const { questions, census, nodes, clock, codecs } = this.#options;
     return new Collection<T>({
-      asks,
+      questions,
       census,
       nodes,
       clock,
@@ -159,17 +159,21 @@ export class Invocations {
       selector: call.selector,
       method: call.method,
       question: () => this.#question(call),
-      processes: () => this.#processes(call),
+      destinations: () => this.#destinations(call),
     });
   }
 
-  async #processes({ hub, selector }: ClientCall): Promise<Answer<readonly ProcessId[]>> {
+  async #destinations({ hub, selector }: ClientCall): Promise<Answer<Destinations>> {
     const { census, membership, nodes, self } = this.#options;
-    const processes = await census.processes(selector, (process) => nodes.get(process) !== undefined);
+    const { value, ...shortfall } = await census.whereabouts(selector, (process) => nodes.get(process) !== undefined);
     // What this node has it knows better than the directory.
-    const others = [...processes.value].filter((process) => process !== self);
+    const others = [...value.processes].filter((process) => process !== self);
     const isHere = select(selector, membership.of(hub)).size > 0;
-    return { ...processes, value: isHere ? [self, ...others] : others };
+    const { connections, topics } = listedIn(selector);
+    const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
+    const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
+    const absentUsers = absent.map((topic) => nameIn(topic, topicPrefix(hub, 'user')));
+    return { ...shortfall, value: { processes: isHere ? [self, ...others] : others, connections, absentUsers } };
   }
 
   /** One invocation id for all clients, so that the message is written once. */
@@ -189,7 +193,19 @@ interface Search {
   readonly shortfalls: Shortfalls;
 }
 
-type Cause = Outcome<unknown> & { readonly status: 'rejected' };
+type Cause = ClientOutcome<unknown> & { readonly status: 'rejected' };
+
+const isOfClient = <T>(outcome: Outcome<T>): outcome is ClientOutcome<T> => outcome.connectionId !== undefined;
+
+/** The connections and topics that a selector lists one by one: their absence is an outcome. */
+function listedIn(selector: Selector): { readonly connections: readonly string[]; readonly topics: readonly Topic[] } {
+  const parts = 'anyOf' in selector && !selector.except ? selector.anyOf : [selector];
+  const plain = parts.filter(({ except }) => !except);
+  return {
+    connections: [...new Set(plain.flatMap((part) => ('connection' in part ? part.connection : [])))],
+    topics: [...new Set(plain.flatMap((part) => ('topic' in part ? part.topic : [])))],
+  };
+}
 
 /** What one client's rejection is for a caller who asked only this one. */
 function errorOf({ code, message, connectionId, nodeId }: Cause, method: string, timeoutMs: number): HublineError {

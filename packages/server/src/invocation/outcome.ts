@@ -1,6 +1,6 @@
 /** Why a client that was asked gave no result. */
 export type RejectionCode =
-  /** Its receiver threw, or gave no result. */
+  /** Its receiver threw or gave no result, or its answer cannot be handed on. */
   | 'client_error'
   /** Its protocol cannot hold what it was asked, or its node has no way to hand on the answer. */
   | 'not_encodable'
@@ -14,17 +14,36 @@ export type RejectionCode =
   | 'node_silent';
 
 /** How one client answered. Every client that was asked has exactly one. */
-export type Outcome<T> = { readonly connectionId: string; readonly nodeId: string } & (
+export type ClientOutcome<T> = { readonly connectionId: string; readonly nodeId: string } & (
   | { readonly status: 'fulfilled'; readonly value: T }
   | { readonly status: 'rejected'; readonly code: RejectionCode; readonly message: string }
 );
 
-/** The same without the node, whose name is known from where it comes. */
+/** A user that the target names and that has no connection: nothing was asked. */
+export interface AbsentUser {
+  readonly status: 'rejected';
+  readonly code: 'absent';
+  readonly message: string;
+  readonly userId: string;
+  readonly connectionId?: undefined;
+  readonly nodeId?: undefined;
+}
+
+export type Outcome<T> = ClientOutcome<T> | AbsentUser;
+
+/** An outcome without the node, whose name is known from where it comes. */
 export type Settled =
   { readonly id: string; readonly value: unknown } | { readonly id: string; readonly code: RejectionCode; readonly message: string };
 
-export function outcomeOf<T>(settled: Settled, nodeId: string): Outcome<T> {
+export function outcomeOf<T>(settled: Settled, nodeId: string): ClientOutcome<T> {
   const { id: connectionId } = settled;
   if ('code' in settled) return { connectionId, nodeId, status: 'rejected', code: settled.code, message: settled.message };
   return { connectionId, nodeId, status: 'fulfilled', value: settled.value as T }; // the contract says what a client answers
 }
+
+export const absentUser = (userId: string): AbsentUser => ({
+  status: 'rejected',
+  code: 'absent',
+  message: `User '${userId}' has no connection.`,
+  userId,
+});

@@ -1,11 +1,11 @@
 import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
-import { EnvelopeKind, type Messenger, type ProcessId } from '../backplane/index.ts';
+import { EnvelopeKind, read, type Messenger, type ProcessId } from '../backplane/index.ts';
 import { Outgoing, processOf, type Clock } from '../connection/index.ts';
 import { RecentMap } from './recent-map.ts';
 import type { LocalMembership } from './local-membership.ts';
 import { routeOf, type Route } from './route.ts';
-import { select, type Selector } from './selector.ts';
-import { readCopies, writeCopies, type Codecs, type Written } from './written.ts';
+import { readSelector, select, type Selector } from './selector.ts';
+import { readCopies, writeCopies, type Codecs } from './written.ts';
 
 /** A send on its way. Awaited, it settles when local members and the backplane's buffer have it. */
 export interface Sent extends PromiseLike<void> {
@@ -40,15 +40,17 @@ export interface BroadcasterOptions {
   readonly lost: (loss: Loss) => void;
 }
 
-interface DeliverHeader {
-  readonly hub: string;
-  readonly target: Selector;
-  readonly written: Written;
+const readDeliver = read.fields({
+  hub: read.text,
+  target: readSelector,
+  written: read.list(read.written),
   /** Only where copies go over several channels: the first one counts. */
-  readonly id?: number;
+  id: read.optional(read.number),
   /** A newer message with this key takes its place where it has not been written yet. */
-  readonly replaces?: string;
-}
+  replaces: read.optional(read.text),
+});
+type DeliverHeader = Pick<ReturnType<typeof readDeliver>, 'hub' | 'target' | 'written'> &
+  Partial<Pick<ReturnType<typeof readDeliver>, 'id' | 'replaces'>>;
 
 /** While the backplane is away an event waits for it, where the backplane can keep it. */
 const EVENT = { mayWait: true };
@@ -63,7 +65,7 @@ export class Broadcaster {
   constructor(options: BroadcasterOptions) {
     this.#options = options;
     this.#seen = new RecentMap({ elapsed: () => options.clock.elapsed() });
-    options.messenger.on<DeliverHeader>(EnvelopeKind.deliver, (header, body, from) => this.#receive(header, body, from));
+    options.messenger.on(EnvelopeKind.deliver, readDeliver, (header, body, from) => this.#receive(header, body, from));
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Topic } from '../backplane/index.ts';
+import { read, type Read, type Topic } from '../backplane/index.ts';
 
 /** Whom a send, a call or a query is for: a value, evaluated where the connections are. */
 export type Selector = (
@@ -59,3 +59,24 @@ export function connectionsIn(selector: Selector): readonly string[] {
   if ('topic' in selector) return [];
   return [...new Set(('allOf' in selector ? selector.allOf : selector.anyOf).flatMap(connectionsIn))];
 }
+
+const MAX_DEPTH = 64;
+
+/** Checks a selector that another node wrote. @throws HublineError `invalid_message` */
+export const readSelector: Read<Selector> = (value) => readSelectorAt(value, 0);
+
+function readSelectorAt(value: unknown, depth: number): Selector {
+  if (depth > MAX_DEPTH) read.refuse('a selector of a bounded depth', value);
+  const from = read.object(value) as Readonly<Record<string, unknown>>;
+  const parts = read.list((part) => readSelectorAt(part, depth + 1));
+  const except = read.optional(read.list(read.text))(from.except);
+  const selector =
+    'topic' in from ? { topic: read.text(from.topic) }
+    : 'connection' in from ? { connection: read.text(from.connection) }
+    : 'allOf' in from ? { allOf: nonEmpty(parts(from.allOf)) }
+    : { anyOf: nonEmpty(parts(from.anyOf)) };
+  return except ? { ...selector, except } : selector;
+}
+
+const nonEmpty = (parts: readonly Selector[]): readonly Selector[] =>
+  parts.length > 0 ? parts : read.refuse('a part of a selector', undefined);

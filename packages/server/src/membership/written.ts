@@ -27,7 +27,10 @@ export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly writ
   return { written, body: copies.length === 1 ? first[1] : Buffer.concat(copies.map(([, bytes]) => bytes)) };
 }
 
-/** Nodes need not speak the same protocols: what a client here speaks and the sender does not is written here. */
+/**
+ * Nodes need not speak the same protocols: what a client here speaks and the sender does not is written here.
+ * @throws HublineError `invalid_message` where the body is longer or shorter than it is said to be
+ */
 // eslint-disable-next-line @typescript-eslint/max-params -- the key is optional, and of one caller
 export function readCopies(written: Written, body: Uint8Array, codecs: Codecs, replaces?: string): Outgoing {
   const copies: (readonly [codec: string, wire: Wire])[] = [];
@@ -37,6 +40,8 @@ export function readCopies(written: Written, body: Uint8Array, codecs: Codecs, r
     const codec = codecs.get(name);
     if (codec) copies.push([name, wireOf(bytes, codec)]);
   }
+  if (at !== body.length)
+    throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: `${body.length} bytes, not ${at}` });
   return new Outgoing(
     () => {
       const [name, wire] = copies[0] ?? [];

@@ -41,8 +41,8 @@ export class Census {
     return { ...members, value: members.value.map(({ connectionId }) => connectionId) };
   }
 
-  /** The processes that may have somebody whom the selector names. A connection's is known by its id; it may be long gone. */
-  async processes(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<ReadonlySet<ProcessId>>> {
+  /** The processes that may have connections that the selector names. That of a connection is known by its id. */
+  async whereabouts(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<Whereabouts>> {
     const topics = topicsIn(selector);
     // Whose node has not been heard of may have come with it a moment ago: the directory announces it.
     const isUnknown = connectionsIn(selector).some((id) => !isLive(processOf(id)));
@@ -50,7 +50,8 @@ export class Census {
     if (isUnknown) shortfalls.note(await this.#directory.nodes());
     const counts = topics.length > 0 ? shortfalls.of(await this.#directory.counts(topics)) : undefined;
     const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(counts?.get(topic)?.keys());
-    return shortfalls.answer(processesOf(selector, { having, isLive }));
+    const processes = processesOf(selector, { having, isLive });
+    return shortfalls.answer({ processes, isEmpty: (topic) => having(topic).size === 0 });
   }
 
   /** Whom the selector names on one process, also where that process is lost. */
@@ -97,12 +98,18 @@ export const memberOf = (connectionId: string): Member => ({ process: processOf(
 
 const plainTopic = (selector: Selector): Topic | undefined => ('topic' in selector && !selector.except ? selector.topic : undefined);
 
-interface Whereabouts {
+export interface Whereabouts {
+  readonly processes: ReadonlySet<ProcessId>;
+  /** Whether none of the processes that were asked has a member of the topic. */
+  readonly isEmpty: (topic: Topic) => boolean;
+}
+
+interface Holders {
   having(topic: Topic): ReadonlySet<ProcessId>;
   isLive(process: ProcessId): boolean;
 }
 
-function processesOf(selector: Selector, where: Whereabouts): ReadonlySet<ProcessId> {
+function processesOf(selector: Selector, where: Holders): ReadonlySet<ProcessId> {
   if ('topic' in selector) return where.having(selector.topic);
   if ('connection' in selector) return new Set([processOf(selector.connection)].filter(where.isLive));
   const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => processesOf(part, where));

@@ -1,5 +1,4 @@
 export { Census } from './census.ts';
-export { Diffs } from './diffs.ts';
 export type {
   PresenceEvent,
   PresenceSnapshot,
@@ -15,5 +14,6 @@ export { Queue } from './queue.ts';
 export { isComplete, Shortfalls } from './shortfalls.ts';
 export { unreachable } from './unreachable.ts';
 export type { LeaveReason } from './watch.ts';
+export { TopicChanges } from './topic-changes.ts';
 export { UpdateQueue } from './update-queue.ts';
 export { Watches } from './watches.ts';

@@ -50,6 +50,17 @@ export class Nodes {
     return [...this.#lost.values()].flatMap(({ node, lapsedAt = -Infinity }) => (lapsedAt > since ? node : []));
   }
 
+  /** Whether it was in the cluster, is not any more, and is remembered. */
+  isLost(process: ProcessId): boolean {
+    return this.#lost.has(process);
+  }
+
+  /** Whether it is lost, and its node is up again as a process that started later: a restart has ended its connections. */
+  isReplaced(process: ProcessId): boolean {
+    const lost = this.#lost.get(process)?.node;
+    return lost !== undefined && this.all().some(({ nodeId, startedAt }) => nodeId === lost.nodeId && startedAt > lost.startedAt);
+  }
+
   /** A name for people: the process where the node was never heard of, or is long lost. */
   nameOf(process: ProcessId): string {
     return (this.#live.get(process) ?? this.#lost.get(process)?.node)?.nodeId ?? process;

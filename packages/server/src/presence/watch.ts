@@ -14,7 +14,7 @@ import {
 } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import { RecentMap, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
-import { watchChannel, type Diffs, type PresenceDiff } from './diffs.ts';
+import { watchChannel, type TopicChange, type TopicChanges } from './topic-changes.ts';
 import type { Nodes } from './nodes.ts';
 import { Shortfalls } from './shortfalls.ts';
 
@@ -35,7 +35,7 @@ export interface WatchOptions {
   readonly selector: Selector;
   readonly directory: Directory;
   readonly subscriptions: Subscriptions;
-  readonly diffs: Diffs;
+  readonly changes: TopicChanges;
   readonly nodes: Nodes;
   readonly clock: Pick<Clock, 'elapsed'>;
   /** The first snapshot is there; updates follow. */
@@ -72,7 +72,7 @@ export class Watch {
   /** Of the last snapshot that was taken. */
   #shortfall: Shortfall = { missing: [], isBlind: false };
   #leases: readonly WatchLease[] = [];
-  #early: (readonly [PresenceDiff, ProcessId])[] | undefined = [];
+  #early: (readonly [TopicChange, ProcessId])[] | undefined = [];
   #stopListening: () => void = () => undefined;
   #again = false;
   #closed = false;
@@ -84,8 +84,8 @@ export class Watch {
   }
 
   async start(): Promise<void> {
-    const { diffs, directory, subscriptions, begin } = this.#options;
-    this.#stopListening = diffs.listen((diff, from) => this.#hear(diff, from));
+    const { changes, directory, subscriptions, begin } = this.#options;
+    this.#stopListening = changes.listen((change, from) => this.#hear(change, from));
     await Promise.all(this.#topics.map((topic) => subscriptions.want(watchChannel(topic))));
     const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
     if (this.#closed) return release(leases); // nobody waited for them
@@ -148,10 +148,10 @@ export class Watch {
     return shortfalls.answer(present);
   }
 
-  #hear(diff: PresenceDiff, from: ProcessId): void {
-    if (!this.#topics.includes(diff.topic)) return;
-    if (!this.#early) return this.#apply(diff, from);
-    this.#early.push([diff, from]);
+  #hear(change: TopicChange, from: ProcessId): void {
+    if (!this.#topics.includes(change.topic)) return;
+    if (!this.#early) return this.#apply(change, from);
+    this.#early.push([change, from]);
     if (this.#early.length <= MAX_EARLY) return;
     // The directory takes long to answer: another snapshot after this one costs less than what waits.
     this.#early = [];
@@ -162,13 +162,13 @@ export class Watch {
   #catchUp(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const [diff, from] of early) this.#apply(diff, from);
+    for (const [change, from] of early) this.#apply(change, from);
     if (!this.#again) return;
     this.#again = false;
     this.resynchronise();
   }
 
-  #apply({ version, present, gone }: PresenceDiff, from: ProcessId): void {
+  #apply({ version, present, gone }: TopicChange, from: ProcessId): void {
     if (this.#closed || !this.#options.nodes.get(from)) return; // a lost process does not speak; a resumed one is taken whole
     if (version <= (this.#had.get(from) ?? 0)) return;
     const heard = this.#heard.get(from) ?? 0;

@@ -43,12 +43,24 @@ describe('an envelope', () => {
 });
 
 describe('a node', () => {
+  const common = (id: unknown) => ({
+    id,
+    invocationId: id,
+    version: id,
+    present: [{ connectionId: id }],
+    gone: [id],
+    value: id,
+    error: { code: 'x' },
+    topic: 'room:all',
+    leftMs: id,
+    sentAt: id,
+  });
   const codesAt = ({ errors }: Node) =>
     errors.map(({ stage, error }) => `${stage}: ${error instanceof HublineError ? error.code : String(error)}`);
   const channelOf = async ({ server }: Node): Promise<string> =>
     `node=${(await server.nodes()).find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
 
-  it('reports damaged messages and lives on', async () => {
+  it('reports damaged messages once for each kind, passes over them, and lives on', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -62,12 +74,59 @@ describe('a node', () => {
       ),
     ];
     const channels = [await channelOf(b), 'room:all'];
-    for (const payload of damaged) for (const channel of channels) await world.tap.publish('a', channel, payload);
-    await until(() => codesAt(b).filter((code) => code === 'deliver: invalid_message').length === 4);
+    for (let times = 0; times < 3; times++) {
+      for (const payload of damaged) for (const channel of channels) await world.tap.publish('a', channel, payload);
+    }
     expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('yes');
     a.hub.clients.all.send.said('hi');
     await until(() => far.said.length === 1);
-    expect(codesAt(b).filter((code) => !code.startsWith('deliver: '))).toEqual([]);
+    // One without a kind, and one for each kind but `refused`, which has no fields.
+    expect(codesAt(b)).toEqual(Array.from({ length: Object.keys(EnvelopeKind).length }, () => 'deliver: invalid_message'));
+  });
+
+  it('passes over what no kind allows: no handler throws', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { answer: () => 'yes' });
+    const channels = [await channelOf(b), 'room:all', 'watch=room:all'];
+    const watch = b.hub.presence.watch()[Symbol.asyncIterator]();
+    await watch.next();
+    let nested: unknown = { topic: 'room:all' };
+    for (let depth = 0; depth < 200; depth++) nested = { allOf: [nested] };
+    const ids = [1, 1.5, -1, 2 ** 53, null, 'x', undefined];
+    const targets = [
+      { topic: 'room:all' },
+      { connection: far.id },
+      { anyOf: [] },
+      { allOf: {} },
+      nested,
+      null,
+      5,
+      { topic: 'room:all', except: 'all' },
+    ];
+    const writtens = [[['json', 3]], [['json', -1]], [['json', 1e9]], [[3, 'json']], 'json', [[]], []];
+    const ops = ['clients', 'command', 'constructor', '__proto__', 5];
+    const headers = targets.flatMap((target) =>
+      writtens.flatMap((written) =>
+        ops.map((op, i) => ({
+          ...common(ids[i % ids.length]),
+          hub: 'room',
+          target,
+          written,
+          op,
+          params: { hub: 'room', do: op, target, written },
+        })),
+      ),
+    );
+    for (const header of headers) {
+      for (const kind of Object.values(EnvelopeKind)) {
+        const payload = encodeEnvelope({ kind, header, body: Buffer.from('{}') });
+        for (const channel of channels) await world.tap.publish('a', channel, payload);
+      }
+    }
+    expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('yes');
+    expect(new Set(codesAt(b).filter((code) => !code.endsWith(': invalid_message')))).toEqual(new Set());
+    await watch.return?.();
   });
 
   it('refuses a version that it does not know, and the asker is told', async () => {

@@ -1,9 +1,9 @@
-import type { Outcome } from '@hubline/server';
+import type { Outcome, Target } from '@hubline/server';
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
 import { leftovers, NOTHING } from './leftovers.ts';
-import { threeNodes } from './three-nodes.ts';
+import { threeNodes, type TargetParts } from './three-nodes.ts';
 
 /** `<connection> <node>: <value or code>`, in order of the connections. */
 const lines = (outcomes: readonly Outcome<string>[]): readonly string[] =>
@@ -66,9 +66,11 @@ describe('invokeAll', () => {
     await until(() => leftovers().clientCalls === 0);
     clock.advance(1000); // channels that linger
     expect(clock.running).toBe(0);
-    world.faults.thaw('frozen'); // it asks its clients late; nobody waits for them
-    await until(() => onFrozen.every(({ asked }) => asked.length === 1) && leftovers().asks === 0);
-    await until(() => leftovers().clientCalls === 0);
+    world.faults.thaw('frozen'); // it is late: its clients are not asked
+    a.hub.clients.all.send.said('later');
+    await until(() => onFrozen.every(({ said }) => said.length === 1));
+    expect(onFrozen.map(({ asked }) => asked)).toEqual([[], []]);
+    expect(leftovers()).toEqual(NOTHING);
   });
 
   it('hands over outcomes one by one, the slow ones last', async () => {
@@ -126,20 +128,14 @@ describe('invokeAll', () => {
       await world.client(c, { answer, role: 'x' }),
     ];
     await Promise.all([bob, cat].map((client) => client.call('join', 'g')));
-    const dead = await world.start('dead');
-    const departed = await world.client(dead);
-    await dead.server.close();
     const { clients } = a.hub;
     const cases = [
       [clients.group('nobody'), []],
-      [clients.connection('nobody'), []],
-      [clients.connection(departed.id), []],
       [clients.user('u'), [ann, bob]],
       [clients.where({ role: 'x' }), [ann, cat]],
       [clients.all.except(bob.id), [ann, cat]],
       [clients.allOf(clients.group('g'), clients.where({ role: 'x' })), [cat]],
       [clients.anyOf(clients.group('g'), clients.user('u')), [ann, bob, cat]],
-      [clients.anyOf(clients.connection(cat.id), clients.connection(departed.id), clients.connection('nobody')), [cat]],
     ] as const;
     for (const [target, expected] of cases) {
       const outcomes = await target.invokeAll.confirm('?');
@@ -147,6 +143,50 @@ describe('invokeAll', () => {
       expect(outcomes.every(({ status }) => status === 'fulfilled')).toBe(true);
     }
     expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('has an outcome for every connection and user that its target lists, also where they are not there', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b, c } = nodes;
+    const [ann, bob] = [
+      await world.client(a, { answer: () => 'yes', user: 'ann' }),
+      await world.client(b, { answer: () => 'yes', user: 'bob' }),
+    ];
+    const dead = await world.start('dead');
+    const departed = await world.client(dead, { user: 'departed' });
+    await dead.server.close();
+    const onLost = await world.client(c, { user: 'lost' });
+    world.faults.expire('c');
+    await until(async () => (await a.server.nodes()).length === 2);
+    const { clients } = a.hub;
+    const told = async (target: Target<TargetParts>): Promise<readonly string[]> =>
+      (await target.invokeAll.confirm('?'))
+        .map((outcome) => {
+          const { status, connectionId, nodeId } = outcome;
+          return status === 'fulfilled' ?
+              `${connectionId} ${nodeId}`
+            : `${outcome.code} ${outcome.code === 'absent' ? outcome.userId : connectionId}`;
+        })
+        .sort();
+    expect(await told(clients.connection('nobody'))).toEqual(['connection_gone nobody']);
+    expect(await told(clients.connection(departed.id))).toEqual([`node_lost ${departed.id}`]);
+    expect(await told(clients.anyOf(...([ann, bob, onLost].map(({ id }) => clients.connection(id)) as [never])))).toEqual(
+      [`${ann.id} a`, `${bob.id} b`, `node_lost ${onLost.id}`].sort(),
+    );
+    const users = clients.matching({ anyOf: ['ann', 'bob', 'lost', 'nobody'].map((user) => ({ user })) });
+    const answered = [`${ann.id} a`, `${bob.id} b`].sort();
+    expect(await told(users)).toEqual([...answered, 'absent lost', 'absent nobody'].sort());
+    expect(await told(clients.group('nobody'))).toEqual([]);
+    await expect(users.invokeOne.confirm('?')).resolves.toBe('yes');
+    await expect(clients.user('nobody').invokeOne.confirm('?')).rejects.toMatchObject({
+      code: 'no_client_responded',
+      details: { causes: [] },
+    });
+    // While nodes cannot be asked, absence would be a guess.
+    world.faults.cut('a');
+    const cut = users.invokeAll.confirm('?');
+    expect((await cut).map(({ connectionId }) => connectionId)).toEqual([ann.id]);
+    expect(await cut.missingNodes).toEqual(['b']);
   });
 
   it('names the nodes that it cannot ask', async () => {

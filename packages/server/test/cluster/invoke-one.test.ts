@@ -88,7 +88,7 @@ describe('invokeOne', () => {
     const call = a.hub.clients.all.with({ timeoutMs: 60 }).invokeOne.confirm('?');
     const details = { causes: [{ code: 'client_error' }], missingNodes: ['b', 'c'] };
     const check = expect(call).rejects.toMatchObject({ code: 'no_client_responded', details });
-    await until(() => near.asked.length === 1 && leftovers().asks === 0);
+    await until(() => near.asked.length === 1 && leftovers().questions === 0);
     clock.advance(60);
     await check;
     const vain = a.hub.clients.group('nobody').with({ timeoutMs: 60 }).invokeOne.confirm('?');

@@ -63,7 +63,7 @@ describe('invoke', () => {
       [clients.connection(far.id).with({ timeoutMs: 20 }), 20],
     ] as const) {
       const check = expect(target.invoke.confirm('?')).rejects.toEqual(error('call_timeout', { method: 'confirm', timeoutMs }));
-      await until(() => far.asked.length > 0 && leftovers().asks === 2 && leftovers().clientCalls === 1);
+      await until(() => far.asked.length > 0 && leftovers().questions === 2 && leftovers().clientCalls === 1);
       clock.advance(timeoutMs);
       await check;
       await until(() => leftovers().clientCalls === 0);
@@ -95,7 +95,7 @@ describe('invoke', () => {
     await until(() => lost.asked.length === 1);
     world.faults.expire('c');
     await checkLost;
-    await expect(a.hub.clients.connection(lost.id).invoke.confirm('?')).rejects.toEqual(error('connection_gone'));
+    await expect(a.hub.clients.connection(lost.id).invoke.confirm('?')).rejects.toEqual(error('node_lost', { nodeId: 'c' }));
     const closing = a.hub.clients.connection((await world.client(b)).id).invoke.confirm('?');
     const checkClosing = expect(closing).rejects.toMatchObject({ code: expect.stringMatching(/^(node_lost|connection_gone)$/) as string });
     await b.server.close();
@@ -109,12 +109,12 @@ describe('invoke', () => {
     const far = await world.client(b, { answer: () => 'late' });
     world.faults.freeze('b');
     const check = expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
-    await until(() => leftovers().asks === 1);
+    await until(() => leftovers().questions === 1);
     clock.advance(80);
     await check;
     world.faults.thaw('b');
     expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('late');
-    await until(() => leftovers().asks === 0);
+    await until(() => leftovers().questions === 0);
     expect(leftovers()).toEqual(NOTHING);
   });
 

@@ -34,7 +34,7 @@ describe('groups and attributes from outside', () => {
     await until(async () => (await c.hub.presence.count({ where: { role: 'admin' } })).value === 1);
     world.faults.cut('a');
     for (const order of orders) await expect(order(far.id)).rejects.toEqual(error('backplane_unavailable'));
-    await until(() => leftovers().asks === 0);
+    await until(() => leftovers().questions === 0);
     expect(leftovers()).toEqual(NOTHING);
   });
 
@@ -93,7 +93,7 @@ describe('disconnect', () => {
     const outcome = a.hub.disconnect({ all: true });
     world.faults.expire('c');
     await leaver.server.close();
-    await until(() => leftovers().asks === 1);
+    await until(() => leftovers().questions === 1);
     clock.advance(60);
     expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b', 'c'] });
     const one = a.hub.disconnect({ connection: onFrozen.id });
@@ -135,13 +135,13 @@ describe('disconnect', () => {
     world.faults.freeze('b');
     await until(() => lost.length === 2);
     const outcome = a.hub.disconnect({ all: true });
-    await until(() => leftovers().asks > 0);
+    await until(() => leftovers().questions > 0);
     world.faults.thaw('c');
     await stays!.ended;
-    await until(() => leftovers().asks === 1);
+    await until(() => leftovers().questions === 1);
     clock.advance(60);
     expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b'] });
-    await until(() => leftovers().asks === 0);
+    await until(() => leftovers().questions === 0);
   });
 
   it('is final: the client does not come back', async () => {

@@ -126,7 +126,7 @@ describe('while its link is down, a node', () => {
       await expect(change(nodes.left.id)).rejects.toEqual(gone);
     }
     expect((await hub.presence.connections({ user: 'near' })).items).toMatchObject([{ attributes: { role: 'admin' }, groups: [] }]);
-    expect(leftovers().asks).toBe(0);
+    expect(leftovers().questions).toBe(0);
   });
 
   it('ends its own connections, and names the nodes that it cannot tell', async () => {

@@ -51,6 +51,7 @@ describe('what one node does to the connections of another', () => {
     await using world = await World.start({ nodes: 2, backplane, onTestFailed });
     const [goes, stays] = [await world.connect(2), await world.connect(2)];
     await goes.leave();
+    await world.counted(1);
     for (const call of [
       ['groups.add', [goes.id, 'g']],
       ['groups.remove', [goes.id, 'g']],

@@ -116,8 +116,8 @@ it('a process that answers as PROTOCOL.md says is not missing in a disconnect', 
     const envelope = frame.subarray(9 + (frame[8] ?? 0));
     const { id, ...question } = JSON.parse(envelope.toString('utf8', 6, 6 + envelope.readUInt32BE(2))) as { id: number };
     asked.push([frame[0], envelope[0], envelope[1], question]);
-    const header = Buffer.from(JSON.stringify({ id, last: true, value: { value: 0 } }));
-    const reply = Buffer.from([2, 1, 0, 0, 0, 0, 0, 1, incarnation.length, ...Buffer.from(incarnation), 1, 3, 0, 0, 0, header.length]);
+    const header = Buffer.from(JSON.stringify({ id, last: true, value: { count: 0 } }));
+    const reply = Buffer.from([2, 1, 0, 0, 0, 0, 0, 1, incarnation.length, ...Buffer.from(incarnation), 2, 3, 0, 0, 0, header.length]);
     void commands.client.publish(`mail:{node=${asker}}`, Buffer.concat([reply, header]));
   });
   await subscriber.client.subscribe(`mail:{node=${process}}`);
@@ -128,7 +128,7 @@ it('a process that answers as PROTOCOL.md says is not missing in a disconnect', 
   expect(await nodes[0]?.hub.disconnect({ user: 'Zoë' }, 'why')).toEqual({ disconnected: 0, missingNodes: [] });
   const target = { topic: 'post%20office%3A%20%7B1%7D:user:Zo%C3%AB' };
   const params = { hub: 'post office: {1}', do: 'disconnect', target, reason: 'why' };
-  expect(asked).toEqual([[2, 1, 2, { op: 'order', params }]]);
+  expect(asked).toEqual([[2, 2, 2, { op: 'command', params }]]);
   expect(comings.filter((each) => each.startsWith('error'))).toEqual([]);
 });
 

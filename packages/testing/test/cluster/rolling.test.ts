@@ -72,7 +72,7 @@ class Stranger implements Disposable {
 }
 
 /** An envelope: version, kind, header, body. */
-function envelope({ version = 1, kind = DELIVER, header = {}, body = '' }): Buffer {
+function envelope({ version = 2, kind = DELIVER, header = {}, body = '' }): Buffer {
   const json = Buffer.from(JSON.stringify(header));
   const head = Buffer.from([version, kind, 0, 0, 0, 0]);
   head.writeUInt32BE(json.length, 2);
@@ -142,15 +142,15 @@ describe('a node of today', () => {
 
     const message = `${JSON.stringify({ type: 1, target: 'Message', arguments: ['hi'] })}\u001e`;
     const header = { hub: 'testhub', target: { topic: 'testhub:all' }, written: [['json', message.length]] };
-    await stranger.frame('testhub:all', envelope({ version: 2, header, body: message }));
+    await stranger.frame('testhub:all', envelope({ version: 3, header, body: message }));
     await until(() => stranger.mail.length === 1, PATIENT);
     const [frame = Buffer.alloc(0)] = stranger.mail;
     const payload = frame.subarray(9 + (frame[8] ?? 0));
-    expect([...payload.subarray(0, 2)]).toEqual([1, REFUSED]);
+    expect([...payload.subarray(0, 2)]).toEqual([2, REFUSED]);
     // Who is refused does not refuse the refusal: that would go on for ever.
-    await stranger.frame('testhub:all', envelope({ version: 2, kind: REFUSED }));
+    await stranger.frame('testhub:all', envelope({ version: 3, kind: REFUSED }));
     await stranger.frame('testhub:all', envelope({ kind: 99, header, body: message })); // a kind that it does not know
-    await stranger.frame('testhub:all', Buffer.from([1, 1, 255, 255, 255, 255]));
+    await stranger.frame('testhub:all', Buffer.from([2, 1, 255, 255, 255, 255]));
     await stranger.frame('testhub:all', envelope({ header, body: message }));
     await until(() => client.told.length > 0, PATIENT);
     expect(client.told).toEqual(['hi']);

@@ -1,0 +1,81 @@
+import { read } from '../backplane/index.ts';
+import type { Clock, Connection } from '../connection/index.ts';
+import { readCopies, readSelector, select, type Codecs, type LocalMembership, type Selector, type Written } from '../membership/index.ts';
+import { unwritable, writeAnswer, type AnswerCopy } from './answers.ts';
+import type { Questions, ReceivedQuestion, Reply } from './questions.ts';
+
+/** Asks the clients of a node that a selector names; the body holds the invocation. */
+export interface AskClients {
+  readonly hub: string;
+  readonly target: Selector;
+  readonly invocationId: string;
+  readonly written: Written;
+}
+
+export const ASK_CLIENTS = 'clients';
+
+const readAskClients = read.fields({
+  hub: read.text,
+  target: readSelector,
+  invocationId: read.text,
+  written: read.list(read.written),
+});
+
+/** Answers that come close together go as one message. */
+const BATCH_MS = 10;
+
+export interface ClientAnswersOptions {
+  readonly questions: Questions;
+  readonly membership: LocalMembership;
+  readonly codecs: Codecs;
+  readonly clock: Clock;
+}
+
+/** Lets other nodes, and this one, ask the clients that are connected here. */
+export function serveClientAnswers({ questions, ...options }: ClientAnswersOptions): void {
+  questions.answer(ASK_CLIENTS, readAskClients, (question, reply) => askClients(question, reply, options));
+}
+
+async function askClients(
+  { params: { hub, target, invocationId, written }, body, signal }: ReceivedQuestion<AskClients>,
+  reply: (reply: Reply) => void,
+  { membership, codecs, clock }: Omit<ClientAnswersOptions, 'questions'>,
+): Promise<Reply> {
+  const named = [...select(target, membership.of(hub)).values()].map(({ connection }) => connection);
+  const roster: Reply = { value: { roster: named.map(({ id }) => id) } };
+  if (named.length === 0) return roster;
+  reply(roster);
+  const waiting = new Set(named);
+  const spoken = new Set(written.map(([codec]) => codec));
+  const outgoing = readCopies(written, body, codecs);
+  return new Promise((resolve) => {
+    let batch: AnswerCopy[] = [];
+    let stopTimer: (() => void) | undefined;
+    const flush = (): Reply => {
+      stopTimer?.();
+      stopTimer = undefined;
+      const answers = batch;
+      batch = [];
+      return { value: { settled: answers.map(({ answer }) => answer) }, body: Buffer.concat(answers.flatMap(({ bytes }) => bytes ?? [])) };
+    };
+    const settle = (connection: Connection, copy: AnswerCopy): void => {
+      waiting.delete(connection);
+      batch.push(copy);
+      if (waiting.size === 0) resolve(flush());
+      else stopTimer ??= clock.after(BATCH_MS, () => reply(flush()));
+    };
+    signal.addEventListener('abort', () => {
+      for (const connection of waiting) connection.cancelAsked(invocationId);
+      resolve(flush());
+    });
+    for (const connection of named) {
+      try {
+        connection.ask(invocationId, outgoing, (answer) => {
+          settle(connection, writeAnswer(connection.id, answer, { codec: connection.codec, spoken }));
+        });
+      } catch (error) {
+        settle(connection, { answer: unwritable(connection.id, error) });
+      }
+    }
+  });
+}

@@ -1,0 +1,159 @@
+import { HublineError, isHublineError } from '@hubline/protocol';
+import { read, type Directory, type NodeInfo, type ProcessId, type Read, type Shortfall } from '../backplane/index.ts';
+import { processOf, type Clock } from '../connection/index.ts';
+import { readSelector, type Selector } from '../membership/index.ts';
+import { isComplete, unreachable, type Nodes } from '../presence/index.ts';
+import type { Questions } from './questions.ts';
+
+/** What a node does to its own connections when another one, or it itself, says so. */
+export interface Executor {
+  /** @throws HublineError `connection_gone` */
+  joinGroup(connectionId: string, group: string): Promise<void>;
+  /** @throws HublineError `connection_gone` */
+  leaveGroup(connectionId: string, group: string): Promise<void>;
+  /** @throws HublineError `connection_gone` */
+  setAttribute(connectionId: string, key: string, value: string | number | boolean): Promise<void>;
+  /** The number of connections that were ended. */
+  disconnect(selector: Selector, reason: string | undefined): Promise<number>;
+}
+
+/** A change to connections. Unlike a question it is carried out however late it arrives: who sends it wants it done. */
+export type Command =
+  | { readonly hub: string; readonly do: 'join' | 'leave'; readonly connectionId: string; readonly group: string }
+  | {
+      readonly hub: string;
+      readonly do: 'set';
+      readonly connectionId: string;
+      readonly key: string;
+      readonly value: string | number | boolean;
+    }
+  | { readonly hub: string; readonly do: 'disconnect'; readonly target: Selector; readonly reason?: string | undefined };
+
+type CommandFor<D extends Command['do']> = Command & { readonly do: D };
+
+const readAttribute: Read<string | number | boolean> = (value) =>
+  typeof value === 'boolean' || typeof value === 'string' ? value : read.number(value);
+
+const READERS: { readonly [D in Command['do']]: Read<Omit<CommandFor<D>, 'do'>> } = {
+  join: read.fields({ hub: read.text, connectionId: read.text, group: read.text }),
+  leave: read.fields({ hub: read.text, connectionId: read.text, group: read.text }),
+  set: read.fields({ hub: read.text, connectionId: read.text, key: read.text, value: readAttribute }),
+  disconnect: read.fields({ hub: read.text, target: readSelector, reason: read.optional(read.text) }),
+};
+
+const readCommand: Read<Command> = (value) => {
+  const { do: what } = read.fields({ do: read.text })(value);
+  if (!Object.hasOwn(READERS, what))
+    throw new HublineError('unknown_method', `This node does not know the command '${what}'.`, { method: what });
+  return { do: what, ...READERS[what as Command['do']](value) } as Command;
+};
+
+export interface CommandsOptions {
+  readonly questions: Questions;
+  readonly nodes: Nodes;
+  /** Announces nodes that have not been heard of yet. */
+  readonly directory: Pick<Directory, 'nodes'>;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly executor: (hub: string) => Executor | undefined;
+}
+
+/** What came of a disconnect. Security is not fire-and-forget: a node that did not acknowledge is named. */
+export interface Disconnected {
+  readonly disconnected: number;
+  /**
+   * By `nodeId`: those that did not answer in time or could not be asked, and those that this node has known, whose lease
+   * ended within the last minute, and that are not back under any process. They may do it yet, when they go on.
+   */
+  readonly missingNodes: readonly string[];
+}
+
+const COMMAND = 'command';
+const COMPLETE: Shortfall = { missing: [], isBlind: false };
+
+/** Changes to connections, carried out by the node that holds them and acknowledged by it. */
+export class Commands {
+  readonly #options: CommandsOptions;
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+    options.questions.answer(COMMAND, readCommand, async ({ params }) => ({
+      value: { count: await execute(params, options.executor(params.hub)) },
+    }));
+  }
+
+  /** For the connection's own node. @throws HublineError `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` … */
+  async toOwner(command: Command & { readonly connectionId: string }): Promise<void> {
+    const { nodes, directory } = this.#options;
+    const process = processOf(command.connectionId);
+    const unseen = nodes.get(process) ? COMPLETE : await directory.nodes();
+    if (!nodes.get(process)) throw isComplete(unseen) ? connectionGone(command.connectionId) : unreachable(unseen.missing);
+    await this.#give(process, command);
+  }
+
+  /**
+   * For one node, or for all: a connection that is being registered is in no directory yet. A lease that ended says nothing of
+   * the connections, which a frozen node takes up again: it is told without waiting for it. @throws HublineError
+   * `backplane_unavailable` where not every node was told and none can be named; `local` were ended all the same
+   */
+  async disconnect(command: CommandFor<'disconnect'>): Promise<Disconnected> {
+    const { nodes, directory } = this.#options;
+    const owner = 'connection' in command.target ? processOf(command.target.connection) : undefined;
+    const unseen = owner !== undefined && nodes.get(owner) ? COMPLETE : await directory.nodes();
+    const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
+    let disconnected = 0;
+    const missing = new Map<ProcessId, string>();
+    const give = async ({ process, nodeId }: NodeInfo): Promise<void> => {
+      missing.set(process, nodeId);
+      try {
+        const ended = await this.#give(process, command);
+        disconnected += ended; // after waiting: others add to it meanwhile
+      } catch (error) {
+        // A node that has said goodbye has no connections left to end, nor has one that was started again.
+        const isLost = isHublineError(error) && error.code === 'node_lost';
+        if (!isLost || nodes.lapsed().some((node) => node.process === process)) return;
+      }
+      missing.delete(process);
+    };
+    const [lapsed, live] = [nodes.lapsed().filter(isMeant), nodes.all().filter(isMeant)];
+    for (const node of lapsed) void give(node);
+    await Promise.all(live.map(give));
+    const isNowhere = lapsed.length + live.length === 0; // it may be on any that could not be asked
+    const named = [...missing].flatMap(([process, nodeId]) => (nodes.isReplaced(process) ? [] : nodeId));
+    const missingNodes = isNowhere ? unseen.missing : [...new Set(named)];
+    if (unseen.isBlind && missingNodes.length === 0) throw unreachable(missingNodes, disconnected);
+    return { disconnected, missingNodes };
+  }
+
+  /** The number of connections that it concerned. */
+  async #give(process: ProcessId, command: Command): Promise<number> {
+    const { questions, timeoutMs } = this.#options;
+    for await (const { value } of questions.ask(process, { op: COMMAND, params: command }, { timeoutMs, isCommand: true })) {
+      return readDone(value).count;
+    }
+    return 0;
+  }
+}
+
+const readDone = read.fields({ count: read.number });
+
+export const connectionGone = (connectionId: string): HublineError<'connection_gone'> =>
+  new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
+
+async function execute(command: Command, executor: Executor | undefined): Promise<number> {
+  // The hub is not served here.
+  if (!executor) return command.do === 'disconnect' ? 0 : Promise.reject(connectionGone(command.connectionId));
+  switch (command.do) {
+    case 'join':
+      await executor.joinGroup(command.connectionId, command.group);
+      return 1;
+    case 'leave':
+      await executor.leaveGroup(command.connectionId, command.group);
+      return 1;
+    case 'set':
+      await executor.setAttribute(command.connectionId, command.key, command.value);
+      return 1;
+    case 'disconnect':
+      return executor.disconnect(command.target, command.reason);
+  }
+}

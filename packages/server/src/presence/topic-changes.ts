@@ -1,0 +1,110 @@
+import { isHublineError } from '@hubline/protocol';
+import {
+  EnvelopeKind,
+  read,
+  type ConnectionRecord,
+  type Flush,
+  type Messenger,
+  type ProcessId,
+  type Read,
+  type Topic,
+} from '../backplane/index.ts';
+import type { LocalMembership, MembershipChange } from '../membership/index.ts';
+
+/** What changed in a topic on one process, up to one of its flushes: what a watched topic's channel carries. */
+export interface TopicChange {
+  readonly topic: Topic;
+  readonly version: number;
+  /** Those that are, or were, in the topic, as they are now: the watcher decides whether it still follows them. */
+  readonly present: readonly ConnectionRecord[];
+  readonly gone: readonly string[];
+}
+
+export type TopicChangeListener = (change: TopicChange, from: ProcessId) => void;
+
+export const watchChannel = (topic: Topic): string => `watch=${topic}`;
+
+const readAttributes: Read<ConnectionRecord['attributes']> = (value) => {
+  for (const attribute of Object.values(read.object(value))) {
+    if (typeof attribute !== 'string' && typeof attribute !== 'boolean') read.number(attribute);
+  }
+  return value as ConnectionRecord['attributes'];
+};
+
+const readFields = read.fields({
+  connectionId: read.text,
+  hub: read.text,
+  userId: read.optional(read.text),
+  attributes: readAttributes,
+  groups: read.list(read.text),
+  since: read.number,
+});
+
+const readRecord: Read<ConnectionRecord> = (value) => {
+  const { userId, ...record } = readFields(value);
+  return userId === undefined ? record : { ...record, userId };
+};
+
+const readTopicChange: Read<TopicChange> = read.fields({
+  topic: read.text,
+  version: read.number,
+  present: read.list(readRecord),
+  gone: read.list(read.text),
+});
+
+export interface TopicChangesOptions {
+  readonly self: ProcessId;
+  readonly membership: LocalMembership;
+  readonly messenger: Messenger;
+  readonly report: (error: unknown) => void;
+}
+
+/** Publishes to the watchers of a topic, on any node, what each flush of this node changed; and hands on what others publish. */
+export class TopicChanges {
+  readonly #options: TopicChangesOptions;
+  readonly #pending = new Map<Promise<Flush>, Map<Topic, Set<string>>>();
+  readonly #listeners = new Set<TopicChangeListener>();
+
+  constructor(options: TopicChangesOptions) {
+    this.#options = options;
+    options.membership.onChange((change) => this.#collect(change));
+    options.messenger.on(EnvelopeKind.presence, readTopicChange, (change, _body, from) => this.#tell(change, from));
+  }
+
+  listen(listener: TopicChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Changes are kept by the flush that writes them, for that flush knows which topics are watched. */
+  #collect({ connectionId, topics, flush }: MembershipChange): void {
+    let changes = this.#pending.get(flush);
+    if (!changes) {
+      this.#pending.set(flush, (changes = new Map<Topic, Set<string>>()));
+      void flush.then((done) => this.#publish(flush, done));
+    }
+    for (const topic of topics) changes.set(topic, (changes.get(topic) ?? new Set<string>()).add(connectionId));
+  }
+
+  #publish(flush: Promise<Flush>, { version, watched }: Flush): void {
+    const { membership, messenger, self, report } = this.#options;
+    const changes = this.#pending.get(flush);
+    this.#pending.delete(flush);
+    for (const topic of watched) {
+      const ids = [...(changes?.get(topic) ?? [])];
+      if (ids.length === 0) continue;
+      const present = ids.flatMap((id) => membership.record(id) ?? []);
+      const gone = ids.filter((id) => !membership.member(id));
+      const change: TopicChange = { topic, version, present, gone };
+      this.#tell(change, self);
+      messenger.publish(watchChannel(topic), { kind: EnvelopeKind.presence, header: change }).catch((error: unknown) => {
+        // In an outage watchers on other nodes learn that this link was down, and take a snapshot: one warning is enough.
+        if (!isHublineError(error) || error.code !== 'backplane_unavailable') report(error);
+      });
+    }
+  }
+
+  #tell(change: TopicChange, from: ProcessId): void {
+    for (const listener of this.#listeners) listener(change, from);
+  }
+}

@@ -1,0 +1,107 @@
+import { until } from '@hubline/testing';
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from './manual-clock.ts';
+import { leftovers, NOTHING } from './leftovers.ts';
+import type { RawClient } from './raw-client.ts';
+import { threeNodes, type Node } from './three-nodes.ts';
+
+/** What a node was sent before has been read when this resolves. */
+async function caughtUp(from: Node, client: RawClient): Promise<void> {
+  const count = client.said.length;
+  from.hub.clients.connection(client.id).send.said('caught up');
+  await until(() => client.said.length > count);
+}
+
+describe.each(['first', 'later'])('a node that is late with the %s question of another', (which) => {
+  async function world() {
+    const clock = new ManualClock();
+    const nodes = await threeNodes({ clock });
+    const { a, b, c } = nodes;
+    const late = await nodes.world.client(b, { answer: () => 'late' });
+    const other = await nodes.world.client(c, { answer: () => 'other' });
+    if (which === 'later') await a.hub.clients.all.invokeAll.confirm('before');
+    const before = late.asked.length;
+    return { ...nodes, clock, late, other, asked: () => late.asked.length - before };
+  }
+
+  it('does not ask its clients when the time is over: invokeOne runs at one client', async () => {
+    await using nodes = await world();
+    const { a, clock, late, other } = nodes;
+    const target = a.hub.clients.anyOf(...([late, other].map(({ id }) => a.hub.clients.connection(id)) as [never]));
+    // In order of their ids, or the other one is asked first and answers.
+    nodes.world.faults.freeze('b');
+    const one = target.with({ attemptMs: 50, timeoutMs: 10_000 }).invokeOne.confirm('?');
+    const all = a.hub.clients.connection(late.id).with({ timeoutMs: 50 }).invokeAll.confirm('?');
+    let settled = 0;
+    for (const call of [one, all]) void call.then(() => settled++);
+    await until(() => {
+      clock.advance(1);
+      return settled === 2;
+    });
+    expect(await one).toBe('other');
+    expect(await all).toMatchObject([{ code: 'node_silent' }]);
+    nodes.world.faults.thaw('b');
+    await caughtUp(a, late);
+    expect(nodes.asked()).toBe(0);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('asks its clients where the answer is still waited for', async () => {
+    await using nodes = await world();
+    const { a, clock, late } = nodes;
+    nodes.world.faults.freeze('b');
+    const call = a.hub.clients.connection(late.id).with({ timeoutMs: 10_000 }).invoke.confirm('?');
+    await until(() => leftovers().questions > 0);
+    clock.advance(9000);
+    nodes.world.faults.thaw('b');
+    expect(await call).toBe('late');
+    expect(nodes.asked()).toBe(1);
+  });
+
+  it('reads a cancel that came behind the question first', async () => {
+    await using nodes = await world();
+    const { a, late } = nodes;
+    nodes.world.faults.freeze('b');
+    const over = new AbortController();
+    const call = a.hub.clients.connection(late.id).with({ signal: over.signal }).invoke.confirm('?');
+    const check = expect(call).rejects.toMatchObject({ code: 'cancelled' });
+    await until(() => leftovers().questions > 0);
+    await new Promise((resolve) => setImmediate(resolve));
+    over.abort();
+    await check;
+    nodes.world.faults.thaw('b');
+    await caughtUp(a, late);
+    expect(nodes.asked()).toBe(0);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('carries out a command all the same', async () => {
+    await using nodes = await world();
+    const { a, b, clock, late } = nodes;
+    nodes.world.faults.freeze('b');
+    const command = a.hub.groups.add(late.id, 'g');
+    const check = expect(command).rejects.toMatchObject({ code: 'node_silent' });
+    await until(() => leftovers().questions > 0);
+    clock.advance(60_000);
+    await check;
+    nodes.world.faults.thaw('b');
+    await until(async () => (await b.hub.presence.count({ group: 'g' })).value === 1);
+  });
+});
+
+describe('a question', () => {
+  it('ends at its deadline on the node that was asked, also where the cancel is lost', async () => {
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock });
+    const { world, a, b } = nodes;
+    const client = await world.client(b, { extensions: { hubline: 1 } });
+    const call = a.hub.clients.connection(client.id).with({ timeoutMs: 1000 }).invoke.confirm('?');
+    const check = expect(call).rejects.toMatchObject({ code: 'call_timeout' });
+    await until(() => client.asked.length === 1);
+    world.faults.cut('a');
+    clock.advance(1000);
+    await check;
+    await until(() => client.cancelled.length === 1);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+});

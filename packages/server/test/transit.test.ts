@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { Transit } from '../src/invocation/transit.ts';
+
+/** A sender whose clock shows `skew` more than the reader's. */
+function reader(skew: number) {
+  let now = 50_000;
+  const transit = new Transit(() => now);
+  return {
+    pass: (ms: number) => (now += ms),
+    /** The time that is left for a question that was on its way for `delayMs`. */
+    read: (delayMs: number, leftMs: number) => transit.leftMs('p', { sentAt: now - delayMs + skew, leftMs }),
+    /** Returns a question: it is sent again and read after the round trip. */
+    again(roundTripMs: number, leftMs: number): number | undefined {
+      const returnedAt = now;
+      now += roundTripMs;
+      return transit.leftMs('p', { sentAt: now - roundTripMs / 2 + skew, leftMs, returnedAt });
+    },
+    forget: () => transit.forget('p'),
+  };
+}
+
+describe.each([0, 7_000_000, -7_000_000])('the time that a question was on its way, from a clock that differs by %i', (skew) => {
+  it('is not known at first: the question is returned, and taken when it is sent again', () => {
+    const { read, again } = reader(skew);
+    expect(read(1, 1000)).toBeUndefined();
+    expect(again(4, 1000)).toBe(1000);
+    expect(read(2, 1000)).toBe(1000);
+  });
+
+  it('counts against the time that is left', () => {
+    const { read, again, pass } = reader(skew);
+    again(0, 1000);
+    pass(60_000);
+    expect(read(100, 1000)).toBe(900);
+    expect(read(0, 1000)).toBe(1000);
+    expect(read(100, 100)).toBeUndefined();
+    expect(read(99, 100)).toBe(1);
+  });
+
+  it('makes a question doubtful that took much longer than others', () => {
+    const { read, again } = reader(skew);
+    again(0, 1000);
+    for (const delayMs of [250, 2000, 13_000]) expect(read(delayMs, 30_000)).toBeUndefined();
+    expect(read(249, 30_000)).toBe(29_751);
+  });
+
+  it('is not known again after ten minutes, and of a process that was lost', () => {
+    const { read, again, pass, forget } = reader(skew);
+    again(2, 1000);
+    pass(600_000);
+    expect(read(1, 1000)).toBe(1000);
+    pass(1);
+    expect(read(1, 1000)).toBeUndefined();
+    again(2, 1000);
+    forget();
+    expect(read(1, 1000)).toBeUndefined();
+  });
+
+  it('does not count where a round trip took longer than the time that was left', () => {
+    const { again } = reader(skew);
+    expect(again(1000, 1000)).toBeUndefined();
+    expect(again(999, 1000)).toBe(1000);
+  });
+
+  it('is measured against the fastest, also where the first one was slow', () => {
+    const { read, again } = reader(skew);
+    again(800, 1000); // 400 ms on its way
+    expect(read(300, 30_000)).toBe(30_000);
+    expect(read(500, 30_000)).toBe(29_800);
+    expect(read(551, 30_000)).toBeUndefined();
+  });
+});
