@@ -1,7 +1,7 @@
 export { createHubServer, type Health, type HubServer, type HubServerOptions } from './server.ts';
 export { forbidden, hubError, unauthorized } from './thrown.ts';
-export type * from './backplane/index.ts';
-export { allTopic, attributeTopic, groupTopic, memoryBackplane, nameIn, topicPrefix, userTopic } from './backplane/index.ts';
+export type { Backplane, LinkState, NodeInfo } from './backplane/index.ts';
+export { memoryBackplane } from './backplane/index.ts';
 export type { CloseReason, Identity, RawConnection } from './connection/index.ts';
 export type {
   AskingAll,

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, memoryBackplane, type Backplane, type HubServerOptions, type Link } from '@hubline/server';
+import { createHubServer, defineHub, memoryBackplane, type Backplane, type HubServerOptions } from '@hubline/server';
+import { type Link } from '@hubline/server/backplane';
 import { expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';

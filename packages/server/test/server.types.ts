@@ -235,10 +235,10 @@ export async function outcomes(): Promise<void> {
 
 export async function presence(): Promise<void> {
   exactly<Page<ConnectionInfo<Marks>>>().is(await hub.presence.connections());
-  const { items } = await hub.presence.connections({ group: 'g' }, { select: ['attributes', 'sinceMs'] });
+  const { items } = await hub.presence.connections({ group: 'g' }, { select: ['attributes', 'connectedAt'] });
   const [info] = items;
   if (info) {
-    expectType<Equal<keyof typeof info, 'attributes' | 'sinceMs' | 'connectionId'>>();
+    expectType<Equal<keyof typeof info, 'attributes' | 'connectedAt' | 'connectionId'>>();
     exactly<Partial<Marks>>().is(info.attributes);
     exactly<string>().is(info.connectionId);
   }

@@ -14,7 +14,7 @@ function queue(maxPending = 3) {
   const push = (type: Update['type'], connectionId: string): void => {
     if (type === 'leave') present.delete(connectionId);
     else present.add(connectionId);
-    const connection = { connectionId, nodeId: 'n', attributes: {}, groups: [], sinceMs: 0 };
+    const connection = { connectionId, nodeId: 'n', attributes: {}, groups: [], connectedAt: 0 };
     updates.push(connectionId, type === 'leave' ? { type, connection, reason: 'disconnected' } : { type, connection });
   };
   const reader = updates.drain();

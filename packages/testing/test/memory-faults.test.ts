@@ -1,4 +1,4 @@
-import { memoryBackplane, type LinkObserver, type NodeInfo } from '@hubline/server';
+import { memoryBackplane, type LinkObserver, type NodeInfo } from '@hubline/server/backplane';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it, vi } from 'vitest';
 

@@ -16,7 +16,7 @@ export interface ConnectionInfo<A> {
   readonly attributes: Partial<A>;
   readonly groups: readonly string[];
   /** When it connected, in milliseconds since the epoch. */
-  readonly sinceMs: number;
+  readonly connectedAt: number;
 }
 
 export interface UserInfo {
@@ -28,6 +28,7 @@ export interface Count {
   readonly value: number;
   /** False where some nodes could not be asked, also where this node has not heard of them. */
   readonly complete: boolean;
+  readonly missingNodes: readonly string[];
 }
 
 export interface PageOptions<F = never> {
@@ -85,7 +86,7 @@ export class Queries<A> {
 
   async count(selector: Selector): Promise<Count> {
     const count = await this.#census.count(this.#hub, selector);
-    return { value: count.value, complete: isComplete(count) };
+    return { value: count.value, complete: isComplete(count), missingNodes: count.missing };
   }
 
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
@@ -123,7 +124,7 @@ export function infoOf<A>({ connectionId, userId, attributes, groups, since }: C
     ...(userId === undefined ? {} : { userId }),
     attributes: attributes as Partial<A>, // the hub checked them when they were set
     groups,
-    sinceMs: since,
+    connectedAt: since,
   };
 }
 

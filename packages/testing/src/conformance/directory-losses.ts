@@ -1,4 +1,4 @@
-import { groupTopic, type Member } from '@hubline/server';
+import { groupTopic, type Member } from '@hubline/server/backplane';
 import { expect } from 'vitest';
 import type { TestNode, Tests } from './world.ts';
 

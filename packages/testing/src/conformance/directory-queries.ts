@@ -1,4 +1,13 @@
-import { allTopic, attributeTopic, groupTopic, nameIn, topicPrefix, userTopic, type Member, type TopicCount } from '@hubline/server';
+import {
+  allTopic,
+  attributeTopic,
+  groupTopic,
+  nameIn,
+  topicPrefix,
+  userTopic,
+  type Member,
+  type TopicCount,
+} from '@hubline/server/backplane';
 import { expect } from 'vitest';
 import type { Tests, TestNode } from './world.ts';
 

@@ -1,4 +1,4 @@
-import type { Flush, ProcessSnapshot, Topic } from '@hubline/server';
+import type { Flush, ProcessSnapshot, Topic } from '@hubline/server/backplane';
 import { expect } from 'vitest';
 import type { TestNode, Tests } from './world.ts';
 

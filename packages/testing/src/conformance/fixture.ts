@@ -1,4 +1,4 @@
-import type { Backplane, ProcessId } from '@hubline/server';
+import type { Backplane, ProcessId } from '@hubline/server/backplane';
 
 /** How a suite gets backplanes of the kind that it tests, and what can be done to them. */
 export interface BackplaneFixture<B extends Backplane> {

@@ -1,4 +1,4 @@
-import { groupTopic, nameIn, topicPrefix, type Change, type ConnectionRecord, type Local, type Topic } from '@hubline/server';
+import { groupTopic, nameIn, topicPrefix, type Change, type ConnectionRecord, type Local, type Topic } from '@hubline/server/backplane';
 
 /** A node's local entries, changed by the test. Each change returns the argument for `directory.changed`. */
 export class LocalDouble implements Local {

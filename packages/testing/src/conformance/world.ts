@@ -11,7 +11,7 @@ import type {
   NodeInfo,
   ProcessId,
   Topic,
-} from '@hubline/server';
+} from '@hubline/server/backplane';
 import { it } from 'vitest';
 import { until } from '../until.ts';
 import type { BackplaneFixture, FaultName } from './fixture.ts';

@@ -50,8 +50,8 @@ it('takes any name for a group or a user, and keeps them apart, over nodes and h
   for (const [i, name] of NAMES.entries()) {
     await speaker.invoke.tell({ group: name }, `to group ${i}`);
     await speaker.invoke.tell({ user: name }, `to user ${i}`);
-    expect(await speaker.invoke.count({ group: name }), name).toEqual({ value: 1, complete: true });
-    expect(await speaker.invoke.count({ user: name }), name).toEqual({ value: 1, complete: true });
+    expect(await speaker.invoke.count({ group: name }), name).toEqual({ value: 1, complete: true, missingNodes: [] });
+    expect(await speaker.invoke.count({ user: name }), name).toEqual({ value: 1, complete: true, missingNodes: [] });
   }
   await speaker.invoke.tell({ all: true }, 'the end');
   await until(() => members.every(({ told }) => told.includes('the end')), PATIENT);
@@ -59,7 +59,7 @@ it('takes any name for a group or a user, and keeps them apart, over nodes and h
 
   // The other application heard nothing, counts nobody of it, and the keys of each begin with its prefix.
   expect(strangers.flatMap(({ told }) => told)).toEqual([]);
-  expect(await strangers[0]?.invoke.count({ all: true })).toEqual({ value: NAMES.length, complete: true });
+  expect(await strangers[0]?.invoke.count({ all: true })).toEqual({ value: NAMES.length, complete: true, missingNodes: [] });
   const keys = await redis.keys();
   expect(keys.filter((key) => !/^one(:two)?:\{[^\s{}]+\}(:[^\s{}]+)?$/.test(key))).toEqual([]);
   const channels = (await redis.call('PUBSUB', 'CHANNELS')) as readonly string[];

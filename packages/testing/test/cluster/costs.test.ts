@@ -63,8 +63,8 @@ it('of a thousand connections: ids at 60 bytes each, count and isOnline in one r
     };
     link.delay(0);
     expect(answers).toEqual({
-      count: { value: { value: NODES * EACH, complete: true }, trips: 1 },
-      ofOne: { value: { value: NODES, complete: true }, trips: 1 },
+      count: { value: { value: NODES * EACH, complete: true, missingNodes: [] }, trips: 1 },
+      ofOne: { value: { value: NODES, complete: true, missingNodes: [] }, trips: 1 },
       here: { value: true, trips: 1 },
       nobody: { value: false, trips: 1 },
       ids: { value: NODES * EACH, trips: 2 },

@@ -28,7 +28,7 @@ describe('what one node does to the connections of another', () => {
       ];
       const node = world.node(from);
       const where = { where: { role: value } };
-      expect(await world.count(from, { group })).toEqual({ value: members.length, complete: true });
+      expect(await world.count(from, { group })).toEqual({ value: members.length, complete: true, missingNodes: [] });
       const { items } = await node.ask<{ items: { connectionId: string }[] }>('presence.connections', [
         where,
         { select: ['connectionId'] },
@@ -172,7 +172,7 @@ describe('users', () => {
     await polls;
     expect(seen).toEqual([]);
     await world.counted(users.length);
-    for (const user of users) expect(await world.count(3, { user })).toEqual({ value: 1, complete: true });
+    for (const user of users) expect(await world.count(3, { user })).toEqual({ value: 1, complete: true, missingNodes: [] });
     expect(watch.log).toEqual(['snapshot']);
     await current.get(users[0]!)!.leave();
     await until(() => watch.log.length === 2, PATIENT);

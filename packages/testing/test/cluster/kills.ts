@@ -1,4 +1,4 @@
-import type { Link, LinkObserver, NodeInfo } from '@hubline/server';
+import type { Link, LinkObserver, NodeInfo } from '@hubline/server/backplane';
 import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { until } from '@hubline/testing';

@@ -108,8 +108,8 @@ describe('a node that is frozen', () => {
     world.node(2).freeze();
     await until(async () => !(await world.redis.call('EXISTS', lease)), PATIENT);
     expect(await Promise.all([world.count(1), world.count(3, room)])).toEqual([
-      { value: 4, complete: true },
-      { value: 4, complete: true },
+      { value: 4, complete: true, missingNodes: [] },
+      { value: 4, complete: true, missingNodes: [] },
     ]);
     expect(await world.isOnline(1, 'u2')).toBe(false);
     await world.send(1, room, 'during');

@@ -1,4 +1,4 @@
-import type { Backplane, Link, LinkObserver, Local, NodeInfo, ProcessId } from '@hubline/server';
+import type { Backplane, Link, LinkObserver, Local, NodeInfo, ProcessId } from '@hubline/server/backplane';
 import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { startProxy, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import type { BackplaneFixture } from '@hubline/testing/conformance';

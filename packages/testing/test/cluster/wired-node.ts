@@ -1,4 +1,4 @@
-import type { Backplane, BusSubscription, Link, NodeInfo, PublishOptions, Topic } from '@hubline/server';
+import type { Backplane, BusSubscription, Link, NodeInfo, PublishOptions, Topic } from '@hubline/server/backplane';
 import { redisBackplane, type ClientRole, type RedisBackplaneOptions } from '@hubline/redis';
 import { startProxy, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import { LocalDouble } from '@hubline/testing/conformance';

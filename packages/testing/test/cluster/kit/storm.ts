@@ -292,7 +292,7 @@ export class Storm implements AsyncDisposable {
       return { counts, online, ids: items.map(({ connectionId }) => connectionId).sort() };
     };
     const should = {
-      counts: targets.map(([, who]) => ({ value: who.length, complete: true })),
+      counts: targets.map(([, who]) => ({ value: who.length, complete: true, missingNodes: [] })),
       online: USERS.map((user) => this.#all().some((client) => client.user === user)),
       ids: idsOf(this.#all()),
     };
