@@ -21,6 +21,7 @@ const OTHERS = [
   '@types/node',
   'zod',
   'vitest',
+  'ws',
 ];
 
 /** What applications are checked with: the oldest and the newest compiler among them. */
