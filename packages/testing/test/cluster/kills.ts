@@ -16,6 +16,8 @@ export interface Tally {
   unsized: number;
   doubled: number;
   reordered: number;
+  /** How often a link was down. */
+  downs: number;
 }
 
 export interface KillsOptions {
@@ -39,13 +41,14 @@ class Talker {
   readonly heard = new Map<string, number[]>();
   told = 0;
   unsized = 0;
+  downs = 0;
   readonly #bytes: number;
 
   constructor(nodeId: string, options: RedisBackplaneOptions, bytes: number) {
     this.self = { nodeId, process: crypto.randomUUID(), app: 'kills', accepts: true, startedAt: Date.now() };
     this.#bytes = bytes;
     const observer: LinkObserver = {
-      down: () => undefined,
+      down: () => this.downs++,
       up: () => undefined,
       gap: ({ lost }) => {
         if (lost === undefined) this.unsized++;
@@ -121,10 +124,11 @@ export class Kills implements AsyncDisposable {
   async end(): Promise<Tally> {
     clearInterval(this.#talking);
     await this.#settled();
-    const tally: Tally = { pairs: 0, refused: 0, lost: 0, told: 0, unsized: 0, doubled: 0, reordered: 0 };
+    const tally: Tally = { pairs: 0, refused: 0, lost: 0, told: 0, unsized: 0, doubled: 0, reordered: 0, downs: 0 };
     for (const receiver of this.#talkers) {
       tally.told += receiver.told;
       tally.unsized += receiver.unsized;
+      tally.downs += receiver.downs;
       for (const sender of this.#talkers) if (sender !== receiver) count(tally, sender, receiver);
     }
     return tally;

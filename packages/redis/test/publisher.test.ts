@@ -1,0 +1,152 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import { History } from '../src/history.ts';
+import { settingsFrom, type RedisBackplaneOptions } from '../src/options.ts';
+import { Publisher, type PublisherOptions } from '../src/publisher.ts';
+import type { Publishing } from '../src/store.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+function heapInUse(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const waits = { mayWait: true };
+
+/** A publisher whose Redis answers when the test lets it. */
+function publisherOn(options: RedisBackplaneOptions = {}, parts: Partial<PublisherOptions> = {}) {
+  const trips: { readonly posts: readonly Publishing[]; readonly answer: () => void }[] = [];
+  const { onUnavailable, repairBytes, repairMs } = settingsFrom(options);
+  const history = new History({ origin: () => 'ann.1', repairBytes, repairMs });
+  const publisher = new Publisher({
+    store: {
+      tagOf: (key) => key.slice(0, 1),
+      publish: (posts) => new Promise((resolve) => trips.push({ posts, answer: () => resolve(posts.map(() => undefined)) })),
+    },
+    channelOf: (name) => name,
+    history,
+    onUnavailable,
+    reaches: () => true,
+    hearsAnswers: () => true,
+    isGated: () => false,
+    failed: () => undefined,
+    ...parts,
+  });
+  return { publisher, trips, history };
+}
+
+describe('a publisher', () => {
+  it('keeps nothing of the turns in which it published', async () => {
+    const { publisher, trips } = publisherOn({ repairBytes: 0 });
+    publisher.up();
+    const turn = async (): Promise<void> => {
+      const sent = publisher.publish('t', Buffer.from('x'), waits);
+      await endOfTurn();
+      trips.pop()?.answer();
+      await sent;
+    };
+    for (let i = 0; i < 20_000; i++) await turn();
+    const before = heapInUse();
+    for (let i = 0; i < 100_000; i++) await turn();
+    expect(heapInUse() - before).toBeLessThan(2 ** 20); // 64 bytes a turn would be 6.4 MB
+  });
+
+  it('sends what waited at 256 KiB a trip, the next after the acknowledgement, each shard for itself and in order', async () => {
+    let isGated = true;
+    const { publisher, trips } = publisherOn({}, { isGated: () => isGated });
+    publisher.up();
+    const payload = Buffer.alloc(10_000);
+    const sent = Array.from({ length: 100 }, (_, i) => publisher.publish(i % 2 === 0 ? 'a' : 'b', payload, waits));
+    await endOfTurn();
+    expect(trips).toEqual([]);
+    isGated = false;
+    publisher.schedule();
+    await endOfTurn();
+    expect(trips.map(({ posts }) => posts[0]?.[0])).toEqual(['a', 'b']);
+    const later = publisher.publish('a', Buffer.from('later'), waits); // queues behind them
+    const frames: Buffer[] = [];
+    while (trips.length > 0) {
+      const trip = trips.shift();
+      const bytes = trip?.posts.reduce((sum, [, frame]) => sum + frame.length, 0);
+      expect(bytes).toBeLessThan(256 * 1024);
+      if (trip?.posts[0]?.[0] === 'a') frames.push(...trip.posts.map(([, frame]) => frame));
+      trip?.answer();
+      await endOfTurn();
+      expect(trips.filter(({ posts }) => posts[0]?.[0] === 'a').length).toBeLessThanOrEqual(1);
+    }
+    await Promise.all([...sent, later]);
+    expect(frames.map((frame) => frame.readUIntBE(2, 6))).toEqual(Array.from({ length: 51 }, (_, i) => frames[0]!.readUIntBE(2, 6) + i));
+    expect(frames.at(-1)?.toString('latin1')).toContain('later');
+  });
+
+  it('sends a message of more than 256 KiB alone', async () => {
+    const { publisher, trips } = publisherOn();
+    publisher.up();
+    const sent = [600_000, 600_000].map((length) => publisher.publish('t', Buffer.alloc(length), waits));
+    await endOfTurn();
+    expect(trips.map(({ posts }) => posts.length)).toEqual([1]);
+    trips.shift()?.answer();
+    await endOfTurn();
+    trips.shift()?.answer();
+    await Promise.all(sent);
+  });
+
+  it('sends everything before it is closed, at the same pace', async () => {
+    const { publisher, trips } = publisherOn();
+    publisher.up();
+    const sent = Array.from({ length: 100 }, () => publisher.publish('t', Buffer.alloc(10_000), waits));
+    const closed = publisher.close();
+    for (let i = 0; i < 10; i++) {
+      await endOfTurn();
+      trips.shift()?.answer();
+    }
+    await closed;
+    await Promise.all(sent);
+  });
+
+  it.each([
+    ['before the first connection', {}, false],
+    ['while nodes are not back', { isGated: () => true }, true],
+    ['while the channel is down', { reaches: () => false }, true],
+  ])('bounds what waits: %s', async (_when, parts, isUp) => {
+    const { publisher } = publisherOn({ onUnavailable: { bufferBytes: 1_000_000 } }, parts);
+    if (isUp) publisher.up();
+    const payload = Buffer.alloc(1);
+    let refused = 0;
+    const before = heapInUse();
+    for (let i = 0; i < 100_000; i++) publisher.publish('t', payload, waits).catch(() => refused++);
+    await endOfTurn();
+    expect(100_000 - refused).toBe(Math.floor(1_000_000 / 257));
+    expect(heapInUse() - before).toBeLessThan(5_000_000);
+  });
+});
+
+describe('a history', () => {
+  it('takes as much memory as it says: small frames keep no pool alive', () => {
+    const repairBytes = 8 * 1024 * 1024;
+    const history = new History({ origin: () => 'ann.1', repairBytes, repairMs: 60_000 });
+    heapInUse();
+    const before = process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 200_000; i++) history.add('t', Buffer.from(`message ${i}`.padEnd(100, 'x')));
+    heapInUse();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    expect(history.keptBytes).toBeLessThanOrEqual(repairBytes);
+    expect(history.keptBytes).toBeGreaterThan(repairBytes - 1000);
+    expect(heapUsed + arrayBuffers - before).toBeLessThan(1.5 * repairBytes);
+  });
+
+  it('claims no more than fits, and those first that were claimed least', () => {
+    const history = new History({ origin: () => 'ann.1', repairBytes: 2 ** 23, repairMs: 60_000 });
+    for (let i = 0; i < 10_000; i++) history.add(`chat:group:${i}`, Buffer.from('x'));
+    const claimed = new Set<string>();
+    for (let beat = 0; beat < 10; beat++) {
+      const claims = history.claims(() => true, 64 * 1024);
+      expect(JSON.stringify(claims).length).toBeLessThan(64 * 1024);
+      for (const channel of Object.keys(claims)) claimed.add(channel);
+    }
+    expect(claimed.size).toBe(10_000);
+  });
+});
