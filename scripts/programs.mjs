@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addBackports } from './backports.mjs';
 import { install } from './install.mjs';
 
 const isRoot = process.getuid?.() === 0;
@@ -27,6 +28,8 @@ const PROGRAMS = {
   },
   nginx: { env: 'HUBLINE_NGINX', apt: 'nginx-light', brew: 'nginx', probe: '-v' },
   'redis-server': { env: 'HUBLINE_REDIS_SERVER', apt: 'redis-server', brew: 'redis' },
+  // Debian has it in backports at first, which are added for the installation.
+  'valkey-server': { env: 'HUBLINE_VALKEY_SERVER', apt: 'valkey-server', brew: 'valkey' },
   haproxy: { env: 'HUBLINE_HAPROXY', apt: 'haproxy', brew: 'haproxy', probe: '-v' },
 };
 
@@ -88,11 +91,30 @@ function installByApt(packages) {
   writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
     aptGet('update');
-    aptGet('install', '-y', '--no-install-recommends', ...packages);
+    const [there, others] = [packages.filter(isThere), packages.filter((name) => !isThere(name))];
+    if (there.length > 0) aptGet('install', '-y', '--no-install-recommends', ...there);
+    if (others.length > 0) installFromBackports(others);
   } finally {
     rmSync(policy);
     if (existsSync(saved)) renameSync(saved, policy);
     process.off('SIGINT', ignore);
+  }
+}
+
+/** Whether apt can install a package from the sources that it has. */
+function isThere(name) {
+  const { stdout } = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+  return /^\s*Candidate: (?!\(none\))/m.test(stdout ?? '');
+}
+
+function installFromBackports(packages) {
+  const backports = addBackports();
+  if (!backports) return;
+  try {
+    aptGet('update');
+    aptGet('install', '-y', '--no-install-recommends', '-t', backports.suite, ...packages);
+  } finally {
+    backports.remove();
   }
 }
 
