@@ -168,7 +168,7 @@ class NodeHubServer implements HubServer {
     this.#pathPrefix = hostedPath(options.pathPrefix ?? '', 'pathPrefix');
     this.#affinity = new NodeAffinity(nodeId, options.affinity);
     this.#backplane = backplane;
-    this.#heartbeat = new Heartbeat(clock, beatMs(timeouts));
+    this.#heartbeat = new Heartbeat(clock, beatMs(timeouts), (error) => this.#events.report('heartbeat', error));
     this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#events.report('limit', error) });
     const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs, keepAliveMs } = timeouts;
     this.#upgrader = new WebSocketUpgrader({ closeTimeoutMs, sendTimeoutMs, keepAliveMs });

@@ -101,6 +101,28 @@ it('is answered with 400 where its body ends too early, and the next one is take
   expect(world.errors).toEqual([]);
 });
 
+it('cuts a socket that sends more posts than may wait, and takes those that wait', async () => {
+  await using world = await start({ limits: { uploadCapacity: 1 } });
+  const { taken, gates, handler } = gated();
+  world.server.connectionHandler('/raw', handler);
+  const client = await HttpClient.negotiate(`${world.origin}/raw`);
+  await client.poll();
+  const posts = Array.from({ length: 10 }, (_none, i) => client.post(`${i}`));
+  await expect.poll(() => gates.length).toBe(1);
+  const { host, pathname, search } = new URL(client.url);
+  const flood = await client.raw('GET', { headers: { connection: 'keep-alive' } });
+  flood.on('error', () => undefined).resume(); // a reset is an answer too, and `close` follows
+  const cut = new Promise((resolve) => flood.on('close', resolve));
+  flood.write(`POST ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\ncontent-length: 1\r\n\r\nx`.repeat(1000));
+  await cut;
+  for (let next = 0; next < 10; next++) {
+    await expect.poll(() => gates.length).toBeGreaterThan(next);
+    gates[next]?.();
+  }
+  expect((await Promise.all(posts)).map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+  expect(taken.slice(0, 10).sort()).toEqual(Array.from({ length: 10 }, (_none, i) => `${i}`));
+});
+
 it('is let go when the connection ends while it waits', async () => {
   await using world = await start({ limits: { uploadCapacity: 1 } });
   const { gates, handler } = gated();

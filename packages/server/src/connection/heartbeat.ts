@@ -8,19 +8,19 @@ export interface HeartbeatListener {
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #ms: number;
+  readonly #report: (error: unknown) => void;
   readonly #members = new Set<HeartbeatListener>();
   #stop: (() => void) | undefined;
 
-  constructor(clock: Clock, ms: number) {
+  constructor(clock: Clock, ms: number, report: (error: unknown) => void) {
     this.#clock = clock;
     this.#ms = ms;
+    this.#report = report;
   }
 
   add(member: HeartbeatListener): void {
     this.#members.add(member);
-    this.#stop ??= this.#clock.every(this.#ms, () => {
-      for (const each of this.#members) each.beat(this.#ms);
-    });
+    this.#stop ??= this.#clock.every(this.#ms, this.#beat);
   }
 
   remove(member: HeartbeatListener): void {
@@ -29,4 +29,15 @@ export class Heartbeat {
     this.#stop?.();
     this.#stop = undefined;
   }
+
+  /** A listener that fails costs the others nothing. */
+  readonly #beat = (): void => {
+    for (const each of this.#members) {
+      try {
+        each.beat(this.#ms);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  };
 }

@@ -1,11 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 
+/** Posts of one connection that wait for their turn. Clients send one at a time; a socket may carry thousands of small ones at once. */
+const MAX_WAITING_POSTS = 64;
+
 /**
  * What a client sends by POST. Bodies are read one after the other, in the order in which they came, and only while
  * somebody wants to read; a post is answered when its body has been taken, so a slow method slows its caller.
  */
 export class PostInbox {
   readonly #receive: (chunk: Uint8Array) => void;
+  #waiting = 0;
   #last: Promise<void> = Promise.resolve();
   #resumed: Promise<void> | undefined;
   #resume: (() => void) | undefined;
@@ -25,16 +29,25 @@ export class PostInbox {
 
   /** Settles when the body has been taken; rejects when it did not arrive whole. */
   post(incoming: IncomingMessage): Promise<void> {
+    if (this.#waiting >= MAX_WAITING_POSTS) {
+      incoming.destroy(); // a refusal would wait behind the answers to the others
+      return Promise.reject(new Error(`More than ${MAX_WAITING_POSTS} posts wait.`));
+    }
+    this.#waiting++;
     const taken = this.#last.then(() => this.#take(incoming));
     this.#last = taken.catch(() => undefined); // told to whoever posted; the next one has its turn all the same
     return taken;
   }
 
   async #take(incoming: IncomingMessage): Promise<void> {
-    for await (const chunk of incoming) {
+    try {
+      for await (const chunk of incoming) {
+        await this.#resumed;
+        this.#receive(chunk as Uint8Array);
+      }
       await this.#resumed;
-      this.#receive(chunk as Uint8Array);
+    } finally {
+      this.#waiting--;
     }
-    await this.#resumed;
   }
 }
