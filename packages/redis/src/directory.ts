@@ -295,7 +295,7 @@ export class RedisDirectory implements Directory {
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {
     this.#mustReach(commands.map(([, key]) => String(key)));
     const answers: unknown[] = [];
-    for (const trip of slices(commands, TRIP)) answers.push(...(await this.#options.store.read(trip)));
+    for (const trip of slices(commands, TRIP)) answers.push(...(await this.#options.peers.read(trip)));
     return answers;
   }
 

@@ -26,6 +26,15 @@ export interface Dirt {
   readonly connections: Iterable<string>;
 }
 
+export function everythingIn(local: Local): Dirt {
+  return {
+    topics: (function* () {
+      for (const topic of local.topics()) yield [topic, local.members(topic).keys()] as const;
+    })(),
+    connections: local.connections(),
+  };
+}
+
 export interface EntriesOptions {
   readonly keys: Keys;
   readonly incarnation: Incarnation;

@@ -125,7 +125,7 @@ export class Line {
   }
 }
 
-/** A key holds another type than it should: somebody else wrote it. */
+/** A key holds another type, or a counter another text, than it should: no node wrote it. */
 export class WrongTypeError extends Error {
   override readonly name = 'WrongTypeError';
   readonly key: string;
@@ -135,7 +135,8 @@ export class WrongTypeError extends Error {
   }
 }
 
-export const isWrongType = (reply: unknown): reply is Error => reply instanceof Error && reply.message.startsWith('WRONGTYPE');
+export const isWrongType = (reply: unknown): reply is Error =>
+  reply instanceof Error && /^(WRONGTYPE|ERR (hash )?value is not an integer)/.test(reply.message);
 
 /** What Redis refused, as an error that says so. */
 export function refusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {

@@ -1,3 +1,4 @@
+import { HublineError } from '@hubline/protocol';
 import { nodeChannel, type Link, type LinkObserver, type LinkState, type Local, type NodeInfo } from '@hubline/server/backplane';
 import type { RedisBus } from './bus.ts';
 import { RedisDirectory } from './directory.ts';
@@ -12,6 +13,7 @@ import type { Store, StoreObserver } from './store.ts';
 import { Sweeper } from './sweep.ts';
 import { unavailable } from './unavailable.ts';
 import { Unreadables } from './unreadables.ts';
+import { Verifier } from './verifier.ts';
 import { Watchers } from './watchers.ts';
 
 export interface RedisLinkOptions {
@@ -80,7 +82,6 @@ export class RedisLink implements Link {
       delayMs: sweepDelayMs,
       claimMs: nodeTimeoutMs,
       isUp,
-      alive: (incarnation) => this.#peers.revive(incarnation),
       report: report('sweep'),
     });
     this.#peers = new Peers({
@@ -117,6 +118,8 @@ export class RedisLink implements Link {
       reaches,
       settled,
       over: (old) => this.#sweeper.dead(old),
+      verifier: new Verifier({ self, local, store, keys, heartbeatIntervalMs: settings.heartbeatIntervalMs }),
+      repaired: (lost) => report('repaired')(repaired(lost)),
       reborn: (silentMs) => this.#reborn(silentMs),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
     });
@@ -323,4 +326,13 @@ export class RedisLink implements Link {
     await this.#exchange.goodbye();
     await this.#sweeper.all(incarnation);
   }
+}
+
+function repaired(keys: readonly string[]): Error {
+  const some = keys.slice(0, 3).join(', ') + (keys.length > 3 ? ' …' : '');
+  return new HublineError(
+    'internal',
+    `Redis did not hold what this node had written under ${keys.length} keys (${some}); it does again.`,
+    {},
+  );
 }

@@ -45,6 +45,10 @@ export interface PeersOptions {
   readonly forgotten: (process: ProcessId) => void;
 }
 
+/** What PTTL says of a key that does not exist. */
+const NO_KEY = -2;
+/** Stands for a lease of another type. */
+const UNREADABLE = '';
 /** How long a lost process can still be named. */
 const REMEMBERED_MS = 60_000;
 
@@ -197,19 +201,17 @@ export class Peers {
     commands: readonly Command[],
     perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
   ): Promise<Reading> {
-    const { store, keys, own, self } = this.#options;
+    const { keys, own, self } = this.#options;
     const askedAt = performance.now();
     const mine = own();
     const known = [...new Set([mine, ...this.#nodes.keys()])];
     const leasesOf = (incarnations: readonly Incarnation[]): Command => ['mget', ...incarnations.map((each) => keys.lease(each))];
-    const [listed, leases, ...answers] = await store.read([
+    const [listed, leases, ...answers] = await this.read([
       ['hkeys', keys.registry],
       leasesOf(known),
       ...commands,
       ...known.flatMap(perIncarnation),
     ]);
-    // Before anything is believed of the others.
-    if (mine === own() && decodeLease((leases as readonly unknown[])[0]) === 'over') this.#doubt(mine);
     const names = decodeTexts(listed);
     if (!names) {
       this.#options.unreadable(keys.registry);
@@ -238,10 +240,11 @@ export class Peers {
     };
     const width = perIncarnation(mine).length;
     const extrasOf = (from: readonly unknown[], i: number) => from.slice(i * width, (i + 1) * width);
-    known.forEach((each, i) => read(each, (leases as readonly unknown[])[i], extrasOf(answers.slice(commands.length), i)));
+    const found = await this.#confirmed(known, leases as readonly unknown[]);
+    known.forEach((each, i) => read(each, found[i], extrasOf(answers.slice(commands.length), i)));
     const leaseMs = new Map<Incarnation, number>();
     if (fresh.length > 0) {
-      const [infos, freshLeases, ...more] = await store.read([
+      const [infos, freshLeases, ...more] = await this.read([
         ['hmget', keys.registry, ...fresh],
         leasesOf(fresh),
         ...fresh.map((each): Command => ['pttl', keys.lease(each)]),
@@ -268,6 +271,18 @@ export class Peers {
       this.#see(incarnation, node, { askedAt, leaseUntil: askedAt + (leaseMs.get(incarnation) ?? 0) });
     }
     return { value, missing, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+  }
+
+  /**
+   * Answers to commands that read. The last one looks for the lease of this process, before anything is believed of the others.
+   * @throws LeaseOverError where it is gone
+   */
+  async read(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const { store, keys, own } = this.#options;
+    const mine = own();
+    const answers = [...(await store.read([...commands, ['get', keys.lease(mine)]]))];
+    if (decodeLease(answers.pop()) === 'over' && mine === own()) this.#doubt(mine);
+    return answers;
   }
 
   /** What Redis holds is not what was written: others may be there whose leases are lost as well, and get the time that they had left. */
@@ -319,16 +334,20 @@ export class Peers {
     this.#options.observer.lost(peer.node, reason);
   }
 
+  /** MGET says of a key of another type what it says of one that is not there. */
+  async #confirmed(incarnations: readonly Incarnation[], leases: readonly unknown[]): Promise<readonly unknown[]> {
+    const over = incarnations.filter((_each, i) => leases[i] === null);
+    if (over.length === 0) return leases;
+    const left = await this.read(over.map((each) => ['pttl', this.#options.keys.lease(each)]));
+    const isThere = new Set(over.filter((_each, i) => left[i] !== NO_KEY));
+    return leases.map((lease, i) => (isThere.has(incarnations[i]!) ? UNREADABLE : lease));
+  }
+
   /** Its lease is there and cannot be read: it is missing until the lease is renewed, or would have ended. */
   #question(incarnation: Incarnation): void {
     this.#options.unreadable(this.#options.keys.lease(incarnation));
     const peer = this.#peers.get(processIn(incarnation));
     if (peer?.n === numberIn(incarnation)) peer.isAbsent = true;
-  }
-
-  /** It was taken for dead by mistake: its lease is there. */
-  revive(incarnation: Incarnation): void {
-    this.#dead.delete(incarnation);
   }
 
   /** An incarnation that had a lease, or never got one, and has none. */

@@ -1,9 +1,10 @@
 import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '@hubline/server/backplane';
-import { watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
+import { everythingIn, watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import { WrongTypeError, type Command } from './line.ts';
 import type { Store } from './store.ts';
 import { encodeNode, LEASE } from './values.ts';
+import type { Differences, Unwritten, Verifier } from './verifier.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface RegistrarOptions {
@@ -12,6 +13,7 @@ export interface RegistrarOptions {
   readonly store: Store;
   readonly keys: Keys;
   readonly watchers: Watchers;
+  readonly verifier: Verifier;
   readonly nodeTimeoutMs: number;
   readonly isUp: () => boolean;
   /** Whether a key can be used. */
@@ -22,6 +24,8 @@ export interface RegistrarOptions {
   readonly over: (old: Incarnation) => void;
   /** The lease was over, or what was written is lost: everything is registered under another incarnation. */
   readonly reborn: (silentMs: number) => void;
+  /** These keys did not hold what was written, and do again. */
+  readonly repaired: (keys: readonly string[]) => void;
   /** Redis refused to write: what it has is not what is here. */
   readonly failed: (error: unknown) => void;
 }
@@ -40,6 +44,10 @@ export class Registrar {
   #dirty = new Dirty();
   #open: Promise<Flush> | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  /** What is said of the watches of this incarnation. */
+  #watched: string | undefined;
+  /** The version of the last flush that is written whole. */
+  #flushed = 0;
   /** What the counter of each shard said last. */
   #writes = new Map<string, number>();
   #renewedAt = 0;
@@ -89,8 +97,45 @@ export class Registrar {
       if (!reaches(keys.registry)) return;
       const tags = store.tags().filter((tag) => reaches(keys.writes(this.incarnation, tag)));
       const keep = tags.map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
-      await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
+      const isAlive = await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
+      if (isAlive && this.#options.isUp()) await this.#verify();
     });
+  }
+
+  /** Looks whether a slice of what was written is still there, and writes what differs. */
+  async #verify(): Promise<void> {
+    const { incarnation } = this;
+    const differences = await this.#options.verifier.verify({
+      incarnation,
+      watches: this.#watches,
+      watched: this.#watched,
+      flushed: this.#flushed,
+      unwritten: () => this.#dirty,
+    });
+    if (!differences) return;
+    await this.#repair(differences);
+    this.#options.repaired([...differences.keys]);
+  }
+
+  async #repair({ wrong, isRegistryLost, areWatchesLost, isVersionLost, dirt }: Differences): Promise<void> {
+    const { store, keys, self, local } = this.#options;
+    const { incarnation } = this;
+    await store.run([...wrong].map((key): Command => ['del', key]));
+    const last: Command[] = [];
+    if (isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
+    if (isVersionLost) last.push(['set', keys.flushed(incarnation), this.#flushed]);
+    if (areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
+    for (const writing of writingsOf(dirt, { keys, incarnation, local })) {
+      if (!(await this.#writeStages(writing, []))) return; // everything was written anew
+    }
+    await store.run(last);
+  }
+
+  #watchWriting(changed: Iterable<Topic>, version: number): readonly Command[] {
+    const { keys } = this.#options;
+    const commands = watchWritingOf({ changed, held: this.#watches, version }, keys, this.incarnation);
+    if (commands.length > 0) this.#watched = watchedIn(commands);
+    return commands;
   }
 
   /**
@@ -152,7 +197,7 @@ export class Registrar {
     const { incarnation } = this;
     // What is not reached is written with everything else when it is back.
     const dirt = dirty.asDirt((topic) => reaches(keys.counts(topic)));
-    const watches = watchWritingOf({ changed: dirty.watches, held: this.#watches, version }, keys, incarnation);
+    const watches = this.#watchWriting(dirty.watches, version);
     const ask: Command = ['hgetall', keys.watched];
     const last: readonly Command[] = [...watches, ['set', keys.flushed(incarnation), version], ask];
     const writings = writingsOf(dirt, { keys, incarnation, local: this.#options.local });
@@ -161,6 +206,7 @@ export class Registrar {
       next = writings.next();
       const answers = await this.#writeStages(writing, next.done ? last : []);
       if (!answers) return undefined;
+      if (next.done) this.#flushed = version;
       if (next.done) return watchers.among(dirty.touched, { listed: answers[last.indexOf(ask)], own: incarnation, held: this.#watches });
     }
     return undefined;
@@ -176,7 +222,7 @@ export class Registrar {
       const answers = await this.#write([...before, ...entries, ...after, ...last, ...pulse]);
       return answers?.slice(answers.length - pulse.length - last.length);
     }
-    for (const commands of [before, entries, after]) await store.run(commands);
+    for (const commands of [before, entries, after]) if (!(await this.#run(commands))) return undefined;
     return this.#write([...last, ...pulse], redirects);
   }
 
@@ -184,7 +230,8 @@ export class Registrar {
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const sentAt = performance.now(); // a process that is frozen meanwhile reads the answer late
-    const answers = await store.run(commands);
+    const answers = await this.#run(commands);
+    if (!answers) return undefined;
     if (this.#hasPulse(this.incarnation, commands, answers) && store.redirects === redirects) {
       this.#renewedAt = sentAt;
       return answers;
@@ -192,6 +239,24 @@ export class Registrar {
     if (!this.#options.isUp()) return answers; // there will be another life when all shards are back
     await this.#renew();
     return undefined;
+  }
+
+  /** Undefined where a key was of a type that none of our commands makes: it is deleted, and everything is written anew. */
+  async #run(commands: readonly Command[]): Promise<readonly unknown[] | undefined> {
+    const { store, isUp } = this.#options;
+    try {
+      return await store.run(commands);
+    } catch (error) {
+      if (!(error instanceof WrongTypeError) || !isUp()) throw error;
+      await this.#delete(error);
+      await this.#renew();
+      return undefined;
+    }
+  }
+
+  async #delete({ key }: WrongTypeError): Promise<void> {
+    await this.#options.store.run([['del', key]]);
+    this.#options.repaired([key]);
   }
 
   async #renew(): Promise<void> {
@@ -221,33 +286,45 @@ export class Registrar {
   }
 
   async #register(): Promise<void> {
-    const { store, keys, self, local, nodeTimeoutMs } = this.#options;
     for (;;) {
-      this.#tried += 1;
-      const incarnation = incarnationOf(self.process, this.#tried);
-      const { redirects } = store;
-      const version = ++this.#version;
-      const keep: Command = ['set', keys.lease(incarnation), LEASE.registering, 'PX', nodeTimeoutMs];
-      await store.run([keep, ['hset', keys.registry, incarnation, encodeNode(self)]]);
-      const watches = watchWritingOf({ changed: this.#watches.keys(), held: this.#watches, version }, keys, incarnation);
-      for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
-        // In trips, of which none outlasts the lease or any time limit.
-        if (store.isOne) await store.run([...before, ...entries, [...keep, 'XX']]);
-        else for (const commands of [before, [...entries, [...keep, 'XX'] as Command]]) await store.run(commands);
+      try {
+        if (await this.#registerAs(incarnationOf(this.#options.self.process, ++this.#tried))) return;
+      } catch (error) {
+        if (!(error instanceof WrongTypeError)) throw error;
+        await this.#delete(error);
       }
-      const sentAt = performance.now();
-      const last: Command[] = [...watches, ['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
-      // It took longer than the lease, or a master was replaced meanwhile.
-      if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) continue;
-      const left = this.incarnation;
-      const isFirst = this.#n === 0;
-      this.#n = this.#tried;
-      this.#renewedAt = sentAt;
-      for (const key of this.#writes.keys()) if (!key.endsWith(`:${incarnation}`)) this.#writes.delete(key);
-      if (isFirst) return;
-      await store.run([['del', keys.lease(left)]]);
-      return this.#options.over(left);
     }
+  }
+
+  /** Whether it has worked: it may take longer than the lease, or a master may be replaced meanwhile. */
+  async #registerAs(incarnation: Incarnation): Promise<boolean> {
+    const { store, keys, self, local, nodeTimeoutMs } = this.#options;
+    const { redirects } = store;
+    const version = ++this.#version;
+    const keep: Command = ['set', keys.lease(incarnation), LEASE.registering, 'PX', nodeTimeoutMs];
+    await store.run([keep, ['hset', keys.registry, incarnation, encodeNode(self)]]);
+    for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
+      // In trips, of which none outlasts the lease or any time limit.
+      const renewing: readonly Command[] = [...entries, [...keep, 'XX']];
+      if (store.isOne) await store.run([...before, ...renewing]);
+      else for (const commands of [before, renewing]) await store.run(commands);
+    }
+    const watches = watchWritingOf({ changed: this.#watches.keys(), held: this.#watches, version }, keys, incarnation);
+    const watched = watchedIn(watches);
+    const sentAt = performance.now();
+    const last: Command[] = [...watches, ['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
+    if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) return false;
+    const left = this.incarnation;
+    const isFirst = this.#n === 0;
+    this.#n = this.#tried;
+    this.#renewedAt = sentAt;
+    this.#watched = watched;
+    this.#flushed = version;
+    for (const key of this.#writes.keys()) if (!key.endsWith(`:${incarnation}`)) this.#writes.delete(key);
+    if (isFirst) return true;
+    await store.run([['del', keys.lease(left)]]);
+    this.#options.over(left);
+    return true;
   }
 
   /** One thing at a time: what is written later is written after. */
@@ -258,22 +335,17 @@ export class Registrar {
   }
 }
 
-function everythingIn(local: Local): Dirt {
-  return {
-    topics: (function* () {
-      for (const topic of local.topics()) yield [topic, local.members(topic).keys()] as const;
-    })(),
-    connections: local.connections(),
-  };
-}
+/** What is said of the watches last; undefined where there are none. */
+const watchedIn = (commands: readonly Command[]): string | undefined =>
+  commands.findLast(([name]) => name === 'hset')?.[3] as string | undefined;
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** The changes of one flush. */
-class Dirty {
+class Dirty implements Unwritten {
   /** A connection may be in it more than once. */
-  readonly #topics = new Map<Topic, string[]>();
-  readonly #connections = new Set<string>();
+  readonly topics = new Map<Topic, string[]>();
+  readonly connections = new Set<string>();
   readonly watches = new Set<Topic>();
   /** Every topic whose watchers are concerned. */
   readonly touched = new Set<Topic>();
@@ -281,21 +353,21 @@ class Dirty {
   add({ topics, connections, touched = [] }: Change): void {
     for (const topic of topics) {
       this.touched.add(topic);
-      const ids = this.#topics.get(topic);
-      if (!ids) this.#topics.set(topic, [...connections]);
+      const ids = this.topics.get(topic);
+      if (!ids) this.topics.set(topic, [...connections]);
       else for (const id of connections) ids.push(id);
     }
     for (const topic of touched) this.touched.add(topic);
-    for (const id of connections) this.#connections.add(id);
+    for (const id of connections) this.connections.add(id);
   }
 
   asDirt(isReached: (topic: Topic) => boolean): Dirt {
-    const topics = this.#topics;
+    const topics = this.topics;
     return {
       topics: (function* () {
         for (const entry of topics) if (isReached(entry[0])) yield entry;
       })(),
-      connections: this.#connections,
+      connections: this.connections,
     };
   }
 }

@@ -11,15 +11,11 @@ export interface SweeperOptions {
   readonly delayMs: number;
   readonly claimMs: number;
   readonly isUp: () => boolean;
-  /** The lease of an incarnation that was taken for dead is there. */
-  readonly alive: (incarnation: Incarnation) => void;
   readonly report: (error: unknown) => void;
 }
 
 /** So many topics a trip. */
 const PAGE = 500;
-/** What PTTL says of a key that does not exist. */
-const NO_KEY = -2;
 
 /**
  * Takes away what dead incarnations left behind. Nobody sees it any more, so this is tidying: a first pass takes them out of the
@@ -46,11 +42,6 @@ export class Sweeper {
       else this.#after(incarnation, claimMs, second);
     };
     this.#after(incarnation, spreadMs, async () => {
-      const [leaseMs] = await store.run([['pttl', keys.lease(incarnation)]]);
-      if (leaseMs !== NO_KEY) {
-        this.#timers.delete(incarnation);
-        return this.#options.alive(incarnation);
-      }
       await this.#claimed(incarnation, 1, () => this.#leave(incarnation));
       this.#after(incarnation, delayMs, second);
     });

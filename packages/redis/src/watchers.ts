@@ -9,7 +9,7 @@ export interface WatchersOptions {
   readonly store: Store;
   readonly keys: Keys;
   /** A value that cannot be read: it is passed over. */
-  readonly unreadable: (key: string, field: string) => void;
+  readonly unreadable: (key: string, field?: string) => void;
 }
 
 /** So many topics of one watching incarnation are kept here; of more, each flush asks for its own topics. */
@@ -44,51 +44,52 @@ export class Watchers {
     return watched;
   }
 
-  #decode(listed: unknown, own: Incarnation): ReadonlyMap<Incarnation, Watches> {
+  /** Undefined where it cannot be read what an incarnation watches. */
+  #decode(listed: unknown, own: Incarnation): ReadonlyMap<Incarnation, Watches | undefined> {
     const { keys, unreadable } = this.#options;
-    const others = new Map<Incarnation, Watches>();
+    const others = new Map<Incarnation, Watches | undefined>();
     for (const [field, value] of Object.entries(listed ?? {})) {
+      if (field === own) continue;
       const watches = decodeWatched(value);
       if (!isIncarnation(field) || !watches) unreadable(keys.watched, field);
-      else if (field !== own) others.set(field, watches);
+      if (isIncarnation(field)) others.set(field, watches);
     }
     return others;
   }
 
-  async #topicsOf(others: ReadonlyMap<Incarnation, Watches>, touched: readonly Topic[]) {
-    const { store, keys } = this.#options;
+  /** Of an incarnation whose watches cannot be read all of them may be watched. */
+  async #topicsOf(others: ReadonlyMap<Incarnation, Watches | undefined>, touched: readonly Topic[]) {
+    const { store, keys, unreadable } = this.#options;
     const found = new Map<Incarnation, readonly Topic[]>();
-    const unknown: Incarnation[] = [];
+    const few: Incarnation[] = [];
     const many: Incarnation[] = [];
-    for (const [incarnation, { version, size }] of others) {
+    for (const [incarnation, watches] of others) {
       const kept = this.#kept.get(incarnation);
-      if (kept?.version === version)
+      if (!watches) found.set(incarnation, touched);
+      else if (kept?.version === watches.version)
         found.set(
           incarnation,
           touched.filter((topic) => kept.topics.has(topic)),
         );
-      else (size <= KEPT ? unknown : many).push(incarnation);
+      else (watches.size <= KEPT ? few : many).push(incarnation);
     }
     const parts = [...slices(touched)];
-    const answers = await store.run([
-      ...unknown.map((incarnation): Command => ['smembers', keys.watches(incarnation)]),
+    const answers = await store.read([
+      ...few.map((incarnation): Command => ['smembers', keys.watches(incarnation)]),
       ...many.flatMap((incarnation) => parts.map((part): Command => ['smismember', keys.watches(incarnation), ...part])),
     ]);
-    unknown.forEach((incarnation, i) => {
-      const topics = new Set(decodeTexts(answers[i]));
-      this.#kept.set(incarnation, { version: others.get(incarnation)?.version ?? '', topics });
-      found.set(
-        incarnation,
-        touched.filter((topic) => topics.has(topic)),
-      );
+    few.forEach((incarnation, i) => {
+      const list = decodeTexts(answers[i]);
+      if (!list) unreadable(keys.watches(incarnation));
+      const topics = new Set(list);
+      if (list) this.#kept.set(incarnation, { version: others.get(incarnation)?.version ?? '', topics });
+      found.set(incarnation, list ? touched.filter((topic) => topics.has(topic)) : touched);
     });
     many.forEach((incarnation, i) => {
-      const at = unknown.length + i * parts.length;
+      const at = few.length + i * parts.length;
       const isWatched = answers.slice(at, at + parts.length).flat();
-      found.set(
-        incarnation,
-        touched.filter((_topic, j) => isWatched[j] === 1),
-      );
+      if (isWatched.length !== touched.length) unreadable(keys.watches(incarnation));
+      found.set(incarnation, isWatched.length === touched.length ? touched.filter((_topic, j) => isWatched[j] === 1) : touched);
     });
     return found;
   }

@@ -26,7 +26,7 @@ class SlowStore {
   }
 
   async letGo(): Promise<void> {
-    for (let left = 3; left > 0; left--) {
+    for (let left = 10; left > 0; left--) {
       for (const arrive of this.#onTheirWay.splice(0)) arrive();
       await Promise.resolve(); // the next question
       await Promise.resolve();
@@ -36,7 +36,7 @@ class SlowStore {
   #answer([name, key, ...fields]: Command): unknown {
     if (name === 'hkeys') return [...this.leases.keys()];
     if (name === 'hmget') return fields.map((field) => (this.leases.has(field as Incarnation) ? encodeNode(bob) : null));
-    if (name === 'pttl') return 1000;
+    if (name === 'pttl') return this.#lease(String(key)) === null ? -2 : 1000;
     return [key, ...fields].map((each) => this.#lease(String(each)));
   }
 

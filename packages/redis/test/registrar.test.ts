@@ -5,6 +5,8 @@ import { Keys, type Incarnation } from '../src/keys.ts';
 import type { Command } from '../src/line.ts';
 import { Registrar, type RegistrarOptions } from '../src/registrar.ts';
 import type { Store } from '../src/store.ts';
+import { encodeNode } from '../src/values.ts';
+import { Verifier } from '../src/verifier.ts';
 import { Watchers } from '../src/watchers.ts';
 
 const keys = new Keys('p');
@@ -17,6 +19,11 @@ class CountingStore {
   readonly counters = new Map<string, number>();
   /** Before each answer. */
   happens: (commands: readonly Command[]) => void = () => undefined;
+
+  /** Whatever is read is as it should be: nothing is verified here. */
+  async read(): Promise<readonly unknown[]> {
+    return [[encodeNode(self)], [null], '1', 0, 0, 0];
+  }
 
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
     this.happens(commands);
@@ -46,6 +53,8 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     store: store as unknown as Store,
     keys,
     watchers: new Watchers({ store: store as unknown as Store, keys, unreadable: () => undefined }),
+    verifier: new Verifier({ self, local, store: store as unknown as Store, keys, heartbeatIntervalMs: 1000 }),
+    repaired: () => undefined,
     nodeTimeoutMs: 1000,
     isUp: () => true,
     reaches: () => true,

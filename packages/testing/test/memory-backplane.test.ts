@@ -1,6 +1,9 @@
 import { memoryBackplane } from '@hubline/server';
 import { describeBackplane } from '@hubline/testing/conformance';
 
+/** The directory in memory is what its nodes have: nothing is written that could be lost. */
+const NO_STORE = { lacking: 'there is no store' };
+
 describeBackplane('memory', {
   create: memoryBackplane,
   faults: {
@@ -9,5 +12,9 @@ describeBackplane('memory', {
     thaw: ({ faults }, process) => faults.thaw(process),
     cut: ({ faults }, process) => faults.cut(process),
     heal: ({ faults }, process) => faults.heal(process),
+    lose: NO_STORE,
+    spoil: NO_STORE,
+    retype: NO_STORE,
+    flush: NO_STORE,
   },
 });

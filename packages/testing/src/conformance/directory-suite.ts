@@ -3,6 +3,7 @@ import { describe } from 'vitest';
 import { testFlushes } from './directory-flushes.ts';
 import { testLosses } from './directory-losses.ts';
 import { testQueries } from './directory-queries.ts';
+import { testRepairs } from './directory-repairs.ts';
 import { testWatches } from './directory-watches.ts';
 import type { BackplaneFixture } from './fixture.ts';
 import { testsOf } from './world.ts';
@@ -15,5 +16,6 @@ export function describeDirectory<B extends Backplane>(name: string, fixture: Ba
     testQueries(test);
     testWatches(test);
     testLosses(test);
+    testRepairs(test);
   });
 }

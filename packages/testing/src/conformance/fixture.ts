@@ -22,7 +22,33 @@ export interface BackplaneFaults<B extends Backplane> {
   /** Its link is down, and its lease lives. */
   readonly cut: Fault<B>;
   readonly heal: Fault<B>;
+  /** What the process has written of this kind is lost. */
+  readonly lose: EntryFault<B>;
+  /** What the process has written of this kind has another value, which no node can read. */
+  readonly spoil: EntryFault<B>;
+  /** What the process has written of this kind is where a value of another type stands now. */
+  readonly retype: EntryFault<B>;
+  /** Everything that all processes have written is lost at once. */
+  readonly flush: Fault<B>;
 }
+
+/** The kinds of what a process writes into the directory. */
+export const ENTRIES = [
+  'registry',
+  'lease',
+  'topics',
+  'counts',
+  'members',
+  'records',
+  'groups',
+  'watches',
+  'watched',
+  'flushed',
+  'writes',
+] as const;
+export type Entry = (typeof ENTRIES)[number];
+
+export type EntryFault<B> = ((backplane: B, process: ProcessId, entry: Entry) => void | Promise<void>) | LackingFault;
 
 export type Fault<B> = ((backplane: B, process: ProcessId) => void | Promise<void>) | LackingFault;
 export interface LackingFault {

@@ -6,7 +6,8 @@ import { describeLink } from './link-suite.ts';
 
 export { describeBus, describeDirectory, describeLink };
 export { LocalDouble } from './local-double.ts';
-export type { BackplaneFaults, BackplaneFixture, Fault, FaultName, LackingFault } from './fixture.ts';
+export { ENTRIES } from './fixture.ts';
+export type { BackplaneFaults, BackplaneFixture, Entry, EntryFault, Fault, FaultName, LackingFault } from './fixture.ts';
 
 /** Every backplane passes this, ours or yours: call it in a test file of vitest. */
 export function describeBackplane<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {

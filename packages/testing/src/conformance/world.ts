@@ -14,7 +14,7 @@ import type {
 } from '@hubline/server/backplane';
 import { it } from 'vitest';
 import { until } from '../until.ts';
-import type { BackplaneFixture, FaultName } from './fixture.ts';
+import type { BackplaneFixture, Entry, FaultName } from './fixture.ts';
 import { LocalDouble } from './local-double.ts';
 
 /** The events of a node's observer and the messages that it received, in order. */
@@ -75,6 +75,11 @@ export class TestNode {
     );
   }
 
+  /** How often something of this stage was reported. */
+  reported(stage: string): number {
+    return this.events.filter((event) => event.name === 'report' && event.stage === stage).length;
+  }
+
   happened(name: Event['name']): boolean {
     return this.events.some((event) => event.name === name);
   }
@@ -129,7 +134,7 @@ export class TestNode {
 /** One cluster, for one test. */
 export class World implements AsyncDisposable {
   readonly #backplane: Backplane;
-  readonly #inflict: (fault: FaultName, process: ProcessId) => void | Promise<void>;
+  readonly #inflict: Inflict;
   readonly #timeoutMs: number;
   readonly #nodes: TestNode[] = [];
 
@@ -160,8 +165,8 @@ export class World implements AsyncDisposable {
     return [ann, bob];
   }
 
-  async do(fault: FaultName, { process }: TestNode): Promise<void> {
-    await this.#inflict(fault, process);
+  async do(fault: FaultName, { process }: TestNode, entry: Entry = 'registry'): Promise<void> {
+    await this.#inflict(fault, process, entry);
   }
 
   until<T>(condition: () => T | Promise<T>): Promise<NonNullable<T>> {
@@ -175,9 +180,11 @@ export class World implements AsyncDisposable {
 
 interface WorldParts {
   readonly backplane: Backplane;
-  readonly inflict: (fault: FaultName, process: ProcessId) => void | Promise<void>;
+  readonly inflict: Inflict;
   readonly timeoutMs: number;
 }
+
+type Inflict = (fault: FaultName, process: ProcessId, entry: Entry) => void | Promise<void>;
 
 type Body = (world: World) => Promise<void>;
 
@@ -195,10 +202,10 @@ export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutM
       await using world = new World({
         backplane,
         timeoutMs,
-        inflict(name, process) {
+        inflict(name, process, entry) {
           const fault = faults[name];
           if (typeof fault !== 'function') throw new Error(`The test did not say that it needs ${name}.`);
-          return fault(backplane, process);
+          return fault(backplane, process, entry);
         },
       });
       await body(world);

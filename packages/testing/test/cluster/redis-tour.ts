@@ -43,7 +43,7 @@ export class Tour implements AsyncDisposable {
 
   static async start({ servers, isCluster, backplane: more }: TourOptions): Promise<Tour> {
     const unused = (): Promise<never> => Promise.reject(new Error('No lease is taken away here.'));
-    const redis = { del: unused, hkeys: unused };
+    const redis = { call: unused, hkeys: unused };
     const backplane = await ProxiedBackplane.to({ servers, isCluster, redis, options: { ...TIMES, ...more } });
     const nodes = [await TourNode.start('ann', backplane), await TourNode.start('bob', backplane)] as const;
     await until(() => nodes[0].seesBoth(), PATIENT);

@@ -1,0 +1,246 @@
+import { groupTopic, type ConnectionRecord, type Local, type NodeInfo, type Topic } from '@hubline/server/backplane';
+import { everythingIn, slices, type Dirt } from './entries.ts';
+import type { Incarnation, Keys } from './keys.ts';
+import type { Command } from './line.ts';
+import type { Store } from './store.ts';
+import { decodeNumber, encodeNode, encodeRecord } from './values.ts';
+
+export interface VerifierOptions {
+  readonly self: NodeInfo;
+  readonly local: Local;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly heartbeatIntervalMs: number;
+}
+
+/** What this process has that is not written yet: there Redis may differ. */
+export interface Unwritten {
+  readonly topics: ReadonlyMap<Topic, readonly string[]>;
+  readonly connections: ReadonlySet<string>;
+  readonly watches: ReadonlySet<Topic>;
+}
+
+export interface Written {
+  readonly incarnation: Incarnation;
+  /** The topics that this process watches, and the field that says so. */
+  readonly watches: ReadonlyMap<Topic, unknown>;
+  readonly watched: string | undefined;
+  /** The version of the last flush. */
+  readonly flushed: number;
+  readonly unwritten: () => Unwritten;
+}
+
+/** What Redis does not have as it was written. */
+export interface Differences {
+  /** To be deleted first: of another type, or with more in it than there should be. */
+  readonly wrong: ReadonlySet<string>;
+  readonly isRegistryLost: boolean;
+  readonly areWatchesLost: boolean;
+  readonly isVersionLost: boolean;
+  readonly dirt: Dirt;
+  /** Names of keys, for the report. */
+  readonly keys: ReadonlySet<string>;
+}
+
+/** Within this time everything that was written is verified once, whatever there is of it. */
+export const VERIFIED_WITHIN_MS = 300_000;
+/** So many topics, and so many connections, are verified at each heartbeat at least. */
+const LEAST = 10;
+const TRIP = 500;
+
+/**
+ * Compares what Redis has with what this process has written: at each heartbeat the sizes of what is one for all of it, and a slice of
+ * its topics and connections. Where something differs, all the rest is looked at at once.
+ */
+export class Verifier {
+  readonly #options: VerifierOptions;
+  /** What is left of this round. */
+  #topics: Topic[] = [];
+  #connections: string[] = [];
+  #perBeat = { topics: LEAST, connections: LEAST };
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined where nothing differs. @throws HublineError `backplane_unavailable` */
+  async verify(written: Written): Promise<Differences | undefined> {
+    if (this.#topics.length + this.#connections.length === 0) this.#begin();
+    const found = new Findings(this.#options.local);
+    await this.#verifyWhole(written, found);
+    const { topics, connections } = this.#perBeat;
+    await this.#verifyTopics(written, this.#topics.splice(0, topics), found);
+    await this.#verifyConnections(written, this.#connections.splice(0, connections), found);
+    if (!found.any) return undefined;
+    this.#begin();
+    await this.#verifyTopics(written, this.#topics.splice(0), found);
+    await this.#verifyConnections(written, this.#connections.splice(0), found);
+    return found.differences;
+  }
+
+  #begin(): void {
+    const { local, heartbeatIntervalMs } = this.#options;
+    this.#topics = [...local.topics()];
+    this.#connections = [...local.connections()];
+    const beats = Math.max(1, Math.floor(VERIFIED_WITHIN_MS / heartbeatIntervalMs));
+    const share = (count: number): number => Math.max(LEAST, Math.ceil(count / beats));
+    this.#perBeat = { topics: share(this.#topics.length), connections: share(this.#connections.length) };
+  }
+
+  /** What there is once for each incarnation. */
+  async #verifyWhole({ incarnation, watches, watched, flushed, unwritten }: Written, found: Findings): Promise<void> {
+    const { store, keys, self, local } = this.#options;
+    const [registered, listed, version, watching, topics, records] = await store.read([
+      ['hmget', keys.registry, incarnation],
+      ['hmget', keys.watched, incarnation],
+      ['get', keys.flushed(incarnation)],
+      ['scard', keys.watches(incarnation)],
+      ['zcard', keys.topics(incarnation)],
+      ['hlen', keys.records(incarnation)],
+    ]);
+    const pending = unwritten();
+    if (!Array.isArray(registered) || registered[0] !== encodeNode(self)) found.registry(keys.registry, registered);
+    if (decodeNumber(version) !== flushed) found.version(keys.flushed(incarnation), version);
+    if (pending.watches.size === 0) {
+      if (!Array.isArray(listed) || (listed[0] ?? undefined) !== watched) found.watches(keys.watched, listed);
+      if (watching !== watches.size) found.watches(keys.watches(incarnation), tooMuch(watching, watches.size));
+    }
+    const [topicCount, connectionCount] = [countOf(local.topics()), countOf(local.connections())];
+    if (!isAbout(topics, topicCount, pending.topics.size)) found.index(keys.topics(incarnation), tooMuch(topics, topicCount));
+    if (!isAbout(records, connectionCount, pending.connections.size)) {
+      found.records(keys.records(incarnation), tooMuch(records, connectionCount));
+    }
+  }
+
+  async #verifyTopics({ incarnation, unwritten }: Written, topics: readonly Topic[], found: Findings): Promise<void> {
+    const { store, keys, local } = this.#options;
+    for (const slice of slices(topics, TRIP)) {
+      const answers = await store.read(
+        slice.flatMap((topic): readonly Command[] => [
+          ['hmget', keys.counts(topic), incarnation],
+          ['zcard', keys.members(topic, incarnation)],
+        ]),
+      );
+      const pending = unwritten();
+      slice.forEach((topic, i) => {
+        const [counts, size] = answers.slice(2 * i, 2 * i + 2);
+        const expected = local.members(topic).size;
+        const tolerance = pending.topics.get(topic)?.length ?? 0;
+        const count =
+          Array.isArray(counts) ?
+            counts[0] === null ?
+              0
+            : decodeNumber(counts[0])
+          : undefined;
+        if (!isAbout(count, expected, tolerance)) found.topic(topic, keys.counts(topic), counts);
+        if (!isAbout(size, expected, tolerance)) found.topic(topic, keys.members(topic, incarnation), tooMuch(size, expected));
+      });
+    }
+  }
+
+  async #verifyConnections({ incarnation, unwritten }: Written, ids: readonly string[], found: Findings): Promise<void> {
+    const { store, keys, local } = this.#options;
+    for (const slice of slices(ids, TRIP)) {
+      const [texts, ...groups] = await store.read([
+        ['hmget', keys.records(incarnation), ...slice],
+        ...slice.map((id): Command => ['scard', keys.groups(incarnation, id)]),
+      ]);
+      const pending = unwritten();
+      slice.forEach((id, i) => {
+        const record = local.record(id);
+        if (!record || pending.connections.has(id)) return;
+        const text: unknown = Array.isArray(texts) ? texts[i] : texts;
+        if (text !== encodeRecord(record)) found.connection(record, keys.records(incarnation), texts);
+        const size = record.groups.length;
+        if (groups[i] !== size) found.connection(record, keys.groups(incarnation, id), tooMuch(groups[i], size));
+      });
+    }
+  }
+}
+
+class Findings {
+  readonly #local: Local;
+  readonly #wrong = new Set<string>();
+  readonly #keys = new Set<string>();
+  readonly #topics = new Map<Topic, Iterable<string>>();
+  readonly #connections = new Set<string>();
+  #isRegistryLost = false;
+  #areWatchesLost = false;
+  #isVersionLost = false;
+  #isIndexLost = false;
+  #areRecordsLost = false;
+
+  constructor(local: Local) {
+    this.#local = local;
+  }
+
+  get any(): boolean {
+    return this.#keys.size > 0;
+  }
+
+  registry(key: string, answer: unknown): void {
+    this.#isRegistryLost = true;
+    this.#note(key, answer);
+  }
+  watches(key: string, answer: unknown): void {
+    this.#areWatchesLost = true;
+    this.#note(key, answer);
+  }
+  version(key: string, answer: unknown): void {
+    this.#isVersionLost = true;
+    this.#note(key, answer);
+  }
+  /** The index of all topics, or all records. */
+  index(key: string, answer: unknown): void {
+    this.#isIndexLost = true;
+    this.#note(key, answer);
+  }
+  records(key: string, answer: unknown): void {
+    this.#areRecordsLost = true;
+    this.#note(key, answer);
+  }
+  topic(topic: Topic, key: string, answer: unknown): void {
+    this.#topics.set(topic, this.#local.members(topic).keys());
+    this.#note(key, answer);
+  }
+  connection({ connectionId, hub, groups }: ConnectionRecord, key: string, answer: unknown): void {
+    this.#connections.add(connectionId);
+    for (const group of groups) {
+      const topic = groupTopic(hub, group);
+      if (!this.#topics.has(topic)) this.#topics.set(topic, this.#local.members(topic).keys());
+    }
+    this.#note(key, answer);
+  }
+
+  get differences(): Differences {
+    const local = this.#local;
+    return {
+      wrong: this.#wrong,
+      keys: this.#keys,
+      isRegistryLost: this.#isRegistryLost,
+      areWatchesLost: this.#areWatchesLost,
+      isVersionLost: this.#isVersionLost,
+      dirt: {
+        topics: this.#isIndexLost ? everythingIn(local).topics : this.#topics,
+        connections: this.#areRecordsLost ? local.connections() : this.#connections,
+      },
+    };
+  }
+
+  #note(key: string, answer: unknown): void {
+    this.#keys.add(key);
+    if (answer instanceof Error) this.#wrong.add(key);
+  }
+}
+
+/** Of a set that holds more than it should, what is too much cannot be named. */
+const tooMuch = (found: unknown, expected: number): unknown => (Number(found) > expected ? new Error('too much') : found);
+
+function countOf(items: Iterable<unknown>): number {
+  let count = 0;
+  for (const _item of items) count++;
+  return count;
+}
+
+const isAbout = (found: unknown, expected: number, tolerance: number): boolean =>
+  typeof found === 'number' && Math.abs(found - expected) <= tolerance;

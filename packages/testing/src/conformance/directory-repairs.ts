@@ -1,0 +1,143 @@
+import { groupTopic } from '@hubline/server';
+import { expect } from 'vitest';
+import { ENTRIES, type Entry } from './fixture.ts';
+import type { TestNode, Tests, World } from './world.ts';
+
+const GROUP = groupTopic('chat', 'g');
+/** Of these every value can be read: a name is a name. */
+const READABLE: ReadonlySet<Entry> = new Set(['topics', 'members', 'watches']);
+/** Several processes write to one key: a value of another type has taken the place of all of theirs. */
+const SHARED: ReadonlySet<Entry> = new Set(['registry', 'counts', 'watched']);
+/** Of these a loss shows itself: the process registers everything under another name, and reports a gap. */
+const RENEWED: ReadonlySet<Entry> = new Set(['lease', 'writes']);
+
+/** What a store loses, or what somebody else writes into it. */
+export function testRepairs(test: Tests): void {
+  for (const entry of ENTRIES) {
+    test.with(['lose'], `MUST notice that its ${entry} are lost, write them again, and report it once`, async (world) => {
+      const [ann, bob] = await inhabited(world);
+      await world.do('lose', ann, entry);
+      await world.until(() => (RENEWED.has(entry) ? ann.happened('gap') : ann.reported('repaired') > 0));
+      const cat = await world.node('cat'); // knows nothing but what is written
+      for (const reader of [cat, bob, ann]) await world.until(() => isTrue(reader, [ann, bob, cat]));
+      expect(ann.reported('repaired')).toBe(RENEWED.has(entry) ? 0 : 1);
+      if (entry !== 'lease') expect(bob.toldOf(ann)).not.toContain('lost: lease');
+    });
+
+    for (const fault of READABLE.has(entry) ? (['retype'] as const) : (['spoil', 'retype'] as const)) {
+      const what = { spoil: 'an unreadable value', retype: 'a value of another type' }[fault];
+      test.with(
+        [fault],
+        `MUST NOT take ${what} among its ${entry} for the truth, nor go down by it, and writes it again`,
+        async (world) => {
+          const [ann, bob] = await inhabited(world);
+          await world.do(fault, ann, entry);
+          const isLost = fault === 'retype' && SHARED.has(entry);
+          for (let healed = isLost; !healed;) healed = await isTrueOrIncomplete(bob, [ann, bob]);
+          const cat = await world.node('cat');
+          for (const reader of [cat, bob, ann]) await world.until(() => isTrue(reader, [ann, bob, cat]));
+          for (const node of [ann, bob]) {
+            expect(node.happened('down')).toBe(false);
+            expect(node.reported('flush') + node.reported('lease')).toBe(0);
+            expect(node.reported('read')).toBeLessThanOrEqual(2); // the value, and what another key says of it
+          }
+        },
+      );
+    }
+  }
+
+  test.with(
+    ['flush'],
+    'MUST answer nothing that is complete and untrue while the store is flushed, nor take a node for lost',
+    async (world) => {
+      const [ann, bob] = await inhabited(world);
+      for (let round = 1; round <= 3; round++) {
+        let isOver = false;
+        const asking = [ann, bob].map(async (reader) => {
+          while (!isOver) await isTrueOrIncomplete(reader, [ann, bob]);
+        });
+        await world.do('flush', ann);
+        await world.until(async () => (await isTrue(ann, [ann, bob])) && (await isTrue(bob, [ann, bob])));
+        isOver = true;
+        await Promise.all(asking);
+        await world.until(() => [ann, bob].every((node) => node.events.filter(({ name }) => name === 'gap').length >= round));
+      }
+      for (const node of [ann, bob]) expect([...ann.toldOf(bob), ...bob.toldOf(ann)], node.self.nodeId).not.toContain('lost: lease');
+      await world.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
+    },
+  );
+}
+
+/** Ann and bob, each with a connection in a topic and a group; bob's is watched by ann, ann's by bob. */
+async function inhabited(world: World): Promise<readonly [ann: TestNode, bob: TestNode]> {
+  const [ann, bob] = await world.pair();
+  for (const [node, id] of [
+    [ann, 'a1'],
+    [bob, 'b1'],
+  ] as const) {
+    node.local.connect(id, { userId: id });
+    await node.join(id, 't', GROUP);
+  }
+  await Promise.all([ann.directory.watch('t'), bob.directory.watch('t')]);
+  await world.until(() => isTrue(bob, [ann, bob]));
+  return [ann, bob];
+}
+
+interface Seen {
+  readonly nodes: readonly string[];
+  readonly count: number;
+  readonly members: readonly string[];
+  readonly topics: readonly string[];
+  readonly groups: readonly (readonly string[] | undefined)[];
+  readonly snapshot: readonly string[];
+  readonly isWatched: boolean;
+}
+
+async function seenBy({ directory, self }: TestNode, [ann, bob]: readonly TestNode[]): Promise<{ seen: Seen; isComplete: boolean }> {
+  const connections = [ann!.member('a1'), bob!.member('b1')];
+  const answers = [
+    await directory.nodes(),
+    await directory.counts(['t']),
+    await directory.members('t', { limit: 10 }),
+    await directory.topics('', { limit: 10 }),
+    await directory.records(connections),
+    await directory.snapshot(['t']),
+  ] as const;
+  const [nodes, counts, members, topics, records, snapshot] = answers;
+  const { watched } = await directory.changed({ topics: [], connections: [], touched: ['t'] });
+  const seen = {
+    nodes: nodes.value.map(({ nodeId }) => nodeId).sort(),
+    count: [...(counts.value.get('t')?.values() ?? [])].reduce((sum, count) => sum + count, 0),
+    members: members.value.map(({ connectionId }) => connectionId).sort(),
+    topics: topics.value.map(({ topic, count }) => `${topic}: ${count}`),
+    groups: connections.map(({ connectionId }) => records.value.get(connectionId)?.groups),
+    snapshot: snapshot.value.flatMap((part) => part.records.map(({ connectionId }) => connectionId)).sort(),
+    isWatched: watched.has('t') || self.nodeId === 'cat',
+  };
+  return { seen, isComplete: answers.every(({ missing, isBlind }) => missing.length === 0 && !isBlind) };
+}
+
+function expectedOf(nodes: readonly TestNode[]): Seen {
+  return {
+    nodes: nodes.map(({ self }) => self.nodeId).sort(),
+    count: 2,
+    members: ['a1', 'b1'],
+    topics: [`${GROUP}: 2`, 't: 2'],
+    groups: [['g'], ['g']],
+    snapshot: ['a1', 'b1'],
+    isWatched: true,
+  };
+}
+
+/** Whether the node's answers are complete, and all that there is. */
+async function isTrue(reader: TestNode, nodes: readonly TestNode[]): Promise<boolean> {
+  const { seen, isComplete } = await seenBy(reader, nodes);
+  return isComplete && JSON.stringify(seen) === JSON.stringify(expectedOf(nodes));
+}
+
+/** Whether they are complete; then they have to be true. */
+async function isTrueOrIncomplete(reader: TestNode, nodes: readonly TestNode[]): Promise<boolean> {
+  const { seen, isComplete } = await seenBy(reader, nodes);
+  if (isComplete) expect(seen).toEqual(expectedOf(nodes));
+  return isComplete;
+}
