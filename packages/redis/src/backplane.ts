@@ -66,9 +66,14 @@ export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omi
         events.emit('gap', gap);
       },
     };
+    forgetClosed();
     const link = new RedisLink({ self, local, observer: told, settings, openStore: (heard) => openStore(settings, heard) });
     links.add(link);
     return link;
+  }
+
+  function forgetClosed(): void {
+    for (const link of links) if (link.state === 'closed') links.delete(link);
   }
 
   return {
@@ -78,7 +83,10 @@ export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omi
       const states = new Set([...links].map((link) => link.state));
       return WORST_FIRST.find((state) => states.has(state)) ?? 'closed';
     },
-    ready: async () => void (await Promise.all([...links].map((link) => link.registered()))),
+    async ready() {
+      forgetClosed();
+      await Promise.all([...links].map((link) => link.registered()));
+    },
     on(event, listener) {
       const call = listener as (...args: unknown[]) => void;
       events.on(event, call);

@@ -14,6 +14,9 @@ export interface LineObserver {
 /** A replica, a master that has become one, one that is only starting or without its cluster: somebody has to be found, or waited for. */
 const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN) /;
 
+/** Parts of a time limit, each of which counts for no more than it is, however long this process was held up in it. */
+const STEPS = 4;
+
 /** One connection to one Redis, which is never silent for longer than it may: then it is lost. */
 export class Line {
   readonly redis: Redis;
@@ -21,6 +24,7 @@ export class Line {
   readonly #observer: LineObserver;
   #isUp = false;
   #cause: Error | undefined;
+  #connecting: NodeJS.Timeout | undefined;
   #stopWaiting = (): void => undefined;
 
   constructor(redis: Redis, timeoutMs: number, observer: LineObserver) {
@@ -37,6 +41,7 @@ export class Line {
     });
     const ready = (): void => {
       this.#stopWaiting();
+      clearTimeout(this.#connecting);
       this.#cause = undefined;
       this.#isUp = true;
       observer.ready();
@@ -46,7 +51,9 @@ export class Line {
       this.#stopWaiting();
       this.#isUp = false;
       observer.lost(this.#cause ?? unavailable('The connection to Redis was closed.'));
+      this.#expectConnection();
     });
+    this.#expectConnection();
     if (redis.status === 'ready') queueMicrotask(ready);
   }
 
@@ -96,6 +103,7 @@ export class Line {
 
   close(): void {
     this.#stopWaiting();
+    clearTimeout(this.#connecting);
     this.redis.removeAllListeners();
     this.redis.on('error', () => undefined); // nobody waits for what a closed connection still has to say
     this.redis.disconnect();
@@ -109,17 +117,38 @@ export class Line {
     this.#observer.lost(this.#cause ?? cause);
   }
 
-  /** Where this process was held up itself, the answer may be there already: it gets one more turn to be read. */
+  /** While no sentinel can be reached ioredis goes on looking for a master, and closes nothing. */
+  #expectConnection(): void {
+    clearTimeout(this.#connecting);
+    this.#connecting = setTimeout(() => {
+      this.#observer.lost(this.#cause ?? unavailable(`No connection to Redis within ${this.#timeoutMs} ms.`));
+      this.#expectConnection();
+    }, this.#timeoutMs).unref();
+  }
+
+  /**
+   * Cuts the connection when the time is over. It runs only while this process does: held up itself, a process has not waited for Redis,
+   * and the answer may be there already.
+   */
   #cutUnless(what: string): () => void {
-    let isOver = false;
+    const since = performance.now();
+    let left = STEPS;
+    let timer: NodeJS.Timeout;
     const cut = (): void => {
-      if (isOver) return;
-      this.#cause = unavailable(`${what} was not answered by Redis within ${this.#timeoutMs} ms.`);
+      if (left < 0) return;
+      const busyMs = Math.round(performance.now() - since - this.#timeoutMs);
+      const busy = busyMs > this.#timeoutMs / STEPS ? `, and this process was too busy to read for another ${busyMs} ms` : '';
+      this.#cause = unavailable(`${what} was not answered by Redis within ${this.#timeoutMs} ms${busy}.`);
       this.redis.stream.destroy();
     };
-    const timer = setTimeout(() => setImmediate(() => setImmediate(cut)), this.#timeoutMs).unref();
+    const step = (): void => {
+      left--;
+      if (left > 0) timer = setTimeout(step, this.#timeoutMs / STEPS).unref();
+      else setImmediate(() => setImmediate(cut));
+    };
+    timer = setTimeout(step, this.#timeoutMs / STEPS).unref();
     return () => {
-      isOver = true;
+      left = -1;
       clearTimeout(timer);
     };
   }

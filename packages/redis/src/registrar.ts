@@ -128,7 +128,7 @@ export class Registrar {
     for (const writing of writingsOf(dirt, { keys, incarnation, local })) {
       if (!(await this.#writeStages(writing, []))) return; // everything was written anew
     }
-    await store.run(last);
+    await this.#run(last);
   }
 
   #watchWriting(changed: Iterable<Topic>, version: number): readonly Command[] {

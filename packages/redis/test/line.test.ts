@@ -2,6 +2,7 @@ import { startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';
 import { Line, type Command } from '../src/line.ts';
+import { REQUIRED_SETTINGS } from '../src/options.ts';
 
 /** A connection as the backplane has it, to a Redis that says no. */
 async function lineTo(url: string) {
@@ -49,4 +50,30 @@ it('a part of no cluster is left by those who listen, too', async () => {
   await expect(to.line.within('SSUBSCRIBE', to.client.ssubscribe('channel'))).rejects.toThrow('CLUSTERDOWN');
   expect(to.lost).toHaveBeenCalled();
   await vi.waitFor(() => expect(to.ready).toHaveBeenCalledTimes(2));
+});
+
+it.each([
+  ['Redis', false, /was not answered by Redis within 300 ms\.$/],
+  ['this process', true, /was not answered by Redis within 300 ms, and this process was too busy to read for another \d{3,} ms\.$/],
+])('a command that is not answered: it is said that it was for %s', async (_who, isBusy, told) => {
+  await using redis = await startRedis();
+  const client = new Redis(redis.url, { ...REQUIRED_SETTINGS, retryStrategy: () => 50 });
+  const [ready, lost] = [vi.fn(), vi.fn()];
+  const line = new Line(client, 300, { ready, lost });
+  await vi.waitFor(() => expect(ready).toHaveBeenCalled());
+  redis.pause();
+  const answer = line.run([['get', 'key']]);
+  if (isBusy) for (const until = performance.now() + 900; performance.now() < until;);
+  await expect(answer).rejects.toThrow(told);
+  line.close();
+  redis.resume();
+});
+
+it('a process that is held up for longer than a command may take does not take Redis for silent', async () => {
+  await using redis = await startRedis();
+  using to = await lineTo(redis.url);
+  const answer = to.line.run([['get', 'key']]);
+  for (const until = performance.now() + 2500; performance.now() < until;);
+  expect(await answer).toEqual([null]);
+  expect(to.lost).not.toHaveBeenCalled();
 });

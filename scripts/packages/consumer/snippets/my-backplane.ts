@@ -10,5 +10,8 @@ export interface MyBackplane extends Backplane {
   deleteLease(process: string): Promise<void>;
   renewLease(process: string): Promise<void>;
   proxyOf(process: string): Proxy;
+  delete(process: string, entry: string): Promise<void>;
+  overwrite(process: string, entry: string, value: string): Promise<void>;
+  deleteEverything(): Promise<void>;
 }
 export declare function myBackplane(options: { readonly prefix: string }): MyBackplane;
