@@ -280,10 +280,10 @@ export class RedisDirectory implements Directory {
 
   /** From Redis or, where not all of it that is needed can be reached, from here. */
   async #ask<T>({ read, here }: Question<T>): Promise<Answer<T>> {
-    const { peers, isUp, settled, report } = this.#options;
+    const { peers, registrar, self, isUp, settled, report } = this.#options;
     await settled();
     try {
-      const missing = new Set(peers.absent); // a node that is back by the end need not have been when it was read
+      const missing = new Set(registrar.isBehind ? [self.nodeId, ...peers.absent] : peers.absent); // a node that is back by the end need not have been when it was read
       const value = await read(missing, this.#options);
       return { value, missing: [...new Set([...missing, ...peers.absent])], isBlind: false };
     } catch (error) {

@@ -177,6 +177,10 @@ export function refusalIn(commands: readonly Command[], replies: readonly unknow
   return unavailable(`Redis refused ${command[0].toUpperCase()}: ${(reply as Error).message}`, reply);
 }
 
+/** Redis is there and answers, and does not do what it is asked to: it has no memory left, or an ACL forbids it. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof Error && error.cause.name === 'ReplyError' && !NO_MASTER.test(error.cause.message);
+
 /** The same, but for wrong types. */
 export function readRefusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
   return refusalIn(

@@ -1,9 +1,18 @@
 import { HublineError } from '@hubline/protocol';
-import { nodeChannel, type Link, type LinkObserver, type LinkState, type Local, type NodeInfo } from '@hubline/server/backplane';
+import {
+  nodeChannel,
+  type Link,
+  type LinkObserver,
+  type LinkState,
+  type Local,
+  type NodeInfo,
+  type Outage,
+} from '@hubline/server/backplane';
 import type { RedisBus } from './bus.ts';
 import { RedisDirectory } from './directory.ts';
 import { Exchange } from './exchange.ts';
 import { Keys } from './keys.ts';
+import { isRefusal } from './line.ts';
 import type { Settings } from './options.ts';
 import { LeaseOverError, Peers } from './peers.ts';
 import { Reach } from './reach.ts';
@@ -24,7 +33,8 @@ export interface RedisLinkOptions {
   readonly openStore: (observer: StoreObserver) => Store;
 }
 
-const RETRY_MS = 250;
+/** Between tries, while Redis answers and does not do what it should: doubled each time, and spread, since it is so for all nodes. */
+const RETRY_MS = { least: 250, most: 15_000 };
 
 /**
  * One node's place in the cluster. While Redis is away everything it has is still there, and the node serves its own; when it
@@ -45,6 +55,10 @@ export class RedisLink implements Link {
   #state: LinkState = 'connecting';
   /** Counts the losses, so that what was begun on one link does not end on another. */
   #losses = 0;
+  /** How often in a row Redis has refused to register this process. */
+  #refusals = 0;
+  /** Why the link is down. */
+  #outage: Outage | undefined;
   #downSince = performance.now();
   readonly #beating: NodeJS.Timeout;
   #checking: NodeJS.Timeout | undefined;
@@ -115,13 +129,15 @@ export class RedisLink implements Link {
       watchers: new Watchers({ store, keys, unreadable }),
       nodeTimeoutMs,
       isUp,
+      isRefused: () => this.outage === 'refused',
       reaches,
       settled,
+      clean: (incarnation) => this.#sweeper.all(incarnation),
       over: (old) => this.#sweeper.dead(old),
       verifier: new Verifier({ self, local, store, keys, heartbeatIntervalMs: settings.heartbeatIntervalMs }),
       repaired: (lost) => report('repaired')(repaired(lost)),
       reborn: (silentMs) => this.#reborn(silentMs),
-      failed: (error) => (isUp() ? this.#fail(error) : undefined),
+      failed: (error) => (isUp() ? this.#failToWrite(error) : undefined),
     });
     this.#exchange = new Exchange({
       self,
@@ -164,6 +180,9 @@ export class RedisLink implements Link {
   get state(): LinkState {
     return this.#state;
   }
+  get outage(): Outage | undefined {
+    return this.#state === 'down' ? this.#outage : undefined;
+  }
 
   /** Where this node may start without Redis, the first attempt's failure settles it too. */
   ready(): Promise<void> {
@@ -186,14 +205,20 @@ export class RedisLink implements Link {
     try {
       await this.#exchange.subscriptions.all();
       if (!isStill()) return;
+    } catch (error) {
+      if (isStill()) this.#fail(error);
+      return;
+    }
+    try {
       await this.#registrar.register(entered.promise);
       if (!isStill()) return;
       await this.#peers.resume();
       if (!isStill()) return;
     } catch (error) {
-      if (isStill()) this.#fail(error);
+      if (isStill()) this.#failToWrite(error);
       return;
     }
+    this.#refusals = 0;
     const wasDown = this.#state === 'down';
     const ms = Math.round(performance.now() - this.#downSince);
     this.#state = 'up';
@@ -219,19 +244,31 @@ export class RedisLink implements Link {
   }
 
   /** Redis answers, and does not do what it should: as good as away. Where the connection itself is lost, `ready` comes instead. */
-  #fail(error: unknown): void {
+  #fail(error: unknown, slots?: readonly number[]): void {
     if (this.#closing) return;
-    this.#lose(error instanceof Error ? error : unavailable(String(error)));
+    const isRefused = isRefusal(error);
+    this.#lose(error instanceof Error ? error : unavailable(String(error)), slots);
+    this.#outage = isRefused ? 'refused' : 'unreachable';
     const losses = this.#losses;
+    const ms = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** this.#refusals) * (0.5 + Math.random());
+    if (isRefused) this.#refusals++;
     setTimeout(() => {
       if (losses === this.#losses) void this.#enter();
-    }, RETRY_MS).unref();
+    }, ms).unref();
+  }
+
+  /** Where Redis only refuses what is written, every channel is subscribed: messages go on. */
+  #failToWrite(error: unknown): void {
+    if (!isRefusal(error)) return this.#fail(error);
+    this.#reach.restore();
+    this.#fail(error, []);
   }
 
   /** Some slots or, where none are named, all. */
   #lose(cause: Error, slots?: readonly number[]): void {
     if (this.#closing) return;
     this.#losses++;
+    this.#outage = 'unreachable';
     if (this.#peers.isComplete) this.#reach.settle();
     const isNews = this.#reach.lose(slots);
     this.#peers.suspend();
@@ -263,7 +300,7 @@ export class RedisLink implements Link {
     try {
       await Promise.all([this.#registrar.beat(), this.#store.ping()]);
     } catch (error) {
-      if (this.#state === 'up') this.#fail(error);
+      if (this.#state === 'up') this.#failToWrite(error);
       return;
     }
     this.#exchange.beat(startedAt);

@@ -1,7 +1,7 @@
 import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '@hubline/server/backplane';
 import { everythingIn, watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
-import { WrongTypeError, type Command } from './line.ts';
+import { isRefusal, WrongTypeError, type Command } from './line.ts';
 import type { Store } from './store.ts';
 import { encodeNode, LEASE } from './values.ts';
 import type { Differences, Unwritten, Verifier } from './verifier.ts';
@@ -16,10 +16,14 @@ export interface RegistrarOptions {
   readonly verifier: Verifier;
   readonly nodeTimeoutMs: number;
   readonly isUp: () => boolean;
+  /** Whether Redis has refused what this process writes. */
+  readonly isRefused: () => boolean;
   /** Whether a key can be used. */
   readonly reaches: (key: string) => boolean;
   /** Settles when it is known whether Redis can be reached. */
   readonly settled: () => Promise<unknown>;
+  /** Takes away what an attempt to register has left. */
+  readonly clean: (incarnation: Incarnation) => Promise<void>;
   /** This incarnation has been left behind. */
   readonly over: (old: Incarnation) => void;
   /** The lease was over, or what was written is lost: everything is registered under another incarnation. */
@@ -54,6 +58,8 @@ export class Registrar {
   /** Settles when the link for which this process registered last is up, or lost. */
   #entered: Promise<void> = Promise.resolve();
   #renewing: Promise<void> | undefined;
+  /** The last attempt to register was refused: what it has written is taken away, and its number taken again. */
+  #isRefused = false;
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -61,6 +67,10 @@ export class Registrar {
 
   get incarnation(): Incarnation {
     return incarnationOf(this.#options.self.process, this.#n);
+  }
+  /** Whether what this process has is not what it has written, though Redis can be asked. */
+  get isBehind(): boolean {
+    return this.#options.isRefused();
   }
   /** The flushes so far. */
   get version(): number {
@@ -117,12 +127,13 @@ export class Registrar {
     this.#options.repaired([...differences.keys]);
   }
 
-  async #repair({ wrong, isRegistryLost, areWatchesLost, isVersionLost, dirt }: Differences): Promise<void> {
-    const { store, keys, self, local } = this.#options;
+  async #repair({ wrong, isRegistryLost, isLeaseLost, areWatchesLost, isVersionLost, dirt }: Differences): Promise<void> {
+    const { store, keys, self, local, nodeTimeoutMs } = this.#options;
     const { incarnation } = this;
     await store.run([...wrong].map((key): Command => ['del', key]));
     const last: Command[] = [];
     if (isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
+    if (isLeaseLost) last.push(['set', keys.lease(incarnation), LEASE.alive, 'PX', nodeTimeoutMs]);
     if (isVersionLost) last.push(['set', keys.flushed(incarnation), this.#flushed]);
     if (areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
     for (const writing of writingsOf(dirt, { keys, incarnation, local })) {
@@ -169,8 +180,8 @@ export class Registrar {
 
   /** What is written goes by an index, and counts by a lease, which are on one shard each. */
   get #canWrite(): boolean {
-    const { keys, reaches } = this.#options;
-    return reaches(keys.registry) && reaches(keys.topics(this.incarnation));
+    const { keys, reaches, isRefused } = this.#options;
+    return !isRefused() && reaches(keys.registry) && reaches(keys.topics(this.incarnation));
   }
 
   async #flush(): Promise<Flush> {
@@ -269,14 +280,16 @@ export class Registrar {
     const { keys, nodeTimeoutMs } = this.#options;
     const counters = tags.map((tag): Command => ['incr', keys.writes(incarnation, tag)]);
     // While the index of what it writes is out of reach, what it has may be another thing than what it has written.
-    const lease = !this.#options.isUp() && incarnation === this.incarnation && !this.#canWrite ? LEASE.partial : LEASE.alive;
-    return [...counters, ['set', keys.lease(incarnation), lease, 'PX', nodeTimeoutMs, 'XX']];
+    const isPartial = incarnation === this.incarnation && !this.#options.isUp() && !this.#canWrite;
+    const lease: readonly Command[] = isPartial ? [['set', keys.lease(incarnation), LEASE.partial, 'PX', nodeTimeoutMs, 'XX']] : [];
+    // A Redis without memory refuses SET, and not PEXPIRE.
+    return [...counters, ['pexpire', keys.lease(incarnation), nodeTimeoutMs], ...lease];
   }
 
   #hasPulse(incarnation: Incarnation, commands: readonly Command[], answers: readonly unknown[]): boolean {
     let isAlive = true;
     commands.forEach(([name, key], i) => {
-      if (name === 'set' && key === this.#options.keys.lease(incarnation) && answers[i] === null) isAlive = false;
+      if (key === this.#options.keys.lease(incarnation) && !answers[i]) isAlive = false;
       if (name !== 'incr') return;
       const count = Number(answers[i]);
       if (count !== (this.#writes.get(String(key)) ?? 0) + 1) isAlive = false;
@@ -286,10 +299,15 @@ export class Registrar {
   }
 
   async #register(): Promise<void> {
+    const { self, clean } = this.#options;
     for (;;) {
       try {
-        if (await this.#registerAs(incarnationOf(this.#options.self.process, ++this.#tried))) return;
+        if (this.#isRefused) await clean(incarnationOf(self.process, this.#tried));
+        else this.#tried++;
+        this.#isRefused = false;
+        if (await this.#registerAs(incarnationOf(self.process, this.#tried))) return;
       } catch (error) {
+        this.#isRefused ||= isRefusal(error);
         if (!(error instanceof WrongTypeError)) throw error;
         await this.#delete(error);
       }
@@ -312,7 +330,8 @@ export class Registrar {
     const watches = watchWritingOf({ changed: this.#watches.keys(), held: this.#watches, version }, keys, incarnation);
     const watched = watchedIn(watches);
     const sentAt = performance.now();
-    const last: Command[] = [...watches, ['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags())];
+    const lease: Command = ['set', keys.lease(incarnation), LEASE.alive, 'PX', nodeTimeoutMs, 'XX'];
+    const last: Command[] = [...watches, ['set', keys.flushed(incarnation), version], ...this.#pulse(incarnation, store.tags()), lease];
     if (!this.#hasPulse(incarnation, last, await store.run(last)) || store.redirects !== redirects) return false;
     const left = this.incarnation;
     const isFirst = this.#n === 0;

@@ -3,7 +3,7 @@ import { everythingIn, slices, type Dirt } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './line.ts';
 import type { Store } from './store.ts';
-import { decodeNumber, encodeNode, encodeRecord } from './values.ts';
+import { decodeNumber, encodeNode, encodeRecord, LEASE } from './values.ts';
 
 export interface VerifierOptions {
   readonly self: NodeInfo;
@@ -37,6 +37,7 @@ export interface Differences {
   readonly isRegistryLost: boolean;
   readonly areWatchesLost: boolean;
   readonly isVersionLost: boolean;
+  readonly isLeaseLost: boolean;
   readonly dirt: Dirt;
   /** Names of keys, for the report. */
   readonly keys: ReadonlySet<string>;
@@ -90,8 +91,9 @@ export class Verifier {
   /** What there is once for each incarnation. */
   async #verifyWhole({ incarnation, watches, watched, flushed, unwritten }: Written, found: Findings): Promise<void> {
     const { store, keys, self, local } = this.#options;
-    const [registered, listed, version, watching, topics, records] = await store.read([
+    const [registered, lease, listed, version, watching, topics, records] = await store.read([
       ['hmget', keys.registry, incarnation],
+      ['get', keys.lease(incarnation)],
       ['hmget', keys.watched, incarnation],
       ['get', keys.flushed(incarnation)],
       ['scard', keys.watches(incarnation)],
@@ -100,6 +102,7 @@ export class Verifier {
     ]);
     const pending = unwritten();
     if (!Array.isArray(registered) || registered[0] !== encodeNode(self)) found.registry(keys.registry, registered);
+    if (lease !== LEASE.alive && lease !== null) found.lease(keys.lease(incarnation));
     if (decodeNumber(version) !== flushed) found.version(keys.flushed(incarnation), version);
     if (pending.watches.size === 0) {
       if (!Array.isArray(listed) || (listed[0] ?? undefined) !== watched) found.watches(keys.watched, listed);
@@ -167,6 +170,7 @@ class Findings {
   #isRegistryLost = false;
   #areWatchesLost = false;
   #isVersionLost = false;
+  #isLeaseLost = false;
   #isIndexLost = false;
   #areRecordsLost = false;
 
@@ -185,6 +189,11 @@ class Findings {
   watches(key: string, answer: unknown): void {
     this.#areWatchesLost = true;
     this.#note(key, answer);
+  }
+  /** Without deleting it, since then the process would be lost for a moment. */
+  lease(key: string): void {
+    this.#isLeaseLost = true;
+    this.#keys.add(key);
   }
   version(key: string, answer: unknown): void {
     this.#isVersionLost = true;
@@ -220,6 +229,7 @@ class Findings {
       isRegistryLost: this.#isRegistryLost,
       areWatchesLost: this.#areWatchesLost,
       isVersionLost: this.#isVersionLost,
+      isLeaseLost: this.#isLeaseLost,
       dirt: {
         topics: this.#isIndexLost ? everythingIn(local).topics : this.#topics,
         connections: this.#areRecordsLost ? local.connections() : this.#connections,

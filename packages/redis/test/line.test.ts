@@ -64,7 +64,8 @@ it.each([
   redis.pause();
   const answer = line.run([['get', 'key']]);
   if (isBusy) for (const until = performance.now() + 900; performance.now() < until;);
-  await expect(answer).rejects.toThrow(told);
+  await expect(answer).rejects.toMatchObject({ code: 'backplane_unavailable' });
+  expect(lost.mock.calls[0]).toMatchObject([{ message: expect.stringMatching(told) as string }]);
   line.close();
   redis.resume();
 });

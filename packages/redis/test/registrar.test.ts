@@ -22,7 +22,7 @@ class CountingStore {
 
   /** Whatever is read is as it should be: nothing is verified here. */
   async read(): Promise<readonly unknown[]> {
-    return [[encodeNode(self)], [null], '1', 0, 0, 0];
+    return [[encodeNode(self)], '1', [null], '1', 0, 0, 0];
   }
 
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
@@ -57,8 +57,10 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     repaired: () => undefined,
     nodeTimeoutMs: 1000,
     isUp: () => true,
+    isRefused: () => false,
     reaches: () => true,
     settled: async () => undefined,
+    clean: async () => undefined,
     over: (old) => void over.push(old),
     reborn: () => undefined,
     failed: (error) => {

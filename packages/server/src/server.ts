@@ -2,7 +2,7 @@
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { checkName, invalidOption, HublineError, type Contract, type Logger } from '@hubline/protocol';
-import { memoryBackplane, type Backplane, type LinkState, type NodeInfo } from './backplane/index.ts';
+import { memoryBackplane, type Backplane, type LinkState, type NodeInfo, type Outage } from './backplane/index.ts';
 import {
   Connection,
   ConnectionQuota,
@@ -86,6 +86,8 @@ export interface Health {
   readonly nodeId: string;
   readonly connections: number;
   readonly backplane: LinkState;
+  /** While the backplane is away: it cannot be reached, or it refuses what this node writes (no memory left, no permission). */
+  readonly outage?: Outage;
   readonly uptimeMs: number;
 }
 
@@ -228,7 +230,7 @@ class NodeHubServer implements HubServer {
   }
 
   health(): Health {
-    const { state } = this.#cluster(this.#backplane).link;
+    const { state, outage } = this.#cluster(this.#backplane).link;
     return {
       status:
         this.#closing ? 'closed'
@@ -237,6 +239,7 @@ class NodeHubServer implements HubServer {
       nodeId: this.nodeId,
       connections: this.#accepted.size,
       backplane: state,
+      ...(outage && { outage }),
       uptimeMs: this.#settings.clock.now() - this.#self.startedAt,
     };
   }

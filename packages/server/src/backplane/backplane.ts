@@ -44,6 +44,8 @@ export interface Link {
   readonly bus: Bus;
   readonly directory: Directory;
   readonly state: LinkState;
+  /** Why the link is down, where that is known. */
+  readonly outage?: Outage | undefined;
   /** Settles when the first registration is done. @throws HublineError `backplane_unavailable` where waiting is pointless. */
   ready(): Promise<void>;
   /**
@@ -56,6 +58,9 @@ export interface Link {
 
 /** `down` may be of a part; then what is said here of a link that is down is true of what that part carries. */
 export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
+
+/** `refused`: the backplane is there, and does not do what it is asked to (no memory left, no permission). */
+export type Outage = 'unreachable' | 'refused';
 
 /** How a link tells its node what happens to it and to the others. None of them may throw. */
 export interface LinkObserver {
