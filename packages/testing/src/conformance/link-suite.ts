@@ -29,6 +29,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
 
     test('MUST announce a node when a query shows it, and tell its loss when no query does', async (world) => {
       const [ann, bob] = await world.pair();
+      expect(await Promise.all(ann.agreed)).not.toContain(false); // before the goodbye
       await bob.link.close();
       await world.until(() => ann.toldOf(bob).length > 1);
       const cat = await world.node('cat');
