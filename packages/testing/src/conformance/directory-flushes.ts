@@ -121,6 +121,51 @@ export function testFlushes(test: Tests): void {
     expect(await record()).toEqual({ ...known, attributes: {}, groups: [] });
   });
 
+  test.long('writes a join into the 10,000th group of a connection, and every group before', async (world) => {
+    const [ann, bob] = await world.pair();
+    const names = Array.from({ length: 9999 }, (_, i) => `group ${i}`);
+    await ann.directory.changed(ann.local.joinGroups('a1', ...names));
+    await ann.directory.changed(ann.local.joinGroups('a1', 'the last one'));
+    expect((await bob.recordOf(ann, 'a1'))?.groups).toEqual([...names, 'the last one'].sort());
+    expect(await bob.membersOf(groupTopic('chat', 'the last one'))).toEqual(['a1']);
+    await ann.directory.changed(ann.local.disconnect('a1'));
+    expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
+  });
+
+  test.long('writes a flush of 1,000,000 changes, with memory bounded, and messages and queries meanwhile', async (world) => {
+    const [ann, bob] = await world.pair();
+    const ids = Array.from({ length: 1000 }, (_, i) => `a${i}`);
+    const topics = Array.from({ length: 1000 }, (_, i) => `t${i}`);
+    await bob.subscribe('meanwhile').ready;
+    for (const id of ids) ann.local.connect(id);
+    for (const topic of topics) for (const id of ids) ann.local.join(id, topic);
+    const before = process.memoryUsage().heapUsed;
+    let most = before;
+    const sampling = setInterval(() => (most = Math.max(most, process.memoryUsage().heapUsed)), 20);
+    const flush = ann.directory.changed({ topics, connections: ids });
+    await Promise.all([ann.publish('meanwhile', 'said'), bob.directory.counts(topics)]);
+    await flush;
+    clearInterval(sampling);
+    expect(bob.heard('meanwhile')).toEqual(['said']);
+    const { value } = await bob.directory.counts(topics);
+    for (const topic of topics) expect(value.get(topic)).toEqual(new Map([[ann.process, 1000]]));
+    expect((most - before) / 1e6).toBeLessThan(256);
+    for (const node of [ann, bob]) expect(node.happened('down') || node.happened('report')).toBe(false);
+  });
+
+  test.long('writes 200,000 topics that change in one turn', async (world) => {
+    const [ann, bob] = await world.pair();
+    const topics = Array.from({ length: 200_000 }, (_, i) => `t${i}`);
+    for (const topic of topics) ann.local.join('a1', topic);
+    await ann.directory.changed({ topics, connections: ['a1'] });
+    const { value } = await bob.directory.counts(topics.slice(-10));
+    for (const topic of topics.slice(-10)) expect(value.get(topic)).toEqual(new Map([[ann.process, 1]]));
+    for (const node of [ann, bob]) expect(node.happened('down') || node.happened('report')).toBe(false);
+    for (const topic of topics) ann.local.leave('a1', topic);
+    await ann.directory.changed({ topics, connections: ['a1'] });
+    expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
+  });
+
   test('agrees with a model after each fifty of 500 random changes on three nodes', async (world) => {
     const nodes = [...(await world.pair()), await world.node('cat')];
     const topics = Array.from({ length: 6 }, (_, i) => groupTopic('chat', `room ${i}`));

@@ -192,7 +192,11 @@ export interface Tests {
   (name: string, body: Body): void;
   /** A test that needs faults. Where the fixture lacks one, it is shown as skipped, with the reason. */
   with(faults: readonly FaultName[], name: string, body: Body): void;
+  /** A test of very much, which takes its time. */
+  long(name: string, body: Body): void;
 }
+
+const LONG_MS = 180_000;
 
 /** Tests that each get a world of their own. */
 export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutMs = 5000 }: BackplaneFixture<B>): Tests {
@@ -214,9 +218,11 @@ export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutM
     }
   }
 
+  /** Several waits, each of which may take its time. */
+  const timeout = 4 * timeoutMs;
+
   function withFaults(needed: readonly FaultName[], name: string, body: Body): void {
-    // Several waits, each of which may take its time.
-    it(name, { timeout: 4 * timeoutMs }, async ({ skip }) => {
+    it(name, { timeout }, async ({ skip }) => {
       for (const needs of needed) {
         const fault = faults[needs];
         if (typeof fault !== 'function') skip(`no ${needs}: ${fault.lacking}`);
@@ -224,5 +230,8 @@ export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutM
       await run(body);
     });
   }
-  return Object.assign((name: string, body: Body) => withFaults([], name, body), { with: withFaults });
+  return Object.assign((name: string, body: Body) => withFaults([], name, body), {
+    with: withFaults,
+    long: (name: string, body: Body) => it(name, { timeout: LONG_MS }, () => run(body)),
+  });
 }

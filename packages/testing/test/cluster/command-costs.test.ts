@@ -1,0 +1,106 @@
+import { groupTopic, type Link, type NodeInfo } from '@hubline/server';
+import { redisBackplane } from '@hubline/redis';
+import { startRedis, type RedisServer } from '@hubline/testing/cluster';
+import { LocalDouble } from '@hubline/testing/conformance';
+import { expect, it } from 'vitest';
+import { until } from '../../src/until.ts';
+
+const PATIENT = { timeoutMs: 60_000 };
+const CONNECT = ['chat:all', 'chat:user:ann', 'chat:attribute:role=1', 'chat:attribute:team=1'];
+/** More of them, in one process on one Redis, with `HUBLINE_NODES=100`: what was measured is printed. */
+const NODES = Number(process.env.HUBLINE_NODES ?? 8);
+
+async function nodeOn(redis: RedisServer, nodeId: string, heartbeatIntervalMs = 600_000) {
+  const local = new LocalDouble();
+  const node: NodeInfo = { nodeId, process: nodeId.padEnd(11, '-'), app: 'test', accepts: true, startedAt: 0 };
+  const known = new Set<string>();
+  const backplane = redisBackplane(redis.url, { heartbeatIntervalMs, nodeTimeoutMs: 4 * heartbeatIntervalMs });
+  const link = backplane.open(node, local, {
+    down: () => undefined,
+    up: () => undefined,
+    gap: () => undefined,
+    joined: ({ process }) => known.add(process),
+    lost: () => undefined,
+    report: (stage, error) => expect.unreachable(`${stage}: ${String(error)}`),
+  });
+  await link.ready();
+  return { node, local, link, known };
+}
+
+/** The calls of each command so far, but for those of the client that asks. */
+async function callsOf(redis: RedisServer): Promise<ReadonlyMap<string, number>> {
+  const stats = String(await redis.call('INFO', 'commandstats'));
+  const calls = [...stats.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)].map(([, name = '', count]) => [name, Number(count)] as const);
+  return new Map(calls.filter(([name]) => name !== 'info' && name !== 'hello'));
+}
+
+async function sentBy(redis: RedisServer, operation: () => Promise<unknown>): Promise<number> {
+  const before = await callsOf(redis);
+  await operation();
+  let sum = 0;
+  for (const [name, count] of await callsOf(redis)) sum += count - (before.get(name) ?? 0);
+  return sum;
+}
+
+it('bounds the commands of each operation, whatever a connection is in and whatever there is', async () => {
+  await using redis = await startRedis();
+  const ann = await nodeOn(redis, 'ann');
+  const bob = await nodeOn(redis, 'bob');
+  await until(() => ann.known.size === 1 && bob.known.size === 1, PATIENT);
+  const { directory } = ann.link;
+  const joins = (id: string, ...topics: string[]) => sentBy(redis, () => directory.changed(ann.local.join(id, ...topics)));
+  const group = (n: number): string => groupTopic('chat', `group ${n}`);
+  const costs: Record<string, number> = { connect: await joins('a1', ...CONNECT), join: await joins('a1', group(0)) };
+  await joins('a1', ...Array.from({ length: 9999 }, (_, i) => group(i + 1)));
+  const touched = Array.from({ length: 10_000 }, (_, i) => group(i));
+  costs.joinOf10000 = await sentBy(redis, () => directory.changed({ ...ann.local.join('a1', group(10_000)), touched }));
+  costs.leave = await sentBy(redis, () => directory.changed({ ...ann.local.leave('a1', group(10_000)), touched }));
+  const watch = await bob.link.directory.watch(group(3));
+  costs.firstJoinOfWatched = await joins('a2', group(3));
+  costs.joinOfWatched = await joins('a3', group(3));
+  costs.joinBesideWatches = await joins('a4', group(5));
+  await watch.close();
+  costs.disconnect = await sentBy(redis, () => directory.changed(ann.local.disconnect('a4')));
+  costs.count = await sentBy(redis, () => directory.counts([group(3)]));
+  costs.countOf500 = await sentBy(redis, () => directory.counts(Array.from({ length: 500 }, (_, i) => group(i))));
+  costs.record = await sentBy(redis, () => bob.link.directory.records([{ process: ann.node.process, connectionId: 'a2' }]));
+  costs.nodes = await sentBy(redis, () => directory.nodes());
+  expect(costs).toEqual({
+    connect: 14,
+    join: 9,
+    joinOf10000: 9,
+    leave: 9,
+    firstJoinOfWatched: 11,
+    joinOfWatched: 10,
+    joinBesideWatches: 9,
+    disconnect: 9,
+    count: 4,
+    countOf500: 503,
+    record: 6,
+    nodes: 3,
+  });
+  await Promise.all([ann.link.close(), bob.link.close()]);
+}, 60_000);
+
+it(`bounds the heartbeats of ${NODES} nodes, whose commands grow with their number and not with its square`, async () => {
+  await using redis = await startRedis();
+  const heartbeatIntervalMs = NODES > 20 ? 5000 : 250;
+  const nodes = await Promise.all(Array.from({ length: NODES }, (_, i) => nodeOn(redis, `n${i}`, heartbeatIntervalMs)));
+  await until(() => nodes.every(({ known }) => known.size === NODES - 1), PATIENT);
+  const links: readonly Link[] = nodes.map(({ link }) => link);
+  const beats = async (): Promise<number> => (await callsOf(redis)).get('ping') ?? 0;
+  const settled = (await beats()) + 4 * NODES;
+  await until(async () => (await beats()) >= settled, PATIENT);
+  const [before, since] = [await callsOf(redis), performance.now()];
+  await until(async () => (await beats()) >= settled + 4 * NODES, { ...PATIENT, intervalMs: 100 });
+  const seconds = (performance.now() - since) / 1000;
+  const after = await callsOf(redis);
+  const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((all, each) => all + each, 0);
+  const each = (sum(after) - sum(before)) / ((after.get('ping') ?? 0) - (before.get('ping') ?? 0));
+  if (process.env.HUBLINE_NODES) {
+    const perSecond = Math.round((sum(after) - sum(before)) / seconds);
+    console.log(`${NODES} nodes, a heartbeat each ${heartbeatIntervalMs} ms: ${each.toFixed(1)} commands each, ${perSecond} a second.`);
+  }
+  expect(each).toBeLessThan(18);
+  await Promise.all(links.map((link) => link.close()));
+}, 180_000);
