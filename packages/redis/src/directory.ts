@@ -18,7 +18,8 @@ import type {
 import { slices } from './entries.ts';
 import { processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
-import { LeaseOverError, type Census, type Peers, type Reading } from './peers.ts';
+import type { Peers } from './peers.ts';
+import { LeaseOverError, type Census, type Reading } from './reading.ts';
 import type { Registrar } from './registrar.ts';
 import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';

@@ -1,6 +1,7 @@
 import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplane';
 import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './line.ts';
+import { LeaseOverError, type Reading } from './reading.ts';
 import type { Store } from './store.ts';
 import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation } from './values.ts';
 
@@ -19,9 +20,6 @@ interface Peer {
   /** Its lease cannot be read, and perhaps not be renewed: since then its time stands still. */
   stoppedAt: number | undefined;
 }
-
-/** Who is in the cluster at one moment, by the leases: each process by its latest incarnation. */
-export type Census = ReadonlyMap<Incarnation, NodeInfo>;
 
 export interface PeersOptions {
   readonly self: NodeInfo;
@@ -380,28 +378,10 @@ export class Peers {
   }
 }
 
-/** An answer would be of a Redis that has lost what was written: this process has no lease, or nobody is listed. It is told already. */
-export class LeaseOverError extends Error {
-  override readonly name = 'LeaseOverError';
-  constructor() {
-    super('The lease of this process is over.');
-  }
-}
-
 interface Sighting {
   readonly leaseUntil?: number;
   /** What Redis answered to a later question is later news. */
   readonly askedAt?: number;
-}
-
-export interface Reading {
-  readonly value: Census;
-  /** Nodes that live, and have not written all that they have, or cannot be read. */
-  readonly missing: readonly string[];
-  /** To the commands, in their order. */
-  readonly answers: readonly unknown[];
-  /** To the commands about one incarnation. */
-  of(incarnation: Incarnation): readonly unknown[];
 }
 
 function stop(peer: Peer): void {

@@ -1,4 +1,4 @@
-import { groupTopic } from '@hubline/server';
+import { groupTopic } from '@hubline/server/backplane';
 import { expect } from 'vitest';
 import { ENTRIES, type Entry } from './fixture.ts';
 import type { TestNode, Tests, World } from './world.ts';

@@ -1,4 +1,4 @@
-import { groupTopic, type Link, type NodeInfo } from '@hubline/server';
+import { groupTopic, type Link, type NodeInfo } from '@hubline/server/backplane';
 import { redisBackplane } from '@hubline/redis';
 import { startRedis, type RedisServer } from '@hubline/testing/cluster';
 import { LocalDouble } from '@hubline/testing/conformance';
