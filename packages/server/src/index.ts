@@ -26,7 +26,7 @@ export type {
   TargetOptions,
   Timeouts,
 } from './hub/index.ts';
-export type { AbsentUser, ClientOutcome, Disconnected, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
+export type { AbsentUser, ClientOutcome, Changed, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
 export type { Loss, Sent } from './membership/index.ts';
 export type {
   ConnectionInfo,

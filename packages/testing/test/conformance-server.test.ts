@@ -118,7 +118,7 @@ it('says who is there', async () => {
     value: { value: 2, complete: true, missingNodes: [] },
   });
   const closed = new Promise((resolve) => bob.onclose((error) => resolve(error?.message)));
-  expect(await world.control('disconnect', { user: 'bob' }, 'enough')).toMatchObject({ value: { disconnected: 1 } });
+  expect(await world.control('disconnect', { user: 'bob' }, 'enough')).toMatchObject({ value: { value: 1 } });
   expect(await closed).toContain('enough');
   expect(await world.control('nodes')).toMatchObject({ value: [{ nodeId: 'a', accepts: true }] });
   expect(await world.control('health')).toMatchObject({ value: { status: 'ok', nodeId: 'a', backplane: 'up' } });

@@ -75,7 +75,7 @@ export class Cluster {
       timeoutMs: options.orderTimeoutMs,
       executor: (hub) => this.#executors.get(hub),
     });
-    serveClientAnswers({ questions, membership, codecs, clock });
+    serveClientAnswers({ questions, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
   }
 
   /** A node hears what is for all of a hub for as long as it serves the hub. */

@@ -18,9 +18,9 @@ import type { AcceptOptions } from './connection-acceptor.ts';
 import { beforeConnecting } from './failures.ts';
 import { Filters } from './filter.ts';
 import { identityOf } from './identity.ts';
-import { attributeValue, Members } from './members.ts';
+import { attributeValue, Members, type MembersOptions } from './members.ts';
 import { presenceOf } from './presence.ts';
-import type { Accepts, Authorize, Context, Hub, Methods, Middleware, Schemas } from './types.ts';
+import type { Accepts, Authorize, Context, Filter, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
 /** What `authenticate` says. `A` is widened away from literals. */
 export type Authenticate<A> =
@@ -48,6 +48,8 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   /** Which pages may connect; default: those of the same origin. */
   readonly origins?: Origins;
   readonly args?: S & Accepts<H, S>;
+  /** Checks what clients answer: a result that the schema refuses is `invalid_result`, and only that client's outcome. */
+  readonly results?: Results<NoInfer<R>>;
   readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>>;
   readonly use?: readonly Middleware<Context<R, A>>[];
   /** After the client was told that it is connected, before its first call. What it throws ends the connection. */
@@ -89,7 +91,14 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     this.#report = report;
     const { membership } = cluster;
     const operations = (this.#operations = operationsOf(report));
-    const members = (this.#members = new Members({ hub: name, membership, maxGroups, attributes: options?.attributes ?? {} }));
+    const members = (this.#members = new Members({
+      hub: name,
+      membership,
+      maxGroups,
+      attributes: options?.attributes ?? {},
+      results: (options?.results ?? {}) as MembersOptions['results'],
+      report,
+    }));
     this.#dispatcher = new Dispatcher({
       methods: (options ?? SILENT).methods,
       kinds: contract.kinds,
@@ -104,17 +113,21 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
     cluster.serve(name, members);
     const { broadcaster, invocations, commands } = cluster;
+    const changeGroup = (what: 'join' | 'leave', whom: string | Filter<A>, group: string): Promise<unknown> => {
+      checkName(group, 'group');
+      if (typeof whom === 'object' && whom !== null)
+        return commands.toMatching({ hub: name, do: `${what}Matching`, target: filters.selector(whom), group });
+      return commands.toOwner({ hub: name, do: what, connectionId: checkConnectionId(whom, 'connectionId'), group });
+    };
     this.#targets = { hub: name, broadcaster, invocations, filters, operations };
     this.hub = {
       name,
       clients: clientsOf<R, A>(this.#targets),
       presence: presenceOf(name, cluster, { filters, operations }),
       groups: {
-        add: (connectionId, group) =>
-          operations('groups.add', async () => commands.toOwner({ hub: name, do: 'join', ...named(connectionId, group) })),
-        remove: (connectionId, group) =>
-          operations('groups.remove', async () => commands.toOwner({ hub: name, do: 'leave', ...named(connectionId, group) })),
-      },
+        add: (whom: string | Filter<A>, group: string) => operations('groups.add', async () => changeGroup('join', whom, group)),
+        remove: (whom: string | Filter<A>, group: string) => operations('groups.remove', async () => changeGroup('leave', whom, group)),
+      } as Hub<R, A>['groups'],
       attributes: {
         set: (connectionId, key, value) =>
           operations('attributes.set', async () => {
@@ -125,7 +138,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       },
       disconnect: (target, reason) =>
         operations('disconnect', async () =>
-          commands.disconnect({
+          commands.toMatching({
             hub: name,
             do: 'disconnect',
             target: filters.selector(target),
@@ -196,8 +209,3 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     await this.#options.disconnected?.(new CallContext(scope), reason);
   }
 }
-
-const named = (connectionId: string, group: string): { readonly connectionId: string; readonly group: string } => ({
-  connectionId: checkConnectionId(connectionId, 'connectionId'),
-  group: checkName(group, 'group'),
-});

@@ -1,4 +1,4 @@
-import { checkName, checkText, HublineError, invalidOption } from '@hubline/protocol';
+import { checkName, checkText, HublineError, invalidOption, check, isHublineError, type StandardSchema } from '@hubline/protocol';
 import { allTopic, attributeTopic, userTopic, type Topic } from '../backplane/index.ts';
 import type { Attributes, Connection } from '../connection/index.ts';
 import { connectionGone, type Executor } from '../invocation/index.ts';
@@ -13,6 +13,9 @@ export interface MembersOptions {
   readonly maxGroups: number;
   /** The attributes that are declared, and whether each is a topic. */
   readonly attributes: Readonly<Record<string, 'indexed' | 'plain' | undefined>>;
+  /** Schemas of clients' results, by the receiver's method. */
+  readonly results: Readonly<Record<string, StandardSchema<never> | undefined>>;
+  readonly report: (stage: string, error: unknown) => void;
 }
 
 /** One hub's connections on this node, as members of topics: what the node does when told to. */
@@ -21,8 +24,12 @@ export class Members implements Executor {
   readonly #membership: LocalMembership;
   readonly #maxGroups: number;
   readonly #attributes: MembersOptions['attributes'];
+  readonly #results: MembersOptions['results'];
+  readonly #report: MembersOptions['report'];
 
-  constructor({ hub, membership, maxGroups, attributes }: MembersOptions) {
+  constructor({ hub, membership, maxGroups, attributes, results, report }: MembersOptions) {
+    this.#results = results;
+    this.#report = report;
     this.#hub = hub;
     this.#membership = membership;
     this.#maxGroups = maxGroups;
@@ -60,6 +67,14 @@ export class Members implements Executor {
     await this.#membership.leaveGroup(connectionId, group);
   }
 
+  joinMatching(selector: Selector, group: string): Promise<number> {
+    return this.#each(selector, (id) => this.joinGroup(id, group));
+  }
+
+  leaveMatching(selector: Selector, group: string): Promise<number> {
+    return this.#each(selector, (id) => this.leaveGroup(id, group));
+  }
+
   async setAttribute(connectionId: string, key: string, value: AttributeValue): Promise<void> {
     const { connection } = this.#member(connectionId);
     this.#checked(key, value);
@@ -76,6 +91,31 @@ export class Members implements Executor {
     const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', {});
     for (const { connection } of named) connection.close({ code: 'kicked', error });
     return Promise.resolve(named.length);
+  }
+
+  resultCheck(method: string): ReturnType<Executor['resultCheck']> {
+    const schema = Object.hasOwn(this.#results, method) ? this.#results[method] : undefined;
+    if (!schema) return undefined;
+    return async (result) => {
+      try {
+        const checked = await check(schema, result);
+        return 'value' in checked ? checked : { message: `${method}: ${checked.issues.join('; ')}` };
+      } catch (error) {
+        this.#report(`result of ${method}`, error);
+        return { message: `${method}: the result could not be checked.` };
+      }
+    };
+  }
+
+  /** The number of those that the selector names here. One that leaves meanwhile is not counted. */
+  async #each(selector: Selector, change: (connectionId: string) => Promise<void>): Promise<number> {
+    const ids = [...select(selector, this.#membership.of(this.#hub)).keys()];
+    const changes = await Promise.allSettled(ids.map(change));
+    const failed = changes.find(
+      (each) => each.status === 'rejected' && !(isHublineError(each.reason) && each.reason.code === 'connection_gone'),
+    );
+    if (failed?.status === 'rejected') throw failed.reason;
+    return changes.filter(({ status }) => status === 'fulfilled').length;
   }
 
   /** Attributes are what the hub declares, and nothing else. @throws HublineError `invalid_option` */

@@ -11,7 +11,7 @@ import type {
   StandardSchema,
   Streams,
 } from '@hubline/protocol';
-import type { Disconnected, InvokeOptions, Outcomes } from '../invocation/index.ts';
+import type { Changed, InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
 import type { ConnectionInfo, Count, PageOptions, Pages, PresenceEvent, UserInfo, UserPresenceEvent } from '../presence/index.ts';
 import type { OpeningRequest } from '../transports/index.ts';
@@ -126,7 +126,10 @@ export interface Hub<R, A> {
   /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable`. */
   readonly groups: {
     add(connectionId: string, group: string): Promise<void>;
+    /** All whom the filter names when their node hears of it: how many those were. */
+    add(filter: Filter<A>, group: string): Promise<Changed>;
     remove(connectionId: string, group: string): Promise<void>;
+    remove(filter: Filter<A>, group: string): Promise<Changed>;
   };
   readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
   /**
@@ -134,7 +137,7 @@ export interface Hub<R, A> {
    * whoever was cut off has to be told again when `nodeJoined` says that it is back. Rejects `backplane_unavailable` where not every
    * node was told and this one can name none of them; `local` connections were ended all the same.
    */
-  disconnect(target: Filter<A>, reason?: string): Promise<Disconnected>;
+  disconnect(target: Filter<A>, reason?: string): Promise<Changed>;
 }
 
 type OutputOf<S> = S extends { readonly '~standard': { readonly types?: { readonly output: infer T } | undefined } } ? T : never;
@@ -143,6 +146,9 @@ type Tuple<T> = Extract<T, readonly unknown[]>;
 
 /** Schemas of arguments: each of the tuple of a method's plain parameters. */
 export type Schemas<H> = { readonly [K in keyof H]?: StandardSchema<unknown, readonly unknown[]> };
+
+/** Schemas of what clients answer: the output is what the contract says. */
+export type Results<R> = { readonly [K in ResultName<R>]?: StandardSchema<unknown, Output<R[K]>> };
 
 /** A schema's input must accept what the contract allows. */
 export type Accepts<H, S> = {

@@ -14,6 +14,7 @@ export type SentAnswer =
 
 const REJECTIONS: Readonly<Record<RejectionCode, true>> = {
   client_error: true,
+  invalid_result: true,
   not_encodable: true,
   call_timeout: true,
   connection_gone: true,

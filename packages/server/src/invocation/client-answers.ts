@@ -1,13 +1,15 @@
 import { read } from '../backplane/index.ts';
-import type { Clock, Connection } from '../connection/index.ts';
+import type { ClientAnswer, Clock, Connection } from '../connection/index.ts';
 import { readCopies, readSelector, select, type Codecs, type LocalMembership, type Selector, type Written } from '../membership/index.ts';
 import { unwritable, writeAnswer, type AnswerCopy } from './answers.ts';
+import type { Executor } from './commands.ts';
 import type { Questions, ReceivedQuestion, Reply } from './questions.ts';
 
 /** Asks the clients of a node that a selector names; the body holds the invocation. */
 export interface AskClients {
   readonly hub: string;
   readonly target: Selector;
+  readonly method: string;
   readonly invocationId: string;
   readonly written: Written;
 }
@@ -17,6 +19,7 @@ export const ASK_CLIENTS = 'clients';
 const readAskClients = read.fields({
   hub: read.text,
   target: readSelector,
+  method: read.text,
   invocationId: read.text,
   written: read.list(read.written),
 });
@@ -29,6 +32,7 @@ export interface ClientAnswersOptions {
   readonly membership: LocalMembership;
   readonly codecs: Codecs;
   readonly clock: Clock;
+  readonly executor: (hub: string) => Executor | undefined;
 }
 
 /** Lets other nodes, and this one, ask the clients that are connected here. */
@@ -37,9 +41,9 @@ export function serveClientAnswers({ questions, ...options }: ClientAnswersOptio
 }
 
 async function askClients(
-  { params: { hub, target, invocationId, written }, body, signal }: ReceivedQuestion<AskClients>,
+  { params: { hub, target, method, invocationId, written }, body, signal }: ReceivedQuestion<AskClients>,
   reply: (reply: Reply) => void,
-  { membership, codecs, clock }: Omit<ClientAnswersOptions, 'questions'>,
+  { membership, codecs, clock, executor }: Omit<ClientAnswersOptions, 'questions'>,
 ): Promise<Reply> {
   const named = [...select(target, membership.of(hub)).values()].map(({ connection }) => connection);
   const roster: Reply = { value: { roster: named.map(({ id }) => id) } };
@@ -48,6 +52,7 @@ async function askClients(
   const waiting = new Set(named);
   const spoken = new Set(written.map(([codec]) => codec));
   const outgoing = readCopies(written, body, codecs);
+  const check = executor(hub)?.resultCheck(method);
   return new Promise((resolve) => {
     let batch: AnswerCopy[] = [];
     let stopTimer: (() => void) | undefined;
@@ -59,6 +64,7 @@ async function askClients(
       return { value: { settled: answers.map(({ answer }) => answer) }, body: Buffer.concat(answers.flatMap(({ bytes }) => bytes ?? [])) };
     };
     const settle = (connection: Connection, copy: AnswerCopy): void => {
+      if (signal.aborted) return; // a schema may take longer than the question
       waiting.delete(connection);
       batch.push(copy);
       if (waiting.size === 0) resolve(flush());
@@ -71,7 +77,13 @@ async function askClients(
     for (const connection of named) {
       try {
         connection.ask(invocationId, outgoing, (answer) => {
-          settle(connection, writeAnswer(connection.id, answer, { codec: connection.codec, spoken }));
+          const { id, codec } = connection;
+          const write = (checked: ClientAnswer): void => settle(connection, writeAnswer(id, checked, { codec, spoken }));
+          if (!check || !answer || answer.error !== undefined) return write(answer);
+          void check(answer.result).then((checked) => {
+            if ('value' in checked) write({ ...answer, result: checked.value });
+            else settle(connection, { answer: { id, code: 'invalid_result', message: checked.message } });
+          });
         });
       } catch (error) {
         settle(connection, { answer: unwritable(connection.id, error) });

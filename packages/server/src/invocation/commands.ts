@@ -13,9 +13,18 @@ export interface Executor {
   leaveGroup(connectionId: string, group: string): Promise<void>;
   /** @throws HublineError `connection_gone` */
   setAttribute(connectionId: string, key: string, value: string | number | boolean): Promise<void>;
+  /** The number of connections that are in the group then. */
+  joinMatching(selector: Selector, group: string): Promise<number>;
+  /** The number of connections that are not in the group then. */
+  leaveMatching(selector: Selector, group: string): Promise<number>;
   /** The number of connections that were ended. */
   disconnect(selector: Selector, reason: string | undefined): Promise<number>;
+  /** Checks what a client answered; undefined where nothing is known of the receiver's method. */
+  resultCheck(method: string): ((result: unknown) => Promise<CheckedResult>) | undefined;
 }
+
+/** What the schema made of a client's result, or why it refuses it. */
+export type CheckedResult = { readonly value: unknown } | { readonly message: string };
 
 /** A change to connections. Unlike a question it is carried out however late it arrives: who sends it wants it done. */
 export type Command =
@@ -27,6 +36,7 @@ export type Command =
       readonly key: string;
       readonly value: string | number | boolean;
     }
+  | { readonly hub: string; readonly do: 'joinMatching' | 'leaveMatching'; readonly target: Selector; readonly group: string }
   | { readonly hub: string; readonly do: 'disconnect'; readonly target: Selector; readonly reason?: string | undefined };
 
 type CommandFor<D extends Command['do']> = Command & { readonly do: D };
@@ -38,6 +48,8 @@ const READERS: { readonly [D in Command['do']]: Read<Omit<CommandFor<D>, 'do'>> 
   join: read.fields({ hub: read.text, connectionId: read.text, group: read.text }),
   leave: read.fields({ hub: read.text, connectionId: read.text, group: read.text }),
   set: read.fields({ hub: read.text, connectionId: read.text, key: read.text, value: readAttribute }),
+  joinMatching: read.fields({ hub: read.text, target: readSelector, group: read.text }),
+  leaveMatching: read.fields({ hub: read.text, target: readSelector, group: read.text }),
   disconnect: read.fields({ hub: read.text, target: readSelector, reason: read.optional(read.text) }),
 };
 
@@ -58,9 +70,11 @@ export interface CommandsOptions {
   readonly executor: (hub: string) => Executor | undefined;
 }
 
-/** What came of a disconnect. Security is not fire-and-forget: a node that did not acknowledge is named. */
-export interface Disconnected {
-  readonly disconnected: number;
+/** How many connections a change was made to. Security is not fire-and-forget: a node that did not acknowledge is named. */
+export interface Changed {
+  readonly value: number;
+  /** Every node has acknowledged. */
+  readonly complete: boolean;
   /**
    * By `nodeId`: those that did not answer in time or could not be asked, and those that this node has known, whose lease
    * ended within the last minute, and that are not back under any process. They may do it yet, when they go on.
@@ -94,20 +108,20 @@ export class Commands {
   /**
    * For one node, or for all: a connection that is being registered is in no directory yet. A lease that ended says nothing of
    * the connections, which a frozen node takes up again: it is told without waiting for it. @throws HublineError
-   * `backplane_unavailable` where not every node was told and none can be named; `local` were ended all the same
+   * `backplane_unavailable` where not every node was told and none can be named; `local` were changed all the same
    */
-  async disconnect(command: CommandFor<'disconnect'>): Promise<Disconnected> {
+  async toMatching(command: CommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<Changed> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in command.target ? processOf(command.target.connection) : undefined;
     const unseen = owner !== undefined && nodes.get(owner) ? COMPLETE : await directory.nodes();
     const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
-    let disconnected = 0;
+    let changed = 0;
     const missing = new Map<ProcessId, string>();
     const give = async ({ process, nodeId }: NodeInfo): Promise<void> => {
       missing.set(process, nodeId);
       try {
-        const ended = await this.#give(process, command);
-        disconnected += ended; // after waiting: others add to it meanwhile
+        const count = await this.#give(process, command);
+        changed += count; // after waiting: others add to it meanwhile
       } catch (error) {
         // A node that has said goodbye has no connections left to end, nor has one that was started again.
         const isLost = isHublineError(error) && error.code === 'node_lost';
@@ -121,8 +135,8 @@ export class Commands {
     const isNowhere = lapsed.length + live.length === 0; // it may be on any that could not be asked
     const named = [...missing].flatMap(([process, nodeId]) => (nodes.isReplaced(process) ? [] : nodeId));
     const missingNodes = isNowhere ? unseen.missing : [...new Set(named)];
-    if (unseen.isBlind && missingNodes.length === 0) throw unreachable(missingNodes, disconnected);
-    return { disconnected, missingNodes };
+    if (unseen.isBlind && missingNodes.length === 0) throw unreachable(missingNodes, changed);
+    return { value: changed, complete: missingNodes.length === 0 && !unseen.isBlind, missingNodes };
   }
 
   /** The number of connections that it concerned. */
@@ -142,7 +156,7 @@ export const connectionGone = (connectionId: string): HublineError<'connection_g
 
 async function execute(command: Command, executor: Executor | undefined): Promise<number> {
   // The hub is not served here.
-  if (!executor) return command.do === 'disconnect' ? 0 : Promise.reject(connectionGone(command.connectionId));
+  if (!executor) return 'target' in command ? 0 : Promise.reject(connectionGone(command.connectionId));
   switch (command.do) {
     case 'join':
       await executor.joinGroup(command.connectionId, command.group);
@@ -153,6 +167,10 @@ async function execute(command: Command, executor: Executor | undefined): Promis
     case 'set':
       await executor.setAttribute(command.connectionId, command.key, command.value);
       return 1;
+    case 'joinMatching':
+      return executor.joinMatching(command.target, command.group);
+    case 'leaveMatching':
+      return executor.leaveMatching(command.target, command.group);
     case 'disconnect':
       return executor.disconnect(command.target, command.reason);
   }

@@ -181,7 +181,7 @@ export class Invocations {
     const invocationId = `${this.#options.self}-${this.#nextId++}`;
     const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
     const { written, body } = writeCopies(new Outgoing(() => message), this.#options.codecs);
-    const params: AskClients = { hub, target: selector, invocationId, written };
+    const params: AskClients = { hub, target: selector, method, invocationId, written };
     return { op: ASK_CLIENTS, params, body };
   }
 }
@@ -211,6 +211,7 @@ function listedIn(selector: Selector): { readonly connections: readonly string[]
 function errorOf({ code, message, connectionId, nodeId }: Cause, method: string, timeoutMs: number): HublineError {
   switch (code) {
     case 'client_error':
+    case 'invalid_result':
       return new HublineError(code, message, { method });
     case 'call_timeout':
       return new HublineError(code, message, { method, timeoutMs });

@@ -2,6 +2,8 @@
 export type RejectionCode =
   /** Its receiver threw or gave no result, or its answer cannot be handed on. */
   | 'client_error'
+  /** Its result does not satisfy the schema in the hub's `results`. */
+  | 'invalid_result'
   /** Its protocol cannot hold what it was asked, or its node has no way to hand on the answer. */
   | 'not_encodable'
   /** It did not answer in time. */

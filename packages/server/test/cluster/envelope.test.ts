@@ -148,7 +148,7 @@ describe('a node', () => {
       await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(unsupported);
       await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(unsupported);
       expect(await a.hub.clients.all.invokeAll.confirm('?')).toMatchObject([{ connectionId: far.id, code: 'node_silent' }]);
-      expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+      expect(await a.hub.disconnect({ all: true })).toEqual({ value: 0, complete: false, missingNodes: ['b', 'c'] });
       expect(refusals).toBe(5);
     }
     speak({});
@@ -170,7 +170,7 @@ describe('a node', () => {
     world.tap.alter = (_nodeId, payload) => Uint8Array.from([ENVELOPE_VERSION, 77, ...payload.subarray(2)]);
     const ignored = expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'node_silent' }));
     world.tap.alter = (_nodeId, payload) => payload;
-    expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: [] }); // it has come, and the node lives on
+    expect(await a.hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] }); // it has come, and the node lives on
     clock.advance(60);
     await ignored;
     expect(b.errors).toEqual([]);

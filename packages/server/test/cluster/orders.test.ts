@@ -61,18 +61,22 @@ describe('disconnect', () => {
       [a, a, b, c, c].map((node, i) => world.client(node, { user: `u${i % 2}`, role: `r${i}`, extensions: { hubline: 1 } })),
     );
     const [first, second, third, fourth, fifth] = everybody;
-    expect(await a.hub.disconnect({ connection: fifth!.id })).toEqual({ disconnected: 1, missingNodes: [] });
-    expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ disconnected: 0, missingNodes: [] });
-    expect(await c.hub.disconnect({ user: 'u1', except: [second!.id] }, 'You know why.')).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await a.hub.disconnect({ connection: fifth!.id })).toEqual({ value: 1, complete: true, missingNodes: [] });
+    expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ value: 0, complete: true, missingNodes: [] });
+    expect(await c.hub.disconnect({ user: 'u1', except: [second!.id] }, 'You know why.')).toEqual({
+      value: 1,
+      complete: true,
+      missingNodes: [],
+    });
     await Promise.all([fourth!.ended, fifth!.ended]);
     expect(fourth!.goodbye).toMatchObject({
       allowReconnect: false,
       code: 'disconnected',
       error: expect.stringContaining('You know why.') as string,
     });
-    expect(await b.hub.disconnect({ where: { role: 'r0' } })).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await b.hub.disconnect({ where: { role: 'r0' } })).toEqual({ value: 1, complete: true, missingNodes: [] });
     await first!.ended;
-    expect(await b.hub.disconnect({ all: true })).toEqual({ disconnected: 2, missingNodes: [] });
+    expect(await b.hub.disconnect({ all: true })).toEqual({ value: 2, complete: true, missingNodes: [] });
     await Promise.all([second!.ended, third!.ended]);
     await until(async () => (await a.hub.presence.count()).value === 0);
     await expect(a.hub.disconnect({ where: {} })).rejects.toThrow(error('empty_target'));
@@ -95,16 +99,16 @@ describe('disconnect', () => {
     await leaver.server.close();
     await until(() => leftovers().questions === 1);
     clock.advance(60);
-    expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b', 'c'] });
+    expect(await outcome).toEqual({ value: 1, complete: false, missingNodes: ['b', 'c'] });
     const one = a.hub.disconnect({ connection: onFrozen.id });
     clock.advance(60);
-    expect(await one).toEqual({ disconnected: 0, missingNodes: ['b'] });
+    expect(await one).toEqual({ value: 0, complete: false, missingNodes: ['b'] });
     await near.ended;
     world.faults.thaw('b');
     world.faults.thaw('c');
     await Promise.all([onFrozen.ended, onLost.ended]); // what waited arrives
     world.faults.cut('a');
-    expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+    expect(await a.hub.disconnect({ all: true })).toEqual({ value: 0, complete: false, missingNodes: ['b', 'c'] });
   });
 
   it('names for a minute those whose lease has ended, and reaches them where they go on', async () => {
@@ -116,16 +120,17 @@ describe('disconnect', () => {
     a.server.on('nodeLost', ({ nodeId }) => lost.push(nodeId));
     world.faults.expire('c');
     await until(() => lost.length === 1);
-    expect(await a.hub.disconnect({ connection: first!.id })).toEqual({ disconnected: 0, missingNodes: ['c'] });
+    expect(await a.hub.disconnect({ connection: first!.id })).toEqual({ value: 0, complete: false, missingNodes: ['c'] });
     expect(await a.hub.disconnect({ all: true, except: [first!.id, onB!.id, stays!.id] })).toEqual({
-      disconnected: 0,
+      value: 0,
+      complete: false,
       missingNodes: ['c'],
     });
     clock.advance(59_999);
-    expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ disconnected: 0, missingNodes: [] });
-    expect(await a.hub.disconnect({ group: 'nobody' })).toEqual({ disconnected: 0, missingNodes: ['c'] });
+    expect(await a.hub.disconnect({ connection: 'nobody' })).toEqual({ value: 0, complete: true, missingNodes: [] });
+    expect(await a.hub.disconnect({ group: 'nobody' })).toEqual({ value: 0, complete: false, missingNodes: ['c'] });
     clock.advance(1);
-    expect(await a.hub.disconnect({ connection: stays!.id })).toEqual({ disconnected: 0, missingNodes: [] });
+    expect(await a.hub.disconnect({ connection: stays!.id })).toEqual({ value: 0, complete: true, missingNodes: [] });
     world.faults.thaw('c');
     await Promise.all([first!.ended, second!.ended]);
     await until(async () => (await a.hub.presence.count()).value === 2);
@@ -140,7 +145,7 @@ describe('disconnect', () => {
     await stays!.ended;
     await until(() => leftovers().questions === 1);
     clock.advance(60);
-    expect(await outcome).toEqual({ disconnected: 1, missingNodes: ['b'] });
+    expect(await outcome).toEqual({ value: 1, complete: false, missingNodes: ['b'] });
     await until(() => leftovers().questions === 0);
   });
 
@@ -151,7 +156,7 @@ describe('disconnect', () => {
     await using connection = createHubConnection(room, `${b.url}?user=u`, { reconnect: { firstMs: 1 } });
     connection.on('state', ({ name }) => states.push(name));
     await connection.start();
-    expect((await a.hub.disconnect({ user: 'u' })).disconnected).toBe(1);
+    expect((await a.hub.disconnect({ user: 'u' })).value).toBe(1);
     await until(() => connection.state.name === 'closed');
     expect(states).not.toContain('reconnecting');
     await until(async () => !(await a.hub.presence.isOnline('u')));

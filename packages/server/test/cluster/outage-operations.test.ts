@@ -134,12 +134,12 @@ describe('while its link is down, a node', () => {
     const { near, failing, far, late, left } = nodes;
     const { hub } = nodes.a;
     const disconnect = async ({ id }: RawClient) => hub.disconnect({ connection: id });
-    expect(await disconnect(near)).toEqual({ disconnected: 1, missingNodes: [] });
-    expect(await disconnect(left)).toEqual({ disconnected: 0, missingNodes: [] });
-    expect(await disconnect(far)).toEqual({ disconnected: 0, missingNodes: ['b'] });
-    expect(await disconnect(late)).toEqual({ disconnected: 0, missingNodes: ['b', 'c'] });
+    expect(await disconnect(near)).toEqual({ value: 1, complete: true, missingNodes: [] });
+    expect(await disconnect(left)).toEqual({ value: 0, complete: true, missingNodes: [] });
+    expect(await disconnect(far)).toEqual({ value: 0, complete: false, missingNodes: ['b'] });
+    expect(await disconnect(late)).toEqual({ value: 0, complete: false, missingNodes: ['b', 'c'] });
     await near.ended;
-    expect(await hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: ['b', 'c'] });
+    expect(await hub.disconnect({ all: true })).toEqual({ value: 1, complete: false, missingNodes: ['b', 'c'] });
     await failing.ended;
   });
 
@@ -224,7 +224,7 @@ describe('while its link is down, a node that knows no others', () => {
       await expect(clients.user('late').with({ race }).invokeOne.confirm('?')).rejects.toEqual(local(0));
     }
     await expect(hub.disconnect({ connection: late.id })).rejects.toEqual(unavailable);
-    expect(await hub.disconnect({ connection: failing.id })).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await hub.disconnect({ connection: failing.id })).toEqual({ value: 1, complete: true, missingNodes: [] });
     await failing.ended;
     await expect(hub.disconnect({ all: true })).rejects.toEqual(local(1));
     await near.ended;
@@ -235,6 +235,6 @@ describe('while its link is down, a node that knows no others', () => {
     await until(() => joined.includes('late'));
     expect(await presence.count()).toEqual({ value: 1, complete: true, missingNodes: [] });
     expect(await presence.isOnline('late')).toBe(true);
-    expect(await hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] });
   });
 });

@@ -136,14 +136,14 @@ describe('connections', () => {
     await expect(hub.presence.groupsOf(client.id)).rejects.toEqual(gone(client.id));
     await expect(hub.groups.add(client.id, 'g')).rejects.toEqual(gone(client.id));
     await expect(hub.clients.connection(client.id).invoke.confirm('?')).rejects.toEqual(gone(client.id));
-    expect(await hub.disconnect(filter)).toEqual({ disconnected: 0, missingNodes: [] });
+    expect(await hub.disconnect(filter)).toEqual({ value: 0, complete: true, missingNodes: [] });
     hub.clients.connection(client.id).send.said('no');
     hub.clients.all.send.said('no');
     await groups.add(client.id, 'g');
     clients.group('g').send.said('end');
     await until(() => client.said.length > 0);
     expect(client.said).toEqual(['end']);
-    expect((await disconnect(filter)).disconnected).toBe(1);
+    expect((await disconnect(filter)).value).toBe(1);
   });
 });
 

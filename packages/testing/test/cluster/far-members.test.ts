@@ -81,8 +81,16 @@ describe('a disconnect', () => {
     const clients = await Promise.all([1, 2, 3, 4].flatMap((number) => ['ann', 'bob'].map((user) => world.connect(number, { user }))));
     const of = (user: string): Client[] => clients.filter((client) => client.user === user);
     world.node(3).freeze();
-    expect(await world.node(1).ask('disconnect', [{ user: 'ann' }, 'revoked'])).toEqual({ disconnected: 3, missingNodes: ['node-3'] });
-    expect(await world.node(2).ask('disconnect', [{ connection: clients[5]!.id }])).toEqual({ disconnected: 0, missingNodes: ['node-3'] });
+    expect(await world.node(1).ask('disconnect', [{ user: 'ann' }, 'revoked'])).toEqual({
+      value: 3,
+      complete: false,
+      missingNodes: ['node-3'],
+    });
+    expect(await world.node(2).ask('disconnect', [{ connection: clients[5]!.id }])).toEqual({
+      value: 0,
+      complete: false,
+      missingNodes: ['node-3'],
+    });
     await Promise.all(
       of('ann')
         .filter((client) => client !== clients[4])
@@ -98,14 +106,15 @@ describe('a disconnect', () => {
     await until(async () => (await world.node(2).ask<{ backplane: string }>('health')).backplane === 'down', PATIENT);
     const cutOff = await world.node(2).ask<{ missingNodes: string[] }>('disconnect', [{ user: 'bob' }]);
     expect({ ...cutOff, missingNodes: cutOff.missingNodes.sort() }).toEqual({
-      disconnected: 1,
+      value: 1,
+      complete: false,
       missingNodes: ['node-1', 'node-3', 'node-4'],
     });
     await clients[3]!.closed;
     expect(clients[1]!.isClosed).toBe(false);
     await world.links[1]!.heal();
     await world.counted(2);
-    expect(await world.node(2).ask('disconnect', [{ user: 'bob' }])).toEqual({ disconnected: 2, missingNodes: [] });
+    expect(await world.node(2).ask('disconnect', [{ user: 'bob' }])).toEqual({ value: 2, complete: true, missingNodes: [] });
     await Promise.all(clients.map(({ closed }) => closed));
     await world.counted(0);
   }, 60_000);
@@ -124,8 +133,16 @@ describe('a disconnect', () => {
     await until(isLost, PATIENT);
     const askedAt = performance.now();
     const answer = await world.node(1).ask<{ missingNodes: string[] }>('disconnect', [{ user: 'ann' }, 'revoked']);
-    expect({ ...answer, missingNodes: answer.missingNodes.sort() }).toEqual({ disconnected: 0, missingNodes: ['node-2', 'node-3'] });
-    expect(await world.node(1).ask('disconnect', [{ connection: bob.id }])).toEqual({ disconnected: 0, missingNodes: ['node-2'] });
+    expect({ ...answer, missingNodes: answer.missingNodes.sort() }).toEqual({
+      value: 0,
+      complete: false,
+      missingNodes: ['node-2', 'node-3'],
+    });
+    expect(await world.node(1).ask('disconnect', [{ connection: bob.id }])).toEqual({
+      value: 0,
+      complete: false,
+      missingNodes: ['node-2'],
+    });
     expect(performance.now() - askedAt).toBeLessThan(1900); // not waited for: that would be 2 s
     expect([ann.isClosed, bob.isClosed]).toEqual([false, false]);
     world.node(2).thaw();
@@ -133,7 +150,7 @@ describe('a disconnect', () => {
     await Promise.all([ann.closed, bob.closed]);
     await world.counted(2);
     expect([cat.isClosed, onCut.isClosed]).toEqual([false, false]);
-    expect(await world.node(1).ask('disconnect', [{ user: 'ann' }])).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await world.node(1).ask('disconnect', [{ user: 'ann' }])).toEqual({ value: 1, complete: true, missingNodes: [] });
     await onCut.closed;
   }, 60_000);
 });

@@ -22,7 +22,7 @@ describe('a node that another one has not heard of yet', () => {
     ]);
     expect(outcomes.map(({ code, value }) => code ?? value)).toEqual([1]);
     expect(result).toBe(1);
-    expect(disconnected).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(disconnected).toEqual({ value: 1, complete: true, missingNodes: [] });
     await ended!.closed;
   }, 60_000);
 });

@@ -113,8 +113,8 @@ describe('while its link is down, a node', () => {
     await expect(hub.groups.remove(clients.b.id, 'g')).rejects.toMatchObject(gone);
     await expect(hub.attributes.set(clients.b.id, 'role', 'x')).rejects.toMatchObject(gone);
     await hub.groups.add(clients.a.id, 'g'); // its own connections are its own
-    expect(await hub.disconnect({ connection: clients.b.id })).toEqual({ disconnected: 0, missingNodes: ['b'] });
-    const { disconnected, missingNodes } = await hub.disconnect({ user: 'ann' });
+    expect(await hub.disconnect({ connection: clients.b.id })).toEqual({ value: 0, complete: false, missingNodes: ['b'] });
+    const { value: disconnected, missingNodes } = await hub.disconnect({ user: 'ann' });
     expect([disconnected, [...missingNodes].sort()]).toEqual([1, ['b', 'c']]);
   });
 

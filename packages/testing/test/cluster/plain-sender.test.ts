@@ -84,7 +84,7 @@ it('the sender of PROTOCOL.md reaches a group on every node, comes and goes, and
   await vi.waitFor(() => expect(comings.filter((each) => each === 'sender goodbye')).toHaveLength(4));
   expect(comings.filter((each) => each.startsWith('error'))).toEqual([]);
   for (const { server } of nodes) expect((await server.nodes()).map(({ nodeId }) => nodeId).sort()).toEqual(['ann', 'bob']);
-  expect(await nodes[0]?.hub.disconnect({ group: 'another' })).toEqual({ disconnected: 2, missingNodes: [] });
+  expect(await nodes[0]?.hub.disconnect({ group: 'another' })).toEqual({ value: 2, complete: true, missingNodes: [] });
   expect(await redis.call('HLEN', 'mail:{nodes}')).toBe(2);
 });
 
@@ -125,7 +125,7 @@ it('a process that answers as PROTOCOL.md says is not missing in a disconnect', 
   await commands.client.hset('mail:{nodes}', incarnation, JSON.stringify(node));
   await commands.client.publish('mail:{nodes}', JSON.stringify({ v: 2, is: 'hello', incarnation, node }));
   await vi.waitFor(() => expect(comings.filter((each) => each === 'reader joined')).toHaveLength(2));
-  expect(await nodes[0]?.hub.disconnect({ user: 'Zoë' }, 'why')).toEqual({ disconnected: 0, missingNodes: [] });
+  expect(await nodes[0]?.hub.disconnect({ user: 'Zoë' }, 'why')).toEqual({ value: 0, complete: true, missingNodes: [] });
   const target = { topic: 'post%20office%3A%20%7B1%7D:user:Zo%C3%AB' };
   const params = { hub: 'post office: {1}', do: 'disconnect', target, reason: 'why' };
   expect(asked).toEqual([[2, 2, 2, { op: 'command', params }]]);
