@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { RawConnection } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { heapInUse } from './garbage.ts';
 import { HttpClient } from './http-client.ts';
 import { start } from './http-world.ts';
 
@@ -123,6 +124,18 @@ it('closes with 1009 on a WebSocket message larger than maxFrameBytes, whose fra
   for (const isLast of [false, true]) socket.send('x'.repeat(26), { fin: isLast });
   const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
   expect([code, reason.toString()]).toEqual([1009, 'The WebSocket message is larger than maxFrameBytes (50).']);
+});
+
+it.each(['', 'x'])('closes with 1009 on a WebSocket message of endless fragments, and holds no more of it: "%s"', async (piece) => {
+  await using world = await serve(echo);
+  const { socket, closed } = listen(world.socket);
+  await once(socket, 'open');
+  const before = heapInUse();
+  for (let i = 0; i < 50_000; i++) socket.send(piece, { fin: false });
+  if (piece) expect(await closed).toBe(1009);
+  else await expect.poll(() => socket.bufferedAmount).toBe(0);
+  expect((heapInUse() - before) / 2 ** 20).toBeLessThan(20);
+  socket.terminate();
 });
 
 it('says so with 1011, and reports it, where it fails', async () => {

@@ -11,6 +11,7 @@ interface Calls {
   echo(value: unknown): Promise<unknown>;
   hit(): Promise<void>;
   slow(value: unknown): Promise<void>;
+  asked(value: unknown): Promise<boolean>;
   sum(numbers: AsyncIterable<number>): Promise<number>;
   asking(numbers: AsyncIterable<unknown>): Promise<string>;
 }
@@ -31,6 +32,7 @@ async function start(options: HubServerOptions = {}, clock?: TestClock) {
       echo: async (_ctx, value) => value,
       hit: async () => void hits++,
       slow: () => gate,
+      asked: (ctx) => ctx.clients.caller.invoke.confirm(),
       async sum(_ctx, numbers) {
         let sum = 0;
         for await (const number of numbers) sum += number;
@@ -177,6 +179,31 @@ it('holds no more than twice the budget of a client that is asked, and goes on w
   expect((heapInUse() - before) / MEBIBYTE).toBeLessThan(10);
   expect((await client.completion('1')).result).toBe('call_timeout, then 200');
   expect((await client.call('echo', 'well')).result).toBe('well');
+});
+
+it('runs no more calls that ask their caller than may be open, and loses none', async () => {
+  await using world = await start({ limits: { maxOpenCalls: 10 } });
+  const { client } = world;
+  for (let i = 0; i < 100; i++) client.send(call(`${i}`, 'asked', 'x'.repeat(2000)));
+  const questions = () => client.messages.filter(({ target }) => target === 'confirm');
+  await client.until(() => questions().length === 10);
+  await using neighbour = await RawClient.open(world.port);
+  for (let i = 0; i < 20; i++) await neighbour.call('echo', i);
+  expect(questions().length).toBe(10);
+  for (let answered = 0; answered < 100; answered++) {
+    const { invocationId } = await client.until(() => questions()[answered]);
+    client.send({ type: 3, invocationId, result: true });
+  }
+  await client.until(() => client.messages.filter(({ type, result }) => type === 3 && result === true).length === 100);
+});
+
+it('bounds the arguments of calls that ask their caller', async () => {
+  await using world = await start({ limits: { maxQueuedBytes: 200_000 } });
+  const { client } = world;
+  for (let i = 0; i < 100; i++) client.send(call(`${i}`, 'asked', 'x'.repeat(20_000)));
+  await using neighbour = await RawClient.open(world.port);
+  for (let i = 0; i < 20; i++) await neighbour.call('echo', i);
+  expect(client.messages.filter(({ target }) => target === 'confirm').length).toBe(5);
 });
 
 it('gives others their turn while a large message of small ones is handled', async () => {

@@ -82,7 +82,7 @@ export class IncomingCall {
 
   grant(credit: number): void {
     this.#credit += credit;
-    this.#starvedMs = 0;
+    if (credit > 0) this.#starvedMs = 0;
     if (this.#credit > 0) this.#granted?.();
   }
 

@@ -57,6 +57,9 @@ export class IncomingCalls {
   /** Calls with streams, and what their messages cost. */
   readonly #streaming = new Map<IncomingCall, number>();
   #streamingBytes = 0;
+  /** Plain calls that have given up their turn and go on, since they ask clients; and what their messages cost. */
+  readonly #asking = new Map<IncomingCall, number>();
+  #askingBytes = 0;
   #queue: QueuedCall[] = [];
   #queueIsFull = false;
   #begun = false;
@@ -127,8 +130,7 @@ export class IncomingCalls {
   /** Calls queue, and none starts, until this is called: `connected` runs first. */
   begin(): void {
     this.#begun = true;
-    this.#next();
-    this.#holdWhileFull();
+    this.#goOn();
   }
 
   /** Time has passed: streams whose client gives no credit are over at last. */
@@ -143,6 +145,7 @@ export class IncomingCalls {
     for (const call of this.#calls) call.cancel(reason);
     this.#calls.clear();
     this.#streaming.clear();
+    this.#asking.clear();
     this.#open.clear();
     this.#holding.clear();
     this.#uploads.clear();
@@ -173,10 +176,16 @@ export class IncomingCalls {
     this.#uploads.set(streamId, upload);
   }
 
+  /** Calls that ask their own caller wait for it; while too many do, no other starts. */
+  get #mayStart(): boolean {
+    const { maxParallelCalls, maxOpenCalls, maxQueuedBytes } = this.#limits;
+    return this.#holding.size < maxParallelCalls && this.#asking.size < maxOpenCalls && this.#askingBytes <= maxQueuedBytes;
+  }
+
   #next(): void {
     if (this.#starting) return; // a call that ends at once comes back here; the loop below goes on
     this.#starting = true;
-    while (this.#begun && !this.#isClosed() && this.#holding.size < this.#limits.maxParallelCalls) {
+    while (this.#begun && !this.#isClosed() && this.#mayStart) {
       const queued = this.#queue.shift();
       if (!queued) break;
       this.#holding.add(queued.call);
@@ -186,22 +195,34 @@ export class IncomingCalls {
     this.#starting = false;
   }
 
+  /** The call goes on without its turn. */
   #release(call: IncomingCall): void {
     if (!this.#holding.delete(call)) return;
-    this.#next();
-    this.#holdWhileFull();
+    if (!isStreaming(call)) {
+      const bytes = CALL_BYTES + costOf(call.message);
+      this.#asking.set(call, bytes);
+      this.#askingBytes += bytes;
+    }
+    this.#goOn();
   }
 
   #ended(call: IncomingCall): void {
     this.#calls.delete(call);
     this.#streamingBytes -= this.#streaming.get(call) ?? 0;
     this.#streaming.delete(call);
+    this.#askingBytes -= this.#asking.get(call) ?? 0;
+    const hadPlace = this.#asking.delete(call);
     if (call.id !== undefined && this.#open.get(call.id) === call) this.#open.delete(call.id);
     call.uploads.forEach((upload, at) => {
       const streamId = call.message.streamIds?.[at];
       if (streamId !== undefined && this.#uploads.get(streamId) === upload) this.#uploads.delete(streamId);
     });
-    this.#release(call);
+    if (this.#holding.delete(call) || hadPlace) this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#next();
+    this.#holdWhileFull();
   }
 
   #holdWhileFull(): void {

@@ -35,6 +35,8 @@ export interface RawConnectionOptions {
 
 /** RFC 6455, 7.4.1. */
 const TOO_LARGE = 1009;
+/** Of one WebSocket message: each costs a hundred bytes, however small it is. */
+const MAX_PIECES = 16 * 1024;
 
 /** The pipe alone, without the hub protocol. Iterating gives what the client sends; leaving the loop discards the rest. */
 export class RawConnection implements TransportListener, AsyncIterable<Wire> {
@@ -100,11 +102,14 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   receive(chunk: Wire, isEnd: boolean): void {
     const { maxFrameBytes } = this.#settings.limits;
     this.#pieceBytes += chunk.length;
-    if (this.#pieceBytes > maxFrameBytes) {
+    if (this.#pieceBytes > maxFrameBytes || this.#pieces.length > MAX_PIECES) {
       this.#pieces = [];
       return this.#transport.close(TOO_LARGE, `The WebSocket message is larger than maxFrameBytes (${maxFrameBytes}).`);
     }
-    if (!isEnd) return void this.#pieces.push(chunk);
+    if (!isEnd) {
+      if (chunk.length > 0) this.#pieces.push(chunk);
+      return this.#intake.count(1);
+    }
     const whole = this.#pieces.length > 0 ? joined([...this.#pieces, chunk]) : chunk;
     this.#pieces = [];
     this.#pieceBytes = this.#partialMs = 0;

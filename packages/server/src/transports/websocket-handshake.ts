@@ -14,11 +14,11 @@ export function answerUpgrade({ method, headers }: IncomingMessage): { readonly 
   const version = headers['sec-websocket-version'];
   const offered = headers['sec-websocket-protocol'];
   const protocol = offered === undefined ? undefined : FIRST_PROTOCOL.exec(offered)?.[1];
-  if (method !== 'GET') return refused('The method of an upgrade is GET.');
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return refused('Only upgrades to a WebSocket are taken.');
-  if (key === undefined || !KEY.test(key)) return refused('Sec-WebSocket-Key is missing or no key.');
-  if (version !== '13' && version !== '8') return refused('Sec-WebSocket-Version is missing or not 13.');
-  if (offered !== undefined && protocol === undefined) return refused('Sec-WebSocket-Protocol names no protocol.');
+  if (method !== 'GET') return refused('Invalid HTTP method', 405);
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return refused('Invalid Upgrade header');
+  if (key === undefined || !KEY.test(key)) return refused('Missing or invalid Sec-WebSocket-Key header');
+  if (version !== '13' && version !== '8') return refused('Missing or invalid Sec-WebSocket-Version header');
+  if (offered !== undefined && protocol === undefined) return refused('Invalid or missing Sec-WebSocket-Protocol header');
   const accept = createHash('sha1')
     .update(key + GUID)
     .digest('base64');
@@ -32,4 +32,4 @@ export function answerUpgrade({ method, headers }: IncomingMessage): { readonly 
   return { lines: `${lines.join('\r\n')}\r\n\r\n` };
 }
 
-const refused = (text: string): { readonly refusal: Refusal } => ({ refusal: { status: 400, text } });
+const refused = (text: string, status = 400): { readonly refusal: Refusal } => ({ refusal: { status, text } });

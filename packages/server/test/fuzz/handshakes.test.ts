@@ -25,13 +25,14 @@ function answerTo(bytes: Uint8Array, carriesBytes: boolean): object {
   }
   const { protocol, version, hubline } = request;
   if (typeof protocol !== 'string' || !Number.isSafeInteger(version)) return FAILED;
-  if (protocol !== 'json' && protocol !== 'messagepack') return { error: `The protocol '${protocol}' is not supported.` };
+  const name = protocol.toLowerCase(); // as ASP.NET Core finds it
+  if (name !== 'json' && name !== 'messagepack') return { error: `The protocol '${protocol}' is not supported.` };
   if (version !== 1 && version !== 2) {
     return { error: `The server does not support version ${String(version)} of the '${protocol}' protocol.` };
   }
-  if (protocol === 'messagepack' && !carriesBytes) {
+  if (name === 'messagepack' && !carriesBytes) {
     const why = "The transport does not support 'Binary' transfer format.";
-    return { error: `Cannot use the 'messagepack' protocol on the current transport. ${why}` };
+    return { error: `Cannot use the '${protocol}' protocol on the current transport. ${why}` };
   }
   return typeof hubline === 'number' && hubline > 0 ? { hubline: 1 } : {};
 }
