@@ -5,14 +5,26 @@ import { fileURLToPath } from 'node:url';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
-/** eventemitter3 is CommonJS, which rollup does not read, and which needs a wrapper: its one class is all it exports. */
+/** Methods of eventemitter3 that the client does not call, up to the line that ends them. */
+const UNUSED =
+  /^EventEmitter\.(?:prototype\.)?(?:eventNames|listeners|listenerCount|once|removeAllListeners|addListener|prefixed|EventEmitter) = (?:function [^]*?^};|.*;)$/gm;
+
+/**
+ * eventemitter3 is CommonJS, which rollup does not read, and which needs a wrapper: its one class is all it exports. Bundlers cannot
+ * tell which methods of a prototype are called, so those that are not stay out.
+ */
 export const eventEmitter = {
   name: 'eventemitter3-as-esm',
   resolveId: (id) =>
     id === 'eventemitter3' ? fileURLToPath(new URL('index.js', import.meta.resolve('eventemitter3/package.json'))) : null,
   transform: (code, id) =>
     id.endsWith('/eventemitter3/index.js') ?
-      { code: code.replace(/if \([^)]*typeof module\) \{[^}]*\}/, 'export { EventEmitter };'), map: null } // a last line: every other stays
+      {
+        code: code
+          .replace(/if \([^)]*typeof module\) \{[^}]*\}/, 'export { EventEmitter };')
+          .replace(UNUSED, (lines) => lines.replace(/.+/g, '')),
+        map: null, // every line stays where it was
+      }
     : null,
 };
 

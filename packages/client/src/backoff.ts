@@ -30,8 +30,9 @@ export function backoff({
   initial = false,
   random = Math.random,
 }: BackoffOptions = {}): ReconnectPolicy {
+  // From the 30th attempt on the window is as wide as it gets: 2 ** 1024 is Infinity, and 0 times that is no number.
   return {
     initial,
-    nextDelayMs: ({ attempt }) => (attempt < attempts ? random() * Math.min(maxMs, firstMs * 2 ** attempt) : null),
+    nextDelayMs: ({ attempt }) => (attempt < attempts ? random() * Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30)) : null),
   };
 }

@@ -1,13 +1,19 @@
-import { Header, HublineError, MessageType, type Completion, type HubMessage, type StreamItem } from '@hubline/protocol';
+import { Header, HublineError, isHublineError, MessageType, type Completion, type HubMessage, type StreamItem } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import { failureOf, textOf } from './remote-error.ts';
 import type { Settings } from './settings.ts';
+import type { StreamPort } from './stream.ts';
 
 export interface CallOptions {
   /** Gives the call up: it rejects `cancelled`, and the server is told where it understands. */
   readonly signal?: AbortSignal | undefined;
   /** The time for the whole call. Default for calls: the connection's `callTimeoutMs`; for streams: no end. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * How many items of a stream a Hubline server may send ahead of the consumer. Default 64. A small window keeps a slow consumer close
+   * to the present.
+   */
+  readonly window?: number | undefined;
 }
 
 export interface Call extends CallOptions {
@@ -32,24 +38,25 @@ export interface CallPort {
 
 /** Calls that were sent and not yet answered, over one session. The one owner of call and stream ids. */
 export interface Calls {
-  /** @throws HublineError `not_encodable`, `cancelled` */
+  /** @throws HublineError `not_encodable`, `message_too_large`, `cancelled` */
   send(call: Call): void;
   invoke(call: Call): Promise<unknown>;
-  /** Sends the call when the first item is asked for; leaving the loop cancels it. */
-  stream(call: Call): AsyncGenerator<unknown, void, undefined>;
-  /** What the server says about a call. Nobody waits for calls that are over. */
+  /** The parts of a stream, one call of the server: see `createStream`. */
+  stream(call: Call): StreamPort;
+  /** Takes a message of the server about a call. Calls that are over have no listener. */
   take(message: StreamItem | Completion): void;
-  /** The session is over: nobody may wait for ever. */
+  /** Ends every call: the session is over. */
   failAll(cause: Error | undefined): void;
 }
 
-/** Hears what is said about one call, or nothing any more: the session is over. */
+/** Hears the messages about one call; undefined: the session is over. */
 type Listener = (said: StreamItem | Completion | undefined, cause?: Error) => void;
 type Settle = (error?: HublineError | null, result?: unknown) => void;
 
-/** How many items a server may send ahead of the consumer, and how many are taken before it is told. */
+/** How many items a server may send ahead of the consumer. */
 const WINDOW = 64;
-const BATCH = WINDOW / 2;
+/** Items of a server without credit that the consumer has not taken. */
+const MAX_ITEMS = 65_536;
 /** How much may wait in the transport before uploads pause. */
 const HIGH_WATER_BYTES = 1_048_576;
 /** A WebSocket does not say when it has room again. */
@@ -61,10 +68,14 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
   const newId = (): string => String(nextId++);
 
   /**
-   * Sends a call, and begins its uploads. Gives its id, without which nobody waits for an answer, and what ends the uploads: an
-   * AbortController would cost every call as much as all the rest.
+   * Sends a call, and begins its uploads; `failed` hears of an upload that fails. Gives the id, without which there is no answer, and
+   * what ends the uploads: an AbortController would cost every call as much as all the rest.
    */
-  const write = ({ method, args, signal }: Call, type?: 1 | 4): readonly [id: string | undefined, stops: readonly (() => void)[]] => {
+  const write = (
+    { method, args, signal, window = WINDOW }: Call,
+    type?: 1 | 4,
+    failed: (error: HublineError) => void = report,
+  ): readonly [id: string | undefined, stops: readonly (() => void)[]] => {
     if (sessionOver.aborted) throw lost(method);
     if (signal?.aborted) throw cancelled(method, signal.reason);
     const sources = args.filter(isStream);
@@ -72,40 +83,62 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     const invocationId = type && newId();
     send({
       type: type ?? MessageType.Invocation,
-      headers: hubline && type === MessageType.StreamInvocation ? { [Header.credit]: String(WINDOW) } : undefined,
+      headers: hubline && type === MessageType.StreamInvocation ? { [Header.credit]: String(window) } : undefined,
       invocationId,
       target: method,
       arguments: args.filter((arg) => !isStream(arg)),
       streamIds: sources[0] && streamIds,
     } as HubMessage);
-    return [invocationId, sources.map((source, i) => upload(source, streamIds[i]!))];
+    return [
+      invocationId,
+      sources.map((source, i) => upload(source, { id: streamIds[i]!, failed: (error) => failed(uploadFailed(method, error)) })),
+    ];
   };
 
-  /** Sends what a stream gives until it ends, or nobody wants it any more. Always ends with a completion. Returns its end. */
-  const upload = (source: AsyncIterable<unknown>, invocationId: string): (() => void) => {
+  /** Sends what a source gives until it ends, or is not wanted any more. Always ends with a completion. Returns its end. */
+  const upload = (
+    source: AsyncIterable<unknown>,
+    { id: invocationId, failed }: { readonly id: string; readonly failed: (error: unknown) => void },
+  ): (() => void) => {
+    let iterator: AsyncIterator<unknown> | undefined;
     let over: boolean | undefined;
     const complete = (error?: string): void => {
-      if (!over) send({ type: MessageType.Completion, invocationId, error } as Completion);
+      if (over) return;
       over = true;
       undo();
+      send({ type: MessageType.Completion, invocationId, error } as Completion);
     };
-    const undo = onAbort(sessionOver, () => complete('cancelled'));
+    /** The source learns at once, and not with its next item. */
+    const stop = (): void => {
+      if (over) return;
+      complete('cancelled');
+      leave();
+    };
+    const leave = (): void => {
+      (async () => iterator?.return?.())().catch(report);
+    };
+    const undo = onAbort(sessionOver, stop);
     void (async () => {
+      await Promise.resolve(); // a source that throws at once finds the call sent
       try {
-        for await (const item of source) {
+        if (!over) iterator = source[Symbol.asyncIterator]();
+        while (iterator) {
+          const { done, value } = (await iterator.next()) as IteratorResult<unknown, unknown>;
           if (over) return;
-          send({ type: MessageType.StreamItem, invocationId, item: item ?? null });
+          if (done) return complete();
+          send({ type: MessageType.StreamItem, invocationId, item: value ?? null });
           while (!over && bufferedAmount() > HIGH_WATER_BYTES) {
             await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
           }
         }
-        complete();
       } catch (thrown) {
+        if (over) return report(thrown);
         complete(textOf(thrown));
-        report(thrown);
+        failed(thrown);
+        leave();
       }
     })();
-    return () => complete('cancelled');
+    return stop;
   };
 
   /** A call with an `item` is a stream. */
@@ -115,7 +148,9 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     item?: (item: unknown) => void,
   ): readonly [id: string, giveUp: (error: HublineError) => void] => {
     const { method, signal, timeoutMs = Infinity } = call;
-    const [id, stops] = write(call, item ? MessageType.StreamInvocation : MessageType.Invocation) as [string, (() => void)[]];
+    const type = item ? MessageType.StreamInvocation : MessageType.Invocation;
+    // What fails later than at once: the call has its id by then.
+    const [id, stops] = write(call, type, (error) => giveUp(error)) as [string, (() => void)[]];
     const done: Settle = (error, result) => {
       if (!pending.delete(id)) return;
       undoTimer();
@@ -148,38 +183,32 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
         open(call, (error, result) => (error ? reject(error) : resolve(call.check(result))));
       }),
 
-    async *stream(call) {
-      const items: unknown[] = [];
-      /** How it ended: null is well. */
-      let end: HublineError | null | undefined;
-      let wake = (): void => {};
-      const [id, giveUp] = open(
-        call,
-        (error = null) => {
-          end = error;
-          // Who gives up wants no more; who is cut off still gets what had arrived.
-          if (error?.code === 'cancelled') items.length = 0;
-          wake();
+    stream(call) {
+      const { method, window = WINDOW } = call;
+      const batch = Math.ceil(window / 2);
+      let id: string;
+      let waiting = 0;
+      let taken = 0;
+      return {
+        open(item, ended) {
+          const [newId, giveUp] = open(
+            call,
+            (error = null) => ended(error),
+            (each) => {
+              const max = hubline ? window : MAX_ITEMS;
+              if (++waiting > max) giveUp(new HublineError('limit_exceeded', `More than ${max} items wait.`, { limit: 'window', max }));
+              else item(each);
+            },
+          );
+          id = newId;
+          return () => giveUp(cancelled(method));
         },
-        (item) => {
-          items.push(item);
-          wake();
+        take(item) {
+          waiting--;
+          if (++taken % batch === 0 && hubline && pending.has(id)) send({ type: MessageType.Credit, invocationId: id, credit: batch });
+          return call.check(item);
         },
-      );
-      try {
-        for (let taken = 1; ;) {
-          if (items.length > 0) {
-            yield call.check(items.shift());
-            if (taken++ % BATCH === 0 && hubline && end === undefined) send({ type: MessageType.Credit, invocationId: id, credit: BATCH });
-          } else if (end) {
-            throw end;
-          } else if (end === null) {
-            return;
-          } else await new Promise<void>((resolve) => (wake = resolve));
-        }
-      } finally {
-        giveUp(cancelled(call.method));
-      }
+      };
     },
 
     take: (message) => pending.get(message.invocationId)?.(message),
@@ -193,7 +222,13 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
 const isStream = (arg: unknown): arg is AsyncIterable<unknown> => !!(arg as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator];
 
 /** Nothing is queued for a connection that may never come. */
-export const lost = (method: string, cause?: Error): HublineError =>
-  new HublineError('connection_lost', 'Not connected.', { method }, { cause });
+export const lost = (method: string, cause?: Error): HublineError => {
+  const text = cause ? `The connection ended before the answer came: ${cause.message}` : 'Not connected.';
+  return new HublineError('connection_lost', text, { method }, { cause });
+};
 
 const cancelled = (method: string, cause?: unknown): HublineError => new HublineError('cancelled', 'Cancelled.', { method }, { cause });
+
+/** An item that cannot be sent says so itself; whatever else a source throws is the program's own error. */
+const uploadFailed = (method: string, cause: unknown): HublineError =>
+  isHublineError(cause) ? cause : new HublineError('upload_failed', textOf(cause), { method }, { cause });

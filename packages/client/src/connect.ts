@@ -1,8 +1,8 @@
 import { isHublineError, type Affinity, type HublineError, type Wire } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
-import { negotiate, withAffinity, type Offer } from './negotiate.ts';
-import { refusal } from './refusal.ts';
-import { textOf } from './remote-error.ts';
+import { hubUrl, withAffinity, withQuery } from './hub-url.ts';
+import { negotiate, type Offer } from './negotiate.ts';
+import { reasonOf, refusal } from './refusal.ts';
 import type { Settings } from './settings.ts';
 import type { OpenRequest, Pipe, Transport } from './transport.ts';
 
@@ -14,7 +14,7 @@ export interface Attempt {
   /** The node to prefer. */
   readonly affinity: Affinity | undefined;
   /** Called before each step that can take its time; `late` when it took too much, which otherwise ends the attempt. */
-  step(late?: () => void): void;
+  step(name: string, late?: () => void): void;
   receive(wire: Wire): void;
 }
 
@@ -27,25 +27,28 @@ export interface Connected {
   readonly affinity?: Affinity | undefined;
 }
 
-/** What trying again will not change. */
-export const isVerdict = (error: unknown): boolean => ['unauthorized', 'forbidden'].includes((error as HublineError).code);
+/** A failure that another attempt will not change. */
+export const isVerdict = (error: unknown): boolean => isRefused(error) || codeIn(error) === 'invalid_option';
+const isRefused = (error: unknown): boolean => ['unauthorized', 'forbidden'].includes(codeIn(error));
+const codeIn = (error: unknown): string => (error as HublineError).code;
 
 /**
  * Opens a pipe: asks for a token, negotiates, and tries the transports in the server's order.
- * @throws HublineError `unauthorized` or `forbidden` even with a fresh token; `negotiation_failed` for everything else
+ * @throws HublineError `unauthorized` or `forbidden` even with a fresh token; `invalid_option`; `negotiation_failed` for everything else
  */
 export async function connect(settings: Settings, attempt: Attempt): Promise<Connected> {
   const { signal, fresh, affinity: hint, step } = attempt;
   const { url: given, accessToken, transports, codec, skipNegotiation } = settings;
   const failures: unknown[] = [];
   try {
-    const url = new URL(given, globalThis.location?.href);
+    const url = hubUrl(given);
+    step('accessToken');
     const token = await accessToken?.({ fresh: !!fresh });
-    const open = (transport: Transport, where: Pick<OpenRequest, 'url' | 'token'>): Promise<Pipe> => {
+    const open = (transport: Transport, where: Pick<OpenRequest, 'url' | 'token' | 'headers'>): Promise<Pipe> => {
       const opening = new AbortController();
       onAbort(signal, () => opening.abort());
-      // What is swallowed on the way ends this transport, and the next one has its turn.
-      step(() => opening.abort());
+      // A transport that does not open in time is given up, and the next one has its turn.
+      step(transport.name, () => opening.abort());
       return transport.open({
         ...settings,
         ...attempt,
@@ -55,10 +58,10 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
       });
     };
     const ask = (where: URL): Promise<Offer> => {
-      step();
+      step('negotiate');
       return negotiate({ ...settings, url: where, token, signal });
     };
-    if (skipNegotiation) return { pipe: await open(transports[0]!, { url, token }) };
+    if (skipNegotiation) return { pipe: await open(transports[0]!, { url, token, headers: settings.headers }) };
 
     let offer: Offer | undefined = await ask(withAffinity(url, hint));
     for (const { transport: name, transferFormats } of offer.availableTransports) {
@@ -66,21 +69,24 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
       if (!transport || !String(transferFormats).toLowerCase().includes(codec.format)) continue;
       // A connection that could not be opened is used up.
       offer ??= await ask(url);
-      const { connectionId, connectionToken, negotiateVersion, affinity, token } = offer;
-      const target = withAffinity(offer.url, affinity);
-      target.searchParams.set('id', (negotiateVersion && connectionToken) || connectionId);
+      const { connectionId, connectionToken, negotiateVersion, affinity, token, headers } = offer;
+      const target = withQuery(withAffinity(offer.url, affinity), 'id', (negotiateVersion && connectionToken) || connectionId);
       try {
-        return { pipe: await open(transport, { url: target, token }), connectionId, affinity };
+        return { pipe: await open(transport, { url: target, token, headers }), connectionId, affinity };
       } catch (error) {
-        if (signal.aborted || isVerdict(error)) throw error;
+        if (signal.aborted || isRefused(error)) throw error;
         failures.push(error);
         offer = undefined;
       }
     }
   } catch (error) {
-    if (isVerdict(error) && accessToken && !fresh) return connect(settings, { ...attempt, fresh: true, affinity: undefined });
+    if (isRefused(error) && accessToken && !fresh) return connect(settings, { ...attempt, fresh: true, affinity: undefined });
     if (isHublineError(error)) throw error;
     failures.push(error);
   }
-  throw refusal(failures.map(textOf).join(' ') || 'No transport.', { cause: new AggregateError(failures) });
+  const [first] = failures;
+  if (failures.length === 1 && isHublineError(first)) throw first;
+  throw refusal(failures.map(reasonOf).join(' ') || NO_TRANSPORT, { cause: new AggregateError(failures) });
 }
+
+const NO_TRANSPORT = 'The server offers none of the transports of this client, or none for its protocol.';

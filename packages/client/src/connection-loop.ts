@@ -1,4 +1,4 @@
-import { asError, HublineError, type Affinity } from '@hubline/protocol';
+import { asError, HublineError, type Affinity, type ErrorDetails } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import type { Calls } from './calls.ts';
 import type { ConnectionState } from './connection-state.ts';
@@ -29,6 +29,8 @@ export function createLoop(settings: Settings): ConnectionLoop {
   let affinity: Affinity | undefined;
   /** Ends the present wait. */
   let proceed: (() => void) | undefined;
+  /** The server asked to be left alone: waking does not shorten the wait. */
+  let isPatient = false;
 
   /** The only place that assigns the state, and therefore the only place that announces it. */
   const enter = (next: ConnectionState): void => {
@@ -42,7 +44,7 @@ export function createLoop(settings: Settings): ConnectionLoop {
     onAbort(stop, () => proceed?.());
     settings.onWake(() => {
       live?.prove();
-      proceed?.();
+      if (!isPatient) proceed?.();
     }, stop);
     for (let attempt = 0, everOpen = false; !stop.aborted;) {
       let openAt = Infinity;
@@ -69,8 +71,14 @@ export function createLoop(settings: Settings): ConnectionLoop {
       const { code, details } = cause as Partial<HublineError<'connection_lost' | 'shutdown'>>;
       if (code === 'shutdown' || (details as Partial<PipeEnd> | undefined)?.status) affinity = undefined;
       if (clock.now() - openAt >= PROVEN_MS) attempt = 0;
-      const delayMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
-      if (delayMs === null) return cause;
+      const nextMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
+      if (nextMs === null) return cause;
+      if (!(nextMs >= 0))
+        throw new HublineError('invalid_option', `The reconnect policy gave ${nextMs}.`, { option: 'reconnect' }, { cause });
+      // A busy server is left alone for as long as it asks; the policy's delay spreads its clients.
+      const { retryAfterMs = 0 } = (details ?? {}) as ErrorDetails['negotiation_failed'];
+      const delayMs = nextMs + retryAfterMs;
+      isPatient = retryAfterMs > 0;
       attempt++;
       if (everOpen) enter({ name: 'reconnecting', attempt, delayMs, cause });
       if (stop.aborted) break;
@@ -95,21 +103,23 @@ export function createLoop(settings: Settings): ConnectionLoop {
     start({ signal } = {}) {
       if (stopping && !stopping.signal.aborted) return started;
       const stop = (stopping = new AbortController());
-      started = new Promise((resolve, reject) => {
+      const promise = (started = new Promise<void>((resolve, reject) => {
         ended = (async (previous) => {
           await previous;
           // What a policy throws is a verdict too.
           const cause = await loop(stop.signal, resolve).catch(asError);
           stop.abort();
           enter({ name: 'closed', ...(cause && { cause }) });
+          // A start that its own stop overtakes is no failure that anybody must handle.
+          if (!cause) promise.catch(() => {});
           reject(cause ?? new HublineError('cancelled', 'Connection closed.', {}));
         })(ended);
-      });
+      }));
       if (signal) {
         const undo = onAbort(signal, () => stop.abort());
-        started.then(undo, undo);
+        promise.then(undo, undo);
       }
-      return started;
+      return promise;
     },
     async stop() {
       stopping?.abort();

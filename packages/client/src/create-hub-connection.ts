@@ -1,4 +1,14 @@
-import { asError, clientJsonCodec, validate, type Codec, type Contract, type Implementation, type StandardSchema } from '@hubline/protocol';
+import { checkCallOptions, checkDurations, createMissing, warnOfUnknownOptions } from '#diagnostics';
+import {
+  asError,
+  clientJsonCodec,
+  given,
+  validate,
+  type Codec,
+  type Contract,
+  type Implementation,
+  type StandardSchema,
+} from '@hubline/protocol';
 import { EventEmitter } from 'eventemitter3';
 import { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
 import { lost, type Call, type CallOptions, type Calls } from './calls.ts';
@@ -7,6 +17,7 @@ import { createLoop } from './connection-loop.ts';
 import type { ConnectionEvents } from './connection-state.ts';
 import type { HubCalls, HubConnection, Results } from './hub-connection.ts';
 import { createReceivers } from './receivers.ts';
+import { createStream, type StreamPort } from './stream.ts';
 import type { AccessToken } from './access-token.ts';
 import type { Settings } from './settings.ts';
 import type { Network, Transport } from './transport.ts';
@@ -22,30 +33,38 @@ export interface Logger {
 
 export interface HubConnectionOptions<H, R> extends Network {
   /** Gives the token for each attempt; asked once more, with `fresh`, when the server refused it. Default: no token. */
-  readonly accessToken?: AccessToken;
+  readonly accessToken?: AccessToken | undefined;
   /** How to come back: a policy, the options of `backoff`, or false for never. Default: for ever, with full jitter. */
-  readonly reconnect?: ReconnectPolicy | BackoffOptions | false;
-  /** What the server may call, from the first message on. More can be added with `receive`. */
-  readonly receiver?: Implementation<R>;
+  readonly reconnect?: ReconnectPolicy | BackoffOptions | false | undefined;
+  /** What the server may call, from the first message on: methods of an object, also of a class. More can be added with `receive`. */
+  readonly receiver?: Implementation<R> | undefined;
   /** Checks what comes back. */
-  readonly results?: Results<H>;
+  readonly results?: Results<H> | undefined;
   /** In no order: the server's decides. Default `[webSockets()]`. */
-  readonly transports?: readonly Transport[];
+  readonly transports?: readonly Transport[] | undefined;
   /** Saves a request where the first transport is WebSockets; there is then no connection id, and no redirect. Default false. */
-  readonly skipNegotiation?: boolean;
+  readonly skipNegotiation?: boolean | undefined;
   /** The time for each call, unless `with` says otherwise. Default 30,000; `Infinity` for no end. */
-  readonly callTimeoutMs?: number;
+  readonly callTimeoutMs?: number | undefined;
   /** A ping is sent when nothing was for so long. Default 15,000. Less than half of the server's client time-out. */
-  readonly keepAliveMs?: number;
+  readonly keepAliveMs?: number | undefined;
   /** The connection is lost when nothing came for so long. Default 30,000: at least twice the server's keep-alive. */
-  readonly serverTimeoutMs?: number;
-  /** The time for each step of an attempt: negotiation, opening the transport, handshake. Default 15,000. */
-  readonly startTimeoutMs?: number;
+  readonly serverTimeoutMs?: number | undefined;
+  /** The time for each step of an attempt: access token, negotiation, opening the transport, handshake. Default 15,000. */
+  readonly startTimeoutMs?: number | undefined;
+  /** Whether the token and `headers` follow a negotiate redirect to another origin that brings no token of its own. Default false. */
+  readonly forwardCredentials?: boolean | undefined;
+  /** The largest message of the server, in bytes; a larger one ends the connection. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Questions of the server that wait for their receiver's answer; more are refused. Default 1,000. */
+  readonly maxQuestions?: number | undefined;
   /** Default `jsonCodec`. */
-  readonly protocol?: Codec;
-  /** Default: silence. */
-  readonly logger?: Logger;
+  readonly protocol?: Codec | undefined;
+  /** Default: silence, but for one warning in the console per name that no receiver has. */
+  readonly logger?: Logger | undefined;
 }
+
+const EVENTS: readonly (keyof ConnectionEvents)[] = ['state', 'reconnecting', 'reconnected', 'closed', 'lost', 'error'];
 
 /** Has the names that the language calls behind our back: `await connection.invoke` must not call a method named "then". */
 const NAMELESS = { then: undefined, toJSON: undefined };
@@ -76,24 +95,40 @@ export function connectionIn<H, R, A>(
   { name }: Contract<H, R, A>,
   options: HubConnectionOptions<H, R> & { readonly url: string | URL },
 ): HubConnection<H, R> {
-  const { reconnect = {}, receiver = {}, results = {}, callTimeoutMs = 30_000, protocol = clientJsonCodec, logger } = options;
+  const {
+    reconnect = {},
+    receiver = {},
+    results = {},
+    protocol = clientJsonCodec,
+    logger,
+    ...others
+  } = {
+    transports: [webSockets()],
+    callTimeoutMs: 30_000,
+    keepAliveMs: 15_000,
+    serverTimeoutMs: 30_000,
+    startTimeoutMs: 15_000,
+    maxMessageBytes: 16 * 1024 * 1024,
+    maxQuestions: 1_000,
+    ...given(options),
+  };
+  const { callTimeoutMs, keepAliveMs, serverTimeoutMs, startTimeoutMs } = others;
+  checkDurations({ callTimeoutMs, keepAliveMs, serverTimeoutMs, startTimeoutMs });
   const events = new EventEmitter();
   const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): unknown => events.emit(event, ...args);
   const report = (thrown: unknown, event?: keyof ConnectionEvents): void => {
     logger?.error(name, thrown);
     if (event !== 'error') emit('error', asError(thrown));
   };
-  const receivers = createReceivers(report);
+  const warn = (text: string): void => (logger ?? console).warn(name, text);
+  warnOfUnknownOptions(options, warn);
+  const receivers = createReceivers(report, createMissing(warn));
   receivers.add(receiver);
 
   const loop = createLoop({
-    transports: [webSockets()],
-    keepAliveMs: 15_000,
-    serverTimeoutMs: 30_000,
-    startTimeoutMs: 15_000,
     clock: systemClock,
     onWake,
-    ...options,
+    ...others,
     ...surroundings,
     codec: protocol,
     policy:
@@ -123,9 +158,13 @@ export function connectionIn<H, R, A>(
       emit('lost', { method: call.method, error: asError(error) });
     }
   };
-  async function* stream(call: Call): AsyncGenerator<unknown> {
-    yield* calls(call).stream(call);
-  }
+  const stream = (call: Call): AsyncIterable<unknown> => {
+    let port: StreamPort;
+    return createStream({
+      open: (item, ended) => (port = calls(call).stream(call)).open(item, ended),
+      take: (item) => port.take(item),
+    });
+  };
   /** `call` as the parts of this connection have it. */
   const callOf = (method: string, args: readonly unknown[], callOptions: CallOptions): Call => ({
     ...callOptions,
@@ -149,6 +188,16 @@ export function connectionIn<H, R, A>(
     return { invoke: proxy(invoke), send: proxy(send), stream: proxy(stream) } as HubCalls<H>;
   };
 
+  /** Events of the connection, and those of the server by the receiver's name. */
+  const on = (event: string, listener: Listener): (() => void) => {
+    if (!EVENTS.includes(event as keyof ConnectionEvents)) return receivers.add({ [event]: listener });
+    // A listener that throws must not stop what it listens to, at once or later.
+    const guarded = (...args: unknown[]): unknown =>
+      (async () => listener(...args))().catch((error: unknown) => report(error, event as keyof ConnectionEvents));
+    events.on(event, guarded);
+    return () => void events.off(event, guarded);
+  };
+
   return {
     ...callsWith({}),
     get state() {
@@ -157,20 +206,24 @@ export function connectionIn<H, R, A>(
     start: loop.start,
     stop: loop.stop,
     [Symbol.asyncDispose]: loop.stop,
-    with: callsWith,
-    call: (method, args = [], callOptions = {}) => invoke(callOf(method, args, callOptions)),
-    receive: receivers.add,
-    on(event, listener) {
-      // A listener that throws must not stop what it listens to.
-      const guarded = (...args: ConnectionEvents[typeof event]): void => {
-        try {
-          listener(...args);
-        } catch (error) {
-          report(error, event);
-        }
-      };
-      events.on(event, guarded);
-      return () => void events.off(event, guarded);
+    with: (callOptions) => callsWith(checked(callOptions)),
+    call: (method, args = [], callOptions = {}) => invoke(callOf(method, args, checked(callOptions))),
+    receive: (added: object | string, handler?: unknown) => receivers.add(typeof added === 'string' ? { [added]: handler } : added),
+    on,
+    once(event: string, listener: Listener) {
+      const undo = on(event, (...args) => {
+        undo();
+        return listener(...args);
+      });
+      return undo;
     },
-  };
+  } as HubConnection<H, R>;
+}
+
+type Listener = (...args: unknown[]) => unknown;
+
+/** @throws HublineError `invalid_option` */
+function checked(options: CallOptions): CallOptions {
+  checkCallOptions(options);
+  return given(options);
 }

@@ -1,7 +1,7 @@
-import { asError, type HublineError, type Wire } from '@hubline/protocol';
+import { after, asError, type HublineError, type Wire } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import { createPostQueue } from './post-queue.ts';
-import { refusal } from './refusal.ts';
+import { refusal, refusalOf } from './refusal.ts';
 import { request } from './request.ts';
 import type { OpenRequest, Pipe, PipeEnd } from './transport.ts';
 
@@ -13,7 +13,7 @@ export interface HttpOptions {
    * How long the server may take to answer a request; then the connection is lost. Polls too: more than the server holds
    * one, which is 90 s by default here and there. Default 100,000.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What a way to receive needs of its pipe. */
@@ -52,21 +52,18 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
     };
 
     const ask = async <T>(init: Parameters<typeof request>[1], read: (response: Response) => Promise<T>): Promise<T> => {
-      const timer = setTimeout(() => void close(new Error(`No answer in ${timeoutMs} ms.`)), timeoutMs);
+      const undoTimer = after(timeoutMs, () => void close(new Error(`No answer in ${timeoutMs} ms.`)));
       try {
         let response = await request({ ...asked, token }, init);
         if (response.status === 401 && accessToken) {
-          await response.text();
+          await response.body?.cancel(); // it would hold its socket
           token = await accessToken({ fresh: true });
           response = await request({ ...asked, token }, init);
         }
-        const { ok, status } = response;
-        if (ok) return await read(response);
-        // A body that nobody reads would hold its socket.
-        await response.text();
-        throw refusal(`Unexpected status code '${status}'.`, { status });
+        if (response.ok) return await read(response);
+        throw await refusalOf(response, `Unexpected status code '${response.status}'.`, asked.url);
       } finally {
-        clearTimeout(timer);
+        undoTimer();
       }
     };
 

@@ -1,5 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Asking, CallName, Calling, Implementation, Output, StandardSchema, Streaming, StreamName } from '@hubline/protocol';
+import type {
+  Asking,
+  CallName,
+  Calling,
+  Implementation,
+  Output,
+  StandardSchema,
+  Streaming,
+  StreamName,
+  Name,
+  Contract,
+} from '@hubline/protocol';
 import type { CallOptions } from './calls.ts';
 import type { ConnectionEvents, ConnectionState } from './connection-state.ts';
 
@@ -32,13 +43,21 @@ export interface HubConnection<H, R> extends HubCalls<H>, AsyncDisposable {
   /** Calls a method that the contract does not have. */
   call(method: string, args?: readonly unknown[], options?: CallOptions): Promise<unknown>;
   /**
-   * Adds what the server may call: functions of a plain object, matched without case. Several may hear one event; exactly
-   * one may give a result. Returns its undo.
+   * Adds what the server may call: the methods of an object, own and inherited ones, or one by its name; matched without case. Several
+   * may hear one event; exactly one may give a result. Returns its undo.
    */
   receive(receiver: Implementation<R>): () => void;
-  /** Returns its undo. */
+  receive<K extends Name<R>>(name: K, handler: R[K]): () => void;
+  /** Listens to the connection, or to one event of the server by its name in the contract. Returns its undo. */
   on<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void;
+  on<K extends Exclude<Name<R>, keyof ConnectionEvents>>(name: K, handler: R[K]): () => void;
+  /** The same for the next time only. */
+  once<E extends keyof ConnectionEvents>(event: E, listener: (...args: ConnectionEvents[E]) => void): () => void;
+  once<K extends Exclude<Name<R>, keyof ConnectionEvents>>(name: K, handler: R[K]): () => void;
 }
 
 /** Schemas (zod, valibot, arktype …) for what comes back: a method's result, or each item of its stream. */
 export type Results<H> = { readonly [K in keyof H]?: StandardSchema<unknown, Output<H[K]>> };
+
+/** The connection to the hub of a contract: `ConnectionOf<typeof chat>`. */
+export type ConnectionOf<C> = C extends Contract<infer H, infer R, infer _A> ? HubConnection<H, R> : never;

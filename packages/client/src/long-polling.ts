@@ -1,17 +1,24 @@
 import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
+import { bytesOf } from './refusal.ts';
 import type { Transport } from './transport.ts';
+
+/** An answer may hold many messages. */
+const MESSAGES_A_POLL = 4;
 
 /**
  * Long polling: a request that the server holds until it has something to say, again and again. It passes every proxy,
  * and carries bytes. There are no pings: a request is answered, or it is not.
  */
 export function longPolling(options: HttpOptions = {}): Transport {
-  return { name: 'LongPolling', open: (request) => openHttpPipe(request, { ...options, run, polls: true }) };
+  return {
+    name: 'LongPolling',
+    open: (request) => openHttpPipe(request, { ...options, run: (port) => run(port, request.maxMessageBytes), polls: true }),
+  };
 }
 
-async function run({ get, opened, receive }: Port): Promise<void> {
+async function run({ get, opened, receive }: Port, maxMessageBytes: number): Promise<void> {
   for (;;) {
-    const bytes = await get({}, async (response) => response.status !== 204 && new Uint8Array(await response.arrayBuffer()));
+    const bytes = await get({}, async (response) => response.status !== 204 && bytesOf(response, maxMessageBytes * MESSAGES_A_POLL));
     if (!bytes) return;
     // The first answer is empty, and says that the connection is there.
     opened();

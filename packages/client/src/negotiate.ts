@@ -1,57 +1,56 @@
-import { HublineError, type Affinity, type Negotiated, type NegotiateRedirect, type NegotiateRefusal } from '@hubline/protocol';
-import { refusal } from './refusal.ts';
+import { HublineError, parseJson, type Negotiated, type NegotiateRedirect, type NegotiateRefusal } from '@hubline/protocol';
+import { withQuery } from './hub-url.ts';
+import { bodyOf, refusal, refusalOf } from './refusal.ts';
 import { codeOf } from './remote-error.ts';
+import { request } from './request.ts';
 import type { Network } from './transport.ts';
 
 const MAX_REDIRECTS = 100;
+/** An answer to negotiate has some hundred bytes. */
+const MAX_ANSWER_BYTES = 65_536;
 
 export interface NegotiateRequest extends Network {
   readonly url: URL;
   readonly token: string | undefined;
+  readonly forwardCredentials?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
-/** What the server offers, and where: `url` and `token` are the redirected ones, where the server redirected. */
-export interface Offer extends Negotiated {
-  readonly url: URL;
-  readonly token: string | undefined;
-}
+/** What the server offers, and where: `url`, `token` and `headers` are those after a redirect, where the server redirected. */
+export interface Offer extends Negotiated, Pick<NegotiateRequest, 'url' | 'token' | 'headers'> {}
 
 /**
- * Asks the server for a connection, and follows where it sends us.
- * @throws HublineError `unauthorized`, `forbidden` or `negotiation_failed`, with SignalR's texts; whatever fetch throws
+ * Asks the server for a connection, and follows its redirects. The token and the user's headers do not follow to another origin: a
+ * redirect there brings its own token. @throws HublineError `unauthorized`, `forbidden`, `negotiation_failed` …, with SignalR's texts
  */
-export async function negotiate(request: NegotiateRequest): Promise<Offer> {
-  const { signal, headers, fetch = globalThis.fetch, withCredentials } = request;
-  let { url, token } = request;
+export async function negotiate({ forwardCredentials, signal, ...asked }: NegotiateRequest): Promise<Offer> {
+  let { url, token, headers } = asked;
   for (let redirects = 0; redirects < MAX_REDIRECTS; redirects++) {
-    const target = new URL(url);
-    target.pathname = target.pathname.replace(/\/?$/, '/negotiate');
-    target.searchParams.set('negotiateVersion', '1');
-    const response = await fetch(target, {
-      method: 'POST',
-      headers: { ...(token && { Authorization: `Bearer ${token}` }), ...headers },
-      credentials: withCredentials === false ? 'same-origin' : 'include',
-      signal,
-    });
+    const target = withQuery(new URL(url.href.replace(/\/?(\?|$)/, '/negotiate$1')), 'negotiateVersion', '1');
+    const response = await request({ ...asked, url: target, token, headers }, { method: 'POST', signal });
     const { status } = response;
-    const text = await response.text();
     if (status !== 200) {
       const hint = status === 404 ? ' Either this is not a SignalR endpoint or there is a proxy blocking the connection.' : '';
-      throw refusal(`Unexpected status code returned from negotiate '${status}'.${hint}`, { status });
+      throw await refusalOf(response, `Unexpected status code returned from negotiate '${status}'.${hint}`, target);
     }
-    const answer = JSON.parse(text) as Negotiated & Partial<NegotiateRedirect & NegotiateRefusal>;
+    const answer = answerIn(await bodyOf(response, MAX_ANSWER_BYTES), target);
     if (answer.error) throw new HublineError(codeOf(answer.code, 'negotiation_failed'), answer.error, {});
-    if (!answer.url) return { ...answer, url, token };
-    url = new URL(answer.url, url);
+    if (!answer.url) return { ...answer, url, token, headers };
+    const next = new URL(answer.url, url);
+    if (next.origin !== url.origin && !forwardCredentials) token = headers = undefined;
     token = answer.accessToken ?? token;
+    url = next;
   }
   throw refusal('Negotiate redirection limit exceeded.');
 }
 
-/** A copy of the url that balancers read as "to this node". */
-export function withAffinity(url: URL, affinity: Affinity | undefined): URL {
-  const hinted = new URL(url);
-  if (affinity) hinted.searchParams.set(affinity.query, affinity.node);
-  return hinted;
+/** @throws HublineError `negotiation_failed` */
+function answerIn(text: string, url: URL): Negotiated & Partial<NegotiateRedirect & NegotiateRefusal> {
+  try {
+    const answer = parseJson(text) as ReturnType<typeof answerIn>;
+    if (answer.error || answer.url || (answer.connectionId && Array.isArray(answer.availableTransports))) return answer;
+  } catch (cause) {
+    throw refusal('The answer to negotiate is not of a SignalR server:', { url, text: text || 'nothing', cause });
+  }
+  throw refusal('The answer to negotiate offers no connection.', { url, text });
 }

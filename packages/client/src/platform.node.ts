@@ -1,5 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import { refusal } from './refusal.ts';
+import { refusal, type Refused } from './refusal.ts';
 import { headersFor } from './request.ts';
 import type { Network, OpenRequest } from './transport.ts';
 
@@ -9,16 +9,56 @@ export async function createSocket(url: URL, request: OpenRequest): Promise<WebS
   return new Socket(url.href, { headers: headersFor(request) } as never);
 }
 
-/** Why a WebSocket did not open: `ws` puts the HTTP status of a refusal at the end of its message. */
-export function failureOf(socket: WebSocket): () => HublineError {
+/** What `ws` has beyond the browser's WebSocket; Node's own has none of it. */
+interface NodeSocket {
+  on(event: 'unexpected-response', listener: (request: unknown, response: NodeResponse) => void): void;
+  on(event: 'ping' | 'pong', listener: () => void): void;
+  ping(): void;
+  terminate(): void;
+}
+interface NodeResponse {
+  readonly statusCode?: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  on(event: 'data' | 'end' | 'error', listener: (chunk: unknown) => void): void;
+}
+const nodeSocket = (socket: WebSocket): NodeSocket | undefined =>
+  'ping' in socket && socket.ping ? (socket as unknown as NodeSocket) : undefined;
+
+/** How much of a refusal is read. */
+const MAX_TEXT_LENGTH = 1_000;
+
+/** Why a WebSocket did not open: `ws` tells the answer of a server that refused. */
+export function failureOf(socket: WebSocket, url: URL): () => HublineError {
   let message = '';
+  let refused: Refused = {};
   socket.onerror = (event) => {
-    message = (event as Partial<ErrorEvent>).message ?? '';
+    message ||= (event as Partial<ErrorEvent>).message ?? '';
   };
-  return () => {
-    const status = / (\d{3})$/.exec(message)?.[1];
-    return refusal(`The WebSocket did not open. ${message}`, { status: status ? Number(status) : undefined });
-  };
+  const ws = nodeSocket(socket);
+  ws?.on('unexpected-response', (_request, response) => {
+    const { statusCode: status, headers } = response;
+    message = `Unexpected status code '${status}'.`;
+    let text = '';
+    const end = (): void => {
+      refused = { status, headers: { get: (name) => (headers[name] === undefined ? null : String(headers[name])) }, text };
+      ws.terminate();
+    };
+    response.on('data', (chunk) => {
+      text += String(chunk);
+      if (text.length > MAX_TEXT_LENGTH) end();
+    });
+    response.on('end', end);
+    response.on('error', end);
+  });
+  return () => refusal(`The WebSocket did not open. ${message}`, { url, ...refused });
+}
+
+/** Sends a ping of the WebSocket itself, which every server answers, whatever it speaks; `heard` runs at each ping and pong. */
+export function pingOf(socket: WebSocket, heard: () => void): (() => void) | undefined {
+  const ws = nodeSocket(socket);
+  ws?.on('ping', heard);
+  ws?.on('pong', heard);
+  return ws && (() => ws.ping());
 }
 
 async function findSocket(): Promise<NonNullable<Network['WebSocket']>> {

@@ -5,7 +5,7 @@ type Handler = (...args: readonly unknown[]) => unknown;
 
 /** What the server may call. It stays when the connection is lost and comes back. */
 export interface Receivers {
-  /** Adds what an object has of its own, without case as SignalR matches names. Returns its undo. */
+  /** Adds the methods of an object, its own and inherited ones, without case as SignalR matches names. Returns its undo. */
   readonly add: (receiver: object) => () => void;
   /**
    * Calls every receiver of this name in turn, without waiting for one before the next. What they throw is reported.
@@ -14,24 +14,28 @@ export interface Receivers {
   call(target: string, args: readonly unknown[]): Promise<Pick<Completion, 'result' | 'error'>>;
 }
 
-export function createReceivers(report: (error: unknown) => void): Receivers {
-  const tables = new Set<ReadonlyMap<string, Handler | undefined>>();
+export function createReceivers(report: (error: unknown) => void, missing: (target: string, names: readonly string[]) => void): Receivers {
+  const tables = new Set<ReadonlyMap<string, Handler>>();
   return {
     add(receiver) {
-      const table = new Map<string, Handler | undefined>();
-      for (const [name, handler] of Object.entries(receiver)) {
-        table.set(name.toLowerCase(), (handler as Handler | undefined)?.bind(receiver));
-      }
+      const table = methodsOf(receiver);
       tables.add(table);
       return () => void tables.delete(table);
     },
     async call(target, args) {
+      const name = target.toLowerCase();
+      const handlers = [...tables].flatMap((table) => table.get(name) ?? []);
+      if (handlers.length === 0)
+        missing(
+          target,
+          [...tables].flatMap((table) => [...table.keys()]),
+        );
       const results: unknown[] = [];
       let error = "Client didn't provide a result.";
       await Promise.all(
-        [...tables].map(async (table) => {
+        handlers.map(async (handler) => {
           try {
-            const result = await table.get(target.toLowerCase())?.(...args);
+            const result = await handler(...args);
             if (result !== undefined) results.push(result);
           } catch (thrown) {
             error = textOf(thrown);
@@ -43,4 +47,17 @@ export function createReceivers(report: (error: unknown) => void): Receivers {
       return results.length === 1 ? { result: results[0] } : { error };
     },
   };
+}
+
+/** By name in lower case. An instance of a class has its methods in its prototypes. */
+function methodsOf(receiver: object): ReadonlyMap<string, Handler> {
+  const table = new Map<string, Handler>();
+  for (let each: object | null = receiver; each && each !== Object.prototype; each = Object.getPrototypeOf(each) as object | null) {
+    for (const name of Object.getOwnPropertyNames(each)) {
+      const handler = (receiver as Readonly<Record<string, unknown>>)[name];
+      const key = name.toLowerCase();
+      if (typeof handler === 'function' && key !== 'constructor' && !table.has(key)) table.set(key, handler.bind(receiver) as Handler);
+    }
+  }
+  return table;
 }

@@ -1,3 +1,4 @@
+import { reasonOf, refusal } from './refusal.ts';
 import type { Network } from './transport.ts';
 
 /** Compared with package.json by a test. */
@@ -24,13 +25,20 @@ export function headersFor({ url, token, headers }: Destination): Record<string,
   };
 }
 
-/** One request. Rejects with whatever fetch throws. */
-export function request(to: Destination, init: RequestInit & { readonly headers?: Readonly<Record<string, string>> }): Promise<Response> {
+/** One request. @throws HublineError `negotiation_failed` where there is no answer */
+export async function request(
+  to: Destination,
+  init: RequestInit & { readonly headers?: Readonly<Record<string, string>> },
+): Promise<Response> {
   const { url, fetch = globalThis.fetch, withCredentials } = to;
-  return fetch(url, {
-    cache: 'no-store',
-    credentials: withCredentials === false ? 'same-origin' : 'include',
-    ...init,
-    headers: { ...headersFor(to), ...init.headers },
-  });
+  try {
+    return await fetch(url, {
+      cache: 'no-store',
+      credentials: withCredentials === false ? 'same-origin' : 'include',
+      ...init,
+      headers: { ...headersFor(to), ...init.headers },
+    });
+  } catch (cause) {
+    throw refusal(`No answer: ${reasonOf(cause)}.`, { url, cause });
+  }
 }

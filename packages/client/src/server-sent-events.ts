@@ -1,3 +1,4 @@
+import { tooLarge } from '@hubline/protocol';
 import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
 import { refusal } from './refusal.ts';
 import type { Transport } from './transport.ts';
@@ -8,11 +9,14 @@ import type { Transport } from './transport.ts';
  * and virus scanners do, does not open it.
  */
 export function serverSentEvents(options: HttpOptions = {}): Transport {
-  return { name: 'ServerSentEvents', open: (request) => openHttpPipe(request, { ...options, run }) };
+  return {
+    name: 'ServerSentEvents',
+    open: (request) => openHttpPipe(request, { ...options, run: (port) => run(port, request.maxMessageBytes) }),
+  };
 }
 
-async function run({ get, opened, receive }: Port): Promise<void> {
-  const push = createEventReader(receive);
+async function run({ get, opened, receive }: Port, maxMessageBytes: number): Promise<void> {
+  const push = createEventReader(receive, maxMessageBytes);
   const { reader, first } = await get({ Accept: 'text/event-stream' }, async ({ headers, body }) => {
     const type = headers.get('content-type') ?? 'nothing';
     const reader = body?.getReader();
@@ -30,13 +34,14 @@ async function run({ get, opened, receive }: Port): Promise<void> {
 
 /**
  * Takes the bytes of an event stream, cut anywhere, and gives the data of each event (HTML standard, 9.2.6). What is not
- * data says nothing to us: comments, names, ids, retry times.
+ * data says nothing to us: comments, names, ids, retry times. @throws HublineError `message_too_large`
  */
-export function createEventReader(deliver: (data: string) => void): (bytes: Uint8Array) => void {
+export function createEventReader(deliver: (data: string) => void, maxBytes = Infinity): (bytes: Uint8Array) => void {
   const utf8 = new TextDecoder();
   /** The start of a line whose end has not arrived. */
   let partial = '';
   let data: string[] = [];
+  let length = 0;
   /** The last line ended with CR: LF, if it comes next, is the other half of that end. */
   let afterCr = false;
   return (bytes) => {
@@ -49,11 +54,13 @@ export function createEventReader(deliver: (data: string) => void): (bytes: Uint
     partial = lines.pop()!;
     for (const line of lines) {
       const field = /^data(?:: ?|$)/.exec(line)?.[0];
-      if (field) data.push(line.slice(field.length));
+      if (field) length += data[data.push(line.slice(field.length)) - 1]!.length;
       if (line) continue;
       const event = data.join('\n');
       data = [];
+      length = 0;
       if (event) deliver(event);
     }
+    if (length + partial.length > maxBytes) throw tooLarge(maxBytes);
   };
 }

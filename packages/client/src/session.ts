@@ -59,7 +59,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   let { keepAliveMs, serverTimeoutMs } = settings;
   const over = new AbortController();
   const { signal } = over;
-  const decoder = codec.decoder();
+  const decoder = codec.decoder({ maxMessageBytes: settings.maxMessageBytes });
   /** What the server asked this client and waits for. */
   const asked = new Set<string>();
   let connected: Connected | undefined;
@@ -68,6 +68,8 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   let calls: Calls | undefined;
   /** Whether the server knows our extensions. */
   let hubline = false;
+  /** The largest message that the server takes, where it says so. */
+  let limitBytes = Infinity;
   let sentAt = 0;
   /** When the server has been silent for too long. */
   let deadline = 0;
@@ -87,13 +89,28 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     undoAlarm?.();
     undoAlarm = clock.after(ms, act);
   };
-  const timedOut = (timeoutMs: number): void => end(new HublineError('timed_out', `No answer in ${timeoutMs} ms.`, { timeoutMs }));
-  const step = (late = () => timedOut(startTimeoutMs)): void => alarm(startTimeoutMs, late);
+  const timedOut = (timeoutMs: number, step = ''): void =>
+    end(new HublineError('timed_out', `${step && `${step}: `}No answer in ${timeoutMs} ms.`, { timeoutMs }));
+  const step = (name: string, late = () => timedOut(startTimeoutMs, name)): void => alarm(startTimeoutMs, late);
 
   const send = (message: HubMessage): void => {
     if (signal.aborted) return;
-    pipe?.send(codec.encode(message));
+    const wire = codec.encode(message);
+    const bytes = wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
+    if (bytes > limitBytes) {
+      throw new HublineError('message_too_large', `A message of ${bytes} bytes, and the server takes ${limitBytes}.`, {
+        limitBytes,
+        bytes,
+      });
+    }
+    pipe?.send(wire);
     sentAt = clock.now();
+  };
+
+  /** Both kinds where the runtime can: a plain SignalR server answers only that of the WebSocket. */
+  const ping = (): void => {
+    send({ type: MessageType.Ping });
+    pipe?.ping?.();
   };
 
   /** Pings when nothing was sent for long; ends when nothing came for too long. */
@@ -101,15 +118,15 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     alarm(Math.min(deadline, sentAt + keepAliveMs) - clock.now(), () => {
       const lateMs = clock.now() - deadline;
       if (lateMs >= 0) return proving || lateMs < LATE_MS ? timedOut(serverTimeoutMs) : prove();
-      if (clock.now() - sentAt >= keepAliveMs) send({ type: MessageType.Ping });
+      if (clock.now() - sentAt >= keepAliveMs) ping();
       beat();
     });
   const prove = (): void => {
     if (!calls || proving || signal.aborted || pipe!.polls) return;
     proving = true;
     // A plain SignalR server answers no ping; it sends its own, every 15 s by default.
-    deadline = clock.now() + (hubline ? PROOF_MS : (serverTimeoutMs * 2) / 3);
-    send({ type: MessageType.Ping });
+    deadline = clock.now() + (hubline || pipe!.ping ? PROOF_MS : (serverTimeoutMs * 2) / 3);
+    ping();
     beat();
   };
   /** Any data is a sign of life, whatever it says. */
@@ -117,7 +134,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     proving = false;
     deadline = clock.now() + serverTimeoutMs;
     // Chrome lets the timers of hidden pages run once a minute, but hands over messages at once.
-    if (calls && clock.now() - sentAt > keepAliveMs / 2) send({ type: MessageType.Ping });
+    if (calls && clock.now() - sentAt > keepAliveMs / 2) ping();
   };
 
   /** Answers once: a call that was cancelled is over, whatever its receiver still gives. */
@@ -126,7 +143,14 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     asked.delete(invocationId);
   };
   const answer = async ({ target, arguments: args, invocationId }: Invocation): Promise<void> => {
-    if (invocationId) asked.add(invocationId);
+    if (invocationId) {
+      const { maxQuestions } = settings;
+      if (asked.size >= maxQuestions) {
+        const text = `The client has ${maxQuestions} questions to answer already.`;
+        return send({ type: MessageType.Completion, invocationId, error: text });
+      }
+      asked.add(invocationId);
+    }
     const outcome = await receivers.call(target, args);
     if (!invocationId) return;
     try {
@@ -151,9 +175,10 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   };
 
   const agree = (wire: Wire): Wire => {
-    const { error, hubline: version, rest } = readHandshakeResponse(wire);
+    const { error, hubline: version, maxMessageBytes = Infinity, rest } = readHandshakeResponse(wire);
     if (error) throw new HublineError('negotiation_failed', error, {});
     hubline = !!version;
+    limitBytes = maxMessageBytes;
     calls = createCalls(settings, { hubline, over: signal, send, bufferedAmount: () => pipe!.bufferedAmount });
     beat();
     opened({ ...connected!, calls, prove });
@@ -162,6 +187,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   const receive = (wire: Wire): void => {
     if (signal.aborted) return;
     heard();
+    if (wire.length === 0) return;
     try {
       decoder.push(calls ? wire : agree(wire), take);
     } catch (error) {
@@ -175,7 +201,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     if (pipe.polls) keepAliveMs = serverTimeoutMs = Infinity;
     void pipe.closed.then(({ reason, ...details }) => end(new HublineError('connection_lost', reason || 'Connection lost.', details)));
     if (signal.aborted) return;
-    step();
+    step('handshake');
     sentAt = clock.now();
     pipe.send(encodeHandshake({ protocol: codec.name, version: 1, hubline: HUBLINE_VERSION }));
   };
@@ -190,3 +216,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   if (!ending.cause) await pipe?.closed;
   return ending;
 }
+
+/** Without what frames a message: the separator of JSON, the length of MessagePack. */
+const bytesIn = (wire: Wire): number =>
+  typeof wire === 'string' ? new TextEncoder().encode(wire).length - 1 : wire.length - 1 - wire.findIndex((byte) => byte < 0x80);

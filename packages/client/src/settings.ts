@@ -15,6 +15,9 @@ export interface Settings extends Network {
   readonly keepAliveMs: number;
   readonly serverTimeoutMs: number;
   readonly startTimeoutMs: number;
+  readonly forwardCredentials?: boolean | undefined;
+  readonly maxMessageBytes: number;
+  readonly maxQuestions: number;
   readonly codec: Codec;
   readonly policy: ReconnectPolicy;
   readonly clock: Clock;

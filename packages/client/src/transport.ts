@@ -9,6 +9,8 @@ export interface Pipe {
   readonly closed: Promise<PipeEnd>;
   /** Bytes that were sent and have not left yet. */
   readonly bufferedAmount: number;
+  /** Asks for a sign of life below the messages, where the runtime can; it arrives as data without content. */
+  readonly ping?: (() => void) | undefined;
   /** Made of requests that are answered or not: nobody pings, and silence says nothing. */
   readonly polls?: boolean;
 }
@@ -23,19 +25,21 @@ export interface PipeEnd {
 
 /** What the user may replace in the environment. */
 export interface Network {
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
   /** Constructs like the browser's; in Node it is given `{ headers }` as its second argument, as `ws` and undici take it. */
-  readonly WebSocket?: new (url: string, options?: never) => WebSocket;
+  readonly WebSocket?: (new (url: string, options?: never) => WebSocket) | undefined;
   /** Sent where the environment lets us: everywhere but on a browser's WebSocket. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Whether cookies go to another origin. Default true, as in SignalR. */
-  readonly withCredentials?: boolean;
+  readonly withCredentials?: boolean | undefined;
 }
 
 export interface OpenRequest extends Network {
   /** Where to connect: http or https, with everything in its query but the token. */
   readonly url: URL;
   readonly token: string | undefined;
+  /** The largest message, or event, in bytes. */
+  readonly maxMessageBytes: number;
   /** For another token, when the server refuses this one later on. None where a redirect gave it. */
   readonly accessToken?: AccessToken | undefined;
   /** Calls the opening off, and closes the pipe that came of it: the transport MUST then flush, and keep nothing open. */

@@ -9,5 +9,7 @@ export function onWake(wake: () => void, signal: AbortSignal): void {
     if (type !== 'visibilitychange' || !globalThis.document.hidden) wake();
   };
   // Those that are the document's pass the window on their way there.
-  for (const type of EVENTS) globalThis.addEventListener?.(type, listener, { capture: true, signal });
+  // Workers have no document, and some refuse to capture.
+  const capture = !!globalThis.document;
+  for (const type of EVENTS) globalThis.addEventListener?.(type, listener, capture ? { capture, signal } : { signal });
 }

@@ -1,4 +1,4 @@
-import { createSocket, failureOf } from '#platform';
+import { createSocket, failureOf, pingOf } from '#platform';
 import { onAbort } from './abort.ts';
 import type { OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
 
@@ -12,13 +12,12 @@ export function webSockets(): Transport {
 
 async function open(request: OpenRequest): Promise<Pipe> {
   const { signal, receive } = request;
-  const url = new URL(request.url);
-  url.protocol = url.protocol.replace('http', 'ws');
+  const url = new URL(request.url.href.replace('http', 'ws'));
   const socket = await createSocket(url, request);
   socket.binaryType = 'arraybuffer';
   return new Promise((resolve, reject) => {
     const closed = new Promise<PipeEnd>((settle) => {
-      const failure = failureOf(socket);
+      const failure = failureOf(socket, request.url);
       let timer: ReturnType<typeof setTimeout> | undefined;
       socket.onclose = ({ code: closeCode, reason }) => {
         clearTimeout(timer);
@@ -43,6 +42,7 @@ async function open(request: OpenRequest): Promise<Pipe> {
         get bufferedAmount() {
           return socket.bufferedAmount;
         },
+        ping: pingOf(socket, () => receive('')),
       });
   });
 }

@@ -55,12 +55,14 @@ it('keeps the whole text of other failures', async () => {
 
 it.each([
   ['unknown_method', '{"method":"echo"}', { code: 'unknown_method', details: { method: 'echo' } }],
-  ['from_the_future', '{"a":1}', { code: 'internal' }],
-  ['constructor', undefined, { code: 'internal', details: {} }],
+  ['from_the_future', '{"a":1}', { code: 'from_the_future', details: { a: 1 } }],
+  ['unknown_method', 'no JSON', { code: 'unknown_method', details: {} }],
+  ['no code at all', undefined, { code: 'internal', details: {} }],
 ])('reads the code %s and the details %s of a Hubline server', async (code, details, expected) => {
   const headers = { 'hubline-code': code, ...(details && { 'hubline-details': details }) };
   await using world = await World.started({ behaves: answers({ error: 'No.', headers }) });
   expect(await failure(world.connection.invoke.echo())).toMatchObject({ message: 'No.', ...expected });
+  expect(world.connection.state.name).toBe('connected');
 });
 
 it('fails a call with what cannot be written', async () => {
@@ -229,8 +231,12 @@ it('ends a stream at once when its signal aborts, and cancels it on the server',
 it('grants credit to a Hubline server as the items are taken, and none to others', async () => {
   const numbers = Array.from({ length: 100 }, (_, i) => i);
   for (const hubline of [false, true]) {
-    const behaves: Behaviour = (client) => (message) => {
-      if (message.type === 4) client.send(...numbers.map((item) => ({ type: 2, invocationId: message.invocationId, item })));
+    const behaves: Behaviour = (client) => {
+      const left = [...numbers];
+      return ({ type, invocationId, credit = hubline ? 64 : 100 }) => {
+        const items = type === 4 || type === 64 ? left.splice(0, credit as number) : [];
+        if (items.length > 0) client.send(...items.map((item) => ({ type: 2, invocationId, item })));
+      };
     };
     await using world = await World.started({ behaves, shakes: () => (hubline ? { hubline: 1 } : {}) });
     for await (const item of world.connection.stream.count()) if (item === 99) break;
@@ -247,4 +253,59 @@ it('settles every call over a connection that is dropped again and again', async
   await world.connection.start();
   await vi.waitFor(async () => expect(await world.connection.invoke.echo(1)).toEqual([1]));
   expect(world.server.clients).toHaveLength(3);
+});
+
+it('takes a window: the server is given as much credit, and granted half of it again', async () => {
+  await using world = await World.started({ behaves: silent, shakes: () => ({ hubline: 1 }) });
+  const items = world.connection.with({ window: 2 }).stream.count()[Symbol.asyncIterator]();
+  const first = items.next();
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  expect(world.server.last.heard[0]?.headers).toEqual({ 'hubline-credit': '2' });
+  world.server.last.send({ type: 2, invocationId: '0', item: 1 }, { type: 2, invocationId: '0', item: 2 });
+  expect(await first).toEqual({ done: false, value: 1 });
+  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 64, invocationId: '0', credit: 1 }));
+  world.server.last.send(...[3, 4].map((item) => ({ type: 2, invocationId: '0', item })));
+  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 5, invocationId: '0' }));
+  expect(await items.next()).toMatchObject({ value: 2 });
+  expect(await items.next()).toMatchObject({ value: 3 });
+  await expect(items.next()).rejects.toMatchObject({ code: 'limit_exceeded', details: { limit: 'window', max: 2 } });
+  for (const window of [0, -1, 1.5, NaN, Infinity]) {
+    expect(() => world.connection.with({ window })).toThrow(expect.objectContaining({ code: 'invalid_option' }));
+  }
+});
+
+it('leaves a stream at once although an item is awaited, and cancels it on the server', async () => {
+  await using world = await World.started({ behaves: silent });
+  const items = world.connection.stream.count()[Symbol.asyncIterator]();
+  const waiting = items.next();
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  expect(await items.return?.()).toEqual({ done: true, value: undefined });
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  expect(await items.next()).toEqual({ done: true, value: undefined });
+  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 5, invocationId: '0' }));
+  const unread = world.connection.stream.count()[Symbol.asyncIterator]();
+  await unread.return?.();
+  expect(await unread.next()).toEqual({ done: true, value: undefined });
+  expect(world.server.last.heard).toHaveLength(2);
+});
+
+it('takes an option that is undefined for its default', async () => {
+  await using world = await World.started({ behaves: silent, stopped: true, callTimeoutMs: undefined, keepAliveMs: undefined });
+  const call = world.connection.with({ timeoutMs: undefined, signal: undefined, window: undefined }).invoke.echo();
+  const failed = expect(call).rejects.toMatchObject({ code: 'call_timeout', details: { timeoutMs: 30_000 } });
+  for (let second = 0; second < 30; second++) {
+    world.server.last.send({ type: 6 });
+    world.clock.advance(1_000);
+  }
+  await failed;
+});
+
+it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])('refuses a duration that is none: %s', async (option) => {
+  for (const ms of [NaN, -1, 0])
+    await expect(World.open({ [option]: ms })).rejects.toMatchObject({ code: 'invalid_option', details: { option } });
+  await using world = await World.started({ [option]: Infinity });
+  expect(await world.connection.invoke.echo(1)).toEqual([1]);
+  expect(() => world.connection.with({ timeoutMs: NaN })).toThrow(expect.objectContaining({ code: 'invalid_option' }));
+  expect(await world.connection.with({ timeoutMs: Infinity }).invoke.echo(1)).toEqual([1]);
+  expect(await world.connection.with({ timeoutMs: 2 ** 31 }).invoke.echo(1)).toEqual([1]);
 });

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { silent, type Behaviour } from './plain-server.ts';
+import { WebSocket } from 'ws';
 import { World, type WorldOptions } from './world.ts';
 
 const quiet: WorldOptions = { behaves: silent, stopped: true, reconnect: { nextDelayMs: () => 1_000 } };
@@ -108,8 +109,11 @@ it('keeps a connection to a Hubline server that answers when it is woken', async
   expect(world.connection.state.name).toBe('connected');
 });
 
-it('gives a plain server, which answers no ping, the time until its next one', async () => {
-  await using world = await World.started(quiet);
+it('gives a plain server, which answers no ping, the time until its next one, where the runtime has no WebSocket pings', async () => {
+  class WithoutPing extends WebSocket {
+    override ping = undefined as never;
+  }
+  await using world = await World.started({ ...quiet, WebSocket: WithoutPing as never });
   world.wake();
   world.clock.advance(19_999);
   expect(world.connection.state.name).toBe('connected');
@@ -131,4 +135,31 @@ it('is not moved by a wake before the start, while it connects or after the stop
   await started;
   expect(world.connection.state).toEqual({ name: 'closed' });
   expect(world.server.last.heard).toEqual([]);
+});
+
+it('asks a plain server with a ping of the WebSocket where the runtime can, and takes its pong for a sign of life', async () => {
+  await using world = await World.started({ ...quiet, pongs: true });
+  const pong = new Promise<void>((resolve) => world.server.last.onceControl('ping', resolve));
+  world.wake();
+  await pong;
+  await vi.waitFor(() => {
+    world.clock.advance(1_000); // three seconds prove it, unless the pong has come
+    expect(world.connection.state.name).toBe('connected');
+    expect(world.clock.nextMs).toBeGreaterThan(10_000);
+  });
+  await using deaf = await World.started(quiet);
+  deaf.wake();
+  deaf.clock.advance(3_000);
+  await vi.waitFor(() => expect(deaf.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
+});
+
+it('notices a half-open link in the time-out although the client is busy sending', async () => {
+  await using world = await World.started(quiet);
+  for (let second = 0; second < 29; second++) {
+    world.clock.advance(1_000);
+    world.connection.send.echo(second);
+  }
+  expect(world.connection.state.name).toBe('connected');
+  world.clock.advance(1_000);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
 });

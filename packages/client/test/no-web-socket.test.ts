@@ -20,7 +20,7 @@ it('says what to install where Node has no WebSocket and `ws` is not there', asy
   vi.stubGlobal('WebSocket', undefined);
   await using world = await World.open();
   await expect(world.connection.start()).rejects.toMatchObject({
-    code: 'negotiation_failed',
+    code: 'invalid_option',
     message: expect.stringContaining(
       'This Node has no WebSocket. Install the package "ws", or pass one as the option WebSocket.',
     ) as string,

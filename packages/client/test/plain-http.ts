@@ -175,6 +175,7 @@ export class PlainHttp implements AsyncDisposable {
         session.ended = true;
         this.#flush(session);
       },
+      onceControl: () => undefined,
       pause: () => undefined,
       resume: () => undefined,
     };

@@ -15,6 +15,8 @@ export interface Client {
   /** Cuts the line: no close frame. */
   drop(): void;
   close(code: number): void;
+  /** Hears the next ping or pong of the WebSocket itself. */
+  onceControl(kind: 'ping' | 'pong', listener: () => void): void;
   pause(): void;
   resume(): void;
 }
@@ -35,6 +37,8 @@ export interface PlainServerOptions {
   readonly negotiates?: (asked: Asked, n: number) => number | object | undefined;
   /** Refuses the n-th upgrade with a status, from 0. */
   readonly upgrades?: (asked: Asked, n: number) => number | undefined;
+  /** Whether the pings of the WebSocket itself are answered. Default false: the server is as silent as the test makes it. */
+  readonly pongs?: boolean;
   /** The handshake's answer; null: none. */
   readonly shakes?: (request: Readonly<Record<string, unknown>>, n: number) => object | string | null;
 }
@@ -60,7 +64,7 @@ export class PlainServer implements AsyncDisposable {
       if (typeof answer === 'number') response.writeHead(answer).end('refused');
       else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     });
-    this.#sockets = new WebSocketServer({ noServer: true });
+    this.#sockets = new WebSocketServer({ noServer: true, autoPong: options.pongs ?? false });
     this.#http.on('upgrade', (request, socket, head) => {
       const asked = askedBy(request);
       const n = this.upgraded.push(asked) - 1;
@@ -137,6 +141,7 @@ function clientOf(socket: WebSocket, { url, headers }: Asked, handshake: Heard):
     send: (...messages) => socket.send(messages.map((message) => JSON.stringify(message) + END).join('')),
     drop: () => socket.terminate(),
     close: (code) => socket.close(code),
+    onceControl: (kind, listener) => void socket.once(kind, listener),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
   };

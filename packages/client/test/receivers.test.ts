@@ -120,3 +120,86 @@ it('hears what comes in one frame with the handshake, and can call back at once'
   await world.connection.start();
   await vi.waitFor(() => expect(answers).toEqual([['back']]));
 });
+
+it('takes the methods of a class, own and inherited, bound', async () => {
+  class Base {
+    readonly heard: string[] = [];
+    said(_from: string, text: string): void {
+      this.heard.push(text);
+    }
+  }
+  class Mine extends Base {
+    async confirm(): Promise<unknown> {
+      return this.heard.length;
+    }
+  }
+  const receiver = new Mine();
+  await using world = await World.started({ ...quiet, receiver });
+  const said = { type: 1, target: 'SAID', arguments: ['a', 'hi'] };
+  world.server.last.send(said, { type: 1, invocationId: 'q', target: 'confirm', arguments: [] });
+  await vi.waitFor(() => expect(world.server.last.heard).toEqual([{ type: 3, invocationId: 'q', result: 1 }]));
+  expect(receiver.heard).toEqual(['hi']);
+  for (const target of ['constructor', 'toString', 'hasOwnProperty'])
+    world.server.last.send({ type: 1, invocationId: target, target, arguments: [] });
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(4));
+  expect(world.server.last.heard.slice(1).map(({ error }) => error)).toEqual(Array(3).fill("Client didn't provide a result."));
+});
+
+it('registers one event by its name, and once', async () => {
+  await using world = await World.started(quiet);
+  const heard: string[] = [];
+  const undo = world.connection.on('said', (_from, text) => void heard.push(`on ${text}`));
+  world.connection.receive('said', (_from, text) => void heard.push(`receive ${text}`));
+  world.connection.once('said', (_from, text) => void heard.push(`once ${text}`));
+  const said = (text: string): object => ({ type: 1, target: 'said', arguments: ['a', text] });
+  world.server.last.send(said('1'));
+  await vi.waitFor(() => expect(heard).toEqual(['on 1', 'receive 1', 'once 1']));
+  undo();
+  world.server.last.send(said('2'));
+  await vi.waitFor(() => expect(heard).toEqual(['on 1', 'receive 1', 'once 1', 'receive 2']));
+  let closed = 0;
+  world.connection.once('closed', () => void closed++);
+  await world.connection.stop();
+  await world.connection.start();
+  await world.connection.stop();
+  expect(closed).toBe(1);
+});
+
+it('warns once of an event that no receiver has, with the nearest name', async () => {
+  const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+  await using world = await World.started({ ...quiet, logger, receiver: { said: () => {} } });
+  const call = (target: string): object => ({ type: 1, target, arguments: [] });
+  world.server.last.send(call('siad'), call('siad'), call('said'), call('unlike'));
+  await vi.waitFor(() => expect(logger.warn).toHaveBeenCalledTimes(2));
+  expect(logger.warn.mock.calls).toEqual([
+    ['test', 'The server calls "siad", and no receiver has it. Did you mean "said"?'],
+    ['test', 'The server calls "unlike", and no receiver has it.'],
+  ]);
+});
+
+it('warns of an option that does not exist, with the nearest name', async () => {
+  const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+  await using _world = await World.open({ logger, acessToken: () => 'x' } as never);
+  expect(logger.warn.mock.calls).toContainEqual(['test', 'There is no option "acessToken". Did you mean "accessToken"?']);
+});
+
+it('takes an Invocation without arguments, and null for an error and for headers', async () => {
+  const heard: unknown[] = [];
+  await using world = await World.started({ ...quiet, receiver: { said: (...args) => void heard.push(args) } });
+  world.server.last.send({ type: 1, target: 'said' }, { type: 1, target: 'said', arguments: [1], headers: null, invocationId: '' });
+  await vi.waitFor(() => expect(heard).toEqual([[], [1]]));
+  const call = world.connection.invoke.echo();
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  world.server.last.send({ type: 3, invocationId: '0', error: null, headers: null, result: [2] });
+  expect(await call).toEqual([2]);
+});
+
+it('reports what a listener throws, at once or later', async () => {
+  await using world = await World.started(quiet);
+  world.connection.on('closed', async () => {
+    await Promise.resolve();
+    throw new Error('later');
+  });
+  await world.connection.stop();
+  await vi.waitFor(() => expect(world.told('error')).toMatchObject([[{ message: 'later' }]]));
+});

@@ -43,8 +43,9 @@ export class World implements AsyncDisposable {
   /** What the page does when it is shown again. */
   wake = (): void => {};
 
-  private constructor(server: PlainServer, { path = '', url = server.url + path, stopped = false, ...options }: WorldOptions) {
+  private constructor(server: PlainServer, { path = '', url = server.url + path, stopped = false, ...others }: WorldOptions) {
     this.server = server;
+    const { behaves: _b, negotiates: _n, upgrades: _u, shakes: _s, pongs: _p, ...options } = others;
     const onWake = (wake: () => void, signal: AbortSignal): void => {
       this.wake = () => signal.aborted || wake();
     };

@@ -4,9 +4,9 @@
  */
 export interface ErrorDetails {
   /** Nobody has said who they are, or nobody believed it (HTTP 401). */
-  unauthorized: { readonly method?: string };
+  unauthorized: { readonly method?: string; readonly status?: number; readonly url?: string };
   /** Known, and not allowed (HTTP 403; or a method's `authorize` said no). */
-  forbidden: { readonly method?: string };
+  forbidden: { readonly method?: string; readonly status?: number; readonly url?: string };
   /** The hub, or the receiver, has no method of this name. */
   unknown_method: { readonly method: string };
   /** The arguments do not satisfy the method's schema, or its kind (streams sent and expected). */
@@ -17,12 +17,14 @@ export interface ErrorDetails {
   hub_error: { readonly method?: string; readonly data?: unknown };
   /** The method failed, and the server keeps the reason to itself; or a server without codes reported a failure. */
   internal: { readonly method?: string };
+  /** The source of an upload threw. */
+  upload_failed: { readonly method: string };
   /** The value cannot be written in the connection's protocol. */
   not_encodable: { readonly path: string; readonly found: string };
   /** What arrived is not a message of the protocol. */
   invalid_message: { readonly why: string };
   /** A message is larger than the receiver takes. */
-  message_too_large: { readonly limitBytes: number };
+  message_too_large: { readonly limitBytes: number; readonly bytes?: number };
   /** No answer within the time allowed. */
   call_timeout: { readonly method: string; readonly timeoutMs: number };
   /** The caller gave up: its signal aborted, or it left the stream. */
@@ -34,13 +36,13 @@ export interface ErrorDetails {
   /** The connection that was asked does not exist (any more). */
   connection_gone: { readonly connectionId: string };
   /** The connection already has a transport (HTTP 409). */
-  already_connected: { readonly connectionId: string };
+  already_connected: { readonly connectionId?: string; readonly status?: number; readonly url?: string };
   /** The node that was asked ended, or its lease did. */
   node_lost: { readonly nodeId: string };
   /** The node was asked and did not answer, although its lease lives. */
   node_silent: { readonly nodeId: string };
   /** The request reached a node that does not hold the connection. */
-  wrong_node: { readonly nodeId: string };
+  wrong_node: { readonly nodeId?: string; readonly status?: number; readonly url?: string };
   /** `invokeOne` asked everybody the target names, and nobody gave a result. */
   no_client_responded: {
     readonly causes: readonly { readonly connectionId: string; readonly code: string; readonly message: string }[];
@@ -56,7 +58,7 @@ export interface ErrorDetails {
   /** A peer or node speaks a version that this one does not know. */
   unsupported_version: { readonly version: number | string };
   /** The server refused or could not agree on a connection: negotiate, transport or handshake. */
-  negotiation_failed: { readonly status?: number };
+  negotiation_failed: { readonly status?: number; readonly url?: string; readonly retryAfterMs?: number };
   /** The other side was silent longer than the time-out allows. */
   timed_out: { readonly timeoutMs: number };
   /** The client could not take what it was sent fast enough. */

@@ -14,6 +14,8 @@ export interface HandshakeRequest {
 export interface HandshakeResponse {
   readonly error?: string;
   readonly hubline?: number;
+  /** Ours: the largest message that the server takes, in bytes. */
+  readonly maxMessageBytes?: number;
 }
 
 /** The version of the extensions that PROTOCOL.md describes. */
@@ -59,9 +61,13 @@ export function parseHandshakeRequest(record: string): HandshakeRequest {
 /** @throws HublineError `invalid_message`, also where the record is a hub message: the server skipped the handshake. */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
   const text = 'Expected a handshake response from the server.';
-  const { type, error, hubline } = objectIn(record, text);
+  const { type, error, hubline, maxMessageBytes } = objectIn(record, text);
   if (type || !(error === undefined || error === null || typeof error === 'string')) throw unexpected(text, record);
-  return { ...(error ? { error } : {}), ...(typeof hubline === 'number' ? { hubline } : {}) };
+  return {
+    ...(error ? { error } : {}),
+    ...(typeof hubline === 'number' ? { hubline } : {}),
+    ...(typeof maxMessageBytes === 'number' ? { maxMessageBytes } : {}),
+  };
 }
 
 /**

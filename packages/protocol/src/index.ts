@@ -1,6 +1,7 @@
 export * from './messages.ts';
 export * from './errors.ts';
 export * from './codec.ts';
+export { after, given } from './options.ts';
 export { clientJsonCodec, jsonCodec, tooLarge } from './json-codec.ts';
 export { parseJson } from './json-text.ts';
 export { codecForPeer } from './peer-codec.ts';

@@ -1,6 +1,7 @@
 import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions } from './codec.ts';
 import { asError, HublineError, isHublineError } from './errors.ts';
-import { checkMessage, checkServerMessage } from './check-message.ts';
+import { checkMessage } from './check-message.ts';
+import { checkServerMessage } from './check-server-message.ts';
 import { isTooDeep, MAX_DEPTH, parseJson } from './json-text.ts';
 import { lossOf } from './lossy.ts';
 import type { HubMessage } from './messages.ts';
@@ -14,7 +15,7 @@ export const clientJsonCodec: Codec = {
   version: 2,
   format: 'text',
   encode: (message) => written(() => JSON.stringify(message, refuseLoss)),
-  decoder: (options) => createDecoder(checkServerMessage, options),
+  decoder: (options) => createDecoder((record) => checkServerMessage(parseJson(record)), options),
 };
 
 /** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
@@ -32,7 +33,11 @@ export const jsonCodec: Codec = {
       return text;
     });
   },
-  decoder: (options) => createDecoder(checkMessage, options),
+  decoder: (options) =>
+    createDecoder((record) => {
+      checkBytes(record, options);
+      return checkMessage(parseJson(record));
+    }, options),
 };
 
 /** Adds the separator. Whatever getters and `toJSON` throw is a `not_encodable`. */
@@ -48,37 +53,41 @@ function written(write: () => string): string {
   }
 }
 
-type Check = (parsed: unknown) => HubMessage | undefined;
+type Parse = (record: string) => HubMessage | undefined;
 
-function createDecoder(check: Check, { maxMessageBytes = Infinity }: DecoderOptions = {}): Decoder {
-  const utf8 = new TextDecoder();
+function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOptions = {}): Decoder {
+  /** Made when bytes come: React Native has none, and gets text. */
+  let utf8: TextDecoder | undefined;
   /** The start of a message whose end has not arrived. It is only read again when it has: long ones cost linear time. */
   let partial = '';
+  /** A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives. */
+  const checkLength = (): void => {
+    if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+  };
   return {
     get isPartial() {
       return partial !== '';
     },
     push(chunk, deliver) {
-      const text = typeof chunk === 'string' ? chunk : utf8.decode(chunk, { stream: true });
+      const text = typeof chunk === 'string' ? chunk : (utf8 ??= new TextDecoder()).decode(chunk, { stream: true });
       const [end, ...starts] = text.split(RECORD_SEPARATOR);
       partial += end!;
       for (const start of starts) {
-        checkSize(partial, maxMessageBytes);
-        const message = check(parseJson(partial));
+        checkLength();
+        const message = parse(partial);
         partial = start;
         if (message) deliver(message);
       }
-      // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
-      if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+      checkLength();
       return starts.length;
     },
   };
 }
 
-function checkSize(record: string, maxBytes: number): void {
-  // A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting.
-  if (record.length * 3 <= maxBytes) return;
-  if (record.length > maxBytes || new TextEncoder().encode(record).length > maxBytes) throw tooLarge(maxBytes);
+/** A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting. */
+function checkBytes(record: string, { maxMessageBytes = Infinity }: DecoderOptions = {}): void {
+  if (record.length * 3 <= maxMessageBytes) return;
+  if (new TextEncoder().encode(record).length > maxMessageBytes) throw tooLarge(maxMessageBytes);
 }
 
 /** SignalR's text, which its users know to search for. */

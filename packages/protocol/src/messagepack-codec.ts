@@ -1,4 +1,5 @@
-import { checkMessage, invalid } from './check-message.ts';
+import { checkMessage } from './check-message.ts';
+import { invalid } from './check-server-message.ts';
 import type { Codec, Decoder, DecoderOptions, Wire } from './codec.ts';
 import { asError, HublineError, isHublineError } from './errors.ts';
 import { tooLarge } from './json-codec.ts';

@@ -1,4 +1,4 @@
-import { invalid } from './check-message.ts';
+import { invalid } from './check-server-message.ts';
 import { MAX_DEPTH, tooDeep } from './json-text.ts';
 import { ExtensionData, TIMESTAMP, type Extension } from './messagepack-extension.ts';
 

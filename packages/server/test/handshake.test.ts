@@ -32,8 +32,8 @@ it.each([
   ['{"protocol":"JSON","version":1}', '{}'],
   ['{"protocol":"json","version":2}', '{}'],
   ['{"version":1,"minorVersion":0,"protocol":"json"}', '{}'],
-  ['{"protocol":"json","version":1,"hubline":1}', '{"hubline":1}'],
-  ['{"protocol":"json","version":1,"hubline":7}', '{"hubline":1}'],
+  ['{"protocol":"json","version":1,"hubline":1}', '{"hubline":1,"maxMessageBytes":32768}'],
+  ['{"protocol":"json","version":1,"hubline":7}', '{"hubline":1,"maxMessageBytes":32768}'],
   ['{"protocol":"json","version":1,"hubline":"1"}', '{}'],
 ])('answers %s with %s', async (request, answer) => {
   await using world = await start();

@@ -63,7 +63,7 @@ it('takes pages of its own origin, of a list, of a function, and with "*" all', 
   await using own = await start();
   expect((await own.post('', { origin: `http://127.0.0.1:${own.port}` })).status).toBe(200);
   await using client = await RawClient.open(own.port, { origin: `http://127.0.0.1:${own.port}` });
-  expect(client.records).toEqual([{ hubline: 1 }]);
+  expect(client.records).toEqual([{ hubline: 1, maxMessageBytes: 32_768 }]);
   await using listed = await start({ origins: ['https://a.example/'] });
   expect((await listed.post('', { origin: 'https://a.example' })).status).toBe(200);
   expect((await listed.post('', { origin: 'https://a.example.evil' })).status).toBe(403);

@@ -294,7 +294,7 @@ export class Connection implements TransportListener {
     try {
       await handler.opening(this);
       if (this.isClosed) return;
-      this.#outbox.push(encodeHandshake(this.#hubline > 0 ? { hubline: HUBLINE_VERSION } : {}));
+      this.#outbox.push(encodeHandshake(this.#hubline > 0 ? { hubline: HUBLINE_VERSION, maxMessageBytes: limits.maxMessageBytes } : {}));
       this.#enter({ name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) });
       for (const wire of held) this.#outbox.push(wire);
       this.#intake.start();

@@ -3,7 +3,7 @@ import { campaign } from './campaign.ts';
 import { overLongPolling, overServerSentEvents, overWebSockets } from './channels.ts';
 import { END, handshakeCase } from './mutate.ts';
 import { levelsIn, MAX_LEVELS } from './oracle.ts';
-import { openWorld, type FuzzWorld } from './world.ts';
+import { MAX_MESSAGE_BYTES, openWorld, type FuzzWorld } from './world.ts';
 
 let world: FuzzWorld;
 beforeAll(async () => void (world = await openWorld()));
@@ -34,7 +34,7 @@ function answerTo(bytes: Uint8Array, carriesBytes: boolean): object {
     const why = "The transport does not support 'Binary' transfer format.";
     return { error: `Cannot use the '${protocol}' protocol on the current transport. ${why}` };
   }
-  return typeof hubline === 'number' && hubline > 0 ? { hubline: 1 } : {};
+  return typeof hubline === 'number' && hubline > 0 ? { hubline: 1, maxMessageBytes: MAX_MESSAGE_BYTES } : {};
 }
 
 it.each([

@@ -1,0 +1,64 @@
+import { expect, it, vi } from 'vitest';
+import { silent, type Behaviour } from './plain-server.ts';
+import { World } from './world.ts';
+
+it('refuses a call or an item that the server would not take, with both sizes, and stays connected', async () => {
+  await using world = await World.started({ shakes: () => ({ hubline: 1, maxMessageBytes: 100 }) });
+  const tooLarge = { code: 'message_too_large', details: { limitBytes: 100, bytes: expect.any(Number) as unknown } };
+  await expect(world.connection.invoke.echo('ü'.repeat(50))).rejects.toMatchObject(tooLarge);
+  async function* items(): AsyncGenerator<number> {
+    yield 'x'.repeat(100) as never;
+  }
+  await expect(world.connection.invoke.import('lobby', items())).rejects.toMatchObject(tooLarge);
+  world.connection.send.echo('x'.repeat(100));
+  expect(world.told('lost')).toMatchObject([[{ method: 'echo', error: tooLarge }]]);
+  expect(await world.connection.invoke.echo('x')).toEqual(['x']);
+  expect(world.server.clients).toHaveLength(1);
+});
+
+it('ends a connection whose server sends a message without an end', async () => {
+  const endless: Behaviour = (client) => client.send({ type: 1, target: 'x'.repeat(2_000), arguments: [] });
+  await using world = await World.open({ behaves: endless, maxMessageBytes: 1_000, reconnect: false });
+  await world.connection.start();
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'message_too_large' } }));
+});
+
+it('refuses questions that it has no room for, and answers those that it has', async () => {
+  const confirm = (): Promise<unknown> => new Promise(() => {});
+  await using world = await World.started({ behaves: silent, maxQuestions: 2, receiver: { confirm } });
+  const question = (invocationId: string): object => ({ type: 1, invocationId, target: 'confirm', arguments: [] });
+  world.server.last.send(question('a'), question('b'), question('c'));
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  expect(world.server.last.heard[0]).toMatchObject({ type: 3, invocationId: 'c', error: 'The client has 2 questions to answer already.' });
+  expect(world.connection.state.name).toBe('connected');
+});
+
+it.each([undefined, NaN, -1, 'soon'])('closes with an error where the reconnect policy gives %s', async (delay) => {
+  await using world = await World.started({ reconnect: { nextDelayMs: () => delay as number } });
+  world.server.last.drop();
+  await vi.waitFor(() =>
+    expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'invalid_option', details: { option: 'reconnect' } } }),
+  );
+});
+
+it('is started and stopped by a page that mounts twice without an unhandled rejection', async () => {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', listener);
+  await using world = await World.open();
+  for (let mount = 0; mount < 3; mount++) {
+    void world.connection.start();
+    void world.connection.stop();
+  }
+  await world.connection.start();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', listener);
+  expect(unhandled).toEqual([]);
+  expect(world.connection.state.name).toBe('connected');
+  const overtaken = World.open().then(async (other) => {
+    const started = other.connection.start();
+    await other[Symbol.asyncDispose]();
+    return started;
+  });
+  await expect(overtaken).rejects.toMatchObject({ code: 'cancelled' });
+});

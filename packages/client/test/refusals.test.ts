@@ -1,0 +1,148 @@
+import { expect, it, vi } from 'vitest';
+import { offer, PlainServer, silent } from './plain-server.ts';
+import { World } from './world.ts';
+
+it.each([
+  ['/hub/', '/hub'],
+  ['/hub//?a=1', '/hub?a=1'],
+  ['/hub#part', '/hub'],
+])('normalises the address %s', async (path, expected) => {
+  await using server = await PlainServer.start();
+  const url = new URL(server.url).origin + path;
+  await using world = await World.started({ url });
+  expect(world.connection.state.name).toBe('connected');
+  const [asked] = server.upgraded;
+  const [negotiated] = server.negotiated;
+  expect(negotiated!.url.pathname).toBe('/hub/negotiate');
+  expect(asked!.url.pathname + asked!.url.search).toBe(`${expected}${expected.includes('?') ? '&' : '?'}id=token-0`);
+});
+
+it('takes ws and wss for http and https', async () => {
+  await using server = await PlainServer.start();
+  await using world = await World.started({ url: server.url.replace('http', 'ws') });
+  expect(world.connection.state.name).toBe('connected');
+});
+
+it.each(['/hubs/chat', 'hubs/chat', 'ftp://host/hub', 'http://user:secret@host/hub', 'http://', '', 'http://host/hub?id=1'])(
+  'refuses the address "%s" in Node, for good and in words',
+  async (url) => {
+    await using world = await World.open({ url, reconnect: { initial: true } });
+    await expect(world.connection.start()).rejects.toMatchObject({ code: 'invalid_option', details: { option: 'url' } });
+    expect(world.states).toEqual(['connecting', 'closed']);
+  },
+);
+
+it('keeps a parameter of the user that has the name of the affinity', async () => {
+  const affinity = { node: 'api-1', query: 'node' };
+  await using world = await World.started({ path: '?node=mine', negotiates: (_, n) => offer(n, { affinity }) });
+  expect(world.server.last.url.searchParams.getAll('node')).toEqual(['mine']);
+});
+
+it('does not give token and headers to another origin, unless told to', async () => {
+  for (const forwardCredentials of [false, true]) {
+    await using other = await PlainServer.start();
+    await using _world = await World.started({
+      forwardCredentials,
+      accessToken: () => 'mine',
+      headers: { 'x-key': 'secret' },
+      negotiates: () => ({ url: other.url }),
+    });
+    for (const { headers } of [...other.negotiated, ...other.upgraded]) {
+      expect([headers.authorization, headers['x-key']]).toEqual(forwardCredentials ? ['Bearer mine', 'secret'] : [undefined, undefined]);
+    }
+  }
+});
+
+it.each([
+  ['<!doctype html><title>Sign in</title>', 'The answer to negotiate is not of a SignalR server: (URL)'],
+  ['It works!', 'The answer to negotiate is not of a SignalR server: (URL) It works!'],
+  ['', 'The answer to negotiate is not of a SignalR server: (URL) nothing'],
+  ['null', 'The answer to negotiate is not of a SignalR server: (URL) null'],
+  ['{}', 'The answer to negotiate offers no connection. (URL) {}'],
+  [`${'{"a":'.repeat(70)}1${'}'.repeat(70)}`, 'The answer to negotiate is not of a SignalR server: (URL) {"a":'],
+])('says what came where negotiate answers "%s"', async (body, message) => {
+  await using world = await World.open({ fetch: () => Promise.resolve(new Response(body)) });
+  const expected = message.replace('URL', `${world.server.url}/negotiate`);
+  await expect(world.connection.start()).rejects.toMatchObject({
+    code: 'negotiation_failed',
+    message: expect.stringContaining(expected) as unknown,
+  });
+});
+
+it('reads no answer of negotiate that has no end', async () => {
+  let read = 0;
+  const endless = new ReadableStream({
+    pull(controller) {
+      read++;
+      controller.enqueue(new Uint8Array(16_384).fill(0x20));
+    },
+  });
+  for (const status of [200, 500]) {
+    await using world = await World.open({ fetch: () => Promise.resolve(new Response(endless, { status })) });
+    await expect(world.connection.start()).rejects.toBeInstanceOf(Error);
+    expect(read).toBeLessThan(10);
+    if (status === 200) break;
+  }
+});
+
+it("reads the server's code and text, and how long it asks to be left alone", async () => {
+  const refuses = (status: number, headers: Record<string, string>) => (): Promise<Response> =>
+    Promise.resolve(new Response('Too many of you.', { status, headers }));
+  await using busy = await World.open({ fetch: refuses(429, { 'retry-after': '7', 'hubline-code': 'limit_exceeded' }) });
+  await expect(busy.connection.start()).rejects.toMatchObject({
+    code: 'limit_exceeded',
+    message: expect.stringContaining('Too many of you.') as unknown,
+    details: { status: 429, retryAfterMs: 7_000 },
+  });
+  const date = new Date(Date.now() + 60_000).toUTCString();
+  await using dated = await World.open({ fetch: refuses(503, { 'retry-after': date }) });
+  const error = await dated.connection.start().then(
+    () => expect.fail('started'),
+    (thrown: unknown) => thrown as { details: { retryAfterMs: number } },
+  );
+  expect(error.details.retryAfterMs).toBeGreaterThan(50_000);
+  expect(error.details.retryAfterMs).toBeLessThanOrEqual(60_000);
+  await using other = await World.open({ fetch: refuses(404, { 'retry-after': '7' }) });
+  await expect(other.connection.start()).rejects.toMatchObject({ details: { status: 404 } });
+});
+
+it('leaves a busy server alone for as long as it asks, at least, also when it is woken', async () => {
+  const answers = [200, 503, 200];
+  const busy: typeof fetch = async (input, init) => {
+    const status = answers.shift();
+    return status === 503 ? new Response('', { status, headers: { 'retry-after': '120' } }) : fetch(input, init);
+  };
+  await using world = await World.started({ stopped: true, fetch: busy, behaves: silent, reconnect: { nextDelayMs: () => 1_000 } });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', delayMs: 1_000 }));
+  world.clock.advance(1_000);
+  await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', delayMs: 121_000 }));
+  world.wake();
+  world.clock.advance(120_999);
+  expect(world.connection.state.name).toBe('reconnecting');
+  world.clock.advance(1);
+  await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
+});
+
+it("reads the refusal of a WebSocket's server: its status, code, text and when to come back", async () => {
+  const { createServer } = await import('node:http');
+  const server = createServer();
+  server.on('upgrade', (_request, socket) => {
+    const head = 'HTTP/1.1 503 Busy\r\nretry-after: 3\r\nhubline-code: shutdown\r\ncontent-length: 9\r\nconnection: close\r\n\r\n';
+    socket.end(`${head}Go there.`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}/hub`;
+  await using world = await World.open({ url, skipNegotiation: true });
+  await expect(world.connection.start()).rejects.toMatchObject({
+    code: 'shutdown',
+    message: `The WebSocket did not open. Unexpected status code '503'. (${url}) Go there.`,
+    details: { status: 503, retryAfterMs: 3_000, url },
+  });
+  await new Promise((resolve) => server.close(resolve));
+});
+
+it('gives up on an access token that does not come, and says so', async () => {
+  await using world = await World.open({ accessToken: () => new Promise(() => {}), startTimeoutMs: 50 });
+  await expect(world.connection.start()).rejects.toMatchObject({ code: 'timed_out', message: 'accessToken: No answer in 50 ms.' });
+});

@@ -1,0 +1,12 @@
+/** The options that were given: one that is undefined means its default, everywhere. */
+export const given = <T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+
+/**
+ * Runs `act` once after `ms` milliseconds; returns its undo. Infinity, and every time beyond the 31 bits that setTimeout takes (24
+ * days), is never: setTimeout would fire at once.
+ */
+export function after(ms: number, act: () => void): () => void {
+  const timer = ms < 2 ** 31 ? setTimeout(act, ms) : undefined;
+  return () => clearTimeout(timer);
+}
