@@ -1,11 +1,11 @@
 /** Applications made of the packed packages are built and run: programs of Node, ECMAScript modules and CommonJS, and pages in Chromium. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { beforeAll, afterAll, describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../install.mjs';
 import { chromiumLaunch } from '../programs.mjs';
-import { nodeProgram, tools } from '../tools.mjs';
+import { nodeProgram, npm, tools } from '../tools.mjs';
 import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
@@ -40,6 +40,19 @@ describe.each(Object.entries(NODES))('Node %s', (_major, version) => {
       await own.close();
     }
   });
+});
+
+it('installs beside ws 7 and ioredis 5, and talks through that ws', () => {
+  const folder = join(inject('folder'), 'old');
+  mkdirSync(folder);
+  const ours = Object.fromEntries(Object.entries(inject('tarballs')).map(([name, path]) => [`@hubline/${name}`, `file:${path}`]));
+  const dependencies = { ws: '7.5.10', ioredis: '5.6.1', ...ours };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }));
+  npm(['install'], folder);
+  cpSync(join(consumer, 'common.cjs'), join(folder, 'common.cjs'));
+  const node = nodeProgram(NODES[20]); // has no WebSocket of its own
+  const told = JSON.parse(runNode(['common.cjs', server.url], { cwd: folder, node }));
+  expect(told).toEqual({ said: 5, server: 'function', redis: 'function' });
 });
 
 describe('Jest', () => {
