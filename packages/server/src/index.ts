@@ -31,6 +31,7 @@ export type { Loss, Sent } from './membership/index.ts';
 export type {
   ConnectionInfo,
   Count,
+  OnlineUsers,
   LeaveReason,
   Page,
   PageOptions,

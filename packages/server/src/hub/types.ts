@@ -13,7 +13,16 @@ import type {
 } from '@hubline/protocol';
 import type { Changed, InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
-import type { ConnectionInfo, Count, PageOptions, Pages, PresenceEvent, UserInfo, UserPresenceEvent } from '../presence/index.ts';
+import type {
+  ConnectionInfo,
+  Count,
+  OnlineUsers,
+  PageOptions,
+  Pages,
+  PresenceEvent,
+  UserInfo,
+  UserPresenceEvent,
+} from '../presence/index.ts';
 import type { OpeningRequest } from '../transports/index.ts';
 
 /** Whom a send, a call or a query is for, as a value. `where` takes indexed attributes only, and all of them must match. */
@@ -109,6 +118,8 @@ export interface Presence<A> {
   users(options?: PageOptions): Pages<UserInfo>;
   /** @throws HublineError `backplane_unavailable` where nobody was found and not every node could be asked. */
   isOnline(userId: string): Promise<boolean>;
+  /** The same of many users, in one round trip. Never rejects for want of nodes: the answer says whether it is complete. */
+  isOnline(userIds: readonly string[]): Promise<OnlineUsers>;
   count(filter?: Filter<A>): Promise<Count>;
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   groupsOf(connectionId: string): Promise<readonly string[]>;

@@ -9,7 +9,7 @@ export type {
 } from './events.ts';
 export { Nodes } from './nodes.ts';
 export type { Page, Pages } from './page.ts';
-export { Queries, type ConnectionInfo, type Count, type PageOptions, type UserInfo } from './queries.ts';
+export { Queries, type ConnectionInfo, type Count, type OnlineUsers, type PageOptions, type UserInfo } from './queries.ts';
 export { Queue } from './queue.ts';
 export { isComplete, Shortfalls } from './shortfalls.ts';
 export { unreachable } from './unreachable.ts';

@@ -31,6 +31,14 @@ export interface Count {
   readonly missingNodes: readonly string[];
 }
 
+/** Which of a list of users are online. */
+export interface OnlineUsers {
+  readonly value: ReadonlySet<string>;
+  /** False where some nodes could not be asked: then the others may be online there. `missingNodes` names those that this node knows. */
+  readonly complete: boolean;
+  readonly missingNodes: readonly string[];
+}
+
 export interface PageOptions<F = never> {
   /** The fields wanted besides `connectionId`; default all. Ids alone spare the directory one look-up each. */
   readonly select?: readonly F[];
@@ -82,6 +90,14 @@ export class Queries<A> {
     const count = await this.#census.count(this.#hub, { topic: userTopic(this.#hub, userId) });
     if (count.value === 0 && !isComplete(count)) throw unreachable(count.missing);
     return count.value > 0;
+  }
+
+  /** In one round trip, however many they are. */
+  async online(userIds: readonly string[]): Promise<OnlineUsers> {
+    const topics = new Map(userIds.map((userId) => [userId, userTopic(this.#hub, userId)]));
+    const counts = await this.#directory.counts([...topics.values()]);
+    const online = [...topics].filter(([, topic]) => (counts.value.get(topic)?.size ?? 0) > 0);
+    return { value: new Set(online.map(([userId]) => userId)), complete: isComplete(counts), missingNodes: counts.missing };
   }
 
   async count(selector: Selector): Promise<Count> {

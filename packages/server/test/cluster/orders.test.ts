@@ -149,6 +149,22 @@ describe('disconnect', () => {
     await until(() => leftovers().questions === 0);
   });
 
+  it('does not name a lost process whose node is up again under another one', async () => {
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock });
+    const { world, a, c } = nodes;
+    await world.client(c);
+    const lost: string[] = [];
+    a.server.on('nodeLost', ({ nodeId }) => lost.push(nodeId));
+    clock.advance(1);
+    const again = await world.start('c', { clock });
+    const client = await world.client(again);
+    world.faults.expire((await a.server.nodes()).find(({ nodeId }) => nodeId === 'c')!.process);
+    await until(() => lost.length === 1);
+    expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: [] });
+    await client.ended;
+  });
+
   it('is final: the client does not come back', async () => {
     await using nodes = await threeNodes();
     const { a, b } = nodes;

@@ -23,6 +23,34 @@ async function crowd(): Promise<ThreeNodes & AsyncDisposable & { readonly client
   return { ...nodes, clients };
 }
 
+describe('many users', () => {
+  it('are looked up in one round trip, and watched with one snapshot', async () => {
+    await using people = await crowd();
+    const { world, a, b } = people;
+    const ids = Array.from({ length: 500 }, (_, i) => `u${i}`);
+    const here = new Set(ids.slice(0, 6));
+    expect(await a.hub.presence.isOnline(ids)).toEqual({ value: here, complete: true, missingNodes: [] });
+    expect(await a.hub.presence.isOnline([])).toEqual({ value: new Set(), complete: true, missingNodes: [] });
+    await expect(a.hub.presence.isOnline(['u1', 5] as never)).rejects.toMatchObject({ code: 'invalid_option' });
+    let snapshots = 0;
+    world.tap.around = (read) => {
+      snapshots++;
+      return read();
+    };
+    const watch = a.hub.presence.watchUsers({ anyOf: ids.map((user) => ({ user })) })[Symbol.asyncIterator]();
+    const { value } = (await watch.next()) as { readonly value: { readonly users: readonly string[] } };
+    expect(new Set(value.users)).toEqual(here);
+    expect(snapshots).toBe(1);
+    await world.client(b, { user: 'u400' });
+    expect((await watch.next()).value).toEqual({ type: 'online', userId: 'u400' });
+    await watch.return?.();
+    world.faults.cut('a');
+    const { value: near, ...rest } = await a.hub.presence.isOnline(ids);
+    expect(near.size).toBeGreaterThan(0);
+    expect(rest).toEqual({ complete: false, missingNodes: ['b', 'c'] });
+  });
+});
+
 describe('connections', () => {
   it('shows what is known of each, wherever it is', async () => {
     await using nodes = await threeNodes();
