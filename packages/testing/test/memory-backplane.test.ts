@@ -1,11 +1,14 @@
 import { memoryBackplane } from '@hubline/server';
+import { faultyBackplane } from '@hubline/testing';
 import { describeBackplane } from '@hubline/testing/conformance';
 
 /** The directory in memory is what its nodes have: nothing is written that could be lost. */
 const NO_STORE = { lacking: 'there is no store' };
 
-describeBackplane('memory', {
-  create: memoryBackplane,
+describeBackplane('memory', { create: memoryBackplane });
+
+describeBackplane('faulty memory', {
+  create: faultyBackplane,
   faults: {
     freeze: ({ faults }, process) => faults.freeze(process),
     expire: ({ faults }, process) => faults.expire(process),

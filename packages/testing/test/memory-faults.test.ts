@@ -1,4 +1,5 @@
-import { memoryBackplane, type LinkObserver, type NodeInfo } from '@hubline/server/backplane';
+import type { LinkObserver, NodeInfo } from '@hubline/server/backplane';
+import { faultyBackplane } from '@hubline/testing';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it, vi } from 'vitest';
 
@@ -8,7 +9,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** Nodes by name, all on one backplane. */
 async function cluster(...names: string[]) {
-  const backplane = memoryBackplane();
+  const backplane = faultyBackplane();
   const nodes = names.map((name) => ({ local: new LocalDouble(), observer: { ...SILENT, up: vi.fn(), gap: vi.fn() }, info: info(name) }));
   const links = nodes.map(({ info, local, observer }) => backplane.open(info, local, observer));
   await Promise.all(links.map((link) => link.ready()));
@@ -17,7 +18,7 @@ async function cluster(...names: string[]) {
   return { backplane, faults: backplane.faults, ann, bob, nodes };
 }
 
-describe('the faults of the memory backplane', () => {
+describe('the faults of the faulty backplane', () => {
   it('hold what a frozen node says, and let it out in order', async () => {
     const { faults, ann, bob } = await cluster('ann', 'bob');
     const heard: string[] = [];

@@ -75,7 +75,7 @@ export interface LinkObserver {
   /**
    * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since
    * what changed there meanwhile is news. MUST come before anything it sends is delivered, and when a query of this process
-   * already shows it: not before `up`.
+   * already shows it: not while the link is down.
    */
   joined(node: NodeInfo): void;
   /** No lease of this process lives any more, and no query of this process shows it. Reported once per loss; one that is over before it is noticed MAY go unreported. */

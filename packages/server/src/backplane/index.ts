@@ -2,6 +2,6 @@ export * from './backplane.ts';
 export { EnvelopeKind } from './envelope.ts';
 export * as read from './fields.ts';
 export type { Read } from './fields.ts';
-export { memoryBackplane, type MemoryBackplane, type MemoryFaults } from './memory.ts';
+export { memoryBackplane } from './memory.ts';
 export { nodeChannel, Messenger } from './messenger.ts';
 export * from './topic.ts';

@@ -4,6 +4,8 @@ import type {
   ConnectionRecord,
   Directory,
   Flush,
+  LinkState,
+  Local,
   Member,
   MembersPage,
   NodeInfo,
@@ -13,175 +15,180 @@ import type {
   TopicsPage,
   WatchLease,
 } from './backplane.ts';
-import { Dirty, entriesOf, type Entries } from './memory-entries.ts';
-import type { MemoryCluster, MemoryPlace } from './memory-place.ts';
 import type { Topic } from './topic.ts';
 
-/** What is readable of one process. */
-interface Part {
+/** A node of this process, as the directories of the others read it. */
+export interface MemoryNode {
   readonly node: NodeInfo;
-  readonly version: number;
-  readonly entries: Entries;
+  readonly local: Local;
+  readonly state: LinkState;
+  /** The topics that it watches, with the number of its watches. */
+  readonly watches: Map<Topic, number>;
+  readonly directory: { readonly version: number };
+  /** Settles when the state is not `connecting` any more. */
+  ready(): Promise<void>;
 }
 
+/** Answers from what each node of this process has at this moment: nothing is copied, and nothing can be out of date. */
 export class MemoryDirectory implements Directory {
-  readonly #place: MemoryPlace;
-  readonly #cluster: MemoryCluster;
-  #dirty = new Dirty();
-  /** The flush that still takes changes, and the one before which it must not begin. */
-  #open: Promise<Flush> | undefined;
+  readonly #self: MemoryNode;
+  readonly #links: ReadonlyMap<ProcessId, MemoryNode>;
+  /** The topics of the changes that the next flush takes. */
+  #touched = new Set<Topic>();
+  #flush: Promise<Flush> | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #version = 0;
 
-  constructor(place: MemoryPlace, cluster: MemoryCluster) {
-    this.#place = place;
-    this.#cluster = cluster;
+  constructor(self: MemoryNode, links: ReadonlyMap<ProcessId, MemoryNode>) {
+    this.#self = self;
+    this.#links = links;
   }
 
-  changed(change: Change): Promise<Flush> {
-    this.#dirty.add(change);
-    return (this.#open ??= this.#flushAfterTurn());
+  /** The flushes so far. */
+  get version(): number {
+    return this.#version;
   }
 
-  nodes(): Promise<Answer<readonly NodeInfo[]>> {
-    return this.#ask((parts) => parts.map(({ node }) => node));
-  }
-
-  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
-    return this.#ask((parts) => new Map(topics.map((topic) => [topic, countsIn(parts, topic)])));
-  }
-
-  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>> {
-    return this.#ask((parts) => membersIn(parts, topic, page));
-  }
-
-  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
-    return this.#ask(() => {
-      const { state, node, local } = this.#place;
-      if (state !== 'up') return process === node.process ? [...local.members(topic).keys()] : [];
-      // A place keeps what it has written when its lease ends.
-      return [...(this.#cluster.get(process)?.written.members(topic) ?? [])];
-    });
-  }
-
-  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
-    return this.#ask((parts) => {
-      const found = parts.flatMap(({ node: { process }, entries }) =>
-        recordsIn(
-          entries,
-          members.flatMap((member) => (member.process === process ? member.connectionId : [])),
-        ),
-      );
-      return new Map(found.map((record) => [record.connectionId, record]));
-    });
-  }
-
-  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
-    return this.#ask((parts) => topicsIn(parts, prefix, page));
-  }
-
-  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
-    return this.#ask((parts) =>
-      parts.map(({ node, version, entries }) => {
-        const ids = new Set(topics.flatMap((topic) => [...entries.members(topic).keys()]));
-        return { node, version, records: recordsIn(entries, ids) };
-      }),
-    );
-  }
-
-  watch(topic: Topic): Promise<WatchLease> {
-    const { watches } = this.#place;
-    const hold = (change: 1 | -1) => {
-      const holders = (watches.get(topic) ?? 0) + change;
-      if (holders > 0) watches.set(topic, holders);
-      else watches.delete(topic);
-    };
-    return this.#place.say(() => {
-      hold(1);
-      let closed: Promise<void> | undefined;
-      return { close: () => (closed ??= this.#place.say(() => hold(-1))) };
-    });
+  /** There is nothing to write: a flush says who has to be told. */
+  changed({ topics, touched = [] }: Change): Promise<Flush> {
+    for (const topic of [...topics, ...touched]) this.#touched.add(topic);
+    this.#flush ??= this.#flushAfterTurn();
+    return this.#flush;
   }
 
   #flushAfterTurn(): Promise<Flush> {
     const flush = this.#last.then(endOfTurn).then(() => {
-      const dirty = this.#dirty;
-      this.#dirty = new Dirty();
-      this.#open = undefined;
-      return this.#place.say(() => this.#flush(dirty));
+      const watched = this.#watched();
+      this.#touched = new Set();
+      this.#flush = undefined;
+      this.#version += 1;
+      return { version: this.#version, watched };
     });
     this.#last = flush;
     return flush;
   }
 
-  #flush(dirty: Dirty): Flush {
-    const version = ++this.#place.flushes;
-    // Nobody can ask who watches, and what is not written now is written, with everything else, when the link is back.
-    if (this.#place.state !== 'up') return { version, watched: dirty.touched };
-    this.#place.written.write(dirty, this.#place.local, version);
-    const watchers = [...this.#cluster.values()].filter((place) => place.leased && place.watches.size > 0);
-    return { version, watched: new Set([...dirty.touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
+  nodes(): Promise<Answer<readonly NodeInfo[]>> {
+    return this.#answer(() => this.#parts().map(({ node }) => node));
   }
 
-  #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {
-    return this.#place.say(() => {
-      const { state, node, local, flushes, knownNodeIds } = this.#place;
-      if (state !== 'up') {
-        return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds, isBlind: true };
+  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
+    return this.#answer(() => new Map(topics.map((topic) => [topic, this.#counts(topic)])));
+  }
+
+  members(topic: Topic, { after, limit }: MembersPage): Promise<Answer<readonly Member[]>> {
+    return this.#answer(() => {
+      const found: Member[] = [];
+      for (const { node, local } of this.#parts().toSorted((a, b) => compare(a.node.process, b.node.process))) {
+        const { process } = node;
+        if (after && process < after.process) continue;
+        const from = process === after?.process ? after.connectionId : undefined;
+        const ids = smallest(local.members(topic).keys(), { limit: limit - found.length, after: from });
+        for (const connectionId of ids) found.push({ process, connectionId });
       }
-      const leased = [...this.#cluster.values()].filter((place) => place.leased);
-      const parts = leased.map(({ node, written }) => ({ node, version: written.version, entries: written }));
-      return { value: read(parts), missing: [], isBlind: false };
+      return found;
     });
   }
-}
 
-const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-function countsIn(parts: readonly Part[], topic: Topic): ReadonlyMap<ProcessId, number> {
-  const counts = parts.map(({ node, entries }) => [node.process, entries.members(topic).size] as const);
-  return new Map(counts.filter(([, count]) => count > 0));
-}
-
-function membersIn(parts: readonly Part[], topic: Topic, { after, limit }: MembersPage): readonly Member[] {
-  const found: Member[] = [];
-  for (const { node, entries } of parts.toSorted((a, b) => compare(a.node.process, b.node.process))) {
-    if (found.length >= limit) break;
-    const { process } = node;
-    if (after && process < after.process) continue;
-    const ids = [...entries.members(topic).keys()].filter((id) => process !== after?.process || id > after.connectionId);
-    for (const connectionId of ids.sort(compare).slice(0, limit - found.length)) found.push({ process, connectionId });
+  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
+    return this.#answer(() => [...(this.#links.get(process)?.local.members(topic).keys() ?? [])]);
   }
-  return found;
-}
 
-function recordsIn(entries: Entries, connectionIds: Iterable<string>): readonly ConnectionRecord[] {
-  const records: ConnectionRecord[] = [];
-  for (const connectionId of connectionIds) {
-    const record = entries.record(connectionId);
-    if (record) records.push(record);
+  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+    return this.#answer(() => {
+      const found = members.flatMap(({ process, connectionId }) => this.#part(process)?.local.record(connectionId) ?? []);
+      return new Map(found.map((record) => [record.connectionId, record]));
+    });
   }
-  return records;
-}
 
-function topicsIn(parts: readonly Part[], prefix: string, { after = '', limit }: TopicsPage): readonly TopicCount[] {
-  const found = new Set<Topic>();
-  for (const { entries } of parts) {
-    const sorted = entries.sortedTopics();
-    const start = firstIndex(sorted, (topic) => topic >= prefix && topic > after);
-    for (const topic of sorted.slice(start, start + limit)) if (topic.startsWith(prefix)) found.add(topic);
+  topics(prefix: string, { after, limit }: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
+    return this.#answer(() => {
+      const topics = new Set(this.#parts().flatMap(({ local }) => smallest(local.topics(), { limit, after, prefix })));
+      const page = [...topics].sort(compare).slice(0, limit);
+      return page.map((topic) => ({ topic, count: [...this.#counts(topic).values()].reduce((sum, count) => sum + count, 0) }));
+    });
   }
-  const page = [...found].sort().slice(0, limit);
-  return page.map((topic) => ({ topic, count: parts.reduce((sum, { entries }) => sum + entries.members(topic).size, 0) }));
+
+  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
+    return this.#answer(() =>
+      this.#parts().map(({ node, local, directory }) => {
+        const ids = new Set(topics.flatMap((topic) => [...local.members(topic).keys()]));
+        return { node, version: directory.version, records: [...ids].flatMap((id) => local.record(id) ?? []) };
+      }),
+    );
+  }
+
+  async watch(topic: Topic): Promise<WatchLease> {
+    const { watches } = this.#self;
+    const hold = (by: 1 | -1): void => {
+      const holders = (watches.get(topic) ?? 0) + by;
+      if (holders > 0) watches.set(topic, holders);
+      else watches.delete(topic);
+    };
+    await this.#self.ready().catch(() => undefined);
+    hold(1);
+    let isHeld = true;
+    return {
+      async close() {
+        if (isHeld) hold(-1);
+        isHeld = false;
+      },
+    };
+  }
+
+  /** The nodes that are up; this one alone where it is closed. */
+  #parts(): readonly MemoryNode[] {
+    return this.#self.state === 'closed' ? [this.#self] : [...this.#links.values()].filter(({ state }) => state === 'up');
+  }
+
+  #part(process: ProcessId): MemoryNode | undefined {
+    return this.#parts().find(({ node }) => node.process === process);
+  }
+
+  #counts(topic: Topic): ReadonlyMap<ProcessId, number> {
+    const counts = this.#parts().map(({ node, local }) => [node.process, local.members(topic).size] as const);
+    return new Map(counts.filter(([, count]) => count > 0));
+  }
+
+  #watched(): ReadonlySet<Topic> {
+    if (this.#self.state === 'closed') return this.#touched;
+    const watchers = this.#parts().filter(({ watches }) => watches.size > 0);
+    return new Set([...this.#touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic))));
+  }
+
+  async #answer<T>(read: () => T): Promise<Answer<T>> {
+    await this.#self.ready().catch(() => undefined);
+    return { value: read(), missing: [], isBlind: this.#self.state === 'closed' };
+  }
 }
 
-/** Where the first topic is that passes; all behind it do as well. */
-function firstIndex(sorted: readonly Topic[], passes: (topic: Topic) => boolean): number {
+export const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+interface Range {
+  readonly limit: number;
+  readonly after?: string | undefined;
+  readonly prefix?: string;
+}
+
+/** The first names in order that begin with `prefix`, after `after`: without sorting all of them for each page. */
+function smallest(names: Iterable<string>, { limit, after, prefix = '' }: Range): readonly string[] {
+  const found: string[] = [];
+  for (const name of names) {
+    if (!name.startsWith(prefix) || (after !== undefined && name <= after)) continue;
+    if (found.length >= limit && name >= found.at(-1)!) continue;
+    found.splice(placeOf(name, found), 0, name);
+    if (found.length > limit) found.pop();
+  }
+  return limit > 0 ? found : [];
+}
+
+function placeOf(name: string, sorted: readonly string[]): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (passes(sorted[middle] ?? '')) high = middle;
-    else low = middle + 1;
+    if (sorted[middle]! < name) low = middle + 1;
+    else high = middle;
   }
   return low;
 }

@@ -1,104 +1,138 @@
 import { HublineError } from '@hubline/protocol';
-import type { Backplane, Bus, Directory, Link, LinkObserver, LinkState, Local, NodeInfo } from './backplane.ts';
-import { MemoryBus } from './memory-bus.ts';
-import { MemoryDirectory } from './memory-directory.ts';
-import { MemoryPlace, type MemoryCluster } from './memory-place.ts';
-
-export interface MemoryBackplane extends Backplane {
-  /** What can go wrong in a cluster, on demand. For tests of what stands on a backplane. */
-  readonly faults: MemoryFaults;
-}
-
-/**
- * Each takes a process id, or a `nodeId` for every process of that name.
- * @throws HublineError `invalid_option` where nobody has that name; `cut` and `heal` do not.
- */
-export interface MemoryFaults {
-  /**
-   * Alive by its lease, and neither hears nor speaks, like a stopped process: what it is sent waits, and so do its
-   * publishes, flushes, queries and subscriptions.
-   */
-  freeze(name: string): void;
-  /**
-   * The lease ends: from now on nobody sees anything of it, and the others hear `lost`. A node that is not cut is frozen
-   * as well, since a running one would renew. Never thawed, it is a process that was killed.
-   */
-  expire(name: string): void;
-  /**
-   * It goes on where it was. Where its lease has ended it registers everything anew and the others hear `joined`. Then
-   * what waited goes on its way in order, both ways: a lease says who is visible, and the bus owes every payload.
-   */
-  thaw(name: string): void;
-  /**
-   * The link is down, and the node knows: what others publish meanwhile is lost to it. Its lease lives until `expire`.
-   * A node that opens later under this name starts like this.
-   */
-  cut(name: string): void;
-  /** The link is up again: everything is registered anew, what was missed is reported as a gap. */
-  heal(name: string): void;
-}
+import type { Backplane, Bus, BusSubscription, Link, LinkObserver, LinkState, Local, NodeInfo, ProcessId } from './backplane.ts';
+import { endOfTurn, MemoryDirectory, type MemoryNode } from './memory-directory.ts';
+import type { Topic } from './topic.ts';
 
 /** Joins the nodes of one process, which share the value. */
-export function memoryBackplane(): MemoryBackplane {
-  const cluster: MemoryCluster = new Map();
-  const cutNames = new Set<string>();
-
-  function open(self: NodeInfo, local: Local, observer: LinkObserver): Link {
-    if (cluster.has(self.process)) {
-      throw new HublineError('invalid_option', `The process ${self.process} has a link already.`, { option: 'process' });
-    }
-    const place = new MemoryPlace({ node: self, local, observer, cluster });
-    if (cutNames.has(self.nodeId)) place.cut();
-    return new MemoryLink(place, cluster);
-  }
-
-  const named = (name: string) => [...cluster.values()].filter(({ node }) => node.process === name || node.nodeId === name);
-  function forEach(name: string, fault: (place: MemoryPlace) => void): void {
-    const places = named(name);
-    if (places.length === 0) throw new HublineError('invalid_option', `No node or process is named ${name}.`, { option: 'name' });
-    places.forEach(fault);
-  }
-
+export function memoryBackplane(): Backplane {
+  const links = new Map<ProcessId, MemoryLink>();
   return {
-    open,
-    faults: {
-      freeze: (name) => forEach(name, (place) => place.freeze()),
-      expire: (name) => forEach(name, (place) => place.expire()),
-      thaw: (name) => forEach(name, (place) => place.thaw()),
-      cut(name) {
-        cutNames.add(name);
-        for (const place of named(name)) place.cut();
-      },
-      heal(name) {
-        cutNames.delete(name);
-        for (const place of named(name)) place.heal();
-      },
+    open(self, local, observer) {
+      if (links.has(self.process)) {
+        throw new HublineError('invalid_option', `The process ${self.process} has a link already.`, { option: 'process' });
+      }
+      const link = new MemoryLink({ node: self, local, observer, links });
+      links.set(self.process, link);
+      return link;
     },
   };
 }
 
-class MemoryLink implements Link {
-  readonly bus: Bus;
-  readonly directory: Directory;
-  readonly #place: MemoryPlace;
+interface Subscription {
+  readonly deliver: (payload: Uint8Array, from: ProcessId) => void;
+}
 
-  constructor(place: MemoryPlace, cluster: MemoryCluster) {
-    this.#place = place;
-    this.bus = new MemoryBus(place, cluster);
-    this.directory = new MemoryDirectory(place, cluster);
+interface MemoryLinkOptions {
+  readonly node: NodeInfo;
+  readonly local: Local;
+  readonly observer: LinkObserver;
+  readonly links: Map<ProcessId, MemoryLink>;
+}
+
+/** One node's place among the nodes of this process. It is up from the next turn of the event loop until it is closed. */
+class MemoryLink implements Link, MemoryNode {
+  readonly node: NodeInfo;
+  readonly local: Local;
+  readonly directory: MemoryDirectory;
+  readonly bus: Bus;
+  readonly watches = new Map<Topic, number>();
+  readonly #observer: LinkObserver;
+  readonly #links: Map<ProcessId, MemoryLink>;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #up: Promise<void>;
+  /** Events and messages in one queue, so that a node is announced before its messages, and its goodbye comes after them. */
+  #tasks: (() => void)[] = [];
+  #state: LinkState = 'connecting';
+
+  constructor({ node, local, observer, links }: MemoryLinkOptions) {
+    this.node = node;
+    this.local = local;
+    this.#observer = observer;
+    this.#links = links;
+    this.directory = new MemoryDirectory(this, links);
+    this.bus = {
+      publish: (channel, payload) => this.#publish(channel, payload),
+      subscribe: (channel, deliver) => this.#subscribe(channel, deliver),
+    };
+    this.#up = new Promise((resolve, reject) => {
+      setImmediate(() => {
+        if (this.#state === 'closed') return reject(closed());
+        this.#enter();
+        resolve();
+      });
+    });
+    this.#up.catch(() => undefined); // told to the caller that waits for it
   }
 
   get state(): LinkState {
-    return this.#place.state;
+    return this.#state;
   }
 
   ready(): Promise<void> {
-    return this.#place.entered;
+    return this.#up;
   }
 
   async close(): Promise<void> {
-    this.#place.leave();
-    // The others hear of it in this turn.
-    await new Promise((resolve) => setImmediate(resolve));
+    const wasUp = this.#state === 'up';
+    this.#state = 'closed';
+    this.#tasks = [];
+    this.#links.delete(this.node.process);
+    if (wasUp) for (const other of this.#links.values()) other.#put(() => other.#observer.lost(this.node, 'goodbye'));
+    await endOfTurn(); // the others hear of it in this turn
+  }
+
+  #enter(): void {
+    this.#state = 'up';
+    for (const other of this.#links.values()) {
+      if (other === this || other.#state !== 'up') continue;
+      this.#put(() => this.#observer.joined(other.node));
+      other.#put(() => other.#observer.joined(this.node));
+    }
+  }
+
+  async #publish(channel: string, payload: Uint8Array): Promise<void> {
+    if (this.#state === 'connecting') await this.#up;
+    if (this.#state === 'closed') throw closed();
+    for (const other of this.#links.values()) if (other !== this) other.#receive(channel, payload, this.node.process);
+  }
+
+  #subscribe(channel: string, deliver: Subscription['deliver']): BusSubscription {
+    if (this.#subscriptions.has(channel)) {
+      throw new HublineError('invalid_option', `This node is subscribed to ${channel} already.`, { option: 'channel' });
+    }
+    const subscription: Subscription = { deliver };
+    this.#subscriptions.set(channel, subscription);
+    const close = (): void => {
+      if (this.#subscriptions.get(channel) === subscription) this.#subscriptions.delete(channel);
+    };
+    return { ready: this.#up.catch(() => undefined), close };
+  }
+
+  #receive(channel: string, payload: Uint8Array, from: ProcessId): void {
+    const subscription = this.#subscriptions.get(channel);
+    if (!subscription || this.#state !== 'up') return;
+    this.#put(() => {
+      if (this.#subscriptions.get(channel) !== subscription) return;
+      try {
+        subscription.deliver(payload, from);
+      } catch (error) {
+        this.#observer.report('deliver', error);
+      }
+    });
+  }
+
+  /** Runs it in a later turn of the event loop, in order. */
+  #put(task: () => void): void {
+    if (this.#state !== 'up') return;
+    this.#tasks.push(task);
+    if (this.#tasks.length === 1) setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    for (const task of tasks) if (this.#state === 'up') task();
   }
 }
+
+const closed = (): HublineError<'backplane_unavailable'> => new HublineError('backplane_unavailable', 'The link is closed.', {});

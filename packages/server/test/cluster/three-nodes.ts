@@ -1,7 +1,6 @@
 import {
   createHubServer,
   defineHub,
-  memoryBackplane,
   type Context,
   type Filter,
   type Hub,
@@ -10,6 +9,7 @@ import {
   type Loss,
   type Target,
 } from '@hubline/server';
+import { faultyBackplane } from '@hubline/testing';
 import type { Clock } from '../../src/connection/index.ts';
 import { RawClient, type Answer } from './raw-client.ts';
 import { tapped, type Tapped } from './tapped.ts';
@@ -63,7 +63,7 @@ export interface StartOptions extends Pick<HubServerOptions, 'accept' | 'timeout
 
 /** Nodes of one cluster in this process, and their clients. */
 export class World implements AsyncDisposable {
-  readonly memory = memoryBackplane();
+  readonly memory = faultyBackplane();
   readonly tap: Tapped = tapped(this.memory);
   readonly faults = this.memory.faults;
   readonly #nodes: Node[] = [];

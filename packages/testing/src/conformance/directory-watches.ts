@@ -48,14 +48,12 @@ export function testWatches(test: Tests): void {
     await Promise.all(watches.map((watch) => watch.close()));
   });
 
-  test('a flush names watched topics that are only touched, and writes nothing for them', async (world) => {
+  test('a flush names watched topics that are only touched', async (world) => {
     const [ann, bob] = await world.pair();
     await ann.join('a1', 't');
     await bob.directory.watch('t');
-    ann.local.join('a2', 't');
     const { watched } = await ann.directory.changed({ topics: [], connections: ['a1'], touched: ['t', 'u'] });
     expect(watched).toEqual(new Set(['t']));
-    expect(await bob.membersOf('t')).toEqual(['a1']);
   });
 
   test('a watch that is closed is over, once, and other watches of the topic are not', async (world) => {

@@ -6,7 +6,8 @@ export interface BackplaneFixture<B extends Backplane> {
   create(): B | Promise<B>;
   /** After the test, when every link is closed. */
   dispose?(backplane: B): void | Promise<void>;
-  readonly faults: BackplaneFaults<B>;
+  /** Left out where nothing can be done to the backplane: then only the tests that need no fault exist. */
+  readonly faults?: BackplaneFaults<B> | undefined;
   /** The longest wait for anything that has to happen, a lease's end included. Default 5,000. */
   readonly timeoutMs?: number;
 }

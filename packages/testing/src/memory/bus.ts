@@ -1,6 +1,6 @@
 import { HublineError } from '@hubline/protocol';
-import type { Bus, BusSubscription, ProcessId } from './backplane.ts';
-import { unavailable, type MemoryCluster, type MemoryPlace, type MemorySubscription } from './memory-place.ts';
+import type { Bus, BusSubscription, ProcessId } from '@hubline/server/backplane';
+import { unavailable, type MemoryCluster, type MemoryPlace, type MemorySubscription } from './place.ts';
 
 export class MemoryBus implements Bus {
   readonly #place: MemoryPlace;

@@ -1,5 +1,4 @@
-import type { Change, ConnectionRecord, Local } from './backplane.ts';
-import type { Topic } from './topic.ts';
+import type { Change, ConnectionRecord, Local, Topic } from '@hubline/server/backplane';
 
 /** What readers need of one process: what it has written or, for itself while it is down, what it has. */
 export interface Entries {

@@ -1,8 +1,7 @@
 import { HublineError } from '@hubline/protocol';
-import type { LinkObserver, LinkState, Local, NodeInfo, ProcessId } from './backplane.ts';
-import { WrittenEntries } from './memory-entries.ts';
-import { Inbox } from './memory-inbox.ts';
-import type { Topic } from './topic.ts';
+import type { LinkObserver, LinkState, Local, NodeInfo, ProcessId, Topic } from '@hubline/server/backplane';
+import { WrittenEntries } from './entries.ts';
+import { Inbox } from './inbox.ts';
 
 /** Everybody who has opened a link on one memory backplane and not closed it. */
 export type MemoryCluster = Map<ProcessId, MemoryPlace>;
