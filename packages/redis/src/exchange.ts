@@ -2,7 +2,7 @@ import { nodeChannel, type LinkObserver, type NodeInfo, type ProcessId } from '@
 import { RedisBus, type Listeners } from './bus.ts';
 import { decodeFrame, isMessage } from './frame.ts';
 import { History } from './history.ts';
-import { numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
+import { processIn, type Incarnation, type Keys } from './keys.ts';
 import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
 import type { Settings } from './options.ts';
 import { paced } from './paced.ts';
@@ -160,7 +160,7 @@ export class Exchange {
       if (channel === NOTICES) return this.#notice(decodeNotice(bytes));
       const frame = decodeFrame(bytes);
       if (isMessage(frame.kind)) this.#receiver.receive(channel, frame);
-      else if (peers().isKnown(processIn(frame.origin), numberIn(frame.origin))) this.#repair.receive(channel, frame);
+      else if (peers().isKnown(processIn(frame.origin), 1)) this.#repair.receive(channel, frame);
     } catch (error) {
       this.#unreadable.found(channel === NOTICES ? 'notice' : 'frame', error);
     }
@@ -220,7 +220,7 @@ export class Exchange {
       if (isReborn) this.#options.refresh();
     } else if (notice.is === 'beat') peers.beat(notice.incarnation);
     // Frames of other processes are buffered until these are known, and so not received yet.
-    if (peers.isKnown(process, numberIn(notice.incarnation))) this.#repair.notice(notice);
+    if (peers.isKnown(process, 1)) this.#repair.notice(notice);
     if (notice.is === 'bye') peers.bye(notice.incarnation);
   }
 }

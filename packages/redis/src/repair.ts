@@ -44,7 +44,7 @@ interface Inquiry {
 const TICK_MS = 100;
 const RETRY_TICKS = 3;
 /** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
-const GIVE_UP_TICKS = 20;
+const GIVE_UP_TICKS = 50;
 const MAX_RANGES_OF_CHANNEL = 200;
 const MAX_RANGES = 2000;
 /** Of one notice. */
@@ -112,6 +112,7 @@ export class Repair {
   }
   /** Channels were not subscribed for a while, although the link was up. */
   missed(since: number): void {
+    for (const inquiry of this.#inquiries.values()) inquiry.silentTicks = 0;
     this.#recall.missed(since);
     this.#tickWhileOpen();
   }

@@ -1,4 +1,6 @@
 import { EventEmitter } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';
 import { ClusterStore } from '../src/cluster-store.ts';
@@ -32,6 +34,7 @@ class Masters {
     const client = Object.assign(new EventEmitter(), {
       status: 'connecting',
       disconnect: () => undefined,
+      ping: async () => 'PONG',
       call: async (...command: unknown[]) => run(command),
       pipeline: (commands: unknown[][]) => ({ exec: async () => exec(commands) }),
     });
@@ -89,4 +92,25 @@ it('a slot that moves to a new master is used there when that is connected, and 
   await expect(cluster.store.publish([[CHANNEL, Buffer.from('meanwhile')]])).resolves.toEqual([undefined]);
   expect(await asked).toEqual([1]);
   expect(masters.heard).toEqual(['meanwhile']);
+});
+
+it('keeps nothing of the slots that have moved', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const masters = new Masters();
+  using cluster = await storeOf(masters);
+  const { store, observer } = cluster;
+  const posts = Array.from({ length: 1000 }, () => [CHANNEL, Buffer.from('x')] as const);
+  const move = async (times: number): Promise<number> => {
+    for (let i = 0; i < times; i++) {
+      masters.owner = masters.said = masters.said === B ? C : B;
+      await Promise.all([store.publish(posts), store.ping()]);
+      masters.heard.length = 0;
+      observer.moved.mockClear();
+    }
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await move(30);
+  expect((await move(150)) - before).toBeLessThan(500_000); // with their results, each in that of the next, it was 8 KB a move
 });

@@ -18,6 +18,8 @@ export interface Tally {
   reordered: number;
   /** How often a link was down. */
   downs: number;
+  /** How often a node was lost. */
+  losses: number;
 }
 
 export interface KillsOptions {
@@ -42,6 +44,7 @@ class Talker {
   told = 0;
   unsized = 0;
   downs = 0;
+  losses = 0;
   readonly #bytes: number;
 
   constructor(nodeId: string, options: RedisBackplaneOptions, bytes: number) {
@@ -50,12 +53,15 @@ class Talker {
     const observer: LinkObserver = {
       down: () => this.downs++,
       up: () => undefined,
-      gap: ({ lost }) => {
+      gap: ({ lost, ms }) => {
         if (lost === undefined) this.unsized++;
-        else this.told += lost;
+        else {
+          this.told += lost;
+          console.info(`${nodeId} has a gap of ${lost} messages, ${ms} ms`);
+        }
       },
       joined: () => undefined,
-      lost: () => undefined,
+      lost: () => this.losses++,
       report: () => undefined,
     };
     this.link = redisBackplane(options).open(this.self, new LocalDouble(), observer);
@@ -124,11 +130,12 @@ export class Kills implements AsyncDisposable {
   async end(): Promise<Tally> {
     clearInterval(this.#talking);
     await this.#settled();
-    const tally: Tally = { pairs: 0, refused: 0, lost: 0, told: 0, unsized: 0, doubled: 0, reordered: 0, downs: 0 };
+    const tally: Tally = { pairs: 0, refused: 0, lost: 0, told: 0, unsized: 0, doubled: 0, reordered: 0, downs: 0, losses: 0 };
     for (const receiver of this.#talkers) {
       tally.told += receiver.told;
       tally.unsized += receiver.unsized;
       tally.downs += receiver.downs;
+      tally.losses += receiver.losses;
       for (const sender of this.#talkers) if (sender !== receiver) count(tally, sender, receiver);
     }
     return tally;

@@ -1,0 +1,135 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createHubConnection, type HubConnection } from '@hubline/client';
+import { createHubServer, defineHub } from '@hubline/server';
+import { redisBackplane } from '@hubline/redis';
+import { until } from '@hubline/testing';
+import { startRedis, startRedisCluster, type RedisServer } from '@hubline/testing/cluster';
+import { expect, it } from 'vitest';
+
+/** How long it soaks: HUBLINE_SOAK_MINUTES=60 is an hour. By default a few rounds. */
+const MINUTES = Number(process.env.HUBLINE_SOAK_MINUTES ?? 0);
+const ROUNDS = 4;
+/** After a collection, over all rounds after the first two. */
+const MAX_GROWTH_BYTES = 1_500_000;
+const TURNS = 3000;
+
+interface SoakHub {
+  join(group: string): Promise<void>;
+  leave(group: string): Promise<void>;
+  echo(text: string): Promise<string>;
+  count(to: number): AsyncIterable<number>;
+}
+interface SoakReceiver {
+  said(text: string): void;
+  confirm(): Promise<boolean>;
+}
+const contract = defineHub<SoakHub, SoakReceiver>('soak', { count: 'stream' });
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Two applications, a client on each. What is kept for repair is dropped after a second. */
+async function applicationsOn(url: string) {
+  const options = { heartbeatIntervalMs: 250, nodeTimeoutMs: 10_000, redisTimeoutMs: 1000, sweepDelayMs: 500, repairMs: 500 };
+  const servers = ['ann', 'bob'].map((nodeId) => {
+    const server = createHubServer({ nodeId, backplane: redisBackplane(url, { ...options, prefix: 'soak' }) });
+    const hub = server.hub(contract, {
+      path: '/soak',
+      methods: {
+        join: (ctx, group) => ctx.groups.add(group),
+        leave: (ctx, group) => ctx.groups.remove(group),
+        echo: async (_ctx, text) => text,
+        async *count(_ctx, to) {
+          for (let i = 0; i < to; i++) yield i;
+        },
+      },
+    });
+    server.on('error', () => undefined);
+    return { server, hub };
+  });
+  const heard = { count: 0 };
+  const connections: HubConnection<SoakHub, SoakReceiver>[] = [];
+  for (const { server } of servers) {
+    const port = await server.listen(0, '127.0.0.1');
+    const receiver = { said: () => void heard.count++, confirm: async () => true };
+    const connection = createHubConnection(contract, `http://127.0.0.1:${port}/soak`, { reconnect: false, receiver });
+    await connection.start();
+    connections.push(connection);
+  }
+  return {
+    servers,
+    connections,
+    heard,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(connections.map((connection) => connection.stop()));
+      await Promise.all(servers.map(({ server }) => server.close()));
+    },
+  };
+}
+
+type Applications = Awaited<ReturnType<typeof applicationsOn>>;
+
+/** Publishes, joins, calls, streams, and then what the test breaks. */
+async function round({ servers, connections, heard }: Applications, breakOnce: () => Promise<void>): Promise<void> {
+  const [ann] = servers;
+  const before = heard.count;
+  for (let i = 0; i < TURNS; i++) {
+    void ann?.hub.clients.all.send.said('hello');
+    await endOfTurn();
+  }
+  await until(() => heard.count >= before + 2 * TURNS, { timeoutMs: 20_000 });
+  for (const connection of connections) {
+    for (let i = 0; i < 20; i++) await connection.invoke.join(`group-${i}`);
+    for (let i = 0; i < 50; i++) await connection.invoke.echo('hello');
+    for await (const _ of connection.stream.count(100));
+    for (let i = 0; i < 20; i++) await connection.invoke.leave(`group-${i}`);
+  }
+  for (let i = 0; i < 5; i++) await ann?.hub.clients.all.invokeAll.confirm();
+  await breakOnce();
+  await until(() => servers.every(({ server }) => server.health().status === 'ok'), { timeoutMs: 20_000 });
+}
+
+/** Until nothing is kept any more, and idle channels are forgotten. */
+async function heapInUse(): Promise<number> {
+  const since = performance.now();
+  await until(() => performance.now() - since > 1500, { timeoutMs: 10_000, intervalMs: 100 });
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+async function soak(applications: Applications, breakOnce: () => Promise<void>): Promise<void> {
+  for (let i = 0; i < 2; i++) await round(applications, breakOnce);
+  const before = await heapInUse();
+  const endAt = performance.now() + MINUTES * 60_000;
+  let rounds = 0;
+  for (; rounds < ROUNDS || performance.now() < endAt; rounds++) await round(applications, breakOnce);
+  const growth = (await heapInUse()) - before;
+  console.info(`${rounds} rounds: the heap has grown by ${growth} bytes`);
+  expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
+}
+
+const TIMEOUT_MS = 90_000 + MINUTES * 70_000;
+
+it('two applications come back to their memory after publishes, joins, calls, streams and outages', { timeout: TIMEOUT_MS }, async () => {
+  await using redis: RedisServer = await startRedis();
+  await using applications = await applicationsOn(redis.url);
+  let count = 0;
+  await soak(applications, async () => {
+    const what = (['pubsub', 'normal'] as const)[count++ % 2] ?? 'normal';
+    await redis.call('CLIENT', 'KILL', 'TYPE', what);
+    await until(() => applications.servers.some(({ server }) => server.health().status !== 'ok')).catch(() => undefined); // it was faster
+  });
+});
+
+it('and so they do after slots of a Redis Cluster have moved', { timeout: TIMEOUT_MS }, async () => {
+  await using cluster = await startRedisCluster({ replicas: 0 });
+  await using applications = await applicationsOn(cluster.url);
+  await soak(applications, async () => {
+    const slot = Number(await cluster.nodes[0]!.call('CLUSTER', 'KEYSLOT', 'soak:{soak:all}'));
+    const owner = await cluster.masterOf(slot);
+    const to = (await cluster.masters()).find((master) => master !== owner);
+    if (to) await cluster.moveSlot(slot, to);
+  });
+});
