@@ -43,6 +43,8 @@ interface Inquiry {
 
 const TICK_MS = 100;
 const RETRY_TICKS = 3;
+/** Senders that are asked at a time: a part of an answer of each is on its way to this node, and counts for its output limit. */
+const MAX_ASKED = 4;
 /** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
 const GIVE_UP_TICKS = 50;
 const MAX_RANGES_OF_CHANNEL = 200;
@@ -191,7 +193,7 @@ export class Repair {
       if (count >= MAX_RANGES) break;
     }
     if (count === 0) return void this.#inquiries.delete(process);
-    if (!this.#canAsk(process)) return;
+    if (!this.#canAsk(process) || (!inquiry.isOut && this.#isBusy)) return;
     inquiry.isOut = true;
     this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // asked again with the next tick
   }
@@ -221,7 +223,8 @@ export class Repair {
     inquiry.silentTicks = 0;
     if (!isLast) return;
     inquiry.isOut = false;
-    this.#schedule(process, inquiry, 0); // more may be missing than fits into one ask, or may have been found meanwhile
+    // More may be missing than fits into one ask, or may have been found meanwhile; and others wait for their turn.
+    for (const [each, waiting] of this.#inquiries) if (!waiting.isOut) this.#schedule(each, waiting, 0);
   }
 
   #claimed(process: ProcessId, claims: Claims): void {
@@ -263,6 +266,12 @@ export class Repair {
     return send(nodeChannel(process), encodeFrame({ kind, origin: origin(), sequence: 0, payload }));
   }
 
+  get #isBusy(): boolean {
+    let count = 0;
+    for (const { isOut } of this.#inquiries.values()) if (isOut) count++;
+    return count >= MAX_ASKED;
+  }
+
   /** Whether an ask would arrive, and its answer too. */
   #canAsk(process: ProcessId): boolean {
     const { reaches, self } = this.#options;
@@ -277,7 +286,8 @@ export class Repair {
   #tick(): void {
     this.#recall.tick();
     for (const [process, inquiry] of this.#inquiries) {
-      if (!this.#canAsk(process) || this.#options.isAway(process)) inquiry.silentTicks = 0;
+      const mustWait = !inquiry.isOut && this.#isBusy;
+      if (mustWait || !this.#canAsk(process) || this.#options.isAway(process)) inquiry.silentTicks = 0;
       else if (++inquiry.silentTicks > GIVE_UP_TICKS) {
         this.#inquiries.delete(process);
         this.#options.receiver.giveUp(process);

@@ -139,6 +139,21 @@ describe('a message that is lost on its way', () => {
   });
 });
 
+describe('an outage of a link to many senders', () => {
+  it('repairs them all', async () => {
+    const { nodes } = worldOf('bob', ...Array.from({ length: 12 }, (_, i) => `sender-${i}`));
+    const [bob, ...senders] = nodes as readonly [Node, ...Node[]];
+    bob.hear('t');
+    for (const sender of senders) await sender.say('t', 'first');
+    bob.down();
+    for (const sender of senders) await sender.say('t', 'missed');
+    bob.up();
+    await passed(2000);
+    expect(bob.heard.filter((text) => text === 'missed')).toHaveLength(12);
+    expect(bob.gaps).toEqual([]);
+  });
+});
+
 describe('after an outage of a link', () => {
   it('everything is repaired, also what was sent last, and no gap is told', async () => {
     const { ann, bob } = await pair();

@@ -33,6 +33,8 @@ export interface KillsOptions {
 
 const CHANNEL = 'hall:all';
 const TICK_MS = 20;
+/** Longer than a sender is waited for that does not answer. */
+const QUIET_MS = 6000;
 
 class Talker {
   readonly self: NodeInfo;
@@ -150,14 +152,16 @@ export class Kills implements AsyncDisposable {
   async #settled(): Promise<void> {
     await until(() => this.#talkers.every(({ outcomes }) => !outcomes.includes(undefined)), { timeoutMs: 30_000 });
     let before = -1;
+    let since = performance.now();
     await until(
       () => {
         const now = this.#lengths().reduce((sum, length) => sum + length, 0);
-        const isQuiet = now === before;
+        const isUp = this.#talkers.every(({ link }) => link.state === 'up');
+        if (now !== before || !isUp) since = performance.now();
         before = now;
-        return isQuiet;
+        return performance.now() - since > QUIET_MS;
       },
-      { timeoutMs: 30_000, intervalMs: 3000 },
+      { timeoutMs: 60_000, intervalMs: 100 },
     );
   }
 
@@ -174,8 +178,12 @@ function count(tally: Tally, sender: Talker, receiver: Talker): void {
   tally.doubled += numbers.length - heard.size;
   tally.reordered += numbers.filter((number, i) => i > 0 && number < (numbers[i - 1] ?? 0)).length;
   tally.pairs += sender.outcomes.length;
+  const lost: number[] = [];
   sender.outcomes.forEach((isConfirmed, number) => {
     if (isConfirmed === false) tally.refused++;
-    else if (!heard.has(number)) tally.lost++;
+    else if (!heard.has(number)) lost.push(number);
   });
+  tally.lost += lost.length;
+  if (lost.length > 0)
+    console.info(`${receiver.self.nodeId} misses ${lost.length} of ${sender.self.nodeId}, from ${lost[0]} to ${lost.at(-1)}`);
 }
