@@ -15,6 +15,7 @@ export type {
   Context,
   Filter,
   Hub,
+  HubLimits,
   HubOptions,
   HubServerEvents,
   Limits,

@@ -24,6 +24,7 @@ import {
   RawHost,
   ServerEvents,
   HubHost,
+  limitsFor,
   settingsFrom,
   type ClusterEvents,
   type ConnectionHandlerFunction,
@@ -34,6 +35,7 @@ import {
   type HubServerEvent,
   type HubServerEvents,
   type HubOptions,
+  type Limits,
   type Schemas,
   type Settings,
   type SettingsOptions,
@@ -184,12 +186,13 @@ class NodeHubServer implements HubServer {
     if (!this.#isOpen) throw closed();
     if (this.#hosts.has(checkName(contract.name, 'name'))) throw taken('name', contract.name);
     const door = options && this.#door(options, contract.name);
+    const limits = limitsFor(this.#settings.limits, options?.limits);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
-    const { maxGroups } = this.#settings.limits;
+    const { maxGroups } = limits;
     const environment = { cluster, maxGroups, detailedErrors: this.#detailedErrors, report: this.#events.report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
-    if (door) this.#open(door, host, this.#hubConnections(host));
+    if (door) this.#open(door, host, this.#hubConnections(host, limits));
     return host.hub;
   }
 
@@ -281,8 +284,8 @@ class NodeHubServer implements HubServer {
   }
 
   /** What a hub makes of those who come. */
-  #hubConnections(handler: ConnectionHandler): Connect {
-    const { clock, codecs, limits, timeouts } = this.#settings;
+  #hubConnections(handler: ConnectionHandler, limits: Limits): Connect {
+    const { clock, codecs, timeouts } = this.#settings;
     const settings = {
       handler,
       limits,

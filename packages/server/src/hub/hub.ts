@@ -19,6 +19,7 @@ import { beforeConnecting } from './failures.ts';
 import { Filters } from './filter.ts';
 import { identityOf } from './identity.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
+import type { HubLimits } from './settings.ts';
 import { presenceOf } from './presence.ts';
 import type { Accepts, Authorize, Context, Filter, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
@@ -35,6 +36,8 @@ export interface AuthenticatedIdentity<A> {
 }
 
 export interface HubOptions<H, R, A, S> extends AcceptOptions {
+  /** This hub's own, each in the place of the server's. */
+  readonly limits?: HubLimits | undefined;
   /** This hub's own, instead of the server's. */
   readonly backplane?: Backplane;
   /**

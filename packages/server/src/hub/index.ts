@@ -10,7 +10,16 @@ export { beforeConnecting } from './failures.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';
-export { beatMs, settingsFrom, type Limits, type Settings, type SettingsOptions, type Timeouts } from './settings.ts';
+export {
+  beatMs,
+  limitsFor,
+  settingsFrom,
+  type HubLimits,
+  type Limits,
+  type Settings,
+  type SettingsOptions,
+  type Timeouts,
+} from './settings.ts';
 export type {
   AskingAll,
   CallerClients,

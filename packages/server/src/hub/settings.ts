@@ -1,4 +1,4 @@
-import { HublineError, jsonCodec, type Codec } from '@hubline/protocol';
+import { HublineError, invalidOption, jsonCodec, type Codec } from '@hubline/protocol';
 import {
   systemClock,
   type CallLimits,
@@ -18,6 +18,20 @@ export interface Limits extends CallLimits, ConnectionLimits, IntakeLimits {
   readonly maxBufferedBytes: number;
   /** Groups that one connection may be in. Default 1000; a join beyond it rejects with `limit_exceeded`. */
   readonly maxGroups: number;
+}
+
+/** Limits of one connection, which a hub may have of its own. Those of the whole server are the server's. */
+export type HubLimits = { readonly [K in keyof Omit<Limits, keyof ConnectionLimits | 'maxFrameBytes'>]?: number | undefined };
+
+/** The server's limits, with a hub's own in the place of some. @throws HublineError `invalid_option` */
+export function limitsFor(limits: Limits, own: HubLimits = {}): Limits {
+  const { maxConnections, maxConnectionsPerAddress, maxConnectionsPerUser, maxHandshakesPerSecond, maxAuthentications, ...ofHubs } = limits;
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
+  for (const [name] of given) {
+    if (name === 'maxFrameBytes' || !Object.hasOwn(ofHubs, name)) throw invalidOption(`limits.${name}`, 'is no limit of a hub');
+  }
+  const ofServer = { maxConnections, maxConnectionsPerAddress, maxConnectionsPerUser, maxHandshakesPerSecond, maxAuthentications };
+  return { ...ofServer, ...positive('limits', { ...ofHubs, ...Object.fromEntries(given) }) };
 }
 
 /** Time limits, in milliseconds. */
