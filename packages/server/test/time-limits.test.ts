@@ -1,5 +1,6 @@
 import { createHubServer, defineHub, memoryBackplane, type Backplane, type CloseReason, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
+import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
@@ -45,6 +46,7 @@ async function start(options: HubServerOptions = {}) {
   };
   return {
     ...opened,
+    server,
     clock,
     ended,
     log,
@@ -140,4 +142,28 @@ it('ends a stream whose client gives no credit, and no sooner', async () => {
   });
   await expect.poll(() => world.log).toEqual(['count ends']);
   expect((await client.call('echo', 1)).result).toBe(1);
+});
+
+it('ends a connection of a handler whose link is half open, or whose message is never finished', async () => {
+  await using world = await start();
+  const over: string[] = [];
+  world.server.connectionHandler('/raw', async (connection) => {
+    const name = connection.request.url.searchParams.get('name') ?? '';
+    for await (const _ of connection);
+    over.push(name);
+  });
+  await using half = new WireSocket(world.port, encodeFrame(Opcode.text, Buffer.from('all')), '/raw?name=half');
+  await half.until(() => half.status === 101);
+  await world.pass(28);
+  expect(half.frames.filter(({ opcode }) => opcode === Opcode.ping).length).toBe(1);
+  expect(over).toEqual([]);
+  await world.pass(4);
+  await expect.poll(() => over).toEqual(['half']);
+  await using partial = new WireSocket(world.port, encodeFrame(Opcode.text, Buffer.from('x'), { isFinal: false }), '/raw?name=partial');
+  await partial.until(() => partial.status === 101);
+  for (let i = 0; i < 7; i++) {
+    await world.pass(9);
+    partial.write(encodeFrame(Opcode.continuation, Buffer.from('x'), { isFinal: false }));
+  }
+  await expect.poll(() => over).toEqual(['half', 'partial']);
 });
