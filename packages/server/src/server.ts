@@ -21,6 +21,7 @@ import {
   Cluster,
   checkedTransports,
   ConnectionAcceptor,
+  drain,
   RawHost,
   ServerEvents,
   HubHost,
@@ -31,6 +32,7 @@ import {
   type ConnectionHandlerOptions,
   type AcceptOptions,
   type AcceptedConnection,
+  type DrainOptions,
   type Hub,
   type HubServerEvent,
   type HubServerEvents,
@@ -83,13 +85,19 @@ export interface HubServerOptions extends SettingsOptions {
 }
 
 export interface Health {
-  /** `degraded` while the backplane is away: this node serves its own clients and cannot speak for others. */
-  readonly status: 'ok' | 'degraded' | 'closed';
+  /**
+   * `degraded` while a backplane is away: this node serves its own clients and cannot speak for others. `draining` from {@link
+   * HubServer.drain} on, `closed` from {@link HubServer.close} on: both take no connections.
+   */
+  readonly status: 'ok' | 'degraded' | 'draining' | 'closed';
   readonly nodeId: string;
   readonly connections: number;
+  /** The server's own; hubs may have others. */
   readonly backplane: LinkState;
   /** While the backplane is away: it cannot be reached, or it refuses what this node writes (no memory left, no permission). */
   readonly outage?: Outage;
+  /** Every backplane, and the names of the hubs that it joins. */
+  readonly backplanes: readonly { readonly hubs: readonly string[]; readonly state: LinkState }[];
   readonly uptimeMs: number;
 }
 
@@ -108,10 +116,13 @@ export interface HubServer extends AsyncDisposable {
   /** The nodes of the cluster, of all applications. While the backplane cannot be asked only this one: {@link health} tells. */
   nodes(): Promise<readonly NodeInfo[]>;
   health(): Health;
-  /** Takes no more connections, and sends those it has elsewhere, spread over `spreadMs` (default 0). */
-  drain(options?: { readonly spreadMs?: number }): Promise<void>;
-  /** Drains, says goodbye to the cluster, and frees what it holds. Idempotent, and final. */
-  close(): Promise<void>;
+  /**
+   * Takes no more connections (503) and sends those it has elsewhere, spread over `spreadMs`, each when its calls have ended or `graceMs`
+   * is over. Then it stops to {@link listen}.
+   */
+  drain(options?: DrainOptions): Promise<void>;
+  /** Drains at once, with `graceMs`; says goodbye to the cluster, and frees what it holds. Idempotent, and final. */
+  close(options?: Pick<DrainOptions, 'graceMs'>): Promise<void>;
   /** Returns its undo. What a listener throws, or rejects with, is an `error` event. */
   on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void;
 }
@@ -234,32 +245,32 @@ class NodeHubServer implements HubServer {
 
   health(): Health {
     const { state, outage } = this.#cluster(this.#backplane).link;
+    const backplanes = [...this.#clusters.values()].map((cluster) => ({ hubs: cluster.hubs, state: cluster.link.state }));
     return {
       status:
         this.#closing ? 'closed'
-        : state === 'up' ? 'ok'
+        : !this.#isOpen ? 'draining'
+        : backplanes.every(({ state }) => state === 'up') ? 'ok'
         : 'degraded',
       nodeId: this.nodeId,
       connections: this.#accepted.size,
       backplane: state,
       ...(outage && { outage }),
+      backplanes,
       uptimeMs: this.#settings.clock.now() - this.#self.startedAt,
     };
   }
 
-  async drain({ spreadMs = 0 }: { readonly spreadMs?: number } = {}): Promise<void> {
+  async drain(options: DrainOptions = {}): Promise<void> {
     this.#isOpen = false;
-    const accepted = [...this.#accepted];
-    const pauseMs = spreadMs / Math.max(1, accepted.length);
     const error = new HublineError('shutdown', 'This node is going away.', {});
-    for (const connection of accepted) {
-      connection.close({ code: 'shutdown', error });
-      if (pauseMs > 0) await new Promise<void>((resolve) => this.#settings.clock.after(pauseMs, resolve));
-    }
+    const { clock } = this.#settings;
+    await drain(this.#accepted, (connection) => connection.close({ code: 'shutdown', error }), { ...options, clock });
+    for (const listener of this.#listeners) void listener.close(); // until now answers and goodbyes were fetched there
   }
 
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+  close(options: Pick<DrainOptions, 'graceMs'> = {}): Promise<void> {
+    return (this.#closing ??= this.#close(options));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -270,8 +281,8 @@ class NodeHubServer implements HubServer {
     return this.#events.on(event, listener);
   }
 
-  async #close(): Promise<void> {
-    await this.drain();
+  async #close(options: DrainOptions): Promise<void> {
+    await this.drain(options);
     const { clock, timeouts } = this.#settings;
     let undo = (): void => undefined;
     const patience = new Promise<void>((resolve) => (undo = clock.after(timeouts.closeMs, resolve)));

@@ -73,21 +73,6 @@ it('sends clients elsewhere when it goes away, and waits for `disconnected`', as
   expect(await client.closed).toBe(1001);
 });
 
-it('takes nobody while it drains, and answers 503', async () => {
-  await using world = await start();
-  await using client = await RawClient.open(world.port);
-  await world.server.drain();
-  await client.closed;
-  const answers = [
-    await rawRequest(world.port, requestLines('POST', '/hub/negotiate', { connection: 'close' })),
-    await rawRequest(world.port, upgradeLines('/hub')),
-  ];
-  for (const answer of answers) {
-    expect(answer).toMatch(/^HTTP\/1.1 503 /);
-    expect(answer).toContain('hubline-code: shutdown');
-  }
-});
-
 it('spreads those it sends away over the time that it is given', async () => {
   const clock = new TestClock();
   await using world = await start({}, {}, clock);

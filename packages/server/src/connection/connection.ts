@@ -151,6 +151,10 @@ export class Connection implements TransportListener {
     });
   }
 
+  get isBusy(): boolean {
+    return this.#incoming.size + this.calls.size > 0;
+  }
+
   get isClosed(): boolean {
     return this.#state.name === 'closed';
   }

@@ -127,6 +127,11 @@ export class IncomingCalls {
     this.#open.get(id)?.grant(credit);
   }
 
+  /** Calls that have not ended, streams among them. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
   /** Calls queue, and none starts, until this is called: `connected` runs first. */
   begin(): void {
     this.#begun = true;

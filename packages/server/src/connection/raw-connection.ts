@@ -70,6 +70,9 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#received = new Upload(limits.uploadCapacity, this.#intake.backpressure);
   }
 
+  /** Its handler runs as long as it lives, and is told by `signal`. */
+  readonly isBusy = false;
+
   get transportName(): Transport['name'] {
     return this.#transport.name;
   }

@@ -78,6 +78,11 @@ export class Cluster {
     serveClientAnswers({ questions, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
   }
 
+  /** The names of the hubs that this backplane joins. */
+  get hubs(): readonly string[] {
+    return [...this.#executors.keys()];
+  }
+
   /** A node hears what is for all of a hub for as long as it serves the hub. */
   serve(hub: string, executor: Executor): void {
     this.#executors.set(hub, executor);

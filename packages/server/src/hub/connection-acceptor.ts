@@ -51,6 +51,8 @@ export interface Redirect {
 
 /** A connection with an open transport. */
 export interface AcceptedConnection extends TransportListener, HeartbeatListener {
+  /** Whether something runs that would be cut off if the connection ended now. */
+  readonly isBusy: boolean;
   close(reason: CloseReason): void;
 }
 

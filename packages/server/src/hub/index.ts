@@ -7,6 +7,7 @@ export {
   type Redirect,
 } from './connection-acceptor.ts';
 export { beforeConnecting } from './failures.ts';
+export { drain, type DrainOptions } from './drain.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';

@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 export class Listener {
   readonly server: Server = createServer((_request, response) => response.writeHead(404).end());
   readonly #sockets = new Set<Socket>();
+  #closed: Promise<void> | undefined;
 
   constructor() {
     this.server.on('connection', (socket: Socket) => {
@@ -21,12 +22,12 @@ export class Listener {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Takes nobody any more, and settles when all are gone. */
+  /** Stops listening, so that a balancer tries another node, and settles when all requests have ended. Idempotent. */
   close(): Promise<void> {
-    return new Promise((resolve) => {
+    return (this.#closed ??= new Promise((resolve) => {
       this.server.close(() => resolve());
       this.server.closeIdleConnections();
-    });
+    }));
   }
 
   /** Cuts who is still there, whatever they wait for: Node does not know the sockets of upgrades any more. */

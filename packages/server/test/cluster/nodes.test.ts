@@ -69,7 +69,14 @@ describe('nodes', () => {
     a.server.on('gap', ({ lost }) => events.push(`gap ${lost}`));
     await Promise.all([world.client(a), world.client(a)]);
     const uptimeMs = expect.any(Number) as number;
-    expect(a.server.health()).toEqual({ status: 'ok', nodeId: 'a', connections: 2, backplane: 'up', uptimeMs });
+    expect(a.server.health()).toEqual({
+      status: 'ok',
+      nodeId: 'a',
+      connections: 2,
+      backplane: 'up',
+      backplanes: [{ hubs: ['room'], state: 'up' }],
+      uptimeMs,
+    });
     world.faults.cut('a');
     expect(a.server.health()).toMatchObject({ status: 'degraded', connections: 2, backplane: 'down' });
     nodes.b.hub.clients.all.send.said('missed');

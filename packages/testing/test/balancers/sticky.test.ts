@@ -123,6 +123,35 @@ for (const kind of BALANCERS) {
     });
   }
 
+  it(`${kind} takes clients elsewhere while a node drains, old ones and new ones, at the first attempt`, async () => {
+    await using world = await behind(kind);
+    const open = async (transport: (typeof TRANSPORTS)[number]) => {
+      const client = createHubConnection(where, world.url, { transports: [OURS[transport]], reconnect: { firstMs: 50, maxMs: 500 } });
+      await client.start();
+      return client;
+    };
+    const clients = await Promise.all(TRANSPORTS.flatMap((transport) => [open(transport), open(transport), open(transport)]));
+    const homes = await Promise.all(clients.map((client) => client.invoke.where()));
+    const leaving = homes[0]!;
+    const moved = clients.filter((_client, i) => homes[i] === leaving);
+    const before = moved.map(({ state }) => state);
+    const drained = world.servers[Number(leaving.at(-1)) - 1]?.drain({ spreadMs: 2000 });
+    // The draining node has the fewest connections soon, so a balancer that knew no better would send everybody there.
+    for (let i = 0; i < 4; i++) {
+      const late = await open('LongPolling');
+      expect(await late.invoke.where()).not.toBe(leaving);
+      await late.stop();
+      const theirs = official(world.url, HttpTransportType.WebSockets);
+      await theirs.start();
+      expect(await theirs.invoke('where')).not.toBe(leaving);
+      await theirs.stop();
+    }
+    await drained;
+    await until(() => moved.every((client, i) => client.state.name === 'connected' && client.state !== before[i]));
+    for (const client of clients) expect(await client.invoke.where()).not.toBe(leaving);
+    await Promise.all(clients.map((client) => client.stop()));
+  });
+
   it(`${kind} brings a request with a node's name to that node, without a cookie`, async () => {
     await using world = await behind(kind);
     for (const node of ['node-1', 'node-2', 'node-3', 'node-2']) {
