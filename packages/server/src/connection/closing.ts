@@ -1,4 +1,4 @@
-import { isForCaller, isHublineError, type AnyHublineError } from '@hubline/protocol';
+import { HublineError, isForCaller, isHublineError, type AnyHublineError } from '@hubline/protocol';
 
 /** Why a connection ended: what `disconnected` is told. */
 export type CloseReason =
@@ -54,4 +54,8 @@ export function closeCode(reason: CloseReason): string | undefined {
 
 function toldError({ error, code }: CloseReason): AnyHublineError | undefined {
   return isHublineError(error) && (code !== 'failed' || isForCaller(error)) ? error : undefined;
+}
+
+export function timedOut(what: string, timeoutMs: number): HublineError<'timed_out'> {
+  return new HublineError('timed_out', `${what} for ${timeoutMs} ms.`, { timeoutMs });
 }

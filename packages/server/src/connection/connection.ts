@@ -15,7 +15,7 @@ import {
 import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
 import type { Clock } from './clock.ts';
-import { closeCode, closeText, ENDINGS, type CloseReason } from './closing.ts';
+import { closeCode, closeText, ENDINGS, type CloseReason, timedOut } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
 import { shakeHands } from './handshake.ts';
@@ -397,7 +397,3 @@ function reasonOf({ code, error }: TransportEnd): CloseReason {
 }
 
 const isTooLarge = (error: unknown): boolean => error instanceof HublineError && error.code === 'message_too_large';
-
-function timedOut(what: string, timeoutMs: number): HublineError<'timed_out'> {
-  return new HublineError('timed_out', `${what} for ${timeoutMs} ms.`, { timeoutMs });
-}
