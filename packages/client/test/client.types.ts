@@ -3,7 +3,14 @@
  * an error.
  */
 /* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unused-expressions -- what does not compile has no type */
-import { createHubConnection, defineHub, type HubConnection, type HublineError, type AnyHublineError } from '@hubline/client';
+import {
+  createHubConnection,
+  defineHub,
+  type ConnectionOf,
+  type HubConnection,
+  type HublineError,
+  type AnyHublineError,
+} from '@hubline/client';
 import type { Equal } from '@hubline/protocol';
 import * as valibot from 'valibot';
 import { z } from 'zod';
@@ -130,3 +137,22 @@ connection.state = { name: 'idle' };
 declare const error: AnyHublineError;
 if (error.code === 'call_timeout') expectType<Equal<typeof error.details, { readonly method: string; readonly timeoutMs: number }>>();
 expectType<Equal<HublineError<'call_timeout'>['details'], { readonly method: string; readonly timeoutMs: number }>>();
+
+// Events by name, and helpers that are generic over it.
+expectType<Equal<ConnectionOf<typeof chat>, HubConnection<Hub, Receiver>>>();
+connection.on('said', (message) => expectType<Equal<typeof message, Message>>());
+connection.once('said', (message) => expectType<Equal<typeof message, Message>>());
+connection.receive('confirm', async (question) => question === 'Sure?');
+connection.once('closed', (cause) => expectType<Equal<typeof cause, Error | undefined>>());
+// @ts-expect-error nobody calls this
+connection.on('siad', () => {});
+// @ts-expect-error a receiver answers as the contract says
+connection.receive('confirm', async () => 'yes');
+/** What a hook for one event looks like. */
+export const listen = <H, R, K extends keyof R & string>(to: HubConnection<H, R>, name: K, handler: R[K]): (() => void) =>
+  to.receive(name, handler);
+listen(connection, 'said', (message) => expectType<Equal<typeof message, Message>>());
+// Options may be undefined, and mean their default.
+createHubConnection(chat, '/hubs/chat', { accessToken: undefined, reconnect: undefined, logger: undefined, headers: undefined });
+connection.with({ timeoutMs: undefined, signal: undefined, window: undefined });
+connection.with({ window: 2 }).stream.history('lobby');

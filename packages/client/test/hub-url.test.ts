@@ -1,0 +1,55 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import { hubUrl, withAffinity, withQuery } from '../src/hub-url.ts';
+import { World } from './world.ts';
+
+afterEach(() => vi.unstubAllGlobals());
+
+it('resolves an address as the page resolves its links: by <base href>, by its own address', () => {
+  vi.stubGlobal('location', new URL('https://app.test/deep/page.html'));
+  expect(hubUrl('hubs/chat').href).toBe('https://app.test/deep/hubs/chat');
+  vi.stubGlobal('document', { baseURI: 'https://app.test/base/' });
+  expect(hubUrl('hubs/chat?a=1').href).toBe('https://app.test/base/hubs/chat?a=1');
+  // A frame of srcdoc has the base of its parent, and no address of its own.
+  vi.stubGlobal('location', new URL('about:srcdoc'));
+  expect(hubUrl('/hubs/chat').href).toBe('https://app.test/hubs/chat');
+});
+
+it("resolves an address in a worker made of a blob by the worker's origin", () => {
+  vi.stubGlobal('location', new URL('blob:https://app.test/0b1c'));
+  expect(hubUrl('/hubs/chat').href).toBe('https://app.test/hubs/chat');
+  expect(hubUrl('https://other.test/hub').href).toBe('https://other.test/hub');
+});
+
+it('changes queries as strings: other parameters stay as they were written', () => {
+  const url = new URL('https://app.test/hub?a=b%20c&id=old&flag');
+  expect(withQuery(url, 'id', 'a+b/c=').href).toBe('https://app.test/hub?a=b%20c&flag&id=a%2Bb%2Fc%3D');
+  expect(withAffinity(url, { node: 'api 1', query: 'node' }).href).toBe('https://app.test/hub?a=b%20c&id=old&flag&node=api%201');
+  expect(withAffinity(url, { node: 'x', query: 'a' })).toBe(url);
+  expect(withAffinity(url, undefined)).toBe(url);
+});
+
+it('connects where URLs have no setters and there is no TextDecoder, as in React Native', async () => {
+  const refuse = (): never => {
+    throw new Error('not implemented');
+  };
+  class Bare extends URL {
+    override get searchParams(): URLSearchParams {
+      return refuse();
+    }
+  }
+  for (const name of ['protocol', 'pathname', 'search', 'hash', 'host'] as const) {
+    const { get } = Object.getOwnPropertyDescriptor(URL.prototype, name)!;
+    Object.defineProperty(Bare.prototype, name, { get: get as () => string, set: refuse });
+  }
+  const response = (text: string): unknown => ({ status: 200, ok: true, headers: new Headers(), text: async () => text });
+  const { fetch: real } = globalThis;
+  const fetch = async (url: string | URL, init: RequestInit): Promise<unknown> => {
+    const answer = await real(String(url), init);
+    return response(Buffer.from(await answer.arrayBuffer()).toString());
+  };
+  await using world = await World.open({ fetch: fetch as never });
+  vi.stubGlobal('URL', Bare);
+  vi.stubGlobal('TextDecoder', undefined);
+  await world.connection.start();
+  expect(await world.connection.invoke.echo('hi')).toEqual(['hi']);
+});
