@@ -161,7 +161,7 @@ describe('disconnect', () => {
     const client = await world.client(again);
     world.faults.expire((await a.server.nodes()).find(({ nodeId }) => nodeId === 'c')!.process);
     await until(() => lost.length === 1);
-    expect(await a.hub.disconnect({ all: true })).toEqual({ disconnected: 1, missingNodes: [] });
+    expect(await a.hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] });
     await client.ended;
   });
 
