@@ -2,7 +2,7 @@ import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type
 import type { Clock } from '../connection/index.ts';
 import { Commands, Invocations, Questions, serveClientAnswers, type Executor } from '../invocation/index.ts';
 import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
-import { Census, Nodes, TopicChanges, Watches } from '../presence/index.ts';
+import { PresenceReader, Nodes, TopicChanges, Watches } from '../presence/index.ts';
 
 /** What a node tells its program about the cluster. */
 export interface ClusterEvents {
@@ -51,7 +51,7 @@ export class Cluster {
     const { bus, directory } = this.link;
     const messenger = (this.#messenger = new Messenger(bus, self.process, events.error));
     const nodes = this.nodes;
-    const census = new Census(directory);
+    const reader = new PresenceReader(directory);
     const questions = (this.#questions = new Questions({ self: self.process, messenger, nodes, clock, report: report('ask') }));
     this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, clock, lost: events.lost });
     const changes = new TopicChanges({ self: self.process, membership, messenger, report: report('watch') });
@@ -59,7 +59,7 @@ export class Cluster {
     this.invocations = new Invocations({
       self: self.process,
       questions,
-      census,
+      reader,
       nodes,
       membership,
       codecs,

@@ -1,7 +1,7 @@
 import { asError, HublineError, isHublineError } from '@hubline/protocol';
 import type { Answer, ProcessId } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
-import { Queue, Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
+import { Queue, Shortfalls, unreachable, type PresenceReader, type Nodes } from '../presence/index.ts';
 import type { Codecs, Selector } from '../membership/index.ts';
 import { readAnswers, readClientAnswers } from './answers.ts';
 import { absentUser, outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
@@ -28,7 +28,7 @@ export interface Destinations {
 
 export interface CollectionOptions {
   readonly questions: Questions;
-  readonly census: Census;
+  readonly reader: PresenceReader;
   readonly nodes: Nodes;
   readonly clock: Clock;
   readonly codecs: Codecs;
@@ -161,8 +161,8 @@ export class Collection<T> implements Outcomes<T> {
 
   /** The clients of a node that has not named them; the directory knows. Where that is away too, they cannot be named. */
   async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
-    const { census, selector } = this.#options;
-    const { value, missing } = await census.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
+    const { reader, selector } = this.#options;
+    const { value, missing } = await reader.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
     if (missing.includes(nodeId)) this.shortfalls.add(nodeId);
     return value;
   }

@@ -2,7 +2,7 @@ import { HublineError, MessageType } from '@hubline/protocol';
 import { nameIn, topicPrefix, type Answer, type ProcessId, type Topic } from '../backplane/index.ts';
 import { Outgoing, type Clock } from '../connection/index.ts';
 import { select, writeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
-import { Shortfalls, unreachable, type Census, type Nodes } from '../presence/index.ts';
+import { Shortfalls, unreachable, type PresenceReader, type Nodes } from '../presence/index.ts';
 import { ASK_CLIENTS, type AskClients } from './client-answers.ts';
 import { Collection, type Destinations, type Outcomes } from './collection.ts';
 import type { ClientOutcome, Outcome } from './outcome.ts';
@@ -11,7 +11,7 @@ import type { Question, Questions } from './questions.ts';
 export interface InvocationsOptions {
   readonly self: ProcessId;
   readonly questions: Questions;
-  readonly census: Census;
+  readonly reader: PresenceReader;
   readonly nodes: Nodes;
   readonly membership: LocalMembership;
   readonly codecs: Codecs;
@@ -131,11 +131,11 @@ export class Invocations {
 
   /** Those who are near first, until it is over: the directory may take longer than the caller waits. */
   async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
-    const { census, nodes, self } = this.#options;
+    const { reader, nodes, self } = this.#options;
     const near = new Set(select(selector, this.#options.membership.of(hub)).keys());
     yield* near;
     for (let after: string | undefined, more = true; more;) {
-      const answer = await Promise.race([census.ids(hub, selector, { after, limit: PAGE }), over]);
+      const answer = await Promise.race([reader.ids(hub, selector, { after, limit: PAGE }), over]);
       if (!answer) {
         for (const { process, nodeId } of nodes.all()) if (process !== self) shortfalls.add(nodeId);
         return;
@@ -147,10 +147,10 @@ export class Invocations {
   }
 
   #collect<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): Collection<T> {
-    const { questions, census, nodes, clock, codecs } = this.#options;
+    const { questions, reader, nodes, clock, codecs } = this.#options;
     return new Collection<T>({
       questions,
-      census,
+      reader,
       nodes,
       clock,
       codecs,
@@ -164,8 +164,8 @@ export class Invocations {
   }
 
   async #destinations({ hub, selector }: ClientCall): Promise<Answer<Destinations>> {
-    const { census, membership, nodes, self } = this.#options;
-    const { value, ...shortfall } = await census.whereabouts(selector, (process) => nodes.get(process) !== undefined);
+    const { reader, membership, nodes, self } = this.#options;
+    const { value, ...shortfall } = await reader.whereabouts(selector, (process) => nodes.get(process) !== undefined);
     // What this node has it knows better than the directory.
     const others = [...value.processes].filter((process) => process !== self);
     const isHere = select(selector, membership.of(hub)).size > 0;

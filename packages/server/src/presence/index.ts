@@ -1,4 +1,4 @@
-export { Census } from './census.ts';
+export { PresenceReader } from './presence-reader.ts';
 export type {
   PresenceEvent,
   PresenceSnapshot,

@@ -2,7 +2,7 @@ import { HublineError } from '@hubline/protocol';
 import { nameIn, topicPrefix, userTopic, type Answer, type ConnectionRecord, type Directory } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
-import { Census, memberOf } from './census.ts';
+import { PresenceReader, memberOf } from './presence-reader.ts';
 import type { Nodes } from './nodes.ts';
 import { pages, type Page, type Pages } from './page.ts';
 import { isComplete, Shortfalls } from './shortfalls.ts';
@@ -55,13 +55,13 @@ export class Queries<A> {
   readonly #hub: string;
   readonly #directory: Directory;
   readonly #nodes: Nodes;
-  readonly #census: Census;
+  readonly #reader: PresenceReader;
 
   constructor(hub: string, directory: Directory, nodes: Nodes) {
     this.#hub = hub;
     this.#directory = directory;
     this.#nodes = nodes;
-    this.#census = new Census(directory);
+    this.#reader = new PresenceReader(directory);
   }
 
   connections<const F extends keyof ConnectionInfo<A> = keyof ConnectionInfo<A>>(
@@ -70,7 +70,7 @@ export class Queries<A> {
   ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>> {
     return pages(async (after) => {
       const shortfalls = new Shortfalls();
-      const ids = shortfalls.of(await this.#census.ids(this.#hub, selector, { after, limit }));
+      const ids = shortfalls.of(await this.#reader.ids(this.#hub, selector, { after, limit }));
       const items = await this.#infos<F>(ids, select, shortfalls);
       return page(shortfalls.answer(items), ids.length === limit ? ids.at(-1) : undefined);
     }, cursor);
@@ -87,7 +87,7 @@ export class Queries<A> {
 
   /** @throws HublineError `backplane_unavailable` where nobody was found and not everybody could be asked. */
   async isOnline(userId: string): Promise<boolean> {
-    const count = await this.#census.count(this.#hub, { topic: userTopic(this.#hub, userId) });
+    const count = await this.#reader.count(this.#hub, { topic: userTopic(this.#hub, userId) });
     if (count.value === 0 && !isComplete(count)) throw unreachable(count.missing);
     return count.value > 0;
   }
@@ -101,7 +101,7 @@ export class Queries<A> {
   }
 
   async count(selector: Selector): Promise<Count> {
-    const count = await this.#census.count(this.#hub, selector);
+    const count = await this.#reader.count(this.#hub, selector);
     return { value: count.value, complete: isComplete(count), missingNodes: count.missing };
   }
 

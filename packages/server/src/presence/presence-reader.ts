@@ -6,7 +6,7 @@ import { Shortfalls } from './shortfalls.ts';
 const PAGE = 1000;
 
 /** Evaluates a hub's selectors over the whole cluster, by what the directory says. */
-export class Census {
+export class PresenceReader {
   readonly #directory: Directory;
 
   constructor(directory: Directory) {
@@ -16,8 +16,8 @@ export class Census {
   async count(hub: string, selector: Selector): Promise<Answer<number>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const everybody = await this.#everybody(hub, selector);
-      return { ...everybody, value: everybody.value.length };
+      const named = await this.#named(hub, selector);
+      return { ...named, value: named.value.length };
     }
     const counts = await this.#directory.counts([topic]);
     let sum = 0;
@@ -33,8 +33,8 @@ export class Census {
   ): Promise<Answer<readonly string[]>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const everybody = await this.#everybody(hub, selector);
-      return { ...everybody, value: everybody.value.filter((id) => after === undefined || id > after).slice(0, limit) };
+      const named = await this.#named(hub, selector);
+      return { ...named, value: named.value.filter((id) => after === undefined || id > after).slice(0, limit) };
     }
     const page = { limit, ...(after === undefined ? {} : { after: memberOf(after) }) };
     const members = await this.#directory.members(topic, page);
@@ -69,10 +69,10 @@ export class Census {
     return shortfalls.answer([...select(selector, population).keys()]);
   }
 
-  async #everybody(hub: string, selector: Selector): Promise<Answer<readonly string[]>> {
+  async #named(hub: string, selector: Selector): Promise<Answer<readonly string[]>> {
     const shortfalls = new Shortfalls();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    for (const topic of topicsIn(selector)) members.set(topic, await this.#all(topic, shortfalls));
+    for (const topic of topicsIn(selector)) members.set(topic, await this.#membersOf(topic, shortfalls));
     const ids = connectionsIn(selector);
     const records = ids.length > 0 ? shortfalls.of(await this.#directory.records(ids.map(memberOf))) : undefined;
     const population: Population<true> = {
@@ -82,7 +82,7 @@ export class Census {
     return shortfalls.answer([...select(selector, population).keys()].sort());
   }
 
-  async #all(topic: Topic, shortfalls: Shortfalls): Promise<ReadonlyMap<string, true>> {
+  async #membersOf(topic: Topic, shortfalls: Shortfalls): Promise<ReadonlyMap<string, true>> {
     const members = new Map<string, true>();
     for (let after: Member | undefined, more = true; more;) {
       const page = shortfalls.of(await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) }));
