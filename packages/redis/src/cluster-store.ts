@@ -3,7 +3,7 @@ import { readRefusalIn, refusalIn, type Command } from './line.ts';
 import type { RedisAddress } from './options.ts';
 import { Shard } from './shard.ts';
 import { addressOf, parseAddress, SlotMap, slotOf, type Address } from './slots.ts';
-import { countsIn } from './single-store.ts';
+import { countsIn, textsIn } from './single-store.ts';
 import type { Publishing, Store, StoreObserver, StoreOptions } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
@@ -105,6 +105,11 @@ export class ClusterStore implements Store {
   async ping(): Promise<void> {
     const ready = [...this.#shards.values()].filter(({ isReady }) => isReady);
     await Promise.all([this.#learn(), ...ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping()))]);
+  }
+
+  async memory(): Promise<readonly string[]> {
+    const ready = [...this.#shards.values()].filter(({ isReady }) => isReady);
+    return textsIn((await Promise.all(ready.map(({ commands }) => commands.run([['info', 'memory']])))).flat());
   }
 
   tags(): readonly string[] {

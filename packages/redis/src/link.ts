@@ -18,6 +18,7 @@ import { Peers } from './peers.ts';
 import { LeaseOverError } from './reading.ts';
 import { Reach } from './reach.ts';
 import { Registrar } from './registrar.ts';
+import { Setup } from './setup.ts';
 import { Signal } from './signal.ts';
 import type { Store, StoreObserver } from './store.ts';
 import { Sweeper } from './sweep.ts';
@@ -53,6 +54,7 @@ export class RedisLink implements Link {
   readonly #peers: Peers;
   readonly #registrar: Registrar;
   readonly #sweeper: Sweeper;
+  readonly #setup: Setup;
   #state: LinkState = 'connecting';
   /** Counts the losses, so that what was begun on one link does not end on another. */
   #losses = 0;
@@ -89,6 +91,7 @@ export class RedisLink implements Link {
       (stage: Parameters<LinkObserver['report']>[0]) =>
       (error: unknown): void =>
         this.#closing ? undefined : observer.report(stage, error);
+    this.#setup = new Setup({ self, store, prefix, report: report('setup') });
     const unreadables = new Unreadables(report('read'));
     const unreadable = (key: string, field?: string): void => unreadables.add(key, field);
     this.#sweeper = new Sweeper({
@@ -112,6 +115,7 @@ export class RedisLink implements Link {
         joined: (node) => {
           this.#exchange.joined(node.process);
           observer.joined(node);
+          this.#setup.checkApp(node);
         },
         lost: (node, reason) => {
           this.#exchange.lost(node.process, reason);
@@ -230,6 +234,7 @@ export class RedisLink implements Link {
     this.#exchange.up();
     this.#registered.resolve();
     this.#settled.resolve();
+    void this.#setup.checkMemory();
     this.#checkLeases();
   }
 

@@ -96,6 +96,9 @@ export interface Settings {
   readonly onUnavailable: OnUnavailable;
 }
 
+/** Of those who choose none. */
+export const DEFAULT_PREFIX = 'hubline';
+
 /** 16 MiB. */
 export const BUFFER_BYTES = 16 * 1024 * 1024;
 
@@ -110,7 +113,7 @@ const MANY_TRIES = 1000;
 /** @throws HublineError `invalid_option` */
 export function settingsFrom(options: RedisBackplaneOptions): Settings {
   const {
-    prefix = 'hubline',
+    prefix = DEFAULT_PREFIX,
     startWithoutRedis = true,
     heartbeatIntervalMs = 5000,
     nodeTimeoutMs = 20_000,

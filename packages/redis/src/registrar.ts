@@ -58,6 +58,7 @@ export class Registrar {
   /** Settles when the link for which this process registered last is up, or lost. */
   #entered: Promise<void> = Promise.resolve();
   #renewing: Promise<void> | undefined;
+  #isBehind = false;
   /** The last attempt to register was refused: what it has written is taken away, and its number taken again. */
   #isRefused = false;
 
@@ -68,9 +69,9 @@ export class Registrar {
   get incarnation(): Incarnation {
     return incarnationOf(this.#options.self.process, this.#n);
   }
-  /** Whether what this process has is not what it has written, though Redis can be asked. */
+  /** Whether something that this process has is not written. */
   get isBehind(): boolean {
-    return this.#options.isRefused();
+    return this.#isBehind;
   }
   /** The flushes so far. */
   get version(): number {
@@ -198,6 +199,7 @@ export class Registrar {
         this.#options.failed(error);
       }
     }
+    this.#isBehind = true;
     // While it is down nobody can ask who watches, and everything is written when the link is back.
     return { version, watched: dirty.touched };
   }
@@ -279,9 +281,10 @@ export class Registrar {
   #pulse(incarnation: Incarnation, tags: readonly string[]): readonly Command[] {
     const { keys, nodeTimeoutMs } = this.#options;
     const counters = tags.map((tag): Command => ['incr', keys.writes(incarnation, tag)]);
-    // While the index of what it writes is out of reach, what it has may be another thing than what it has written.
-    const isPartial = incarnation === this.incarnation && !this.#options.isUp() && !this.#canWrite;
-    const lease: readonly Command[] = isPartial ? [['set', keys.lease(incarnation), LEASE.partial, 'PX', nodeTimeoutMs, 'XX']] : [];
+    const lease: readonly Command[] =
+      this.#isBehind && incarnation === this.incarnation ?
+        [['set', keys.lease(incarnation), LEASE.partial, 'PX', nodeTimeoutMs, 'XX']]
+      : [];
     // A Redis without memory refuses SET, and not PEXPIRE.
     return [...counters, ['pexpire', keys.lease(incarnation), nodeTimeoutMs], ...lease];
   }
@@ -339,6 +342,7 @@ export class Registrar {
     this.#renewedAt = sentAt;
     this.#watched = watched;
     this.#flushed = version;
+    this.#isBehind = false;
     for (const key of this.#writes.keys()) if (!key.endsWith(`:${incarnation}`)) this.#writes.delete(key);
     if (isFirst) return true;
     await store.run([['del', keys.lease(left)]]);

@@ -58,6 +58,10 @@ export class SingleStore implements Store {
     if (isReady) await subscriber.within('PING', subscriber.redis.ping());
   }
 
+  async memory(): Promise<readonly string[]> {
+    return textsIn(await this.#shard.commands.run([['info', 'memory']]));
+  }
+
   tags(): readonly string[] {
     return [TAG];
   }
@@ -72,6 +76,9 @@ export class SingleStore implements Store {
     this.#shard.close();
   }
 }
+
+/** Those of the answers that are none of a Redis that refuses. */
+export const textsIn = (answers: readonly unknown[]): readonly string[] => answers.filter((answer) => typeof answer === 'string');
 
 /** The answer to NUMSUB: channel, number, channel, number … */
 export function countsIn(reply: unknown, channels: readonly string[]): readonly number[] {

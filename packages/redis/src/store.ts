@@ -35,6 +35,8 @@ export interface Store {
   listeners(channels: readonly string[]): Promise<readonly number[]>;
   /** Proves that those connections are alive which only listen, and are there. */
   ping(): Promise<void>;
+  /** What each Redis says of its memory, where it may be asked. */
+  memory(): Promise<readonly string[]>;
   /** Strings, one for each shard and hashed to a slot of it. */
   tags(): readonly string[];
   /** The one of {@link tags} that is on the shard of this key. */

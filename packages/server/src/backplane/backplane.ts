@@ -82,9 +82,10 @@ export interface LinkObserver {
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
   /**
    * Background work failed, and no caller waits for it. `read`: a value of the directory cannot be read, and is passed over.
-   * `repaired`: what this process had written was missing or different, and is written again.
+   * `repaired`: what this process had written was missing or different, and is written again. `setup`: a setting of the backplane, or of
+   * another node, endangers what is promised.
    */
-  report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep' | 'read' | 'repaired', error: unknown): void;
+  report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep' | 'read' | 'repaired' | 'setup', error: unknown): void;
 }
 
 /**
