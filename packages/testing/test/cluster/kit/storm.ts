@@ -114,7 +114,12 @@ export class Storm implements AsyncDisposable {
     const numbers = [...this.#numbers];
     let redisIsWell = true;
     while (chosen.length < count) {
-      const kind = this.#number(10);
+      const kind = this.#number(11);
+      if (kind === 10) {
+        // Alone: of a node that ends before it has written its index again nobody can sweep everything.
+        if (chosen.length === 0) return [{ fault: this.#lostKey(), away: [] }];
+        continue;
+      }
       const [number = 1] = numbers.splice(this.#number(numbers.length), 1);
       const [node, link] = [this.#world.node(number), links[number - 1]!];
       if (kind >= 7 && !redisIsWell) continue;
@@ -130,6 +135,20 @@ export class Storm implements AsyncDisposable {
       else chosen.push({ fault: faults.flushRedis(redis), away: [] });
     }
     return chosen;
+  }
+
+  /** A key is deleted, any but those of processes that are over. */
+  #lostKey(): Fault {
+    const { redis, prefix } = this.#world;
+    const inflict = async (): Promise<void> => {
+      const living = (await redis.keys(`${prefix}:{nodes}:lease:*`)).map((lease) => lease.split(':').at(-1));
+      const incarnationIn = (key: string): string | undefined => /[\w-]{11}\.\d+/.exec(key)?.[0];
+      const keys = (await redis.keys(`${prefix}:*`)).filter((key) => [undefined, ...living].includes(incarnationIn(key)));
+      const key = this.#pick(keys.sort());
+      this.log.push(`lose ${key}`);
+      await redis.call('DEL', key);
+    };
+    return { name: `lose a key of ${redis.name} for good`, inflict, heal: () => undefined };
   }
 
   async #act(): Promise<void> {
