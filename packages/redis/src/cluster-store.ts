@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { readRefusalIn, refusalIn, type Command } from './line.ts';
+import { readRefusalIn, refusalIn, type Command } from './redis-connection.ts';
 import type { RedisAddress } from './options.ts';
 import { Shard } from './shard.ts';
 import { addressOf, parseAddress, SlotMap, slotOf, type Address } from './slots.ts';

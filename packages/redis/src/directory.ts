@@ -17,7 +17,7 @@ import type {
 } from '@hubline/server/backplane';
 import { slices } from './entries.ts';
 import { processIn, type Incarnation, type Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 import type { Peers } from './peers.ts';
 import { LeaseOverError, type Census, type Reading } from './reading.ts';
 import type { Registrar } from './registrar.ts';

@@ -1,7 +1,7 @@
 import type { ConnectionRecord, Local, Topic } from '@hubline/server/backplane';
 import { encodeRecord, groupIn } from './values.ts';
 import type { Incarnation, Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 
 /** Arguments of one command: more would hold up the other clients of this Redis. */
 const SLICE = 500;

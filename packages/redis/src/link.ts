@@ -12,11 +12,11 @@ import type { RedisBus } from './bus.ts';
 import { RedisDirectory } from './directory.ts';
 import { Exchange } from './exchange.ts';
 import { Keys } from './keys.ts';
-import { isRefusal } from './line.ts';
+import { isRefusal } from './redis-connection.ts';
 import type { Settings } from './options.ts';
 import { Peers } from './peers.ts';
 import { LeaseOverError } from './reading.ts';
-import { Reach } from './reach.ts';
+import { SlotAvailability } from './slot-availability.ts';
 import { Registrar } from './registrar.ts';
 import { Setup } from './setup.ts';
 import { Signal } from './signal.ts';
@@ -49,7 +49,7 @@ export class RedisLink implements Link {
   readonly #settings: Settings;
   readonly #keys: Keys;
   readonly #store: Store;
-  readonly #reach: Reach;
+  readonly #reach: SlotAvailability;
   readonly #exchange: Exchange;
   readonly #peers: Peers;
   readonly #registrar: Registrar;
@@ -83,7 +83,7 @@ export class RedisLink implements Link {
       message: (channel, frame) => this.#exchange.hear(keys.nameOf(channel), frame),
       moved: (since) => void this.#resubscribe(since),
     }));
-    const reach = (this.#reach = new Reach((key) => store.slotOf(key)));
+    const reach = (this.#reach = new SlotAvailability((key) => store.slotOf(key)));
     const reaches = (key: string): boolean => reach.has(key);
     const isUp = (): boolean => this.#state === 'up';
     const settled = (): Promise<void> => this.#settled.promise;

@@ -1,6 +1,6 @@
 import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplane';
 import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 import { LeaseOverError, type Reading } from './reading.ts';
 import type { Store } from './store.ts';
 import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation } from './values.ts';

@@ -1,7 +1,7 @@
 import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '@hubline/server/backplane';
 import { everythingIn, watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
-import { isRefusal, WrongTypeError, type Command } from './line.ts';
+import { isRefusal, WrongTypeError, type Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 import { encodeNode, LEASE } from './values.ts';
 import type { Differences, Unwritten, Verifier } from './verifier.ts';

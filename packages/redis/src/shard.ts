@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { Line } from './line.ts';
+import { RedisConnection } from './redis-connection.ts';
 import type { ClientRole } from './options.ts';
 
 export interface ShardOptions {
@@ -14,16 +14,16 @@ export interface ShardOptions {
 
 /** One master: a connection for commands and one that listens. */
 export class Shard {
-  readonly commands: Line;
-  readonly subscriber: Line;
+  readonly commands: RedisConnection;
+  readonly subscriber: RedisConnection;
 
   constructor({ clientFor, timeoutMs, ready, lost, message, moved }: ShardOptions) {
     const [commands, subscriber] = bothOf(clientFor);
     const bothReady = (): void => {
       if (this.isReady) ready();
     };
-    this.commands = new Line(commands, timeoutMs, { ready: bothReady, lost });
-    this.subscriber = new Line(subscriber, timeoutMs, { ready: bothReady, lost });
+    this.commands = new RedisConnection(commands, timeoutMs, { ready: bothReady, lost });
+    this.subscriber = new RedisConnection(subscriber, timeoutMs, { ready: bothReady, lost });
     const heard = (channel: Buffer, frame: Buffer): void => message(channel.toString(), frame);
     subscriber.on('messageBuffer', heard);
     subscriber.on('smessageBuffer', heard);

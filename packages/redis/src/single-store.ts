@@ -1,4 +1,4 @@
-import { readRefusalIn, refusalIn, type Command } from './line.ts';
+import { readRefusalIn, refusalIn, type Command } from './redis-connection.ts';
 import { Shard } from './shard.ts';
 import type { Publishing, Store, StoreObserver, StoreOptions } from './store.ts';
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 import type { ClientRole, RedisAddress } from './options.ts';
 
 export type Publishing = readonly [channel: string, frame: Buffer];

@@ -1,6 +1,6 @@
 import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 import { decodeTexts } from './values.ts';
 

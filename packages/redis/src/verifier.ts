@@ -1,7 +1,7 @@
 import { groupTopic, type ConnectionRecord, type Local, type NodeInfo, type Topic } from '@hubline/server/backplane';
 import { everythingIn, slices, type Dirt } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 import { decodeNumber, encodeNode, encodeRecord, LEASE } from './values.ts';
 

@@ -1,7 +1,7 @@
 import type { Topic } from '@hubline/server/backplane';
 import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
-import type { Command } from './line.ts';
+import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 import { decodeLease, decodeTexts, decodeWatched, isAlive, isIncarnation } from './values.ts';
 

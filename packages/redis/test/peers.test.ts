@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../src/keys.ts';
-import type { Command } from '../src/line.ts';
+import type { Command } from '../src/redis-connection.ts';
 import { Peers } from '../src/peers.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';

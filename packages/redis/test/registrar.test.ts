@@ -2,7 +2,7 @@ import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../src/keys.ts';
-import type { Command } from '../src/line.ts';
+import type { Command } from '../src/redis-connection.ts';
 import { Registrar, type RegistrarOptions } from '../src/registrar.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';

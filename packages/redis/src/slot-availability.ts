@@ -1,12 +1,12 @@
 /**
- * What of Redis can be used now. An outage is of the slots whose masters were lost: those stay lost until this node has entered
- * again, also when somebody serves them before that, since what is there then is not what was there.
+ * Which slots can be used now. An outage is of the slots whose masters were lost: those stay lost until this node has registered
+ * again, also when another master serves them before that, since what is there then is not what was there.
  */
-export class Reach {
+export class SlotAvailability {
   readonly #slotOf: (key: string) => number;
   /** Undefined while nothing can be used. */
   #lost: Set<number> | undefined;
-  /** Lost in an outage of which not everybody is back. Undefined: all of them. */
+  /** Slots whose master is unreachable, or was until a node that is not registered again yet. Undefined: all of them. */
   #shaken: Set<number> | undefined;
 
   constructor(slotOf: (key: string) => number) {

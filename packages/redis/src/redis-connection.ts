@@ -4,7 +4,7 @@ import { unavailable } from './unavailable.ts';
 /** A Redis command. The first argument is its key. */
 export type Command = readonly [name: string, ...args: (string | number | Buffer)[]];
 
-export interface LineObserver {
+export interface ConnectionObserver {
   /** Commands can be sent. */
   ready(): void;
   /** It was ready, or tried to be. What was in flight has failed. */
@@ -18,16 +18,16 @@ const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN) /;
 const STEPS = 4;
 
 /** One connection to one Redis, which is never silent for longer than it may: then it is lost. */
-export class Line {
+export class RedisConnection {
   readonly redis: Redis;
   readonly #timeoutMs: number;
-  readonly #observer: LineObserver;
+  readonly #observer: ConnectionObserver;
   #isUp = false;
   #cause: Error | undefined;
   #connecting: NodeJS.Timeout | undefined;
   #stopWaiting = (): void => undefined;
 
-  constructor(redis: Redis, timeoutMs: number, observer: LineObserver) {
+  constructor(redis: Redis, timeoutMs: number, observer: ConnectionObserver) {
     this.redis = redis;
     this.#timeoutMs = timeoutMs;
     this.#observer = observer;

@@ -1,14 +1,14 @@
 import { startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';
-import { Line, type Command } from '../src/line.ts';
+import { RedisConnection, type Command } from '../src/redis-connection.ts';
 import { REQUIRED_SETTINGS } from '../src/options.ts';
 
 /** A connection as the backplane has it, to a Redis that says no. */
 async function lineTo(url: string) {
   const client = new Redis(url, { enableReadyCheck: false, retryStrategy: () => 50 });
   const [ready, lost] = [vi.fn(), vi.fn()];
-  const line = new Line(client, 2000, { ready, lost });
+  const line = new RedisConnection(client, 2000, { ready, lost });
   await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1));
   return { line, client, ready, lost, [Symbol.dispose]: () => line.close() };
 }
@@ -59,7 +59,7 @@ it.each([
   await using redis = await startRedis();
   const client = new Redis(redis.url, { ...REQUIRED_SETTINGS, retryStrategy: () => 50 });
   const [ready, lost] = [vi.fn(), vi.fn()];
-  const line = new Line(client, 300, { ready, lost });
+  const line = new RedisConnection(client, 300, { ready, lost });
   await vi.waitFor(() => expect(ready).toHaveBeenCalled());
   redis.pause();
   const answer = line.run([['get', 'key']]);
