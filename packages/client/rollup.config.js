@@ -5,6 +5,7 @@ import { browserBundle, eventEmitter, sourceMaps } from './scripts/browser-bundl
  * What `tsc -b` made of the sources, as one module for each kind of runtime; dependencies stay imports. Browsers read no
  * CommonJS, so the module for them contains eventemitter3: it needs neither a bundler nor a bundler's wrapper.
  */
+// One of `development` and `production` is named: otherwise NODE_ENV would decide.
 const library = (file, [platform, ...others], input = 'build/index.js') => ({
   input,
   external: ['@hubline/protocol', '@hubline/protocol/messagepack', 'ws', ...(platform === 'node' ? ['eventemitter3'] : [])],
@@ -21,10 +22,10 @@ const bundle = (file, input, output = { format: 'iife', name: 'Hubline' }) => ({
 });
 
 export default [
-  library('dist/index.js', ['browser']),
+  library('dist/index.js', ['browser', 'production']),
   library('dist/index.development.js', ['browser', 'development']),
-  library('dist/index.node.js', ['node']),
-  library('dist/messagepack.js', ['browser'], 'build/messagepack.js'),
+  library('dist/index.node.js', ['node', 'production']),
+  library('dist/messagepack.js', ['browser', 'production'], 'build/messagepack.js'),
   bundle('dist/hubline.min.js', 'build/index.js'),
   bundle('dist/hubline.min.mjs', 'build/index.js', { format: 'es' }),
   bundle('dist/hubline-messagepack.min.js', 'build/with-messagepack.js'),

@@ -1,4 +1,4 @@
-/** What an application of users ships for `createHubConnection` with WebSockets and JSON: gzip -9 of what bundlers write. */
+/** What `createHubConnection` adds to an application of users: gzip -9 of what bundlers write, less that of the same application without it. */
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -40,20 +40,29 @@ const cases = Object.entries(LIMITS).flatMap(([bundler, limits]) =>
   Object.entries(limits).map(([what, limitBytes]) => ({ bundler, what, limitBytes })),
 );
 
-it.each(cases)('$bundler writes at most $limitBytes bytes for $what', { timeout: 60_000 }, ({ bundler, what, limitBytes }) => {
-  const folder = join(consumer, `size-${bundler}-${what}`.replaceAll(' ', '-'));
+const APPLICATION = '<!doctype html><script type="module" src="./main.js"></script>';
+
+/** What a bundler writes for this program, its own code included. */
+function bundled(bundler, name, program) {
+  const folder = join(consumer, `size-${bundler}-${name}`.replaceAll(' ', '-'));
   mkdirSync(folder);
-  const imports = "import * as client from '@hubline/client';\nimport { messagePack } from '@hubline/client/messagepack';\n";
-  writeFileSync(join(folder, 'main.js'), imports + USE[what]);
-  writeFileSync(join(folder, 'index.html'), '<!doctype html><script type="module" src="./main.js"></script>');
+  writeFileSync(join(folder, 'main.js'), program);
+  writeFileSync(join(folder, 'index.html'), APPLICATION);
   const out = BUNDLERS[bundler](folder);
-  const code = readdirSync(out)
-    .filter((file) => file.endsWith('.js'))
-    .map((file) => readFileSync(join(out, file), 'utf8'))
-    .join('');
-  const bytes = gzipSync(code, { level: 9 }).length;
-  console.log(`note: ${bundler}, ${what}: ${bytes} bytes gzip (${code.length} minified), at most ${limitBytes}`);
+  const files = readdirSync(out).filter((file) => file.endsWith('.js'));
+  return files.map((file) => readFileSync(join(out, file), 'utf8')).join('');
+}
+
+const gzipBytes = (code) => gzipSync(code, { level: 9 }).length;
+const ours = "import * as client from '@hubline/client';\nimport { messagePack } from '@hubline/client/messagepack';\n";
+
+it.each(cases)('$bundler adds at most $limitBytes bytes for $what', { timeout: 60_000 }, ({ bundler, what, limitBytes }) => {
+  const without = gzipBytes(bundled(bundler, `without ${what}`, 'globalThis.connect = undefined;'));
+  const code = bundled(bundler, what, ours + USE[what]);
+  const bytes = gzipBytes(code) - without;
+  console.log(`note: ${bundler}, ${what}: ${bytes} bytes gzip, at most ${limitBytes} (${code.length} minified)`);
   expect(bytes).toBeLessThanOrEqual(limitBytes);
+  expect(code, 'diagnostics are for development').not.toContain('Did you mean');
 });
 
 it('the README of the client states the limits', () => {

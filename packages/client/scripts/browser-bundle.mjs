@@ -45,7 +45,7 @@ export const browserBundle = (input) => ({
   plugins: [
     sourceMaps,
     eventEmitter,
-    nodeResolve({ browser: true, exportConditions: ['browser'] }),
+    nodeResolve({ browser: true, exportConditions: ['browser', 'production'] }),
     terser({ ecma: 2022, compress: { passes: 3 } }),
   ],
 });
