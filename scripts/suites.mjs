@@ -24,7 +24,7 @@ export const SUITES = [
   { name: 'fuzz', command: script('fuzz'), limitSeconds: 300, runner: vitest },
   { name: 'interop', command: script('interop'), limitSeconds: 400, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
-  { name: 'cluster', command: script('cluster'), limitSeconds: 480, runner: vitest },
+  { name: 'cluster', command: script('cluster'), limitSeconds: 900, runner: vitest },
   { name: 'examples', command: script('examples'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
   { name: 'packages', command: script('packages'), limitSeconds: 360, runner: vitest },

@@ -121,9 +121,11 @@ export class Kills implements AsyncDisposable {
     for (const node of this.#talkers) for (let i = 0; i < count; i++) node.say();
   }
 
-  /** All links are up, and every node has heard something new of every other. */
+  /** All links are up, what waited has left, and every node has heard something new of every other. */
   async isBack(): Promise<void> {
-    await until(() => this.#talkers.every(({ link }) => link.state === 'up'), { timeoutMs: 30_000 });
+    const hasLeft = ({ outcomes }: Talker): boolean => outcomes.filter((outcome) => outcome === undefined).length < 100;
+    const isUp = (): boolean => this.#talkers.every((talker) => talker.link.state === 'up' && hasLeft(talker));
+    await until(isUp, { timeoutMs: 30_000, intervalMs: 50 });
     const lengths = this.#lengths();
     await until(() => this.#lengths().every((length, i) => length > (lengths[i] ?? 0)), { timeoutMs: 30_000 });
   }
