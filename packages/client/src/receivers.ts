@@ -1,7 +1,21 @@
 import type { Completion } from '@hubline/protocol';
 import { textOf } from './remote-error.ts';
 
-type Handler = (...args: readonly unknown[]) => unknown;
+type Handler = (signal: AbortSignal, args: readonly unknown[]) => unknown;
+
+const cancellables = new WeakMap<object, (...args: never[]) => unknown>();
+
+/**
+ * A receiver that is told when its answer is not wanted any more: the server's question was cancelled or timed out, or the connection
+ * ended. For an event the signal is never aborted.
+ *
+ *     receiver: { confirm: withSignal((signal, question) => dialog.ask(question, { signal })) }
+ */
+export function withSignal<P extends readonly unknown[], T>(handler: (signal: AbortSignal, ...args: P) => T): (...args: P) => T {
+  const receiver = (...args: P): T => handler(new AbortController().signal, ...args);
+  cancellables.set(receiver, handler);
+  return receiver;
+}
 
 /** What the server may call. It stays when the connection is lost and comes back. */
 export interface Receivers {
@@ -11,7 +25,7 @@ export interface Receivers {
    * Calls every receiver of this name in turn, without waiting for one before the next. What they throw is reported.
    * The answer is for callers who want one: exactly one receiver gives it, and `undefined` is none.
    */
-  call(target: string, args: readonly unknown[]): Promise<Pick<Completion, 'result' | 'error'>>;
+  call(target: string, args: readonly unknown[], signal: AbortSignal): Promise<Pick<Completion, 'result' | 'error'>>;
 }
 
 export function createReceivers(report: (error: unknown) => void, missing: (target: string, names: readonly string[]) => void): Receivers {
@@ -22,7 +36,7 @@ export function createReceivers(report: (error: unknown) => void, missing: (targ
       tables.add(table);
       return () => void tables.delete(table);
     },
-    async call(target, args) {
+    async call(target, args, signal) {
       const name = target.toLowerCase();
       const handlers = [...tables].flatMap((table) => table.get(name) ?? []);
       if (handlers.length === 0)
@@ -35,7 +49,7 @@ export function createReceivers(report: (error: unknown) => void, missing: (targ
       await Promise.all(
         handlers.map(async (handler) => {
           try {
-            const result = await handler(...args);
+            const result = await handler(signal, args);
             if (result !== undefined) results.push(result);
           } catch (thrown) {
             error = textOf(thrown);
@@ -56,7 +70,11 @@ function methodsOf(receiver: object): ReadonlyMap<string, Handler> {
     for (const name of Object.getOwnPropertyNames(each)) {
       const handler = (receiver as Readonly<Record<string, unknown>>)[name];
       const key = name.toLowerCase();
-      if (typeof handler === 'function' && key !== 'constructor' && !table.has(key)) table.set(key, handler.bind(receiver) as Handler);
+      if (typeof handler !== 'function' || key === 'constructor' || table.has(key)) continue;
+      const cancellable = cancellables.get(handler);
+      table.set(key, (signal, args) =>
+        cancellable ? Reflect.apply(cancellable, receiver, [signal, ...args]) : Reflect.apply(handler, receiver, args),
+      );
     }
   }
   return table;

@@ -61,7 +61,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   const { signal } = over;
   const decoder = codec.decoder({ maxMessageBytes: settings.maxMessageBytes });
   /** What the server asked this client and waits for. */
-  const asked = new Set<string>();
+  const asked = new Map<string, AbortController>();
   let connected: Connected | undefined;
   /** It is closed by the signal. */
   let pipe: Pipe | undefined;
@@ -76,6 +76,9 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   let proving = false;
   let undoAlarm: (() => void) | undefined;
 
+  onAbort(signal, () => {
+    for (const question of asked.values()) question.abort(new HublineError('connection_lost', 'Connection lost.', {}));
+  });
   const ended = new Promise<Ending>((settle) => onAbort(signal, settle as (reason: unknown) => void));
   const end = (cause?: Error, final?: boolean): void => {
     if (signal.aborted) return;
@@ -143,15 +146,16 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     asked.delete(invocationId);
   };
   const answer = async ({ target, arguments: args, invocationId }: Invocation): Promise<void> => {
+    const question = new AbortController();
     if (invocationId) {
       const { maxQuestions } = settings;
       if (asked.size >= maxQuestions) {
         const text = `The client has ${maxQuestions} questions to answer already.`;
         return send({ type: MessageType.Completion, invocationId, error: text });
       }
-      asked.add(invocationId);
+      asked.set(invocationId, question);
     }
-    const outcome = await receivers.call(target, args);
+    const outcome = await receivers.call(target, args, question.signal);
     if (!invocationId) return;
     try {
       complete(invocationId, outcome);
@@ -166,6 +170,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     if (message.type === MessageType.Invocation) void answer(message);
     if (message.type === MessageType.StreamItem || message.type === MessageType.Completion) calls?.take(message);
     if (message.type === MessageType.CancelInvocation) {
+      asked.get(message.invocationId)?.abort(new HublineError('cancelled', 'The server has cancelled its question.', {}));
       complete(message.invocationId, { error: 'cancelled', ...(hubline && { headers: { [Header.code]: 'cancelled' } }) });
     }
     if (message.type === MessageType.Close) {
