@@ -2,8 +2,8 @@ import { memoryBackplane } from '@hubline/server';
 import { faultyBackplane } from '@hubline/testing';
 import { describeBackplane } from '@hubline/testing/conformance';
 
-/** The directory in memory is what its nodes have: nothing is written that could be lost. */
-const NO_STORE = { lacking: 'there is no store' };
+/** Entries in memory have no bytes that could be damaged. */
+const NO_STORE = { lacking: 'there is no store of bytes' };
 
 describeBackplane('memory', { create: memoryBackplane });
 
@@ -18,6 +18,6 @@ describeBackplane('faulty memory', {
     lose: NO_STORE,
     spoil: NO_STORE,
     retype: NO_STORE,
-    flush: NO_STORE,
+    flush: ({ faults }) => faults.flush(),
   },
 });

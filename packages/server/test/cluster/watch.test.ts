@@ -226,6 +226,28 @@ describe('a watch of a node in trouble', () => {
     expect(all.wrong).toEqual([]);
   });
 
+  it('sees nobody leave while the store is flushed, and no count is complete and wrong', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    await Promise.all([world.client(b), world.client(b)]);
+    using all = follow(a);
+    await until(() => all.ids.length === 2);
+    const lost: string[] = [];
+    let gaps = 0;
+    a.server.on('nodeLost', ({ nodeId }) => lost.push(nodeId));
+    a.server.on('gap', () => gaps++);
+    for (let round = 1; round <= 5; round++) {
+      world.faults.flush();
+      const { value, complete } = await a.hub.presence.count();
+      expect(complete ? value : 2).toBe(2);
+      await until(() => gaps === round);
+    }
+    const late = await world.client(b);
+    await until(() => all.ids.length === 3);
+    expect(all.log).toEqual(['snapshot', `join ${late.id}`]);
+    expect(lost).toEqual([]);
+  });
+
   it('is told of a goodbye at once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;

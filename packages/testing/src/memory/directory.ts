@@ -116,16 +116,21 @@ export class MemoryDirectory implements Directory {
   #flush(dirty: Dirty): Flush {
     const version = ++this.#place.flushes;
     // Nobody can ask who watches, and what is not written now is written, with everything else, when the link is back.
-    if (this.#place.state !== 'up') return { version, watched: dirty.touched };
+    if (!this.#isReading) return { version, watched: dirty.touched };
     this.#place.written.write(dirty, this.#place.local, version);
     const watchers = [...this.#cluster.values()].filter((place) => place.leased && place.watches.size > 0);
     return { version, watched: new Set([...dirty.touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
   }
 
+  /** A process whose own lease is gone knows that what it reads is void. */
+  get #isReading(): boolean {
+    return this.#place.state === 'up' && this.#place.leased;
+  }
+
   #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {
     return this.#place.say(() => {
-      const { state, node, local, flushes, knownNodeIds } = this.#place;
-      if (state !== 'up') {
+      const { node, local, flushes, knownNodeIds } = this.#place;
+      if (!this.#isReading) {
         return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds, isBlind: true };
       }
       const leased = [...this.#cluster.values()].filter((place) => place.leased);

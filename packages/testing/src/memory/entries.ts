@@ -61,10 +61,14 @@ export class WrittenEntries implements Entries {
     return this.#records.get(connectionId);
   }
 
-  rewrite(local: Local, version: number): void {
+  clear(): void {
     this.#topics.clear();
     this.#records.clear();
     this.#sorted = undefined;
+  }
+
+  rewrite(local: Local, version: number): void {
+    this.clear();
     for (const topic of local.topics()) this.#writeTopic(topic, local.members(topic));
     for (const connectionId of local.connections()) this.#writeRecord(connectionId, local);
     this.version = version;

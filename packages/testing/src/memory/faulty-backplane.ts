@@ -35,6 +35,8 @@ export interface BackplaneFaultControls {
    * A node that opens later under this name starts like this.
    */
   cut(name: string): void;
+  /** The store is emptied: leases, entries, all. Every node that is up notices in the next turn, and registers again. */
+  flush(): void;
   /** The link is up again: everything is registered anew, what was missed is reported as a gap. */
   heal(name: string): void;
 }
@@ -72,6 +74,11 @@ export function faultyBackplane(): FaultyBackplane {
       cut(name) {
         cutNames.add(name);
         for (const place of named(name)) place.cut();
+      },
+      flush() {
+        const places = [...cluster.values()];
+        for (const place of places) place.forget();
+        setImmediate(() => places.forEach((place) => place.registerAgain()));
       },
       heal(name) {
         cutNames.delete(name);

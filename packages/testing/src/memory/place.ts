@@ -131,6 +131,22 @@ export class MemoryPlace {
     for (const other of this.#cluster.values()) other.#lose(this.node, 'lease');
   }
 
+  /** Everything that it has written is gone, its lease too. It notices and registers again; meanwhile its answers are not complete. */
+  forget(): void {
+    if (this.#state !== 'up' || this.#frozen) return;
+    this.written.clear();
+    this.#leased = false;
+    this.#expiredAt = performance.now();
+  }
+
+  registerAgain(): void {
+    if (this.#state !== 'up' || this.#frozen || this.#leased) return;
+    this.written.rewrite(this.local, ++this.flushes);
+    this.#leased = true;
+    const ms = performance.now() - this.#expiredAt;
+    this.#inbox.put(() => this.#observer.gap({ ms }));
+  }
+
   cut(): void {
     if (this.#frozen) {
       this.#unsaid.push(() => this.cut());
