@@ -15,7 +15,7 @@ export function createStream({ open, take }: StreamPort): AsyncIterableIterator<
   let end: HublineError | null | undefined;
   let giveUp: (() => void) | undefined;
   let wake = (): void => {};
-  let turn: Promise<unknown> = Promise.resolve();
+  let turn: Promise<IteratorResult<unknown>> | undefined;
 
   const leave = (): void => {
     items.length = 0;
@@ -51,7 +51,7 @@ export function createStream({ open, take }: StreamPort): AsyncIterableIterator<
   };
   return {
     // One after the other, as a generator has it.
-    next: () => (turn = turn.then(step, step)),
+    next: () => (turn = turn ? turn.then(step, step) : step()),
     async return() {
       leave();
       return { done: true, value: undefined };

@@ -309,3 +309,12 @@ it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])('
   expect(await world.connection.with({ timeoutMs: Infinity }).invoke.echo(1)).toEqual([1]);
   expect(await world.connection.with({ timeoutMs: 2 ** 31 }).invoke.echo(1)).toEqual([1]);
 });
+
+it('sends the call of a stream with the first next(), so that a cancel right after it reaches the server', async () => {
+  await using world = await World.started({ behaves: silent });
+  const cancel = new AbortController();
+  const first = world.connection.with({ signal: cancel.signal }).stream.count()[Symbol.asyncIterator]().next();
+  cancel.abort();
+  await expect(first).rejects.toMatchObject({ code: 'cancelled' });
+  await vi.waitFor(() => expect(typesOf(world.server.last.heard)).toEqual([4, 5]));
+});

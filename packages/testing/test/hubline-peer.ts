@@ -120,7 +120,7 @@ function inTheWordsOfSignalR(error: Client.AnyHublineError, method?: string): Er
   if (code === 'unauthorized' && !method)
     return new Error("Failed to complete negotiation with the server: Error: Unauthorized: Status code '401'");
   if (code === 'timed_out') return new Error('Server timeout elapsed without receiving a message from the server.');
-  if (code === 'hub_error' || code === 'not_encodable') {
+  if (code === 'hub_error' || code === 'not_encodable' || code === 'upload_failed') {
     return new Error(`An unexpected error occurred invoking '${method}' on the server. HubException: ${message}`);
   }
   if (code === 'negotiation_failed' && status) return new Error(`Status code '${status}'`);
