@@ -105,6 +105,7 @@ export class RedisLink implements Link {
     this.#peers = new Peers({
       self,
       own: () => this.#registrar.incarnation,
+      counters: (commands) => this.#registrar.counters(commands),
       leaseless: (own) => this.#registrar.renew(own),
       unreadable,
       store,

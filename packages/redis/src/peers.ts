@@ -31,6 +31,8 @@ export interface PeersOptions {
   /** Whether a key can be used. */
   readonly reaches: (key: string) => boolean;
   readonly observer: Pick<LinkObserver, 'joined' | 'lost'>;
+  /** Commands that look for what this process has written to each shard of these: one of several can be flushed alone. */
+  readonly counters: (commands: readonly Command[]) => readonly Command[];
   /** This incarnation has no lease any more. */
   readonly leaseless: (own: Incarnation) => void;
   /** A value that cannot be read: it is passed over. */
@@ -272,14 +274,14 @@ export class Peers {
   }
 
   /**
-   * Answers to commands that read. The last one looks for the lease of this process, before anything is believed of the others.
+   * Answers to commands that read. The last ones look for what this process has written, before anything is believed of the others.
    * @throws LeaseOverError where it is gone
    */
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
     const { store, keys, own } = this.#options;
     const mine = own();
-    const answers = [...(await store.read([...commands, ['get', keys.lease(mine)]]))];
-    if (decodeLease(answers.pop()) === 'over' && mine === own()) this.#doubt(mine);
+    const answers = [...(await store.read([...commands, ['get', keys.lease(mine)], ...this.#options.counters(commands)]))];
+    if (answers.splice(commands.length).includes(null) && mine === own()) this.#doubt(mine);
     return answers;
   }
 

@@ -1,10 +1,11 @@
 import type { Change, Flush, Local, NodeInfo, Topic, WatchLease } from '@hubline/server/backplane';
-import { everythingIn, watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
+import { Dirty } from './dirty.ts';
+import { everythingIn, watchWritingOf, writingsOf, type Writing } from './entries.ts';
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
 import { isRefusal, WrongTypeError, type Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 import { encodeNode, LEASE } from './values.ts';
-import type { Differences, Unwritten, Verifier } from './verifier.ts';
+import type { Differences, Verifier } from './verifier.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface RegistrarOptions {
@@ -172,6 +173,15 @@ export class Registrar {
         this.#options.failed(error);
       }
     });
+  }
+
+  /** The counters on the shards of these commands. On a single Redis the lease is on the one that there is. */
+  counters(commands: readonly Command[]): readonly Command[] {
+    const { store, keys } = this.#options;
+    if (store.isOne) return [];
+    const tags = new Set(commands.map(([, key]) => store.tagOf(String(key))));
+    const counters = [...tags].map((tag) => keys.writes(this.incarnation, tag));
+    return counters.filter((key) => this.#writes.has(key)).map((key) => ['get', key]);
   }
 
   /** After the flush in flight. */
@@ -363,34 +373,3 @@ const watchedIn = (commands: readonly Command[]): string | undefined =>
   commands.findLast(([name]) => name === 'hset')?.[3] as string | undefined;
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** The changes of one flush. */
-class Dirty implements Unwritten {
-  /** A connection may be in it more than once. */
-  readonly topics = new Map<Topic, string[]>();
-  readonly connections = new Set<string>();
-  readonly watches = new Set<Topic>();
-  /** Every topic whose watchers are concerned. */
-  readonly touched = new Set<Topic>();
-
-  add({ topics, connections, touched = [] }: Change): void {
-    for (const topic of topics) {
-      this.touched.add(topic);
-      const ids = this.topics.get(topic);
-      if (!ids) this.topics.set(topic, [...connections]);
-      else for (const id of connections) ids.push(id);
-    }
-    for (const topic of touched) this.touched.add(topic);
-    for (const id of connections) this.connections.add(id);
-  }
-
-  asDirt(isReached: (topic: Topic) => boolean): Dirt {
-    const topics = this.topics;
-    return {
-      topics: (function* () {
-        for (const entry of topics) if (isReached(entry[0])) yield entry;
-      })(),
-      connections: this.connections,
-    };
-  }
-}

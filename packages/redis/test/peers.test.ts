@@ -50,6 +50,7 @@ function peersOn(store: SlowStore, reaches: (key: string) => boolean = () => tru
   const peers = new Peers({
     self: { ...bob, nodeId: 'ann', process: 'ann' },
     own: () => 'ann.1',
+    counters: () => [],
     leaseless: () => undefined,
     unreadable: (key, field) => void told.push(`unreadable: ${key} ${field}`),
     store: store as unknown as Store,

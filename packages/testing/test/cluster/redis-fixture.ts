@@ -96,7 +96,7 @@ export class ProxiedBackplane implements Backplane, AsyncDisposable {
       if (holds.length > 0) masters.unshift(server);
       else masters.push(server);
     }
-    for (const master of masters) await master.call('FLUSHALL');
+    await Promise.all(masters.map((master) => master.call('FLUSHALL')));
   }
 
   async #incarnations(process: ProcessId): Promise<readonly string[]> {
