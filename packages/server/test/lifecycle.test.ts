@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createHubServer, defineHub, type CloseReason, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { createHubServer, defineHub, forbidden, type CloseReason, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { expect, it, vi } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
@@ -273,9 +273,23 @@ it('ends a connection whose `connected` throws, and reports what it threw', asyn
   await using world = await start({ connected: () => Promise.reject(error) });
   await using client = await RawClient.open(world.port);
   expect(await client.closed).toBe(1011);
-  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: false, code: 'internal' }]);
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: true, code: 'internal' }]);
   await expect.poll(() => world.ended).toEqual([{ code: 'failed', error }]);
   expect(world.errors).toEqual([['connected', error]]);
+});
+
+it('refuses a client for good where `connected` throws an error that is meant for it', async () => {
+  await using world = await start({ connected: () => Promise.reject(forbidden('You are banned.')) });
+  await using client = await RawClient.open(world.port);
+  await client.closed;
+  expect(client.messages).toMatchObject([{ type: 7, allowReconnect: false, code: 'forbidden' }]);
+});
+
+it('tells a client that has not announced Hubline what ASP.NET Core says where `connected` fails', async () => {
+  await using world = await start({ connected: () => Promise.reject(new Error('secret')) });
+  await using client = await RawClient.open(world.port, { handshake: { protocol: 'json', version: 1 } });
+  await client.closed;
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.' }]); // as if it said allowReconnect: false
 });
 
 it('tells details of a failure only where they are asked for', async () => {

@@ -1,4 +1,4 @@
-import { HublineError, isForCaller, isHublineError, type AnyHublineError } from '@hubline/protocol';
+import { HublineError, isForCaller, isHublineError, MessageType, type AnyHublineError, type Close } from '@hubline/protocol';
 
 /** Why a connection ended: what `disconnected` is told. */
 export type CloseReason =
@@ -38,8 +38,29 @@ export const ENDINGS: Record<CloseReason['code'], Ending> = {
   failed: { goodbye: { allowReconnect: false }, webSocketCode: 1011 },
 };
 
+/** The Close message of a reason. */
+export function goodbyeOf(
+  reason: CloseReason,
+  { isHubline, detailedErrors }: { readonly isHubline: boolean; readonly detailedErrors: boolean },
+): Close {
+  const text = closeText(reason, detailedErrors);
+  const code = closeCode(reason);
+  const allowReconnect = allowsReconnect(reason, isHubline);
+  return { type: MessageType.Close, ...(text ? { error: text } : {}), allowReconnect, ...(code ? { code } : {}) };
+}
+
+/**
+ * Whether the client is told to come back. What made `connected` fail may pass, so only an error that is meant for the client
+ * (`forbidden`, `unauthorized`, `hubError`) refuses it for good. Clients that have not announced Hubline are told what ASP.NET Core says.
+ */
+function allowsReconnect(reason: CloseReason, isHubline: boolean): boolean {
+  const { goodbye } = ENDINGS[reason.code];
+  if (reason.code === 'failed' && isHubline) return toldError(reason) === undefined;
+  return goodbye && goodbye.allowReconnect;
+}
+
 /** What the Close message says. Of what `connected` threw, only errors made for the caller are told, unless details are asked for. */
-export function closeText(reason: CloseReason, detailedErrors: boolean): string | undefined {
+function closeText(reason: CloseReason, detailedErrors: boolean): string | undefined {
   const { error, code } = reason;
   if (!error || code === 'normal' || code === 'shutdown') return undefined;
   const text = 'Connection closed with an error.';
@@ -47,7 +68,7 @@ export function closeText(reason: CloseReason, detailedErrors: boolean): string 
 }
 
 /** The code beside it. A client that said goodbye itself is told none. */
-export function closeCode(reason: CloseReason): string | undefined {
+function closeCode(reason: CloseReason): string | undefined {
   if (reason.code === 'normal') return undefined;
   return toldError(reason)?.code ?? (reason.code === 'failed' ? 'internal' : undefined);
 }

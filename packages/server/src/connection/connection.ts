@@ -6,7 +6,6 @@ import {
   HublineError,
   MessageType,
   asError,
-  type Close,
   type Codec,
   type Decoder,
   type HubMessage,
@@ -15,7 +14,7 @@ import {
 import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
 import type { Clock } from './clock.ts';
-import { closeCode, closeText, ENDINGS, type CloseReason, timedOut } from './closing.ts';
+import { goodbyeOf, ENDINGS, type CloseReason, timedOut } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
 import { shakeHands } from './handshake.ts';
@@ -221,7 +220,7 @@ export class Connection implements TransportListener {
   close(reason: CloseReason): void {
     if (this.isClosed) return;
     const { goodbye, webSocketCode } = ENDINGS[reason.code];
-    if (this.#state.name === 'open' && goodbye) this.#write(this.#goodbye(reason, goodbye.allowReconnect));
+    if (this.#state.name === 'open' && goodbye) this.#write(goodbyeOf(reason, { isHubline: this.#hubline > 0, ...this.#settings }));
     this.#end(reason);
     if (goodbye) this.#transport.close(webSocketCode, '');
     else this.#transport.destroy();
@@ -354,12 +353,6 @@ export class Connection implements TransportListener {
   /** @throws HublineError `not_encodable` */
   #write(message: HubMessage): void {
     if (this.#state.name === 'open') this.#outbox.push(this.#state.codec.encode(message));
-  }
-
-  #goodbye(reason: CloseReason, allowReconnect: boolean): Close {
-    const text = closeText(reason, this.#settings.detailedErrors);
-    const code = closeCode(reason);
-    return { type: MessageType.Close, ...(text ? { error: text } : {}), allowReconnect, ...(code ? { code } : {}) };
   }
 
   #overflow(bufferedBytes: number): void {

@@ -55,7 +55,10 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   readonly results?: Results<NoInfer<R>>;
   readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>>;
   readonly use?: readonly Middleware<Context<R, A>>[];
-  /** After the client was told that it is connected, before its first call. What it throws ends the connection. */
+  /**
+   * After the client was told that it is connected, before its first call. What it throws ends the connection: for good where it is
+   * `forbidden`, `unauthorized` or `hubError`; otherwise the client comes back later.
+   */
   readonly connected?: (ctx: Context<R, A>) => void | Promise<void>;
   /** When the connection has ended and left all its groups, and `connected` has run to its end. */
   readonly disconnected?: (ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>;
