@@ -39,10 +39,13 @@ interface Inquiry {
   isScheduled: boolean;
   /** Since the sender was last heard on it. */
   silentTicks: number;
+  /** When it was asked for frames since a subscription; undefined where it was not. */
+  guessedAt?: number | undefined;
 }
 
 const TICK_MS = 100;
 const RETRY_TICKS = 3;
+const SLOW_MS = 50;
 /** Senders that are asked at a time: a part of an answer of each is on its way to this node, and counts for its output limit. */
 const MAX_ASKED = 4;
 /** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
@@ -195,6 +198,7 @@ export class Repair {
     if (count === 0) return void this.#inquiries.delete(process);
     if (!this.#canAsk(process) || (!inquiry.isOut && this.#isBusy)) return;
     inquiry.isOut = true;
+    inquiry.guessedAt = Object.values(ask).some(({ withinMs }) => withinMs !== undefined) ? performance.now() : undefined;
     this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // asked again with the next tick
   }
 
@@ -221,6 +225,8 @@ export class Repair {
     const inquiry = this.#inquiries.get(process);
     if (!inquiry) return;
     inquiry.silentTicks = 0;
+    // The ask was so long on its way that frames since the subscription were taken for older ones.
+    if (inquiry.guessedAt !== undefined && performance.now() - inquiry.guessedAt > SLOW_MS && Object.keys(voids).length > 0) this.unsure();
     if (!isLast) return;
     inquiry.isOut = false;
     // More may be missing than fits into one ask, or may have been found meanwhile; and others wait for their turn.

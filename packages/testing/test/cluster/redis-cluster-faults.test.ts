@@ -36,6 +36,7 @@ it('a slot that is long on its way holds up nobody: what is there already is ask
 
 it('an orderly failover loses, doubles and reorders nothing', async () => {
   await using talk = await Talk.on();
+  await until(() => talk.topics.every((topic) => talk.bob.heard(topic).length > 0));
   await talk.servers.failover(talk.servers.nodes[0]!);
   await talk.end();
   await talk.expectAllHeard();

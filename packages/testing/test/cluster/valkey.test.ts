@@ -1,3 +1,4 @@
+import { until } from '@hubline/testing';
 import { startRedis, startRedisCluster, type RedisServer } from '@hubline/testing/cluster';
 import { describeBackplane } from '@hubline/testing/conformance';
 import { Redis } from 'ioredis';
@@ -31,6 +32,7 @@ describeBackplane('valkey', {
 
 it('an orderly failover of a Valkey cluster loses, doubles and reorders nothing', { timeout: 60_000 }, async () => {
   await using talk = await Talk.between({}, await startRedisCluster({ program }));
+  await until(() => talk.topics.every((topic) => talk.bob.heard(topic).length > 0));
   await talk.servers.failover(talk.servers.nodes[0]!);
   await talk.end();
   await talk.expectAllHeard();
