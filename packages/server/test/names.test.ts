@@ -52,7 +52,7 @@ const TAKES_A_NAME: readonly (readonly [method: string, option: string, call: (c
   ['disconnect connection', 'connection', ({ hub }, name) => hub.disconnect({ connection: name })],
   ['presence.connections', 'group', ({ hub }, name) => hub.presence.connections({ group: name })],
   ['presence.count', 'user', ({ hub }, name) => hub.presence.count({ user: name })],
-  ['presence.isOnline', 'userId', ({ hub }, name) => hub.presence.isOnline(name)],
+  ['presence.isOnline', 'userIds', ({ hub }, name) => hub.presence.isOnline([name])],
   ['presence.groupsOf', 'connectionId', ({ hub }, name) => hub.presence.groupsOf(name)],
   ['presence.watch', 'group', ({ hub }, name) => hub.presence.watch({ group: name })],
   ['presence.watchUsers', 'group', ({ hub }, name) => hub.presence.watchUsers({ group: name })],
