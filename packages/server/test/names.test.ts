@@ -85,7 +85,7 @@ describe('a hub', () => {
   it.each(TAKES_A_NAME)('refuses in %s what is no name, and names the argument', async (method, option, call) => {
     for (const [what, value] of NO_NAMES) {
       if (value === '' && MAY_BE_EMPTY.has(method)) continue;
-      if (method === 'presence.isOnline' && what === 'an array') continue; // a list of users
+      if (method === 'presence.isOnline' && Array.isArray(value)) continue; // a list of users
       const refused = await refusalOf(() => call(ctx, value as string));
       // Where a filter may stand instead, an object is taken for one.
       const isFilter = method.startsWith('groups.') && option === 'connectionId' && typeof value === 'object' && value !== null;
