@@ -45,11 +45,14 @@ interface Frame {
   taken: number;
 }
 
+/** The header that is being read, of whatever socket: nothing is called while it is. Memory of its own would cost each more than a header. */
+const header = Buffer.alloc(MAX_HEADER_BYTES);
+
 /** Reads a client's frames (RFC 6455, section 5): each masked, in any number and fragments, cut anywhere. */
 export class FrameReader {
   readonly #listener: FrameListener;
-  readonly #header = Buffer.alloc(MAX_HEADER_BYTES);
-  #headerBytes = 0;
+  /** The start of a header whose end has not come. */
+  #partialHeader: Buffer | undefined;
   #frame: Frame | undefined;
   /** The opcode of the message whose end has not come, whatever control frames come between. */
   #message: number | undefined;
@@ -82,20 +85,21 @@ export class FrameReader {
 
   /** Returns where the payload begins, or the end of the chunk. */
   #readHeader(chunk: Buffer, start: number): number {
-    const header = this.#header;
+    let length = this.#partialHeader?.copy(header) ?? 0;
+    this.#partialHeader = undefined;
     for (let at = start; at < chunk.length;) {
-      header[this.#headerBytes++] = chunk[at++]!;
-      if (this.#headerBytes === 2) this.#checkHeader();
-      if (this.#headerBytes < 2 || this.#headerBytes < headerLength(header[1]!)) continue;
-      this.#frame = this.#frameOf(this.#headerBytes);
-      this.#headerBytes = 0;
+      header[length++] = chunk[at++]!;
+      if (length === 2) this.#checkHeader();
+      if (length < 2 || length < headerLength(header[1]!)) continue;
+      this.#frame = frameOf(length);
       return at;
     }
+    if (length > 0) this.#partialHeader = Buffer.from(header.subarray(0, length));
     return chunk.length;
   }
 
   #checkHeader(): void {
-    const [first = 0, second = 0] = this.#header;
+    const [first = 0, second = 0] = header;
     const opcode = first & 0x0f;
     const isFinal = (first & 0x80) !== 0;
     if ((first & 0x70) !== 0) throw new FrameError(PROTOCOL_ERROR, 'reserved bits must be clear');
@@ -111,13 +115,6 @@ export class FrameReader {
     } else {
       throw new FrameError(PROTOCOL_ERROR, `opcode ${opcode} is unknown`);
     }
-  }
-
-  #frameOf(length: number): Frame {
-    const header = this.#header;
-    const mask = header.subarray(length - MASK_BYTES, length);
-    const [a = 0, b = 0, c = 0, d = 0] = mask;
-    return { opcode: header[0]! & 0x0f, isFinal: header[0]! >= 0x80, mask: [a, b, c, d], left: payloadLength(header), taken: 0 };
   }
 
   #take(frame: Frame, piece: Buffer): void {
@@ -158,6 +155,12 @@ export class FrameReader {
   }
 }
 
+/** Of the header in memory, which is whole. */
+function frameOf(length: number): Frame {
+  const [a = 0, b = 0, c = 0, d = 0] = header.subarray(length - MASK_BYTES, length);
+  return { opcode: header[0]! & 0x0f, isFinal: header[0]! >= 0x80, mask: [a, b, c, d], left: payloadLength(), taken: 0 };
+}
+
 /** By the second byte. */
 function headerLength(second: number): number {
   const length = second & 0x7f;
@@ -165,7 +168,7 @@ function headerLength(second: number): number {
   return (length === 126 ? 4 : 10) + MASK_BYTES;
 }
 
-function payloadLength(header: Buffer): number {
+function payloadLength(): number {
   const length = header[1]! & 0x7f;
   if (length < 126) return length;
   if (length === 126) return header.readUInt16BE(2);
