@@ -15,7 +15,7 @@ import { lost, type Call, type CallOptions, type Calls } from './calls.ts';
 import { systemClock } from './clock.ts';
 import { createLoop } from './connection-loop.ts';
 import type { ConnectionEvents } from './connection-state.ts';
-import type { HubCalls, HubConnection, Results } from './hub-connection.ts';
+import type { EventArgs, HubCalls, HubConnection, Results } from './hub-connection.ts';
 import { createReceivers } from './receivers.ts';
 import { createStream, type StreamPort } from './stream.ts';
 import type { AccessToken } from './access-token.ts';
@@ -38,8 +38,13 @@ export interface HubConnectionOptions<H, R> extends Network {
   readonly reconnect?: ReconnectPolicy | BackoffOptions | false | undefined;
   /** What the server may call, from the first message on: methods of an object, also of a class. More can be added with `receive`. */
   readonly receiver?: Implementation<R> | undefined;
-  /** Checks what comes back. */
+  /** Schemas of results: they check what comes back, and give `invalid_result` where it does not fit. */
   readonly results?: Results<H> | undefined;
+  /**
+   * Schemas of the tuples of arguments that receivers get (`z.tuple([…])`). An event that does not fit calls no receiver and is the event
+   * `error` (`invalid_arguments`); a question is answered with that error. A schema that is asynchronous delays its event behind later ones.
+   */
+  readonly args?: EventArgs<R> | undefined;
   /** In no order: the server's decides. Default `[webSockets()]`. */
   readonly transports?: readonly Transport[] | undefined;
   /** Saves a request where the first transport is WebSockets; there is then no connection id, and no redirect. Default false. */
@@ -99,6 +104,7 @@ export function connectionIn<H, R, A>(
     reconnect = {},
     receiver = {},
     results = {},
+    args = {},
     protocol = clientJsonCodec,
     logger,
     ...others
@@ -122,7 +128,7 @@ export function connectionIn<H, R, A>(
   };
   const warn = (text: string): void => (logger ?? console).warn(name, text);
   warnOfUnknownOptions(options, warn);
-  const receivers = createReceivers(report, createMissing(warn));
+  const receivers = createReceivers({ args, report, missing: createMissing(warn) });
   receivers.add(receiver);
 
   const loop = createLoop({

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type {
+  Args,
   Asking,
   CallName,
   Calling,
@@ -58,6 +59,9 @@ export interface HubConnection<H, R> extends HubCalls<H>, AsyncDisposable {
 
 /** Schemas (zod, valibot, arktype …) for what comes back: a method's result, or each item of its stream. */
 export type Results<H> = { readonly [K in keyof H]?: StandardSchema<unknown, Output<H[K]>> };
+
+/** Schemas for what the server calls with: the tuple of a receiver's parameters. */
+export type EventArgs<R> = { readonly [K in keyof R]?: StandardSchema<unknown, Args<R[K]>> };
 
 /** The connection to the hub of a contract: `ConnectionOf<typeof chat>`. */
 export type ConnectionOf<C> = C extends Contract<infer H, infer R, infer _A> ? HubConnection<H, R> : never;

@@ -1,4 +1,4 @@
-import type { Completion } from '@hubline/protocol';
+import { check, valueOf, type Checked, type Completion, type StandardSchema } from '@hubline/protocol';
 import { textOf } from './remote-error.ts';
 
 type Handler = (signal: AbortSignal, args: readonly unknown[]) => unknown;
@@ -22,14 +22,23 @@ export interface Receivers {
   /** Adds the methods of an object, its own and inherited ones, without case as SignalR matches names. Returns its undo. */
   readonly add: (receiver: object) => () => void;
   /**
-   * Calls every receiver of this name in turn, without waiting for one before the next. What they throw is reported.
+   * Checks the arguments, and calls every receiver of this name in turn, without waiting for one before the next. Errors are reported.
    * The answer is for callers who want one: exactly one receiver gives it, and `undefined` is none.
    */
   call(target: string, args: readonly unknown[], signal: AbortSignal): Promise<Pick<Completion, 'result' | 'error'>>;
 }
 
-export function createReceivers(report: (error: unknown) => void, missing: (target: string, names: readonly string[]) => void): Receivers {
+export interface ReceiversOptions {
+  /** Schemas of the arguments, by the receiver's name. */
+  readonly args: Readonly<Record<string, StandardSchema | undefined>>;
+  readonly report: (error: unknown) => void;
+  /** No receiver has this name; these are the names that there are. */
+  readonly missing: (target: string, names: readonly string[]) => void;
+}
+
+export function createReceivers({ args: schemas, report, missing }: ReceiversOptions): Receivers {
   const tables = new Set<ReadonlyMap<string, Handler>>();
+  const schemasByName = new Map(Object.entries(schemas).map(([name, schema]) => [name.toLowerCase(), schema]));
   return {
     add(receiver) {
       const table = methodsOf(receiver);
@@ -46,10 +55,19 @@ export function createReceivers(report: (error: unknown) => void, missing: (targ
         );
       const results: unknown[] = [];
       let error = "Client didn't provide a result.";
+      let checked = args;
+      try {
+        // Awaited only where it must be: events keep their order beside those that have no schema.
+        const pending = argumentsOf(schemasByName.get(name), target, args);
+        checked = pending instanceof Promise ? await pending : pending;
+      } catch (thrown) {
+        report(thrown);
+        return { error: textOf(thrown) };
+      }
       await Promise.all(
         handlers.map(async (handler) => {
           try {
-            const result = await handler(signal, args);
+            const result = await handler(signal, checked);
             if (result !== undefined) results.push(result);
           } catch (thrown) {
             error = textOf(thrown);
@@ -61,6 +79,16 @@ export function createReceivers(report: (error: unknown) => void, missing: (targ
       return results.length === 1 ? { result: results[0] } : { error };
     },
   };
+}
+
+type Arguments = readonly unknown[];
+
+/** The output of the schema, at once unless the schema is asynchronous. @throws HublineError `invalid_arguments` */
+function argumentsOf(schema: StandardSchema | undefined, method: string, args: Arguments): Arguments | Promise<Arguments> {
+  if (!schema) return args;
+  const taken = (checked: Checked<unknown>): Arguments => valueOf(checked, { code: 'invalid_arguments', method }) as Arguments;
+  const checked = check(schema, args);
+  return checked instanceof Promise ? checked.then(taken) : taken(checked);
 }
 
 /** By name in lower case. An instance of a class has its methods in its prototypes. */

@@ -1,4 +1,4 @@
-import { Header, HublineError, parseJson, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
+import { asError, Header, HublineError, parseJson, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
 
 /** What the server calls an error. A newer server may have codes that our types do not have: they are passed on as they are. */
 export const codeOf = (code: string | undefined, otherwise: ErrorCode): ErrorCode =>
@@ -24,5 +24,5 @@ function detailsIn(text = '{}'): ErrorDetails[ErrorCode] {
   }
 }
 
-/** What the other side may read of an error. The wire has no empty error. */
-export const textOf = (thrown: unknown): string => (thrown as Partial<Error> | null)?.message || String(thrown);
+/** The text of whatever was thrown, for the other side. The wire has no empty error. Never throws. */
+export const textOf = (thrown: unknown): string => asError(thrown).message || 'Error';

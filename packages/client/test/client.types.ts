@@ -121,6 +121,12 @@ createHubConnection(chat, '/hubs/chat', { results: { history: z.array(z.object({
 // @ts-expect-error there is no such method
 createHubConnection(chat, '/hubs/chat', { results: { shout: z.string() } });
 
+createHubConnection(chat, '/hubs/chat', { args: { confirm: z.tuple([z.string()]) } });
+// @ts-expect-error a schema gives the parameters that the contract says
+createHubConnection(chat, '/hubs/chat', { args: { confirm: z.tuple([z.number()]) } });
+// @ts-expect-error there is no such receiver
+createHubConnection(chat, '/hubs/chat', { args: { siad: z.tuple([z.string()]) } });
+
 connection.on('state', (state) => {
   if (state.name === 'reconnecting') expectType<Equal<typeof state.delayMs, number>>();
   // @ts-expect-error a delay exists only while waiting

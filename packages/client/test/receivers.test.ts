@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { silent } from './plain-server.ts';
 import { World, type WorldOptions } from './world.ts';
 
@@ -202,4 +203,45 @@ it('reports what a listener throws, at once or later', async () => {
   });
   await world.connection.stop();
   await vi.waitFor(() => expect(world.told('error')).toMatchObject([[{ message: 'later' }]]));
+});
+
+it('checks the arguments of events and questions with the schemas in args', async () => {
+  const heard: unknown[] = [];
+  await using world = await World.started({
+    ...quiet,
+    args: { said: z.tuple([z.string(), z.string().trim()]), confirm: z.tuple([z.string()]) },
+    receiver: { said: (from, text) => void heard.push([from, text]), confirm: async () => true },
+  });
+  const errors: unknown[] = [];
+  world.connection.on('error', (error) => errors.push(error));
+  const said = (...args: readonly unknown[]) => ({ type: 1, target: 'Said', arguments: args }) as const;
+  world.server.last.send(said('ann', 5), said('ann'), said('ann', ' hi '));
+  await vi.waitFor(() => expect(heard).toEqual([['ann', 'hi']]));
+  expect(errors).toMatchObject([{ code: 'invalid_arguments' }, { code: 'invalid_arguments' }]);
+  expect(await ask(world, 'confirm', 7)).toMatchObject({ error: expect.stringContaining('confirm') as string });
+  expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result: true });
+});
+
+it('hears events in their order, with a schema or without', async () => {
+  const heard: string[] = [];
+  await using world = await World.started({
+    ...quiet,
+    args: { said: z.tuple([z.string(), z.string()]) },
+    receiver: { said: (from) => void heard.push(from) },
+  });
+  world.connection.receive({ confirm: async (question) => heard.push(question) > 0 });
+  world.server.last.send({ type: 1, target: 'said', arguments: ['1', ''] }, { type: 1, target: 'confirm', arguments: ['2'] });
+  await vi.waitFor(() => expect(heard).toEqual(['1', '2']));
+});
+
+it('answers whatever a receiver or a schema throws', async () => {
+  const odd = new Error('hidden');
+  Object.defineProperty(odd, 'message', {
+    get() {
+      throw new TypeError('no message');
+    },
+  });
+  const thrown: unknown[] = [Object.create(null), odd, Symbol('odd'), new Error('')];
+  await using world = await World.started({ ...quiet, receiver: { confirm: () => Promise.reject(thrown.shift()) } });
+  while (thrown.length > 0) expect(await ask(world, 'confirm', 'Sure?')).toMatchObject({ error: expect.stringMatching(/./) as string });
 });

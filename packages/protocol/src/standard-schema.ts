@@ -17,13 +17,25 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** The schema's output, or every issue with its path. @throws whatever the schema itself does */
-export async function check<Output>(
-  schema: StandardSchema<unknown, Output>,
-  value: unknown,
-): Promise<{ readonly value: Output } | { readonly issues: readonly string[] }> {
-  const result = await schema['~standard'].validate(value);
-  return result.issues ? { issues: result.issues.map(describe) } : { value: result.value };
+/** The output of a schema, or every issue with its path. */
+export type Checked<Output> = { readonly value: Output } | { readonly issues: readonly string[] };
+
+/** Checks a value: at once, unless the schema itself is asynchronous. @throws whatever the schema throws */
+export function check<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Checked<Output> | Promise<Checked<Output>> {
+  const result = schema['~standard'].validate(value);
+  return result instanceof Promise ? result.then(checkedOf) : checkedOf(result);
+}
+
+const checkedOf = <Output>(result: SchemaResult<Output>): Checked<Output> =>
+  result.issues ? { issues: result.issues.map(describe) } : { value: result.value };
+
+/** The output, if there is one. @throws HublineError with the code given, listing every issue with its path */
+export function valueOf<Output>(
+  checked: Checked<Output>,
+  { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
+): Output {
+  if ('value' in checked) return checked.value;
+  throw new HublineError(code, `${method}: ${checked.issues.join('; ')}`, { method, issues: checked.issues });
 }
 
 /** The schema's output. @throws HublineError with the code given, listing every issue with its path. */
@@ -32,9 +44,7 @@ export async function validate<Output>(
   value: unknown,
   { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
 ): Promise<Output> {
-  const checked = await check(schema, value);
-  if ('value' in checked) return checked.value;
-  throw new HublineError(code, `${method}: ${checked.issues.join('; ')}`, { method, issues: checked.issues });
+  return valueOf(await check(schema, value), { code, method });
 }
 
 function describe({ message, path = [] }: SchemaIssue): string {
