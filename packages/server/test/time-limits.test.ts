@@ -102,7 +102,7 @@ it('ends a connection whose hook `connected` does not end, and reports it', asyn
   expect(client.messages).toEqual([]);
   await world.pass(2);
   await client.closed;
-  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: false, code: 'internal' }]);
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: true, code: 'internal' }]);
   expect(world.errors).toMatchObject([['connected', { code: 'timed_out' }]]);
 });
 
