@@ -55,5 +55,5 @@ export type {
   Logger,
   StandardSchema,
 } from '@hubline/protocol';
-// What the compiler writes into the declarations of an application, which may not see the other package.
+// Types that the compiler writes into an application's declarations: the application may not depend on the other package.
 export type { Asking, Calling, EventName, Kinds, ResultName, SomeAttributes } from '@hubline/protocol';

@@ -64,7 +64,7 @@ export interface HubServerOptions extends SettingsOptions {
   readonly app?: string;
   /** Default true. False for a node that takes no connections: it only sends, asks and queries. */
   readonly accept?: boolean;
-  /** What joins nodes. Default: memory, for this server alone. */
+  /** The backplane that joins nodes into a cluster. Default: in memory, for this server alone. */
   readonly backplane?: Backplane;
   /** How requests of one connection find this node through a balancer. */
   readonly affinity?: AffinityOptions;
@@ -86,7 +86,7 @@ export interface HubServerOptions extends SettingsOptions {
 
 export interface Health {
   /**
-   * `degraded` while a backplane is away: this node serves its own clients and cannot speak for others. `draining` from {@link
+   * `degraded` while a backplane is away: this node serves its own clients and cannot reach other nodes. `draining` from {@link
    * HubServer.drain} on, `closed` from {@link HubServer.close} on: both take no connections.
    */
   readonly status: 'ok' | 'degraded' | 'draining' | 'closed';
@@ -103,9 +103,9 @@ export interface Health {
 
 export interface HubServer extends AsyncDisposable {
   readonly nodeId: string;
-  /** Hosts a hub. Without options it is only spoken to: this node takes no connections for it. */
+  /** Hosts a hub. Without options this node takes no connections for it, and only sends to it, invokes and queries. */
   hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(contract: Contract<H, R, A>, options?: HubOptions<H, R, A, S>): Hub<R, A>;
-  /** A path whose connections carry what you like, over the same transports, without the hub protocol. */
+  /** Hosts a path whose connections carry raw data over the same transports, without the hub protocol. */
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
   /** Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. */
   attach(server: Server): void;
@@ -121,9 +121,9 @@ export interface HubServer extends AsyncDisposable {
    * is over. Then it stops to {@link listen}.
    */
   drain(options?: DrainOptions): Promise<void>;
-  /** Drains at once, with `graceMs`; says goodbye to the cluster, and frees what it holds. Idempotent, and final. */
+  /** Drains at once, with `graceMs`; leaves the cluster and frees all resources. Idempotent, and final. */
   close(options?: Pick<DrainOptions, 'graceMs'>): Promise<void>;
-  /** Returns its undo. What a listener throws, or rejects with, is an `error` event. */
+  /** Adds a listener, and returns a function that removes it. What a listener throws, or rejects with, is an `error` event. */
   on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void;
 }
 
@@ -132,14 +132,14 @@ export function createHubServer(options: HubServerOptions = {}, clock?: Clock): 
   return new NodeHubServer(options, settingsFrom(options, clock));
 }
 
-/** What hangs behind a path. */
+/** A hub or a connection handler, as the server drives it behind a path. */
 interface Host {
   authenticate(request: AuthenticationRequest): Promise<Identity>;
-  /** Settles when what was run for those whose connections have ended has run to its end. */
+  /** Settles when user code that runs for ended connections has finished. */
   left(): Promise<unknown>;
 }
 
-/** How clients reach a hub, checked. */
+/** The checked options of a path: how clients reach a hub or a connection handler. */
 interface Door extends AcceptOptions {
   readonly hub: string | undefined;
   readonly origins: OriginPolicy;
@@ -165,7 +165,7 @@ class NodeHubServer implements HubServer {
   readonly #upgrader: WebSocketUpgrader;
   readonly #clusters = new Map<Backplane, Cluster>();
   readonly #hosts = new Map<string, Host>();
-  /** Everybody who has a transport, also before the handshake. */
+  /** The connections with an open transport, also those before the handshake. */
   readonly #accepted = new Set<AcceptedConnection>();
   readonly #listeners: Listener[] = [];
   #isOpen = true;
@@ -227,7 +227,7 @@ class NodeHubServer implements HubServer {
 
   async listen(port: number, host?: string): Promise<number> {
     if (!this.#isOpen) throw closed();
-    await this.ready(); // who comes finds a node that is part of the cluster
+    await this.ready(); // a client never connects to a node that is not part of the cluster yet
     const listener = new Listener();
     const taken = await listener.listen(port, host);
     this.attach(listener.server);
@@ -266,7 +266,7 @@ class NodeHubServer implements HubServer {
     const error = new HublineError('shutdown', 'This node is going away.', {});
     const { clock } = this.#settings;
     await drain(this.#accepted, (connection) => connection.close({ code: 'shutdown', error }), { ...options, clock });
-    for (const listener of this.#listeners) void listener.close(); // until now answers and goodbyes were fetched there
+    for (const listener of this.#listeners) void listener.close(); // until now clients fetched answers and Close messages there
   }
 
   close(options: Pick<DrainOptions, 'graceMs'> = {}): Promise<void> {
@@ -294,7 +294,7 @@ class NodeHubServer implements HubServer {
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
   }
 
-  /** What a hub makes of those who come. */
+  /** Makes a hub connection of each accepted transport. */
   #hubConnections(handler: ConnectionHandler, limits: Limits): Connect {
     const { clock, codecs, timeouts } = this.#settings;
     const settings = {
@@ -310,7 +310,7 @@ class NodeHubServer implements HubServer {
       new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
   }
 
-  /** Checks how clients reach a hub, before anything is made of it. @throws HublineError `invalid_option` */
+  /** Checks the options of a path, before anything is created from them. @throws HublineError `invalid_option` */
   #door(options: AcceptOptions & { readonly origins?: Origins }, hub?: string): Door {
     const path = this.#pathPrefix + hostedPath(options.path, 'path');
     if (this.#router.has(path)) throw taken('path', options.path);

@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
- * What counts as one address: an IPv4 address, or the /64 of an IPv6 address, which is what one household or machine has for itself.
- * A port that a proxy writes behind it is left out. Anything else counts as it is written.
+ * The address by which connections are counted: an IPv4 address, or the /64 of an IPv6 address, the smallest network of one customer.
+ * Omits a port that a proxy has added. Any other text counts as it is.
  */
 export function addressKey(address: string | undefined): string {
   const bare = withoutPort((address ?? '').trim().toLowerCase());

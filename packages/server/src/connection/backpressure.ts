@@ -3,17 +3,17 @@ export interface BackpressureOptions {
   readonly maxQueuedBytes: number;
   /** Whether the client owes an answer. */
   readonly isAsked: () => boolean;
-  /** Something has changed: look at {@link Backpressure.isFull} again. */
+  /** Called when {@link Backpressure.isFull} may have changed. */
   readonly changed: () => void;
 }
 
-/** While the client owes an answer, so many times the budget may be held: the answer stands behind what it sent before. */
+/** Multiplies the budget while the client owes an answer: the answer comes after messages that the client sent before it. */
 const ASKED_FACTOR = 2;
 
 /**
- * Decides whether more of what a client sends is decoded: buffers by their counts, and one budget in bytes for all of them. A method
- * that asks its own caller must get the answer, so counts do not stop the reading then, and the budget is larger; where the
- * answer stands behind even more, the call's own time limit ends the wait.
+ * Decides whether more of a client's input is decoded: by the counts of its buffers, and by one budget in bytes for all of them. A
+ * method that invokes its own caller must get the answer, so counts do not stop the reading then, and the budget is larger; where
+ * even more input precedes the answer, the call's own time limit ends the wait.
  */
 export class Backpressure {
   readonly #options: BackpressureOptions;
@@ -29,7 +29,7 @@ export class Backpressure {
     return isAsked() ? this.#bytes > ASKED_FACTOR * maxQueuedBytes : this.#full > 0 || this.#bytes > maxQueuedBytes;
   }
 
-  /** One buffer more is full; call {@link release} when it has room again. */
+  /** Counts one more full buffer; call {@link release} when it has room again. */
   hold(): void {
     this.#full++;
   }
@@ -39,7 +39,7 @@ export class Backpressure {
     this.#options.changed();
   }
 
-  /** So many bytes more are decoded and wait; call {@link free} when they are consumed. */
+  /** Counts bytes that are decoded and wait; call {@link free} when they are consumed. */
   spend(bytes: number): void {
     this.#bytes += bytes;
   }

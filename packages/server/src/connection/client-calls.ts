@@ -1,9 +1,9 @@
 import type { Completion } from '@hubline/protocol';
 
-/** How a client answered; undefined: it left. */
+/** A client's answer; undefined where the client left without one. */
 export type ClientAnswer = Completion | undefined;
 
-/** What this client was asked and has not answered. */
+/** The invocations that this client has not answered yet. */
 export class ClientCalls {
   readonly #waiting = new Map<string, (answer: ClientAnswer) => void>();
 
@@ -15,7 +15,7 @@ export class ClientCalls {
     this.#waiting.set(invocationId, settle);
   }
 
-  /** The asker has given up; a late answer is ignored. True where one was still awaited. */
+  /** Forgets an invocation: a late answer is ignored. True where the answer was still awaited. */
   forget(invocationId: string): boolean {
     return this.#waiting.delete(invocationId);
   }
@@ -26,7 +26,7 @@ export class ClientCalls {
     settle?.(completion);
   }
 
-  /** The client is gone: nobody waits for it any more. */
+  /** Settles all open invocations without an answer, since the client is gone. */
   close(): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();

@@ -1,10 +1,10 @@
-/** Time, so that a test can own it. */
+/** A source of time and timers, which a test can replace. */
 export interface Clock {
   /** Milliseconds since the epoch: for dates. A step of the system's clock moves it. */
   now(): number;
   /** Milliseconds on a clock that only goes forward: for durations. */
   elapsed(): number;
-  /** Neither keeps the process alive. Both return their undo. */
+  /** Timers that do not keep the process alive. Both return a function that cancels the timer. */
   after(ms: number, then: () => void): () => void;
   every(ms: number, then: () => void): () => void;
 }

@@ -1,32 +1,32 @@
 import { HublineError, isForCaller, isHublineError, MessageType, type AnyHublineError, type Close } from '@hubline/protocol';
 
-/** Why a connection ended: what `disconnected` is told. */
+/** The reason why a connection ended, as `disconnected` gets it. */
 export type CloseReason =
-  /** The client said goodbye; `error` is what it said. */
+  /** The client closed the connection in order; `error` has the text of its Close message. */
   | { readonly code: 'normal'; readonly error?: Error }
-  /** The pipe broke without a goodbye. */
+  /** The transport broke without a close. */
   | { readonly code: 'network'; readonly error?: Error }
   /** The client was silent for too long. */
   | { readonly code: 'timeout'; readonly error: Error }
-  /** The server ended it: `disconnect`. */
+  /** The server ended the connection: `disconnect`. */
   | { readonly code: 'kicked'; readonly error: Error }
-  /** The server is going away. */
+  /** The server is draining or closing. */
   | { readonly code: 'shutdown'; readonly error: Error }
   /** The client broke the protocol or one of its limits. */
   | { readonly code: 'protocol'; readonly error: Error }
-  /** The client did not take what it was sent. */
+  /** The client did not read what it was sent. */
   | { readonly code: 'slow_consumer'; readonly error: Error }
   /** The server failed: `connected` threw. */
   | { readonly code: 'failed'; readonly error: Error };
 
 interface Ending {
-  /** What the client is told, if it is still there: whether to come back. */
+  /** The Close message for a client that can still read it: whether it may reconnect. False: no Close message is sent. */
   readonly goodbye: false | { readonly allowReconnect: boolean };
   /** RFC 6455, 7.4.1. */
   readonly webSocketCode: number;
 }
 
-/** One row a reason: what the client is told, and what it does next. */
+/** The Close message and the close code of each reason. */
 export const ENDINGS: Record<CloseReason['code'], Ending> = {
   normal: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
   network: { goodbye: false, webSocketCode: 1006 },
@@ -34,7 +34,7 @@ export const ENDINGS: Record<CloseReason['code'], Ending> = {
   kicked: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
   shutdown: { goodbye: { allowReconnect: true }, webSocketCode: 1001 },
   protocol: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
-  slow_consumer: { goodbye: false, webSocketCode: 1006 }, // it takes nothing, so it would not take a goodbye
+  slow_consumer: { goodbye: false, webSocketCode: 1006 }, // the client reads nothing, so it would not read a Close message
   failed: { goodbye: { allowReconnect: false }, webSocketCode: 1011 },
 };
 
@@ -50,8 +50,8 @@ export function goodbyeOf(
 }
 
 /**
- * Whether the client is told to come back. What made `connected` fail may pass, so only an error that is meant for the client
- * (`forbidden`, `unauthorized`, `hubError`) refuses it for good. Clients that have not announced Hubline are told what ASP.NET Core says.
+ * Whether the Close message allows the client to reconnect. A failure of `connected` may be temporary, so only an error for the client
+ * (`forbidden`, `unauthorized`, `hubError`) refuses it for good. Clients that have not announced Hubline get ASP.NET Core's answer.
  */
 function allowsReconnect(reason: CloseReason, isHubline: boolean): boolean {
   const { goodbye } = ENDINGS[reason.code];
@@ -59,7 +59,7 @@ function allowsReconnect(reason: CloseReason, isHubline: boolean): boolean {
   return goodbye && goodbye.allowReconnect;
 }
 
-/** What the Close message says. Of what `connected` threw, only errors made for the caller are told, unless details are asked for. */
+/** The text of the Close message. Without `detailedErrors` it has only those errors of `connected` that were made for the client. */
 function closeText(reason: CloseReason, detailedErrors: boolean): string | undefined {
   const { error, code } = reason;
   if (!error || code === 'normal' || code === 'shutdown') return undefined;
@@ -67,7 +67,7 @@ function closeText(reason: CloseReason, detailedErrors: boolean): string | undef
   return detailedErrors || toldError(reason) ? `${text} ${error.name}: ${error.message}` : text;
 }
 
-/** The code beside it. A client that said goodbye itself is told none. */
+/** The code beside the text. There is none where the client itself closed the connection. */
 function closeCode(reason: CloseReason): string | undefined {
   if (reason.code === 'normal') return undefined;
   return toldError(reason)?.code ?? (reason.code === 'failed' ? 'internal' : undefined);

@@ -25,22 +25,22 @@ import type { Turn } from './turn.ts';
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
-/** Who a connection is, as `authenticate` said. */
+/** The identity of a connection, as `authenticate` returned it. */
 export interface Identity {
   readonly userId?: string;
   readonly attributes: Attributes;
 }
 
-/** What hangs on connections: the hub. */
+/** Handles the events of connections: the hub. */
 export interface ConnectionHandler {
-  /** Registers the connection. The client is told that it is connected when this has resolved. */
+  /** Registers the connection. The client gets its handshake response when this has resolved. */
   opening(connection: Connection): Promise<void>;
-  /** The client has been told. Calls wait until this has resolved. @throws whatever `connected` does: the connection ends. */
+  /** Called after the handshake response. Calls wait until this has resolved. @throws whatever `connected` does: the connection ends. */
   opened(connection: Connection): Promise<void>;
   /** How many streams a call of this method brings. */
   uploadsOf(target: string): number;
   call(connection: Connection, call: IncomingCall): void;
-  /** Once, for every connection, also for one whose handshake never came. */
+  /** Called once for every connection, also for one whose handshake never came. */
   closed(connection: Connection, reason: CloseReason): void;
 }
 
@@ -48,11 +48,11 @@ export interface ConnectionHandler {
 export interface ConnectionTimeouts {
   /** From the transport to the handshake. Default 15000. */
   readonly handshakeMs: number;
-  /** From the handshake to its answer: the registration with the backplane. Default 15000. */
+  /** From the handshake to its response: the registration with the backplane. Default 15000. */
   readonly openingMs: number;
   /** For `connected`. Default 30000. */
   readonly connectedMs: number;
-  /** A ping is sent when nothing else was for this long. Default 15000. */
+  /** A ping is sent when nothing else was sent for this long. Default 15000. */
   readonly keepAliveMs: number;
   /** A client that is silent for this long is gone. Default 30000. */
   readonly clientMs: number;
@@ -81,7 +81,7 @@ export interface ConnectionOptions {
   readonly since: number;
 }
 
-/** A handshake is a line; who sends more is no client. */
+/** The largest handshake: a client sends a single line. */
 const MAX_HANDSHAKE_BYTES = 4096;
 
 /** SignalR's texts. */
@@ -91,7 +91,7 @@ const HANDSHAKE_FAILED = 'An unexpected error occurred during connection handsha
 interface Opening {
   readonly name: 'opening';
   readonly codec: Codec;
-  /** What others sent to the client while it was being registered. */
+  /** Messages for the client that arrived while it was being registered. */
   readonly held: Wire[];
   heldBytes: number;
 }
@@ -118,13 +118,13 @@ export class Connection implements TransportListener {
   #state: State = { name: 'handshaking', reader: new HandshakeReader(MAX_HANDSHAKE_BYTES) };
   #hubline = 0;
   #heard = false;
-  /** A client of ours pings; any other is expected to go on once it has, as in ASP.NET Core. */
+  /** Whether the client must ping: a Hubline client always, any other once it has pinged, as in ASP.NET Core. */
   #pings = false;
   #silentMs = 0;
   #idleMs = 0;
-  /** Since the connection is in its state, or `connected` runs. */
+  /** Milliseconds since the connection entered its state, or since `connected` began to run. */
   #waitedMs = 0;
-  /** Since a message was read whole. */
+  /** Milliseconds since the last complete message. */
   #partialMs = 0;
 
   constructor({ connectionId, identity, request, transport, settings, since }: ConnectionOptions) {
@@ -167,19 +167,19 @@ export class Connection implements TransportListener {
     return this.#transport.name;
   }
 
-  /** Whether the client takes cancellations: others would break at a message that they do not expect. */
+  /** Whether the client accepts cancellations: other clients fail at a message type that they do not know. */
   get takesCancel(): boolean {
     return this.#hubline > 0;
   }
 
-  /** Queues a message that many get. @throws HublineError `not_encodable` */
+  /** Queues a message that many connections share. @throws HublineError `not_encodable` */
   send(outgoing: Outgoing): void {
     const state = this.#state;
     if (state.name === 'open') this.#outbox.push(outgoing.as(state.codec), outgoing.replaces);
     else if (state.name === 'opening') this.#hold(state, outgoing.as(state.codec));
   }
 
-  /** Asks the client; `settle` is called once, with `undefined` where the client left. @throws HublineError `not_encodable` */
+  /** Invokes the client; `settle` is called once, with `undefined` where the client left. @throws HublineError `not_encodable` */
   ask(invocationId: string, outgoing: Outgoing, settle: Parameters<ClientCalls['open']>[1]): void {
     if (this.isClosed) return settle(undefined);
     this.calls.open(invocationId, settle);
@@ -192,14 +192,14 @@ export class Connection implements TransportListener {
     this.#intake.look();
   }
 
-  /** The asker has given up. */
+  /** Cancels an invocation whose caller does not wait any more. */
   cancelAsked(invocationId: string): void {
     if (!this.calls.forget(invocationId)) return;
     this.#intake.look();
     if (this.takesCancel) this.#write({ type: MessageType.CancelInvocation, invocationId });
   }
 
-  /** Lets calls run: when `connected` has, or asks the client, which may call before it answers. Idempotent. */
+  /** Starts the queued calls: when `connected` has finished, or invokes the client, which may call before it answers. Idempotent. */
   readonly beginCalls = (): void => this.#incoming.begin();
 
   receive(chunk: Wire): void {
@@ -211,12 +211,12 @@ export class Connection implements TransportListener {
     this.#intake.count(frames);
   }
 
-  /** What has arrived by then is still taken: a client may send, and leave. */
+  /** Handles what has arrived before the transport closed, then ends the connection: a client may send and leave. */
   closed(end: TransportEnd): void {
     if (!this.isClosed) this.#intake.end(() => this.#end(reasonOf(end)), { waits: false });
   }
 
-  /** Says goodbye and closes. Idempotent. */
+  /** Sends the Close message, and closes the transport. Idempotent. */
   close(reason: CloseReason): void {
     if (this.isClosed) return;
     const { goodbye, webSocketCode } = ENDINGS[reason.code];
@@ -226,7 +226,7 @@ export class Connection implements TransportListener {
     else this.#transport.destroy();
   }
 
-  /** Called at every beat of the heartbeat. Time that the process slept through is nobody's silence, so beats are counted. */
+  /** Called at every beat of the heartbeat. Counts beats: time in which this process was suspended is not the client's silence. */
   beat(ms: number): void {
     this.#transport.beat(ms);
     const isBehind = this.#intake.isBehind;
@@ -287,7 +287,7 @@ export class Connection implements TransportListener {
     this.#pings = hubline > 0;
     const state: Opening = { name: 'opening', codec: codecForPeer(codec, hubline), held: [], heldBytes: 0 };
     this.#enter(state);
-    this.#intake.stop(); // what has arrived already is kept, what follows stays with the client
+    this.#intake.stop(); // keeps what has arrived, and reads no more
     if (read.rest.length > 0) this.#intake.putBack(read.rest);
     void this.#open(state);
   }
@@ -317,7 +317,7 @@ export class Connection implements TransportListener {
   }
 
   readonly #dispatch = (message: HubMessage): void => {
-    if (this.isClosed) return; // the rest of the chunk that ended it
+    if (this.isClosed) return; // the rest of the chunk that ended the connection
     switch (message.type) {
       case MessageType.Invocation:
       case MessageType.StreamInvocation:
@@ -333,7 +333,7 @@ export class Connection implements TransportListener {
         return this.#incoming.grant(message.invocationId, message.credit);
       case MessageType.Ping:
         this.#pings = true;
-        if (this.#hubline > 0) this.#write(message); // it may ask whether its socket still lives
+        if (this.#hubline > 0) this.#write(message); // a Hubline client pings to check its socket, and expects this answer
         return;
       case MessageType.Close: // answered with another one, as ASP.NET Core does
         return this.close({ code: 'normal', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
@@ -343,7 +343,7 @@ export class Connection implements TransportListener {
     }
   };
 
-  /** A backplane may take its time to register a client, and others send to it meanwhile. */
+  /** Keeps a message until the client is registered: the registration takes time, and other nodes already send to the client. */
   #hold(opening: Opening, wire: Wire): void {
     if (opening.heldBytes > this.#settings.limits.maxBufferedBytes) return this.#overflow(opening.heldBytes);
     opening.held.push(wire);
@@ -370,7 +370,7 @@ export class Connection implements TransportListener {
     this.#waitedMs = 0;
   }
 
-  /** The only way into `closed`. */
+  /** Ends the connection: the only transition to `closed`. */
   #end(reason: CloseReason): void {
     if (this.isClosed) return;
     this.#enter({ name: 'closed' });
@@ -384,7 +384,7 @@ export class Connection implements TransportListener {
 
 function reasonOf({ code, error }: TransportEnd): CloseReason {
   if (code === 1002 && error) return { code: 'protocol', error };
-  // These are goodbyes too: a page that is left closes its socket without a word of ours, and often without a code (1005).
+  // A page that is left closes its socket without a Close message, and often without a code (1005).
   const isOrderly = code === 1000 || code === 1001 || code === 1005;
   return { code: isOrderly ? 'normal' : 'network', ...(error ? { error } : {}) };
 }

@@ -1,11 +1,11 @@
-/** What V8 needs for things of these kinds, roughly and rather more: a slot in an array, a property with its place in a shape. */
+/** Upper estimates of the memory that V8 needs: here for a slot in an array; below for a property with its place in a shape. */
 const SLOT_BYTES = 16;
 const TEXT_BYTES = 24;
 const ARRAY_BYTES = 64;
 const OBJECT_BYTES = 80;
 const PROPERTY_BYTES = 64;
 const BUFFER_BYTES = 160;
-/** Decoders bound the depth; a codec that does not must not overflow the stack here. */
+/** The depth at which the estimate stops: decoders bound the depth, and one that does not must not overflow the stack here. */
 const MAX_LEVELS = 500;
 
 /** Estimates what a decoded value costs in memory: many times its length on the wire where it is made of small parts. */

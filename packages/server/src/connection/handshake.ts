@@ -1,7 +1,7 @@
 import { parseHandshakeRequest, type Codec } from '@hubline/protocol';
 import type { Transport } from '../transports/index.ts';
 
-/** What a handshake has chosen, or SignalR's text for why it is refused. */
+/** The result of a handshake: the codec and Hubline's version, or SignalR's text for the refusal. */
 export type Handshake = { readonly codec: Codec; readonly hubline: number } | { readonly refusal: string };
 
 /** Answers a client's half of the handshake. @throws HublineError `invalid_message` */
@@ -19,7 +19,7 @@ export function shakeHands(record: string, codecs: ReadonlyMap<string, Codec>, t
   return { codec, hubline };
 }
 
-/** Without case, as ASP.NET Core compares. */
+/** Finds a codec by its name, ignoring case like ASP.NET Core. */
 function codecNamed(protocol: string, codecs: ReadonlyMap<string, Codec>): Codec | undefined {
   return codecs.get(protocol) ?? [...codecs.values()].find(({ name }) => name.toLowerCase() === protocol.toLowerCase());
 }

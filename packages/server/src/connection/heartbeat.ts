@@ -30,7 +30,7 @@ export class Heartbeat {
     this.#stop = undefined;
   }
 
-  /** A listener that fails costs the others nothing. */
+  /** Calls every listener; one that throws is reported, and does not stop the others. */
   readonly #beat = (): void => {
     for (const each of this.#members) {
       try {

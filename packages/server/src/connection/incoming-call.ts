@@ -9,7 +9,7 @@ import {
 } from '@hubline/protocol';
 import type { Upload } from './upload.ts';
 
-/** What the client is told of a call that failed. */
+/** The error of a failed call, as the client gets it. */
 export interface Failure {
   /** SignalR's text. */
   readonly text: string;
@@ -17,11 +17,11 @@ export interface Failure {
   readonly details?: object;
 }
 
-/** What a call needs of its connection. */
+/** The connection, as a call uses it. */
 export interface CallPort {
   /** @throws HublineError `not_encodable` */
   send(message: Completion | { readonly type: typeof MessageType.StreamItem; readonly invocationId: string; readonly item: unknown }): void;
-  /** Undefined where the client keeps up. */
+  /** Undefined while the client keeps up; otherwise settles when it has caught up. */
   whenWritable(): Promise<void> | undefined;
   /** The call no longer holds its turn: the next may start. */
   started(call: IncomingCall): void;
@@ -33,10 +33,10 @@ export class IncomingCall {
   readonly message: Invocation | StreamInvocation;
   readonly uploads: readonly Upload[];
   readonly #port: CallPort;
-  /** Items that the client still has room for. A client that does not count takes what comes. */
+  /** Items that the client still has room for. Infinite for a client that does not grant credit. */
   #credit: number;
   #granted: (() => void) | undefined;
-  /** How long it has waited for credit. */
+  /** Milliseconds that the stream has waited for credit. */
   #starvedMs = 0;
   #abort: AbortController | undefined;
   #cancelled: Error | undefined;
@@ -50,11 +50,11 @@ export class IncomingCall {
     this.#credit = Number.isSafeInteger(credit) && credit > 0 ? credit : Infinity;
   }
 
-  /** Undefined where nobody waits for the call's end. As in ASP.NET Core, an empty id is none. */
+  /** The invocation id. Undefined where the client does not wait for the call's end. As in ASP.NET Core, an empty id is none. */
   get id(): string | undefined {
     return this.message.invocationId || undefined;
   }
-  /** Streams that the client announced. Where they are not as many as the method takes, none is opened. */
+  /** The number of streams that the client announced. Unless the method takes exactly as many, none is opened. */
   get sentUploads(): number {
     return this.message.streamIds?.length ?? 0;
   }
@@ -65,7 +65,7 @@ export class IncomingCall {
     return this.#ended || this.#cancelled !== undefined;
   }
 
-  /** Aborts when the client cancels, or is gone. Made when somebody asks for it: most methods do not. */
+  /** Aborts when the client cancels, or is gone. Created on first use: most methods do not need it. */
   get signal(): AbortSignal {
     if (!this.#abort) {
       this.#abort = new AbortController();
@@ -86,7 +86,7 @@ export class IncomingCall {
     if (this.#credit > 0) this.#granted?.();
   }
 
-  /** Time has passed. A stream that its client has given no credit for too long is over. */
+  /** Counts the time without credit. A stream that waits longer than `timeoutMs` fails. */
   beat(ms: number, timeoutMs: number): void {
     if (this.#credit > 0 || !this.#granted || this.isOver) return;
     this.#starvedMs += ms;
@@ -115,7 +115,7 @@ export class IncomingCall {
 
   /** @throws HublineError `not_encodable`; the call is then still to be failed. */
   complete(...result: [] | [unknown]): void {
-    // A method without a result answers null, as SignalR does; a stream's end carries none.
+    // A method without a result answers null, as in SignalR; the completion of a stream has no result.
     this.#end(result.length > 0 ? { result: result[0] ?? null } : {});
   }
 

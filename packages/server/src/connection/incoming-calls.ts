@@ -34,7 +34,7 @@ interface QueuedCall {
   bytes: number;
 }
 
-/** What a call costs beside its message. */
+/** Estimated memory of a call besides its message. */
 const CALL_BYTES = 512;
 
 /**
@@ -48,16 +48,16 @@ export class IncomingCalls {
   readonly #run: (call: IncomingCall) => void;
   readonly #isClosed: () => boolean;
   readonly #port: CallPort;
-  /** All that have not ended. */
+  /** The calls that have not ended. */
   readonly #calls = new Set<IncomingCall>();
-  /** Those of them that somebody waits for, by invocation id. */
+  /** The open calls whose client waits for a completion, by invocation id. */
   readonly #open = new Map<string, IncomingCall>();
   readonly #uploads = new Map<string, Upload>();
   readonly #holding = new Set<IncomingCall>();
   /** Calls with streams, and what their messages cost. */
   readonly #streaming = new Map<IncomingCall, number>();
   #streamingBytes = 0;
-  /** Plain calls that have given up their turn and go on, since they ask clients; and what their messages cost. */
+  /** Plain calls that run on without their turn because they invoke clients, and what their messages cost. */
   readonly #asking = new Map<IncomingCall, number>();
   #askingBytes = 0;
   #queue: QueuedCall[] = [];
@@ -79,7 +79,7 @@ export class IncomingCalls {
     };
   }
 
-  /** Whether a call holds its turn: the client is then not expected to be heard. */
+  /** Whether a call holds its turn: the client's messages may then be unread, so its silence is not counted. */
   get busy(): boolean {
     return this.#holding.size > 0;
   }
@@ -91,7 +91,7 @@ export class IncomingCalls {
 
   arrive(message: Invocation | StreamInvocation): void {
     const { streamIds = [] } = message;
-    // Before anything is made for them: a message has room for thousands of ids.
+    // Checked before anything is allocated: a message has room for thousands of ids.
     const opened = streamIds.length === this.#uploadsOf(message.target) ? streamIds : [];
     const uploads = opened.map(() => new Upload(this.#limits.uploadCapacity, this.#backpressure));
     const call = new IncomingCall(message, uploads, this.#port);
@@ -101,7 +101,7 @@ export class IncomingCalls {
     const queued: QueuedCall = { call, bytes: 0 };
     this.#queue.push(queued);
     this.#next();
-    // Most calls run at once, and need not be measured.
+    // Most calls start at once: only those that wait are measured.
     if (this.#queue.at(-1) === queued) this.#backpressure.spend((queued.bytes = CALL_BYTES + costOf(message)));
     this.#holdWhileFull();
   }
@@ -132,18 +132,18 @@ export class IncomingCalls {
     return this.#calls.size;
   }
 
-  /** Calls queue, and none starts, until this is called: `connected` runs first. */
+  /** Starts the queue: until then calls wait, because `connected` runs first. */
   begin(): void {
     this.#begun = true;
     this.#goOn();
   }
 
-  /** Time has passed: streams whose client gives no credit are over at last. */
+  /** Fails the streams whose client has given no credit for too long. */
   beat(ms: number, creditTimeoutMs: number): void {
     for (const call of this.#streaming.keys()) call.beat(ms, creditTimeoutMs);
   }
 
-  /** The client is gone: what runs is told, what waits is dropped. */
+  /** Aborts the running calls and drops the queued ones, since the client is gone. */
   close(reason: Error): void {
     this.#queue = [];
     for (const upload of this.#uploads.values()) upload.end(reason);
@@ -156,7 +156,7 @@ export class IncomingCalls {
     this.#uploads.clear();
   }
 
-  /** Answers a call that cannot be taken. Otherwise it is entered under its id, and where it has streams, among those. */
+  /** Fails a call that cannot be accepted, and returns true. Otherwise registers it by its id and, where it has streams, among those. */
   #refuses(call: IncomingCall): boolean {
     const { id, message } = call;
     if (id !== undefined && this.#open.has(id)) {
@@ -175,13 +175,13 @@ export class IncomingCalls {
     return false;
   }
 
-  /** As in ASP.NET Core, the items of an id that is used again are the newer stream's. */
+  /** Opens an upload. As in ASP.NET Core, items of an id that is used again belong to the newer stream. */
   #openUpload(streamId: string, upload: Upload): void {
     this.#uploads.get(streamId)?.end(new HublineError('hub_error', `Stream ID '${streamId}' was used again.`, {}));
     this.#uploads.set(streamId, upload);
   }
 
-  /** Calls that ask their own caller wait for it; while too many do, no other starts. */
+  /** Whether another call may start: not while too many wait for answers of clients that they invoke. */
   get #mayStart(): boolean {
     const { maxParallelCalls, maxOpenCalls, maxQueuedBytes } = this.#limits;
     return this.#holding.size < maxParallelCalls && this.#asking.size < maxOpenCalls && this.#askingBytes <= maxQueuedBytes;
@@ -200,7 +200,7 @@ export class IncomingCalls {
     this.#starting = false;
   }
 
-  /** The call goes on without its turn. */
+  /** Takes the turn from a call that goes on. */
   #release(call: IncomingCall): void {
     if (!this.#holding.delete(call)) return;
     if (!isStreaming(call)) {

@@ -7,7 +7,7 @@ import type { Turn } from './turn.ts';
 
 export interface IntakeLimits {
   /**
-   * Memory of what a client has sent and no method has taken: calls that wait, items of uploads, chunks for a handler. Estimated from the
+   * Memory for input of a client that no method has consumed: calls that wait, items of uploads, chunks for a handler. Estimated from the
    * decoded values. Above it the client is not read; while it owes an answer it may be twice as much. Default 1 MiB.
    */
   readonly maxQueuedBytes: number;
@@ -30,14 +30,14 @@ export interface IntakeOptions {
   readonly isStream: boolean;
 }
 
-/** What one client may have handled in a turn of the event loop: an honest burst fits, and a flood takes a few milliseconds. */
+/** Bytes of one client that are handled in a turn of the event loop: an honest burst fits, and a flood takes a few milliseconds. */
 const PORTION_BYTES = 16 * 1024;
-/** What a chunk costs beside its bytes: very small ones are a flood too. */
+/** The cost of a chunk besides its bytes: many very small chunks are a flood too. */
 const CHUNK_BYTES = 64;
 
 /**
- * Takes what a client sends in portions, one a turn of the event loop, at a bounded rate, and as long as there is room for what they
- * hold. The rest waits undecoded, and the client is not read meanwhile.
+ * Decodes a client's input in portions, one per turn of the event loop, at a bounded rate, and only while the buffers have room.
+ * The rest waits undecoded, and the client is not read meanwhile.
  */
 export class Intake {
   readonly backpressure: Backpressure;
@@ -54,7 +54,7 @@ export class Intake {
   #isClosed = false;
   #isTaking = false;
   #isPaused = false;
-  /** Cancels the look that is due later. */
+  /** Cancels the scheduled look. */
   #cancel: (() => void) | undefined;
   #end: { readonly then: () => void; readonly waits: boolean } | undefined;
 
@@ -94,19 +94,19 @@ export class Intake {
     this.look();
   }
 
-  /** Frames that carry nothing to take: they cost the event loop something all the same. */
+  /** Counts frames without data (pings and the like): they cost the event loop time too. */
   count(frames: number): void {
     this.#charge(frames, frames * CHUNK_BYTES);
     this.look();
   }
 
-  /** The client sends no more: calls back when all is taken, or where it does not wait for full buffers, when it cannot be. */
+  /** Calls back when all input is taken, since the client sends no more. Without `waits`, also when full buffers stop the taking. */
   end(then: () => void, { waits }: { readonly waits: boolean }): void {
     this.#end = { then, waits };
     this.look();
   }
 
-  /** Drops what waits. Final. */
+  /** Drops the waiting input. Final. */
   close(): void {
     this.#isClosed = true;
     this.#waiting.length = 0;
@@ -115,7 +115,7 @@ export class Intake {
     this.#pause(false);
   }
 
-  /** Takes what may be taken, and arranges for the rest. Call when the client was asked something, or has answered. */
+  /** Takes what may be taken now, and schedules the rest. Call it when the client was invoked, or has answered. */
   look(): void {
     if (this.#isTaking || this.#isClosed) return; // a call that ends at once comes back here; the loop below goes on
     this.#isTaking = true;
@@ -124,12 +124,12 @@ export class Intake {
     this.#arrange();
   }
 
-  /** There is no room: whatever makes some looks again. */
+  /** Whether there is no room. The consumer that makes room calls {@link look} again. */
   get #isHeld(): boolean {
     return this.#isStopped || this.backpressure.isFull;
   }
 
-  /** It is too early for more: the turn is used up, or the rate. */
+  /** Whether this turn's portion or the rate is used up. */
   get #isEarly(): boolean {
     return (this.#takenInTurn >= PORTION_BYTES && this.#options.turn.number === this.#turn) || this.#debtMs > 0;
   }
@@ -162,7 +162,7 @@ export class Intake {
   }
 
   #arrange(): void {
-    if (this.#isClosed) return; // what was taken has ended it
+    if (this.#isClosed) return; // the portion itself has ended the connection
     const isEarly = this.#isEarly;
     const isHeld = this.#isHeld;
     if (this.#end && (this.#waiting.length === 0 || (isHeld && !this.#end.waits))) return this.#over(this.#end.then);

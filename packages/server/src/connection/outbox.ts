@@ -5,18 +5,18 @@ import type { Flushable, Turn } from './turn.ts';
 export interface OutboxOptions {
   readonly turn: Turn;
   readonly transport: Transport;
-  /** Bytes that a client may leave untaken when more is to be written. */
+  /** Bytes that may be buffered for a client that does not read. */
   readonly maxBufferedBytes: number;
-  /** The client has left more: its connection is over. */
+  /** Called when the buffer exceeds the limit: the connection ends. */
   readonly overflow: (bufferedBytes: number) => void;
 }
 
 /** Above this, a turn's messages are written before its end: joining them copies them. */
 const EARLY_BYTES = 128 * 1024;
-/** Above this, who produces items for this client waits. */
+/** Above this, producers of items for this client wait. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
-/** What one client is still to get: one write a turn, and a bound on what a slow client holds. */
+/** Queues the messages for one client: one write per turn of the event loop, with a bound on the buffer of a slow client. */
 export class Outbox implements Flushable {
   readonly #turn: Turn;
   readonly #transport: Transport;
@@ -29,7 +29,7 @@ export class Outbox implements Flushable {
   #latestBytes = 0;
   /** Whether so much was queued that it was written before the end of the turn. */
   #early = false;
-  /** Whether anything was written since somebody last asked: the keep-alive does. */
+  /** Whether anything was written since the keep-alive last reset this. */
   wrote = false;
 
   constructor({ turn, transport, maxBufferedBytes, overflow }: OutboxOptions) {
@@ -67,10 +67,10 @@ export class Outbox implements Flushable {
     this.#transport.write(batch);
   }
 
-  /** Undefined where the client keeps up; otherwise settles once it has caught up, or is gone. Ends the turn of who writes much. */
+  /** Undefined while the client keeps up; otherwise settles once it has caught up, or is gone. Makes a producer of many items yield. */
   whenWritable(): Promise<void> | undefined {
     if (this.#early) {
-      // A generator that never waits and a client that takes everything would leave nobody else a turn.
+      // A generator that never waits and a client that reads everything would block the event loop.
       this.#early = false;
       return new Promise((resolve) => setImmediate(resolve)).then(() => this.whenWritable());
     }
@@ -95,7 +95,7 @@ export class Outbox implements Flushable {
     for (const message of latest) this.push(message);
   }
 
-  /** Writes what is there; what comes later is dropped. */
+  /** Writes the queued messages; later ones are dropped. */
   close(): void {
     this.#release();
     this.flush();
@@ -103,5 +103,5 @@ export class Outbox implements Flushable {
   }
 }
 
-/** About as many bytes: a text counts its UTF-16 units. */
+/** The approximate size in bytes: a text counts its UTF-16 units. */
 const sizeOf = (wire: Wire | undefined): number => wire?.length ?? 0;

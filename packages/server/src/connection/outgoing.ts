@@ -1,10 +1,10 @@
 import { isHublineError, type Codec, type HublineError, type HubMessage, type Wire } from '@hubline/protocol';
 
-/** A message on its way to many: written once for each protocol that somebody speaks. */
+/** A message for many connections, encoded once for each protocol that they speak. */
 export class Outgoing {
   readonly #read: () => HubMessage;
   readonly #written: Map<string, Wire>;
-  /** Protocols that have no way to write it: those who speak them are many, and one try is enough. */
+  /** Errors by protocol that cannot encode the message: one try is enough for all connections of the protocol. */
   #refused: Map<string, HublineError> | undefined;
   #message: HubMessage | undefined;
 

@@ -3,7 +3,7 @@ import { Refused } from '../transports/index.ts';
 import { addressKey } from './address.ts';
 import type { Clock } from './clock.ts';
 
-/** What all clients together may cost. */
+/** The limits on all clients of a node together. */
 export interface ConnectionLimits {
   /** Connections of this node, from negotiation to their end. Default 50,000. */
   readonly maxConnections: number;
@@ -17,7 +17,7 @@ export interface ConnectionLimits {
   readonly maxAuthentications: number;
 }
 
-/** How a limit refuses: with a status that tells whose load it is, and when it is worth to come back. */
+/** The refusal of each limit: a status that tells whose load it is, and when a retry makes sense. */
 const REFUSALS = {
   maxConnections: { status: 503, retryAfterS: 10, text: 'This node has all the connections that it takes.' },
   maxConnectionsPerAddress: { status: 429, retryAfterS: 30, text: 'There are too many connections from this address.' },
@@ -63,7 +63,7 @@ export class ConnectionQuota {
     this.#filledAt = clock.elapsed();
   }
 
-  /** Takes a place for a new connection, before anything is asked about its client. @throws Refused */
+  /** Takes a place for a new connection, before its client is authenticated. @throws Refused */
   enter(remoteAddress: string | undefined): Place {
     const address = addressKey(remoteAddress);
     this.#check('maxConnections', this.#connections);

@@ -14,12 +14,12 @@ export interface RawConnectionSettings {
     readonly maxFrameBytes: number;
     /** Chunks that wait for the handler before the client is no longer read. */
     readonly uploadCapacity: number;
-    /** Bytes that a client may leave untaken when more is to be written. */
+    /** Bytes that may be buffered for a client that does not read. */
     readonly maxBufferedBytes: number;
   };
   /** From the start of a WebSocket message to its end. */
   readonly messageTimeoutMs: number;
-  /** A client of which nothing was heard for this long is gone. */
+  /** A client that is silent for this long is gone. */
   readonly clientTimeoutMs: number;
   readonly clock: Clock;
   readonly turn: Turn;
@@ -38,7 +38,7 @@ const TOO_LARGE = 1009;
 /** Of one WebSocket message: each costs a hundred bytes, however small it is. */
 const MAX_PIECES = 16 * 1024;
 
-/** The pipe alone, without the hub protocol. Iterating gives what the client sends; leaving the loop discards the rest. */
+/** A connection without the hub protocol. Iterating yields the client's chunks; leaving the loop discards the rest. */
 export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   readonly connectionId: string;
   readonly userId: string | undefined;
@@ -70,7 +70,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#received = new Upload(limits.uploadCapacity, this.#intake.backpressure);
   }
 
-  /** Its handler runs as long as it lives, and is told by `signal`. */
+  /** Never busy: the handler runs as long as the connection, and `signal` tells it to end. */
   readonly isBusy = false;
 
   get transportName(): Transport['name'] {
@@ -123,7 +123,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#intake.count(frames);
   }
 
-  /** The handler still gets what has arrived by then. */
+  /** Ends the input: the handler still gets what has arrived before. */
   closed({ error }: TransportEnd): void {
     this.#intake.end(() => this.#received.end(error), { waits: true });
     this.#over.abort(error);

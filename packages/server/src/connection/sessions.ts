@@ -3,12 +3,12 @@ import type { Identity } from './connection.ts';
 import type { HeartbeatListener, Heartbeat } from './heartbeat.ts';
 import type { Place } from './quota.ts';
 
-/** A connection that was negotiated: its ids, who it is, and the transport that has come for it. */
+/** A negotiated connection: its ids, its identity, and its transport once that is open. */
 export interface Session {
   readonly connectionId: string;
   readonly token: string;
   readonly identity: Identity;
-  /** What it takes of the node's quota, until it ends. */
+  /** The session's place in the node's quota, until it ends. */
   readonly place: Place;
   readonly transport: TransportName | undefined;
 }
@@ -18,7 +18,7 @@ interface Entry extends Session {
   waitedMs: number;
 }
 
-/** Connections by their secret token, from negotiation to their end. Those that nobody comes for are forgotten. */
+/** Sessions by their secret token, from negotiation to their end. Those that get no transport within `connectMs` expire. */
 export class Sessions implements HeartbeatListener {
   readonly #entries = new Map<string, Entry>();
   readonly #heartbeat: Heartbeat;
@@ -40,7 +40,7 @@ export class Sessions implements HeartbeatListener {
     return this.#entries.get(token);
   }
 
-  /** Its transport is open. False where another one was faster, or it took too long. */
+  /** Records the open transport. False where another transport was first, or the session has expired. */
   connect(token: string, transport: TransportName): boolean {
     const entry = this.#entries.get(token);
     if (!entry || entry.transport) return false;

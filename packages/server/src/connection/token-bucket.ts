@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Counts what a peer uses up at a rate. It may take a second's worth at once; beyond that it owes, and waits. */
+/** Limits a peer's rate. A second's worth may be used at once; beyond that the bucket is in debt, and the peer waits. */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 import { Batch } from '../transports/index.ts';
 
-/** Whatever has something to write at the end of the turn. */
+/** A queue that is flushed at the end of a turn of the event loop. */
 export interface Flushable {
   flush(): void;
 }
@@ -12,12 +12,12 @@ export class Turn {
   #number = 0;
   #isArmed = false;
 
-  /** The empty list that everybody's messages of this turn grow from: who shares it shares the bytes. */
+  /** The empty batch that all outboxes of this turn start from: outboxes with the same messages share the bytes. */
   get start(): Batch {
     return this.#start;
   }
 
-  /** Another one in each turn. */
+  /** The number of the turn; it changes with each one. */
   get number(): number {
     this.#arm();
     return this.#number;
@@ -28,7 +28,7 @@ export class Turn {
     this.#arm();
   }
 
-  /** `setImmediate` runs when all that arrived together has been handled, promises included. */
+  /** Schedules the flush. `setImmediate` runs after all that arrived together has been handled, promises included. */
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;

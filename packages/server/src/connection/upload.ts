@@ -7,7 +7,7 @@ interface Item {
   readonly bytes: number;
 }
 
-/** What an item costs beside its value. */
+/** Estimated memory of an item besides its value. */
 const ITEM_BYTES = 64;
 
 /** A stream that the client sends: items wait here, a few of them, until the method takes them. */
@@ -33,13 +33,13 @@ export class Upload implements AsyncIterable<unknown> {
     this.#wake?.();
   }
 
-  /** The client has ended the stream; what waits is still taken first. */
+  /** Ends the stream; the method still gets the waiting items first. */
   end(error?: Error): void {
     this.#end ??= error ? { error } : {};
     this.#wake?.();
   }
 
-  /** Nobody takes it any more. */
+  /** Discards the waiting items and those to come: no method reads them any more. */
   discard(): void {
     this.end(new HublineError('cancelled', 'The call that this stream belongs to is over.', {})); // first: to make room is to get more
     const bytes = this.#items.reduce((sum, item) => sum + item.bytes, 0);

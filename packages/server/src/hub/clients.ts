@@ -5,14 +5,14 @@ import { nonEmpty, type Filters } from './filter.ts';
 import type { Operations } from './operation.ts';
 import type { CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 
-/** What targets speak through. */
+/** The parts that a target sends and invokes through. */
 export interface TargetParts<A> {
   readonly hub: string;
   readonly broadcaster: Broadcaster;
   readonly invocations: Invocations;
   readonly filters: Filters<A>;
   readonly operations: Operations;
-  /** Called before clients are asked: the method that asks gives up its turn. */
+  /** Called before clients are invoked: the calling method gives up its turn. */
   readonly asking?: () => void;
 }
 
@@ -48,7 +48,7 @@ export function callerClients<R, A>(clients: Clients<R, A>, connectionId: string
   };
 }
 
-/** The selector stays out of sight: a target is for speaking. */
+/** The selectors of targets, kept outside the objects: a target's public members only send and invoke. */
 const selectors = new WeakMap<object, Selector>();
 
 function selectorOf(target: object): Selector {
@@ -83,7 +83,7 @@ function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: Targe
     except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),
   };
   selectors.set(target, selector);
-  // What a method is and takes is known to the compiler only; this is where the contract's types meet names.
+  // Only the compiler knows the methods and their parameters; here the contract's types become method names.
   return target as unknown as ClientTarget<R>;
 }
 
@@ -93,10 +93,10 @@ function checkedOptions(options: TargetOptions): TargetOptions {
   return options;
 }
 
-/** Names that the language looks up behind our back. */
+/** Names that the language itself looks up on objects: no receiver method can have them. */
 const RESERVED = new Set(['then', 'catch', 'finally', 'toJSON', 'toString', 'valueOf', 'constructor', 'prototype', '__proto__']);
 
-/** `target.send.said(message)` becomes `speak("said", [message])`. */
+/** A proxy that turns `target.send.said(message)` into `speak("said", [message])`. */
 function speaking(speak: (method: string, args: readonly unknown[]) => unknown): object {
   return new Proxy(
     {},

@@ -4,7 +4,7 @@ import { Commands, Invocations, Questions, serveClientAnswers, type Executor } f
 import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
 import { PresenceReader, Nodes, TopicChanges, Watches } from '../presence/index.ts';
 
-/** What a node tells its program about the cluster. */
+/** The cluster events that a node emits to its program. */
 export interface ClusterEvents {
   readonly down: (cause: Error) => void;
   readonly up: (outage: { readonly ms: number }) => void;
@@ -27,7 +27,7 @@ export interface ClusterOptions {
   readonly orderTimeoutMs: number;
 }
 
-/** All that one backplane link gives to the hubs on it: every part of the rooms below, put together once. */
+/** The parts of one backplane link that its hubs share: membership, broadcasts, presence and invocations. */
 export class Cluster {
   readonly link: Link;
   readonly nodes: Nodes;
@@ -83,7 +83,7 @@ export class Cluster {
     return [...this.#executors.keys()];
   }
 
-  /** A node hears what is for all of a hub for as long as it serves the hub. */
+  /** Serves a hub. From then on this node is subscribed to messages for all of the hub's connections. */
   serve(hub: string, executor: Executor): void {
     this.#executors.set(hub, executor);
     void this.#subscriptions.want(allTopic(hub));
@@ -113,7 +113,7 @@ export class Cluster {
     await this.link.close();
   }
 
-  /** The link speaks only after the constructor has run: a backplane calls nobody back inside `open`. */
+  /** The link calls its observer only after the constructor has run: a backplane calls nothing back inside `open`. */
   #observe(events: ClusterEvents): LinkObserver {
     return {
       down: events.down,

@@ -27,9 +27,9 @@ import {
   type TransportListener,
 } from '../transports/index.ts';
 
-/** What a path does with those who come, and how it is reached. */
+/** The options of a path: its address, its transports and its redirect. */
 export interface AcceptOptions {
-  /** Where clients find it: `/hubs/chat`. A slash at its end means nothing. */
+  /** The URL path: `/hubs/chat`. A slash at its end is ignored. */
   readonly path: string;
   /** In order of preference. Default: WebSockets, server-sent events, long polling. */
   readonly transports?: readonly TransportName[];
@@ -66,7 +66,7 @@ export interface ConnectionAcceptorOptions {
   readonly quota: ConnectionQuota;
   readonly connectTimeoutMs: number;
   readonly authenticateTimeoutMs: number;
-  /** Where everybody is kept from the opening of the transport to its end. */
+  /** The connections with an open transport. */
   readonly accepted: Set<AcceptedConnection>;
   readonly isOpen: () => boolean;
   readonly authenticate: (request: AuthenticationRequest) => Promise<Identity>;
@@ -93,7 +93,7 @@ export function checkedTransports({ transports = Object.keys(OFFERS) as Transpor
   throw invalidOption('minimumVersion', 'must be 0 or 1');
 }
 
-/** Lets clients in: who they are is asked at negotiation, and again at every request of their connection. */
+/** Accepts clients: authenticates them at negotiation, and again at every request of their connection. */
 export class ConnectionAcceptor implements Acceptor {
   readonly hub: string | undefined;
   readonly path: string;
@@ -142,7 +142,7 @@ export class ConnectionAcceptor implements Acceptor {
     if (token !== undefined && this.#sessions.find(token)) {
       const identity = await this.#ask(request, left, this.#options.authenticate);
       const session = this.#sessions.find(token); // it may have ended meanwhile
-      if (!session?.transport) this.#checkOpen(); // a connection with a transport may still fetch the goodbye
+      if (!session?.transport) this.#checkOpen(); // a connection with a transport may still fetch the Close message
       if (!session) throw gone();
       this.#checkIdentity(session.identity, identity);
       return this.#admission(session, request);
@@ -151,7 +151,7 @@ export class ConnectionAcceptor implements Acceptor {
       const identity = await this.#ask(request, left, this.#options.authenticate);
       this.#options.affinity.check(request);
       if (token !== undefined) throw gone();
-      // Negotiation was skipped. Until the transport is open there is nothing that anybody could come back for.
+      // Negotiation was skipped. Until the transport is open there is no session that a later request could name.
       return this.#newAdmission(this.#newSession(identity, place), request);
     });
   }
@@ -167,7 +167,7 @@ export class ConnectionAcceptor implements Acceptor {
     }
   }
 
-  /** Runs what the program has to say about a request, within its time and among no more than the limit. */
+  /** Runs the program's `authenticate` or `redirect` for a request, within its time limit and the limit of concurrent runs. */
   async #ask<T>(request: ClientRequest, left: AbortSignal, run: (request: AuthenticationRequest) => Promise<T>): Promise<T> {
     const { quota, authenticateTimeoutMs } = this.#options;
     return quota.authenticate((signal) => run({ ...request, signal }), left, authenticateTimeoutMs);
@@ -198,17 +198,17 @@ export class ConnectionAcceptor implements Acceptor {
       connectionId,
       token,
       get transport() {
-        return session.transport; // as it is when somebody asks: two requests may be on their way
+        return session.transport; // read at the time of the call: two requests may be on their way
       },
       accept,
-      decline: () => undefined, // it may come for it once more, until its time is over
+      decline: () => undefined, // the client may try again until `connectMs` is over
     };
   }
 
   #accept(session: Session, request: ClientRequest, transport: Transport): TransportListener {
     const { heartbeat, connect, accepted } = this.#options;
     this.#checkOpen();
-    if (!this.#sessions.connect(session.token, transport.name)) throw gone(); // it was late, and is forgotten
+    if (!this.#sessions.connect(session.token, transport.name)) throw gone(); // another transport was first, or the session has expired
     const connection = connect(session, openingRequest(request), transport);
     heartbeat.add(connection);
     accepted.add(connection);

@@ -11,11 +11,11 @@ export interface ScopeParts<A> {
   readonly operations: Operations;
 }
 
-/** What all calls of one connection share. Made when it is asked for: most connections are idle. */
+/** The state that all calls of one connection share. Created on first use: most connections are idle. */
 export class Scope<R, A> {
   readonly connection: Connection;
   readonly hub: Hub<R, A>;
-  /** What `connected` is doing. */
+  /** The run of `connected`. */
   opened: Promise<void> = Promise.resolve();
   readonly #parts: ScopeParts<A>;
   #items: Map<unknown, unknown> | undefined;
@@ -42,7 +42,7 @@ export class Scope<R, A> {
     });
   }
 
-  /** Clients for one call; `asking` is called before it asks some of them. */
+  /** Clients for one call; `asking` is called before the call invokes some of them. */
   clients(asking: () => void): CallerClients<R, A> {
     return callerClients(clientsOf<R, A>({ ...this.#parts.targets, asking }), this.connection.id);
   }
@@ -62,7 +62,7 @@ export class Scope<R, A> {
   }
 }
 
-/** What one call sees. Made for every call, so it only points. */
+/** The context of one call. Created for every call, so it only holds references. */
 export class CallContext<R, A> implements Context<R, A> {
   readonly #scope: Scope<R, A>;
   readonly #call: IncomingCall | undefined;
@@ -105,7 +105,7 @@ export class CallContext<R, A> implements Context<R, A> {
     return { ...this.#scope.hub, clients: this.clients };
   }
 
-  /** A client that is asked may call before it answers: what waits for its turn would wait for the answer, and the answer for it. */
+  /** Lets the next call start: an invoked client may call before it answers, and that call would wait for this one for ever. */
   #giveUpTurn(): void {
     if (this.#call) this.#call.started();
     else this.#scope.connection.beginCalls();

@@ -18,12 +18,12 @@ import {
 } from './failures.ts';
 import type { Operations } from './operation.ts';
 
-/** A context, as far as dispatching looks at it. */
+/** The part of a context that the dispatcher uses. */
 interface Caller {
   readonly userId: string | undefined;
 }
 
-/** The parts of a hub that calls go through, with the contract's types gone: they were checked where the hub was declared. */
+/** The parts of a hub that calls go through, without the contract's types: these were checked where the hub was declared. */
 export interface DispatcherOptions<C extends Caller> {
   readonly methods: object;
   readonly kinds: object;
@@ -47,7 +47,7 @@ interface Method<C> {
   readonly authorize: ((ctx: C, ...args: readonly unknown[]) => unknown) | undefined;
 }
 
-/** Finds the method that a client names, and brings what it gives back to the client. */
+/** Dispatches a client's call to the method that it names, and sends the result or the items of the stream. */
 export class Dispatcher<C extends Caller> {
   readonly #methods = new Map<string, Method<C>>();
   readonly #options: DispatcherOptions<C>;
@@ -115,7 +115,7 @@ export class Dispatcher<C extends Caller> {
     }
   }
 
-  /** Guards, then the method inside its middleware. */
+  /** Runs the checks of the call, then the method inside its middleware. */
   async #run(ctx: C, method: Method<C>, call: IncomingCall): Promise<unknown> {
     const { authorize, schema, name, run } = method;
     let args = call.message.arguments;
@@ -127,7 +127,7 @@ export class Dispatcher<C extends Caller> {
       }
       args = checked.value;
     }
-    // After the schema: who may do something is decided about what will be done.
+    // After the schema: `authorize` decides on the arguments that the method will get.
     if (authorize && (await authorize(ctx, ...args)) !== true) {
       call.fail(notAuthorized(call.message.target, ctx.userId === undefined ? 'unauthorized' : 'forbidden'));
       return REFUSED;
@@ -146,7 +146,7 @@ export class Dispatcher<C extends Caller> {
     return this.#options.operations(stageOf(name), run);
   }
 
-  /** Where the protocol has no way to write the answer, the caller is told so. */
+  /** Writes the answer or, where the caller's protocol cannot encode it, an error. */
   #answer({ name }: Method<C>, call: IncomingCall, { write, text }: { readonly write: () => void; readonly text: string }): void {
     try {
       write();
@@ -168,14 +168,14 @@ export class Dispatcher<C extends Caller> {
 
 const stageOf = (method: string): string => `call of ${method}`;
 
-/** The client has been told why; there is no result. */
+/** The result of a call that was refused: the client has its error already. */
 const REFUSED = Symbol('refused');
 
-/** Sends items as fast as the client takes them. When the call is over, the iterator is told at once. */
+/** Sends items as fast as the client takes them. When the call is over, the iterator is closed at once. */
 async function pump(items: AsyncIterable<unknown>, call: IncomingCall, send: (item: unknown) => void): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
   const leave = (): void => {
-    void (async () => iterator.return?.())().catch(() => undefined); // the client has been told all there is to tell
+    void (async () => iterator.return?.())().catch(() => undefined); // an error while the iterator closes changes nothing for the client
   };
   const stop = (): void => {
     // The completion does not wait: an iterator that waits for something else may take its time to end.

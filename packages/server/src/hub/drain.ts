@@ -4,7 +4,7 @@ import type { AcceptedConnection } from './connection-acceptor.ts';
 export interface DrainOptions {
   /** Over how long connections are sent elsewhere, one after the other. Default 0: all at once. */
   readonly spreadMs?: number;
-  /** How long what runs for a connection (calls, streams, questions to its client) may take to end, from its turn on. Default 5000. */
+  /** The longest time for calls, streams and invocations of a connection to end, from its turn on. Default 5000. */
   readonly graceMs?: number;
 }
 

@@ -2,7 +2,7 @@ import { asError, isForCaller, type HublineError } from '@hubline/protocol';
 import type { Failure } from '../connection/index.ts';
 import { FAILED, Refused } from '../transports/index.ts';
 
-/** What a client is told when a method failed, in SignalR's words; ours is the code beside them. */
+/** The failures of calls: SignalR's text for the client, and Hubline's error code beside it. */
 export const unknownMethod = (method: string): Failure => ({
   text: `Unknown hub method '${method}'`,
   code: 'unknown_method',
@@ -37,7 +37,7 @@ export const noStream = (method: string): Failure => ({
   details: { method },
 });
 
-/** It was still waiting for its turn. */
+/** The failure of a call that was cancelled while it was queued. */
 export const cancelledBefore = (method: string): Failure => ({
   text: `${failedInvoking(method)} HubException: The caller of '${method}' has cancelled it.`,
   code: 'cancelled',
@@ -46,13 +46,13 @@ export const cancelledBefore = (method: string): Failure => ({
 
 const wrongKind = (method: string, text: string): Failure => ({ text, code: 'invalid_arguments', details: { method } });
 
-/** Where it failed: before there was a result or while items were sent. */
+/** The text for a failure before there was a result; {@link FAILED_STREAMING} is for one while items were sent. */
 export const failedInvoking = (method: string): string => `An unexpected error occurred invoking '${method}' on the server.`;
 export const FAILED_STREAMING = 'An error occurred on the server while streaming results.';
 
 /**
- * What user code threw. Errors made for the caller are told; what is in any other, also in ours of what the method did on the
- * way, is the server's secret, unless details are asked for.
+ * The failure for what user code threw. The client gets the message of an error that was made for the caller; any other, also a
+ * `HublineError` of an operation inside the method, stays on the server unless `detailedErrors` is set.
  */
 export function failureOf(thrown: unknown, text: string, detailedErrors: boolean): Failure {
   const error = asError(thrown);
@@ -60,21 +60,21 @@ export function failureOf(thrown: unknown, text: string, detailedErrors: boolean
   return { text: detailedErrors ? `${text} ${error.name}: ${error.message}` : text, code: 'internal' };
 }
 
-/** Our refusal of this call itself. */
+/** The failure of a call that Hubline itself refuses. */
 export const refusalOf = ({ message, code, details }: HublineError, text: string): Failure => ({
   text: `${text} HubException: ${message}`,
   code,
   details: plain(details),
 });
 
-/** The text of the error may be one that user code threw while its value was written. */
+/** The failure of an answer that cannot be encoded. Omits the error's text: user code may have thrown it while its value was written. */
 export const cannotAnswer = ({ details }: HublineError<'not_encodable'>, text: string): Failure => ({
   text: `${text} HubException: The protocol of the connection has no way to write the answer (${details.found} at '${details.path}').`,
   code: 'not_encodable',
   details: { path: details.path, found: details.found },
 });
 
-/** Details are user code's, and may be what JSON cannot hold: then there are none. */
+/** The details as plain JSON; empty where user code's details cannot be encoded. */
 function plain(details: unknown): object {
   try {
     return Object(JSON.parse(JSON.stringify(details))) as object;
@@ -83,7 +83,7 @@ function plain(details: unknown): object {
   }
 }
 
-/** Runs user code that a request asks before there is a connection: what it throws refuses the request, and is told only where it is meant to be. */
+/** Runs user code before there is a connection. What it throws refuses the request; the client gets only errors made for the caller. */
 export async function beforeConnecting<T>(
   stage: string,
   report: (stage: string, error: unknown) => void,

@@ -34,7 +34,7 @@ export class Filters<A> {
     if (depth > MAX_FILTER_DEPTH) throw invalidOption('filter', `is nested more than ${MAX_FILTER_DEPTH} levels deep`);
     const { except = [], ...kinds } = filter as Readonly<Record<string, unknown>>;
     const [kind, another] = Object.entries(kinds);
-    // One of several would name more than was meant.
+    // To pick one of several would match more clients than the caller meant.
     if (!kind || another) throw invalidOption('filter', `has exactly one of ${KINDS.join(', ')}, and except beside it`);
     return this.except(this.#plain(...kind, depth), except);
   }
@@ -61,13 +61,13 @@ export class Filters<A> {
     throw invalidOption('filter', `has exactly one of ${KINDS.join(', ')}`);
   }
 
-  /** A value that is undefined is refused too: it comes by mistake, and to leave it out would name more than was meant. */
+  /** Refuses undefined values too: they are mistakes, and to ignore one would match more clients than the caller meant. */
   #where(attributes: unknown): Selector {
     if (typeof attributes !== 'object' || attributes === null) throw invalidOption('where', 'must be an object');
     const selectors = Object.entries(attributes).map(([attribute, value]): Selector => {
       checkName(attribute, 'where');
       if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
-      // Answered by asking everybody, it would be a hidden broadcast.
+      // Without an index every node would have to be asked: a hidden broadcast.
       throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
     });
     const [only, ...more] = nonEmpty(selectors, 'where');

@@ -23,7 +23,7 @@ import type { HubLimits } from './settings.ts';
 import { presenceOf } from './presence.ts';
 import type { Accepts, Authorize, Context, Filter, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
-/** What `authenticate` says. `A` is widened away from literals. */
+/** The `authenticate` hook. `A` is widened away from literals. */
 export type Authenticate<A> =
   [A] extends [infer B] ? (request: AuthenticationRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
 
@@ -36,14 +36,14 @@ export interface AuthenticatedIdentity<A> {
 }
 
 export interface HubOptions<H, R, A, S> extends AcceptOptions {
-  /** This hub's own, each in the place of the server's. */
+  /** Limits of this hub; each replaces the server's. */
   readonly limits?: HubLimits | undefined;
-  /** This hub's own, instead of the server's. */
+  /** The backplane of this hub, instead of the server's. */
   readonly backplane?: Backplane;
   /**
-   * Says who a client is: asked at negotiation and at every later request of the connection, which must give the same client (see
-   * `sameIdentity`). Throw `unauthorized()` or `forbidden()`. Default: nobody in particular. What a client proposes (`url`,
-   * `headers`) counts only where you take it over here.
+   * Authenticates a client: runs at negotiation and at every later request of the connection, which must give the same client (see
+   * `sameIdentity`). Throw `unauthorized()` or `forbidden()`. Default: every client is anonymous. The client controls `url` and
+   * `headers`: take over only what you have verified.
    */
   readonly authenticate?: Authenticate<A>;
   /** Declares attributes. Only indexed ones can be asked for with `where`. */
@@ -56,11 +56,11 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>>;
   readonly use?: readonly Middleware<Context<R, A>>[];
   /**
-   * After the client was told that it is connected, before its first call. What it throws ends the connection: for good where it is
+   * Runs after the client got its handshake response and before its first call. An error ends the connection: for good where it is
    * `forbidden`, `unauthorized` or `hubError`; otherwise the client comes back later.
    */
   readonly connected?: (ctx: Context<R, A>) => void | Promise<void>;
-  /** When the connection has ended and left all its groups, and `connected` has run to its end. */
+  /** Runs when the connection has ended and left all its groups, and `connected` has finished. */
   readonly disconnected?: (ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>;
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
 }
@@ -72,10 +72,10 @@ export interface HubEnvironment {
   readonly report: (stage: string, error: unknown) => void;
 }
 
-/** Options without their types, for a hub that is only spoken to. */
+/** The options of a hub without connections on this node. */
 const SILENT = { methods: {} };
 
-/** One contract on one node: what connections do to it, and what the program does with it. */
+/** A hub on one node: handles its connections, and gives the program its {@link Hub}. */
 export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler {
   readonly hub: Hub<R, A>;
   readonly #options: Partial<HubOptions<H, R, A, S>>;
@@ -115,7 +115,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       operations,
       report,
     });
-    // A hub that is only spoken to does not know which attributes the others index.
+    // A node that takes no connections for the hub does not know which attributes the others index.
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
     cluster.serve(name, members);
     const { broadcaster, invocations, commands } = cluster;
@@ -161,7 +161,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     );
   }
 
-  /** Settles when everybody whose connection has ended has left, and `disconnected` has run for them. */
+  /** Settles when the ended connections have left all topics, and `disconnected` has run for them. */
   left(): Promise<unknown> {
     return Promise.all(this.#leaving);
   }
@@ -186,7 +186,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   closed(connection: Connection, reason: CloseReason): void {
-    // The time limits of this server's own steps: what a hook throws is reported where it is thrown.
+    // Only the time limits of the server's own steps: an error of a hook is reported where it is thrown.
     if (reason.code === 'failed' && isHublineError(reason.error) && reason.error.code === 'timed_out') {
       this.#report(this.#scopes.has(connection.id) ? 'connected' : 'registration', reason.error);
     }
@@ -200,7 +200,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     try {
       await this.#options.connected?.(new CallContext(scope));
     } catch (error) {
-      if (!isForCaller(error)) this.#report('connected', error); // the client is only told that something failed
+      if (!isForCaller(error)) this.#report('connected', error); // the client only gets a general text
       throw error;
     }
   }
@@ -210,7 +210,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     this.#scopes.delete(connection.id);
     scope?.end(reason.error);
     await this.#members.leave(connection);
-    if (!scope) return; // who was never said to be connected does not disconnect
+    if (!scope) return; // `connected` never ran, so `disconnected` does not run either
     await Promise.allSettled([scope.opened]);
     await this.#options.disconnected?.(new CallContext(scope), reason);
   }

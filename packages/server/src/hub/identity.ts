@@ -2,7 +2,7 @@ import { checkName, invalidOption } from '@hubline/protocol';
 import type { Attributes, Identity } from '../connection/index.ts';
 
 /**
- * What `authenticate` answered, checked: undefined stands for nobody in particular.
+ * Checks the result of `authenticate`: undefined stands for an anonymous client.
  * @throws HublineError `invalid_option`
  */
 export function identityOf(answer: unknown, attributesOf: (given: object) => Attributes): Identity {

@@ -18,7 +18,7 @@ export interface MembersOptions {
   readonly report: (stage: string, error: unknown) => void;
 }
 
-/** One hub's connections on this node, as members of topics: what the node does when told to. */
+/** One hub's connections on this node, as members of topics; carries out the commands of this node and of others. */
 export class Members implements Executor {
   readonly #hub: string;
   readonly #membership: LocalMembership;
@@ -107,7 +107,7 @@ export class Members implements Executor {
     };
   }
 
-  /** The number of those that the selector names here. One that leaves meanwhile is not counted. */
+  /** Changes each local connection that the selector names, and returns their number. One that leaves meanwhile is not counted. */
   async #each(selector: Selector, change: (connectionId: string) => Promise<void>): Promise<number> {
     const ids = [...select(selector, this.#membership.of(this.#hub)).keys()];
     const changes = await Promise.allSettled(ids.map(change));
@@ -118,7 +118,7 @@ export class Members implements Executor {
     return changes.filter(({ status }) => status === 'fulfilled').length;
   }
 
-  /** Attributes are what the hub declares, and nothing else. @throws HublineError `invalid_option` */
+  /** Checks attributes: only those that the hub declares are allowed. @throws HublineError `invalid_option` */
   checked(attributes: object): Attributes {
     const checked: Record<string, AttributeValue> = {};
     for (const [key, value] of Object.entries(attributes) as [string, unknown][]) {
@@ -147,7 +147,7 @@ function tooManyGroups(max: number): HublineError<'limit_exceeded'> {
   return new HublineError('limit_exceeded', `A connection may be in ${max} groups (maxGroups).`, { limit: 'maxGroups', max });
 }
 
-/** Of anything else two values could be one topic: NaN is `null` in JSON. @throws HublineError `invalid_option` */
+/** Checks an attribute's value. Other values could share a topic: NaN is `null` in JSON. @throws HublineError `invalid_option` */
 export function attributeValue(key: string, value: unknown): AttributeValue {
   if (typeof value === 'string') return checkText(value, key);
   if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return value;

@@ -3,7 +3,7 @@
  * nothing has been attached to is reported instead, and the process goes on.
  */
 class Operation<T> extends Promise<T> {
-  /** Derived promises are plain ones: what is chained is the program's own. */
+  /** Derived promises are plain ones: their failures are the program's to handle. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }
@@ -29,7 +29,7 @@ class Operation<T> extends Promise<T> {
   }
 }
 
-/** Starts an operation. What `work` throws is a rejection. */
+/** Starts an operation. It rejects with what `work` throws. */
 export type Operations = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 /** Operations whose forgotten failures are reported under their names. */

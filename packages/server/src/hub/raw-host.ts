@@ -10,10 +10,10 @@ export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
   readonly origins?: Origins;
 }
 
-/** Lives as long as the connection: when it returns, the connection ends. */
+/** Handles one raw connection: when it returns, the connection ends. */
 export type ConnectionHandlerFunction = (connection: RawConnection) => void | Promise<void>;
 
-/** A path whose connections carry what the program likes. */
+/** A path whose connections carry raw data for the program's handler. */
 export class RawHost {
   readonly #handler: ConnectionHandlerFunction;
   readonly #authenticate: ConnectionHandlerOptions['authenticate'];
@@ -50,14 +50,14 @@ export class RawHost {
       await this.#handler(connection);
       connection.close();
     } catch (error) {
-      // Iterating tells the handler that the pipe broke: that is no failure of its own.
+      // The iteration throws the connection's end into the handler: that is no failure of the handler.
       if (error !== connection.signal.reason) this.#report('connection handler', error);
       connection.close({ code: 'failed' });
     }
   }
 }
 
-/** Attributes are declared by hubs. */
+/** Refuses attributes: only hubs declare them. */
 function noAttributes(given: object): Identity['attributes'] {
   const [key] = Object.keys(given);
   if (key !== undefined) throw invalidOption(key, 'is an attribute, and a connection handler declares none');

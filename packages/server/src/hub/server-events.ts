@@ -4,9 +4,9 @@ import type { LinkObserver, NodeInfo } from '../backplane/index.ts';
 import type { Loss } from '../membership/index.ts';
 
 export interface HubServerEvents {
-  /** Background work failed, or user code did in a way that its caller is not told. */
+  /** Background work failed, or user code failed in a way that its caller does not see. */
   error: [stage: string, error: unknown];
-  /** A message did not reach everybody. */
+  /** A message did not reach all connections that it was for. */
   lost: [loss: Loss];
   backplaneDown: [cause: Error];
   backplaneUp: [outage: { readonly ms: number }];
@@ -28,8 +28,8 @@ const LEVELS = {
 } as const satisfies Record<HubServerEvent, keyof Logger>;
 
 /**
- * The events of a server. What a listener throws, or rejects with, reaches neither the code that emits nor the process: it is
- * an `error` event, and where the listener of `error` itself failed, a line of the log.
+ * Emits the events of a server. An error or a rejection of a listener reaches neither the emitting code nor the process: it becomes
+ * an `error` event or, where the listener of `error` itself failed, a line of the log.
  */
 export class ServerEvents {
   readonly #emitter = new EventEmitter();
@@ -60,7 +60,7 @@ export class ServerEvents {
 
   #tell(event: HubServerEvent, args: readonly unknown[]): void {
     for (const listener of this.#emitter.listeners(event)) {
-      // An async function: a rejection is told like an exception.
+      // An async function: a rejection is handled like an exception.
       const told = (async () => (listener as (...args: readonly unknown[]) => unknown)(...args))();
       told.catch((error: unknown) => {
         if (event === 'error') this.#print('listener of error', error);
@@ -80,7 +80,7 @@ export class ServerEvents {
   #log(level: keyof Logger, message: string, details: readonly unknown[]): void {
     const logger = this.#logger ?? (level === 'error' ? console : undefined);
     const logged = (async () => logger?.[level](`hubline: ${message}`, ...details))();
-    // A logger reads what it prints, and an object may refuse to be read.
+    // A logger reads the properties of what it prints, and a getter may throw.
     logged.catch((fault: unknown) => {
       // eslint-disable-next-line no-console -- the logger itself has failed
       console.error(`hubline: ${message}`, ...details.map(textOf), `(the logger failed: ${textOf(fault)})`);

@@ -8,19 +8,19 @@ import {
   type IntakeLimits,
 } from '../connection/index.ts';
 
-/** What clients may cost, one and all. Checked on arrival, never negotiated: an honest client does not notice them. */
+/** The limits on what clients may cost, each and together. Checked on arrival, never negotiated: an honest client does not notice them. */
 export interface Limits extends CallLimits, ConnectionLimits, IntakeLimits {
   /** The largest message a client may send, in bytes. Default 32768, as SignalR's. */
   readonly maxMessageBytes: number;
   /** The largest WebSocket message that a connection handler is given. Default 1 MiB; a larger one closes with 1009. A hub takes any. */
   readonly maxFrameBytes: number;
-  /** What a client may leave untaken when more is to be written. Default 4 MiB; then its connection ends. */
+  /** Bytes that may be buffered for a client that does not read. Default 4 MiB; beyond it the connection ends. */
   readonly maxBufferedBytes: number;
   /** Groups that one connection may be in. Default 1000; a join beyond it rejects with `limit_exceeded`. */
   readonly maxGroups: number;
 }
 
-/** Limits of one connection, which a hub may have of its own. Those of the whole server are the server's. */
+/** The limits of one connection, which a hub may set for itself. Limits of the whole node belong to the server. */
 export type HubLimits = { readonly [K in keyof Omit<Limits, keyof ConnectionLimits | 'maxFrameBytes'>]?: number | undefined };
 
 /** The server's limits, with a hub's own in the place of some. @throws HublineError `invalid_option` */
@@ -44,15 +44,15 @@ export interface Timeouts extends ConnectionTimeouts {
   readonly callMs: number;
   /** `invokeOne`: for each client. Default 5000. */
   readonly attemptMs: number;
-  /** For what one node tells another to do: groups, attributes, disconnects. Default 10000. */
+  /** For commands from one node to another: groups, attributes, disconnects. Default 10000. */
   readonly orderMs: number;
-  /** How long a topic is still heard after its last member. Default 5000. */
+  /** How long a topic stays subscribed after its last member has left. Default 5000. */
   readonly lingerMs: number;
   /** Long polling: how long a poll is held. Default 90000. */
   readonly pollMs: number;
   /** Long polling: how long the next poll may take to come. Default 15000. */
   readonly disconnectMs: number;
-  /** How long a client may take nothing of what waits for it. Default 10000. */
+  /** How long a client may read nothing while data is buffered for it. Default 10000. */
   readonly sendMs: number;
   /** How long a client may take to answer a close. Default 5000. */
   readonly closeMs: number;
@@ -70,8 +70,8 @@ export interface SettingsOptions {
   readonly timeouts?: Partial<Timeouts>;
   /**
    * The protocols that clients may speak, side by side on every hub. Default `[jsonCodec]`; MessagePack is in
-   * `@hubline/server/messagepack`. Nodes of a cluster should speak the same: what only others speak is converted where it
-   * arrives, and what cannot be is a loss.
+   * `@hubline/server/messagepack`. Nodes of a cluster should speak the same: a message in a protocol
+   * that a client does not speak is converted on arrival, and lost for that client where it cannot be.
    */
   readonly protocols?: readonly Codec[];
 }
@@ -123,7 +123,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
   };
 }
 
-/** The deadlines that are looked at by beats. The others have timers of their own. */
+/** The time limits that the heartbeat checks. The others have timers of their own. */
 const LOOKED_AT = [
   'connectMs',
   'handshakeMs',
@@ -138,7 +138,7 @@ const LOOKED_AT = [
   'sendMs',
 ] as const satisfies readonly (keyof Timeouts)[];
 
-/** How often deadlines are looked at: often enough that none is late by more than a fraction. */
+/** The interval of the heartbeat: short enough that no time limit is exceeded by more than a fraction of it. */
 export function beatMs(timeouts: Pick<Timeouts, (typeof LOOKED_AT)[number]>): number {
   const shortestMs = Math.min(...LOOKED_AT.map((name) => timeouts[name]));
   return Math.max(1, Math.min(1000, Math.floor(shortestMs / 3)));

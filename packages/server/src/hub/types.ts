@@ -25,7 +25,7 @@ import type {
 } from '../presence/index.ts';
 import type { OpeningRequest } from '../transports/index.ts';
 
-/** Whom a send, a call or a query is for, as a value. `where` takes indexed attributes only, and all of them must match. */
+/** Describes the connections that a send, a call or a query is for. `where` takes indexed attributes only, and all of them must match. */
 export type Filter<A> = (
   | { readonly all: true }
   | { readonly group: string }
@@ -36,10 +36,10 @@ export type Filter<A> = (
   | { readonly anyOf: readonly Filter<A>[] }
 ) & { readonly except?: readonly string[] };
 
-/** The receiver methods K as `invokeAll` has them. Mapped like `Calling`, so that editors find the contract. */
+/** The receiver methods K as `invokeAll` calls them. Mapped like `Calling`, so that editors find the contract. */
 export type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Args<R[P]>) => Outcomes<Output<R[P]>> };
 
-/** Options of a target: time limits and signals are for its questions, `replaces` is for its events. */
+/** Options of a target: time limits and signals apply to its invocations, `replaces` to its events. */
 export interface TargetOptions extends InvokeOptions {
   /**
    * Of events with this key, a client that does not keep up gets the latest only: what has not been written to it is replaced by
@@ -48,16 +48,16 @@ export interface TargetOptions extends InvokeOptions {
   readonly replaces?: string | undefined;
 }
 
-/** Whom it is for, as an object that speaks: `target.send.said(message)`. */
+/** Sends to the connections of a selector, or invokes them: `target.send.said(message)`. */
 export interface Target<R> {
-  /** Events. What comes back need not be awaited: a loss ends in the server's `lost` event. */
+  /** Sends events. The result need not be awaited: the server's `lost` event reports a loss. */
   readonly send: Calling<R, EventName<R>, Sent>;
-  /** Asks every client; one settled outcome for each. */
+  /** Invokes every client; gives one settled outcome for each. */
   readonly invokeAll: AskingAll<R, ResultName<R>>;
-  /** Asks one client after the other until one gives a result. Rejects `no_client_responded`, `backplane_unavailable` or `cancelled`. */
+  /** Invokes one client after the other until one gives a result. Rejects `no_client_responded`, `backplane_unavailable` or `cancelled`. */
   readonly invokeOne: Asking<R, ResultName<R>>;
   with(options: TargetOptions): this;
-  /** Without these connections. */
+  /** The same target without these connections. */
   except(...connectionIds: readonly string[]): this;
 }
 
@@ -86,7 +86,7 @@ export interface CallerClients<R, A> extends Clients<R, A> {
   othersInGroup(name: string): Target<R>;
 }
 
-/** What a method knows about who called it. */
+/** The context of a call: its connection, its groups, the other clients and the hub. */
 export interface Context<R, A> {
   readonly connectionId: string;
   readonly userId: string | undefined;
@@ -108,7 +108,7 @@ export interface Context<R, A> {
   readonly hub: Hub<R, A>;
 }
 
-/** Who is online, over all nodes. */
+/** Queries which connections and users are online, over all nodes. */
 export interface Presence<A> {
   /** Connections, a page at a time; `select` names the fields wanted besides `connectionId`. */
   connections<const F extends keyof ConnectionInfo<A> = keyof ConnectionInfo<A>>(
@@ -116,16 +116,16 @@ export interface Presence<A> {
     options?: PageOptions<F>,
   ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>>;
   users(options?: PageOptions): Pages<UserInfo>;
-  /** @throws HublineError `backplane_unavailable` where nobody was found and not every node could be asked. */
+  /** @throws HublineError `backplane_unavailable` where the user was not found and not every node could be asked. */
   isOnline(userId: string): Promise<boolean>;
   /** The same of many users, in one round trip. Never rejects for want of nodes: the answer says whether it is complete. */
   isOnline(userIds: readonly string[]): Promise<OnlineUsers>;
   count(filter?: Filter<A>): Promise<Count>;
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   groupsOf(connectionId: string): Promise<readonly string[]>;
-  /** First a snapshot, then every change, until the loop is left or the signal aborts. */
+  /** Yields a snapshot, then every change, until the loop is left or the signal aborts. */
   watch(filter?: Filter<A>, options?: { readonly signal?: AbortSignal }): AsyncIterable<PresenceEvent<A>>;
-  /** By user: first in, last out. Who comes back within `graceMs` (default 5000) was never away. */
+  /** The same by user: the first connection joins, the last one leaves, unless one is back within `graceMs` (default 5000). */
   watchUsers(filter?: Filter<A>, options?: { readonly graceMs?: number; readonly signal?: AbortSignal }): AsyncIterable<UserPresenceEvent>;
 }
 
@@ -134,19 +134,19 @@ export interface Hub<R, A> {
   readonly name: string;
   readonly clients: Clients<R, A>;
   readonly presence: Presence<A>;
-  /** For any connection, wherever it is. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable`. */
+  /** Changes the groups of connections on any node. Awaited: in effect on every node. Rejects `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable`. */
   readonly groups: {
     add(connectionId: string, group: string): Promise<void>;
-    /** All whom the filter names when their node hears of it: how many those were. */
+    /** Adds all connections that match the filter when their node receives the command; resolves with their number. */
     add(filter: Filter<A>, group: string): Promise<Changed>;
     remove(connectionId: string, group: string): Promise<void>;
     remove(filter: Filter<A>, group: string): Promise<Changed>;
   };
   readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
   /**
-   * Ends connections. Acknowledged by every node; those that did not are named, also where their lease ended within the last minute:
-   * whoever was cut off has to be told again when `nodeJoined` says that it is back. Rejects `backplane_unavailable` where not every
-   * node was told and this one can name none of them; `local` connections were ended all the same.
+   * Ends connections. Every node acknowledges; those that did not are named, also where their lease ended within the last minute:
+   * repeat the call when `nodeJoined` reports that such a node is back. Rejects `backplane_unavailable` where not every node was
+   * reached and this one can name none of them; `local` connections were ended all the same.
    */
   disconnect(target: Filter<A>, reason?: string): Promise<Changed>;
 }
@@ -158,7 +158,7 @@ type Tuple<T> = Extract<T, readonly unknown[]>;
 /** Schemas of arguments: each of the tuple of a method's plain parameters. */
 export type Schemas<H> = { readonly [K in keyof H]?: StandardSchema<unknown, readonly unknown[]> };
 
-/** Schemas of what clients answer: the output is what the contract says. */
+/** Schemas of clients' results: the output has the contract's type. */
 export type Results<R> = { readonly [K in ResultName<R>]?: StandardSchema<unknown, Output<R[K]>> };
 
 /** A schema's input must accept what the contract allows. */
@@ -179,7 +179,7 @@ export type Methods<H, C, S> = {
   : never;
 };
 
-/** Who may call a method, seeing its plain arguments as the method will. A `no` reads "… because user is unauthorized". */
+/** Decides by a method's plain arguments whether the client may call it. A refusal reads "… because user is unauthorized". */
 export type Authorize<H, C, S> = {
   readonly [K in keyof H]?: (ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>;
 };

@@ -5,8 +5,8 @@ import { bytesOf, readMessage, wireOf, type Codecs } from '../membership/index.t
 import type { RejectionCode, Settled } from './outcome.ts';
 
 /**
- * How a client answered, on its way between nodes: a rejection, or the length of a completion in the reply's body, one after
- * the other, and the protocol in which it is written.
+ * A client's answer as one node sends it to another: a rejection, or the protocol and the length of its completion. The
+ * completions are one after the other in the reply's body.
  */
 export type SentAnswer =
   | { readonly id: string; readonly code: RejectionCode; readonly message: string }
@@ -38,13 +38,13 @@ export const readClientAnswers = read.fields({
   settled: read.optional(read.list(readSentAnswer)),
 });
 
-/** An answer, and the bytes that follow it. */
+/** An answer, and its completion's bytes. */
 export interface AnswerCopy {
   readonly answer: SentAnswer;
   readonly bytes?: Uint8Array;
 }
 
-/** The protocols between a client and the node that asks. */
+/** The protocols that an answer passes: the client's, and those of the node that asks. */
 export interface Between {
   /** The client's. */
   readonly codec: Codec | undefined;
@@ -52,7 +52,7 @@ export interface Between {
   readonly spoken: ReadonlySet<string>;
 }
 
-/** Never throws: an answer that cannot be written is this client's error, and no other's. */
+/** Encodes an answer. Never throws: an answer that cannot be encoded becomes the error of this client alone. */
 export function writeAnswer(id: string, answer: ClientAnswer, { codec = jsonCodec, spoken }: Between): AnswerCopy {
   if (!answer) return { answer: { id, code: 'connection_gone', message: 'The client has disconnected.' } };
   if (answer.error !== undefined) return { answer: { id, code: 'client_error', message: answer.error } };
@@ -66,7 +66,7 @@ export function writeAnswer(id: string, answer: ClientAnswer, { codec = jsonCode
   }
 }
 
-/** An answer that cannot be read is this client's, and no other's. */
+/** Decodes answers. One that cannot be decoded becomes the error of its client alone. */
 export function readAnswers(answers: readonly SentAnswer[], body: Uint8Array, codecs: Codecs): Settled[] {
   let at = 0;
   return answers.map((answer) => {
@@ -87,7 +87,7 @@ function readResult(bytes: Uint8Array, codec: Codec | undefined): unknown {
   throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: 'no completion where an answer should be' });
 }
 
-/** The client is there, and its protocol has no way to write the question, or this node none to hand on the answer. */
+/** The rejection of a connected client whose protocol cannot encode the invocation, or whose answer cannot be forwarded. */
 export function unwritable(id: string, error: unknown): SentAnswer {
   const code = isHublineError(error) && error.code === 'not_encodable' ? error.code : 'client_error';
   return { id, code, message: asError(error).message };

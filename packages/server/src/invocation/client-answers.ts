@@ -5,7 +5,7 @@ import { unwritable, writeAnswer, type AnswerCopy } from './answers.ts';
 import type { Executor } from './commands.ts';
 import type { Questions, ReceivedQuestion, Reply } from './questions.ts';
 
-/** Asks the clients of a node that a selector names; the body holds the invocation. */
+/** The params of a question that invokes the clients of a selector on one node; its body holds the invocation. */
 export interface AskClients {
   readonly hub: string;
   readonly target: Selector;
@@ -24,7 +24,7 @@ const readAskClients = read.fields({
   written: read.list(read.written),
 });
 
-/** Answers that come close together go as one message. */
+/** Answers within this time are sent as one message. */
 const BATCH_MS = 10;
 
 export interface ClientAnswersOptions {
@@ -35,7 +35,7 @@ export interface ClientAnswersOptions {
   readonly executor: (hub: string) => Executor | undefined;
 }
 
-/** Lets other nodes, and this one, ask the clients that are connected here. */
+/** Answers questions of other nodes, and of this one, that invoke the clients connected here. */
 export function serveClientAnswers({ questions, ...options }: ClientAnswersOptions): void {
   questions.answer(ASK_CLIENTS, readAskClients, (question, reply) => askClients(question, reply, options));
 }

@@ -7,7 +7,7 @@ import { readAnswers, readClientAnswers } from './answers.ts';
 import { absentUser, outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
 import type { Question, Questions, Reply } from './questions.ts';
 
-/** How every client answered: awaited, all of it; iterated, as it comes. Leaving the loop gives up on the others. */
+/** The outcomes of all clients: awaited, all at once; iterated, as they arrive. Leaving the loop cancels the others. */
 export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<readonly Outcome<T>[]> {
   /**
    * Nodes that could not be asked, or whose clients could not even be named. Settles with the last outcome. Rejects
@@ -16,7 +16,7 @@ export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<read
   readonly missingNodes: Promise<readonly string[]>;
 }
 
-/** Where the clients are that a call is for. */
+/** The destinations of a call: processes, connections and users. */
 export interface Destinations {
   /** The processes to ask. */
   readonly processes: readonly ProcessId[];
@@ -50,14 +50,14 @@ export class Collection<T> implements Outcomes<T> {
   readonly #options: CollectionOptions;
   readonly #outcomes: Outcome<T>[] = [];
   readonly #queue = new Queue<Outcome<T>>();
-  /** Aborts when the outcomes that are missing are not wanted any more. */
+  /** Aborts when no more outcomes are wanted. */
   readonly #over = new AbortController();
   readonly #done: Promise<void>;
 
   constructor(options: CollectionOptions) {
     this.#options = options;
     this.#done = this.#run();
-    this.#done.catch(() => undefined); // told to the caller that awaits or iterates
+    this.#done.catch(() => undefined); // the caller that awaits or iterates gets it
     this.missingNodes = this.#done.then(() => {
       const { missing, isNameless } = this.shortfalls;
       if (isNameless) throw unreachable(missing, this.#outcomes.length);
@@ -105,7 +105,7 @@ export class Collection<T> implements Outcomes<T> {
     const { clock, nodes, timeoutMs, method } = this.#options;
     const answer = await this.#destinations();
     if (!answer) {
-      // The directory has not even said which nodes to ask.
+      // The directory has not answered which nodes to ask.
       this.failure ??= new HublineError('call_timeout', this.#late, { method, timeoutMs });
       for (const { nodeId } of nodes.all()) this.shortfalls.add(nodeId);
       return;
@@ -115,11 +115,11 @@ export class Collection<T> implements Outcomes<T> {
     const leftMs = endsAt - clock.elapsed();
     await Promise.all(processes.map((process) => this.#ask(process, question, leftMs)));
     this.#nameGone(connections);
-    // While nodes cannot be asked it would be a guess.
+    // Only where every node was asked: otherwise the user may be online on one of the others.
     if (this.shortfalls.isNone) for (const userId of absentUsers) this.#add(absentUser(userId));
   }
 
-  /** Undefined where they are not known when the time is over. */
+  /** Looks up the destinations. Undefined where the time limit is over first. */
   async #destinations(): Promise<Answer<Destinations> | undefined> {
     const { clock, timeoutMs, destinations } = this.#options;
     let stopTimer = (): void => undefined;
@@ -151,7 +151,7 @@ export class Collection<T> implements Outcomes<T> {
     }
   }
 
-  /** The outcome of those whose node gave none. */
+  /** The rejection of clients whose node gave no outcome. */
   #rejection(error: HublineError, isNamed: boolean): { readonly code: RejectionCode; readonly message: string } {
     if (error.code === 'node_lost') return { code: 'node_lost', message: error.message };
     if (error.code === 'node_silent') return { code: isNamed ? 'call_timeout' : 'node_silent', message: this.#late };
@@ -159,7 +159,7 @@ export class Collection<T> implements Outcomes<T> {
     return { code: 'node_silent', message: error.message };
   }
 
-  /** The clients of a node that has not named them; the directory knows. Where that is away too, they cannot be named. */
+  /** The clients of a node that has not named them, by the directory. Without the directory they cannot be named. */
   async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
     const { reader, selector } = this.#options;
     const { value, missing } = await reader.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
@@ -167,7 +167,7 @@ export class Collection<T> implements Outcomes<T> {
     return value;
   }
 
-  /** Connections that the target lists have an outcome too where no node has them. */
+  /** Adds outcomes for listed connections that no node has. */
   #nameGone(connections: readonly string[]): void {
     const { nodes } = this.#options;
     const settled = new Set(this.#outcomes.map(({ connectionId }) => connectionId));

@@ -5,7 +5,7 @@ import { readSelector, type Selector } from '../membership/index.ts';
 import { isComplete, unreachable, type Nodes } from '../presence/index.ts';
 import type { Questions } from './questions.ts';
 
-/** What a node does to its own connections when another one, or it itself, says so. */
+/** Carries out commands on this node's own connections, from this node or another one. */
 export interface Executor {
   /** @throws HublineError `connection_gone` */
   joinGroup(connectionId: string, group: string): Promise<void>;
@@ -13,20 +13,20 @@ export interface Executor {
   leaveGroup(connectionId: string, group: string): Promise<void>;
   /** @throws HublineError `connection_gone` */
   setAttribute(connectionId: string, key: string, value: string | number | boolean): Promise<void>;
-  /** The number of connections that are in the group then. */
+  /** Resolves with the number of connections that are then in the group. */
   joinMatching(selector: Selector, group: string): Promise<number>;
-  /** The number of connections that are not in the group then. */
+  /** Resolves with the number of connections that are then not in the group. */
   leaveMatching(selector: Selector, group: string): Promise<number>;
-  /** The number of connections that were ended. */
+  /** Resolves with the number of connections that were ended. */
   disconnect(selector: Selector, reason: string | undefined): Promise<number>;
-  /** Checks what a client answered; undefined where nothing is known of the receiver's method. */
+  /** The check of a client's result; undefined where the receiver's method has no schema. */
   resultCheck(method: string): ((result: unknown) => Promise<CheckedResult>) | undefined;
 }
 
-/** What the schema made of a client's result, or why it refuses it. */
+/** A client's result as the schema returned it, or the reason why the schema refuses it. */
 export type CheckedResult = { readonly value: unknown } | { readonly message: string };
 
-/** A change to connections. Unlike a question it is carried out however late it arrives: who sends it wants it done. */
+/** A change to connections. Unlike a question, it is carried out however late it arrives. */
 export type Command =
   | { readonly hub: string; readonly do: 'join' | 'leave'; readonly connectionId: string; readonly group: string }
   | {
@@ -63,21 +63,21 @@ const readCommand: Read<Command> = (value) => {
 export interface CommandsOptions {
   readonly questions: Questions;
   readonly nodes: Nodes;
-  /** Announces nodes that have not been heard of yet. */
+  /** Announces nodes that are not known yet. */
   readonly directory: Pick<Directory, 'nodes'>;
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly executor: (hub: string) => Executor | undefined;
 }
 
-/** How many connections a change was made to. Security is not fire-and-forget: a node that did not acknowledge is named. */
+/** The number of changed connections. Names the nodes that did not acknowledge: a `disconnect` must not fail silently. */
 export interface Changed {
   readonly value: number;
   /** Every node has acknowledged. */
   readonly complete: boolean;
   /**
    * By `nodeId`: those that did not answer in time or could not be asked, and those that this node has known, whose lease
-   * ended within the last minute, and that are not back under any process. They may do it yet, when they go on.
+   * ended within the last minute, and that are not back under any process. They may still carry out the command when they resume.
    */
   readonly missingNodes: readonly string[];
 }
@@ -96,7 +96,7 @@ export class Commands {
     }));
   }
 
-  /** For the connection's own node. @throws HublineError `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` … */
+  /** Sends a command to the connection's own node. @throws HublineError `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` … */
   async toOwner(command: Command & { readonly connectionId: string }): Promise<void> {
     const { nodes, directory } = this.#options;
     const process = processOf(command.connectionId);
@@ -106,9 +106,9 @@ export class Commands {
   }
 
   /**
-   * For one node, or for all: a connection that is being registered is in no directory yet. A lease that ended says nothing of
-   * the connections, which a frozen node takes up again: it is told without waiting for it. @throws HublineError
-   * `backplane_unavailable` where not every node was told and none can be named; `local` were changed all the same
+   * Sends a command to one node, or to all, since a connection that is being registered is in no directory yet. A node whose lease
+   * has ended gets it without a wait: it may be frozen, and still have its connections. @throws HublineError
+   * `backplane_unavailable` where not every node was reached and none can be named; `local` were changed all the same
    */
   async toMatching(command: CommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<Changed> {
     const { nodes, directory } = this.#options;
@@ -121,9 +121,9 @@ export class Commands {
       missing.set(process, nodeId);
       try {
         const count = await this.#give(process, command);
-        changed += count; // after waiting: others add to it meanwhile
+        changed += count; // read after the wait: other answers add to it meanwhile
       } catch (error) {
-        // A node that has said goodbye has no connections left to end, nor has one that was started again.
+        // A node that left the cluster or was restarted has no connections any more.
         const isLost = isHublineError(error) && error.code === 'node_lost';
         if (!isLost || nodes.lapsed().some((node) => node.process === process)) return;
       }
@@ -132,14 +132,14 @@ export class Commands {
     const [lapsed, live] = [nodes.lapsed().filter(isMeant), nodes.all().filter(isMeant)];
     for (const node of lapsed) void give(node);
     await Promise.all(live.map(give));
-    const isNowhere = lapsed.length + live.length === 0; // it may be on any that could not be asked
+    const isNowhere = lapsed.length + live.length === 0; // the connection may be on any node that could not be asked
     const named = [...missing].flatMap(([process, nodeId]) => (nodes.isReplaced(process) ? [] : nodeId));
     const missingNodes = isNowhere ? unseen.missing : [...new Set(named)];
     if (unseen.isBlind && missingNodes.length === 0) throw unreachable(missingNodes, changed);
     return { value: changed, complete: missingNodes.length === 0 && !unseen.isBlind, missingNodes };
   }
 
-  /** The number of connections that it concerned. */
+  /** Sends the command to one process, and resolves with the number of connections that it changed. */
   async #give(process: ProcessId, command: Command): Promise<number> {
     const { questions, timeoutMs } = this.#options;
     for await (const { value } of questions.ask(process, { op: COMMAND, params: command }, { timeoutMs, isCommand: true })) {
@@ -155,7 +155,7 @@ export const connectionGone = (connectionId: string): HublineError<'connection_g
   new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
 
 async function execute(command: Command, executor: Executor | undefined): Promise<number> {
-  // The hub is not served here.
+  // This node does not serve the hub.
   if (!executor) return 'target' in command ? 0 : Promise.reject(connectionGone(command.connectionId));
   switch (command.do) {
     case 'join':

@@ -20,7 +20,7 @@ export interface InvocationsOptions {
   readonly attemptMs: number;
 }
 
-/** What to call, and on whom. */
+/** A call to clients: its hub, its selector, its method and arguments. */
 export interface ClientCall {
   readonly hub: string;
   readonly selector: Selector;
@@ -29,18 +29,18 @@ export interface ClientCall {
 }
 
 export interface InvokeOptions {
-  /** For the whole call. */
+  /** Time limit of the whole call. */
   readonly timeoutMs?: number;
-  /** `invokeOne`: for each client that is asked. */
+  /** `invokeOne`: time limit of each client. */
   readonly attemptMs?: number;
   readonly signal?: AbortSignal;
-  /** `invokeOne`: ask everybody at once, and take the first result. */
+  /** `invokeOne`: invokes all clients at once, and takes the first result. */
   readonly race?: boolean;
 }
 
 const PAGE = 100;
 
-/** Calls whose answers come from clients, wherever those are. */
+/** Invokes clients on any node, and collects their answers. */
 export class Invocations {
   readonly #options: InvocationsOptions;
   #nextId = 1;
@@ -49,13 +49,13 @@ export class Invocations {
     this.#options = options;
   }
 
-  /** Everybody the selector names; one outcome for each. */
+  /** Invokes every client of the selector; gives one outcome for each. */
   all<T>(call: ClientCall, options: InvokeOptions = {}): Outcomes<T> {
     return this.#collect<T>(call, options);
   }
 
   /**
-   * One connection, which the selector names at most. @throws HublineError `client_error`, `call_timeout`, `connection_gone`,
+   * Invokes one connection: the selector must not match another one. @throws HublineError `client_error`, `call_timeout`, `connection_gone`,
    * `node_lost`, `node_silent`, `backplane_unavailable`, `cancelled` …
    */
   async single<T>(connectionId: string, call: ClientCall, options: InvokeOptions = {}): Promise<T> {
@@ -70,9 +70,9 @@ export class Invocations {
   }
 
   /**
-   * One after the other, those of this node first, until one gives a result. @throws HublineError `no_client_responded`, with the nodes
-   * that could not be asked in `missingNodes`; `backplane_unavailable` where there are such nodes and nobody was asked, or where
-   * they cannot even be named
+   * Invokes one client after the other, those of this node first, until one gives a result. @throws HublineError
+   * `no_client_responded`, with the nodes that could not be asked in `missingNodes`; `backplane_unavailable` where there are such
+   * nodes and no client was asked, or where they cannot even be named
    */
   async one<T>(
     call: ClientCall,
@@ -88,7 +88,7 @@ export class Invocations {
     if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was given up.`, { method: call.method });
     const { missing: missingNodes, isNone, isNameless } = shortfalls;
     const asked = causes.filter(({ code, nodeId }) => code !== 'node_silent' || !missingNodes.includes(nodeId));
-    // That nobody responded would be a guess.
+    // `no_client_responded` would be wrong: clients on the other nodes were not asked.
     if (isNameless || (!isNone && asked.length === 0)) throw unreachable(missingNodes, asked.length);
     throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
       causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
@@ -129,7 +129,7 @@ export class Invocations {
     }
   }
 
-  /** Those who are near first, until it is over: the directory may take longer than the caller waits. */
+  /** Yields this node's clients first, then those of others, until the call is over: the directory may be slower than the time limit. */
   async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
     const { reader, nodes, self } = this.#options;
     const near = new Set(select(selector, this.#options.membership.of(hub)).keys());
@@ -166,7 +166,7 @@ export class Invocations {
   async #destinations({ hub, selector }: ClientCall): Promise<Answer<Destinations>> {
     const { reader, membership, nodes, self } = this.#options;
     const { value, ...shortfall } = await reader.whereabouts(selector, (process) => nodes.get(process) !== undefined);
-    // What this node has it knows better than the directory.
+    // This node's own membership is newer than the directory.
     const others = [...value.processes].filter((process) => process !== self);
     const isHere = select(selector, membership.of(hub)).size > 0;
     const { connections, topics } = listedIn(selector);
@@ -189,7 +189,7 @@ export class Invocations {
 interface Search {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** Takes the nodes that could not be asked. */
+  /** Collects the nodes that could not be asked. */
   readonly shortfalls: Shortfalls;
 }
 
@@ -197,7 +197,7 @@ type Cause = ClientOutcome<unknown> & { readonly status: 'rejected' };
 
 const isOfClient = <T>(outcome: Outcome<T>): outcome is ClientOutcome<T> => outcome.connectionId !== undefined;
 
-/** The connections and topics that a selector lists one by one: their absence is an outcome. */
+/** The connections and topics that a selector lists one by one: each absent one has an outcome too. */
 function listedIn(selector: Selector): { readonly connections: readonly string[]; readonly topics: readonly Topic[] } {
   const parts = 'anyOf' in selector && !selector.except ? selector.anyOf : [selector];
   const plain = parts.filter(({ except }) => !except);
@@ -207,7 +207,7 @@ function listedIn(selector: Selector): { readonly connections: readonly string[]
   };
 }
 
-/** What one client's rejection is for a caller who asked only this one. */
+/** The error for a caller that invoked only this client. */
 function errorOf({ code, message, connectionId, nodeId }: Cause, method: string, timeoutMs: number): HublineError {
   switch (code) {
     case 'client_error':

@@ -12,7 +12,7 @@ export type RejectionCode =
   | 'connection_gone'
   /** Its node ended, or its lease did. */
   | 'node_lost'
-  /** Its node was asked and said nothing, although its lease lives. */
+  /** Its node was asked and did not reply, although its lease lives. */
   | 'node_silent';
 
 /** How one client answered. Every client that was asked has exactly one. */
@@ -21,7 +21,7 @@ export type ClientOutcome<T> = { readonly connectionId: string; readonly nodeId:
   | { readonly status: 'rejected'; readonly code: RejectionCode; readonly message: string }
 );
 
-/** A user that the target names and that has no connection: nothing was asked. */
+/** A user of the target that has no connection: no client was invoked. */
 export interface AbsentUser {
   readonly status: 'rejected';
   readonly code: 'absent';
@@ -33,14 +33,14 @@ export interface AbsentUser {
 
 export type Outcome<T> = ClientOutcome<T> | AbsentUser;
 
-/** An outcome without the node, whose name is known from where it comes. */
+/** An outcome without its node: the reader knows which node sent it. */
 export type Settled =
   { readonly id: string; readonly value: unknown } | { readonly id: string; readonly code: RejectionCode; readonly message: string };
 
 export function outcomeOf<T>(settled: Settled, nodeId: string): ClientOutcome<T> {
   const { id: connectionId } = settled;
   if ('code' in settled) return { connectionId, nodeId, status: 'rejected', code: settled.code, message: settled.message };
-  return { connectionId, nodeId, status: 'fulfilled', value: settled.value as T }; // the contract says what a client answers
+  return { connectionId, nodeId, status: 'fulfilled', value: settled.value as T }; // the contract has the type of the result
 }
 
 export const absentUser = (userId: string): AbsentUser => ({

@@ -4,7 +4,7 @@ import type { Clock } from '../connection/index.ts';
 import { Queue, type Nodes } from '../presence/index.ts';
 import { Transit } from './transit.ts';
 
-/** What one node asks of another, or tells it to do. `op` names what answers it. */
+/** A question or a command from one node to another. `op` names the {@link Answerer}. */
 export interface Question {
   readonly op: string;
   /** A JSON value; its fields depend on the op. */
@@ -15,7 +15,7 @@ export interface Question {
 export interface AskOptions {
   /** How long replies are waited for. A node that reads a question later than that does not answer it. */
   readonly timeoutMs: number;
-  /** Gives up, and the node is told. */
+  /** Cancels the question here and at the node that was asked. */
   readonly signal?: AbortSignal | undefined;
   /** A command rather than a question: it is sent to a lost process too, and carried out however late it is read. Default false. */
   readonly isCommand?: boolean;
@@ -31,11 +31,11 @@ export interface Reply {
 export interface ReceivedQuestion<P> {
   readonly params: P;
   readonly body: Uint8Array;
-  /** Aborts when its sender gives up or is lost, and when its time is over: no reply is read then. */
+  /** Aborts when its sender cancels or is lost, and when its time is over: no reply is read then. */
   readonly signal: AbortSignal;
 }
 
-/** Answers one op: with any number of replies by `reply`, and the last one by what it returns. What it throws is told instead. */
+/** Answers one op: sends any number of replies by `reply`, and returns the last one. An error that it throws is sent instead. */
 export type Answerer<P> = (question: ReceivedQuestion<P>, reply: (reply: Reply) => void) => Promise<Reply>;
 
 export interface QuestionsOptions {
@@ -51,9 +51,9 @@ interface Open {
   readonly process: ProcessId;
   readonly question: Question;
   readonly replies: Queue<Reply>;
-  /** By the clock; undefined for a command. */
+  /** The deadline by the local clock; undefined for a command. */
   readonly endsAt: number | undefined;
-  /** Ends the timer, and no longer listens to the signal. */
+  /** Stops the timer, and removes the listener from the signal. */
   readonly release: () => void;
 }
 
@@ -70,10 +70,10 @@ type QuestionHeader = ReturnType<typeof readQuestion>;
 const readReply = read.fields({
   id: read.number,
   value: (value) => value,
-  /** Nothing follows. */
+  /** Marks the last reply. */
   last: read.optional(read.flag),
   error: read.optional(read.fields({ code: read.text, message: read.text, details: read.object })),
-  /** The question may be late: where it is still wanted, it has to be sent again, with this number. */
+  /** Returns a question that may be late: a sender that still waits sends it again with this number. */
   returnedAt: read.optional(read.number),
 });
 type ReplyHeader = { readonly id: number } & Partial<Omit<ReturnType<typeof readReply>, 'id'>>;
@@ -86,7 +86,7 @@ export class Questions {
   readonly #transit: Transit;
   readonly #open = new Map<number, Open>();
   readonly #answerers = new Map<string, (question: ReceivedQuestion<object>, reply: (reply: Reply) => void) => Promise<Reply>>();
-  /** What is being answered, by process and id, with what ends it early. */
+  /** The questions that are being answered, by process and id, each with its abort controller. */
   readonly #answering = new Map<ProcessId, Map<number, AbortController>>();
   #nextId = 1;
 
@@ -100,18 +100,18 @@ export class Questions {
     messenger.on(EnvelopeKind.refused, read.object, (_header, _body, from) => this.#refused(from));
   }
 
-  /** How many are open, either way. */
+  /** The number of open questions, sent and received. */
   get size(): number {
     return this.#open.size + [...this.#answering.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** `readParams` is the one decoder of the op's params. */
+  /** Registers the answerer of an op. `readParams` is the one decoder of the op's params. */
   answer<P extends object>(op: string, readParams: Read<P>, answerer: Answerer<P>): void {
     this.#answerers.set(op, async ({ params, ...question }, reply) => answerer({ ...question, params: readParams(params) }, reply));
   }
 
   /**
-   * Sends the question at once, and yields its replies until the last one. Leaving the loop gives up. @throws HublineError
+   * Sends the question at once, and yields its replies until the last one. Leaving the loop cancels it. @throws HublineError
    * `node_silent` when the time is over, `node_lost`, `backplane_unavailable`, `unsupported_version`, `cancelled`, `shutdown`, or what
    * the node answered
    */
@@ -134,7 +134,7 @@ export class Questions {
     return this.#replies(id, open);
   }
 
-  /** A process is gone: what it was asked fails, what it asked is ended. */
+  /** Fails the questions to a lost process, and aborts those from it. */
   lost({ process, nodeId }: NodeInfo): void {
     for (const [id, open] of this.#open) if (open.process === process) this.#end(id, nodeLost(nodeId));
     for (const answering of this.#answering.get(process)?.values() ?? []) answering.abort();
@@ -168,7 +168,7 @@ export class Questions {
     });
   }
 
-  /** Ends the question here, and at the node that was asked. */
+  /** Ends a question here and at the node that was asked. */
   #giveUp(id: number, error?: HublineError): void {
     const { messenger, report } = this.#options;
     const process = this.#open.get(id)?.process;
@@ -257,7 +257,7 @@ export class Questions {
   }
 }
 
-/** An error as another node can read it: whatever was thrown, JSON can hold it. */
+/** Converts a thrown value to an error that JSON can hold, for another node. */
 function failureOf(error: unknown): { readonly code: string; readonly message: string; readonly details: object } {
   if (!isHublineError(error)) return { code: 'internal', message: asError(error).message, details: {} };
   const { code, message, details } = error;

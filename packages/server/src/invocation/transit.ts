@@ -2,7 +2,7 @@ import type { ProcessId } from '../backplane/index.ts';
 
 /** When a question was sent, and when it must be answered. */
 export interface Postmark {
-  /** By the sender's clock, which has nothing but its pace in common with the reader's. */
+  /** By the sender's clock, which runs at the reader's pace but has another origin. */
   readonly sentAt: number;
   /** The time that was left when it was sent, in milliseconds. */
   readonly leftMs: number;
@@ -13,19 +13,19 @@ export interface Postmark {
 interface Fastest {
   /** The reader's clock minus the sender's, for the message that was fastest. */
   offset: number;
-  /** When that was confirmed by a round trip. */
+  /** When a round trip has confirmed the offset. */
   readonly confirmedAt: number;
 }
 
-/** A question that took longer than this beyond the usual is returned: its sender may have given up meanwhile. */
+/** A question that took this much longer than the fastest one is returned: its sender may have given up meanwhile. */
 const MAX_DELAY_MS = 250;
-/** Clocks drift: after this time the fastest message says nothing any more. */
+/** Clocks drift: after this time an offset is not valid any more. */
 const CONFIRMED_MS = 600_000;
 
 /**
- * Estimates for how long questions were on their way, without clocks that agree: a node whose event loop was blocked, or whose
- * link was slow, reads late what was sent in time. A doubtful question is returned, and sent again by a node that still waits;
- * the round trip bounds how old that one is.
+ * Estimates the transit time of questions without synchronised clocks: a node with a blocked event loop or a slow link reads late
+ * what was sent in time. A question that may be late is returned, and sent again by a node that still waits; the round trip bounds
+ * the age of the repeated question.
  */
 export class Transit {
   readonly #elapsed: () => number;
@@ -35,7 +35,7 @@ export class Transit {
     this.#elapsed = elapsed;
   }
 
-  /** The time that is left for a question, at most; undefined where it has to be returned. */
+  /** The most time that may be left for a question; undefined where it has to be returned. */
   leftMs(from: ProcessId, { sentAt, leftMs, returnedAt }: Postmark): number | undefined {
     const now = this.#elapsed();
     const offset = now - sentAt;

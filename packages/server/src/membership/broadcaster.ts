@@ -11,18 +11,18 @@ import { readCopies, writeCopies, type Codecs } from './written.ts';
 export interface Sent extends PromiseLike<void> {
   /**
    * Settles when the backplane has it. Rejects `backplane_unavailable`, with the number of local connections that got it,
-   * where it is lost to other nodes. Handled already: who does not look at it loses nothing but the news.
+   * where it is lost to other nodes. The rejection is already handled: a caller may ignore it.
    */
   readonly confirmed: Promise<void>;
 }
 
-/** An event, and its key where a newer one may take its place. */
+/** An event, with its key where a newer event may replace it. */
 export interface Sending {
   readonly message: Invocation;
   readonly replaces?: string | undefined;
 }
 
-/** A message that did not reach everybody. */
+/** A message that did not reach all connections of its selector. */
 export interface Loss {
   readonly hub: string;
   /** Empty where the message came from a node whose protocols this one does not speak. */
@@ -36,7 +36,7 @@ export interface BroadcasterOptions {
   readonly messenger: Messenger;
   readonly codecs: Codecs;
   readonly clock: Pick<Clock, 'elapsed'>;
-  /** Every loss ends here, also where the sender looks at `confirmed`. */
+  /** Called for every loss, also where the sender handles `confirmed`. */
   readonly lost: (loss: Loss) => void;
 }
 
@@ -44,21 +44,21 @@ const readDeliver = read.fields({
   hub: read.text,
   target: readSelector,
   written: read.list(read.written),
-  /** Only where copies go over several channels: the first one counts. */
+  /** Set only where copies go over several channels: receivers drop all but the first. */
   id: read.optional(read.number),
-  /** A newer message with this key takes its place where it has not been written yet. */
+  /** A newer message with this key replaces this one where it has not been written yet. */
   replaces: read.optional(read.text),
 });
 type DeliverHeader = Pick<ReturnType<typeof readDeliver>, 'hub' | 'target' | 'written'> &
   Partial<Pick<ReturnType<typeof readDeliver>, 'id' | 'replaces'>>;
 
-/** While the backplane is away an event waits for it, where the backplane can keep it. */
+/** During an outage an event is kept and sent later, where the backplane can do that. */
 const EVENT = { mayWait: true };
 
-/** Brings messages to whom a selector names, here and on other nodes. */
+/** Sends messages to the connections of a selector, on this node and on others. */
 export class Broadcaster {
   readonly #options: BroadcasterOptions;
-  /** Messages that came over one of several channels: a later copy is dropped. */
+  /** The ids of messages that arrived over one of several channels: a later copy is dropped. */
   readonly #seen: RecentMap<true>;
   #nextId = 1;
 
@@ -69,8 +69,8 @@ export class Broadcaster {
   }
 
   /**
-   * Never throws. A value that one protocol cannot hold and another can reaches those who speak the other, and is a loss on
-   * every node where somebody misses it; `not_encodable` where nobody can have it.
+   * Sends a message. Never throws. A value that only some protocols can encode reaches the clients of those, and is reported as a
+   * loss on every node with other clients; rejects `not_encodable` where no protocol can encode it.
    */
   send(hub: string, selector: Selector, { message, replaces }: Sending): Sent {
     const { target: method } = message;
@@ -88,7 +88,7 @@ export class Broadcaster {
     }
   }
 
-  /** How many local connections got it, and why others, which speak another protocol, cannot. */
+  /** Returns the number of local connections that got the message, and the error of those whose protocol cannot encode it. */
   #deliver(hub: string, selector: Selector, outgoing: Outgoing): { readonly local: number; readonly missed?: HublineError } {
     const named = select(selector, this.#options.membership.of(hub));
     let local = named.size;

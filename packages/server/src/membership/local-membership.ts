@@ -27,8 +27,8 @@ export interface MembershipChange {
 const NOBODY: ReadonlyMap<string, LocalMember> = new Map();
 
 /**
- * Who is here, and in which topics: the one index of one node, for groups, users and attributes alike. What it has is
- * what the directory publishes, and which channels this node hears.
+ * Indexes this node's connections by topic, for groups, users and attributes alike. The directory publishes its contents, and the
+ * node subscribes to the channels of its topics.
  */
 export class LocalMembership implements Local {
   readonly #residents = new Map<string, MutableResident>();
@@ -37,7 +37,7 @@ export class LocalMembership implements Local {
   readonly #subscriptions: Subscriptions;
   readonly #watchers = new Set<(change: MembershipChange) => void>();
 
-  /** The directory is asked for late: it reads this membership, so it is made after it. */
+  /** Takes the directory as a function: the directory reads this membership, so it is created after it. */
   constructor(directory: () => Directory, subscriptions: Subscriptions) {
     this.#directory = directory;
     this.#subscriptions = subscriptions;
@@ -77,7 +77,7 @@ export class LocalMembership implements Local {
     };
   }
 
-  /** The residents of one hub: an id of another hub names nobody. */
+  /** The members of one hub: an id of another hub does not match. */
   of(hub: string): Population<LocalMember> {
     return {
       members: (topic) => this.members(topic),
@@ -88,7 +88,7 @@ export class LocalMembership implements Local {
     };
   }
 
-  /** Called for every change, before anybody who awaits it goes on. */
+  /** Adds a watcher. It is called for every change before the change's promise resolves. */
   onChange(watcher: (change: MembershipChange) => void): void {
     this.#watchers.add(watcher);
   }
@@ -129,13 +129,13 @@ export class LocalMembership implements Local {
     await this.#move(member, [], [topic]);
   }
 
-  /** Nothing changes, but what changed before may still be on its way: resolves when that is in effect. */
+  /** Resolves when earlier changes are in effect; changes nothing itself. */
   async settled(topic?: Topic): Promise<void> {
     await this.#directory().changed({ topics: topic === undefined ? [] : [topic], connections: [] });
     if (topic !== undefined) await this.#subscriptions.ready(topic);
   }
 
-  /** The connection's attributes are others: it leaves and joins the topics of the indexed ones. */
+  /** Moves a connection between the topics of its indexed attributes. */
   async move(connectionId: string, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
     const member = this.#residents.get(connectionId);
     if (member) await this.#move(member, joined, left);

@@ -3,14 +3,14 @@ export interface RecentMapOptions {
   readonly elapsed: () => number;
   /** Every entry is remembered for this long at least, and for twice as long at most. Default 60,000. */
   readonly keepMs?: number;
-  /** The memory that may be held, estimated. What is beyond it is forgotten earlier, oldest first. Default 16 MiB. */
+  /** The memory that may be held, estimated. Beyond it the oldest entries are forgotten earlier. Default 16 MiB. */
   readonly maxBytes?: number;
 }
 
-/** What an entry of a `Map` costs besides the characters of its key. */
+/** Estimated memory of a `Map` entry besides the characters of its key. */
 const ENTRY_BYTES = 72;
 
-/** Remembers values for a time, in two generations: when the younger one is old or full, the older one is forgotten. */
+/** A map that keeps entries for a time, in two generations: when the younger one is old or full, the older one is dropped. */
 export class RecentMap<V> {
   readonly #elapsed: () => number;
   readonly #keepMs: number;
@@ -32,7 +32,7 @@ export class RecentMap<V> {
     return this.#young.size + this.#old.size;
   }
 
-  /** Whether anything that was set is not remembered any more. */
+  /** Whether any entry has been dropped. */
   get hasForgotten(): boolean {
     return this.#hasForgotten;
   }

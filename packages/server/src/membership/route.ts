@@ -1,13 +1,13 @@
 import { allTopic, type Topic } from '../backplane/index.ts';
 import type { Selector } from './selector.ts';
 
-/** Where a message for a selector has to go, so that every node with somebody it names hears it. */
+/** The channels on which a message reaches every node with connections of a selector. */
 export interface Route {
   readonly topics: readonly Topic[];
   readonly connections: readonly string[];
 }
 
-/** More channels than this cost more than telling every node. */
+/** More channels than this cost more than a message to every node. */
 const MAX_CHANNELS = 64;
 
 export function routeOf(selector: Selector, hub: string): Route {
@@ -26,7 +26,7 @@ function plan(selector: Selector): Route {
   };
 }
 
-/** How many nodes a route is likely to reach. Asking the directory would be exact, and cost every send a round trip. */
+/** Estimates how many nodes a route reaches. A query of the directory would be exact, but cost every send a round trip. */
 function breadth({ topics, connections }: Route): number {
   return topics.reduce((sum, topic) => sum + BREADTH[topic.split(':')[1] ?? 'all']!, connections.length);
 }

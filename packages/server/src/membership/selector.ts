@@ -1,6 +1,6 @@
 import { read, type Read, type Topic } from '../backplane/index.ts';
 
-/** Whom a send, a call or a query is for: a value, evaluated where the connections are. */
+/** Describes the connections that a send, a call or a query is for. Each node evaluates it over its own connections. */
 export type Selector = (
   | { readonly topic: Topic }
   | { readonly connection: string }
@@ -8,25 +8,25 @@ export type Selector = (
   | { readonly anyOf: readonly Selector[] }
 ) & { readonly except?: readonly string[] };
 
-/** What a selector is evaluated over: the members of one node, by connection id. */
+/** The members of one node by connection id, over which a selector is evaluated. */
 export interface Population<M> {
   members(topic: Topic): ReadonlyMap<string, M>;
   connection(connectionId: string): M | undefined;
 }
 
-/** Everybody the selector names, by connection id. The map may be the population's own: read it at once. */
+/** The members that the selector matches, by connection id. The map may be the population's own: read it at once. */
 export function select<M>(selector: Selector, population: Population<M>): ReadonlyMap<string, M> {
   const named = candidates(selector, population);
   return isExact(selector) ? named : new Map([...named].filter(([id]) => matches(selector, id, population)));
 }
 
-/** Whether the candidates are already the answer. */
+/** Whether all candidates match. */
 function isExact(selector: Selector): boolean {
   if (selector.except || 'allOf' in selector) return false;
   return 'anyOf' in selector ? selector.anyOf.every(isExact) : true;
 }
 
-/** The smallest set at hand that holds everybody the selector names. */
+/** The smallest available set that contains all members of the selector. */
 function candidates<M>(selector: Selector, population: Population<M>): ReadonlyMap<string, M> {
   if ('topic' in selector) return population.members(selector.topic);
   if ('connection' in selector) {
@@ -46,14 +46,14 @@ function matches<M>(selector: Selector, id: string, population: Population<M>): 
   return selector.anyOf.some((part) => matches(part, id, population));
 }
 
-/** All topics that a selector speaks of. */
+/** All topics in a selector. */
 export function topicsIn(selector: Selector): readonly Topic[] {
   if ('topic' in selector) return [selector.topic];
   if ('connection' in selector) return [];
   return [...new Set(('allOf' in selector ? selector.allOf : selector.anyOf).flatMap(topicsIn))];
 }
 
-/** All connections that a selector names by id. */
+/** All connection ids in a selector. */
 export function connectionsIn(selector: Selector): readonly string[] {
   if ('connection' in selector) return [selector.connection];
   if ('topic' in selector) return [];

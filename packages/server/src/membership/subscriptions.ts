@@ -4,18 +4,18 @@ import type { Clock } from '../connection/index.ts';
 interface Entry {
   readonly subscription: BusSubscription;
   wanted: number;
-  /** Ends the wait before the channel is let go. */
+  /** Cancels the pending unsubscription. */
   stay: (() => void) | undefined;
 }
 
 export interface SubscriptionsOptions {
   readonly listen: (channel: string) => BusSubscription;
   readonly clock: Clock;
-  /** How long a channel is still heard after the last one who wanted it: people come back, and others join at once. */
+  /** How long a channel stays subscribed after its last use: clients reconnect, and others join. */
   readonly lingerMs: number;
 }
 
-/** The channels that this node hears because somebody here is in the topic. */
+/** The channels that this node is subscribed to for the topics of its connections. */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -28,7 +28,7 @@ export class Subscriptions {
     return this.#entries.size;
   }
 
-  /** Counted: each call needs its {@link unwant}. Resolves when the channel is heard. */
+  /** Counts a use of the channel: each call needs its {@link unwant}. Resolves when the channel is subscribed. */
   want(channel: string): Promise<void> {
     let entry = this.#entries.get(channel);
     if (!entry) {
@@ -41,7 +41,7 @@ export class Subscriptions {
     return entry.subscription.ready;
   }
 
-  /** Resolves when the channel is heard, where it is wanted. */
+  /** Resolves when the channel is subscribed, where it is in use. */
   async ready(channel: string): Promise<void> {
     await this.#entries.get(channel)?.subscription.ready;
   }

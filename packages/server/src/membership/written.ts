@@ -1,13 +1,13 @@
 import { HublineError, isHublineError, type Codec, type HubMessage, type Wire } from '@hubline/protocol';
 import { Outgoing } from '../connection/index.ts';
 
-/** The protocols that a message is written in, and the length of each copy in bytes, in the order of the body. */
+/** The protocol and the length in bytes of each copy of a message, in the order of the body. */
 export type Written = readonly (readonly [codec: string, length: number])[];
 
 export type Codecs = ReadonlyMap<string, Codec>;
 
 /**
- * A message in every protocol of this node that can hold it, so that no other node has to write it again.
+ * Encodes a message in every protocol of this node that can hold it, so that no other node has to encode it again.
  * @throws HublineError `not_encodable` where there is none
  */
 export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly written: Written; readonly body: Uint8Array } {
@@ -18,7 +18,7 @@ export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly writ
       copies.push([codec.name, bytesOf(outgoing.as(codec))]);
     } catch (error) {
       if (!isHublineError(error)) throw error;
-      failure ??= error; // told to whoever has clients that speak it
+      failure ??= error; // the nodes with clients of this protocol report it
     }
   }
   const [first] = copies;
@@ -28,7 +28,7 @@ export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly writ
 }
 
 /**
- * Nodes need not speak the same protocols: what a client here speaks and the sender does not is written here.
+ * Decodes the copies of a message. A protocol that clients of this node speak and the sender does not is encoded here.
  * @throws HublineError `invalid_message` where the body is longer or shorter than it is said to be
  */
 // eslint-disable-next-line @typescript-eslint/max-params -- the key is optional, and of one caller

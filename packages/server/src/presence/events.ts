@@ -5,12 +5,12 @@ import type { Nodes } from './nodes.ts';
 import { isComplete } from './shortfalls.ts';
 import type { LeaveReason, WatchSnapshot, WatchUpdate } from './watch.ts';
 
-/** What a watch tells: first everybody who is there, then every change. */
+/** An event of a watch: first a snapshot of the connections, then every change. */
 export type PresenceEvent<A> = PresenceSnapshot<A> | PresenceUpdate<A>;
 
 interface Snapshot {
   readonly type: 'snapshot';
-  /** False for the first event. True where the reader fell too far behind: then it replaces all that was told before. */
+  /** False for the first event. True where the reader fell too far behind: the snapshot then replaces all earlier events. */
   readonly resynchronised: boolean;
   readonly complete: boolean;
   readonly missingNodes: readonly string[];
@@ -22,7 +22,7 @@ export type PresenceUpdate<A> =
   | { readonly type: 'join' | 'update'; readonly connection: ConnectionInfo<A> }
   | { readonly type: 'leave'; readonly connection: ConnectionInfo<A>; readonly reason: LeaveReason };
 
-/** The same by user: the first connection comes, the last one has gone. */
+/** The same by user: a user is online from its first connection to the end of its last one. */
 export type UserPresenceEvent = UserPresenceSnapshot | UserPresenceUpdate;
 
 export interface UserPresenceSnapshot extends Snapshot {
@@ -43,11 +43,11 @@ export function presenceUpdate<A>(update: WatchUpdate, nodes: Nodes): PresenceUp
   return update.type === 'leave' ? { type: 'leave', connection, reason: update.reason } : { type: update.type, connection };
 }
 
-/** Two updates of one connection as one. A reader that has not seen it come need not see it leave. */
+/** Merges two updates of one connection. Undefined where a join and a leave cancel each other out. */
 export function mergeUpdates<A>(earlier: PresenceUpdate<A>, later: PresenceUpdate<A>): PresenceUpdate<A> | undefined {
   const { connection } = later;
   if (earlier.type === 'join') return later.type === 'leave' ? undefined : { type: 'join', connection };
-  // It left and is back: to the reader it has been there all the time.
+  // The connection left and is back: the reader has not seen it leave.
   return later.type === 'join' ? { type: 'update', connection } : later;
 }
 
@@ -64,7 +64,7 @@ export interface UserPresenceOptions {
   readonly emit: (update: UserPresenceUpdate) => void;
 }
 
-/** Turns connections into users. A user that is back within the grace was never away. */
+/** Turns updates of connections into updates of users. A user that is back within the grace period does not go offline. */
 export class UserPresence {
   readonly #options: UserPresenceOptions;
   readonly #connections = new Map<string, Set<string>>();
@@ -74,7 +74,7 @@ export class UserPresence {
     this.#options = options;
   }
 
-  /** The first snapshot of the watch: what follows are its updates. */
+  /** Takes the first snapshot of the watch; its updates follow. */
   begin({ records }: WatchSnapshot): void {
     for (const record of records) this.#join(record);
   }
@@ -94,7 +94,7 @@ export class UserPresence {
     this.#leaving.clear();
   }
 
-  /** The user, where it was not there before. */
+  /** Adds a connection, and returns the user where it was not online before. */
   #join({ userId, connectionId }: ConnectionRecord): string | undefined {
     if (userId === undefined) return undefined;
     const connections = this.#connections.get(userId);

@@ -3,15 +3,15 @@ import type { Clock } from '../connection/index.ts';
 
 interface Lost {
   readonly node: NodeInfo;
-  /** When its lease ended; undefined where it said goodbye. */
+  /** When the node's lease ended; undefined where the node left with a goodbye. */
   readonly lapsedAt: number | undefined;
 }
 
-/** The processes that are in the cluster, as far as this node has heard: kept by the link's events. */
+/** The processes that are in the cluster, as the link's events have reported them. */
 export class Nodes {
   readonly #clock: Pick<Clock, 'elapsed'>;
   readonly #live = new Map<ProcessId, NodeInfo>();
-  /** Those that were lost and are not back: what is told of their end, and of their clients', names them. */
+  /** The processes that were lost and are not back: reports about them and about their clients still need their names. */
   readonly #lost = new Map<ProcessId, Lost>();
 
   constructor(self: NodeInfo, clock: Pick<Clock, 'elapsed'>) {
@@ -19,7 +19,7 @@ export class Nodes {
     this.#live.set(self.process, self);
   }
 
-  /** False where it was there all the time, and only its link was down. */
+  /** Adds a process. False where it was known all the time, and only its link was down. */
   joined(node: NodeInfo): boolean {
     const isNew = !this.#live.has(node.process);
     this.#live.set(node.process, node);
@@ -27,7 +27,7 @@ export class Nodes {
     return isNew;
   }
 
-  /** False where it was lost already. */
+  /** Records the loss of a process. False where it was lost already. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): boolean {
     if (!this.#live.delete(node.process)) return false;
     this.#lost.set(node.process, { node, lapsedAt: reason === 'lease' ? this.#clock.elapsed() : undefined });
@@ -44,24 +44,24 @@ export class Nodes {
     return [...this.#live.values()];
   }
 
-  /** Those whose lease ended within the last minute: frozen or cut off rather than dead, they have their connections still. */
+  /** The nodes whose lease ended within the last minute: a frozen or isolated process still has its connections. */
   lapsed(): readonly NodeInfo[] {
     const since = this.#clock.elapsed() - LAPSED_MS;
     return [...this.#lost.values()].flatMap(({ node, lapsedAt = -Infinity }) => (lapsedAt > since ? node : []));
   }
 
-  /** Whether it was in the cluster, is not any more, and is remembered. */
+  /** Whether the process was lost within the time for which losses are remembered. */
   isLost(process: ProcessId): boolean {
     return this.#lost.has(process);
   }
 
-  /** Whether it is lost, and its node is up again as a process that started later: a restart has ended its connections. */
+  /** Whether the process is lost, and a later process of the same node is up: the restart has ended all its connections. */
   isReplaced(process: ProcessId): boolean {
     const lost = this.#lost.get(process)?.node;
     return lost !== undefined && this.all().some(({ nodeId, startedAt }) => nodeId === lost.nodeId && startedAt > lost.startedAt);
   }
 
-  /** A name for people: the process where the node was never heard of, or is long lost. */
+  /** A readable name: the node's or, where that is unknown or no longer remembered, the process id. */
   nameOf(process: ProcessId): string {
     return (this.#live.get(process) ?? this.#lost.get(process)?.node)?.nodeId ?? process;
   }

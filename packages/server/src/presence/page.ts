@@ -3,7 +3,7 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** Where the next page starts; absent on the last one. Opaque. */
   readonly cursor?: string;
-  /** False where some nodes could not be asked. `missingNodes` names those that this node knows; it may know none of them. */
+  /** False where some nodes could not be asked. `missingNodes` names those of them that this node knows, which may be none. */
   readonly complete: boolean;
   readonly missingNodes: readonly string[];
 }

@@ -5,7 +5,7 @@ import { Shortfalls } from './shortfalls.ts';
 
 const PAGE = 1000;
 
-/** Evaluates a hub's selectors over the whole cluster, by what the directory says. */
+/** Evaluates a hub's selectors over the whole cluster, by queries to the directory. */
 export class PresenceReader {
   readonly #directory: Directory;
 
@@ -41,10 +41,10 @@ export class PresenceReader {
     return { ...members, value: members.value.map(({ connectionId }) => connectionId) };
   }
 
-  /** The processes that may have connections that the selector names. That of a connection is known by its id. */
+  /** The processes that may have connections of the selector. A connection's process is known by its id. */
   async whereabouts(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<Whereabouts>> {
     const topics = topicsIn(selector);
-    // Whose node has not been heard of may have come with it a moment ago: the directory announces it.
+    // The process of an id may have joined a moment ago: the directory announces processes that are not known yet.
     const isUnknown = connectionsIn(selector).some((id) => !isLive(processOf(id)));
     const shortfalls = new Shortfalls();
     if (isUnknown) shortfalls.note(await this.#directory.nodes());
@@ -54,7 +54,7 @@ export class PresenceReader {
     return shortfalls.answer({ processes, isEmpty: (topic) => having(topic).size === 0 });
   }
 
-  /** Whom the selector names on one process, also where that process is lost. */
+  /** The connections of the selector on one process, also where that process is lost. */
   async idsOn(process: ProcessId, selector: Selector): Promise<Answer<readonly string[]>> {
     const shortfalls = new Shortfalls();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
@@ -77,7 +77,7 @@ export class PresenceReader {
     const records = ids.length > 0 ? shortfalls.of(await this.#directory.records(ids.map(memberOf))) : undefined;
     const population: Population<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
-      connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub names nobody
+      connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub does not match
     };
     return shortfalls.answer([...select(selector, population).keys()].sort());
   }

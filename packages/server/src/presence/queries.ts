@@ -8,7 +8,7 @@ import { pages, type Page, type Pages } from './page.ts';
 import { isComplete, Shortfalls } from './shortfalls.ts';
 import { unreachable } from './unreachable.ts';
 
-/** What is known of one connection, wherever it is. */
+/** The directory's data of one connection on any node. */
 export interface ConnectionInfo<A> {
   readonly connectionId: string;
   readonly nodeId: string;
@@ -26,7 +26,7 @@ export interface UserInfo {
 
 export interface Count {
   readonly value: number;
-  /** False where some nodes could not be asked, also where this node has not heard of them. */
+  /** False where some nodes could not be asked, also nodes that this one does not know. */
   readonly complete: boolean;
   readonly missingNodes: readonly string[];
 }
@@ -34,7 +34,7 @@ export interface Count {
 /** Which of a list of users are online. */
 export interface OnlineUsers {
   readonly value: ReadonlySet<string>;
-  /** False where some nodes could not be asked: then the others may be online there. `missingNodes` names those that this node knows. */
+  /** False where some nodes could not be asked: then the other users may be online there. `missingNodes` names those that this node knows. */
   readonly complete: boolean;
   readonly missingNodes: readonly string[];
 }
@@ -50,7 +50,7 @@ export interface PageOptions<F = never> {
 
 const DEFAULT_LIMIT = 100;
 
-/** The questions that one hub's directory answers. */
+/** The presence queries of one hub. */
 export class Queries<A> {
   readonly #hub: string;
   readonly #directory: Directory;
@@ -85,7 +85,7 @@ export class Queries<A> {
     }, cursor);
   }
 
-  /** @throws HublineError `backplane_unavailable` where nobody was found and not everybody could be asked. */
+  /** @throws HublineError `backplane_unavailable` where the user was not found and not every node could be asked. */
   async isOnline(userId: string): Promise<boolean> {
     const count = await this.#reader.count(this.#hub, { topic: userTopic(this.#hub, userId) });
     if (count.value === 0 && !isComplete(count)) throw unreachable(count.missing);
@@ -127,7 +127,7 @@ export class Queries<A> {
       return items as Pick<ConnectionInfo<A>, F | 'connectionId'>[];
     }
     const records = shortfalls.of(await this.#directory.records(ids.map(memberOf)));
-    // Who left between the two questions is left out.
+    // Omits connections that left between the two queries.
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
     return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;
   }

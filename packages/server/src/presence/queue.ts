@@ -1,4 +1,4 @@
-/** Hands over what was put in, in order, to whoever iterates. The producer never waits. */
+/** An unbounded queue that one consumer iterates. The producer never waits. */
 export class Queue<T> {
   readonly #items: T[] = [];
   #ended: { readonly error?: unknown } | undefined;
@@ -10,7 +10,7 @@ export class Queue<T> {
     this.#wake?.();
   }
 
-  /** What was put in before is still handed over; then the iteration ends, or throws. */
+  /** Ends the iteration, or lets it throw, after the queued values. */
   end(error?: unknown): void {
     this.#ended ??= error === undefined ? {} : { error };
     this.#wake?.();

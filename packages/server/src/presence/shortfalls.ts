@@ -1,6 +1,6 @@
 import type { Answer, Shortfall } from '../backplane/index.ts';
 
-/** What several answers lack together. */
+/** Collects the shortfalls of several answers: the missing nodes, and whether any answer was blind. */
 export class Shortfalls implements Shortfall {
   readonly #missing = new Set<string>();
   #isBlind = false;
@@ -11,11 +11,11 @@ export class Shortfalls implements Shortfall {
   get isBlind(): boolean {
     return this.#isBlind;
   }
-  /** Everybody was asked. */
+  /** Whether every node was asked. */
   get isNone(): boolean {
     return isComplete(this);
   }
-  /** Some could not be asked, and none of them can be named. */
+  /** Whether some nodes could not be asked, and none of them can be named. */
   get isNameless(): boolean {
     return this.#isBlind && this.#missing.size === 0;
   }
@@ -29,13 +29,13 @@ export class Shortfalls implements Shortfall {
     this.#isBlind ||= isBlind;
   }
 
-  /** The value of an answer, whose shortfall is noted. */
+  /** Adds the shortfall of an answer, and returns its value. */
   of<T>(answer: Answer<T>): T {
     this.note(answer);
     return answer.value;
   }
 
-  /** An answer that is made of those whose shortfalls were noted. */
+  /** An answer with this value and the collected shortfalls. */
   answer<T>(value: T): Answer<T> {
     return { value, missing: this.missing, isBlind: this.#isBlind };
   }

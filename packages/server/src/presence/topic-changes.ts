@@ -11,11 +11,11 @@ import {
 } from '../backplane/index.ts';
 import type { LocalMembership, MembershipChange } from '../membership/index.ts';
 
-/** What changed in a topic on one process, up to one of its flushes: what a watched topic's channel carries. */
+/** The changes of a topic on one process up to one of its flushes: the message on a watched topic's channel. */
 export interface TopicChange {
   readonly topic: Topic;
   readonly version: number;
-  /** Those that are, or were, in the topic, as they are now: the watcher decides whether it still follows them. */
+  /** The current records of connections that are or were in the topic: the watcher decides whether its selector still matches them. */
   readonly present: readonly ConnectionRecord[];
   readonly gone: readonly string[];
 }
@@ -59,7 +59,7 @@ export interface TopicChangesOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** Publishes to the watchers of a topic, on any node, what each flush of this node changed; and hands on what others publish. */
+/** Publishes the changes of each flush of this node to the watchers of a topic on all nodes, and receives those of other nodes. */
 export class TopicChanges {
   readonly #options: TopicChangesOptions;
   readonly #pending = new Map<Promise<Flush>, Map<Topic, Set<string>>>();
@@ -76,7 +76,7 @@ export class TopicChanges {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Changes are kept by the flush that writes them, for that flush knows which topics are watched. */
+  /** Collects changes by the flush that writes them: its result says which topics are watched. */
   #collect({ connectionId, topics, flush }: MembershipChange): void {
     let changes = this.#pending.get(flush);
     if (!changes) {

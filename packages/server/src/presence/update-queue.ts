@@ -1,9 +1,9 @@
 export interface UpdateQueueOptions<U, S> {
   /** How many keys may wait for the reader. Past that the next event is {@link snapshot} instead of the updates. */
   readonly maxPending: number;
-  /** Two updates of one key as one; undefined where the second one undoes the first. */
+  /** Merges two updates of one key; undefined where the second one cancels the first. */
   readonly merge: (earlier: U, later: U) => U | undefined;
-  /** Everything as it is now; `isFirst` where the reader has got none yet. */
+  /** Makes a snapshot of the current state; `isFirst` where the reader has got none yet. */
   readonly snapshot: (isFirst: boolean) => S;
 }
 
@@ -14,7 +14,7 @@ export interface UpdateQueueOptions<U, S> {
 export class UpdateQueue<U extends object, S extends object> {
   readonly #options: UpdateQueueOptions<U, S>;
   readonly #pending = new Map<string, U>();
-  /** The reader gets a snapshot next: first of all, and after it fell too far behind. */
+  /** Whether the reader gets a snapshot next: at the beginning, and after it fell too far behind. */
   #needsSnapshot = false;
   #isFirst = true;
   #ended: { readonly error?: unknown } | undefined;
@@ -38,14 +38,14 @@ export class UpdateQueue<U extends object, S extends object> {
     else this.#wake?.();
   }
 
-  /** A snapshot replaces everything that waits. */
+  /** Replaces all waiting updates with a snapshot. */
   resynchronise(): void {
     this.#pending.clear();
     this.#needsSnapshot = true;
     this.#wake?.();
   }
 
-  /** What waits is still handed over; then the iteration ends, or throws. */
+  /** Ends the iteration, or lets it throw, after the waiting updates. */
   end(error?: unknown): void {
     this.#ended ??= error === undefined ? {} : { error };
     this.#wake?.();

@@ -18,10 +18,10 @@ import { watchChannel, type TopicChange, type TopicChanges } from './topic-chang
 import type { Nodes } from './nodes.ts';
 import { Shortfalls } from './shortfalls.ts';
 
-/** Why somebody is no longer among those that are watched. */
+/** The reason why a connection is not watched any more. */
 export type LeaveReason = 'disconnected' | 'changed' | 'node_lost';
 
-/** Everybody whom the watch follows, as far as it knows. */
+/** The records of all connections that match the watch, as far as they are known. */
 export interface WatchSnapshot extends Shortfall {
   readonly records: readonly ConnectionRecord[];
 }
@@ -38,7 +38,7 @@ export interface WatchOptions {
   readonly changes: TopicChanges;
   readonly nodes: Nodes;
   readonly clock: Pick<Clock, 'elapsed'>;
-  /** The first snapshot is there; updates follow. */
+  /** Called with the first snapshot; updates follow. */
   readonly begin: () => void;
   readonly update: (update: WatchUpdate) => void;
   readonly report: (error: unknown) => void;
@@ -47,7 +47,7 @@ export interface WatchOptions {
 /** How many messages may wait for a snapshot. */
 const MAX_EARLY = 1000;
 
-/** About 25,000 connections for each watch. */
+/** Bounds the memory of connections that left: about 25,000 for each watch. */
 const MAX_LEFT_BYTES = 2 * 1024 * 1024;
 
 interface Known {
@@ -56,8 +56,8 @@ interface Known {
 }
 
 /**
- * Follows whom a selector names. It holds a watch, so that every node says what it changes, then takes a snapshot; what
- * is said meanwhile waits, and what the snapshot already has is recognised by its version.
+ * Follows the connections of a selector. It holds a watch, so that every node publishes its changes, then takes a snapshot.
+ * Changes that arrive meanwhile wait; those that the snapshot already contains are recognised by their version.
  */
 export class Watch {
   readonly #options: WatchOptions;
@@ -67,9 +67,9 @@ export class Watch {
   readonly #left: RecentMap<number>;
   /** The highest version that each process has announced, on whichever channel. */
   readonly #heard = new Map<ProcessId, number>();
-  /** The flush of each process up to which the last snapshot has everything: what is said of older ones is no news. */
+  /** The version of each process up to which the last snapshot is complete: changes of older versions are ignored. */
   readonly #had = new Map<ProcessId, number>();
-  /** Of the last snapshot that was taken. */
+  /** The shortfall of the last snapshot. */
   #shortfall: Shortfall = { missing: [], isBlind: false };
   #leases: readonly WatchLease[] = [];
   #early: (readonly [TopicChange, ProcessId])[] | undefined = [];
@@ -88,7 +88,7 @@ export class Watch {
     this.#stopListening = changes.listen((change, from) => this.#hear(change, from));
     await Promise.all(this.#topics.map((topic) => subscriptions.want(watchChannel(topic))));
     const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
-    if (this.#closed) return release(leases); // nobody waited for them
+    if (this.#closed) return release(leases); // the watch was closed meanwhile
     this.#leases = leases;
     for (const [id, known] of (await this.#read()).value) this.#known.set(id, known);
     begin();
@@ -100,14 +100,14 @@ export class Watch {
     return { records: [...this.#known.values()].map(({ record }) => record), missing, isBlind };
   }
 
-  /** Compares with a new snapshot: something may have been missed. */
+  /** Compares with a new snapshot, since changes may have been missed. */
   resynchronise(): void {
     if (this.#closed) return;
-    if (this.#early) return void (this.#again = true); // one is being taken; take another after it
+    if (this.#early) return void (this.#again = true); // a snapshot is being taken; take another one after it
     this.#early = [];
     void this.#compare().catch((error: unknown) => {
       this.#options.report(error);
-      this.#catchUp(); // with what is known
+      this.#catchUp(); // without a snapshot
     });
   }
 
@@ -158,7 +158,7 @@ export class Watch {
     this.#again = true;
   }
 
-  /** The snapshot is there: what was said while it was taken comes now. */
+  /** Applies the changes that arrived while the snapshot was taken. */
   #catchUp(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
@@ -169,7 +169,7 @@ export class Watch {
   }
 
   #apply({ version, present, gone }: TopicChange, from: ProcessId): void {
-    if (this.#closed || !this.#options.nodes.get(from)) return; // a lost process does not speak; a resumed one is taken whole
+    if (this.#closed || !this.#options.nodes.get(from)) return; // ignores changes of a lost process; one that is back is read by a snapshot
     if (version <= (this.#had.get(from) ?? 0)) return;
     const heard = this.#heard.get(from) ?? 0;
     this.#heard.set(from, Math.max(heard, version));
@@ -203,7 +203,7 @@ export class Watch {
     if (this.#known.delete(record.connectionId)) this.#options.update({ type: 'leave', record, reason });
   }
 
-  /** Whether the selector names this connection: a population of one. */
+  /** Whether the selector matches this connection: evaluates it over a population of one. */
   #matches(record: ConnectionRecord): boolean {
     const topics = topicsOf(record);
     const one: ReadonlyMap<string, ConnectionRecord> = new Map([[record.connectionId, record]]);
@@ -221,7 +221,7 @@ async function release(leases: readonly WatchLease[]): Promise<void> {
 
 const NOBODY: ReadonlyMap<string, ConnectionRecord> = new Map();
 
-/** Topics that together hold everybody whom the selector names. */
+/** Topics that together contain all connections of the selector. */
 function cover(selector: Selector, hub: string): readonly Topic[] {
   if ('connection' in selector) return [allTopic(hub)];
   if ('allOf' in selector)
@@ -230,7 +230,7 @@ function cover(selector: Selector, hub: string): readonly Topic[] {
   return topicsIn(selector);
 }
 
-/** The topics that a connection is in, and those of attributes that are not indexed, which no selector names. */
+/** The topics of a connection; also of attributes that are not indexed, which no selector uses. */
 function topicsOf({ hub, userId, groups, attributes }: ConnectionRecord): ReadonlySet<Topic> {
   return new Set([
     allTopic(hub),

@@ -30,10 +30,10 @@ export interface WatchRequest {
 /** How many connections, or users, may have updates that a reader has not taken. */
 const MAX_PENDING = 1000;
 
-/** The watches that are open on this node, and what they must hear of the cluster. */
+/** The open watches of this node; passes the cluster's events on to them. */
 export class Watches {
   readonly #options: WatchesOptions;
-  /** Each with what ends its iteration. */
+  /** Each open watch with the function that ends its iteration. */
   readonly #open = new Map<Watch, () => void>();
   #closed = false;
 
@@ -60,7 +60,7 @@ export class Watches {
   async *users(request: WatchRequest, graceMs: number): AsyncGenerator<UserPresenceEvent, void, undefined> {
     const queue = new UpdateQueue<UserPresenceUpdate, UserPresenceSnapshot>({
       maxPending: MAX_PENDING,
-      merge: () => undefined, // coming and leaving undo each other
+      merge: () => undefined, // online and offline cancel each other out
       snapshot: (isFirst) => users.snapshot(watch.snapshot, isFirst),
     });
     const users = new UserPresence({ clock: this.#options.clock, graceMs, emit: (update) => queue.push(update.userId, update) });
@@ -80,12 +80,12 @@ export class Watches {
     for (const watch of this.#open.keys()) watch.lost(node);
   }
 
-  /** A node came (back), the backplane did, or something was missed. */
+  /** Takes new snapshots: a node or the backplane is back, or changes were missed. */
   resynchronise(): void {
     for (const watch of this.#open.keys()) watch.resynchronise();
   }
 
-  /** Ends all of them, without an error. */
+  /** Ends all watches without an error. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const stop of this.#open.values()) stop();
