@@ -30,7 +30,7 @@ export class Answers {
     this.#options = options;
   }
 
-  /** An ask that repeats one that is being answered adds nothing to what is left of it. */
+  /** Adds an ask. One that repeats an ask in progress adds nothing to it. */
   add(asker: ProcessId, ask: Ask): void {
     const channels = this.#asked.get(asker) ?? new Map<string, Question>();
     this.#asked.set(asker, channels);
@@ -55,7 +55,7 @@ export class Answers {
         try {
           await this.#options.send(asker, answer);
         } catch {
-          this.#asked.delete(asker); // the asker asks again
+          this.#asked.delete(asker); // the asking node repeats its ask
         }
       }
     }

@@ -41,7 +41,7 @@ export class RedisBus implements Bus {
       close: () => {
         if (this.#listeners.get(channel) !== listener) return;
         this.#listeners.delete(channel);
-        this.#receiver.forgetChannel(channel); // also while the link is down: a later listener has missed nothing
+        this.#receiver.forgetChannel(channel); // also during an outage: for a later listener no earlier message is missing
         void this.#subscriptions.changed(channel);
       },
     };

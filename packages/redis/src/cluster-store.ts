@@ -9,14 +9,14 @@ import { unavailable } from './unavailable.ts';
 
 export interface ClusterStoreOptions extends StoreOptions {
   readonly seeds: readonly RedisAddress[];
-  /** Where this process finds what the cluster calls by another address. */
+  /** Maps the addresses that the cluster announces to those that this process reaches. */
   readonly natMap: Readonly<Record<Address, RedisAddress>>;
 }
 
 /** Commands follow their slot this often. */
 const MAX_REDIRECTS = 16;
 const RETRY_MS = 100;
-/** SSUBSCRIBE takes the channels of one slot, so it is sent for each; so many before others get their turn. */
+/** Channels per turn of the event loop: SSUBSCRIBE takes the channels of one slot, so it is sent for each. */
 const SLICE = 500;
 
 /**
@@ -30,17 +30,17 @@ export class ClusterStore implements Store {
   readonly #options: ClusterStoreOptions;
   readonly #observer: StoreObserver;
   readonly #shards = new Map<Address, Shard>();
-  /** Masters no more. */
+  /** Shards that are not masters any more. */
   readonly #leaving = new Set<Shard>();
   #slots: SlotMap | undefined;
-  /** Redis before 7.0 has no sharded pub/sub. Undefined until it was asked. */
+  /** Whether Redis has sharded pub/sub, since 7.0. Undefined until that is known. */
   #isSharded: boolean | undefined;
   #isReady = false;
   #isClosed = false;
   #learning: Promise<void> | undefined;
-  /** The last batch to each. */
+  /** The last batch to each shard. */
   readonly #publishing = new Map<Shard, Promise<unknown>>();
-  /** Slots are elsewhere: settles when what was published before that has got there. */
+  /** After slots have moved: settles when the messages published before that are delivered. */
   #followed: Promise<unknown> = Promise.resolve();
   #moved: NodeJS.Timeout | undefined;
 
@@ -64,7 +64,7 @@ export class ClusterStore implements Store {
     return replies;
   }
 
-  /** To each shard one batch after the other: one that has to follow its slot must not be overtaken. */
+  /** Publishes one batch after the other to each shard: a batch that has to follow its slot must not be overtaken. */
   async publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
     const [[first]] = posts as [Publishing];
     const shard = this.#shardOf(first);
@@ -101,7 +101,7 @@ export class ClusterStore implements Store {
     return asked;
   }
 
-  /** And whether slots have moved, which nobody tells who has nothing there: others would look for his marks elsewhere. */
+  /** Also detects moved slots: a shard without this node's subscriptions does not report them, and others look for its marks there. */
   async ping(): Promise<void> {
     const ready = [...this.#shards.values()].filter(({ isReady }) => isReady);
     await Promise.all([this.#learn(), ...ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping()))]);
@@ -152,7 +152,7 @@ export class ClusterStore implements Store {
       const asking = left.filter(({ at }) => redirection(replies[at]) === 'ASK');
       for (const { command, at } of asking) replies[at] = await this.#ask(command, replies[at] as Error);
       left = left.filter(({ at }) => redirection(replies[at]) !== undefined);
-      // What was acknowledged before goes along with a slot on its way; with a master that is replaced it may not.
+      // Acknowledged writes move along with a migrated slot; they may be lost with a replaced master.
       if (left.some(({ at }) => redirection(replies[at]) === 'MOVED')) this.redirects++;
       if (left.length === 0 || tries >= MAX_REDIRECTS) break;
       if (tries > 0) await pause(RETRY_MS);
@@ -225,7 +225,7 @@ export class ClusterStore implements Store {
     return this.#slots?.isWhole === true && [...this.#slots.masters].every((address) => this.#shards.get(address)?.isReady);
   }
 
-  /** Who has which slot now? All who ask meanwhile get one answer. @throws HublineError where nobody can be asked */
+  /** Reads which master has which slot; concurrent callers share one query. @throws HublineError where no master answers */
   #learn(): Promise<void> {
     return (this.#learning ??= this.#askForSlots().finally(() => (this.#learning = undefined)));
   }
@@ -239,7 +239,7 @@ export class ClusterStore implements Store {
     const slots = new SlotMap(reply, asked);
     if (this.#isClosed || !slots.isWhole) return;
     const opened = [...slots.masters].filter((address) => !this.#shards.has(address)).map((address) => this.#open(address));
-    // Masters that have just become known take a moment; until then the others say where to go.
+    // New masters take a moment to connect; until then the others redirect.
     const until = performance.now() + this.#options.timeoutMs;
     while (!opened.every(({ isReady }) => isReady) && !this.#isClosed && performance.now() < until) await pause(RETRY_MS / 10);
     const isNews = this.#slots !== undefined && !slots.equals(this.#slots);
@@ -253,16 +253,16 @@ export class ClusterStore implements Store {
       if (slots.masters.has(address)) continue;
       this.#shards.delete(address);
       this.#leaving.add(shard);
-      // What it was asked it still answers.
+      // Commands in flight still get their answers.
       setTimeout(() => this.#leaving.delete(shard) && shard.close(), this.#options.timeoutMs).unref();
     }
     if (isNews) this.#observer.moved(performance.now());
   }
 
-  /** The first of those known that answers. */
+  /** The reply of the first known master that answers. */
   async #fromAnybody(command: Command): Promise<readonly [reply: unknown, asked: RedisAddress]> {
     for (const [address, { commands }] of this.#shards) {
-      const [reply] = await commands.run([command]).catch(() => []); // another one may know
+      const [reply] = await commands.run([command]).catch(() => []); // another master may answer
       if (reply !== undefined && !(reply instanceof Error)) return [reply, parseAddress(address)];
     }
     let cause: unknown;
@@ -305,7 +305,7 @@ export class ClusterStore implements Store {
     if (!isLookedFor) void this.#recover();
   }
 
-  /** Said once for each channel: one answer for all of them. */
+  /** Redis reports each channel that it unsubscribes: handles all of them once. */
   #letGo(): void {
     const since = performance.now();
     this.#moved ??= setTimeout(() => {
@@ -324,7 +324,7 @@ function redirection(reply: unknown): 'MOVED' | 'ASK' | undefined {
   return reply.message.startsWith('ASK ') ? 'ASK' : undefined;
 }
 
-/** One question on a connection of its own. */
+/** Runs one command on a connection of its own. */
 function once(redis: Redis, [name, ...args]: Command, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let cause: Error = unavailable('It was not answered in time.');

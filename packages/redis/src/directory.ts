@@ -37,14 +37,14 @@ export interface RedisDirectoryOptions {
   readonly reaches: (key: string) => boolean;
   readonly settled: () => Promise<unknown>;
   readonly report: (error: unknown) => void;
-  /** A value that cannot be read: it is passed over. */
+  /** Reports a value that cannot be decoded, and is skipped. */
   readonly unreadable: (key: string, field?: string) => void;
 }
 
 /** Commands in one trip of a large answer. */
 const TRIP = 1000;
 
-/** Who is where, read from what each incarnation has written, as far as its lease lives. */
+/** Answers queries from the entries of all incarnations whose lease lives. */
 export class RedisDirectory implements Directory {
   readonly #options: RedisDirectoryOptions;
 
@@ -148,7 +148,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  /** The counts say which incarnations to ask, so that a page costs what it holds. */
+  /** Reads a page of members. Only incarnations with a count for the topic are queried, so that the cost follows the page's size. */
   async #members(missing: Missing, topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
     const { keys } = this.#options;
     const { value, answers } = await this.#census(missing, [['hgetall', keys.counts(topic)]]);
@@ -178,7 +178,7 @@ export class RedisDirectory implements Directory {
   async #topics(missing: Missing, prefix: string, { after, limit }: TopicsPage): Promise<readonly TopicCount[]> {
     const { keys } = this.#options;
     const from = after === undefined || after < prefix ? `[${prefix}` : `(${after}`;
-    // Topics are ASCII: this byte is above all of them.
+    // Topics are ASCII: this byte sorts after all of them.
     const { value, of } = await this.#census(missing, [], (incarnation) => [
       ['zrangebylex', keys.topics(incarnation), from, `[${prefix}\u007f`, 'LIMIT', 0, limit],
     ]);
@@ -193,7 +193,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  /** Versions first: what is read later holds at least what they say. */
+  /** Reads a snapshot. Versions are read first, so that the members are at least as new as their version. */
   async #snapshot(missing: Missing, topics: readonly Topic[]): Promise<readonly ProcessSnapshot[]> {
     const { keys } = this.#options;
     const { value, of } = await this.#census(missing, [], (incarnation) => [['get', keys.flushed(incarnation)]]);
@@ -220,7 +220,7 @@ export class RedisDirectory implements Directory {
     }));
   }
 
-  /** The records of these connections, those that exist, by their incarnations. */
+  /** The existing records of these connections, by incarnation. */
   async #records(missing: Missing, parts: readonly Part[]): Promise<readonly (readonly ConnectionRecord[])[]> {
     const { keys } = this.#options;
     const asks = parts.flatMap(({ incarnation, ids }, at) =>
@@ -252,7 +252,7 @@ export class RedisDirectory implements Directory {
     return found;
   }
 
-  /** Members by process, of those that live. */
+  /** The number of members by live process. */
   #countsOf(topic: Topic, answer: unknown, { living, missing }: Asked): ReadonlyMap<ProcessId, number> {
     const key = this.#options.keys.counts(topic);
     const hash = decodeCounts(answer);
@@ -273,18 +273,18 @@ export class RedisDirectory implements Directory {
     return texts ?? [];
   }
 
-  /** What cannot be read is missing from the answer, which says so. */
+  /** Skips a value that cannot be decoded: its node is named as missing. */
   #passOver({ key, field, incarnation, missing }: Value): void {
     this.#options.unreadable(key, field);
     missing.add(this.#options.peers.nameOf(incarnation) ?? this.#options.self.nodeId);
   }
 
-  /** From Redis or, where not all of it that is needed can be reached, from here. */
+  /** Answers from Redis or, where the keys cannot be reached, from this node's own state. */
   async #ask<T>({ read, here }: Question<T>): Promise<Answer<T>> {
     const { peers, registrar, self, isUp, settled, report } = this.#options;
     await settled();
     try {
-      const missing = new Set(registrar.isBehind ? [self.nodeId, ...peers.absent] : peers.absent); // a node that is back by the end need not have been when it was read
+      const missing = new Set(registrar.isBehind ? [self.nodeId, ...peers.absent] : peers.absent); // before the query: a node may come back during it
       const value = await read(missing, this.#options);
       return { value, missing: [...new Set([...missing, ...peers.absent])], isBlind: false };
     } catch (error) {
@@ -300,13 +300,13 @@ export class RedisDirectory implements Directory {
     return answers;
   }
 
-  /** A process whose lease cannot be read is not in it, and is among the missing ones. */
+  /** Reads the live processes. One whose lease cannot be decoded is left out, and is among the missing ones. */
   async #census(missing: Missing, ...[commands, perIncarnation]: Parameters<Peers['census']>): Promise<Reading> {
     const { peers, keys } = this.#options;
     this.#mustReach([keys.registry, ...commands.map(([, key]) => String(key))]);
     const reading = await peers.census(commands, perIncarnation);
     for (const nodeId of reading.missing) missing.add(nodeId);
-    // What a node writes is found by its index: where that is lost, what is read may be old.
+    // A node's entries are found by its index: where the index is unreachable, they may be out of date.
     for (const [incarnation, { nodeId }] of reading.value) if (!this.#options.reaches(keys.topics(incarnation))) missing.add(nodeId);
     return reading;
   }
@@ -335,7 +335,7 @@ interface Part {
   readonly ids: Iterable<string>;
 }
 
-/** Where a value stands, whose it is, and the answer that lacks it. */
+/** A value's place, its incarnation, and the missing nodes of the answer. */
 interface Value {
   readonly key: string;
   readonly field?: string;

@@ -5,14 +5,14 @@ import type { Command } from './redis-connection.ts';
 
 /** Arguments of one command: more would hold up the other clients of this Redis. */
 const SLICE = 500;
-/** Of commands in one trip, more or less: what Redis answers well within any time limit. */
+/** The approximate size of the commands in one trip: Redis answers that well within every time limit. */
 const TRIP_BYTES = 256 * 1024;
-/** What an argument costs beside its text. */
+/** Estimated bytes of an argument besides its text. */
 const ARGUMENT_BYTES = 16;
 
 /**
- * Commands that write what a process has, absolute: done twice they change nothing. In three stages, each after the one
- * before is acknowledged, so that a sweep, which goes by what the first one writes and the last one takes away, finds all.
+ * Idempotent commands that write a process's current state, in three stages, each sent after the one before is acknowledged. The
+ * first stage writes the index and the last one deletes from it, so that a sweep, which reads the index, finds all entries.
  */
 export interface Writing {
   readonly before: Command[];
@@ -20,7 +20,7 @@ export interface Writing {
   readonly after: Command[];
 }
 
-/** What is to be written: topics with the connections that may have come or gone, and connections. */
+/** The changes to write: topics with the connections that may have joined or left, and connections whose record has changed. */
 export interface Dirt {
   readonly topics: Iterable<readonly [Topic, Iterable<string>]>;
   readonly connections: Iterable<string>;
@@ -41,7 +41,7 @@ export interface EntriesOptions {
   readonly local: Local;
 }
 
-/** As many trips as it takes: what is written is read when its trip is made, so a flush of any size holds one trip in memory. */
+/** Yields the trips of a flush. The state is read when its trip is made, so a flush of any size holds one trip in memory. */
 export function* writingsOf({ topics, connections }: Dirt, options: EntriesOptions): Generator<Writing> {
   const gone = new Set<string>();
   let trip = new Trip(options, gone);
@@ -62,7 +62,7 @@ export function* writingsOf({ topics, connections }: Dirt, options: EntriesOptio
   yield trip.writing();
 }
 
-/** The topics that an incarnation watches, as other nodes read them: the hash says by its version that the set has changed. */
+/** The topics that an incarnation watches, as other nodes read them: the version in the hash shows that the set has changed. */
 export interface WatchChange {
   readonly changed: Iterable<Topic>;
   readonly held: ReadonlySet<Topic> | ReadonlyMap<Topic, unknown>;

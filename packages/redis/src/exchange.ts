@@ -12,7 +12,7 @@ import { Receiver } from './receiver.ts';
 import { Repair } from './repair.ts';
 import type { Store } from './store.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { Unreadable } from './unreadable.ts';
+import { UnreadableMessages } from './unreadable.ts';
 
 export interface ExchangeOptions {
   readonly self: NodeInfo;
@@ -32,20 +32,20 @@ export interface ExchangeOptions {
   readonly isGated: (channel: string) => boolean;
   /** Settles when the first connection has succeeded or failed. */
   readonly settled: () => Promise<void>;
-  /** Reads the leases: an unknown process sent something. */
+  /** Called for a frame of an unknown process: reads the leases. */
   readonly refresh: () => void;
-  /** Redis answers, and does not do what it should. */
+  /** Called when Redis refuses a command or loses an answer. */
   readonly failed: (error: unknown) => void;
   readonly gap: LinkObserver['gap'];
   readonly report: LinkObserver['report'];
 }
 
-/** Shards have no order among them: frames may come later than the claims about them. */
+/** The delay of asks on several shards: there is no order among shards, so frames may arrive after the claims about them. */
 const CLAIM_DELAY_MS = 100;
 /** Frames of unknown processes make this node read the leases at most this often. */
 const STRANGERS_MS = 250;
 
-/** The message side of a link: what is published, subscribed to, received and repaired, and the notices between nodes. */
+/** The messages of a link: publishes, subscribes, receives and repairs, and exchanges the notices between nodes. */
 export class Exchange {
   readonly bus: RedisBus;
   readonly publisher: Publisher;
@@ -55,8 +55,8 @@ export class Exchange {
   readonly #history: History;
   readonly #receiver: Receiver;
   readonly #repair: Repair;
-  readonly #unreadable: Unreadable;
-  /** When this node certainly heard everything that it is subscribed to. */
+  readonly #unreadable: UnreadableMessages;
+  /** The last time at which this node certainly received everything on its channels. */
   #heardAt = performance.now();
 
   constructor(options: ExchangeOptions) {
@@ -64,7 +64,7 @@ export class Exchange {
     const { repairMs, repairBytes } = settings;
     const channelOf = (name: string): string => keys.channel(name);
     this.#options = options;
-    this.#unreadable = new Unreadable((error) => report('deliver', error));
+    this.#unreadable = new UnreadableMessages((error) => report('deliver', error));
     this.#history = new History({ origin, repairMs, repairBytes });
     this.#receiver = new Receiver({
       self: self.process,
@@ -90,7 +90,7 @@ export class Exchange {
       isAway: (process) => peers().isDeaf(process),
       unsent: () => this.publisher.unsent(),
       gap,
-      unreadable: (error) => this.#unreadable.found('frame', error),
+      unreadable: (error) => this.#unreadable.add('frame', error),
     });
     this.publisher = new Publisher({
       store,
@@ -135,24 +135,24 @@ export class Exchange {
     this.#repair.up();
     this.#heardAt = performance.now();
   }
-  /** Subscriptions were lost for a while since then, although the link was up. */
+  /** Subscriptions were interrupted since then, although the link was up. */
   missed(since = this.#heardAt): void {
     this.#repair.missed(Math.min(since, this.#heardAt));
   }
 
-  /** With each heartbeat, also while Redis is away. Returns whether messages waited too long for nodes to come back. */
+  /** Runs with each heartbeat, also during an outage. Returns whether messages have waited too long for nodes to come back. */
   prune(): boolean {
     this.#history.forgetIdle(this.#rememberedMs);
     this.#receiver.forgetStrangers(this.#options.settings.nodeTimeoutMs);
     return this.publisher.prune();
   }
-  /** With each heartbeat, after Redis has answered on every connection to one that began at this time. */
+  /** Runs after each heartbeat that Redis has answered on every connection; `startedAt` is when that began. */
   beat(startedAt: number): void {
     if (this.#options.isWhole()) this.#heardAt = startedAt;
     if (this.#options.reaches(NOTICES)) this.say({ is: 'beat', incarnation: this.#options.origin(), ...this.#repair.claims() });
   }
 
-  /** A channel by its name. */
+  /** Handles a message from Redis on a channel, given by its name. */
   hear(channel: string, bytes: Buffer): void {
     const { store, isWhole, peers } = this.#options;
     if (store.isOne && isWhole()) this.#heardAt = performance.now();
@@ -162,7 +162,7 @@ export class Exchange {
       if (isMessage(frame.kind)) this.#receiver.receive(channel, frame);
       else if (peers().isKnown(processIn(frame.origin), 1)) this.#repair.receive(channel, frame);
     } catch (error) {
-      this.#unreadable.found(channel === NOTICES ? 'notice' : 'frame', error);
+      this.#unreadable.add(channel === NOTICES ? 'notice' : 'frame', error);
     }
   }
 
@@ -171,7 +171,7 @@ export class Exchange {
       if (this.#options.isUp()) this.#options.report('publish', error);
     });
   }
-  /** With the last sequences of every channel. */
+  /** Sends the goodbye, with the last sequences of every channel. */
   async goodbye(): Promise<void> {
     await this.#publish({ is: 'bye', incarnation: this.#options.origin(), ...this.#repair.claims() });
   }
@@ -179,7 +179,7 @@ export class Exchange {
   joined(process: ProcessId): void {
     this.#repair.joined(process);
   }
-  /** Before it is reported, see {@link Repair.lost}. */
+  /** Called before the loss of a process is reported, see {@link Repair.lost}. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.#repair.lost(process, reason);
   }
@@ -209,14 +209,14 @@ export class Exchange {
   }
 
   #notice(notice: Notice | undefined): void {
-    if (!notice) return; // of a kind that a later version has added
+    if (!notice) return; // a kind that a later version has added
     const peers = this.#options.peers();
     const process = processIn(notice.incarnation);
     if (process === this.#options.self.process) return;
     if (notice.is === 'hello') {
       const isReborn = peers.isKnown(process, 1);
       peers.hello(notice.incarnation, notice.node);
-      // What took the lease of another process may have taken the one of this process.
+      // The data loss that ended another process's lease may have ended this process's lease too.
       if (isReborn) this.#options.refresh();
     } else if (notice.is === 'beat') peers.beat(notice.incarnation);
     // Frames of other processes are buffered until these are known, and so not received yet.

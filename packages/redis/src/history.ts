@@ -30,7 +30,7 @@ export interface SentFrame {
 /** By channel: the sequence before the first kept frame, and the last sequence. */
 export type Claims = Readonly<Record<string, Range>>;
 
-/** What became of a range of sequences. */
+/** The frames of a range of sequences, and the reasons for those that are missing. */
 export interface Reading {
   readonly frames: readonly Buffer[];
   /** No longer kept. */

@@ -1,6 +1,6 @@
 import type { ProcessId, Topic } from '@hubline/server/backplane';
 
-/** `<process>.<n>`; n grows each time the process has to register anew. It names the lease and all that is written under it. */
+/** `<process>.<n>`; n grows each time the process has to register anew. It names the lease and all entries of the incarnation. */
 export type Incarnation = `${ProcessId}.${number}`;
 
 export const incarnationOf = (process: ProcessId, n: number): Incarnation => `${process}.${n}`;
@@ -8,8 +8,8 @@ export const processIn = (incarnation: string): ProcessId => incarnation.slice(0
 export const numberIn = (incarnation: string): number => Number(incarnation.slice(incarnation.lastIndexOf('.') + 1));
 
 /**
- * The names of all keys and channels. What every query reads (who is there) is under `{nodes}`, so that one MGET gives all leases;
- * everything else is tagged by a topic or an incarnation, and by no prefix alone: that would put all on one shard of a Redis Cluster
+ * The names of all keys and channels. The registry and the leases, which every query reads, are under `{nodes}`, so that one MGET
+ * reads all leases; everything else is tagged by a topic or an incarnation, which spreads it over the shards of a Redis Cluster
  * (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
  */
 export class Keys {
@@ -35,11 +35,11 @@ export class Keys {
   watches(incarnation: string): string {
     return `${this.#of('nodes', 'watches')}:${incarnation}`;
   }
-  /** The version of the last flush that is written whole. */
+  /** The version of the last flush that was written completely. */
   flushed(incarnation: string): string {
     return this.#of(incarnation, 'flushed');
   }
-  /** Sorted set: the topics in which this incarnation has members. What a sweep goes by. */
+  /** Sorted set: the topics in which this incarnation has members. A sweep reads it. */
   topics(incarnation: string): string {
     return this.#of(incarnation, 'topics');
   }
@@ -68,7 +68,7 @@ export class Keys {
     return `${this.#of(topic, 'members')}:${incarnation}`;
   }
 
-  /** A channel that only shows, by its subscription, that a process has subscribed to all its channels on the shard of the tag. */
+  /** A channel without messages: its subscription shows that a process has subscribed to all its channels on the shard of the tag. */
   mark(process: ProcessId, tag: string): string {
     return `${this.#of(tag, 'hears')}:${process}`;
   }

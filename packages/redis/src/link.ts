@@ -23,7 +23,7 @@ import { Signal } from './signal.ts';
 import type { Store, StoreObserver } from './store.ts';
 import { Sweeper } from './sweep.ts';
 import { unavailable } from './unavailable.ts';
-import { Unreadables } from './unreadables.ts';
+import { UnreadableValues } from './unreadable.ts';
 import { Verifier } from './verifier.ts';
 import { Watchers } from './watchers.ts';
 
@@ -35,12 +35,12 @@ export interface RedisLinkOptions {
   readonly openStore: (observer: StoreObserver) => Store;
 }
 
-/** Between tries, while Redis answers and does not do what it should: doubled each time, and spread, since it is so for all nodes. */
+/** The back-off while Redis refuses commands: doubled each time, and randomised, since all nodes retry. */
 const RETRY_MS = { least: 250, most: 15_000 };
 
 /**
- * One node's place in the cluster. While Redis is away everything it has is still there, and the node serves its own; when it
- * is back, the link subscribes anew, registers under a new incarnation, and only then says hello.
+ * Links one node to the cluster. During an outage of Redis the node keeps its state and serves its own clients; afterwards the
+ * link subscribes again, registers under a new incarnation, and only then sends a hello.
  */
 export class RedisLink implements Link {
   readonly directory: RedisDirectory;
@@ -56,7 +56,7 @@ export class RedisLink implements Link {
   readonly #sweeper: Sweeper;
   readonly #setup: Setup;
   #state: LinkState = 'connecting';
-  /** Counts the losses, so that what was begun on one link does not end on another. */
+  /** Counts the losses, so that an operation that began before a loss has no effect after it. */
   #losses = 0;
   /** How often in a row Redis has refused to register this process. */
   #refusals = 0;
@@ -68,7 +68,7 @@ export class RedisLink implements Link {
   #closing: Promise<void> | undefined;
   readonly #settled = new Signal();
   readonly #registered = new Signal();
-  /** Of the present attempt to enter: it has come to its end, whichever. */
+  /** Settles when the current attempt to enter has succeeded or failed. */
   #entered = new Signal();
 
   constructor({ self, local, observer, settings, openStore }: RedisLinkOptions) {
@@ -92,7 +92,7 @@ export class RedisLink implements Link {
       (error: unknown): void =>
         this.#closing ? undefined : observer.report(stage, error);
     this.#setup = new Setup({ self, store, prefix, report: report('setup') });
-    const unreadables = new Unreadables(report('read'));
+    const unreadables = new UnreadableValues(report('read'));
     const unreadable = (key: string, field?: string): void => unreadables.add(key, field);
     this.#sweeper = new Sweeper({
       store,
@@ -190,11 +190,11 @@ export class RedisLink implements Link {
     return this.#state === 'down' ? this.#outage : undefined;
   }
 
-  /** Where this node may start without Redis, the first attempt's failure settles it too. */
+  /** Settles with the first registration or, with `startWithoutRedis`, already with the failure of the first attempt. */
   ready(): Promise<void> {
     return this.#settings.startWithoutRedis ? this.#settled.promise : this.#registered.promise;
   }
-  /** Settles with the first registration, whatever it takes. */
+  /** Settles with the first registration, however long that takes. */
   registered(): Promise<void> {
     return this.#registered.promise;
   }
@@ -203,7 +203,7 @@ export class RedisLink implements Link {
     return (this.#closing ??= this.#close());
   }
 
-  /** Redis can be reached: subscribe, register, and say so. What was begun before another loss comes to nothing. */
+  /** Enters the cluster once Redis can be reached: subscribes, registers and reports the link as up. Another loss ends the attempt. */
   async #enter(): Promise<void> {
     const losses = this.#losses;
     const isStill = (): boolean => losses === this.#losses && !this.#closing;
@@ -239,9 +239,9 @@ export class RedisLink implements Link {
     this.#checkLeases();
   }
 
-  /** Slots are elsewhere: messages on their channels may have been missed. */
+  /** Subscribes again after slots have moved: messages on their channels may have been missed. */
   async #resubscribe(since: number): Promise<void> {
-    const isUp = this.#state === 'up'; // otherwise it is a part of the outage
+    const isUp = this.#state === 'up'; // otherwise the outage covers the gap
     try {
       await this.#exchange.subscriptions.again();
       if (isUp) this.#exchange.missed(since);
@@ -250,7 +250,7 @@ export class RedisLink implements Link {
     }
   }
 
-  /** Redis answers, and does not do what it should: as good as away. Where the connection itself is lost, `ready` comes instead. */
+  /** Treats an error of Redis as an outage, and schedules a retry. After the loss of a connection the store calls `ready` instead. */
   #fail(error: unknown, slots?: readonly number[]): void {
     if (this.#closing) return;
     const isRefused = isRefusal(error);
@@ -264,14 +264,14 @@ export class RedisLink implements Link {
     }, ms).unref();
   }
 
-  /** Where Redis only refuses what is written, every channel is subscribed: messages go on. */
+  /** Handles a failed write. Where Redis only refuses writes, all channels stay subscribed and messages still flow. */
   #failToWrite(error: unknown): void {
     if (!isRefusal(error)) return this.#fail(error);
     this.#reach.restore();
     this.#fail(error, []);
   }
 
-  /** Some slots or, where none are named, all. */
+  /** Marks slots as lost; without `slots`, all of them. */
   #lose(cause: Error, slots?: readonly number[]): void {
     if (this.#closing) return;
     this.#losses++;
@@ -292,7 +292,7 @@ export class RedisLink implements Link {
     this.#observer.down(cause);
   }
 
-  /** Its lease was over: other nodes did not count with it, and did not tell it about what it watches. */
+  /** Announces the new incarnation after a lost lease: meanwhile other nodes took this one for lost, and sent it no changes. */
   #reborn(silentMs: number): void {
     this.#exchange.say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
     this.#exchange.missed();
@@ -325,14 +325,14 @@ export class RedisLink implements Link {
     }
   }
 
-  /** A lease that nobody renews ends between two beats. */
+  /** Schedules a check at the end of the next lease: a lease that is not renewed ends between two heartbeats. */
   #checkLeases(): void {
     clearTimeout(this.#checking);
     const ms = this.#peers.nextEndMs;
     if (ms < this.#settings.heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms, 0) + 2).unref();
   }
 
-  /** Those who were here before an outage get time to come back to what was lost: what is sent to nobody is lost. */
+  /** Whether messages on the channel wait for nodes from before an outage: what is published before they subscribe again is lost to them. */
   #isGated(channel: string): boolean {
     if (this.#peers.isComplete || !this.#reach.isShaken(this.#keys.channel(channel))) return false;
     return channel.startsWith(nodeChannel('')) ? this.#peers.isDeaf(channel.slice(nodeChannel('').length)) : true;
@@ -340,7 +340,7 @@ export class RedisLink implements Link {
 
   #openGate(): void {
     const nodes = this.#peers.deaf.join(', ');
-    // While a shard is away nobody is given up: what is lost goes on waiting, and the rest leaves.
+    // While a shard is away no node is given up: messages to its channels go on waiting, the others are sent.
     if (this.#state === 'up') this.#peers.giveUp();
     else this.#reach.settle();
     this.#exchange.publisher.schedule();
@@ -360,7 +360,7 @@ export class RedisLink implements Link {
     this.#entered.resolve();
     this.#sweeper.close();
     await this.#registrar.settle();
-    if (canSayGoodbye) await this.#goodbye().catch(() => undefined); // then the lease ends, and others sweep
+    if (canSayGoodbye) await this.#goodbye().catch(() => undefined); // after a failure the lease ends by itself, and other nodes sweep
     this.#store.close();
   }
 

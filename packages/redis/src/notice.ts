@@ -81,7 +81,7 @@ function parse(bytes: Buffer): Fields {
   throw damaged('no object');
 }
 
-/** A sender that keeps nothing claims nothing. */
+/** Reads the claims of a notice. A sender without repair has none. */
 function claimingIn(notice: Fields, incarnation: Incarnation): Claiming {
   const { claims = {}, repairMs = 0 } = notice;
   return { incarnation, claims: checkedClaims(claims), repairMs: countIn({ repairMs }, 'repairMs') };

@@ -7,17 +7,17 @@ export interface RedisAddress {
   readonly port: number;
 }
 
-/** What becomes of an event for other nodes while Redis is away. Calls and other questions never wait. */
+/** The treatment of events for other nodes during an outage of Redis. Calls and other questions never wait. */
 export type OnUnavailable =
   | {
-      /** How much is kept, in bytes. Default 16 MiB. What is more is refused. */
+      /** The size of the buffer in bytes. Default 16 MiB. Events beyond it are refused. */
       readonly bufferBytes: number;
       /** For how long at most, in milliseconds. Default `nodeTimeoutMs` + 5,000, and no less: nodes need that time to come back. */
       readonly bufferMs: number;
     }
-  /** Every loss is told to its sender: `confirmed` rejects `backplane_unavailable`. */
+  /** Events are refused: `confirmed` rejects `backplane_unavailable`. */
   | 'reject'
-  /** Whoever is on the sending node gets it, nobody else, and that is fine. */
+  /** Only connections of the sending node get the event, and that is not reported as a loss. */
   | 'local-only';
 
 export type ClientRole = 'commands' | 'subscriber';
@@ -38,19 +38,19 @@ export interface RedisBackplaneOptions {
   readonly tls?: boolean | ConnectionOptions;
   /** Nodes of a Redis Cluster; the others are found. */
   readonly cluster?: readonly RedisAddress[];
-  /** Where this process finds what a Redis Cluster calls by another address: `{ '10.0.0.1:6379': { host: …, port: … } }`. */
+  /** Maps the addresses that a Redis Cluster announces to those that this process reaches: `{ '10.0.0.1:6379': { host: …, port: … } }`. */
   readonly natMap?: Readonly<Record<string, RedisAddress>>;
   /** Sentinels, and the name of the master that they watch. */
   readonly sentinels?: { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string };
   /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
   readonly client?: Redis;
-  /** Makes the clients, which are then ours. They must have the settings of {@link REQUIRED_SETTINGS}, and try again for ever, within 250 ms. */
+  /** Makes the clients, which the backplane then owns. They must have {@link REQUIRED_SETTINGS}, and retry for ever, within 250 ms. */
   readonly createClient?: (role: ClientRole, settings: ClientSettings) => Redis;
   /** Stands before every key and channel. Default `"hubline"`. Taken literally: no spaces, braces or control characters. */
   readonly prefix?: string;
   /** Default true: a node serves its own clients until Redis can be reached. False: `ready()` and `listen()` reject instead. */
   readonly startWithoutRedis?: boolean;
-  /** How often a node says that it is alive. Default 5,000. */
+  /** The interval of heartbeats, which renew the lease. Default 5,000. */
   readonly heartbeatIntervalMs?: number;
   /** When a silent node is lost. Default 20,000; more than twice the interval. */
   readonly nodeTimeoutMs?: number;
@@ -65,7 +65,7 @@ export interface RedisBackplaneOptions {
   readonly onUnavailable?: Partial<Exclude<OnUnavailable, string>> | 'reject' | 'local-only';
 }
 
-/** What the backplane needs of ioredis: nothing in flight hangs or is sent twice without its knowing, and names and answers are plain. */
+/** The ioredis settings that the backplane needs: commands in flight neither hang nor are sent twice, and names and answers are unchanged. */
 export const REQUIRED_SETTINGS = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
@@ -78,7 +78,7 @@ export const REQUIRED_SETTINGS = {
 } as const satisfies RedisOptions;
 export type ClientSettings = RedisOptions & typeof REQUIRED_SETTINGS;
 
-/** All options, with what the URL and the defaults say. */
+/** All options, completed from the URL and the defaults. */
 export interface Settings {
   readonly connection: ClientSettings;
   readonly cluster: readonly RedisAddress[] | undefined;
@@ -96,16 +96,16 @@ export interface Settings {
   readonly onUnavailable: OnUnavailable;
 }
 
-/** Of those who choose none. */
+/** The prefix of applications that choose none. */
 export const DEFAULT_PREFIX = 'hubline';
 
 /** 16 MiB. */
 export const BUFFER_BYTES = 16 * 1024 * 1024;
 
-/** Longer than this is at once, for timers of Node. */
+/** The longest delay of Node's timers: a longer one fires at once. */
 const MOST_MS = 2 ** 31 - 1;
 
-/** After a connection is lost, between tries. */
+/** The delay between attempts to reconnect. */
 export const RECONNECT_MS = { least: 50, most: 250 };
 
 const MANY_TRIES = 1000;
@@ -141,7 +141,7 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
   if (!Number.isSafeInteger(repairBytes) || repairBytes < 0) refuse('repairBytes', 'repairBytes is a whole number of bytes, or 0.');
   const seeds = options.cluster ?? clusterIn(options.url);
   if (seeds?.length === 0) refuse('cluster', 'A Redis Cluster is found by at least one of its nodes.');
-  // In a list, the first one says for all of them how to get in.
+  // In a list, the first URL has the credentials for all.
   const { host, port, ...access } = options.url === undefined ? {} : parseUrl(options.url.split(',')[0] ?? '');
   const fromUrl = seeds ? access : { ...(host && { host }), ...(port && { port }), ...access };
   const connection = connectionFrom(options, fromUrl, redisTimeoutMs);
@@ -195,10 +195,10 @@ function connectionFrom(options: RedisBackplaneOptions, fromUrl: RedisOptions, r
   };
 }
 
-/** All nodes notice an outage at once: they come back one after the other. */
+/** A random delay: all nodes notice an outage at once, and should not reconnect at once. */
 const soon = (): number => RECONNECT_MS.least + Math.random() * (RECONNECT_MS.most - RECONNECT_MS.least);
 
-/** Whether it goes on trying, soon enough, however long Redis is away. */
+/** Whether a client retries for ever, with short enough delays. */
 export function isPersistent({ options: { retryStrategy } }: Redis): boolean {
   const ms = retryStrategy?.(MANY_TRIES);
   return typeof ms === 'number' && ms <= RECONNECT_MS.most;
@@ -256,7 +256,7 @@ function isEncoded(text: string): boolean {
   }
 }
 
-/** Which of our options stands for one of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration). */
+/** Hubline's options for those of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration). */
 const DOT_NET: Readonly<Record<string, (value: string) => string>> = {
   abortconnect: (value) => `startWithoutRedis: ${value.toLowerCase() === 'false'}`,
   password: () => `password: '…'`,
@@ -268,7 +268,7 @@ const DOT_NET: Readonly<Record<string, (value: string) => string>> = {
   connecttimeout: (value) => `redisTimeoutMs: ${value}`,
 };
 
-/** A setting, and not a URL whose password or query has an equals sign. */
+/** Whether the text is a setting, and not a URL whose password or query has an equals sign. */
 const isDotNet = (part: string): boolean => /^\$?\w+\s*=/.test(part);
 
 function dotNetAdvice(parts: readonly string[]): string {
@@ -280,7 +280,7 @@ function dotNetAdvice(parts: readonly string[]): string {
   return `This is a connection string of StackExchange.Redis. Write ${call}${unknown.length > 0 ? `; there is nothing for ${unknown.join(', ')}` : ''}.`;
 }
 
-/** What can be shown to anybody. */
+/** The settings without secrets. */
 export function masked({ connection, client, createClient, natMap, ...settings }: Settings): Readonly<Record<string, unknown>> {
   const { host, port, username, password, db, tls, sentinels, name } = connection;
   return Object.freeze({

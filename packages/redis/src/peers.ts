@@ -5,19 +5,19 @@ import { LeaseOverError, type Reading } from './reading.ts';
 import type { Store } from './store.ts';
 import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation } from './values.ts';
 
-/** Another process, as this one was told. */
+/** Another process, as far as this one knows it. */
 interface Peer {
   readonly node: NodeInfo;
   readonly n: number;
   /** When its lease ends, by the clock of this link, unless it is renewed. */
   leaseUntil: number;
-  /** When it was last heard of: what was asked before that knows less. */
+  /** When the process was last heard of: answers to earlier queries are older. */
   heardAt: number;
-  /** Known from before an outage, and not seen since: what it has written may be incomplete. */
+  /** Known from before an outage, and not seen since: its entries may be incomplete. */
   isAbsent: boolean;
-  /** Known from before an outage, and it may not hear yet what is said on channels that were lost. */
+  /** Known from before an outage, and perhaps not subscribed again yet to the lost channels. */
   isDeaf: boolean;
-  /** Its lease cannot be read, and perhaps not be renewed: since then its time stands still. */
+  /** Since when its lease cannot be read, and perhaps not be renewed: its remaining time is frozen. */
   stoppedAt: number | undefined;
 }
 
@@ -31,39 +31,39 @@ export interface PeersOptions {
   /** Whether a key can be used. */
   readonly reaches: (key: string) => boolean;
   readonly observer: Pick<LinkObserver, 'joined' | 'lost'>;
-  /** Commands that look for what this process has written to each shard of these: one of several can be flushed alone. */
+  /** Commands that read this process's write counters on the shards of these commands: one shard can be flushed alone. */
   readonly counters: (commands: readonly Command[]) => readonly Command[];
-  /** This incarnation has no lease any more. */
+  /** Called when this process's incarnation has no lease any more. */
   readonly leaseless: (own: Incarnation) => void;
-  /** A value that cannot be read: it is passed over. */
+  /** Reports a value that cannot be decoded, and is skipped. */
   readonly unreadable: (key: string, field?: string) => void;
-  /** Somebody was announced. */
+  /** Called when a process is announced. */
   readonly announced: (process: ProcessId) => void;
-  /** An incarnation whose lease is over has left something behind. */
+  /** Called when an incarnation has ended and its keys need a sweep. */
   readonly dead: (incarnation: Incarnation) => void;
-  /** Nothing more is to be expected of this process. */
+  /** Called when a lost process is not remembered any more. */
   readonly forgotten: (process: ProcessId) => void;
 }
 
-/** What PTTL says of a key that does not exist. */
+/** The answer of PTTL for a key that does not exist. */
 const NO_KEY = -2;
 /** Stands for a lease of another type. */
 const UNREADABLE = '';
-/** How long a lost process can still be named. */
+/** How long a lost process is remembered. */
 const REMEMBERED_MS = 60_000;
 
-/** The other processes: their leases, and when they come and go. */
+/** Tracks the other processes and their leases, and reports joins and losses. */
 export class Peers {
   readonly #options: PeersOptions;
   readonly #peers = new Map<ProcessId, Peer>();
   readonly #lost = new Map<ProcessId, { readonly n: number; readonly at: number }>();
-  /** What each incarnation says of itself; it never says anything else. */
+  /** The node of each incarnation, which never changes. */
   readonly #nodes = new Map<Incarnation, NodeInfo>();
-  /** Over for ever, and not swept yet. */
+  /** Incarnations that have ended, and are not swept yet. */
   readonly #dead = new Set<Incarnation>();
-  /** Between the beginning of an outage and its end. */
+  /** Whether there is an outage. */
   #isSuspended = false;
-  /** Processes that are announced when a query shows them: while the leases cannot be read none does. */
+  /** Processes whose announcement waits until queries show them; none does while the leases cannot be read. */
   #held: Map<ProcessId, NodeInfo> | undefined = new Map();
 
   constructor(options: PeersOptions) {
@@ -73,11 +73,11 @@ export class Peers {
   get nodeIds(): readonly string[] {
     return names(this.#peers.values());
   }
-  /** Those who were here before an outage and are not back, while their lease may live. */
+  /** Nodes from before an outage that are not back, and whose lease may still live. */
   get absent(): readonly string[] {
     return names([...this.#peers.values()].filter(({ isAbsent }) => isAbsent));
   }
-  /** Everybody hears. Asked for every message that is published. */
+  /** Whether every process is subscribed again. Read for every message that is published. */
   get isComplete(): boolean {
     for (const { isDeaf } of this.#peers.values()) if (isDeaf) return false;
     return true;
@@ -88,7 +88,7 @@ export class Peers {
   isDeaf(process: ProcessId): boolean {
     return this.#peers.get(process)?.isDeaf ?? false;
   }
-  /** Whether it was announced, and not said to be lost: during an outage nobody is. */
+  /** Whether the process was announced and not reported as lost; during an outage none is reported. */
   isKnown(process: ProcessId, n: number): boolean {
     const peer = this.#peers.get(process);
     return peer !== undefined && peer.n >= n && !this.#held?.has(process);
@@ -101,15 +101,15 @@ export class Peers {
   nameOf(incarnation: Incarnation): string | undefined {
     return this.#nodes.get(incarnation)?.nodeId;
   }
-  /** In how many milliseconds the first lease ends that nobody renews. */
+  /** Milliseconds until the first lease ends unless it is renewed. */
   get nextEndMs(): number {
     const running = [...this.#peers.values()].filter(({ stoppedAt }) => stoppedAt === undefined);
     return Math.min(...running.map(({ leaseUntil }) => leaseUntil)) - performance.now();
   }
 
-  /** Somebody says that he is there. His lease is set already. */
+  /** Handles the hello of a node, whose lease is already set. */
   hello(incarnation: Incarnation, node: NodeInfo): void {
-    if (this.#dead.has(incarnation)) return; // it is late: whoever was frozen hears what was said meanwhile
+    if (this.#dead.has(incarnation)) return; // ignores a late hello: its lease has already ended
     this.#nodes.set(incarnation, node);
     this.#see(incarnation, node);
   }
@@ -123,7 +123,7 @@ export class Peers {
     if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
   }
 
-  /** Something cannot be reached, or was lost again on its way back: where that is the leases, each is as it was last seen. */
+  /** Begins or extends an outage. Where the leases cannot be read, each keeps its last known state. */
   suspend(): void {
     const { keys, reaches } = this.#options;
     this.#isSuspended = true;
@@ -134,7 +134,7 @@ export class Peers {
     if (!reaches(keys.registry)) this.#held ??= new Map();
   }
 
-  /** Nobody waits for them any longer; they may come all the same. */
+  /** Ends the wait for processes that are not subscribed again; they may still come back. */
   giveUp(): void {
     for (const [process, peer] of this.#peers) {
       peer.isDeaf = false;
@@ -142,7 +142,7 @@ export class Peers {
     }
   }
 
-  /** Everything is reached again: who is there, and hears? */
+  /** Reads the leases and the subscriptions of the others after an outage. */
   async resume(): Promise<void> {
     for (const peer of this.#peers.values()) {
       if (peer.stoppedAt !== undefined) peer.leaseUntil += performance.now() - peer.stoppedAt;
@@ -152,14 +152,14 @@ export class Peers {
     await this.refresh();
   }
 
-  /** Queries show from now on what has been read. */
+  /** Announces the held processes: queries show them from now on. */
   announce(): void {
     const held = this.#held ?? new Map<ProcessId, NodeInfo>();
     this.#held = undefined;
     for (const [process, node] of held) this.#announce(process, node);
   }
 
-  /** Compares with the leases, and reports which processes have come and gone. @throws HublineError, LeaseOverError */
+  /** Reads all leases, and reports the processes that have joined or are lost. @throws HublineError, LeaseOverError */
   async refresh(): Promise<void> {
     const { store, keys, nodeTimeoutMs } = this.#options;
     if (!this.#canRead) return;
@@ -167,7 +167,7 @@ export class Peers {
     const { value: census } = await this.census([]);
     const incarnations = [...census.keys()].filter((incarnation) => processIn(incarnation) !== this.#options.self.process);
     const peerOf = (incarnation: Incarnation) => this.#peers.get(processIn(incarnation));
-    // A beat tells how long a lease lasts; without one Redis does.
+    // A heartbeat tells how long a lease lasts; without one the lease is read from Redis.
     const silent = incarnations.filter((each) => (peerOf(each)?.leaseUntil ?? 0) < askedAt + nodeTimeoutMs / 2);
     const left = await store.run(silent.map((each): Command => ['pttl', keys.lease(each)]));
     const leaseMs = new Map(silent.map((each, i) => [each, Number(left[i])]));
@@ -179,23 +179,23 @@ export class Peers {
       const known = this.#peers.get(process);
       const until = leaseMs.has(incarnation) ? { leaseUntil: askedAt + leaseMs.get(incarnation)! } : {};
       living.add(process);
-      // Its lease survived and it does not hear: it has not noticed yet that it was cut off, and will come as another incarnation.
+      // Its lease lives and it is not subscribed: it has not noticed the outage yet, and will register as another incarnation.
       if (known?.isDeaf && known.n === numberIn(incarnation) && !hearing.has(incarnation)) Object.assign(known, until);
       else this.#see(incarnation, node, { askedAt, ...until });
     }
     const now = performance.now();
     for (const [process, peer] of this.#peers) {
       if (living.has(process) || peer.heardAt >= askedAt || peer.stoppedAt !== undefined) continue;
-      // After an outage a lease may be missing although its node lives: it gets the time to come back that it had left.
+      // After an outage a lease may be missing although its node lives: the node gets the time that its lease had left.
       if (!peer.isAbsent || peer.leaseUntil <= now) this.#lose(process, 'lease');
     }
     this.#forget();
   }
 
   /**
-   * The processes whose lease lives, and what the commands say, which are sent along. One trip where all of them are known; an unknown
-   * one costs a second one, and is announced: its hello may be late, and what is found of it is to be used.
-   * @throws LeaseOverError where this process is not among them: what Redis holds is not what was written
+   * Reads the processes whose lease lives, and the answers to the commands, in one trip. An unknown process costs a second trip, and is
+   * announced: its hello may be late, and its entries are already used.
+   * @throws LeaseOverError where this process has no lease: Redis has lost what was written
    */
   async census(
     commands: readonly Command[],
@@ -274,8 +274,8 @@ export class Peers {
   }
 
   /**
-   * Answers to commands that read. The last ones look for what this process has written, before anything is believed of the others.
-   * @throws LeaseOverError where it is gone
+   * Runs commands that read. Added commands check that this process's own writes are there: otherwise no answer is reliable.
+   * @throws LeaseOverError where they are gone
    */
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
     const { store, keys, own } = this.#options;
@@ -285,21 +285,21 @@ export class Peers {
     return answers;
   }
 
-  /** What Redis holds is not what was written: others may be there whose leases are lost as well, and get the time that they had left. */
+  /** Handles a loss of data in Redis: other processes may have lost their leases too, and get the time that these had left. */
   #doubt(own: Incarnation): never {
     for (const peer of this.#peers.values()) peer.isAbsent = true;
     this.#options.leaseless(own);
     throw new LeaseOverError();
   }
 
-  /** It is there, or was when Redis was asked. */
+  /** Records that an incarnation lives, or did when Redis was queried. */
   #see(incarnation: Incarnation, node: NodeInfo, { leaseUntil, askedAt = performance.now() }: Sighting = {}): void {
     const process = processIn(incarnation);
     const n = numberIn(incarnation);
     if (process === this.#options.self.process) return;
     const known = this.#peers.get(process);
     const lost = this.#lost.get(process);
-    if ((known && known.n > n) || (lost && lost.n >= n && lost.at >= askedAt)) return; // there is later news
+    if ((known && known.n > n) || (lost && lost.n >= n && lost.at >= askedAt)) return; // something newer is known
     const isRead = this.#canRead;
     this.#lost.delete(process);
     this.#peers.set(process, {
@@ -334,7 +334,7 @@ export class Peers {
     this.#options.observer.lost(peer.node, reason);
   }
 
-  /** MGET says of a key of another type what it says of one that is not there. */
+  /** Tells missing leases from keys of another type: MGET answers null for both. */
   async #confirmed(incarnations: readonly Incarnation[], leases: readonly unknown[]): Promise<readonly unknown[]> {
     const over = incarnations.filter((_each, i) => leases[i] === null);
     if (over.length === 0) return leases;
@@ -343,14 +343,14 @@ export class Peers {
     return leases.map((lease, i) => (isThere.has(incarnations[i]!) ? UNREADABLE : lease));
   }
 
-  /** Its lease is there and cannot be read: it is missing until the lease is renewed, or would have ended. */
+  /** Handles a lease that cannot be decoded: its process counts as missing until the lease is renewed, or would have ended. */
   #question(incarnation: Incarnation): void {
     this.#options.unreadable(this.#options.keys.lease(incarnation));
     const peer = this.#peers.get(processIn(incarnation));
     if (peer?.n === numberIn(incarnation)) peer.isAbsent = true;
   }
 
-  /** An incarnation that had a lease, or never got one, and has none. */
+  /** Ends an incarnation that has no lease any more, or never got one. */
   #die(incarnation: Incarnation): void {
     this.#nodes.delete(incarnation);
     this.#dead.add(incarnation);
@@ -361,7 +361,7 @@ export class Peers {
     return !this.#isSuspended || this.#options.reaches(this.#options.keys.registry);
   }
 
-  /** Those of them who hear on every shard; during an outage nobody can say. */
+  /** The incarnations whose processes are subscribed on every shard; during an outage none is known to be. */
   async #hearing(incarnations: readonly Incarnation[]): Promise<ReadonlySet<Incarnation>> {
     if (this.#isSuspended || incarnations.length === 0) return new Set();
     const { store, keys } = this.#options;
@@ -382,7 +382,7 @@ export class Peers {
 
 interface Sighting {
   readonly leaseUntil?: number;
-  /** What Redis answered to a later question is later news. */
+  /** When Redis was queried: the answer to a later query is newer. */
   readonly askedAt?: number;
 }
 

@@ -11,7 +11,7 @@ export interface PublisherOptions {
   readonly onUnavailable: OnUnavailable;
   /** Whether a channel can be used; none can before the first connection. */
   readonly reaches: (channel: string) => boolean;
-  /** Whether this node hears its own channel, on which answers arrive. */
+  /** Whether this node is subscribed to its own channel, on which answers arrive. */
   readonly hearsAnswers: () => boolean;
   /** Whether nodes that are subscribed to a channel are not back yet after an outage. */
   readonly isGated: (channel: string) => boolean;

@@ -1,10 +1,10 @@
 import type { NodeInfo } from '@hubline/server/backplane';
 import type { Incarnation } from './keys.ts';
 
-/** Who is in the cluster at one moment, by the leases: each process by its latest incarnation. */
+/** The nodes of the cluster at one moment, by their leases: each process with its latest incarnation. */
 export type Census = ReadonlyMap<Incarnation, NodeInfo>;
 
-/** What Redis answered to one reader. */
+/** The answers of Redis to one reader. */
 export interface Reading {
   readonly value: Census;
   /** Nodes that live, and have not written all that they have, or cannot be read. */
@@ -15,7 +15,7 @@ export interface Reading {
   of(incarnation: Incarnation): readonly unknown[];
 }
 
-/** An answer would be of a Redis that has lost what was written: this process has no lease, or nobody is listed. It is told already. */
+/** Thrown where Redis has lost what was written: this process has no lease, or the registry is empty. Already reported. */
 export class LeaseOverError extends Error {
   override readonly name = 'LeaseOverError';
   constructor() {

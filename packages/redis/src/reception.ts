@@ -17,8 +17,8 @@ const FRAME_BYTES = 256;
 const costOf = (payload: Uint8Array): number => payload.length + FRAME_BYTES;
 
 /**
- * What this node has received of one sender on one channel: everything up to `done` is delivered or given up, sequences from
- * there to `top` are missing, or held because one before them is missing.
+ * Tracks the frames from one sender on one channel: all up to `done` are delivered or given up; sequences from there to `top` are
+ * missing, or held because an earlier one is missing.
  */
 export class Reception {
   readonly missing = new RangeSet();

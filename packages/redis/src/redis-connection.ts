@@ -7,17 +7,17 @@ export type Command = readonly [name: string, ...args: (string | number | Buffer
 export interface ConnectionObserver {
   /** Commands can be sent. */
   ready(): void;
-  /** It was ready, or tried to be. What was in flight has failed. */
+  /** The connection, or the attempt to connect, was lost. Commands in flight have failed. */
   lost(cause: Error): void;
 }
 
-/** A replica, a master that has become one, one that is only starting or without its cluster: somebody has to be found, or waited for. */
+/** Errors of a Redis that is no working master (yet): the client has to find another one, or wait. */
 const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN) /;
 
-/** Parts of a time limit, each of which counts for no more than it is, however long this process was held up in it. */
+/** The number of timers for one time limit: time in which this process is held up counts for one of them at most. */
 const STEPS = 4;
 
-/** One connection to one Redis, which is never silent for longer than it may: then it is lost. */
+/** One connection to one Redis. It counts as lost when an answer takes longer than the time limit. */
 export class RedisConnection {
   readonly redis: Redis;
   readonly #timeoutMs: number;
@@ -31,12 +31,12 @@ export class RedisConnection {
     this.redis = redis;
     this.#timeoutMs = timeoutMs;
     this.#observer = observer;
-    // Told with the loss; unheard, ioredis would print it. Where an address has several, the error has no text.
+    // Reported with the loss; without a listener ioredis would print it. An error over several addresses has no text.
     redis.on('error', (error: NodeJS.ErrnoException) => {
       this.#cause = unavailable(`The connection to Redis failed: ${error.message || error.code}`, error);
     });
     redis.on('connect', () => {
-      // A Redis that is paused takes connections and says nothing.
+      // A paused Redis accepts connections and does not answer.
       this.#stopWaiting = this.#cutUnless('The handshake');
     });
     const ready = (): void => {
@@ -62,7 +62,7 @@ export class RedisConnection {
   }
 
   /**
-   * Sends commands as one, and gives their answers. An answer may be an Error: what Redis said of that command.
+   * Sends commands as one pipeline, and returns their answers. An answer may be an Error that Redis gave for that command.
    * @throws HublineError `backplane_unavailable` where an answer is lost
    */
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
@@ -105,11 +105,11 @@ export class RedisConnection {
     this.#stopWaiting();
     clearTimeout(this.#connecting);
     this.redis.removeAllListeners();
-    this.redis.on('error', () => undefined); // nobody waits for what a closed connection still has to say
+    this.redis.on('error', () => undefined); // errors of a closed connection are ignored
     this.redis.disconnect();
   }
 
-  /** Told before anybody hears that an answer is lost: where Redis has hung up, the socket itself says so a little later. */
+  /** Reports the loss before the lost answers are rejected: the socket's own event may come later. */
   #lose(cause: Error): void {
     if (!this.#isUp) return;
     this.#isUp = false;
@@ -167,7 +167,7 @@ export class WrongTypeError extends Error {
 export const isWrongType = (reply: unknown): reply is Error =>
   reply instanceof Error && /^(WRONGTYPE|ERR (hash )?value is not an integer)/.test(reply.message);
 
-/** What Redis refused, as an error that says so. */
+/** The error for the first command that Redis refused; undefined where there is none. */
 export function refusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
   const at = replies.findIndex((reply) => reply instanceof Error);
   const command = commands[at];
@@ -177,11 +177,11 @@ export function refusalIn(commands: readonly Command[], replies: readonly unknow
   return unavailable(`Redis refused ${command[0].toUpperCase()}: ${(reply as Error).message}`, reply);
 }
 
-/** Redis is there and answers, and does not do what it is asked to: it has no memory left, or an ACL forbids it. */
+/** Whether Redis answers and refuses the command: it has no memory left, or an ACL forbids it. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof Error && error.cause.name === 'ReplyError' && !NO_MASTER.test(error.cause.message);
 
-/** The same, but for wrong types. */
+/** The same, ignoring wrong types. */
 export function readRefusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
   return refusalIn(
     commands,

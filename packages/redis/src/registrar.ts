@@ -23,44 +23,44 @@ export interface RegistrarOptions {
   readonly reaches: (key: string) => boolean;
   /** Settles when it is known whether Redis can be reached. */
   readonly settled: () => Promise<unknown>;
-  /** Takes away what an attempt to register has left. */
+  /** Deletes the keys of a failed registration. */
   readonly clean: (incarnation: Incarnation) => Promise<void>;
-  /** This incarnation has been left behind. */
+  /** Called when an incarnation is replaced by a new one. */
   readonly over: (old: Incarnation) => void;
-  /** The lease was over, or what was written is lost: everything is registered under another incarnation. */
+  /** Called after everything was registered under a new incarnation, because the lease had ended or writes were lost. */
   readonly reborn: (silentMs: number) => void;
-  /** These keys did not hold what was written, and do again. */
+  /** Called when keys that differed from what was written are correct again. */
   readonly repaired: (keys: readonly string[]) => void;
-  /** Redis refused to write: what it has is not what is here. */
+  /** Called when a write failed: Redis does not have this node's current state. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Writes what this process has under its incarnation, one flush in flight at a time, and keeps its lease. What shows that the
- * lease was over or that writes are lost makes the next incarnation, under which everything is written anew.
+ * Writes this process's memberships under its incarnation, one flush in flight at a time, and renews its lease. Where the lease
+ * has ended or writes are lost, it starts a new incarnation, and writes everything again under that.
  */
 export class Registrar {
   readonly #options: RegistrarOptions;
   readonly #watches = new Map<Topic, number>();
-  /** The number in force, and the last one that was tried. */
+  /** The number of the current incarnation, and the last one that was tried. */
   #n = 0;
   #tried = 0;
   #version = 0;
   #dirty = new Dirty();
   #open: Promise<Flush> | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  /** What is said of the watches of this incarnation. */
+  /** The value in {@link Keys.watched} for this incarnation. */
   #watched: string | undefined;
-  /** The version of the last flush that is written whole. */
+  /** The version of the last flush that was written completely. */
   #flushed = 0;
-  /** What the counter of each shard said last. */
+  /** The last value of each shard's write counter. */
   #writes = new Map<string, number>();
   #renewedAt = 0;
   /** Settles when the link for which this process registered last is up, or lost. */
   #entered: Promise<void> = Promise.resolve();
   #renewing: Promise<void> | undefined;
   #isBehind = false;
-  /** The last attempt to register was refused: what it has written is taken away, and its number taken again. */
+  /** Whether the last registration was refused: the next one deletes its keys and uses its number again. */
   #isRefused = false;
 
   constructor(options: RegistrarOptions) {
@@ -70,7 +70,7 @@ export class Registrar {
   get incarnation(): Incarnation {
     return incarnationOf(this.#options.self.process, this.#n);
   }
-  /** Whether something that this process has is not written. */
+  /** Whether some state of this process is not written yet. */
   get isBehind(): boolean {
     return this.#isBehind;
   }
@@ -102,7 +102,7 @@ export class Registrar {
     return { close: () => (closed ??= hold(-1)) };
   }
 
-  /** Renews the lease and looks whether everything written is still there. */
+  /** Renews the lease, and checks that everything written is still there. */
   async beat(): Promise<void> {
     await this.#inTurn(async () => {
       const { store, keys, nodeTimeoutMs, reaches } = this.#options;
@@ -114,7 +114,7 @@ export class Registrar {
     });
   }
 
-  /** Looks whether a slice of what was written is still there, and writes what differs. */
+  /** Verifies a slice of what was written, and writes what differs again. */
   async #verify(): Promise<void> {
     const { incarnation } = this;
     const differences = await this.#options.verifier.verify({
@@ -152,8 +152,8 @@ export class Registrar {
   }
 
   /**
-   * Registers everything under a new incarnation; the old one, whatever is left of it, is over. What changes after that waits
-   * for `entered`. @throws HublineError
+   * Registers everything under a new incarnation, which replaces the old one. Later changes wait for `entered`.
+   * @throws HublineError
    */
   register(entered: Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
@@ -162,7 +162,7 @@ export class Registrar {
     });
   }
 
-  /** A reader has found that the lease of this incarnation is over: everything is registered under another one, at once. */
+  /** Registers everything under a new incarnation at once, after a reader has found that the lease of this one has ended. */
   renew(incarnation: Incarnation): void {
     this.#renewing ??= this.#inTurn(async () => {
       this.#renewing = undefined;
@@ -175,7 +175,7 @@ export class Registrar {
     });
   }
 
-  /** The counters on the shards of these commands. On a single Redis the lease is on the one that there is. */
+  /** Commands that read the write counters on the shards of these commands. On a single Redis the lease alone shows a loss. */
   counters(commands: readonly Command[]): readonly Command[] {
     const { store, keys } = this.#options;
     if (store.isOne) return [];
@@ -184,12 +184,12 @@ export class Registrar {
     return counters.filter((key) => this.#writes.has(key)).map((key) => ['get', key]);
   }
 
-  /** After the flush in flight. */
+  /** Resolves after the flush in flight. */
   async settle(): Promise<void> {
-    await this.#last.catch(() => undefined); // told to whoever asked for it
+    await this.#last.catch(() => undefined); // the caller of the flush gets the error
   }
 
-  /** What is written goes by an index, and counts by a lease, which are on one shard each. */
+  /** Whether this process can write: entries need the index of their incarnation and its lease, which are on one shard each. */
   get #canWrite(): boolean {
     const { keys, reaches, isRefused } = this.#options;
     return !isRefused() && reaches(keys.registry) && reaches(keys.topics(this.incarnation));
@@ -199,9 +199,9 @@ export class Registrar {
     const dirty = this.#dirty;
     this.#dirty = new Dirty();
     const version = ++this.#version;
-    // Too late for the registration: others see this incarnation already, and watchers would never hear of it.
+    // Waits until the link is up: a change after the registration would otherwise reach no watcher.
     await this.#entered;
-    // Again, where a shard is lost meanwhile: the others get their part.
+    // A second try where a shard is lost meanwhile: the other shards get their part.
     for (let tries = 0; tries < 2 && this.#canWrite; tries++) {
       try {
         return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
@@ -210,15 +210,15 @@ export class Registrar {
       }
     }
     this.#isBehind = true;
-    // While it is down nobody can ask who watches, and everything is written when the link is back.
+    // During an outage the watches cannot be read; everything is written when the link is back.
     return { version, watched: dirty.touched };
   }
 
-  /** The touched topics that are watched; undefined where nobody knows, because everything had to be written anew. */
+  /** Writes the changes, and returns the touched topics that are watched; undefined where everything had to be written anew. */
   async #writeDirty(dirty: Dirty, version: number): Promise<ReadonlySet<Topic> | undefined> {
     const { keys, reaches, watchers } = this.#options;
     const { incarnation } = this;
-    // What is not reached is written with everything else when it is back.
+    // Topics on unreachable shards are written with everything else when the link is back.
     const dirt = dirty.asDirt((topic) => reaches(keys.counts(topic)));
     const watches = this.#watchWriting(dirty.watches, version);
     const ask: Command = ['hgetall', keys.watched];
@@ -235,7 +235,7 @@ export class Registrar {
     return undefined;
   }
 
-  /** The answers to what comes last. On one Redis all of it is one trip: it does things in their order. */
+  /** Writes the stages, and returns the answers to `last`. On a single Redis, which keeps the order, all of it is one trip. */
   async #writeStages({ before, entries, after }: Writing, last: readonly Command[]): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const shards = new Set([...before, ...entries, ...after, ...last].map(([, key]) => store.tagOf(String(key))));
@@ -249,22 +249,22 @@ export class Registrar {
     return this.#write([...last, ...pulse], redirects);
   }
 
-  /** Commands that end with a pulse. Undefined where the pulse has stopped, and a new life has begun. */
+  /** Runs commands that end with a pulse (write counters, lease). Undefined where that showed a loss, and a new incarnation has begun. */
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
-    const sentAt = performance.now(); // a process that is frozen meanwhile reads the answer late
+    const sentAt = performance.now(); // a process that was frozen meanwhile reads the answer late
     const answers = await this.#run(commands);
     if (!answers) return undefined;
     if (this.#hasPulse(this.incarnation, commands, answers) && store.redirects === redirects) {
       this.#renewedAt = sentAt;
       return answers;
     }
-    if (!this.#options.isUp()) return answers; // there will be another life when all shards are back
+    if (!this.#options.isUp()) return answers; // a new incarnation begins when all shards are back
     await this.#renew();
     return undefined;
   }
 
-  /** Undefined where a key was of a type that none of our commands makes: it is deleted, and everything is written anew. */
+  /** Runs commands. Undefined where a key had a type that no node writes: the key is deleted, and everything is written anew. */
   async #run(commands: readonly Command[]): Promise<readonly unknown[] | undefined> {
     const { store, isUp } = this.#options;
     try {
@@ -327,7 +327,7 @@ export class Registrar {
     }
   }
 
-  /** Whether it has worked: it may take longer than the lease, or a master may be replaced meanwhile. */
+  /** Registers one incarnation. False where that took longer than the lease, or a master was replaced meanwhile. */
   async #registerAs(incarnation: Incarnation): Promise<boolean> {
     const { store, keys, self, local, nodeTimeoutMs } = this.#options;
     const { redirects } = store;
@@ -335,7 +335,7 @@ export class Registrar {
     const keep: Command = ['set', keys.lease(incarnation), LEASE.registering, 'PX', nodeTimeoutMs];
     await store.run([keep, ['hset', keys.registry, incarnation, encodeNode(self)]]);
     for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
-      // In trips, of which none outlasts the lease or any time limit.
+      // In trips that are each shorter than the lease and every time limit.
       const renewing: readonly Command[] = [...entries, [...keep, 'XX']];
       if (store.isOne) await store.run([...before, ...renewing]);
       else for (const commands of [before, renewing]) await store.run(commands);
@@ -360,7 +360,7 @@ export class Registrar {
     return true;
   }
 
-  /** One thing at a time: what is written later is written after. */
+  /** Runs tasks one after the other, so that later writes come after earlier ones. */
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task, task);
     this.#last = result;
@@ -368,7 +368,7 @@ export class Registrar {
   }
 }
 
-/** What is said of the watches last; undefined where there are none. */
+/** The last value written for the watches; undefined where the commands write none. */
 const watchedIn = (commands: readonly Command[]): string | undefined =>
   commands.findLast(([name]) => name === 'hset')?.[3] as string | undefined;
 

@@ -4,7 +4,7 @@ import type { Range } from './ranges.ts';
 
 export type Ranges = Readonly<Record<string, readonly Range[]>>;
 
-/** What a node misses, by channel. */
+/** The sequences that a node misses, by channel. */
 export type Ask = Readonly<Record<string, Missing>>;
 
 export interface Missing {
@@ -20,7 +20,7 @@ export interface Answer {
   readonly gone: Ranges;
   readonly void: Ranges;
   readonly unsent: Ranges;
-  /** Nothing follows. */
+  /** Whether this is the last part. */
   readonly isLast: boolean;
 }
 

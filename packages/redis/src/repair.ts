@@ -17,19 +17,19 @@ export interface RepairOptions {
   readonly repairMs: number;
   /** For how long {@link History} remembers a channel without traffic. */
   readonly rememberedMs: number;
-  /** Where channels are on several shards, claims may be faster than the frames that they are about. */
+  /** The delay before an ask after a claim: across shards a claim may overtake its frames. */
   readonly claimDelayMs: number;
   readonly origin: () => Incarnation;
-  /** Publishes at once, past everything that waits. */
+  /** Publishes at once, ahead of waiting messages. */
   readonly send: (channel: string, frame: Buffer) => Promise<void>;
   readonly notify: (notice: Notice) => void;
   readonly reaches: (channel: string) => boolean;
   /** Whether a node was in the same outage and is not back. */
   readonly isAway: (process: ProcessId) => boolean;
-  /** Channels on which sent frames wait to be sent again: what is claimed there would seem to be lost. */
+  /** Channels on which sent frames wait to be sent again: a claim there would make them look lost. */
   readonly unsent: () => ReadonlySet<string>;
   readonly gap: LinkObserver['gap'];
-  /** A message of repair could not be read. */
+  /** Reports a repair message that cannot be decoded. */
   readonly unreadable: (error: unknown) => void;
 }
 
@@ -37,9 +37,9 @@ export interface RepairOptions {
 interface Inquiry {
   isOut: boolean;
   isScheduled: boolean;
-  /** Since the sender was last heard on it. */
+  /** Ticks since the sender's last answer. */
   silentTicks: number;
-  /** When it was asked for frames since a subscription; undefined where it was not. */
+  /** When the sender was asked for frames since a subscription; undefined where it was not. */
   guessedAt?: number | undefined;
 }
 
@@ -52,27 +52,27 @@ const MAX_ASKED = 4;
 const GIVE_UP_TICKS = 50;
 const MAX_RANGES_OF_CHANNEL = 200;
 const MAX_RANGES = 2000;
-/** Of one notice. */
+/** Bytes of the claims in one notice. */
 const CLAIMS_BYTES = 64 * 1024;
 const MAX_PARTS = 16;
-/** Recalls that come together are answered together. */
+/** Recalls within this time are answered together. */
 const RECALL_MS = 100;
-/** What a recall may be late. */
+/** The longest delay of a recall that is still covered. */
 const SLACK_MS = 1000;
 
 /**
- * Finds what this node missed, and asks the senders for it: by a hole in a channel's sequences, by the claims in heartbeats,
- * and after an outage by those of every node. Answers the asks of others from {@link History}.
+ * Detects missed frames by holes in a channel's sequences, by the claims in heartbeats and, after an outage, by the claims of every
+ * node; asks the senders for them. Answers the asks of other nodes from {@link History}.
  */
 export class Repair {
   readonly #options: RepairOptions;
   readonly #answers: Answers;
   readonly #recall: Recall;
   readonly #inquiries = new Map<ProcessId, Inquiry>();
-  /** Who asks for all claims, and of how long. */
+  /** The processes that have asked for all claims, with the time in milliseconds that these must cover. */
   readonly #recallers = new Map<ProcessId, number>();
   readonly #answerRecalls = paced(RECALL_MS, () => this.#claimAll());
-  /** Nodes that keep what they publish, and ask. */
+  /** Processes with repair enabled: they keep their frames, and ask. */
   readonly #repairing = new Set<ProcessId>();
   #isClaimed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -91,7 +91,7 @@ export class Repair {
   joined(process: ProcessId): void {
     this.#recall.joined(process);
   }
-  /** Before it is reported: what is held for its holes is delivered, and the holes are gaps. */
+  /** Called before the loss of a process is reported: delivers its held frames, and reports the holes as gaps. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.#options.receiver.giveUp(process);
     this.#inquiries.delete(process);
@@ -101,7 +101,7 @@ export class Repair {
     this.#recall.lost(process, reason === 'goodbye');
   }
 
-  /** The link is down; everything was received until `since`. */
+  /** The link is down; all frames were received until `since`. */
   down(since: number): void {
     this.#recall.down(since);
     this.#options.history.pause();
@@ -115,18 +115,18 @@ export class Repair {
     this.#recall.up();
     this.#tickWhileOpen();
   }
-  /** Channels were not subscribed for a while, although the link was up. */
+  /** Channels were not subscribed since then, although the link was up. */
   missed(since: number): void {
     for (const inquiry of this.#inquiries.values()) inquiry.silentTicks = 0;
     this.#recall.missed(since);
     this.#tickWhileOpen();
   }
 
-  /** Frames are not kept any more of which it is not known whether they were for this node: after an outage that is a gap. */
+  /** Frames that may have been for this node are not kept any more: after an outage that is a gap. */
   unsure(): void {
     this.#recall.unsure();
   }
-  /** A sender has a hole. */
+  /** Schedules an ask for a hole in a sender's sequences. */
   hole(process: ProcessId): void {
     let inquiry = this.#inquiries.get(process);
     if (!inquiry) this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0 }));
@@ -134,7 +134,7 @@ export class Repair {
     this.#tickWhileOpen();
   }
 
-  /** A frame that is no message. */
+  /** Handles a repair frame: an ask, an answer or claims. */
   receive(channel: string, { kind, origin, payload }: Frame): void {
     const { self } = this.#options;
     const process = processIn(origin);
@@ -161,7 +161,7 @@ export class Repair {
     }
   }
 
-  /** What a heartbeat and a goodbye claim. Each node's own channel is claimed there. */
+  /** The claims of a heartbeat or a goodbye. Claims about a node's own channel are sent on that channel instead. */
   claims(): { readonly claims: Claims; readonly repairMs: number } {
     const { history, repairMs, unsent } = this.#options;
     const again = unsent();
@@ -199,7 +199,7 @@ export class Repair {
     if (!this.#canAsk(process) || (!inquiry.isOut && this.#isBusy)) return;
     inquiry.isOut = true;
     inquiry.guessedAt = Object.values(ask).some(({ withinMs }) => withinMs !== undefined) ? performance.now() : undefined;
-    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // asked again with the next tick
+    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // the next tick asks again
   }
 
   #answered(process: ProcessId, payload: Uint8Array): void {
@@ -225,11 +225,11 @@ export class Repair {
     const inquiry = this.#inquiries.get(process);
     if (!inquiry) return;
     inquiry.silentTicks = 0;
-    // The ask was so long on its way that frames since the subscription were taken for older ones.
+    // The ask took so long that frames since the subscription may have been taken for older ones.
     if (inquiry.guessedAt !== undefined && performance.now() - inquiry.guessedAt > SLOW_MS && Object.keys(voids).length > 0) this.unsure();
     if (!isLast) return;
     inquiry.isOut = false;
-    // More may be missing than fits into one ask, or may have been found meanwhile; and others wait for their turn.
+    // One ask may not hold all missing ranges, more may have been found meanwhile, and other senders wait for their turn.
     for (const [each, waiting] of this.#inquiries) if (!waiting.isOut) this.#schedule(each, waiting, 0);
   }
 
@@ -239,7 +239,7 @@ export class Repair {
     this.#isClaimed = false;
   }
 
-  /** Answers recalls: on the channel of each recaller what is for it alone, and all else for everybody. */
+  /** Answers recalls: claims about a recaller's own channel go there, all others in notices to every node. */
   #claimAll(): void {
     const { history, unsent, notify, origin, repairMs, rememberedMs } = this.#options;
     const again = unsent();
@@ -260,7 +260,7 @@ export class Repair {
     });
   }
 
-  /** Only to a node that repairs: another reader of its channel expects messages there. */
+  /** Sends a claim, only to a node with repair enabled: any other expects only messages on its channel. */
   #sendClaim(channel: string, claim: Range): void {
     const process = channel.slice(nodeChannel('').length);
     if (!this.#repairing.has(process)) return;
@@ -278,7 +278,7 @@ export class Repair {
     return count >= MAX_ASKED;
   }
 
-  /** Whether an ask would arrive, and its answer too. */
+  /** Whether an ask and its answer can be delivered. */
   #canAsk(process: ProcessId): boolean {
     const { reaches, self } = this.#options;
     return reaches(nodeChannel(process)) && reaches(nodeChannel(self));
@@ -288,7 +288,7 @@ export class Repair {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
-  /** Counts ticks and not time: a process that was held up has not read its answers yet. */
+  /** Counts ticks instead of time: a process that was held up has not read its answers yet. */
   #tick(): void {
     this.#recall.tick();
     for (const [process, inquiry] of this.#inquiries) {

@@ -10,7 +10,7 @@ export interface SetupOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** Warns once of each setting that endangers what is promised. */
+/** Warns once of each setting that endangers Hubline's guarantees. */
 export class Setup {
   readonly #options: SetupOptions;
   #isMemoryChecked = false;
@@ -24,7 +24,7 @@ export class Setup {
   async checkMemory(): Promise<void> {
     if (this.#isMemoryChecked) return;
     this.#isMemoryChecked = true;
-    const answers = await this.#options.store.memory().catch(() => []); // the loss of the connection is told elsewhere
+    const answers = await this.#options.store.memory().catch(() => []); // the loss of the connection is reported elsewhere
     const policies = answers.flatMap((text) => /^maxmemory_policy:(\S+)/m.exec(text)?.[1] ?? []);
     const evicting = policies.find((policy) => policy !== 'noeviction');
     if (evicting) this.#warn(`Redis has the maxmemory-policy ${evicting}, and may evict what nodes have written. Set noeviction.`);

@@ -8,11 +8,11 @@ export interface ShardOptions {
   readonly ready: () => void;
   readonly lost: (cause: Error) => void;
   readonly message: (channel: string, frame: Buffer) => void;
-  /** Redis let go of a channel by itself: its slot is elsewhere now. */
+  /** Called when Redis unsubscribes a channel by itself, because its slot has moved. */
   readonly moved?: () => void;
 }
 
-/** One master: a connection for commands and one that listens. */
+/** One master: a connection for commands and one for subscriptions. */
 export class Shard {
   readonly commands: RedisConnection;
   readonly subscriber: RedisConnection;
@@ -45,7 +45,7 @@ export class Shard {
   }
 }
 
-/** Both, or none: a client that is not used goes on connecting. */
+/** Makes both clients or, where one fails, none: a client that is not used would go on connecting. */
 function bothOf(clientFor: (role: ClientRole) => Redis): readonly [commands: Redis, subscriber: Redis] {
   const commands = clientFor('commands');
   try {

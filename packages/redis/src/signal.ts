@@ -1,4 +1,4 @@
-/** A promise that is settled from outside, and whose rejection nobody has to wait for. */
+/** A promise that is settled from outside, and whose rejection need not be handled. */
 export class Signal {
   readonly promise: Promise<void>;
   isDone = false;

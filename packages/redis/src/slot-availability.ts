@@ -1,6 +1,6 @@
 /**
- * Which slots can be used now. An outage is of the slots whose masters were lost: those stay lost until this node has registered
- * again, also when another master serves them before that, since what is there then is not what was there.
+ * Tracks which slots can be used. An outage concerns the slots whose masters were lost. These stay lost until this node has
+ * registered again, also when another master serves them before that, since that one may lack data.
  */
 export class SlotAvailability {
   readonly #slotOf: (key: string) => number;
@@ -16,16 +16,16 @@ export class SlotAvailability {
   get isWhole(): boolean {
     return this.#lost?.size === 0;
   }
-  /** Whether what this key or channel names can be used. */
+  /** Whether the slot of a key or channel can be used. */
   has(key: string): boolean {
     return this.#lost !== undefined && (this.#lost.size === 0 || !this.#lost.has(this.#slotOf(key)));
   }
-  /** Whether others may not hear this channel again yet. */
+  /** Whether other nodes may not be subscribed to this channel again yet. */
   isShaken(channel: string): boolean {
     return this.#shaken === undefined || this.#shaken.has(this.#slotOf(channel));
   }
 
-  /** These slots or, where none are named, all of them. Returns whether that is news. */
+  /** Marks slots as lost; without `slots`, all of them. Returns whether any of them was not lost before. */
   lose(slots?: Iterable<number>): boolean {
     if (!slots || !this.#lost) {
       const isNews = this.#lost !== undefined;
@@ -41,11 +41,11 @@ export class SlotAvailability {
     return this.#lost.size > before;
   }
 
-  /** This node has entered: everything can be used. */
+  /** Marks all slots as usable, after this node has registered again. */
   restore(): void {
     this.#lost = new Set();
   }
-  /** Everybody is back. */
+  /** Stops the wait for other nodes' subscriptions, except on slots that are still lost. */
   settle(): void {
     this.#shaken = new Set(this.#lost);
   }

@@ -27,14 +27,14 @@ export function parseAddress(address: Address): RedisAddress {
   return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
 
-/** Which master has which slot, at one moment. */
+/** The assignment of slots to masters at one moment. */
 export class SlotMap {
   readonly #owners: (Address | undefined)[] = Array.from({ length: SLOTS });
   readonly masters: ReadonlySet<Address>;
   /** For each master a number whose text is hashed to one of its slots. */
   readonly tags: ReadonlyMap<Address, string>;
 
-  /** What CLUSTER SLOTS says: from, to, master, replicas. A master without a host is the one that was asked. */
+  /** Takes the reply of CLUSTER SLOTS: from, to, master, replicas. A master without a host is the one that was asked. */
   constructor(reply: unknown, asked: RedisAddress) {
     for (const [from, to, [host, port]] of reply as readonly (readonly [number, number, readonly [string | null, number]])[]) {
       this.#owners.fill(addressOf({ host: host || asked.host, port }), from, to + 1);

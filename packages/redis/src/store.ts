@@ -12,19 +12,19 @@ export interface StoreOptions {
 
 /** The Redis behind a backplane, whatever its shape. */
 export interface Store {
-  /** One Redis: what is sent first is done first. Where there are several this holds for each of them alone. */
+  /** Whether there is a single Redis, which runs all commands in their order. Several keep the order only each for itself. */
   readonly isOne: boolean;
-  /** How often a command had to follow its slot to another master: what was acknowledged before may be lost with the old one. */
+  /** How often a command had to follow its slot to another master: earlier acknowledged writes may be lost with the old one. */
   readonly redirects: number;
   /**
-   * Commands in order, as few trips as their keys allow, and their answers.
+   * Runs commands in order, in as few trips as their keys allow, and returns their answers.
    * @throws HublineError `backplane_unavailable` where an answer is lost or is an error
    */
   run(commands: readonly Command[]): Promise<readonly unknown[]>;
   /** The same for commands that only read: an Error is the answer where a key holds another type than it should. */
   read(commands: readonly Command[]): Promise<readonly unknown[]>;
   /**
-   * To channels of one shard. One answer each: undefined, or why it was refused.
+   * Publishes to channels of one shard. One answer each: undefined, or the error of a refusal.
    * @throws HublineError `backplane_unavailable` where answers are lost
    */
   publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]>;
@@ -33,20 +33,20 @@ export interface Store {
   unsubscribe(channels: readonly string[]): Promise<void>;
   /** How many connections listen to each of these channels. */
   listeners(channels: readonly string[]): Promise<readonly number[]>;
-  /** Proves that those connections are alive which only listen, and are there. */
+  /** Checks that the connections for subscriptions are alive. */
   ping(): Promise<void>;
-  /** What each Redis says of its memory, where it may be asked. */
+  /** The memory settings of each Redis that allows the query. */
   memory(): Promise<readonly string[]>;
-  /** Strings, one for each shard and hashed to a slot of it. */
+  /** One string per shard, which hashes to a slot of that shard. */
   tags(): readonly string[];
-  /** The one of {@link tags} that is on the shard of this key. */
+  /** The one of {@link tags} on the shard of this key. */
   tagOf(key: string): string;
-  /** What is lost and comes back together, and more finely than a shard: shards part. */
+  /** The slot of a key: the unit of availability, finer than a shard, since a shard's slots may move apart. */
   slotOf(key: string): number;
   close(): void;
 }
 
-/** What goes to one shard can succeed though another one is lost. */
+/** Groups items by shard: the commands of one shard can succeed although another one is lost. */
 export function byShard<T>(store: Pick<Store, 'tagOf'>, items: readonly T[], keyOf: (item: T) => string): readonly (readonly T[])[] {
   const shards = new Map<string, T[]>();
   for (const item of items) {
@@ -61,12 +61,12 @@ export function byShard<T>(store: Pick<Store, 'tagOf'>, items: readonly T[], key
 export interface StoreObserver {
   /** Everything is connected, and nothing is subscribed. */
   ready(): void;
-  /** These slots cannot be used; where none are named, all of them. Said again whenever it is tried in vain. */
+  /** These slots cannot be used; without `slots`, none can. Called again after each failed attempt. */
   lost(cause: Error, slots?: readonly number[]): void;
   message(channel: string, frame: Buffer): void;
   /**
-   * Redis has let go of channels, and everything is connected again: what was subscribed may not be, since that
-   * moment of `performance.now()`.
+   * Redis has unsubscribed channels, and everything is connected again: subscriptions may be missing since `since`, by
+   * `performance.now()`.
    */
   moved(since: number): void;
 }

@@ -18,8 +18,8 @@ export interface SweeperOptions {
 const PAGE = 500;
 
 /**
- * Takes away what dead incarnations left behind. Nobody sees it any more, so this is tidying: a first pass takes them out of the
- * topics, a second one, which also catches what a dying process still wrote, takes the rest; until then its clients can be named.
+ * Deletes the entries of dead incarnations, which queries no longer show. A first pass removes them from the topics; a second one
+ * deletes the rest, and what a dying process wrote in between. Until then the clients of the incarnation can be named.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
@@ -29,14 +29,14 @@ export class Sweeper {
     this.#options = options;
   }
 
-  /** An incarnation is over. Everybody notices at once; who comes first does it. */
+  /** Schedules the sweep of an incarnation that has ended. All nodes notice at once; the first one to take the lock sweeps. */
   dead(incarnation: Incarnation): void {
     if (this.#timers.has(incarnation)) return;
     const { delayMs, claimMs, store, keys } = this.#options;
     const spreadMs = Math.random() * Math.min(1000, claimMs);
     const second = async (): Promise<void> => {
       if (await this.#claimed(incarnation, 2, () => this.all(incarnation))) return void this.#timers.delete(incarnation);
-      // Somebody else is at it; where he does not come to the end, it is ours after all.
+      // Another node sweeps; where it does not finish, this one does.
       const [left] = await store.run([['hmget', keys.registry, incarnation]]);
       if ((left as readonly unknown[])[0] === null) this.#timers.delete(incarnation);
       else this.#after(incarnation, claimMs, second);
@@ -47,7 +47,7 @@ export class Sweeper {
     });
   }
 
-  /** Everything of an incarnation. @throws HublineError `backplane_unavailable` */
+  /** Deletes all entries of an incarnation. @throws HublineError `backplane_unavailable` */
   async all(incarnation: Incarnation): Promise<void> {
     const { store, keys } = this.#options;
     await this.#leave(incarnation);

@@ -2,8 +2,8 @@ import type { ConnectionRecord, NodeInfo, Topic } from '@hubline/server/backplan
 import type { Incarnation } from './keys.ts';
 
 /**
- * What is kept in Redis, by its kind, each with one decoder: it answers undefined for what it cannot read, a value of another version
- * included. Objects carry the version; it is of everything that one process writes.
+ * The version of the values in Redis. Each kind has one decoder, which returns undefined for a value that it cannot read, also one of
+ * another version. Objects carry the version, which applies to everything that one process writes.
  */
 export const VERSION = 2;
 
@@ -18,7 +18,7 @@ export function decodeNode(text: unknown): NodeInfo | undefined {
   return { nodeId, process, app, accepts, startedAt };
 }
 
-/** What joins do not change. */
+/** Encodes the part of a record that joins do not change. */
 export const encodeRecord = ({ hub, userId, attributes, since }: ConnectionRecord): string =>
   JSON.stringify({ v: VERSION, hub, userId, attributes, since });
 
@@ -55,7 +55,7 @@ export function groupIn(topic: Topic): string | undefined {
   return kind === 'group' ? name : undefined;
 }
 
-/** A hash of numbers by incarnation, or undefined where it is none; what cannot be read in it is undefined. ioredis gives an object. */
+/** A hash of numbers by incarnation, or undefined where it is none; an unreadable number is undefined. ioredis gives an object. */
 export function decodeCounts(hash: unknown): ReadonlyMap<string, number | undefined> | undefined {
   return isObject(hash) ? new Map(Object.entries(hash).map(([field, value]) => [field, decodeNumber(value)])) : undefined;
 }
@@ -63,13 +63,13 @@ export function decodeCounts(hash: unknown): ReadonlyMap<string, number | undefi
 export const decodeNumber = (text: unknown): number | undefined =>
   typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 
-/** How many topics an incarnation watches, and a version that is another one whenever they are others. */
+/** Decodes the number of topics that an incarnation watches, and a version that changes with them. */
 export function decodeWatched(text: unknown): { readonly version: string; readonly size: number } | undefined {
   const [, version, size] = (typeof text === 'string' && /^(\d{1,15}) (\d{1,9})$/.exec(text)) || [];
   return version === undefined ? undefined : { version, size: Number(size) };
 }
 
-/** What a lease says of its incarnation. `partial`: it lives, and does not reach all that it writes to. */
+/** The values of a lease. `partial`: the incarnation lives, and some of its entries are not written. */
 export const LEASE = { registering: '0', alive: '1', partial: '2' } as const;
 export type LeaseState = keyof typeof LEASE | 'over' | 'unreadable';
 

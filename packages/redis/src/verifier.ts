@@ -13,7 +13,7 @@ export interface VerifierOptions {
   readonly heartbeatIntervalMs: number;
 }
 
-/** What this process has that is not written yet: there Redis may differ. */
+/** Changes of this process that are not written yet: there Redis may differ. */
 export interface Unwritten {
   readonly topics: ReadonlyMap<Topic, readonly string[]>;
   readonly connections: ReadonlySet<string>;
@@ -22,7 +22,7 @@ export interface Unwritten {
 
 export interface Written {
   readonly incarnation: Incarnation;
-  /** The topics that this process watches, and the field that says so. */
+  /** The topics that this process watches, and its field in {@link Keys.watched}. */
   readonly watches: ReadonlyMap<Topic, unknown>;
   readonly watched: string | undefined;
   /** The version of the last flush. */
@@ -30,7 +30,7 @@ export interface Written {
   readonly unwritten: () => Unwritten;
 }
 
-/** What Redis does not have as it was written. */
+/** The entries that differ in Redis from what was written. */
 export interface Differences {
   /** To be deleted first: of another type, or with more in it than there should be. */
   readonly wrong: ReadonlySet<string>;
@@ -43,19 +43,19 @@ export interface Differences {
   readonly keys: ReadonlySet<string>;
 }
 
-/** Within this time everything that was written is verified once, whatever there is of it. */
+/** Within this time everything that was written is verified once, however much it is. */
 export const VERIFIED_WITHIN_MS = 300_000;
-/** So many topics, and so many connections, are verified at each heartbeat at least. */
+/** The least number of topics, and of connections, that each heartbeat verifies. */
 const LEAST = 10;
 const TRIP = 500;
 
 /**
- * Compares what Redis has with what this process has written: at each heartbeat the sizes of what is one for all of it, and a slice of
- * its topics and connections. Where something differs, all the rest is looked at at once.
+ * Compares the entries in Redis with what this process has written: at each heartbeat the sizes of its index keys, and a slice of its
+ * topics and connections. After a difference it compares all the rest at once.
  */
 export class Verifier {
   readonly #options: VerifierOptions;
-  /** What is left of this round. */
+  /** The topics that this round has still to verify. */
   #topics: Topic[] = [];
   #connections: string[] = [];
   #perBeat = { topics: LEAST, connections: LEAST };
@@ -88,7 +88,7 @@ export class Verifier {
     this.#perBeat = { topics: share(this.#topics.length), connections: share(this.#connections.length) };
   }
 
-  /** What there is once for each incarnation. */
+  /** Verifies the keys that exist once for each incarnation. */
   async #verifyWhole({ incarnation, watches, watched, flushed, unwritten }: Written, found: Findings): Promise<void> {
     const { store, keys, self, local } = this.#options;
     const [registered, lease, listed, version, watching, topics, records] = await store.read([

@@ -8,16 +8,16 @@ import { decodeLease, decodeTexts, decodeWatched, isAlive, isIncarnation } from 
 export interface WatchersOptions {
   readonly store: Store;
   readonly keys: Keys;
-  /** A value that cannot be read: it is passed over. */
+  /** Reports a value that cannot be decoded, and is skipped. */
   readonly unreadable: (key: string, field?: string) => void;
 }
 
-/** So many topics of one watching incarnation are kept here; of more, each flush asks for its own topics. */
+/** The most topics of one watching incarnation that are cached; beyond that each flush queries its own topics. */
 const KEPT = 100;
 
 /**
- * Which topics are watched, at any node. A flush reads one hash, which says by a version for each incarnation whether what is kept
- * here of its topics is still so: where nothing has changed, that is all.
+ * Finds the topics that any node watches. A flush reads one hash with a version per incarnation; only the topics of incarnations with
+ * a new version are read again.
  */
 export class Watchers {
   readonly #options: WatchersOptions;
@@ -108,9 +108,9 @@ interface Watches {
 }
 
 export interface Watching {
-  /** What the hash of all watching incarnations holds. */
+  /** The contents of {@link Keys.watched}. */
   readonly listed: unknown;
-  /** This process's incarnation, and what it watches. */
+  /** This process's incarnation, and its watches. */
   readonly own: Incarnation;
   readonly held: ReadonlyMap<Topic, unknown>;
 }

@@ -1,6 +1,6 @@
 import { HublineError } from '@hubline/protocol';
 
-/** Thrown by `authenticate`: nobody has said who they are, or nobody believes it (HTTP 401). The client asks for a fresh token. */
+/** Thrown by `authenticate`: the credentials are missing or not valid (HTTP 401). The client asks for a fresh token. */
 export const unauthorized = (message = 'Unauthorized'): HublineError<'unauthorized'> => new HublineError('unauthorized', message, {});
 
 /** Thrown by `authenticate` or a method: known, and not allowed (HTTP 403). */

@@ -4,23 +4,23 @@ import type { Topic } from './topic.ts';
 export type ProcessId = string;
 
 export interface NodeInfo {
-  /** The node's name for people and balancers. Two processes may have one name: they never damage each other. */
+  /** The node's name for people and balancers. Two processes with one name do not interfere with each other. */
   readonly nodeId: string;
   readonly process: ProcessId;
   readonly app: string;
-  /** False for a node that only sends and asks. */
+  /** False for a node that takes no connections. */
   readonly accepts: boolean;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
-/** What the cluster knows of one connection. */
+/** The record of one connection in the directory. */
 export interface ConnectionRecord {
   readonly connectionId: string;
   readonly hub: string;
   readonly userId?: string;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  /** The names of the group topics that it is in. */
+  /** The names of the connection's groups. */
   readonly groups: readonly string[];
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -49,41 +49,41 @@ export interface Link {
   /** Settles when the first registration is done. @throws HublineError `backplane_unavailable` where waiting is pointless. */
   ready(): Promise<void>;
   /**
-   * Says goodbye; where the link is up, what was published before MUST leave first. When it resolves, nothing of this process
-   * is in the directory, the others have been told (`lost` with reason `goodbye`) or will find its lease over, and nothing is
+   * Leaves the cluster; where the link is up, earlier publications MUST be sent first. When it resolves, the directory has no entry
+   * of this process, the other nodes have been notified (`lost` with reason `goodbye`) or will find its lease over, and nothing is
    * delivered any more. Idempotent. Never rejects.
    */
   close(): Promise<void>;
 }
 
-/** `down` may be of a part; then what is said here of a link that is down is true of what that part carries. */
+/** The state of a link. `down` may concern only a part of the backplane; the rules for a link that is down then apply to that part. */
 export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 
-/** `refused`: the backplane is there, and does not do what it is asked to (no memory left, no permission). */
+/** The kind of an outage. `refused`: the backplane answers, and refuses commands (no memory left, no permission). */
 export type Outage = 'unreachable' | 'refused';
 
-/** How a link tells its node what happens to it and to the others. None of them may throw. */
+/** Receives the events of a link: its own state, and the other nodes. No method may throw. */
 export interface LinkObserver {
-  /** Once for an outage, be it of all or of a part: what is not concerned MAY go on as if nothing were. */
+  /** Called once for an outage of all or a part of the backplane. The other parts MAY go on normally. */
   down(cause: Error): void;
   up(outage: { readonly ms: number }): void;
   /**
-   * Messages for this node were lost: how many where that is known, and for how long it may not have heard. MUST come when
-   * this process was declared dead by mistake and is back: nobody told it anything meanwhile.
+   * Messages for this node were lost: how many where that is known, and for how long messages may be missing. MUST be called when
+   * this process was declared dead by mistake and is back: meanwhile no messages were sent to it.
    */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
   /**
-   * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since
-   * what changed there meanwhile is news. MUST come before anything it sends is delivered, and when a query of this process
-   * already shows it: not while the link is down.
+   * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since its
+   * entries may have changed meanwhile. MUST be called before a message from it is delivered, and after queries of this process
+   * show it: not while the link is down.
    */
   joined(node: NodeInfo): void;
-  /** No lease of this process lives any more, and no query of this process shows it. Reported once per loss; one that is over before it is noticed MAY go unreported. */
+  /** The node has no lease any more, and no query shows it. Called once per loss; a loss that ends before it is noticed MAY go unreported. */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
   /**
-   * Background work failed, and no caller waits for it. `read`: a value of the directory cannot be read, and is passed over.
-   * `repaired`: what this process had written was missing or different, and is written again. `setup`: a setting of the backplane, or of
-   * another node, endangers what is promised.
+   * Background work failed, and no caller waits for it. `read`: a value of the directory cannot be decoded, and is skipped.
+   * `repaired`: entries of this process were missing or different, and are written again. `setup`: a setting of the backplane, or of
+   * another node, endangers the backplane's guarantees.
    */
   report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep' | 'read' | 'repaired' | 'setup', error: unknown): void;
 }
@@ -95,10 +95,10 @@ export interface LinkObserver {
 export interface Bus {
   /**
    * Hands a payload to every *other* node that is subscribed. MUST NOT deliver to the publishing node. MUST accept or
-   * refuse at once and in order of the calls; resolves when the backplane has the payload. Nobody changes the bytes
-   * afterwards, neither the caller nor who gets them.
+   * refuse at once and in order of the calls; resolves when the backplane has the payload. Neither the caller nor a
+   * receiver may change the bytes afterwards.
    * @throws HublineError `backplane_unavailable` (by rejection) when the payload is lost, or may be: while the link is down, and
-   * after `close`. What may wait MAY be kept instead until the link is back, in its order on the channel.
+   * after `close`. A message with `mayWait` MAY be kept instead until the link is back, in its order on the channel.
    */
   publish(channel: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
   /**
@@ -111,42 +111,42 @@ export interface Bus {
 }
 
 export interface PublishOptions {
-  /** It is as good later: an event, and no question that somebody waits for. Default false. */
+  /** Whether the message may be sent later: an event, not a question. Default false. */
   readonly mayWait?: boolean;
-  /** Of no use where what comes back to this process would not be heard: MAY be refused then. Default false. */
+  /** Whether the message is a question: MAY be refused while this process cannot receive the answer. Default false. */
   readonly expectsAnswer?: boolean;
 }
 
 export interface BusSubscription {
   readonly ready: Promise<void>;
-  /** When it returns, `deliver` is not called any more. Idempotent. */
+  /** Ends the subscription: after it returns, `deliver` is not called any more. Idempotent. */
   close(): void;
 }
 
 /**
- * What this process has, read at the moment of a flush: the directory writes what is there then, absolute, and keeps
- * no copy of its own. None of it may throw.
+ * The state of this process, read at the moment of a flush: the directory writes that state, not differences, and keeps no
+ * copy of its own. No method may throw.
  */
 export interface Local {
-  /** Every topic with a member here, and every connection: what a new incarnation registers. */
+  /** Every topic with a local member, and every connection: a new incarnation registers all of them. */
   topics(): Iterable<Topic>;
   connections(): Iterable<string>;
-  /** The members here by connection id; empty where there are none (any more). */
+  /** The local members by connection id; empty where there are none (any more). */
   members(topic: Topic): ReadonlyMap<string, unknown>;
-  /** Undefined where it is gone. */
+  /** The record of a local connection; undefined where it is gone. */
   record(connectionId: string): ConnectionRecord | undefined;
 }
 
 /**
- * Who is where. Each process writes only what is its own; an entry counts only while its process has a lease, so what a
- * dead process left behind is invisible from the moment its lease ends. While the link is down, before it was up for the first
- * time, and after `close`, queries answer with what is local, name the others as missing, and are blind; watches are made when it
- * is back.
+ * The registry of the cluster's connections and topics. Each process writes only its own entries; an entry counts only while its
+ * process has a lease, so queries ignore the entries of a dead process from the end of its lease. While the link is down, before it
+ * was up for the first time, and after `close`, queries answer from local state, name the other nodes as missing, and are blind;
+ * watches are made when it is back.
  */
 export interface Directory {
   /**
-   * Says that these topics and connections of this process are not what they were. Who came to a topic or left it MUST
-   * be among the connections of the same call: so a join need not write the whole topic. Everything of one turn of the event
+   * Marks topics and connections of this process as changed. A connection that joined or left a topic MUST
+   * be among the connections of the same call, so that a join need not write the whole topic. Everything of one turn of the event
    * loop goes into one flush, one flush is in flight at a time, and all calls of one flush get the same promise. It
    * resolves when every query, from any node, shows the change; while the backplane is down it resolves at once, and
    * the change is written when it is back. MUST NOT reject.
@@ -159,7 +159,7 @@ export interface Directory {
   members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>>;
   /**
    * The members that one process has, or had: also of a process that is lost, for at least a minute, or until it is
-   * back. This is how a call names the clients of a node that died before it could say whom it asked.
+   * back. By this a call names the clients of a node that died before it had named them itself.
    */
   membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>>;
   /** Records of connections, by their ids: those that exist. Each is asked of its process alone. */
@@ -172,16 +172,16 @@ export interface Directory {
    * round trips MUST NOT grow with the number of topics.
    */
   snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>>;
-  /** While held, every flush at any node whose change touches the topic says so in {@link Flush.watched}. */
+  /** Watches a topic: while the lease is held, every flush at any node that touches the topic names it in {@link Flush.watched}. */
   watch(topic: Topic): Promise<WatchLease>;
 }
 
 export interface Change {
-  /** Topics that somebody joined or left. */
+  /** Topics that a connection joined or left. */
   readonly topics: readonly Topic[];
-  /** Connections whose record is another one, or is gone. */
+  /** Connections whose record has changed or is gone. */
   readonly connections: readonly string[];
-  /** Topics with the same members as before, of which one has another record: nothing is written for them. */
+  /** Topics with unchanged members, of which one's record has changed: nothing is written for them. */
   readonly touched?: readonly Topic[];
 }
 
@@ -189,21 +189,21 @@ export interface Flush {
   /** Grows with every flush of this process. */
   readonly version: number;
   /**
-   * The touched topics that somebody watches. A watch that was held before the flush began MUST be among them; while the
-   * link is down nobody can ask, and all touched topics are.
+   * The touched topics that any node watches. A watch that was held before the flush began MUST be among them; while the
+   * link is down this is unknown, and all touched topics are.
    */
   readonly watched: ReadonlySet<Topic>;
 }
 
-/** Whose part of an answer could not be read. */
+/** The nodes whose part of an answer is missing. */
 export interface Shortfall {
   /** By `nodeId`. */
   readonly missing: readonly string[];
-  /** Who is there could not be asked: besides those that are missing there may be nodes that nobody here has heard of. */
+  /** Whether the list of nodes could not be read: besides the missing nodes there may be others that this one does not know. */
   readonly isBlind: boolean;
 }
 
-/** A directory's answer. It is of everybody where nobody is missing, and it is not blind. */
+/** A directory's answer. It is complete where no node is missing, and it is not blind. */
 export interface Answer<T> extends Shortfall {
   readonly value: T;
 }

@@ -1,6 +1,6 @@
 import { HublineError } from '@hubline/protocol';
 
-/** The version of the messages between nodes. A node refuses one that it does not know, and lives on. */
+/** The version of the messages between nodes. A node refuses a version that it does not know. */
 export const ENVELOPE_VERSION = 2;
 
 /** A message between nodes: one byte of version, one of kind, the header's length (4 bytes, big-endian), JSON, bytes. */

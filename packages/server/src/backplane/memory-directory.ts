@@ -17,7 +17,7 @@ import type {
 } from './backplane.ts';
 import type { Topic } from './topic.ts';
 
-/** A node of this process, as the directories of the others read it. */
+/** A node of this process, as the directories of the other nodes read it. */
 export interface MemoryNode {
   readonly node: NodeInfo;
   readonly local: Local;
@@ -29,7 +29,7 @@ export interface MemoryNode {
   ready(): Promise<void>;
 }
 
-/** Answers from what each node of this process has at this moment: nothing is copied, and nothing can be out of date. */
+/** Answers queries from the current state of each node of this process, without copies. */
 export class MemoryDirectory implements Directory {
   readonly #self: MemoryNode;
   readonly #links: ReadonlyMap<ProcessId, MemoryNode>;
@@ -49,7 +49,7 @@ export class MemoryDirectory implements Directory {
     return this.#version;
   }
 
-  /** There is nothing to write: a flush says who has to be told. */
+  /** Begins a flush. It writes nothing, and only finds the watched topics. */
   changed({ topics, touched = [] }: Change): Promise<Flush> {
     for (const topic of [...topics, ...touched]) this.#touched.add(topic);
     this.#flush ??= this.#flushAfterTurn();
@@ -136,7 +136,7 @@ export class MemoryDirectory implements Directory {
     };
   }
 
-  /** The nodes that are up; this one alone where it is closed. */
+  /** The nodes that are up; only this one where its link is closed. */
   #parts(): readonly MemoryNode[] {
     return this.#self.state === 'closed' ? [this.#self] : [...this.#links.values()].filter(({ state }) => state === 'up');
   }

@@ -3,7 +3,7 @@ import type { Backplane, Bus, BusSubscription, Link, LinkObserver, LinkState, Lo
 import { endOfTurn, MemoryDirectory, type MemoryNode } from './memory-directory.ts';
 import type { Topic } from './topic.ts';
 
-/** Joins the nodes of one process, which share the value. */
+/** Joins nodes of one process: those that share this value. */
 export function memoryBackplane(): Backplane {
   const links = new Map<ProcessId, MemoryLink>();
   return {
@@ -29,7 +29,7 @@ interface MemoryLinkOptions {
   readonly links: Map<ProcessId, MemoryLink>;
 }
 
-/** One node's place among the nodes of this process. It is up from the next turn of the event loop until it is closed. */
+/** The link of one node in this process. It is up from the next turn of the event loop until it is closed. */
 class MemoryLink implements Link, MemoryNode {
   readonly node: NodeInfo;
   readonly local: Local;
@@ -61,7 +61,7 @@ class MemoryLink implements Link, MemoryNode {
         resolve();
       });
     });
-    this.#up.catch(() => undefined); // told to the caller that waits for it
+    this.#up.catch(() => undefined); // the caller that waits for it gets the error
   }
 
   get state(): LinkState {
@@ -78,7 +78,7 @@ class MemoryLink implements Link, MemoryNode {
     this.#tasks = [];
     this.#links.delete(this.node.process);
     if (wasUp) for (const other of this.#links.values()) other.#put(() => other.#observer.lost(this.node, 'goodbye'));
-    await endOfTurn(); // the others hear of it in this turn
+    await endOfTurn(); // the other nodes get the goodbye in this turn
   }
 
   #enter(): void {

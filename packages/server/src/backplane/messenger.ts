@@ -3,10 +3,10 @@ import type { Bus, BusSubscription, LinkObserver, ProcessId, PublishOptions } fr
 import { decodeEnvelope, encodeEnvelope, EnvelopeKind, type Envelope } from './envelope.ts';
 import type { Read } from './fields.ts';
 
-/** Takes what arrives from one process, its header checked. */
+/** Handles an envelope from one process, whose header is checked. */
 export type EnvelopeHandler<Header> = (header: Header, body: Uint8Array, from: ProcessId) => void;
 
-/** No topic begins like this: names of hubs are encoded, and have no `=`. */
+/** The channel of a process. No topic begins like this: names of hubs are encoded, and have no `=`. */
 export const nodeChannel = (process: ProcessId): string => `node=${process}`;
 
 /** How many kinds of unreadable messages are remembered as reported. */
@@ -19,7 +19,7 @@ export class Messenger {
   readonly #report: LinkObserver['report'];
   readonly #handlers = new Map<number, (header: unknown, body: Uint8Array, from: ProcessId) => void>();
   readonly #own: BusSubscription;
-  /** What could not be read, by process, kind and code: each is reported once. */
+  /** Undecodable messages by process, kind and code: each is reported once. */
   readonly #reported = new Set<string>();
 
   constructor(bus: Bus, self: ProcessId, report: LinkObserver['report']) {
@@ -29,24 +29,24 @@ export class Messenger {
     this.#own = this.listen(nodeChannel(self));
   }
 
-  /** Settles when this node receives what is sent to it. */
+  /** Settles when this node is subscribed to its own channel. */
   get ready(): Promise<void> {
     return this.#own.ready;
   }
 
-  /** `read` is the one decoder of the kind: what it refuses is reported, and reaches no handler. */
+  /** Registers the handler of a kind. `read` is the kind's one decoder: a message that it refuses is reported, and reaches no handler. */
   on<Header>(kind: EnvelopeKind, read: Read<Header>, handle: EnvelopeHandler<Header>): void {
     this.#handlers.set(kind, (header, body, from) => handle(read(header), body, from));
   }
 
-  /** To one process, this one included. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
+  /** Sends to one process, this one included. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
   async tell(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
     const payload = encodeEnvelope(envelope);
     if (process !== this.#self) return this.#bus.publish(nodeChannel(process), payload, options);
     setImmediate(() => this.#deliver(payload, process));
   }
 
-  /** To every other node that listens. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
+  /** Sends to every other node that is subscribed. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
   async publish(channel: string, envelope: Envelope, options?: PublishOptions): Promise<void> {
     return this.#bus.publish(channel, encodeEnvelope(envelope), options);
   }

@@ -70,7 +70,7 @@ export class Broadcaster {
 
   /**
    * Sends a message. Never throws. A value that only some protocols can encode reaches the clients of those, and is reported as a
-   * loss on every node with other clients; rejects `not_encodable` where no protocol can encode it.
+   * loss on every node with other clients; `confirmed` rejects `not_encodable` where no protocol can encode it.
    */
   send(hub: string, selector: Selector, { message, replaces }: Sending): Sent {
     const { target: method } = message;

@@ -50,7 +50,7 @@ export class Nodes {
     return [...this.#lost.values()].flatMap(({ node, lapsedAt = -Infinity }) => (lapsedAt > since ? node : []));
   }
 
-  /** Whether the process was lost within the time for which losses are remembered. */
+  /** Whether the process was lost, and is among the last losses, which are remembered. */
   isLost(process: ProcessId): boolean {
     return this.#lost.has(process);
   }

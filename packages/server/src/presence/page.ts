@@ -1,7 +1,7 @@
 /** Part of an answer. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** Where the next page starts; absent on the last one. Opaque. */
+  /** The start of the next page; absent on the last one. Opaque. */
   readonly cursor?: string;
   /** False where some nodes could not be asked. `missingNodes` names those of them that this node knows, which may be none. */
   readonly complete: boolean;

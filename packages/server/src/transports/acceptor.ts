@@ -2,9 +2,9 @@ import type { NegotiateResponse, TransportName } from '@hubline/protocol';
 import type { ClientRequest } from './request.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
-/** What stands behind a path. It sees requests and open transports, never a socket. */
+/** Accepts the requests and transports of a path. It never sees a socket. */
 export interface Acceptor {
-  /** The hub's name, where a hub stands there. */
+  /** The hub's name; undefined for a connection handler. */
   readonly hub: string | undefined;
   readonly path: string;
   /** In the server's order of preference. */
@@ -14,7 +14,7 @@ export interface Acceptor {
   /** Answers `POST {path}/negotiate`. @throws HublineError or Refused, which becomes the status that the client expects. */
   negotiate(request: ClientRequest, version: number, left: AbortSignal): Promise<Answer>;
   /**
-   * Decides about a request for a connection, each time one comes: without a token it is a new one, which skipped
+   * Admits or refuses each request of a connection: without a token it is a new connection, which skipped
    * negotiation. @throws HublineError or Refused likewise: `unauthorized`, `forbidden`, `connection_gone`, `wrong_node` …
    */
   admit(request: ClientRequest, token: string | undefined, left: AbortSignal): Promise<Admission>;
@@ -29,10 +29,10 @@ export interface Answer {
 export interface Admission {
   readonly connectionId: string;
   readonly token: string;
-  /** The transport that has come, if one has. */
+  /** The connection's transport, if it has one already. */
   readonly transport: TransportName | undefined;
-  /** @throws HublineError where it cannot have this transport after all: `shutdown`, `connection_gone` */
+  /** Accepts the transport. @throws HublineError where that is not possible any more: `shutdown`, `connection_gone` */
   accept(transport: Transport): TransportListener;
-  /** Gives back what is kept for a new connection, unless it was accepted. */
+  /** Releases the session of a new connection, unless it was accepted. */
   decline(): void;
 }

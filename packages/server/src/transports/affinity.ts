@@ -16,7 +16,7 @@ export interface AffinityOptions {
 const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const COOKIE_ATTRIBUTE = /^[ -:<-~]+$/;
 
-/** Says where this node is found, and notices requests that were meant for another one. */
+/** Gives clients the hint by which a balancer finds this node, and detects requests for another node. */
 export class NodeAffinity {
   readonly #nodeId: string;
   readonly #query: string;
@@ -37,7 +37,7 @@ export class NodeAffinity {
     this.#scope = `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}; HttpOnly`;
   }
 
-  /** What negotiation answers. */
+  /** The hint in the negotiation's answer. */
   get hint(): Affinity {
     return { node: this.#nodeId, query: this.#query, ...(this.#cookie === false ? {} : { cookie: this.#cookie }) };
   }

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { HublineError } from '@hubline/protocol';
 
 /**
- * Calls back once, when an answer is over: whether all of it was taken. Node says `finish` also where the socket broke meanwhile, and
- * says nothing of an answer that waits behind another one of its socket, so the socket is listened to as well.
+ * Calls back once when a response has ended, with whether all of it was sent. Node emits `finish` also where the socket broke
+ * meanwhile, and nothing for a response that is queued behind another one of its socket, so the socket is observed as well.
  */
 export function whenAnswered(response: ServerResponse, then: (taken: boolean) => void): void {
   const { socket } = response.req;

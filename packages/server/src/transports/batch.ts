@@ -1,9 +1,9 @@
 import type { Wire } from '@hubline/protocol';
 
 /**
- * What one client gets in one turn of the event loop: a list that grows at its end. Everybody who is sent the same
- * messages in the same order holds the same list, so a broadcast costs a receiver one reference, and the bytes of a
- * turn are put together once, however many receive them.
+ * The messages for one client in one turn of the event loop: a list that grows at its end. All receivers of the same
+ * messages in the same order share the list, so a broadcast costs one reference per receiver, and the bytes of a
+ * turn are joined once for all of them.
  */
 export class Batch {
   readonly #previous: Batch | undefined;

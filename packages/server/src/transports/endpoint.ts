@@ -15,7 +15,7 @@ export interface EndpointOptions {
   readonly acceptor: Acceptor;
   readonly upgrader: WebSocketUpgrader;
   readonly origins: OriginPolicy;
-  /** How many proxies of ours stand before this server. */
+  /** The number of trusted proxies in front of this server. */
   readonly proxies: number;
   readonly pollTimeoutMs: number;
   readonly disconnectTimeoutMs: number;
@@ -49,7 +49,7 @@ export class Endpoint {
       else if (incoming.method === 'POST') await this.#negotiate(request, { response, cors, left });
       else throw new Refused({ status: 405, text: '' });
     } catch (error) {
-      incoming.resume(); // a body that nobody reads would hold the connection
+      incoming.resume(); // an unread body would block the connection
       if (!response.headersSent) refuse(response, this.#refusal(error), cors);
     } finally {
       stop();
@@ -114,7 +114,7 @@ export class Endpoint {
     const name = request.headers.accept?.includes('text/event-stream') ? 'ServerSentEvents' : 'LongPolling';
     if (method === 'GET') this.#speaks(name);
     const admission = await this.#options.acceptor.admit(request, token, left);
-    left.throwIfAborted(); // a transport that opened now would never hear that its client has left
+    left.throwIfAborted(); // a transport that opened now would not notice that its client has left
     if (method === 'POST') return this.#post(admission, { incoming, response, cors });
     incoming.resume();
     if (method === 'DELETE') this.#end(admission, response, cors);
@@ -134,7 +134,7 @@ export class Endpoint {
     checkFree(admission, 'LongPolling');
     const { pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs } = this.#options;
     this.#keep(admission, (accept) => new LongPollingTransport({ pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs, accept }));
-    // The first poll says that the connection is there, and is answered at once.
+    // The first poll only opens the connection, and is answered at once.
     response.writeHead(200, { ...headers, 'content-length': 0, 'cache-control': 'no-cache,no-store' }).end();
   }
 
@@ -184,7 +184,7 @@ export class Endpoint {
     throw new Refused({ status: 404, text: `${name} transport not supported by this end point type` });
   }
 
-  /** Without a word to the operator a page that is refused would be a riddle: browsers hide the answer from it. */
+  /** Refuses a page's origin, and reports it to the operator, since browsers hide the answer from the page. */
   #forbiddenOrigin({ headers, url }: ClientRequest): Refused {
     const origin = String(headers.origin);
     const text = `This page may not connect: its origin ${origin} is neither ${url.origin}, as which the server is asked, nor in the hub's \`origins\`.`;
@@ -212,7 +212,7 @@ interface Exchange {
   readonly left: AbortSignal;
 }
 
-/** Origins are the client's words: a stranger could name a new one with every request. */
+/** Bounds the reported origins: a client can send a new one with every request. */
 const MAX_REPORTED_ORIGINS = 100;
 
 const answerError = (error: string): Answer => ({ body: { error }, headers: {} });

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Opcode } from './frame.ts';
 
-/** What a client's frames carry, as it arrives: payloads are not collected, however large a frame says it is. */
+/** Receives the contents of a client's frames as they arrive: payloads are not buffered, whatever length a frame declares. */
 export interface FrameListener {
   /** A piece of a text message; `isEnd` with its last one, which may be empty. */
   text(piece: string, isEnd: boolean): void;
@@ -45,7 +45,7 @@ interface Frame {
   taken: number;
 }
 
-/** The header that is being read, of whatever socket: nothing is called while it is. Memory of its own would cost each more than a header. */
+/** The header that is being read. All sockets share the buffer: reading a header is synchronous, and saves each socket the memory. */
 const header = Buffer.alloc(MAX_HEADER_BYTES);
 
 /** Reads a client's frames (RFC 6455, section 5): each masked, in any number and fragments, cut anywhere. */

@@ -5,7 +5,7 @@ import type { Format } from './batch.ts';
 export const Opcode = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
 const FINAL = 0x80;
-/** What a close frame has room for beside its code. */
+/** The largest reason in a close frame, beside its code. */
 const MAX_REASON_BYTES = 123;
 
 /** All messages in one unmasked WebSocket frame (RFC 6455, 5.2): SignalR's frames are pieces of one stream. */

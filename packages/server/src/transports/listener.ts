@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** An HTTP server of our own, which can be closed although somebody holds it open. */
+/** An HTTP server of Hubline's own, which can be closed while clients hold connections open. */
 export class Listener {
   readonly server: Server = createServer((_request, response) => response.writeHead(404).end());
   readonly #sockets = new Set<Socket>();
@@ -15,7 +15,7 @@ export class Listener {
     });
   }
 
-  /** Resolves with the port. @throws what Node says: the port is taken, say. */
+  /** Resolves with the port. @throws Node's error, for example where the port is taken. */
   async listen(port: number, host: string | undefined): Promise<number> {
     this.server.listen(port, host);
     await once(this.server, 'listening');
@@ -30,7 +30,7 @@ export class Listener {
     }));
   }
 
-  /** Cuts who is still there, whatever they wait for: Node does not know the sockets of upgrades any more. */
+  /** Destroys the remaining sockets; also those of upgrades, which Node does not track any more. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

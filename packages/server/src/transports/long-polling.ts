@@ -9,11 +9,11 @@ export const rawFormat: Format = (messages) =>
   Buffer.concat(messages.map((message) => (typeof message === 'string' ? Buffer.from(message) : message)));
 
 export interface LongPollingOptions {
-  /** How long a poll is held when there is nothing to say. */
+  /** How long a poll is held when there is nothing to send. */
   readonly pollTimeoutMs: number;
-  /** How long the next poll may take to come. */
+  /** The longest time until the next poll. */
   readonly disconnectTimeoutMs: number;
-  /** How long a client may take nothing of an answer. */
+  /** How long a client may read nothing of an answer. */
   readonly sendTimeoutMs: number;
   readonly accept: (transport: Transport) => TransportListener;
 }
@@ -26,7 +26,7 @@ interface HeldPoll {
   readonly headers: Headers;
 }
 
-/** The request of the moment. */
+/** The state of the current poll. */
 type Poll =
   /** The last one is over, and the next one has not come. */
   | { readonly name: 'none' }
@@ -39,8 +39,8 @@ const NOTHING = Buffer.alloc(0);
 const NOT_CACHED = { 'cache-control': 'no-cache,no-store' };
 
 /**
- * A request that is held until there is something to say, again and again; the client sends by POST. The pipe is open
- * although no request may be there: what is written meanwhile waits for the next one (TransportProtocols.md).
+ * Sends by requests (polls) that are held until there are messages; the client sends by POST. The transport is open
+ * also between two polls: messages wait for the next one (TransportProtocols.md).
  */
 export class LongPollingTransport implements Transport {
   readonly name = 'LongPolling';
@@ -56,7 +56,7 @@ export class LongPollingTransport implements Transport {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #poll: Poll = NONE;
-  /** Since the poll came, or since the last one was over. */
+  /** Milliseconds since the poll arrived, or since the last one ended. */
   #waitedMs = 0;
   #ended = false;
   #closed = false;
@@ -71,7 +71,7 @@ export class LongPollingTransport implements Transport {
     return this.#waitingBytes + (this.#poll.name === 'answered' ? this.#poll.response.writableLength : 0);
   }
 
-  /** Holds a request. A newer one takes the place of an older one, which is told that this was the end of it. */
+  /** Holds a poll. A newer one replaces an older one, which is answered. */
   poll(response: ServerResponse, headers: Headers): void {
     this.#release();
     this.#become({ name: 'held', response, headers });
@@ -117,14 +117,14 @@ export class LongPollingTransport implements Transport {
     }
   }
 
-  /** What waits is still fetched; the poll after it hears that this is the end. */
+  /** Closes: the next poll still gets the waiting messages, and the one after it the end. */
   close(): void {
     this.#ended = true;
     this.#inbox.resume(); // a post that waits is answered
     this.#speak();
   }
 
-  /** The client says goodbye: its poll, if one is there, is over. */
+  /** The client ends the connection with a DELETE: an open poll is answered. */
   leave(): void {
     this.#close(1000);
   }
@@ -151,11 +151,11 @@ export class LongPollingTransport implements Transport {
     this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#options.sendTimeoutMs) });
     const { length } = body;
     response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
-    // What an answer held is gone with it: who comes back must not believe that nothing is missing.
+    // Messages in a lost answer are lost: the connection ends, so that a client that is back does not miss them unnoticed.
     if (length > 0) whenAnswered(response, (taken) => taken || this.destroy());
   }
 
-  /** The older poll hears that it is not the one any more. */
+  /** Ends the older poll, which a newer one has replaced. */
   #release(): void {
     if (this.#poll.name !== 'held') return;
     const { response, headers } = this.#poll;

@@ -2,8 +2,8 @@ import { invalidOption } from '@hubline/protocol';
 import type { ClientRequest } from './request.ts';
 
 /**
- * Which pages may connect. A browser sends cookies with every WebSocket, whatever page opens it, so an open door lets
- * any page act as its visitor. Default: pages of the same origin (scheme, host and port), and clients that send no Origin (they are
+ * Which pages may connect. A browser sends cookies with every WebSocket, whatever page opens it: without this check
+ * any page could act as its visitor. Default: pages of the same origin (scheme, host and port), and clients that send no Origin (they are
  * no browsers). `"*"` allows every page, and then cookies of pages of other origins are not looked at, and no page may send any.
  */
 export type Origins = '*' | readonly string[] | ((origin: string, request: ClientRequest) => boolean);
@@ -25,13 +25,13 @@ export class OriginPolicy {
     return typeof this.#origins === 'function' ? this.#origins(origin, request) : this.#origins.includes(origin);
   }
 
-  /** True where a page of another origin is let in as a stranger. A cookie would say that it acts for its visitor. */
+  /** True where a page of another origin may connect, but only without cookies, which would let it act as its visitor. */
   isStranger(request: ClientRequest): boolean {
     const { origin } = request.headers;
     return this.#isOpen && origin !== undefined && !isSameOrigin(request, origin);
   }
 
-  /** What lets a page read the answer (Fetch standard, CORS protocol). Credentials forbid a wildcard, so a named origin is echoed. */
+  /** The headers that let a page read the answer (Fetch standard, CORS protocol). Credentials forbid a wildcard, so the origin is echoed. */
   headers({ headers }: ClientRequest): Record<string, string> {
     if (headers.origin === undefined) return {};
     const asked = headers['access-control-request-headers'];

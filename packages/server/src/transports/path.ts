@@ -18,7 +18,7 @@ export function hostedPath(path: unknown, argument: string): string {
   return pathname;
 }
 
-/** Where a request goes: to a hosted path, or to the negotiation beneath it. Undefined where its target is no path. Never throws. */
+/** The route of a request: a hosted path, or the negotiation beneath it. Undefined where its target is no path. Never throws. */
 export function routeOf(target: string | undefined): { readonly path: string; readonly isNegotiate: boolean } | undefined {
   if (!target?.startsWith('/')) return undefined;
   const path = withoutSlash(target.split('?', 1)[0] ?? '');

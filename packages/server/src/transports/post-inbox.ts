@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 const MAX_WAITING_POSTS = 64;
 
 /**
- * What a client sends by POST. Bodies are read one after the other, in the order in which they came, and only while
- * somebody wants to read; a post is answered when its body has been taken, so a slow method slows its caller.
+ * Reads the bodies that a client sends by POST, one after the other, in the order in which they came, and only while
+ * the input is read; a post is answered when its body has been taken, so a slow method slows its caller.
  */
 export class PostInbox {
   readonly #receive: (chunk: Uint8Array) => void;
@@ -35,7 +35,7 @@ export class PostInbox {
     }
     this.#waiting++;
     const taken = this.#last.then(() => this.#take(incoming));
-    this.#last = taken.catch(() => undefined); // told to whoever posted; the next one has its turn all the same
+    this.#last = taken.catch(() => undefined); // the response of that POST has the error; the next POST is read anyway
     return taken;
   }
 

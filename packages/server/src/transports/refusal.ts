@@ -2,16 +2,16 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
 
-/** How a request is refused: status, text, and our code in a header that other clients ignore. */
+/** The refusal of a request: status, text, and Hubline's code in a header that other clients ignore. */
 export interface Refusal {
   readonly status: number;
   readonly text: string;
   readonly code?: ErrorCode;
-  /** When to come back, in seconds. */
+  /** Seconds until a retry makes sense. */
   readonly retryAfterS?: number;
 }
 
-/** Errors that a client may know, by the status that SignalR's clients expect. Everything else is our fault: 500. */
+/** Errors that a client may know, by the status that SignalR's clients expect. Everything else is a server error: 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   invalid_message: 400,
   unauthorized: 401,
@@ -19,11 +19,11 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   connection_gone: 404,
   wrong_node: 404,
   already_connected: 409,
-  cancelled: 499, // nobody hears it: the client has left
+  cancelled: 499, // only for logs: the client has left
   shutdown: 503,
 };
 
-/** A refusal on its way to whoever answers the request. */
+/** A refusal, thrown to the code that answers the request. */
 export class Refused extends Error {
   readonly refusal: Refusal;
 

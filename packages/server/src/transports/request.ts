@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { HublineError } from '@hubline/protocol';
 
-/** What a client asked over HTTP, whatever the transport. */
+/** A client's HTTP request, for any transport. */
 export interface ClientRequest {
   /** The name of the hub that the server has found for the request. A `connectionHandler` has none. */
   readonly hub?: string;
@@ -19,7 +19,7 @@ export interface ClientRequest {
   readonly remoteAddress?: string;
 }
 
-/** What `authenticate` gets. */
+/** The request as `authenticate` gets it. */
 export interface AuthenticationRequest extends ClientRequest {
   /**
    * Aborts when the time for `authenticate` is over, and when the client has left: that of a WebSocket is noticed only later, since its
@@ -41,7 +41,7 @@ export interface ParsedRequest {
 export interface RequestRoute {
   readonly hub: string | undefined;
   readonly path: string;
-  /** How many proxies of ours stand before this server. */
+  /** The number of trusted proxies in front of this server. */
   readonly proxies: number;
 }
 
@@ -73,7 +73,7 @@ export function openingRequest({ token: _token, headers, ...request }: ClientReq
   return { ...request, headers: rest };
 }
 
-/** The request of a client that brings no cookies. */
+/** The request without its cookies. */
 export function withoutCookies({ headers, ...request }: ClientRequest): ClientRequest {
   const { cookie: _cookie, ...rest } = headers;
   return { ...request, headers: rest, cookies: {} };
@@ -109,7 +109,7 @@ function invalid(why: string, cause?: unknown): HublineError<'invalid_message'> 
   return new HublineError('invalid_message', `The ${why} is not valid in a URL.`, { why }, { cause });
 }
 
-/** Each proxy appends what it saw. What stands before the entries of the proxies that are ours, anybody can have sent. */
+/** The entry that the outermost trusted proxy has appended. Earlier entries come from outside, and can be forged. */
 function entry(header: string | string[] | undefined, proxies: number): string | undefined {
   const entries = String(header ?? '').split(',');
   return (entries.at(-proxies) ?? entries[0])?.trim() || undefined;
@@ -129,7 +129,7 @@ function decoded(value: string): string {
   try {
     return decodeURIComponent(value);
   } catch {
-    return value; // whoever set it did not encode it
+    return value; // the value was not encoded
   }
 }
 
@@ -140,7 +140,7 @@ export function queryValue(url: URL, key: string): string | undefined {
   return undefined;
 }
 
-/** The first value of a key, which is then nowhere in the URL. */
+/** Removes a key from the URL, and returns its first value. */
 function take(url: URL, key: string): string | undefined {
   const value = queryValue(url, key);
   if (value === undefined) return undefined;

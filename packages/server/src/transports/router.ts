@@ -32,7 +32,7 @@ export class Router {
     server.emit = intercept;
     server.on('upgrade', unclaimed);
     this.#detach.push(() => {
-      attached = false; // who has wrapped `emit` after us still calls us
+      attached = false; // a later wrapper of `emit` still calls this one
       server.off('upgrade', unclaimed);
       if (server.emit === intercept) server.emit = emit;
     });

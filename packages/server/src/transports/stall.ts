@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** Notices a peer that takes nothing of what waits for it. */
+/** Detects a peer that reads nothing while data is buffered for it. */
 export class Stall {
   readonly #socket: Socket;
   readonly #timeoutMs: number;
@@ -12,7 +12,7 @@ export class Stall {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** True where nothing was taken for too long. */
+  /** True where the peer has read nothing for too long. */
   beat(ms: number): boolean {
     const waiting = this.#socket.writableLength;
     const taken = this.#socket.bytesWritten - waiting;

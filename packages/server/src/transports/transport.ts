@@ -1,14 +1,14 @@
 import type { TransportName, Wire } from '@hubline/protocol';
 import type { Batch } from './batch.ts';
 
-/** An open pipe to one client. There is no opening pipe: who holds a transport may write. */
+/** An open pipe to one client. There is no opening state: every transport can be written to. */
 export interface Transport {
   readonly name: TransportName;
   /** False where only text arrives unharmed. */
   readonly carriesBytes: boolean;
-  /** True where the transport itself shows that the client is there: nobody pings. */
+  /** True where the transport itself shows that the client is there, so that no pings are needed. */
   readonly inherentKeepAlive: boolean;
-  /** What the frames are; set once the handshake has chosen a codec. */
+  /** The type of the frames; set once the handshake has chosen a codec. */
   format: 'text' | 'binary';
   /** Bytes written that the client has not taken yet. */
   readonly bufferedBytes: number;
@@ -16,26 +16,26 @@ export interface Transport {
   write(batch: Batch): void;
   /** Calls back once everything written has been taken, or the pipe is gone. */
   onceDrained(then: () => void): void;
-  /** What is read although the listener takes nothing, so that signs of life behind it are seen. Not read any further: see `pause`. */
+  /** Bytes that are read ahead while the listener is paused, so that control frames behind them are seen; see `pause`. */
   readonly readAheadBytes: number;
   /** Stops and starts reading: how a slow method slows its caller. */
   pause(): void;
   resume(): void;
-  /** How long nothing was heard although the transport asks for signs of life; 0 where it cannot ask. */
+  /** How long the peer has been silent although the transport pings it; 0 where the transport has no pings. */
   readonly silentMs: number;
-  /** Time has passed: the transport looks at its own deadlines. */
+  /** Called at every heartbeat: the transport checks its own time limits. */
   beat(ms: number): void;
-  /** Says goodbye after what is written, then closes. Idempotent. */
+  /** Closes after the written data, with a close code where the transport has one. Idempotent. */
   close(code: number, reason: string): void;
   /** Cuts the pipe without waiting for the peer. Idempotent. */
   destroy(): void;
 }
 
-/** What hangs on a pipe. It is bound before the first byte, so none can be missed. */
+/** Receives the events of a transport. It is bound before the first byte, so none can be missed. */
 export interface TransportListener {
   /** `isEnd` where the chunk ends what the client sent as one: a WebSocket message. */
   receive(chunk: Wire, isEnd: boolean): void;
-  /** So many frames came that are the transport's own: pings and pongs. */
+  /** Called with the number of the transport's own frames: pings and pongs. */
   controlled?(frames: number): void;
   /** Called exactly once, whoever closed. */
   closed(end: TransportEnd): void;

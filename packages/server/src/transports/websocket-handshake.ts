@@ -8,7 +8,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 /** RFC 9110, 5.6.2: the first protocol that is offered, as a browser refuses an answer without one of its own. */
 const FIRST_PROTOCOL = /^[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:,|$)/;
 
-/** What answers an upgrade to a WebSocket (RFC 6455, 4.2): the lines that accept it, or why it is none. */
+/** Answers an upgrade to a WebSocket (RFC 6455, 4.2): with the lines that accept it, or the reason why it is invalid. */
 export function answerUpgrade({ method, headers }: IncomingMessage): { readonly lines: string } | { readonly refusal: Refusal } {
   const key = headers['sec-websocket-key'];
   const version = headers['sec-websocket-version'];

@@ -13,7 +13,7 @@ import { answerUpgrade } from './websocket-handshake.ts';
 export interface WebSocketOptions {
   /** How long the peer has to answer a close. */
   readonly closeTimeoutMs: number;
-  /** How long the peer may take nothing of what waits for it. */
+  /** How long the peer may read nothing while data is buffered for it. */
   readonly sendTimeoutMs: number;
   /** A ping is sent when nothing was heard for this long. Every peer answers one, whatever it speaks. */
   readonly keepAliveMs: number;
@@ -38,7 +38,7 @@ export class WebSocketUpgrader {
     try {
       transport.open(accept(transport), head);
     } catch {
-      socket.destroy(); // 101 is said, so there is no way left to say why
+      socket.destroy(); // 101 is sent, so the error cannot be sent any more
     }
   }
 }
@@ -49,9 +49,9 @@ export interface Upgrade {
   readonly head: Buffer;
 }
 
-/** A peer that does not take what waits for it gets no pongs either: they would pile up. */
+/** Above this no pongs are sent: they would pile up for a peer that does not read. */
 const PONG_BELOW_BYTES = 64 * 1024;
-/** Read although the listener takes nothing: the control frames behind it show that the peer lives, or has left. */
+/** Bytes that are read ahead of a paused listener: control frames behind them show whether the peer is still there. */
 const READ_AHEAD_BYTES = 64 * 1024;
 
 const PING = controlFrame(Opcode.ping);
@@ -130,7 +130,7 @@ class WebSocketTransport implements Transport, FrameListener {
 
   beat(ms: number): void {
     if (this.#stall.beat(ms)) return this.destroy();
-    if (this.#isPaused || !this.#isOpen) return; // what is not read cannot be missed
+    if (this.#isPaused || !this.#isOpen) return; // an unread pong is no sign of silence
     const { keepAliveMs } = this.#options;
     const wasSilent = this.#silentMs >= keepAliveMs;
     this.#silentMs += ms;
@@ -164,7 +164,7 @@ class WebSocketTransport implements Transport, FrameListener {
     this.#controls++;
   }
 
-  /** Answered with 1000 whatever the peer said, as ASP.NET Core does. */
+  /** Answers a close with 1000 whatever the peer's code, as ASP.NET Core does. */
   peerClosed(code: number): void {
     this.#end = { code };
     this.close(NORMAL, '');
@@ -188,7 +188,7 @@ class WebSocketTransport implements Transport, FrameListener {
     if (this.#isOpen) this.#socket.write(frame);
   }
 
-  /** What else the peer sends is not looked at. */
+  /** Ends the connection with an error; later input is ignored. */
   #fail(error: Error): void {
     this.#socket.off('data', this.#read);
     this.#end = { code: PROTOCOL_ERROR, error };
