@@ -327,7 +327,7 @@ function redirection(reply: unknown): 'MOVED' | 'ASK' | undefined {
 /** Runs one command on a connection of its own. */
 function once(redis: Redis, [name, ...args]: Command, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    let cause: Error = unavailable('It was not answered in time.');
+    let cause: Error = unavailable('Redis did not answer in time.');
     const timer = setTimeout(() => reject(cause), timeoutMs).unref();
     redis.on('error', (error) => (cause = error));
     redis.once('ready', () => void redis.call(name, ...args).then(resolve, reject));

@@ -312,7 +312,7 @@ export class RedisDirectory implements Directory {
   }
 
   #mustReach(keys: readonly string[]): void {
-    if (!keys.every(this.#options.reaches)) throw unavailable('A part of Redis that is asked is lost.');
+    if (!keys.every(this.#options.reaches)) throw unavailable('A part of Redis that the query needs is unavailable.');
   }
 }
 

@@ -344,7 +344,7 @@ export class RedisLink implements Link {
     if (this.#state === 'up') this.#peers.giveUp();
     else this.#reach.settle();
     this.#exchange.publisher.schedule();
-    this.#observer.report('publish', unavailable(`What waited for ${nodes} was sent without waiting any longer.`));
+    this.#observer.report('publish', unavailable(`Messages that waited for ${nodes} were sent without waiting any longer.`));
   }
 
   async #close(): Promise<void> {

@@ -79,7 +79,7 @@ const KINDS = ['all', 'group', 'user', 'connection', 'where', 'allOf', 'anyOf'] 
 
 /** @throws HublineError `empty_target` */
 export function nonEmpty(selectors: readonly Selector[], what: string): readonly Selector[] {
-  if (selectors.length === 0) throw new HublineError('empty_target', `'${what}' names nothing: say 'all' where everybody is meant.`, {});
+  if (selectors.length === 0) throw new HublineError('empty_target', `'${what}' is empty: use 'all' to address every connection.`, {});
   return selectors;
 }
 

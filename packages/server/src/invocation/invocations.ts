@@ -90,7 +90,7 @@ export class Invocations {
     const asked = causes.filter(({ code, nodeId }) => code !== 'node_silent' || !missingNodes.includes(nodeId));
     // `no_client_responded` would be wrong: clients on the other nodes were not asked.
     if (isNameless || (!isNone && asked.length === 0)) throw unreachable(missingNodes, asked.length);
-    throw new HublineError('no_client_responded', `Nobody answered '${call.method}' (${causes.length} asked).`, {
+    throw new HublineError('no_client_responded', `No client gave a result for '${call.method}' (${causes.length} asked).`, {
       causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
       missingNodes,
     });
