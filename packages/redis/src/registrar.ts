@@ -59,6 +59,8 @@ export class Registrar {
   /** Settles when the link for which this process registered last is up, or lost. */
   #entered: Promise<void> = Promise.resolve();
   #renewing: Promise<void> | undefined;
+  /** The heartbeat that is in flight, or waits for its turn. */
+  #beating: Promise<void> | undefined;
   #isBehind = false;
   /** Whether the last registration was refused: the next one deletes its keys and uses its number again. */
   #isRefused = false;
@@ -102,16 +104,21 @@ export class Registrar {
     return { close: () => (closed ??= hold(-1)) };
   }
 
-  /** Renews the lease, and checks that everything written is still there. */
-  async beat(): Promise<void> {
-    await this.#inTurn(async () => {
-      const { store, keys, nodeTimeoutMs, reaches } = this.#options;
-      if (!reaches(keys.registry)) return;
-      const tags = store.tags().filter((tag) => reaches(keys.writes(this.incarnation, tag)));
-      const keep = tags.map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
-      const isAlive = await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
-      if (isAlive && this.#options.isUp()) await this.#verify();
-    });
+  /**
+   * Renews the lease, and checks that everything written is still there. One at a time, however slow the link is: queued
+   * heartbeats would delay every flush.
+   */
+  beat(): Promise<void> {
+    return (this.#beating ??= this.#inTurn(() => this.#renewLease()).finally(() => (this.#beating = undefined)));
+  }
+
+  async #renewLease(): Promise<void> {
+    const { store, keys, nodeTimeoutMs, reaches } = this.#options;
+    if (!reaches(keys.registry)) return;
+    const tags = store.tags().filter((tag) => reaches(keys.writes(this.incarnation, tag)));
+    const keep = tags.map((tag): Command => ['pexpire', keys.writes(this.incarnation, tag), 4 * nodeTimeoutMs]);
+    const isAlive = await this.#write([...this.#pulse(this.incarnation, tags), ...keep]);
+    if (isAlive && this.#options.isUp()) await this.#verify();
   }
 
   /** Verifies a slice of what was written, and writes what differs again. */

@@ -68,10 +68,13 @@ export class Verifier {
   async verify(written: Written): Promise<Differences | undefined> {
     if (this.#topics.length + this.#connections.length === 0) this.#begin();
     const found = new Findings(this.#options.local);
-    await this.#verifyWhole(written, found);
     const { topics, connections } = this.#perBeat;
-    await this.#verifyTopics(written, this.#topics.splice(0, topics), found);
-    await this.#verifyConnections(written, this.#connections.splice(0, connections), found);
+    // Flushes wait for this: on a slow link one round trip, and not three.
+    await Promise.all([
+      this.#verifyWhole(written, found),
+      this.#verifyTopics(written, this.#topics.splice(0, topics), found),
+      this.#verifyConnections(written, this.#connections.splice(0, connections), found),
+    ]);
     if (!found.any) return undefined;
     this.#begin();
     await this.#verifyTopics(written, this.#topics.splice(0), found);

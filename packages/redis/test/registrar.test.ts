@@ -92,6 +92,18 @@ it('what a flush has for other shards is written again without the one that is l
   expect([...watched]).toEqual([]);
 });
 
+it('sends one heartbeat at a time: those that come meanwhile do not queue before flushes', async () => {
+  const { store, registrar } = await registered();
+  let beats = 0;
+  store.happens = (commands) => {
+    if (commands.some(([name, key]) => name === 'pexpire' && key === keys.writes(registrar.incarnation, '0'))) beats++;
+  };
+  await Promise.all([registrar.beat(), registrar.beat(), registrar.beat()]);
+  expect(beats).toBe(1);
+  await registrar.beat();
+  expect(beats).toBe(2);
+});
+
 describe('everything is registered under another incarnation', () => {
   it('where a command of a flush had to follow its slot: what was acknowledged before may be lost', async () => {
     const { store, registrar, over, change } = await registered();
