@@ -1,12 +1,13 @@
 import { after, asError, type HublineError, type Wire } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import { createPostQueue } from './post-queue.ts';
-import { refusal, refusalOf } from './refusal.ts';
+import { bodyOf, refusal, refusalOf } from './refusal.ts';
 import { request } from './request.ts';
 import type { OpenRequest, Pipe, PipeEnd } from './transport.ts';
 
 /** How long a goodbye may take. */
 const CLOSE_MS = 2_000;
+const MAX_POST_ANSWER_BYTES = 65_536;
 
 export interface HttpOptions {
   /**
@@ -82,12 +83,12 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       receiving.abort();
       await received;
       // A goodbye that nobody hears: the server ends what is not polled.
-      if (polls && !ended) await ask({ method: 'DELETE', signal: all.signal }, readText).catch(() => {});
+      if (polls && !ended) await ask({ method: 'DELETE', signal: all.signal }, readNothing).catch(() => {});
       stop();
     };
 
     const posts = createPostQueue(
-      (body) => ask({ method: 'POST', body, signal: all.signal }, readText),
+      (body) => ask({ method: 'POST', body, signal: all.signal }, readNothing),
       (error) => void close(error),
     );
     const pipe: Pipe = {
@@ -116,4 +117,5 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
   });
 }
 
-const readText = (response: Response): Promise<string> => response.text();
+/** The answer to a post says nothing, and a bad server's may have no end. */
+const readNothing = (response: Response): Promise<string> => bodyOf(response, MAX_POST_ANSWER_BYTES);

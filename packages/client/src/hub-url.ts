@@ -31,7 +31,8 @@ export function withQuery({ href }: URL, name: string, value: string): URL {
 
 /** A copy that balancers read as "to this node". A parameter of this name that the user gave stays as it is. */
 export function withAffinity(url: URL, affinity: Affinity | undefined): URL {
-  if (!affinity || new RegExp(`[?&]${affinity.query}=`).test(url.href)) return url;
+  // Not as a pattern: the name is the server's.
+  if (!affinity || url.href.split(/[?&]/).some((part) => part.startsWith(`${affinity.query}=`))) return url;
   return withQuery(url, affinity.query, affinity.node);
 }
 

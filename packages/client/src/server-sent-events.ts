@@ -54,7 +54,7 @@ export function createEventReader(deliver: (data: string) => void, maxBytes = In
     partial = lines.pop()!;
     for (const line of lines) {
       const field = /^data(?:: ?|$)/.exec(line)?.[0];
-      if (field) length += data[data.push(line.slice(field.length)) - 1]!.length;
+      if (field) length += data[data.push(line.slice(field.length)) - 1]!.length + 1; // lines cost memory also where they are empty
       if (line) continue;
       const event = data.join('\n');
       data = [];

@@ -99,7 +99,9 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   const send = (message: HubMessage): void => {
     if (signal.aborted) return;
     const wire = codec.encode(message);
-    const bytes = wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
+    // What the connection says by itself has nobody who could be told that it is too large.
+    const isOfProgram = 'arguments' in message || 'item' in message || ('result' in message && message.result !== undefined);
+    const bytes = isOfProgram && wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
     if (bytes > limitBytes) {
       throw new HublineError('message_too_large', `A message of ${bytes} bytes, and the server takes ${limitBytes}.`, {
         limitBytes,

@@ -62,3 +62,22 @@ it('is started and stopped by a page that mounts twice without an unhandled reje
   });
   await expect(overtaken).rejects.toMatchObject({ code: 'cancelled' });
 });
+
+it('answers, pings and leaves also where the server says that it takes next to nothing', async () => {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', listener);
+  const confirm = async (): Promise<unknown> => 'yes';
+  const shakes = () => ({ hubline: 1, maxMessageBytes: 1 });
+  await using world = await World.started({ behaves: silent, shakes, maxQuestions: 1, receiver: { confirm } });
+  const question = (invocationId: string): object => ({ type: 1, invocationId, target: 'confirm', arguments: [] });
+  world.server.last.send(question('a'), question('b'));
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(2));
+  expect(world.server.last.heard).toMatchObject([
+    { type: 3, invocationId: 'b', error: 'The client has 1 questions to answer already.' },
+    { type: 3, invocationId: 'a', error: expect.stringContaining('the server takes 1') as string },
+  ]);
+  await world.connection.stop();
+  process.off('unhandledRejection', listener);
+  expect(unhandled).toEqual([]);
+});

@@ -41,3 +41,12 @@ it('reads a long line in many pieces without reading what it has again and again
   const events = read('data: ', ...Array.from({ length: 5_000 }, () => piece), '\n\n');
   expect(events[0]).toHaveLength(5_000_000);
 });
+
+it('counts the lines of an event without an end, also where they are empty', () => {
+  const push = createEventReader(() => undefined, 1000);
+  const lines = new TextEncoder().encode('data:\n'.repeat(100));
+  const pushAll = (): void => {
+    for (let i = 0; i < 20; i++) push(lines);
+  };
+  expect(pushAll).toThrow(expect.objectContaining({ code: 'message_too_large' }));
+});

@@ -40,6 +40,26 @@ describe.each([
     expect(connection.state).toEqual({ name: 'connected', connectionId: 'id-0' });
   });
 
+  it('reads no answer to a post that has no end', async () => {
+    let written = 0;
+    await using it = await start({
+      reconnect: false,
+      meddles: (request, response) => {
+        if (!isMessage(request)) return false;
+        const more = (): void => {
+          while (!response.destroyed && response.write('x'.repeat(65_536))) written++;
+        };
+        response.on('drain', more);
+        more();
+        return true;
+      },
+    });
+    await it.connection.start();
+    it.connection.send.echo('x');
+    await vi.waitFor(() => expect(it.connection.state.name).toBe('closed'));
+    expect(written).toBeLessThan(500);
+  });
+
   it('never has two posts in flight', async () => {
     let hold: (() => void) | undefined;
     await using it = await start({

@@ -50,3 +50,9 @@ it('connects where URLs have no setters and there is no TextDecoder, as in React
   await world.connection.start();
   expect(await world.connection.invoke.echo('hi')).toEqual(['hi']);
 });
+
+it('takes the name of the parameter for a balancer as it is: a server may have written any', () => {
+  const url = new URL('https://app.test/hub?axb=1');
+  expect(withAffinity(url, { node: 'n', query: '(a+)+$(' }).searchParams.get('(a+)+$(')).toBe('n');
+  expect(withAffinity(url, { node: 'n', query: 'a.b' }).searchParams.get('a.b')).toBe('n');
+});

@@ -8,6 +8,7 @@ import {
   ConnectionQuota,
   newProcessId,
   Heartbeat,
+  MAX_TIMER_MS,
   RawConnection,
   Turn,
   type Clock,
@@ -19,9 +20,11 @@ import {
   beatMs,
   beforeConnecting,
   Cluster,
+  checkedRedirect,
   checkedTransports,
   ConnectionAcceptor,
   drain,
+  guarded,
   RawHost,
   ServerEvents,
   HubHost,
@@ -185,8 +188,8 @@ class NodeHubServer implements HubServer {
     this.#backplane = backplane;
     this.#heartbeat = new Heartbeat(clock, beatMs(timeouts), (error) => this.#events.report('heartbeat', error));
     this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#events.report('limit', error) });
-    const { closeMs: closeTimeoutMs, sendMs: sendTimeoutMs, keepAliveMs } = timeouts;
-    this.#upgrader = new WebSocketUpgrader({ closeTimeoutMs, sendTimeoutMs, keepAliveMs });
+    const { closeMs, sendMs: sendTimeoutMs, keepAliveMs } = timeouts;
+    this.#upgrader = new WebSocketUpgrader({ closeTimeoutMs: Math.min(closeMs, MAX_TIMER_MS), sendTimeoutMs, keepAliveMs });
     this.#cluster(backplane);
   }
 
@@ -314,7 +317,11 @@ class NodeHubServer implements HubServer {
   #door(options: AcceptOptions & { readonly origins?: Origins }, hub?: string): Door {
     const path = this.#pathPrefix + hostedPath(options.path, 'path');
     if (this.#router.has(path)) throw taken('path', options.path);
-    return { ...options, ...checkedTransports(options), hub, path, origins: new OriginPolicy(options.origins) };
+    const { origins, sameIdentity } = options;
+    const { report } = this.#events;
+    const policy = new OriginPolicy(typeof origins === 'function' ? guarded('origins', report, origins) : origins);
+    const asks = sameIdentity ? { sameIdentity: guarded('sameIdentity', report, sameIdentity) } : {};
+    return { ...options, ...checkedTransports(options), ...asks, hub, path, origins: policy };
   }
 
   #open(door: Door, host: Host, connect: Connect): void {
@@ -349,7 +356,7 @@ class NodeHubServer implements HubServer {
   }
 
   #redirect(ask: NonNullable<AcceptOptions['redirect']>): NonNullable<AcceptOptions['redirect']> {
-    return (request) => beforeConnecting('redirect', this.#events.report, async () => ask(request));
+    return (request) => beforeConnecting('redirect', this.#events.report, async () => checkedRedirect(await ask(request)));
   }
 
   #cluster(backplane: Backplane): Cluster {

@@ -182,3 +182,19 @@ it('ends a client that is sent more than it may leave untaken', async () => {
   );
   expect(await listen(world.socket).closed).toBe(1006);
 });
+
+it.each([undefined, null, 5, 5n, {}, { length: 1e9 }, ['a'], new ArrayBuffer(4)])(
+  'refuses to send what is neither text nor bytes: %o',
+  async (data) => {
+    let thrown: unknown;
+    await using world = await serve(async (connection) => {
+      try {
+        await connection.send(data as unknown as string);
+      } catch (error) {
+        thrown = error;
+      }
+    });
+    expect(await listen(world.socket).closed).toBe(1000);
+    expect(thrown).toMatchObject({ code: 'invalid_option', details: { option: 'data' } });
+  },
+);

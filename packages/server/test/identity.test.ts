@@ -41,6 +41,13 @@ it('lets only the user who negotiated connect', async () => {
   expect((await client.call('whoAmI')).result).toEqual([connectionId, 'alice']);
 });
 
+it('lets nobody pass whom an asynchronous sameIdentity is asked about: nobody waits for its answer', async () => {
+  const sameIdentity = (async () => false) as unknown as () => boolean;
+  await using world = await start({ authenticate: ({ token }) => (token ? { userId: token } : {}), sameIdentity });
+  const { connectionToken } = await world.negotiate('?negotiateVersion=1', { authorization: 'Bearer alice' });
+  expect(await refusal(world.port, `/hub?id=${connectionToken}`, { authorization: 'Bearer bob' })).toMatchObject({ status: 403 });
+});
+
 it.each([
   ['another value', 'b', 403],
   ['one attribute less', '', 403],

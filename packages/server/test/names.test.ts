@@ -125,6 +125,33 @@ describe('a hub', () => {
   });
 
   it.each([
+    ['limit', 'connections', [0, -1, NaN, Infinity, 1.5, '1', 5n, null]],
+    ['cursor', 'connections', [5, {}, null, 'a b', 'x'.repeat(3000)]],
+    ['select', 'connections', ['nodeId', ['nobody'], [Symbol('x')], 5, null]],
+    ['limit', 'users', [0, '1', 5n]],
+    ['cursor', 'users', [5, {}, 'a b']],
+    ['graceMs', 'watchUsers', [NaN, '5', 5n, null]],
+    ['signal', 'watchUsers', [{}, null]],
+    ['signal', 'watch', [{}, null]],
+    ['timeoutMs', 'with', [NaN, '5', 5n, null]],
+    ['attemptMs', 'with', [NaN, '5', 5n, null]],
+    ['signal', 'with', [{}, null]],
+    ['reason', 'disconnect', [5, 5n, {}, null, Symbol('x')]],
+  ] as const)('refuses a %s of %s that is none', async (option, method, values) => {
+    const { hub } = ctx;
+    const all = { all: true } as const;
+    const call = (value: never): unknown => {
+      const options = { [option]: value };
+      if (method === 'with') return hub.clients.all.with(options);
+      if (method === 'disconnect') return hub.disconnect(all, value);
+      return method === 'users' ? hub.presence.users(options) : hub.presence[method](all, options);
+    };
+    for (const value of values)
+      expect(await refusalOf(() => call(value as never)), typeof value).toMatchObject({ code: 'invalid_option', details: { option } });
+    expect(await hub.presence.count()).toMatchObject({ value: 1 });
+  });
+
+  it.each([
     ['a bigint', 5n],
     ['an object', {}],
     ['too long', 'x'.repeat(256)],

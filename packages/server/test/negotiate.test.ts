@@ -246,3 +246,21 @@ it('keeps nothing of an upgrade that failed', async () => {
   expect(clock.size).toBe(0);
   expect(world.server.health().connections).toBe(0);
 });
+
+it.each([
+  ['no object', 'https://other.example'],
+  ['an empty object', {}],
+  ['a url that is none', { url: 5 }],
+  ['a bigint', { url: '/x', accessToken: 5n }],
+])('answers 500 at once where redirect gives %s, and reports it', async (_what, given) => {
+  await using world = await start({ redirect: () => given as { url: string } });
+  const response = await world.post('?negotiateVersion=1');
+  expect([response.status, await response.text()]).toEqual([500, 'The server failed to answer.']);
+  expect(world.errors).toMatchObject([['redirect', { code: 'invalid_option', details: { option: 'redirect' } }]]);
+});
+
+it('tells a client of a redirect its url and token, and nothing else', async () => {
+  const given = { url: 'https://other.example', accessToken: 't', secret: 's' };
+  await using world = await start({ redirect: () => given });
+  expect(await (await world.post('?negotiateVersion=1')).json()).toEqual({ url: 'https://other.example', accessToken: 't' });
+});

@@ -1,4 +1,4 @@
-import { unauthorized } from '@hubline/server';
+import { HublineError, unauthorized } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { refusal, start } from './negotiate-world.ts';
 import { RawClient, rawRequest, requestLines } from './raw-client.ts';
@@ -21,6 +21,22 @@ it('answers the preflight of a page that may connect', async () => {
     'access-control-allow-headers': 'authorization,x-requested-with',
     vary: 'origin',
   });
+});
+
+it('refuses a page where an asynchronous function says whether it may connect: nobody waits for its answer', async () => {
+  const origins = (async () => false) as unknown as () => boolean;
+  await using world = await start({ origins });
+  expect((await world.post('', { origin: 'https://evil.example' })).status).toBe(403);
+});
+
+it('tells a page nothing of the error that the function met on its way', async () => {
+  const origins = () => {
+    throw new HublineError('connection_gone', 'a secret', { connectionId: '' });
+  };
+  await using world = await start({ origins });
+  const response = await world.post('', { origin: 'https://page.example' });
+  expect([response.status, await response.text()]).toEqual([500, 'The server failed to answer.']);
+  expect(world.errors).toMatchObject([['origins', { code: 'connection_gone' }]]);
 });
 
 it('lets a page that may connect read answers and refusals alike, with credentials', async () => {

@@ -74,6 +74,13 @@ const ODD: Record<string, () => unknown> = {
         throw new Error('no details');
       },
     }),
+  'a HublineError whose message throws': () =>
+    Object.defineProperty(new HublineError('forbidden', 'For you.', {}), 'message', {
+      get() {
+        throw new Error('no message');
+      },
+    }),
+  'a HublineError whose message is no text': () => Object.assign(new HublineError('forbidden', 'For you.', {}), { message: 5 }),
   'a proxy of a HublineError': () =>
     new Proxy(hubError('x'), {
       get() {
@@ -160,18 +167,26 @@ describe.each(Object.keys(ODD))('thrown: %s', (what) => {
     expect((await world.client.call('echo', 'on')).result).toBe('on');
   });
 
-  it('by authenticate and redirect, it refuses the request', async () => {
+  it('by what a request asks, it refuses the request', async () => {
     for (const options of [
       { authenticate: () => toss(odd) },
       { authenticate: async () => toss(odd) },
       { redirect: () => toss(odd) },
+      { origins: () => toss(odd) },
+      { sameIdentity: () => toss(odd) },
     ] as Options[]) {
       await using server = createHubServer();
       let reports = 0;
       server.on('error', () => reports++);
       server.hub(contract, { path: '/hub', methods: METHODS, ...options });
       const port = await server.listen(0, '127.0.0.1');
-      const response = await fetch(`http://127.0.0.1:${port}/hub/negotiate?negotiateVersion=1`, { method: 'POST' });
+      const url = `http://127.0.0.1:${port}/hub`;
+      const headers = options.origins ? { origin: 'http://page.example' } : {};
+      let response = await fetch(`${url}/negotiate?negotiateVersion=1`, { method: 'POST', headers });
+      if (options.sameIdentity) {
+        const { connectionToken } = (await response.json()) as { connectionToken: string };
+        response = await fetch(`${url}?id=${connectionToken}`);
+      }
       expect([500, 401, 403]).toContain(response.status);
       expect(reports).toBe(response.status === 500 ? 1 : 0);
     }

@@ -1,3 +1,4 @@
+import { createHubConnection } from '@hubline/client';
 import { createHubServer, defineHub, memoryBackplane, type Backplane, type CloseReason, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
@@ -142,6 +143,31 @@ it('ends a stream whose client gives no credit, and no sooner', async () => {
   });
   await expect.poll(() => world.log).toEqual(['count ends']);
   expect((await client.call('echo', 1)).result).toBe(1);
+});
+
+/** Some turns of the event loop, in which a timer of a millisecond fires. */
+async function later(): Promise<void> {
+  for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
+}
+
+it.each([Infinity, 2 ** 31])('waits where a time limit of %d ms is longer than a timer takes: it does not end at once', async (ms) => {
+  const authenticate = async () => {
+    await later();
+    return {};
+  };
+  await using server = createHubServer({ timeouts: { authenticateMs: ms, callMs: ms, attemptMs: ms } });
+  const asking = defineHub<Record<never, never>, { ask(): Promise<number> }>('asking');
+  const hub = server.hub(asking, { path: '/hub', authenticate, methods: {} });
+  const url = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/hub`;
+  const ask = async () => {
+    await later();
+    return 1;
+  };
+  const connection = createHubConnection(asking, url, { receiver: { ask } });
+  await connection.start();
+  expect(await hub.clients.all.invokeAll.ask()).toMatchObject([{ value: 1 }]);
+  expect(await hub.clients.all.with({ timeoutMs: ms }).invokeOne.ask()).toBe(1);
+  await connection.stop();
 });
 
 it('ends a connection of a handler whose link is half open, or whose message is never finished', async () => {

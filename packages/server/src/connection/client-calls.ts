@@ -1,4 +1,4 @@
-import type { Completion } from '@hubline/protocol';
+import { MessageType, type Completion } from '@hubline/protocol';
 
 /** A client's answer; undefined where the client left without one. */
 export type ClientAnswer = Completion | undefined;
@@ -26,10 +26,11 @@ export class ClientCalls {
     settle?.(completion);
   }
 
-  /** Settles all open invocations without an answer, since the client is gone. */
-  close(): void {
-    const waiting = [...this.#waiting.values()];
+  /** Settles all open invocations, since the client is gone: without an answer, or with an error where it sent what cannot be read. */
+  close(unreadable?: Error): void {
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const settle of waiting) settle(undefined);
+    for (const [invocationId, settle] of waiting)
+      settle(unreadable && { type: MessageType.Completion, invocationId, error: unreadable.message });
   }
 }

@@ -377,7 +377,7 @@ export class Connection implements TransportListener {
     this.#intake.close();
     this.#outbox.close();
     this.#incoming.close(new HublineError('connection_lost', 'The client has disconnected.', {}));
-    this.calls.close();
+    this.calls.close(reason.code === 'protocol' ? reason.error : undefined);
     this.#settings.handler.closed(this, reason);
   }
 }

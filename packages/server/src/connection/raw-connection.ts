@@ -1,4 +1,4 @@
-import type { Wire } from '@hubline/protocol';
+import { invalidOption, type Wire } from '@hubline/protocol';
 import { Batch, type OpeningRequest, type Transport, type TransportEnd, type TransportListener } from '../transports/index.ts';
 import type { Clock } from './clock.ts';
 import type { CloseReason } from './closing.ts';
@@ -82,8 +82,12 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     return this.#over.signal;
   }
 
-  /** Strings go as text, bytes as binary where the transport has both. Settles when the client has room for more. */
+  /**
+   * Strings go as text, bytes as binary where the transport has both. Settles when the client has room for more. @throws HublineError
+   * `invalid_option` where it is neither
+   */
   send(data: Wire): Promise<void> {
+    if (typeof data !== 'string' && !((data as unknown) instanceof Uint8Array)) throw invalidOption('data', 'must be a string or bytes');
     const transport = this.#transport;
     if (this.#over.signal.aborted) return Promise.resolve();
     if (transport.bufferedBytes > this.#settings.limits.maxBufferedBytes) transport.destroy();

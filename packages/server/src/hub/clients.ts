@@ -2,6 +2,7 @@ import { checkName, MessageType } from '@hubline/protocol';
 import type { Invocations } from '../invocation/index.ts';
 import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
+import { checkMs, checkObject, checkSignal } from './call-options.ts';
 import type { Operations } from './operation.ts';
 import type { CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 
@@ -89,6 +90,10 @@ function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: Targe
 
 /** @throws HublineError `invalid_option` */
 function checkedOptions(options: TargetOptions): TargetOptions {
+  checkObject(options, 'options');
+  checkMs(options.timeoutMs, 'timeoutMs');
+  checkMs(options.attemptMs, 'attemptMs');
+  checkSignal(options.signal);
   if (options.replaces !== undefined) checkName(options.replaces, 'replaces');
   return options;
 }

@@ -93,6 +93,16 @@ export function checkedTransports({ transports = Object.keys(OFFERS) as Transpor
   throw invalidOption('minimumVersion', 'must be 0 or 1');
 }
 
+/** What the option `redirect` gave, without anything that is no part of it. @throws HublineError `invalid_option` */
+export function checkedRedirect(given: unknown): Redirect | undefined {
+  if (given === undefined || given === null) return undefined;
+  const { url, accessToken } = given as { readonly url?: unknown; readonly accessToken?: unknown };
+  if (typeof url !== 'string' || url === '') throw invalidOption('redirect', 'must give an object with a url, which is a string');
+  if (accessToken === undefined || accessToken === null) return { url };
+  if (typeof accessToken !== 'string') throw invalidOption('redirect', 'must give an accessToken that is a string, or none');
+  return { url, accessToken };
+}
+
 /** Accepts clients: authenticates them at negotiation, and again at every request of their connection. */
 export class ConnectionAcceptor implements Acceptor {
   readonly hub: string | undefined;
@@ -226,7 +236,8 @@ export class ConnectionAcceptor implements Acceptor {
 
   /** @throws HublineError `forbidden` where the connection belongs to another client */
   #checkIdentity(before: Identity, now: Identity): void {
-    if ((this.#options.door.sameIdentity ?? sameIdentity)(before, now)) return;
+    // `=== true`: the promise of an async function would let everybody pass.
+    if ((this.#options.door.sameIdentity ?? sameIdentity)(before, now) === true) return;
     const attribute = before.userId === now.userId ? otherAttribute(before, now) : undefined;
     if (attribute !== undefined && !this.#reportedIdentity) {
       this.#reportedIdentity = true;

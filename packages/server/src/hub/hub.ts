@@ -1,4 +1,4 @@
-import { isHublineError, checkName, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
+import { isHublineError, checkName, invalidOption, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
 import {
   checkConnectionId,
   type CloseReason,
@@ -143,14 +143,15 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
           }),
       },
       disconnect: (target, reason) =>
-        operations('disconnect', async () =>
-          commands.toMatching({
+        operations('disconnect', async () => {
+          if (reason !== undefined && typeof reason !== 'string') throw invalidOption('reason', 'must be a string');
+          return commands.toMatching({
             hub: name,
             do: 'disconnect',
             target: filters.selector(target),
             ...(reason === undefined ? {} : { reason }),
-          }),
-        ),
+          });
+        }),
     };
   }
 

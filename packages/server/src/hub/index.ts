@@ -1,12 +1,13 @@
 export { Cluster, type ClusterEvents } from './cluster.ts';
 export {
+  checkedRedirect,
   checkedTransports,
   ConnectionAcceptor,
   type AcceptOptions,
   type AcceptedConnection,
   type Redirect,
 } from './connection-acceptor.ts';
-export { beforeConnecting } from './failures.ts';
+export { beforeConnecting, guarded } from './failures.ts';
 export { drain, type DrainOptions } from './drain.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';

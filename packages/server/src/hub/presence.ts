@@ -1,10 +1,11 @@
 import { checkName } from '@hubline/protocol';
 import { checkConnectionId } from '../connection/index.ts';
 import { Queries, type OnlineUsers } from '../presence/index.ts';
+import { checkMs, checkObject, checkSignal } from './call-options.ts';
 import type { Cluster } from './cluster.ts';
 import type { Filters } from './filter.ts';
 import type { Operations } from './operation.ts';
-import type { Presence } from './types.ts';
+import type { Filter, Presence } from './types.ts';
 
 const ALL = { all: true } as const;
 
@@ -24,6 +25,11 @@ export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operatio
       : queries.isOnline(checkName(users, 'userId')),
     );
   }
+  const watching = (filter: Filter<A>, options: { readonly signal?: AbortSignal }) => {
+    checkObject(options, 'options');
+    checkSignal(options.signal);
+    return { hub, selector: filters.selector(filter), signal: options.signal };
+  };
   return {
     connections: (filter = ALL, options = {}) => queries.connections(filters.selector(filter), options),
     users: (options) => queries.users(options),
@@ -31,8 +37,11 @@ export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operatio
     count: (filter = ALL) => operations('presence.count', async () => queries.count(filters.selector(filter))),
     groupsOf: (connectionId) =>
       operations('presence.groupsOf', async () => queries.groupsOf(checkConnectionId(connectionId, 'connectionId'))),
-    watch: (filter = ALL, { signal } = {}) => cluster.watches.connections<A>({ hub, selector: filters.selector(filter), signal }),
-    watchUsers: (filter = ALL, { graceMs = 5000, signal } = {}) =>
-      cluster.watches.users({ hub, selector: filters.selector(filter), signal }, graceMs),
+    watch: (filter = ALL, options = {}) => cluster.watches.connections<A>(watching(filter, options)),
+    watchUsers: (filter = ALL, options = {}) => {
+      const request = watching(filter, options);
+      checkMs(options.graceMs, 'graceMs');
+      return cluster.watches.users(request, options.graceMs ?? 5000);
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { asError, HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
 import { EnvelopeKind, read, type NodeInfo, type Messenger, type ProcessId, type Read } from '../backplane/index.ts';
-import type { Clock } from '../connection/index.ts';
+import { MAX_TIMER_MS, type Clock } from '../connection/index.ts';
 import { Queue, type Nodes } from '../presence/index.ts';
 import { Transit } from './transit.ts';
 
@@ -115,8 +115,9 @@ export class Questions {
    * `node_silent` when the time is over, `node_lost`, `backplane_unavailable`, `unsupported_version`, `cancelled`, `shutdown`, or what
    * the node answered
    */
-  ask(process: ProcessId, question: Question, { timeoutMs, signal, isCommand = false }: AskOptions): AsyncIterable<Reply> {
+  ask(process: ProcessId, question: Question, { signal, isCommand = false, ...options }: AskOptions): AsyncIterable<Reply> {
     const { nodes, clock } = this.#options;
+    const timeoutMs = Math.min(options.timeoutMs, MAX_TIMER_MS); // JSON has no way to write Infinity
     const id = this.#nextId++;
     const abort = (): void => this.#giveUp(id, cancelled(question.op));
     const stopTimer = clock.after(timeoutMs, () => this.#giveUp(id, nodeSilent(nodes.nameOf(process), timeoutMs)));

@@ -1,3 +1,15 @@
+import { invalidOption } from '@hubline/protocol';
+
+/** No cursor is longer: it holds the names of a hub and of a user, percent-encoded. */
+const MAX_CURSOR_LENGTH = 2048;
+
+/** Clients may have sent both. @throws HublineError `invalid_option` */
+export function checkPage(limit: unknown, cursor: unknown): void {
+  if (!Number.isSafeInteger(limit) || (limit as number) < 1) throw invalidOption('limit', 'must be a whole number above zero');
+  const isCursor = cursor === undefined || (typeof cursor === 'string' && cursor.length <= MAX_CURSOR_LENGTH && /^[!-~]*$/.test(cursor));
+  if (!isCursor) throw invalidOption('cursor', 'is not one that a page has given');
+}
+
 /** Part of an answer. */
 export interface Page<T> {
   readonly items: readonly T[];

@@ -1,10 +1,10 @@
-import { HublineError } from '@hubline/protocol';
+import { HublineError, invalidOption } from '@hubline/protocol';
 import { nameIn, topicPrefix, userTopic, type Answer, type ConnectionRecord, type Directory } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
 import { PresenceReader, memberOf } from './presence-reader.ts';
 import type { Nodes } from './nodes.ts';
-import { pages, type Page, type Pages } from './page.ts';
+import { checkPage, pages, type Page, type Pages } from './page.ts';
 import { isComplete, Shortfalls } from './shortfalls.ts';
 import { unreachable } from './unreachable.ts';
 
@@ -68,6 +68,8 @@ export class Queries<A> {
     selector: Selector,
     { select, limit = DEFAULT_LIMIT, cursor }: PageOptions<F> = {},
   ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>> {
+    checkPage(limit, cursor);
+    if (select !== undefined) checkFields(select);
     return pages(async (after) => {
       const shortfalls = new Shortfalls();
       const ids = shortfalls.of(await this.#reader.ids(this.#hub, selector, { after, limit }));
@@ -78,6 +80,7 @@ export class Queries<A> {
 
   users({ limit = DEFAULT_LIMIT, cursor }: PageOptions = {}): Pages<UserInfo> {
     const prefix = topicPrefix(this.#hub, 'user');
+    checkPage(limit, cursor);
     return pages(async (after) => {
       const topics = await this.#directory.topics(prefix, { limit, ...(after === undefined ? {} : { after }) });
       const items = topics.value.map(({ topic, count }) => ({ userId: nameIn(topic, prefix), connections: count }));
@@ -131,6 +134,21 @@ export class Queries<A> {
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
     return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;
   }
+}
+
+const FIELDS = {
+  connectionId: true,
+  nodeId: true,
+  userId: true,
+  attributes: true,
+  groups: true,
+  connectedAt: true,
+} as const satisfies Record<keyof ConnectionInfo<never>, true>;
+
+/** @throws HublineError `invalid_option` */
+function checkFields(select: unknown): void {
+  if (Array.isArray(select) && select.every((field) => typeof field === 'string' && Object.hasOwn(FIELDS, field))) return;
+  throw invalidOption('select', `must be a list of ${Object.keys(FIELDS).join(', ')}`);
 }
 
 export function infoOf<A>({ connectionId, userId, attributes, groups, since }: ConnectionRecord, nodes: Nodes): ConnectionInfo<A> {

@@ -22,7 +22,8 @@ export class OriginPolicy {
   allows(request: ClientRequest): boolean {
     const { origin } = request.headers;
     if (origin === undefined || this.#isOpen || isSameOrigin(request, origin)) return true;
-    return typeof this.#origins === 'function' ? this.#origins(origin, request) : this.#origins.includes(origin);
+    // `=== true`: the promise of an async function would let every page in.
+    return typeof this.#origins === 'function' ? this.#origins(origin, request) === true : this.#origins.includes(origin);
   }
 
   /** True where a page of another origin may connect, but only without cookies, which would let it act as its visitor. */

@@ -1,6 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
+import { asError, HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
 
 /** The refusal of a request: status, text, and Hubline's code in a header that other clients ignore. */
 export interface Refusal {
@@ -33,7 +33,9 @@ export class Refused extends Error {
   }
 }
 
-export function refusalFor(error: unknown): Refusal | undefined {
+/** Never throws: user code may have thrown it, and its message may be no text. */
+export function refusalFor(thrown: unknown): Refusal | undefined {
+  const error = asError(thrown);
   if (error instanceof Refused) return error.refusal;
   const status = isHublineError(error) ? STATUS[error.code] : undefined;
   return isHublineError(error) && status !== undefined ? { status, text: error.message, code: error.code } : undefined;

@@ -1,0 +1,17 @@
+import { invalidOption } from '@hubline/protocol';
+
+/** Checks a time that the program gives with a call; undefined stands for the default. @throws HublineError `invalid_option` */
+export function checkMs(value: unknown, option: string): void {
+  if (value === undefined || (typeof value === 'number' && !Number.isNaN(value))) return;
+  throw invalidOption(option, 'must be a number of milliseconds');
+}
+
+/** @throws HublineError `invalid_option` */
+export function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw invalidOption('signal', 'must be an AbortSignal');
+}
+
+/** @throws HublineError `invalid_option` */
+export function checkObject(value: unknown, option: string): void {
+  if (typeof value !== 'object' || value === null) throw invalidOption(option, 'must be an object');
+}
