@@ -23,7 +23,7 @@ export class Keys {
   get registry(): string {
     return `${this.#prefix}:{nodes}`;
   }
-  /** `1`, or `0` while the incarnation is still registering. An entry counts while there is a 1. */
+  /** The state of an incarnation, one of `LEASE`: its entries count while it is alive or partial. */
   lease(incarnation: string): string {
     return `${this.#of('nodes', 'lease')}:${incarnation}`;
   }

@@ -137,18 +137,34 @@ export class Registrar {
   }
 
   async #repair({ wrong, isRegistryLost, isLeaseLost, areWatchesLost, isVersionLost, dirt }: Differences): Promise<void> {
-    const { store, keys, self, local, nodeTimeoutMs } = this.#options;
+    const { keys, self, local, nodeTimeoutMs } = this.#options;
     const { incarnation } = this;
-    await store.run([...wrong].map((key): Command => ['del', key]));
-    const last: Command[] = [];
-    if (isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
-    if (isLeaseLost) last.push(['set', keys.lease(incarnation), LEASE.alive, 'PX', nodeTimeoutMs]);
-    if (isVersionLost) last.push(['set', keys.flushed(incarnation), this.#flushed]);
-    if (areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
-    for (const writing of writingsOf(dirt, { keys, incarnation, local })) {
+    if (wrong.size > 0) await this.#markPartial();
+    const undeleted = new Set(wrong);
+    // Each key is deleted right before it is written, in the same trip: a reader should not find it empty.
+    const replacing = (commands: readonly Command[]): Command[] =>
+      commands.flatMap((command): Command[] => {
+        const key = String(command[1]);
+        return undeleted.delete(key) ? [['del', key], command] : [command];
+      });
+    for (const { before, entries, after } of writingsOf(dirt, { keys, incarnation, local })) {
+      const writing = { before: replacing(before), entries: replacing(entries), after: replacing(after) };
       if (!(await this.#writeStages(writing, []))) return; // everything was written anew
     }
-    await this.#run(last);
+    const last: Command[] = [];
+    if (isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
+    if (isVersionLost) last.push(['set', keys.flushed(incarnation), this.#flushed]);
+    if (areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
+    const replaced = replacing(last);
+    const unused = [...undeleted].map((key): Command => ['del', key]); // nothing belongs there
+    if (!(await this.#run([...replaced, ...unused]))) return;
+    if (wrong.size > 0 || isLeaseLost) await this.#run([['set', keys.lease(incarnation), LEASE.alive, 'PX', nodeTimeoutMs, 'XX']]);
+  }
+
+  /** Before keys are deleted: answers of other nodes that read them meanwhile are incomplete. */
+  async #markPartial(): Promise<void> {
+    const { store, keys, nodeTimeoutMs } = this.#options;
+    await store.run([['set', keys.lease(this.incarnation), LEASE.partial, 'PX', nodeTimeoutMs, 'XX']]);
   }
 
   #watchWriting(changed: Iterable<Topic>, version: number): readonly Command[] {
@@ -285,6 +301,7 @@ export class Registrar {
   }
 
   async #delete({ key }: WrongTypeError): Promise<void> {
+    await this.#markPartial();
     await this.#options.store.run([['del', key]]);
     this.#options.repaired([key]);
   }
