@@ -176,8 +176,8 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
       complete(message.invocationId, { error: 'cancelled', ...(hubline && { headers: { [Header.code]: 'cancelled' } }) });
     }
     if (message.type === MessageType.Close) {
-      const { error, code, allowReconnect } = message;
-      end(new HublineError(codeOf(code, 'disconnected'), error || 'Connection closed.', {}), !allowReconnect);
+      const { error, code, reason, allowReconnect } = message;
+      end(new HublineError(codeOf(code, 'disconnected'), error || 'Connection closed.', reason ? { reason } : {}), !allowReconnect);
     }
   };
 

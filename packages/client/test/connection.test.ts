@@ -219,6 +219,8 @@ it("says why the server closed, in the server's code", async () => {
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ cause: { code: 'unauthorized' } }));
   await using other = await World.started({ behaves: closes({ error: 'No.', code: 'from_the_future' }) });
   await vi.waitFor(() => expect(other.connection.state).toMatchObject({ cause: { code: 'from_the_future' } }));
+  await using third = await World.started({ behaves: closes({ error: 'No.', code: 'disconnected', reason: 'banned' }) });
+  await vi.waitFor(() => expect(third.connection.state).toMatchObject({ cause: { code: 'disconnected', details: { reason: 'banned' } } }));
 });
 
 // The first draft of this loop, in our style guide and in others' clients, announced `connecting` once more.

@@ -42,8 +42,8 @@ export const isInvocation: Check = (raw) => {
 /** SignalR's client takes an empty error, and beside an error every result that is false. */
 export const isCompletion: Check = ({ invocationId, error, result }) =>
   isName(invocationId) && isOptional(error, 'string') && !(error && result);
-export const isClose: Check = ({ error, allowReconnect, code }) =>
-  isOptional(error, 'string') && isOptional(allowReconnect, 'boolean') && isOptional(code, 'string');
+export const isClose: Check = ({ error, allowReconnect, code, reason }) =>
+  isOptional(error, 'string') && isOptional(allowReconnect, 'boolean') && isOptional(code, 'string') && isOptional(reason, 'string');
 export const isStreamItem: Check = ({ invocationId, item }) => isName(invocationId) && item !== undefined;
 
 export const isName = (value: unknown): value is string => typeof value === 'string' && value !== '';

@@ -65,8 +65,8 @@ export interface ErrorDetails {
   slow_consumer: { readonly bufferedBytes: number; readonly limitBytes: number };
   /** More was asked of one connection than its limits allow. */
   limit_exceeded: { readonly limit: string; readonly max: number };
-  /** The server ended the connection on purpose: `disconnect`. */
-  disconnected: Record<never, never>;
+  /** The server ended the connection on purpose: `disconnect`. `reason` is the application's own, given there as `code`. */
+  disconnected: { readonly reason?: string };
   /** The server is going away. */
   shutdown: Record<never, never>;
   /** An option or argument given by the program itself makes no sense. */

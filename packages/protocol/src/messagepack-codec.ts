@@ -27,7 +27,7 @@ export function messagePackCodec(messagePack: MessagePack): Codec {
 /** How a completion ends. */
 const ResultKind = { error: 1, void: 2, value: 3 } as const;
 
-/** `code`, at the end of a Close, is ours; see `codecForPeer`. */
+/** `code` and `reason`, at the end of a Close, are ours; see `codecForPeer`. */
 function itemsOf(message: HubMessage): readonly unknown[] {
   const { type } = message;
   switch (type) {
@@ -50,7 +50,8 @@ function itemsOf(message: HubMessage): readonly unknown[] {
     case MessageType.Ping:
       return [type];
     case MessageType.Close: {
-      const { error = null, allowReconnect = false, code } = message;
+      const { error = null, allowReconnect = false, code, reason } = message;
+      if (reason !== undefined) return [type, error, allowReconnect, code ?? null, reason];
       return code === undefined ? [type, error, allowReconnect] : [type, error, allowReconnect, code];
     }
     case MessageType.Ack:
@@ -84,7 +85,13 @@ function messageOf(items: unknown): HubMessage | undefined {
       return checkMessage({ type, ...headersOf(first), invocationId: second });
     case MessageType.Close:
       atLeast(2, 'Close');
-      return checkMessage({ type, ...given('error', first), ...given('allowReconnect', second), ...given('code', third) });
+      return checkMessage({
+        type,
+        ...given('error', first),
+        ...given('allowReconnect', second),
+        ...given('code', third),
+        ...given('reason', fourth),
+      });
     case MessageType.Ack:
     case MessageType.Sequence:
       return checkMessage({ type, sequenceId: first });

@@ -72,12 +72,14 @@ export interface Ping {
   readonly type: typeof MessageType.Ping;
 }
 
-/** Both directions: the last message of a connection. `code` is ours, and goes to peers that announced Hubline. */
+/** Both directions: the last message of a connection. `code` and `reason` are ours, and go to peers that announced Hubline. */
 export interface Close {
   readonly type: typeof MessageType.Close;
   readonly error?: string;
   readonly allowReconnect?: boolean;
   readonly code?: string;
+  /** The application's own, beside the code `disconnected`. */
+  readonly reason?: string;
 }
 
 /** Both directions, stateful reconnect only: everything up to `sequenceId` has arrived. */

@@ -39,7 +39,10 @@ const BY_TYPE: { readonly [T in MessageType]: fc.Arbitrary<Extract<HubMessage, {
   ),
   [CancelInvocation]: fc.record({ type: fc.constant(CancelInvocation), headers, invocationId }, { requiredKeys: ['type', 'invocationId'] }),
   [Ping]: fc.constant({ type: Ping }),
-  [Close]: fc.record({ type: fc.constant(Close), error: text, allowReconnect: fc.boolean(), code: text }, { requiredKeys: ['type'] }),
+  [Close]: fc.record(
+    { type: fc.constant(Close), error: text, allowReconnect: fc.boolean(), code: text, reason: text },
+    { requiredKeys: ['type'] },
+  ),
   [Ack]: fc.record({ type: fc.constant(Ack), sequenceId: count }),
   [Sequence]: fc.record({ type: fc.constant(Sequence), sequenceId: count }),
   [Credit]: fc.record({ type: fc.constant(Credit), invocationId, credit: count }),

@@ -37,6 +37,8 @@ describe('the bytes of HubProtocol.md', () => {
     ['Close with an error', '93 07 a3 78 79 7a c2', { type: Close, error: 'xyz', allowReconnect: false }],
     ['Close that allows to reconnect', '93 07 a3 78 79 7a c3', { type: Close, error: 'xyz', allowReconnect: true }],
     ['Close with our code', '94 07 c0 c2 a1 78', { type: Close, allowReconnect: false, code: 'x' }],
+    ['Close with a reason', '95 07 c0 c2 a1 78 a1 79', { type: Close, allowReconnect: false, code: 'x', reason: 'y' }],
+    ['Close with a reason alone', '95 07 c0 c2 c0 a1 79', { type: Close, allowReconnect: false, reason: 'y' }],
     ['Ack', '92 08 cc 24', { type: Ack, sequenceId: 36 }],
     ['Sequence', '92 09 cc 13', { type: Sequence, sequenceId: 19 }],
     ['Credit', '93 40 a1 31 05', { type: Credit, invocationId: '1', credit: 5 }],
@@ -83,7 +85,7 @@ describe('the bytes of HubProtocol.md', () => {
       ['95 03 80 a1 31 01 a0', { type: Completion, invocationId: '1', error: '' }],
       ['95 01 91 01 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
       ['95 01 81 a1 78 01 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
-      ['95 07 c0 c3 c0 01', { type: Close, allowReconnect: true }],
+      ['96 07 c0 c3 c0 c0 01', { type: Close, allowReconnect: true }],
       ['93 08 01 02', { type: Ack, sequenceId: 1 }],
     ];
     expect(decode(bodies.map(([body]) => framed(body)))).toStrictEqual(bodies.map(([, expected]) => expected));

@@ -62,7 +62,12 @@ describe('malformed messages', () => {
       `{"type":3,${ID},"result":1,"error":"e"}`,
     ],
     'Invalid payload for CancelInvocation message.': ['{"type":5}', '{"type":5,"invocationId":""}', '{"type":5,"invocationId":{}}'],
-    'Invalid payload for Close message.': ['{"type":7,"error":1}', '{"type":7,"allowReconnect":"yes"}', '{"type":7,"code":{}}'],
+    'Invalid payload for Close message.': [
+      '{"type":7,"error":1}',
+      '{"type":7,"allowReconnect":"yes"}',
+      '{"type":7,"code":{}}',
+      '{"type":7,"reason":1}',
+    ],
     'Invalid SequenceId for Ack message.': SEQUENCE_IDS.map((part) => `{"type":8${part}}`),
     'Invalid SequenceId for Sequence message.': SEQUENCE_IDS.map((part) => `{"type":9${part}}`),
     'Invalid payload for Credit message.': [

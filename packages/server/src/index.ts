@@ -13,6 +13,7 @@ export type {
   AcceptOptions,
   ClientTarget,
   Context,
+  DisconnectOptions,
   DrainOptions,
   Filter,
   Hub,

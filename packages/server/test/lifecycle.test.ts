@@ -223,6 +223,18 @@ it.each(['normal', 'normal: leaving', 'normal: closed', 'normal: no code', 'netw
   },
 );
 
+it('tells the hook `disconnected` with which code the program ended the connection', async () => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port);
+  await world.hub.disconnect({ all: true }, { code: 'replaced' });
+  await client.closed;
+  const error = 'Connection closed with an error. HublineError: The server has ended the connection.';
+  expect(client.messages).toEqual([{ type: 7, error, allowReconnect: false, code: 'disconnected', reason: 'replaced' }]);
+  await expect.poll(() => world.ended.length).toBe(1);
+  const [reason] = world.ended;
+  expect(reason?.code === 'kicked' && reason.error.details).toEqual({ reason: 'replaced' });
+});
+
 it('tells `disconnected` also where nothing was called and nothing listens to `connected`', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);

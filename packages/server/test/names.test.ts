@@ -136,7 +136,7 @@ describe('a hub', () => {
     ['timeoutMs', 'with', [NaN, '5', 5n, null]],
     ['attemptMs', 'with', [NaN, '5', 5n, null]],
     ['signal', 'with', [{}, null]],
-    ['reason', 'disconnect', [5, 5n, {}, null, Symbol('x')]],
+    ['options', 'disconnect', [5, 5n, null, Symbol('x')]],
   ] as const)('refuses a %s of %s that is none', async (option, method, values) => {
     const { hub } = ctx;
     const all = { all: true } as const;

@@ -238,7 +238,7 @@ describe.each(['json', 'messagepack'])('a client that announces nothing, over %s
     await expect.poll(() => talker.count(MessageType.Ping)).toBe(1);
 
     // Every goodbye.
-    await hub.disconnect({ connection: id }, 'Enough.');
+    await hub.disconnect({ connection: id }, { code: 'enough', message: 'Enough.', allowReconnect: true });
     await talker.closed;
     const rude = await world.client();
     rude.send({ type: 1 }, [1]);

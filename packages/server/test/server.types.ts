@@ -6,6 +6,7 @@ import type { Equal, IsAny } from '@hubline/protocol';
 import {
   createHubServer,
   defineHub,
+  type Changed,
   type ConnectionInfo,
   type Context,
   type Hub,
@@ -92,6 +93,7 @@ const hub = server.hub(chat, {
   disconnected(ctx, reason) {
     exactly<string | undefined>().is(ctx.userId);
     exactly<'normal' | 'network' | 'timeout' | 'kicked' | 'shutdown' | 'protocol' | 'slow_consumer' | 'failed'>().is(reason.code);
+    if (reason.code === 'kicked') exactly<string | undefined>().is(reason.error.details.reason);
   },
   authorize: {
     join(ctx, room) {
@@ -148,6 +150,9 @@ const hub = server.hub(chat, {
 });
 exactly<Hub<Receiver, Marks>>().is(hub);
 exactly<Hub<Receiver, Marks>>().is(server.hub(chat));
+exactly<Promise<Changed>>().is(hub.disconnect({ user: 'bob' }, { code: 'banned', message: undefined, allowReconnect: true }));
+// @ts-expect-error the code goes under its own name
+void hub.disconnect({ user: 'bob' }, { reason: 'banned' });
 
 // Methods are what the contract says, all of them.
 server.hub(chat, { path: '/1', methods });

@@ -8,8 +8,8 @@ export type CloseReason =
   | { readonly code: 'network'; readonly error?: Error }
   /** The client was silent for too long. */
   | { readonly code: 'timeout'; readonly error: Error }
-  /** The server ended the connection: `disconnect`. */
-  | { readonly code: 'kicked'; readonly error: Error }
+  /** The server ended the connection: `disconnect`. The `code` that was given there is `error.details.reason`. */
+  | { readonly code: 'kicked'; readonly error: HublineError<'disconnected'>; readonly allowReconnect?: boolean }
   /** The server is draining or closing. */
   | { readonly code: 'shutdown'; readonly error: Error }
   /** The client broke the protocol or one of its limits. */
@@ -46,7 +46,14 @@ export function goodbyeOf(
   const text = closeText(reason, detailedErrors);
   const code = closeCode(reason);
   const allowReconnect = allowsReconnect(reason, isHubline);
-  return { type: MessageType.Close, ...(text ? { error: text } : {}), allowReconnect, ...(code ? { code } : {}) };
+  const own = reason.code === 'kicked' && reason.error.details.reason;
+  return {
+    type: MessageType.Close,
+    ...(text ? { error: text } : {}),
+    allowReconnect,
+    ...(code ? { code } : {}),
+    ...(own ? { reason: own } : {}),
+  };
 }
 
 /**
@@ -55,6 +62,7 @@ export function goodbyeOf(
  */
 function allowsReconnect(reason: CloseReason, isHubline: boolean): boolean {
   const { goodbye } = ENDINGS[reason.code];
+  if (reason.code === 'kicked' && reason.allowReconnect !== undefined) return reason.allowReconnect;
   if (reason.code === 'failed' && isHubline) return toldError(reason) === undefined;
   return goodbye && goodbye.allowReconnect;
 }

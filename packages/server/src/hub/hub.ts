@@ -9,6 +9,7 @@ import {
 } from '../connection/index.ts';
 import type { Backplane } from '../backplane/index.ts';
 import type { AuthenticationRequest, Origins } from '../transports/index.ts';
+import type { Farewell } from '../invocation/index.ts';
 import { operationsOf, type Operations } from './operation.ts';
 import { clientsOf, type TargetParts } from './clients.ts';
 import type { Cluster } from './cluster.ts';
@@ -21,7 +22,7 @@ import { identityOf } from './identity.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
 import type { HubLimits } from './settings.ts';
 import { presenceOf } from './presence.ts';
-import type { Accepts, Authorize, Context, Filter, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
+import type { Accepts, Authorize, Context, DisconnectOptions, Filter, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
 /** The `authenticate` hook. `A` is widened away from literals. */
 export type Authenticate<A> =
@@ -142,16 +143,10 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
             return commands.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
           }),
       },
-      disconnect: (target, reason) =>
-        operations('disconnect', async () => {
-          if (reason !== undefined && typeof reason !== 'string') throw invalidOption('reason', 'must be a string');
-          return commands.toMatching({
-            hub: name,
-            do: 'disconnect',
-            target: filters.selector(target),
-            ...(reason === undefined ? {} : { reason }),
-          });
-        }),
+      disconnect: (target, options) =>
+        operations('disconnect', async () =>
+          commands.toMatching({ hub: name, do: 'disconnect', target: filters.selector(target), ...farewellOf(options) }),
+        ),
     };
   }
 
@@ -215,4 +210,19 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     await Promise.allSettled([scope.opened]);
     await this.#options.disconnected?.(new CallContext(scope), reason);
   }
+}
+
+/** @throws HublineError `invalid_option` */
+function farewellOf(options: string | DisconnectOptions | undefined): Farewell {
+  if (options !== undefined && typeof options !== 'string' && (typeof options !== 'object' || options === null))
+    throw invalidOption('options', 'must be a string or an object');
+  const { code, message, allowReconnect } = typeof options === 'object' ? options : { message: options };
+  if (code !== undefined) checkName(code, 'code');
+  if (message !== undefined && typeof message !== 'string') throw invalidOption('message', 'must be a string');
+  if (allowReconnect !== undefined && typeof allowReconnect !== 'boolean') throw invalidOption('allowReconnect', 'must be true or false');
+  return {
+    ...(message === undefined ? {} : { reason: message }),
+    ...(code === undefined ? {} : { code }),
+    ...(allowReconnect === undefined ? {} : { allowReconnect }),
+  };
 }

@@ -28,6 +28,7 @@ export type {
   Clients,
   ClientTarget,
   Context,
+  DisconnectOptions,
   Filter,
   Hub,
   Methods,

@@ -1,7 +1,7 @@
 import { checkName, checkText, HublineError, invalidOption, check, isHublineError, type StandardSchema } from '@hubline/protocol';
 import { allTopic, attributeTopic, userTopic, type Topic } from '../backplane/index.ts';
 import type { Attributes, Connection } from '../connection/index.ts';
-import { connectionGone, type Executor } from '../invocation/index.ts';
+import { connectionGone, type Executor, type Farewell } from '../invocation/index.ts';
 import { select, type LocalMember, type LocalMembership, type Selector } from '../membership/index.ts';
 
 export type AttributeValue = string | number | boolean;
@@ -86,10 +86,11 @@ export class Members implements Executor {
     await this.#membership.move(connectionId, topic === undefined ? [] : [topic], left);
   }
 
-  disconnect(selector: Selector, reason: string | undefined): Promise<number> {
+  disconnect(selector: Selector, { code, reason, allowReconnect = false }: Farewell): Promise<number> {
     const named = [...select(selector, this.#membership.of(this.#hub)).values()];
-    const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', {});
-    for (const { connection } of named) connection.close({ code: 'kicked', error });
+    const details = code === undefined ? {} : { reason: code };
+    const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', details);
+    for (const { connection } of named) connection.close({ code: 'kicked', error, allowReconnect });
     return Promise.resolve(named.length);
   }
 

@@ -146,9 +146,22 @@ export interface Hub<R, A> {
   /**
    * Ends connections. Every node acknowledges; those that did not are named, also where their lease ended within the last minute:
    * repeat the call when `nodeJoined` reports that such a node is back. Rejects `backplane_unavailable` where not every node was
-   * reached and this one can name none of them; `local` connections were ended all the same.
+   * reached and this one can name none of them; `local` connections were ended all the same. A string is the `message`.
    */
-  disconnect(target: Filter<A>, reason?: string): Promise<Changed>;
+  disconnect(target: Filter<A>, options?: string | DisconnectOptions): Promise<Changed>;
+}
+
+/** What clients are told whose connections the program ends. */
+export interface DisconnectOptions {
+  /**
+   * Your own, for programs: `"expired"`, `"replaced"`, `"banned"`. 1 to 255 bytes. The client finds it in `details.reason` of the
+   * error `disconnected`; clients that do not speak Hubline are not told.
+   */
+  readonly code?: string | undefined;
+  /** For people. */
+  readonly message?: string | undefined;
+  /** Whether the client comes back by itself, as a new connection. Default: no. */
+  readonly allowReconnect?: boolean | undefined;
 }
 
 type OutputOf<S> = S extends { readonly '~standard': { readonly types?: { readonly output: infer T } | undefined } } ? T : never;

@@ -1,4 +1,4 @@
-import { HublineError, isHublineError } from '@hubline/protocol';
+import { checkName, HublineError, isHublineError } from '@hubline/protocol';
 import { read, type Directory, type NodeInfo, type ProcessId, type Read, type Shortfall } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import { readSelector, type Selector } from '../membership/index.ts';
@@ -18,9 +18,18 @@ export interface Executor {
   /** Resolves with the number of connections that are then not in the group. */
   leaveMatching(selector: Selector, group: string): Promise<number>;
   /** Resolves with the number of connections that were ended. */
-  disconnect(selector: Selector, reason: string | undefined): Promise<number>;
+  disconnect(selector: Selector, farewell: Farewell): Promise<number>;
   /** The check of a client's result; undefined where the receiver's method has no schema. */
   resultCheck(method: string): ((result: unknown) => Promise<CheckedResult>) | undefined;
+}
+
+/** What the client is told when its connection is ended. */
+export interface Farewell {
+  /** The text for people. */
+  readonly reason?: string | undefined;
+  /** The application's own code. */
+  readonly code?: string | undefined;
+  readonly allowReconnect?: boolean | undefined;
 }
 
 /** A client's result as the schema returned it, or the reason why the schema refuses it. */
@@ -37,7 +46,7 @@ export type Command =
       readonly value: string | number | boolean;
     }
   | { readonly hub: string; readonly do: 'joinMatching' | 'leaveMatching'; readonly target: Selector; readonly group: string }
-  | { readonly hub: string; readonly do: 'disconnect'; readonly target: Selector; readonly reason?: string | undefined };
+  | ({ readonly hub: string; readonly do: 'disconnect'; readonly target: Selector } & Farewell);
 
 type CommandFor<D extends Command['do']> = Command & { readonly do: D };
 
@@ -50,7 +59,13 @@ const READERS: { readonly [D in Command['do']]: Read<Omit<CommandFor<D>, 'do'>> 
   set: read.fields({ hub: read.text, connectionId: read.text, key: read.text, value: readAttribute }),
   joinMatching: read.fields({ hub: read.text, target: readSelector, group: read.text }),
   leaveMatching: read.fields({ hub: read.text, target: readSelector, group: read.text }),
-  disconnect: read.fields({ hub: read.text, target: readSelector, reason: read.optional(read.text) }),
+  disconnect: read.fields({
+    hub: read.text,
+    target: readSelector,
+    reason: read.optional(read.text),
+    code: read.optional((code) => checkName(code, 'code')),
+    allowReconnect: read.optional(read.flag),
+  }),
 };
 
 const readCommand: Read<Command> = (value) => {
@@ -172,6 +187,6 @@ async function execute(command: Command, executor: Executor | undefined): Promis
     case 'leaveMatching':
       return executor.leaveMatching(command.target, command.group);
     case 'disconnect':
-      return executor.disconnect(command.target, command.reason);
+      return executor.disconnect(command.target, command);
   }
 }

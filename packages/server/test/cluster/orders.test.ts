@@ -1,7 +1,9 @@
 import { until } from '@hubline/testing';
 import { createHubConnection } from '@hubline/client';
+import { isHublineError } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
+import { decodeEnvelope, encodeEnvelope, EnvelopeKind } from '../../src/backplane/envelope.ts';
 import { leftovers, NOTHING } from './leftovers.ts';
 import { room, threeNodes } from './three-nodes.ts';
 
@@ -164,6 +166,77 @@ describe('disconnect', () => {
     expect(await a.hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] });
     await client.ended;
   });
+
+  it.each(['its own node', 'another node'])("tells a client the program's own code, from %s", async (from) => {
+    await using nodes = await threeNodes();
+    const { a, b } = nodes;
+    const { hub } = from === 'its own node' ? b : a;
+    await using connection = createHubConnection(room, `${b.url}?user=u`);
+    await connection.start();
+    expect((await hub.disconnect({ user: 'u' }, { code: 'banned', message: 'Not here.' })).value).toBe(1);
+    await until(() => connection.state.name === 'closed');
+    const { cause } = connection.state as { readonly cause?: unknown };
+    expect(cause).toMatchObject({ code: 'disconnected', message: expect.stringContaining('Not here.') as string });
+    expect(isHublineError(cause) && cause.code === 'disconnected' && cause.details.reason).toBe('banned');
+  });
+
+  it('lets a client come back where it is told to', async () => {
+    await using nodes = await threeNodes();
+    const { a, b } = nodes;
+    const causes: unknown[] = [];
+    await using connection = createHubConnection(room, `${b.url}?user=u`, { reconnect: { firstMs: 1 } });
+    connection.on('reconnecting', (cause) => causes.push(cause));
+    await connection.start();
+    expect((await a.hub.disconnect({ user: 'u' }, { code: 'expired', allowReconnect: true })).value).toBe(1);
+    await until(() => causes.length === 1 && connection.state.name === 'connected');
+    expect(causes).toEqual([error('disconnected', { reason: 'expired' })]);
+  });
+
+  it('tells clients that do not announce Hubline what ASP.NET Core tells them', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const goodbyes = [true, false].map(async (allowReconnect) => {
+      const client = await world.client(b, { user: String(allowReconnect) });
+      await a.hub.disconnect({ user: String(allowReconnect) }, { code: 'replaced', message: 'Elsewhere.', allowReconnect });
+      await client.ended;
+      return client.goodbye;
+    });
+    const told = { type: 7, error: 'Connection closed with an error. HublineError: Elsewhere.' };
+    expect(await Promise.all(goodbyes)).toEqual([{ ...told, allowReconnect: true }, told]);
+  });
+
+  it.each([
+    ['code', { code: '' }],
+    ['code', { code: 'x'.repeat(256) }],
+    ['code', { code: ['banned'] }],
+    ['message', { message: 5 }],
+    ['allowReconnect', { allowReconnect: 'yes' }],
+    ['options', null],
+    ['options', 5],
+  ])('refuses a %s that is none: %o', async (option, given) => {
+    await using nodes = await threeNodes();
+    const { world, a } = nodes;
+    await world.client(a);
+    await expect(a.hub.disconnect({ all: true }, given as object)).rejects.toEqual(error('invalid_option', { option }));
+    expect((await a.hub.presence.count()).value).toBe(1);
+  });
+
+  it.each([{ code: '' }, { code: 5 }, { code: 'x'.repeat(256) }, { allowReconnect: 'yes' }])(
+    'is not carried out by a node that is told %o',
+    async (more) => {
+      await using nodes = await threeNodes();
+      const { world, a, b } = nodes;
+      await world.client(b);
+      world.tap.alter = (nodeId, payload) => {
+        const { kind, header, body } = decodeEnvelope(payload);
+        if (nodeId !== 'a' || kind !== EnvelopeKind.ask) return payload;
+        const { params } = header as { readonly params: object };
+        return encodeEnvelope({ kind, header: { ...header, params: { ...params, ...more } }, body });
+      };
+      expect(await a.hub.disconnect({ all: true })).toMatchObject({ value: 0, complete: false });
+      expect((await a.hub.presence.count()).value).toBe(1);
+    },
+  );
 
   it('is final: the client does not come back', async () => {
     await using nodes = await threeNodes();

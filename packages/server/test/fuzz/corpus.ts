@@ -64,7 +64,7 @@ const VALID: Record<MessageType, (random: Random, id: string) => Fields> = {
   [MessageType.CancelInvocation]: (random, id) => [...headers(random), ['invocationId', id]],
   [MessageType.Ping]: () => [],
   [MessageType.Close]: (random) =>
-    random.pick<Fields>([[], [['error', 'bye']], [['allowReconnect', true]], [['error', null], ['allowReconnect', null], ['code', 'shutdown']]]), // prettier-ignore
+    random.pick<Fields>([[], [['error', 'bye']], [['allowReconnect', true]], [['error', null], ['allowReconnect', null], ['code', 'shutdown'], ['reason', 'r']]]), // prettier-ignore
   [MessageType.Ack]: (random) => [['sequenceId', random.below(1000)]],
   [MessageType.Sequence]: (random) => [['sequenceId', random.below(1000)]],
   [MessageType.Credit]: (random, id) => [

@@ -141,7 +141,7 @@ function itemsOf(fields: Fields): unknown[] {
     case 5:
       return [type, headers, id];
     case 7:
-      return [type, get('error'), get('allowReconnect'), get('code')];
+      return [type, get('error'), get('allowReconnect'), get('code'), get('reason')];
     case 64:
       return [type, id, get('credit')];
     default:

@@ -178,7 +178,9 @@ function messageOf(value: unknown): Message | Fault | undefined {
     case 5:
       return isShort(3) ? payload(type) : checked(some(['type', type], id));
     case 7:
-      return isShort(2) ? payload(type) : checked(some(['type', type], ['error', first], ['allowReconnect', second], ['code', third]));
+      return isShort(2) ?
+          payload(type)
+        : checked(some(['type', type], ['error', first], ['allowReconnect', second], ['code', third], ['reason', fourth]));
     case 8:
     case 9:
       return checked(some(['type', type], ['sequenceId', first]));
@@ -217,6 +219,7 @@ const TYPES: Record<number, readonly [name: string, Record<string, (value: unkno
       error: (value) => isNothing(value) || typeof value === 'string',
       allowReconnect: (value) => isNothing(value) || typeof value === 'boolean',
       code: (value) => isNothing(value) || typeof value === 'string',
+      reason: (value) => isNothing(value) || typeof value === 'string',
     },
   ],
   8: ['Ack', { sequenceId: isCount }],
