@@ -1,5 +1,5 @@
 /**
- * What escapes cost when JSON is read: .NET writes every character beyond ASCII as `\u00xx`. The same messages, plain, escaped as .NET
+ * Measures the cost of escapes in JSON that is read: .NET writes every character beyond ASCII as `\u00xx`. The same messages, plain, escaped as .NET
  * does, with escaped letters of `__proto__`, and with a property of that name, in one run: the claim is the ratio to the plain ones.
  * `npx tsc -b packages/protocol && node bench/json-escapes.mjs [--rounds 40]`
  */

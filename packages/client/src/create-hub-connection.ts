@@ -36,7 +36,7 @@ export interface HubConnectionOptions<H, R> extends Network {
   readonly accessToken?: AccessToken | undefined;
   /** How to come back: a policy, the options of `backoff`, or false for never. Default: for ever, with full jitter. */
   readonly reconnect?: ReconnectPolicy | BackoffOptions | false | undefined;
-  /** What the server may call, from the first message on: methods of an object, also of a class. More can be added with `receive`. */
+  /** The methods that the server may call, from the first message on: an object, also of a class. `receive` adds more. */
   readonly receiver?: Implementation<R> | undefined;
   /** Schemas of results: they check what comes back, and give `invalid_result` where it does not fit. */
   readonly results?: Results<H> | undefined;
@@ -74,7 +74,7 @@ const EVENTS: readonly (keyof ConnectionEvents)[] = ['state', 'reconnecting', 'r
 /** Has the names that the language calls behind our back: `await connection.invoke` must not call a method named "then". */
 const NAMELESS = { then: undefined, toJSON: undefined };
 
-/** What tests bring along; everybody else gets the real one. */
+/** Replacements that tests pass in; the defaults are the real ones. */
 export type Surroundings = Partial<Pick<Settings, 'clock' | 'onWake'>>;
 
 /**

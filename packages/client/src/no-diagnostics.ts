@@ -1,4 +1,4 @@
-/** What production builds have instead of `diagnostics.ts`: the program has been developed. */
+/** Replaces `diagnostics.ts` in production builds, where the program has been developed already. */
 const nothing = (): void => {};
 
 export const checkDurations = nothing;

@@ -1,6 +1,6 @@
 import { asError, Header, HublineError, parseJson, type Completion, type ErrorCode, type ErrorDetails } from '@hubline/protocol';
 
-/** What the server calls an error. A newer server may have codes that our types do not have: they are passed on as they are. */
+/** The server's error code. A newer server may have codes that our types do not have: they are passed on as they are. */
 export const codeOf = (code: string | undefined, otherwise: ErrorCode): ErrorCode =>
   code && /^\w{1,40}$/.test(code) ? (code as ErrorCode) : otherwise;
 

@@ -1,6 +1,6 @@
 import { type HublineError } from '@hubline/protocol';
 
-/** What a stream needs of its call. */
+/** The part of a call that a stream uses. */
 export interface StreamPort {
   /** Sends the call, and hears of it: each item, then once how it ended (null: well). Returns what gives it up. */
   open(item: (item: unknown) => void, ended: (error: HublineError | null) => void): () => void;

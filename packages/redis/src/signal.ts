@@ -13,6 +13,6 @@ export class Signal {
       };
       this.reject = reject;
     });
-    this.promise.catch(() => undefined);
+    this.promise.catch(() => undefined); // a signal that fails before anything awaits it is no unhandled rejection
   }
 }
