@@ -1,9 +1,10 @@
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub, memoryBackplane, type Backplane, type CloseReason, type HubServerOptions } from '@hubline/server';
+import { createHubServer, defineHub, type CloseReason, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
+import { stuckBackplane } from './stuck-backplane.ts';
 import { TestClock } from './test-clock.ts';
 
 interface Calls {
@@ -63,20 +64,6 @@ async function start(options: HubServerOptions = {}) {
           return isClosed;
         })
         .toBe(true);
-    },
-  };
-}
-
-/** A memory backplane whose first change is taken, and whose later ones are never acknowledged. */
-function stuckBackplane(isStuck: () => boolean): Backplane {
-  const { open: openLink } = memoryBackplane();
-  return {
-    open(...args) {
-      const link = openLink(...args);
-      const { directory } = link;
-      const changed = directory.changed.bind(directory);
-      directory.changed = (change) => (isStuck() ? new Promise(() => undefined) : changed(change));
-      return link;
     },
   };
 }

@@ -1,0 +1,186 @@
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { createHubServer, defineHub, jsonCodec, type Codec } from '@hubline/server';
+import { messagePack } from '@hubline/server/messagepack';
+import { expect, it } from 'vitest';
+import { costOf } from '../src/connection/cost.ts';
+import { heapInUse } from './garbage.ts';
+import { open } from './open.ts';
+import { RawClient } from './raw-client.ts';
+import { stuckBackplane } from './stuck-backplane.ts';
+
+interface Calls {
+  echo(value: unknown): Promise<unknown>;
+  slow(value: unknown): Promise<void>;
+  unread(items: AsyncIterable<unknown>): Promise<void>;
+  asking(value: unknown): Promise<void>;
+}
+interface Receiver {
+  confirm(): Promise<boolean>;
+}
+const contract = defineHub<Calls, Receiver>('queued', { unread: { uploads: 1 } });
+const MEBIBYTE = 1024 * 1024;
+/** 10,000 empty objects: 30 kB on the wire, and a hundred times as much when decoded. */
+const LARGE = Array.from({ length: 10_000 }, () => ({}));
+const LARGE_BYTES = costOf(LARGE);
+
+/** A codec that counts what is decoded, calls of `echo` left out. */
+function counted(codec: Codec): Codec & { decoded: number } {
+  const counter = {
+    ...codec,
+    decoded: 0,
+    decoder: (options: Parameters<Codec['decoder']>[0]) => {
+      const decoder = codec.decoder(options);
+      return {
+        push: (chunk: Parameters<typeof decoder.push>[0], deliver: Parameters<typeof decoder.push>[1]) =>
+          decoder.push(chunk, (message) => {
+            if (!('target' in message && message.target === 'echo')) counter.decoded++;
+            deliver(message);
+          }),
+        get isPartial() {
+          return decoder.isPartial;
+        },
+      };
+    },
+  };
+  return counter;
+}
+
+/** A hub whose methods take nothing until the gate opens. */
+async function start(codec: Codec) {
+  const counter = counted(codec);
+  let pass: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (pass = resolve));
+  let holds = false;
+  const server = createHubServer({ protocols: [counter, ...(codec.name === 'json' ? [] : [jsonCodec])] });
+  server.hub(contract, {
+    path: '/hub',
+    connected: () => (holds ? gate : undefined),
+    methods: {
+      echo: async (_ctx, value) => value,
+      slow: () => gate,
+      async unread(_ctx, items) {
+        await gate;
+        for await (const _ of items);
+      },
+      async asking(ctx) {
+        await ctx.clients.caller.invoke.confirm();
+        await gate;
+      },
+    },
+  });
+  const opened = await open(server);
+  /** Waits until nothing was decoded for as long as a neighbour takes for 30 calls, and returns how much it was. */
+  const settled = async (): Promise<number> => {
+    for (let before = -1; before !== counter.decoded;) {
+      before = counter.decoded;
+      for (let round = 0; round < 30; round++) await opened.client.call('echo', round);
+    }
+    return counter.decoded;
+  };
+  return {
+    ...opened,
+    counter,
+    settled,
+    pass,
+    holdConnected: () => (holds = true),
+    async [Symbol.asyncDispose]() {
+      pass();
+      await opened[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function flooderOf({ port }: { readonly port: number }, codec: Codec) {
+  const client = await RawClient.open(port, { handshake: { protocol: codec.name, version: 1 } });
+  return { client, send: (message: Parameters<Codec['encode']>[0]): void => client.socket.send(codec.encode(message)) };
+}
+
+const call = (invocationId: string, target: string, ...args: readonly unknown[]) =>
+  ({ type: 1, invocationId, target, arguments: args }) as const;
+const item = (value: unknown) => ({ type: 2, invocationId: 'u', item: value }) as const;
+
+const cases = [{ codec: jsonCodec }, { codec: messagePack() }];
+/** The first message that exceeds the budget is decoded before it is seen to. */
+const within = (budget: number): number => Math.floor(budget / LARGE_BYTES) + 1;
+
+it.each(cases)('decodes no more calls than the budget has room for while a method is slow, over $codec.name', async ({ codec }) => {
+  await using world = await start(codec);
+  const { client, send } = await flooderOf(world, codec);
+  for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', LARGE)); // fewer than maxQueuedCalls
+  const running = 1;
+  expect(await world.settled()).toBeLessThanOrEqual(running + within(MEBIBYTE));
+  world.pass();
+  await expect.poll(() => world.counter.decoded).toBe(60);
+  await client[Symbol.asyncDispose]();
+});
+
+it.each(cases)('decodes no more calls than the budget has room for before `connected` has run, over $codec.name', async ({ codec }) => {
+  await using world = await start(codec);
+  world.holdConnected();
+  const { client, send } = await flooderOf(world, codec);
+  for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', LARGE));
+  expect(await world.settled()).toBeLessThanOrEqual(within(MEBIBYTE));
+  world.pass();
+  await expect.poll(() => world.counter.decoded).toBe(60);
+  await client[Symbol.asyncDispose]();
+});
+
+it.each(cases)('decodes no more than twice the budget while the client is asked, over $codec.name', async ({ codec }) => {
+  await using world = await start(codec);
+  const { client, send } = await flooderOf(world, codec);
+  send(call('question', 'asking', 0));
+  await client.until(() => client.frames.some((frame) => frame.includes('confirm')));
+  for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', LARGE));
+  const [asking, running] = [1, 1];
+  expect(await world.settled()).toBeLessThanOrEqual(asking + running + within(2 * MEBIBYTE));
+  await client[Symbol.asyncDispose]();
+});
+
+it.each(cases)('decodes no more items of an upload than the budget has room for, over $codec.name', async ({ codec }) => {
+  await using world = await start(codec);
+  const { client, send } = await flooderOf(world, codec);
+  send({ ...call('1', 'unread'), streamIds: ['u'] });
+  for (let i = 0; i < 9; i++) send(item(LARGE)); // fewer than uploadCapacity
+  expect(await world.settled()).toBeLessThanOrEqual(1 + within(MEBIBYTE));
+  world.pass();
+  await expect.poll(() => world.counter.decoded).toBe(10);
+  await client[Symbol.asyncDispose]();
+});
+
+it.each([
+  ['objects', {}],
+  ['numbers', 0.5],
+  ['texts', 'x'],
+  ['keys', { a: 1, b: 2 }],
+])('holds no more memory than the budget of clients that flood a slow method: %s', async (_what, small) => {
+  await using world = await start(jsonCodec);
+  const before = heapInUse();
+  const args = Array.from({ length: Math.floor(30_000 / (JSON.stringify(small).length + 1)) }, () => small);
+  const flooders = await Promise.all(Array.from({ length: 4 }, () => flooderOf(world, jsonCodec)));
+  for (const { send } of flooders) for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', args));
+  await world.settled();
+  expect((heapInUse() - before) / MEBIBYTE).toBeLessThan(4 * 2.5);
+  for (const { client } of flooders) await client[Symbol.asyncDispose]();
+});
+
+it('reads no more than it reads ahead of a client whose registration does not end', async () => {
+  let isStuck = false;
+  await using server = createHubServer({ backplane: stuckBackplane(() => isStuck) });
+  const echo = defineHub<Pick<Calls, 'echo'>>('echo');
+  server.hub(echo, { path: '/hub', methods: { echo: async (_ctx, value) => value } });
+  await using host = createServer();
+  const sockets: Socket[] = [];
+  host.on('connection', (socket: Socket) => sockets.push(socket));
+  server.attach(host.listen(0));
+  const { port } = host.address() as AddressInfo;
+  await using neighbour = await RawClient.open(port);
+  isStuck = true;
+  await using flooder = await RawClient.open(port, { handshake: null });
+  flooder.send({ protocol: 'json', version: 1 });
+  for (let i = 0; i < 4; i++) flooder.socket.send('x'.repeat(MEBIBYTE));
+  for (let round = 0; round < 100; round++) await neighbour.call('echo', round);
+  expect(sockets[1]?.bytesRead).toBeGreaterThan(64 * 1024);
+  expect(sockets[1]?.bytesRead).toBeLessThan(4 * 64 * 1024);
+  for (const socket of sockets) socket.destroy();
+});
