@@ -166,7 +166,7 @@ it.each([
 
 it('reads no more than it reads ahead of a client whose registration does not end', async () => {
   let isStuck = false;
-  await using server = createHubServer({ backplane: stuckBackplane(() => isStuck) });
+  await using server = createHubServer({ backplane: stuckBackplane(() => isStuck), timeouts: { closeMs: 10 } });
   const echo = defineHub<Pick<Calls, 'echo'>>('echo');
   server.hub(echo, { path: '/hub', methods: { echo: async (_ctx, value) => value } });
   await using host = createServer();

@@ -105,6 +105,19 @@ it('runs as many authentications at the same time as it may', async () => {
   expect(await world.statuses(1)).toEqual([200]);
 });
 
+it('runs as many authentications of one address at the same time as it may, and lets other addresses in', async () => {
+  await using world = await start({ trustProxy: true, limits: { maxAuthentications: 4, maxAuthenticationsPerAddress: 2 } });
+  const [one, other] = [{ 'x-forwarded-for': '1.2.3.4' }, { 'x-forwarded-for': '1.2.3.5' }];
+  const slow = [1, 2].map(() => world.negotiate(one, '&slow'));
+  await expect.poll(() => world.doors.length).toBe(2);
+  const refused = await world.negotiate(one);
+  expect([refused.status, refused.headers.get('retry-after'), refused.headers.get('hubline-code')]).toEqual([429, '1', 'limit_exceeded']);
+  expect(await world.statuses(1, other)).toEqual([200]);
+  world.doors.forEach((open) => open());
+  expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
+  expect(await world.statuses(3, one)).toEqual([200, 200, 200]); // one after the other
+});
+
 it('gives places back where authenticate fails, and where an upgrade is no valid handshake', async () => {
   await using world = await start({ limits: { maxConnections: 1 } });
   for (let i = 0; i < 3; i++) {

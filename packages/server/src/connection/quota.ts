@@ -15,6 +15,8 @@ export interface ConnectionLimits {
   readonly maxHandshakesPerSecond: number;
   /** Runs of `authenticate` at the same time. Default 1,024. */
   readonly maxAuthentications: number;
+  /** Of one address, as in `maxConnectionsPerAddress`. Default 256. */
+  readonly maxAuthenticationsPerAddress: number;
 }
 
 /** The refusal of each limit: a status that tells whose load it is, and when a retry makes sense. */
@@ -24,6 +26,11 @@ const REFUSALS = {
   maxConnectionsPerUser: { status: 429, retryAfterS: 30, text: 'There are too many connections of this user.' },
   maxHandshakesPerSecond: { status: 503, retryAfterS: 1, text: 'Too many clients connect at the moment.' },
   maxAuthentications: { status: 503, retryAfterS: 1, text: 'Too many clients are being authenticated at the moment.' },
+  maxAuthenticationsPerAddress: {
+    status: 429,
+    retryAfterS: 1,
+    text: 'Too many clients of this address are being authenticated at the moment.',
+  },
 } as const satisfies Record<keyof ConnectionLimits, object>;
 
 /** The place of one connection among all. */
@@ -40,6 +47,13 @@ export interface ConnectionQuotaOptions {
   readonly report: (error: unknown) => void;
 }
 
+export interface AuthenticationOptions {
+  readonly remoteAddress: string | undefined;
+  /** Aborts when the client has left. */
+  readonly left: AbortSignal;
+  readonly timeoutMs: number;
+}
+
 const REPORT_EVERY_MS = 60_000;
 
 /** Counts the connections of a node, and refuses those that are too many. */
@@ -50,6 +64,8 @@ export class ConnectionQuota {
   readonly #byAddress = new Map<string, number>();
   readonly #byUser = new Map<string, number>();
   readonly #reportedAt = new Map<keyof ConnectionLimits, number>();
+  /** Running authentications by address. */
+  readonly #authenticating = new Map<string, number>();
   #connections = 0;
   #authentications = 0;
   #tokens: number;
@@ -84,10 +100,13 @@ export class ConnectionQuota {
   }
 
   /** Gives `run` a signal and at most `timeoutMs`. It counts as running until it has settled, or its time is over. @throws Refused */
-  async authenticate<T>(run: (signal: AbortSignal) => Promise<T>, left: AbortSignal, timeoutMs: number): Promise<T> {
+  async authenticate<T>(run: (signal: AbortSignal) => Promise<T>, { remoteAddress, left, timeoutMs }: AuthenticationOptions): Promise<T> {
     left.throwIfAborted();
+    const address = addressKey(remoteAddress);
     this.#check('maxAuthentications', this.#authentications);
+    this.#check('maxAuthenticationsPerAddress', this.#authenticating.get(address) ?? 0);
     this.#authentications++;
+    add(this.#authenticating, address, 1);
     const controller = new AbortController();
     const leave = (): void => controller.abort(left.reason);
     left.addEventListener('abort', leave, { once: true });
@@ -110,6 +129,7 @@ export class ConnectionQuota {
       undo();
       left.removeEventListener('abort', leave);
       this.#authentications--;
+      add(this.#authenticating, address, -1);
     }
   }
 

@@ -179,8 +179,8 @@ export class ConnectionAcceptor implements Acceptor {
 
   /** Runs the program's `authenticate` or `redirect` for a request, within its time limit and the limit of concurrent runs. */
   async #ask<T>(request: ClientRequest, left: AbortSignal, run: (request: AuthenticationRequest) => Promise<T>): Promise<T> {
-    const { quota, authenticateTimeoutMs } = this.#options;
-    return quota.authenticate((signal) => run({ ...request, signal }), left, authenticateTimeoutMs);
+    const { quota, authenticateTimeoutMs: timeoutMs } = this.#options;
+    return quota.authenticate((signal) => run({ ...request, signal }), { remoteAddress: request.remoteAddress, left, timeoutMs });
   }
 
   #newSession(identity: Identity, place: Place): Omit<Session, 'transport'> {

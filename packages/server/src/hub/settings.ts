@@ -20,18 +20,28 @@ export interface Limits extends CallLimits, ConnectionLimits, IntakeLimits {
   readonly maxGroups: number;
 }
 
-/** The limits of one connection, which a hub may set for itself. Limits of the whole node belong to the server. */
+/** Limits of the whole node, and of connection handlers: no hub has its own. */
+const OF_SERVER = [
+  'maxConnections',
+  'maxConnectionsPerAddress',
+  'maxConnectionsPerUser',
+  'maxHandshakesPerSecond',
+  'maxAuthentications',
+  'maxAuthenticationsPerAddress',
+  'maxFrameBytes',
+] as const satisfies readonly (keyof ConnectionLimits | 'maxFrameBytes')[];
+
+/** The limits of one connection, which a hub may set for itself. */
 export type HubLimits = { readonly [K in keyof Omit<Limits, keyof ConnectionLimits | 'maxFrameBytes'>]?: number | undefined };
 
 /** The server's limits, with a hub's own in the place of some. @throws HublineError `invalid_option` */
 export function limitsFor(limits: Limits, own: HubLimits = {}): Limits {
-  const { maxConnections, maxConnectionsPerAddress, maxConnectionsPerUser, maxHandshakesPerSecond, maxAuthentications, ...ofHubs } = limits;
   const given = Object.entries(own).filter(([, value]) => value !== undefined);
   for (const [name] of given) {
-    if (name === 'maxFrameBytes' || !Object.hasOwn(ofHubs, name)) throw invalidOption(`limits.${name}`, 'is no limit of a hub');
+    if (!Object.hasOwn(limits, name) || OF_SERVER.some((each) => each === name))
+      throw invalidOption(`limits.${name}`, 'is no limit of a hub');
   }
-  const ofServer = { maxConnections, maxConnectionsPerAddress, maxConnectionsPerUser, maxHandshakesPerSecond, maxAuthentications };
-  return { ...ofServer, ...positive('limits', { ...ofHubs, ...Object.fromEntries(given) }) };
+  return positive('limits', { ...limits, ...Object.fromEntries(given) });
 }
 
 /** Time limits, in milliseconds. */
@@ -98,6 +108,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       maxConnectionsPerUser: 500,
       maxHandshakesPerSecond: 500,
       maxAuthentications: 1024,
+      maxAuthenticationsPerAddress: 256,
       ...limits,
     }),
     timeouts: positive('timeouts', {

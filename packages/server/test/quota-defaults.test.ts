@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { ConnectionQuota } from '../src/connection/index.ts';
+import { settingsFrom } from '../src/hub/index.ts';
+import { TestClock } from './test-clock.ts';
+
+/** The quota of a server without options. */
+function defaults() {
+  const clock = new TestClock();
+  const quota = new ConnectionQuota({ limits: settingsFrom({}).limits, clock, report: () => undefined });
+  return { clock, quota };
+}
+
+/** How often a step succeeds before it is refused, and with which status. */
+async function until(most: number, step: (at: number) => unknown): Promise<[count: number, refusal: unknown]> {
+  for (let at = 0; at < most; at++) {
+    try {
+      await step(at);
+    } catch (error) {
+      return [at, error];
+    }
+  }
+  return [most, undefined];
+}
+const refused = (status: number): unknown => expect.objectContaining({ refusal: expect.objectContaining({ status }) as unknown });
+
+it('takes 500 new connections a second', async () => {
+  const { quota } = defaults();
+  expect(await until(1000, (at) => quota.enter(`10.0.0.${at}`))).toEqual([500, refused(503)]);
+});
+
+it('takes 50,000 connections', async () => {
+  const { quota, clock } = defaults();
+  const enter = async (at: number): Promise<void> => {
+    if (at % 500 === 499) await clock.advance(1000);
+    quota.enter(`10.1.${at >> 8}.${at & 255}`);
+  };
+  expect(await until(60_000, enter)).toEqual([50_000, refused(503)]);
+});
+
+it('takes 1,000 connections of one address', async () => {
+  const { quota, clock } = defaults();
+  const enter = async (at: number): Promise<void> => {
+    if (at % 500 === 499) await clock.advance(1000);
+    quota.enter('10.0.0.1');
+  };
+  expect(await until(2000, enter)).toEqual([1000, refused(429)]);
+});
+
+it('takes 500 connections of one user', async () => {
+  const { quota, clock } = defaults();
+  const enter = async (at: number): Promise<void> => {
+    if (at % 500 === 499) await clock.advance(1000);
+    quota.enter(`10.0.0.${at}`).takenBy('alice');
+  };
+  expect(await until(1000, enter)).toEqual([500, refused(429)]);
+});
+
+/** Starts a run that lasts until `left` aborts, and throws where it is refused. */
+async function authenticating(quota: ConnectionQuota, remoteAddress: string, left: AbortSignal): Promise<void> {
+  const run = quota.authenticate(() => new Promise<never>(() => undefined), { remoteAddress, left, timeoutMs: 10_000 });
+  await Promise.race([run, new Promise<void>((resolve) => setImmediate(resolve))]);
+  run.catch(() => undefined);
+}
+
+it('runs 1,024 authentications at the same time, and 256 of one address', async () => {
+  const left = new AbortController().signal;
+  const one = defaults().quota;
+  expect(await until(400, () => authenticating(one, '10.0.0.1', left))).toEqual([256, refused(429)]);
+  const all = defaults().quota;
+  expect(await until(2000, (at) => authenticating(all, `10.0.0.${at >> 7}`, left))).toEqual([1024, refused(503)]);
+});
