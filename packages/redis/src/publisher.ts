@@ -23,6 +23,8 @@ interface Post {
   readonly channel: string;
   readonly payload: Uint8Array;
   readonly mayWait: boolean;
+  /** The channel and the key of a message that a newer one may replace while it waits. */
+  readonly key: string | undefined;
   readonly since: number;
   /** Made once: a frame that is sent again has the same sequence, so that receivers drop the second copy. */
   sent: SentFrame | undefined;
@@ -52,7 +54,9 @@ const POST_BYTES = 256;
  */
 export class Publisher {
   readonly #options: PublisherOptions;
-  #waiting: Post[] = [];
+  #waiting = new Set<Post>();
+  /** Those of the waiting messages that have a key and were not sent with their turn. */
+  readonly #replaceable = new Map<string, Post>();
   readonly #inFlight = new Set<Post>();
   /** Of all waiting messages, those of the present turn included. */
   #waitingBytes = 0;
@@ -68,7 +72,9 @@ export class Publisher {
     this.#options = options;
   }
 
-  publish(channel: string, payload: Uint8Array, { mayWait = false, expectsAnswer = false }: PublishOptions): Promise<void> {
+  publish(channel: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
+    const { mayWait = false, expectsAnswer = false, replaces } = options;
+    const key = replaces === undefined ? undefined : `${channel} ${replaces}`; // no channel has a space
     const { onUnavailable, hearsAnswers } = this.#options;
     if (this.#isClosing) return Promise.reject(unavailable('The link is closed.'));
     const isDown = this.#isDown(channel);
@@ -76,22 +82,25 @@ export class Publisher {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
       if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
     }
+    const older = key === undefined ? undefined : this.#replaceable.get(key);
     const mustWait = isDown || this.#state === 'connecting' || this.#isGated(channel);
     if (mustWait) {
       const { bufferBytes } = boundsOf(onUnavailable);
-      if (this.#waitingBytes + costOf(payload) > bufferBytes) {
+      if (this.#waitingBytes + costOf(payload) - (older ? costOf(older.payload) : 0) > bufferBytes) {
         return Promise.reject(unavailable(`The backplane is down, and ${bufferBytes} bytes wait for it already.`));
       }
     }
     return new Promise((resolve, reject) => {
-      this.#wait({ channel, payload, mayWait, since: performance.now(), sent: undefined, resolve, reject });
+      const post: Post = { channel, payload, mayWait, key, since: performance.now(), sent: undefined, resolve, reject };
+      this.#wait(post);
+      if (mustWait || older) this.#replace(post);
       if (!mustWait) this.schedule();
     });
   }
 
   /** Sends waiting messages at the end of the turn; called when a gate may have opened. */
   schedule(): void {
-    if (this.#isScheduled || this.#state !== 'open' || this.#waiting.length === 0) return;
+    if (this.#isScheduled || this.#state !== 'open' || this.#waiting.size === 0) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
@@ -138,30 +147,50 @@ export class Publisher {
   prune(): boolean {
     const { bufferMs } = boundsOf(this.#options.onUnavailable);
     const until = performance.now() - bufferMs;
-    const late = this.#waiting.filter(({ since }) => since < until);
-    const lost = new Set(late.filter(({ channel }) => this.#isDown(channel)));
-    if (lost.size > 0) this.#waiting = this.#waiting.filter((post) => !lost.has(post));
+    const late = [...this.#waiting].filter(({ since }) => since < until);
+    const lost = late.filter(({ channel }) => this.#isDown(channel));
     for (const post of lost) {
-      this.#waitingBytes -= costOf(post.payload);
+      this.#drop(post);
       this.#refuse(post, `The backplane was down for longer than ${bufferMs} ms.`);
     }
-    return late.length > lost.size;
+    return late.length > lost.length;
   }
 
   /** Channels on which frames wait to be sent again. */
   unsent(): ReadonlySet<string> {
-    return new Set(this.#waiting.filter(({ sent }) => sent).map(({ channel }) => channel));
+    return new Set([...this.#waiting].filter(({ sent }) => sent).map(({ channel }) => channel));
   }
 
   #wait(post: Post): void {
-    this.#waiting.push(post);
+    this.#waiting.add(post);
     this.#waitingBytes += costOf(post.payload);
   }
 
-  #takeWaiting(): readonly Post[] {
+  #drop(post: Post): void {
+    this.#waiting.delete(post);
+    this.#waitingBytes -= costOf(post.payload);
+    if (post.key !== undefined && this.#replaceable.get(post.key) === post) this.#replaceable.delete(post.key);
+  }
+
+  /**
+   * Lets a message that stays waiting replace the one before it with its key, whose promise resolves. It keeps its own place, behind
+   * all messages before it. A frame that was sent once is kept: receivers may know its sequence.
+   */
+  #replace(post: Post): void {
+    if (post.key === undefined || post.sent) return;
+    const older = this.#replaceable.get(post.key);
+    if (older) {
+      this.#drop(older);
+      older.resolve();
+    }
+    this.#replaceable.set(post.key, post);
+  }
+
+  #takeWaiting(): Iterable<Post> {
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     this.#waitingBytes = 0;
+    this.#replaceable.clear();
     return waiting;
   }
 
@@ -182,6 +211,7 @@ export class Publisher {
       if (tag === undefined || this.#paced.has(tag) || !board(trips, tag, post)) {
         stuck.add(channel);
         this.#wait(post);
+        this.#replace(post);
       } else this.#inFlight.add(post);
     }
     for (const [tag, trip] of trips) this.#depart(tag, trip);

@@ -82,6 +82,90 @@ describe('a publisher', () => {
     expect(frames.at(-1)?.toString('latin1')).toContain('later');
   });
 
+  describe('with a key', () => {
+    const keyed = (key: string) => ({ mayWait: true, replaces: key });
+    const texts = (posts: readonly Publishing[]): readonly string[] =>
+      posts.map(([, frame]) => frame.toString('latin1').split(' ').slice(-2).join(' '));
+
+    it.each([
+      ['during an outage', 'reaches'],
+      ['until nodes are back', 'isGated'],
+    ] as const)('sends only the latest of what waited %s, in its own place, and resolves those before', async (_when, reason) => {
+      let waitsStill = true;
+      const isFree = reason === 'reaches' ? { reaches: () => !waitsStill } : { isGated: () => waitsStill };
+      const { publisher, trips } = publisherOn({}, isFree);
+      publisher.up();
+      const drawn = [0, 1, 2].map((i) => publisher.publish('t', Buffer.from(` drawn ${i}`), waits));
+      const moved = [0, 1, 2, 3].map((i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
+      const other = publisher.publish('t', Buffer.from(' bob 7'), keyed('bob'));
+      const late = publisher.publish('t', Buffer.from(' drawn 3'), waits);
+      const last = publisher.publish('t', Buffer.from(' ann 4'), keyed('ann'));
+      const elsewhere = publisher.publish('u', Buffer.from(' ann 9'), keyed('ann'));
+      await Promise.all(moved); // replaced, while the others wait
+      expect(trips).toEqual([]);
+      waitsStill = false;
+      publisher.up();
+      await endOfTurn();
+      const sent = trips.flatMap(({ posts }) => texts(posts));
+      expect(sent).toEqual(['drawn 0', 'drawn 1', 'drawn 2', 'bob 7', 'drawn 3', 'ann 4', 'ann 9']);
+      for (const { answer } of trips) answer();
+      await Promise.all([...drawn, other, late, last, elsewhere]);
+    });
+
+    it('replaces what waits for a full trip, and nothing that leaves with its turn', async () => {
+      const { publisher, trips } = publisherOn();
+      publisher.up();
+      const sent = [
+        ...[1, 2].map((i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann'))),
+        ...[1, 2].map(() => publisher.publish('t', Buffer.from('x'.repeat(200_000) + ' large x'), waits)),
+      ];
+      await endOfTurn();
+      for (let i = 3; i < 300; i++) {
+        sent.push(publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
+        if (i % 7 === 0) await endOfTurn();
+      }
+      const frames: string[] = [];
+      for (let trip = trips.shift(); trip; trip = trips.shift()) {
+        frames.push(...texts(trip.posts));
+        trip.answer();
+        await endOfTurn();
+        await endOfTurn();
+      }
+      await Promise.all(sent);
+      expect(frames).toEqual(['ann 1', 'ann 2', 'large x', 'large x', 'ann 299']);
+    });
+
+    it('keeps a message whose frame was sent before the outage, since receivers may know its sequence', async () => {
+      let isDown = false;
+      const { publisher, trips } = publisherOn({}, { reaches: () => !isDown });
+      publisher.up();
+      const sent = [publisher.publish('t', Buffer.from(' ann 1'), keyed('ann'))];
+      await endOfTurn();
+      isDown = true;
+      publisher.down();
+      for (const i of [2, 3]) {
+        sent.push(publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
+        publisher.schedule();
+        await endOfTurn();
+      }
+      isDown = false;
+      publisher.up();
+      await endOfTurn();
+      expect(trips.map(({ posts }) => texts(posts))).toEqual([['ann 1'], ['ann 1', 'ann 3']]);
+      for (const { answer } of trips) answer();
+      await Promise.all(sent);
+    });
+
+    it('holds one message of each key, however long the outage', async () => {
+      const { publisher, trips } = publisherOn({ onUnavailable: { bufferBytes: 1000 } }, { reaches: () => trips.length > 0 });
+      publisher.up();
+      const sent = Array.from({ length: 100_000 }, (_, i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
+      await expect(Promise.race([Promise.all(sent.slice(0, -1)), sent.at(-1)])).resolves.toHaveLength(99_999);
+      await publisher.close().catch(() => undefined);
+      await expect(sent.at(-1)).rejects.toMatchObject({ code: 'backplane_unavailable' });
+    });
+  });
+
   it('sends a message of more than 256 KiB alone', async () => {
     const { publisher, trips } = publisherOn();
     publisher.up();

@@ -80,3 +80,29 @@ it('takes the key to other nodes', async () => {
   a.hub.clients.all.with({ replaces: 'cursor' }).send.said('here');
   await expect.poll(() => client.said).toEqual(['here']);
 });
+
+it('replaces on its way to other nodes only what is for the same connections, by the same key', async () => {
+  await using nodes = await threeNodes();
+  const { world, a, b } = nodes;
+  const bob = await world.client(b);
+  const ann = await world.client(b);
+  await Promise.all([bob, ann].map((client) => client.call('join', 'board')));
+  const board = a.hub.clients.group('board');
+  const latest = [
+    board,
+    board.except(bob.id),
+    board.except(ann.id),
+    a.hub.clients.connection(bob.id),
+    a.hub.clients.connection(ann.id),
+    a.hub.clients.allOf(board, a.hub.clients.where({ role: 'admin' })),
+  ].flatMap((target) => ['cursor', 'shape'].map((replaces) => target.with({ replaces })));
+  for (const target of latest) target.send.said('here');
+  await expect.poll(() => world.tap.keys).toHaveLength(latest.length);
+  expect(new Set(world.tap.keys).size).toBe(latest.length);
+  for (const target of latest) target.send.said('there');
+  await expect.poll(() => world.tap.keys).toHaveLength(2 * latest.length);
+  expect(new Set(world.tap.keys).size).toBe(latest.length);
+  board.send.said('all of them');
+  await expect.poll(() => bob.said.at(-1)).toBe('all of them');
+  expect(world.tap.keys).toHaveLength(2 * latest.length);
+});

@@ -115,6 +115,11 @@ export interface PublishOptions {
   readonly mayWait?: boolean;
   /** Whether the message is a question: MAY be refused while this process cannot receive the answer. Default false. */
   readonly expectsAnswer?: boolean;
+  /**
+   * A key. A message that waits since a turn before, and that other nodes cannot have received, MAY be dropped when the next one with
+   * its key is published on its channel: its promise resolves then, and all messages that are left keep the order of their calls.
+   */
+  readonly replaces?: string | undefined;
 }
 
 export interface BusSubscription {

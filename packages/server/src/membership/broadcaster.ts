@@ -113,9 +113,11 @@ export class Broadcaster {
     const { replaces } = outgoing;
     const header = { hub, target: selector, ...this.#id(route), ...(replaces === undefined ? {} : { replaces }) };
     const envelope = this.#envelope(header, outgoing);
+    // Several targets share a channel: only a message to the same connections takes the place of one that waits.
+    const options = replaces === undefined ? EVENT : { ...EVENT, replaces: JSON.stringify([hub, selector, replaces]) };
     return [
-      ...route.topics.map((topic) => messenger.publish(topic, envelope, EVENT)),
-      ...[...processes].map((process) => messenger.tell(process, envelope, EVENT)),
+      ...route.topics.map((topic) => messenger.publish(topic, envelope, options)),
+      ...[...processes].map((process) => messenger.tell(process, envelope, options)),
     ];
   }
 

@@ -12,6 +12,8 @@ export interface Tapped extends Backplane {
   readonly deliveries: Delivery[];
   /** Messages for clients that were published, by channel. */
   readonly published: string[];
+  /** The keys of those messages that may replace an older one. */
+  readonly keys: string[];
   /** The channels that a node hears. */
   channels(nodeId: string): readonly string[];
   /** The topics that a node holds watches on. */
@@ -29,6 +31,7 @@ export interface Tapped extends Backplane {
 export function tapped(backplane: Backplane): Tapped {
   const deliveries: Delivery[] = [];
   const published: string[] = [];
+  const keys: string[] = [];
   const channels = new Map<string, Set<string>>();
   const watches = new Map<string, string[]>();
   const buses = new Map<string, Bus>();
@@ -39,9 +42,10 @@ export function tapped(backplane: Backplane): Tapped {
     channels.set(nodeId, open);
     buses.set(nodeId, bus);
     return {
-      publish(channel, payload) {
+      publish(channel, payload, options) {
         if (isDelivery(payload)) published.push(channel);
-        return bus.publish(channel, tap.alter(nodeId, payload));
+        if (options?.replaces !== undefined) keys.push(options.replaces);
+        return bus.publish(channel, tap.alter(nodeId, payload), options);
       },
       subscribe(channel, deliver) {
         let held: Promise<void> | undefined;
@@ -91,6 +95,7 @@ export function tapped(backplane: Backplane): Tapped {
   const tap: Tapped = {
     deliveries,
     published,
+    keys,
     alter: (_nodeId, payload) => payload,
     hold: () => undefined,
     around: (read) => read(),
