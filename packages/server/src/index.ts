@@ -1,4 +1,4 @@
-export { createHubServer, type Health, type HubServer, type HubServerOptions } from './server.ts';
+export { createHubServer, type HubServer, type HubServerOptions } from './server.ts';
 export { forbidden, hubError, unauthorized } from './thrown.ts';
 export type { Backplane, LinkState, NodeInfo } from './backplane/index.ts';
 export { memoryBackplane } from './backplane/index.ts';
@@ -16,6 +16,7 @@ export type {
   DisconnectOptions,
   DrainOptions,
   Filter,
+  Health,
   Hub,
   HubLimits,
   HubOptions,
@@ -43,7 +44,15 @@ export type {
   UserInfo,
   UserPresenceEvent,
 } from './presence/index.ts';
-export type { AffinityOptions, AuthenticationRequest, ClientRequest, OpeningRequest, Origins } from './transports/index.ts';
+export type {
+  AffinityOptions,
+  AttachOptions,
+  AuthenticationRequest,
+  ClientRequest,
+  HttpServer,
+  OpeningRequest,
+  Origins,
+} from './transports/index.ts';
 export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
 export type {
   AnyHublineError,

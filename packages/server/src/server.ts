@@ -1,8 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Server } from 'node:http';
 import { hostname } from 'node:os';
-import { checkName, invalidOption, HublineError, type Contract, type Logger } from '@hubline/protocol';
-import { memoryBackplane, type Backplane, type LinkState, type NodeInfo, type Outage } from './backplane/index.ts';
+import { checkName, HublineError, type Contract, type Logger } from '@hubline/protocol';
+import { memoryBackplane, type Backplane, type NodeInfo } from './backplane/index.ts';
 import {
   Connection,
   ConnectionQuota,
@@ -36,6 +35,7 @@ import {
   type AcceptOptions,
   type AcceptedConnection,
   type DrainOptions,
+  type Health,
   type Hub,
   type HubServerEvent,
   type HubServerEvents,
@@ -46,15 +46,20 @@ import {
   type SettingsOptions,
 } from './hub/index.ts';
 import {
+  type Attachment,
+  checkedHttpServer,
   Endpoint,
   hostedPath,
   Router,
   Listener,
   NodeAffinity,
   OriginPolicy,
+  proxiesOf,
   WebSocketUpgrader,
   type AffinityOptions,
+  type AttachOptions,
   type AuthenticationRequest,
+  type HttpServer,
   type OpeningRequest,
   type Origins,
   type Transport,
@@ -87,31 +92,17 @@ export interface HubServerOptions extends SettingsOptions {
   readonly logger?: Logger;
 }
 
-export interface Health {
-  /**
-   * `degraded` while a backplane is away: this node serves its own clients and cannot reach other nodes. `draining` from {@link
-   * HubServer.drain} on, `closed` from {@link HubServer.close} on: both take no connections.
-   */
-  readonly status: 'ok' | 'degraded' | 'draining' | 'closed';
-  readonly nodeId: string;
-  readonly connections: number;
-  /** The server's own; hubs may have others. */
-  readonly backplane: LinkState;
-  /** While the backplane is away: it cannot be reached, or it refuses what this node writes (no memory left, no permission). */
-  readonly outage?: Outage;
-  /** Every backplane, and the names of the hubs that it joins. */
-  readonly backplanes: readonly { readonly hubs: readonly string[]; readonly state: LinkState }[];
-  readonly uptimeMs: number;
-}
-
 export interface HubServer extends AsyncDisposable {
   readonly nodeId: string;
   /** Hosts a hub. Without options this node takes no connections for it, and only sends to it, invokes and queries. */
   hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(contract: Contract<H, R, A>, options?: HubOptions<H, R, A, S>): Hub<R, A>;
   /** Hosts a path whose connections carry raw data over the same transports, without the hub protocol. */
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
-  /** Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. */
-  attach(server: Server): void;
+  /**
+   * Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. When that is closed, its
+   * clients are sent elsewhere, as by {@link drain}; this server stays open.
+   */
+  attach(server: HttpServer, options?: AttachOptions): void;
   /** Listens on a server of its own, once {@link ready}. Port 0 takes a free one. Resolves with the port. */
   listen(port: number, host?: string): Promise<number>;
   /** Settles when this node is part of the cluster. */
@@ -168,8 +159,8 @@ class NodeHubServer implements HubServer {
   readonly #upgrader: WebSocketUpgrader;
   readonly #clusters = new Map<Backplane, Cluster>();
   readonly #hosts = new Map<string, Host>();
-  /** The connections with an open transport, also those before the handshake. */
-  readonly #accepted = new Set<AcceptedConnection>();
+  /** The connections with an open transport, also those before the handshake, and the HTTP server that each came through. */
+  readonly #accepted = new Map<AcceptedConnection, Attachment>();
   readonly #listeners: Listener[] = [];
   #isOpen = true;
   #closing: Promise<void> | undefined;
@@ -224,8 +215,8 @@ class NodeHubServer implements HubServer {
     });
   }
 
-  attach(server: Server): void {
-    this.#router.attach(server);
+  attach(server: HttpServer, options: AttachOptions = {}): void {
+    this.#router.attach(checkedHttpServer(server), (closing) => this.#drain(options, closing));
   }
 
   async listen(port: number, host?: string): Promise<number> {
@@ -266,9 +257,7 @@ class NodeHubServer implements HubServer {
 
   async drain(options: DrainOptions = {}): Promise<void> {
     this.#isOpen = false;
-    const error = new HublineError('shutdown', 'This node is going away.', {});
-    const { clock } = this.#settings;
-    await drain(this.#accepted, (connection) => connection.close({ code: 'shutdown', error }), { ...options, clock });
+    await this.#drain(options);
     for (const listener of this.#listeners) void listener.close(); // until now clients fetched answers and Close messages there
   }
 
@@ -295,6 +284,13 @@ class NodeHubServer implements HubServer {
     undo();
     this.#router.detach();
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
+  }
+
+  /** Ends all connections, or those that came through one HTTP server. */
+  async #drain(options: DrainOptions, through?: Attachment): Promise<void> {
+    const error = new HublineError('shutdown', 'This node is going away.', {});
+    const leaving = [...this.#accepted].filter(([, attachment]) => !through || attachment === through).map(([connection]) => connection);
+    await drain(leaving, (connection) => connection.close({ code: 'shutdown', error }), { ...options, clock: this.#settings.clock });
   }
 
   /** Makes a hub connection of each accepted transport. */
@@ -388,10 +384,3 @@ const closed = (): HublineError<'shutdown'> => new HublineError('shutdown', 'Thi
 
 const taken = (option: string, value: string): HublineError<'invalid_option'> =>
   new HublineError('invalid_option', `A hub with the ${option} '${value}' is hosted already.`, { option });
-
-function proxiesOf(trustProxy: boolean | number = false): number {
-  const proxies = Number(trustProxy);
-  if (typeof trustProxy !== 'boolean' && typeof trustProxy !== 'number') throw invalidOption('trustProxy', 'must be a boolean or a number');
-  if (!Number.isSafeInteger(proxies) || proxies < 0) throw invalidOption('trustProxy', 'must be a whole number, not below zero');
-  return proxies;
-}

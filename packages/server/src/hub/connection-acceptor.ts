@@ -19,6 +19,7 @@ import {
   type Acceptor,
   type Admission,
   type Answer,
+  type Attachment,
   type AuthenticationRequest,
   type ClientRequest,
   type NodeAffinity,
@@ -66,8 +67,8 @@ export interface ConnectionAcceptorOptions {
   readonly quota: ConnectionQuota;
   readonly connectTimeoutMs: number;
   readonly authenticateTimeoutMs: number;
-  /** The connections with an open transport. */
-  readonly accepted: Set<AcceptedConnection>;
+  /** The connections with an open transport, and the HTTP server that each came through. */
+  readonly accepted: Map<AcceptedConnection, Attachment>;
   readonly isOpen: () => boolean;
   readonly authenticate: (request: AuthenticationRequest) => Promise<Identity>;
   readonly connect: (session: Session, request: OpeningRequest, transport: Transport) => AcceptedConnection;
@@ -194,7 +195,7 @@ export class ConnectionAcceptor implements Acceptor {
     return {
       ...fresh,
       transport: undefined,
-      accept: (opened) => this.#accept((session = this.#sessions.add(fresh)), request, opened),
+      accept: (opened, attachment) => this.#accept((session = this.#sessions.add(fresh)), request, [opened, attachment]),
       decline: () => {
         if (!session) fresh.place.leave();
       },
@@ -203,7 +204,7 @@ export class ConnectionAcceptor implements Acceptor {
 
   #admission(session: Session, request: ClientRequest): Admission {
     const { connectionId, token } = session;
-    const accept: Admission['accept'] = (opened) => this.#accept(session, request, opened);
+    const accept: Admission['accept'] = (opened, attachment) => this.#accept(session, request, [opened, attachment]);
     return {
       connectionId,
       token,
@@ -215,13 +216,13 @@ export class ConnectionAcceptor implements Acceptor {
     };
   }
 
-  #accept(session: Session, request: ClientRequest, transport: Transport): TransportListener {
+  #accept(session: Session, request: ClientRequest, [transport, attachment]: readonly [Transport, Attachment]): TransportListener {
     const { heartbeat, connect, accepted } = this.#options;
     this.#checkOpen();
     if (!this.#sessions.connect(session.token, transport.name)) throw gone(); // another transport was first, or the session has expired
     const connection = connect(session, openingRequest(request), transport);
     heartbeat.add(connection);
-    accepted.add(connection);
+    accepted.set(connection, attachment);
     return {
       receive: (chunk, isEnd) => connection.receive(chunk, isEnd),
       controlled: (frames) => connection.controlled?.(frames),

@@ -9,6 +9,7 @@ export {
 } from './connection-acceptor.ts';
 export { beforeConnecting, guarded } from './failures.ts';
 export { drain, type DrainOptions } from './drain.ts';
+export type { Health } from './health.ts';
 export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';

@@ -1,4 +1,5 @@
 import type { NegotiateResponse, TransportName } from '@hubline/protocol';
+import type { Attachment } from './attachment.ts';
 import type { ClientRequest } from './request.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
@@ -31,8 +32,8 @@ export interface Admission {
   readonly token: string;
   /** The connection's transport, if it has one already. */
   readonly transport: TransportName | undefined;
-  /** Accepts the transport. @throws HublineError where that is not possible any more: `shutdown`, `connection_gone` */
-  accept(transport: Transport): TransportListener;
+  /** Accepts a transport that came through an HTTP server. @throws HublineError where that is not possible any more: `shutdown`, `connection_gone` */
+  accept(transport: Transport, attachment: Attachment): TransportListener;
   /** Releases the session of a new connection, unless it was accepted. */
   decline(): void;
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import { HublineError } from '@hubline/protocol';
 
@@ -6,7 +7,13 @@ import { HublineError } from '@hubline/protocol';
  * Calls back once when a response has ended, with whether all of it was sent. Node emits `finish` also where the socket broke
  * meanwhile, and nothing for a response that is queued behind another one of its socket, so the socket is observed as well.
  */
-export function whenAnswered(response: ServerResponse, then: (taken: boolean) => void): void {
+export function whenAnswered(response: ServerResponse | Http2ServerResponse, then: (taken: boolean) => void): void {
+  // Over HTTP/2 the stream tells: Node emits `finish` after its end there, and the socket lives on.
+  if ('stream' in response) {
+    const { stream } = response;
+    stream.once('close', () => then(stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR));
+    return;
+  }
   const { socket } = response.req;
   let taken = false;
   const settle = (): void => {

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Acceptor, Admission, Answer } from './acceptor.ts';
 import { untilLeft } from './answered.ts';
+import type { Attachment } from './attachment.ts';
 import { LongPollingTransport } from './long-polling.ts';
 import type { OriginPolicy } from './origins.ts';
 import { FAILED, gone, refusalFor, refuse, refuseUpgrade, Refused, type Refusal } from './refusal.ts';
@@ -38,15 +39,15 @@ export class Endpoint {
     this.#origins = options.origins;
   }
 
-  async request(incoming: IncomingMessage, response: ServerResponse, isNegotiate: boolean): Promise<void> {
+  async request({ incoming, response, attachment }: Asked, isNegotiate: boolean): Promise<void> {
     const { left, stop } = untilLeft(incoming.socket);
     let cors: Headers = {};
     try {
       const { request, id } = this.#parse(incoming);
       cors = this.#origins.headers(request);
       if (incoming.method === 'OPTIONS') response.writeHead(204, cors).end();
-      else if (!isNegotiate) await this.#connect({ request, id }, { incoming, response, cors, left });
-      else if (incoming.method === 'POST') await this.#negotiate(request, { response, cors, left });
+      else if (!isNegotiate) await this.#connect({ request, id }, { incoming, response, attachment, cors, left });
+      else if (incoming.method === 'POST') await this.#negotiate(request, { response, attachment, cors, left });
       else throw new Refused({ status: 405, text: '' });
     } catch (error) {
       incoming.resume(); // an unread body would block the connection
@@ -56,7 +57,7 @@ export class Endpoint {
     }
   }
 
-  async upgrade(upgrade: Upgrade): Promise<void> {
+  async upgrade(upgrade: Upgrade, attachment: Attachment): Promise<void> {
     const { request: incoming, socket } = upgrade;
     const { left, stop } = untilLeft(socket);
     socket.on('error', swallowReset); // until ws listens, a reset by the peer would end the process
@@ -68,7 +69,8 @@ export class Endpoint {
         checkFree(admission, 'WebSockets');
         left.throwIfAborted();
         socket.off('error', swallowReset);
-        this.#options.upgrader.upgrade(upgrade, (transport) => admission.accept(transport));
+        checkOpen(attachment);
+        this.#options.upgrader.upgrade(upgrade, (transport) => admission.accept(transport, attachment));
       } finally {
         admission.decline();
       }
@@ -88,8 +90,9 @@ export class Endpoint {
     return this.#origins.isStranger(parsed.request) ? { ...parsed, request: withoutCookies(parsed.request) } : parsed;
   }
 
-  async #negotiate(request: ClientRequest, { response, cors, left }: Omit<Exchange, 'incoming'>): Promise<void> {
+  async #negotiate(request: ClientRequest, { response, attachment, cors, left }: Omit<Exchange, 'incoming'>): Promise<void> {
     const { body, headers } = await this.#negotiated(request, left);
+    checkOpen(attachment); // the client would not come in again
     // Appended: a cookie that the program has set on the response stays.
     for (const [name, value] of Object.entries(headers)) response.appendHeader(name, value);
     response.writeHead(200, { ...cors, 'content-type': 'application/json', 'cache-control': 'no-store' });
@@ -107,7 +110,7 @@ export class Endpoint {
     return acceptor.negotiate(request, Math.min(version, 1), left);
   }
 
-  async #connect({ request, id: token }: ParsedRequest, { incoming, response, cors, left }: Exchange): Promise<void> {
+  async #connect({ request, id: token }: ParsedRequest, { incoming, response, attachment, cors, left }: Exchange): Promise<void> {
     const { method } = incoming;
     if (method !== 'GET' && method !== 'POST' && method !== 'DELETE') throw new Refused({ status: 405, text: '' });
     if (token === undefined) throw new Refused({ status: 400, text: 'Connection ID required' });
@@ -118,27 +121,27 @@ export class Endpoint {
     if (method === 'POST') return this.#post(admission, { incoming, response, cors });
     incoming.resume();
     if (method === 'DELETE') this.#end(admission, response, cors);
-    else if (name === 'ServerSentEvents') this.#stream(admission, response, cors);
-    else this.#poll(admission, response, cors);
+    else if (name === 'ServerSentEvents') this.#stream(admission, { response, attachment, cors });
+    else this.#poll(admission, { response, attachment, cors });
   }
 
-  #stream(admission: Admission, response: ServerResponse, headers: Headers): void {
+  #stream(admission: Admission, { response, attachment, cors: headers }: Opening): void {
     checkFree(admission, 'ServerSentEvents');
     const { sendTimeoutMs } = this.#options;
-    this.#keep(admission, (accept) => new ServerSentEventsTransport(response, { headers, sendTimeoutMs, accept }));
+    this.#keep(admission, attachment, (accept) => new ServerSentEventsTransport(response, { headers, sendTimeoutMs, accept }));
   }
 
-  #poll(admission: Admission, response: ServerResponse, headers: Headers): void {
+  #poll(admission: Admission, { response, attachment, cors: headers }: Opening): void {
     const open = this.#posted.get(admission.token);
     if (open instanceof LongPollingTransport) return open.poll(response, headers);
     checkFree(admission, 'LongPolling');
     const { pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs } = this.#options;
-    this.#keep(admission, (accept) => new LongPollingTransport({ pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs, accept }));
+    this.#keep(admission, attachment, (accept) => new LongPollingTransport({ pollTimeoutMs, disconnectTimeoutMs, sendTimeoutMs, accept }));
     // The first poll only opens the connection, and is answered at once.
     response.writeHead(200, { ...headers, 'content-length': 0, 'cache-control': 'no-cache,no-store' }).end();
   }
 
-  async #post({ transport, token }: Admission, { incoming, response, cors }: Omit<Exchange, 'left'>): Promise<void> {
+  async #post({ transport, token }: Admission, { incoming, response, cors }: Omit<Exchange, 'left' | 'attachment'>): Promise<void> {
     if (transport === 'WebSockets') throw new Refused({ status: 405, text: 'POST requests are not allowed for WebSocket connections.' });
     const open = this.#posted.get(token);
     if (!open) throw gone();
@@ -162,11 +165,13 @@ export class Endpoint {
   /** Keeps a transport for the requests that follow, until it has closed. */
   #keep(
     admission: Admission,
+    attachment: Attachment,
     open: (accept: (transport: Transport) => TransportListener) => ServerSentEventsTransport | LongPollingTransport,
   ): void {
     const { token } = admission;
+    checkOpen(attachment);
     const transport = open((opened) => {
-      const listener = admission.accept(opened);
+      const listener = admission.accept(opened, attachment);
       return {
         receive: (chunk, isEnd) => listener.receive(chunk, isEnd),
         closed: (end) => {
@@ -204,18 +209,30 @@ export class Endpoint {
   }
 }
 
-interface Exchange {
+export interface Asked {
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
+  /** The HTTP server that the request came through. */
+  readonly attachment: Attachment;
+}
+
+interface Exchange extends Asked {
   readonly cors: Headers;
   /** Aborts when the client has left. */
   readonly left: AbortSignal;
 }
 
+type Opening = Pick<Exchange, 'response' | 'attachment' | 'cors'>;
+
 /** Bounds the reported origins: a client can send a new one with every request. */
 const MAX_REPORTED_ORIGINS = 100;
 
 const answerError = (error: string): Answer => ({ body: { error }, headers: {} });
+
+/** A server that is being closed takes no connections. */
+function checkOpen({ isOpen }: Attachment): void {
+  if (!isOpen) throw new HublineError('shutdown', 'This node takes no more connections.', {});
+}
 
 /** A connection has one transport, once. */
 function checkFree({ transport, connectionId }: Admission, wanted: TransportName): void {

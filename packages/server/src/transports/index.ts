@@ -1,11 +1,14 @@
 export type { Acceptor, Admission, Answer } from './acceptor.ts';
 export { NodeAffinity, type AffinityOptions } from './affinity.ts';
+export type { Attachment } from './attachment.ts';
 export { Batch } from './batch.ts';
 export { Endpoint } from './endpoint.ts';
+export { checkedHttpServer, type AttachOptions, type HttpServer } from './http-server.ts';
 export { Router } from './router.ts';
 export { Listener } from './listener.ts';
 export { OriginPolicy, type Origins } from './origins.ts';
 export { hostedPath } from './path.ts';
+export { proxiesOf } from './proxies.ts';
 export { FAILED, gone, Refused } from './refusal.ts';
 export { openingRequest, type AuthenticationRequest, type ClientRequest, type OpeningRequest } from './request.ts';
 export type { Transport, TransportEnd, TransportListener } from './transport.ts';

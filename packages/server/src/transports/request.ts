@@ -50,7 +50,7 @@ export function parseRequest(incoming: IncomingMessage, { hub, path, proxies }: 
   const { headers, socket } = incoming;
   const forwarded = (name: string): string | undefined => (proxies > 0 ? entry(headers[name], proxies) : undefined);
   const scheme = schemeOf(forwarded('x-forwarded-proto') ?? ('encrypted' in socket ? 'https' : 'http'));
-  const host = hostOf(forwarded('x-forwarded-host') ?? headers.host ?? '');
+  const host = hostOf(forwarded('x-forwarded-host') ?? headers.host ?? String(headers[':authority'] ?? '')); // in HTTP/2 a host is an authority
   const url = urlFrom(`${scheme}://${host}`, incoming.url ?? '');
   const accessToken = take(url, 'access_token');
   const id = take(url, 'id');

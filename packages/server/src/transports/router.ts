@@ -1,6 +1,9 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
+import { Attachment } from './attachment.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { HttpServer } from './http-server.ts';
 import { routeOf } from './path.ts';
 import { resumeAsHttp } from './upgrade.ts';
 
@@ -17,24 +20,40 @@ export class Router {
     return this.#endpoints.has(path);
   }
 
-  /** Routes added before or after stay as they are: the server's own listeners see everything that is not ours. */
-  attach(server: Server): void {
-    const emit = server.emit;
+  /**
+   * Routes added before or after stay as they are: the server's own listeners see everything that is not ours. When the server is closed,
+   * `release` ends the connections that came through it.
+   */
+  attach(server: HttpServer, release: (attachment: Attachment) => Promise<void>): void {
+    const { emit, close } = server;
+    const attachment = new Attachment(server);
     let attached = true;
     const ours = (event: string | symbol, ...args: readonly unknown[]): boolean => {
-      if (event === 'request') return this.request(args[0] as IncomingMessage, args[1] as ServerResponse);
-      if (event === 'upgrade') return this.#upgrade(server, [args[0] as IncomingMessage, args[1] as Socket, args[2] as Buffer]);
+      if (event === 'request') return this.#request(attachment, args[0] as IncomingMessage, args[1] as ServerResponse);
+      if (event === 'upgrade') return this.#upgrade(attachment, [args[0] as IncomingMessage, args[1] as Socket, args[2] as Buffer]);
+      if (event === 'session') attachment.opened(args[0] as Http2Session);
+      if (event === 'listening') attachment.reopen();
       return false;
     };
     // A listener could not keep a request from the other listeners; in front of `emit` it can, also from later ones.
-    const intercept: Server['emit'] = (event: string | symbol, ...args: readonly unknown[]): boolean =>
+    const emits = (event: string | symbol, ...args: readonly unknown[]): boolean =>
       (attached && ours(event, ...args)) || (Reflect.apply(emit, server, [event, ...args]) as boolean);
-    server.emit = intercept;
+    // Node emits nothing when `close` is called, and then waits for our connections.
+    const closes = (...args: readonly unknown[]): unknown => {
+      const closing = Reflect.apply(close, server, args) as unknown;
+      if (attached) void attachment.close(() => release(attachment));
+      return closing;
+    };
+    Object.assign(server, { emit: emits, close: closes });
     server.on('upgrade', unclaimed);
+    // A server of HTTP/2 makes requests of its streams once somebody listens to them.
+    if ('updateSettings' in server) server.on('request', unanswered);
     this.#detach.push(() => {
-      attached = false; // a later wrapper of `emit` still calls this one
+      attached = false; // a later wrapper of `emit` or `close` still calls this one
       server.off('upgrade', unclaimed);
-      if (server.emit === intercept) server.emit = emit;
+      server.off('request', unanswered);
+      if ((server.emit as unknown) === emits) server.emit = emit;
+      if ((server.close as unknown) === closes) server.close = close;
     });
   }
 
@@ -43,21 +62,23 @@ export class Router {
   }
 
   /** True where the request was ours. */
-  request(request: IncomingMessage, response: ServerResponse): boolean {
+  #request(attachment: Attachment, request: IncomingMessage, response: ServerResponse): boolean {
     const route = routeOf(request.url);
     const endpoint = route && this.#endpoints.get(route.path);
-    void endpoint?.request(request, response, route?.isNegotiate ?? false); // answers every failure itself
-    return endpoint !== undefined;
+    if (!endpoint) return false;
+    attachment.observe(response);
+    void endpoint.request({ incoming: request, response, attachment }, route.isNegotiate); // answers every failure itself
+    return true;
   }
 
-  #upgrade(server: Server, [request, socket, head]: UpgradeArguments): boolean {
+  #upgrade(attachment: Attachment, [request, socket, head]: UpgradeArguments): boolean {
     const route = routeOf(request.url);
     const endpoint = route && this.#endpoints.get(route.path);
     if (!endpoint) return false;
     // Any other upgrade is an offer that a server may ignore (RFC 9110, 7.8).
     if (!route.isNegotiate && isWebSocket(request))
-      void endpoint.upgrade({ request, socket, head }); // answers every failure itself
-    else resumeAsHttp(server, [request, socket, head]);
+      void endpoint.upgrade({ request, socket, head }, attachment); // answers every failure itself
+    else resumeAsHttp(attachment.server, [request, socket, head]);
     return true;
   }
 }
@@ -71,6 +92,12 @@ const isWebSocket = ({ method, headers }: IncomingMessage): boolean =>
  * Without any listener Node ignores upgrades and hands over plain requests; with ours alone it hands over every upgrade. Those that are
  * not ours go on as they would without us.
  */
-function unclaimed(this: Server, ...upgrade: UpgradeArguments): void {
+function unclaimed(this: HttpServer, ...upgrade: UpgradeArguments): void {
   if (this.listeners('upgrade').every((listener) => listener === unclaimed)) resumeAsHttp(this, upgrade);
+}
+
+/** Answers what nobody else would. */
+function unanswered(this: HttpServer, _request: IncomingMessage, response: ServerResponse): void {
+  const isAlone = this.listeners('request').every((listener) => listener === unanswered);
+  if (isAlone && !response.headersSent) response.writeHead(404).end();
 }

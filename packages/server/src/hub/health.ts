@@ -1,0 +1,19 @@
+import type { LinkState, Outage } from '../backplane/index.ts';
+
+/** The present state of a server. */
+export interface Health {
+  /**
+   * `degraded` while a backplane is away: this node serves its own clients and cannot reach other nodes. `draining` from `drain` on, `closed` from
+   * `close` on: both take no connections.
+   */
+  readonly status: 'ok' | 'degraded' | 'draining' | 'closed';
+  readonly nodeId: string;
+  readonly connections: number;
+  /** The server's own; hubs may have others. */
+  readonly backplane: LinkState;
+  /** While the backplane is away: it cannot be reached, or it refuses what this node writes (no memory left, no permission). */
+  readonly outage?: Outage;
+  /** Every backplane, and the names of the hubs that it joins. */
+  readonly backplanes: readonly { readonly hubs: readonly string[]; readonly state: LinkState }[];
+  readonly uptimeMs: number;
+}

@@ -1,0 +1,52 @@
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse, Http2Session } from 'node:http2';
+import type { HttpServer } from './http-server.ts';
+
+/**
+ * An HTTP server that is not ours, and what becomes of our connections when it is closed. Node's `close` waits until every socket
+ * has ended, and emits nothing before that.
+ */
+export class Attachment {
+  readonly server: HttpServer;
+  /** `closing`: connections come to their end. `drained`: none is left, and sockets are closed with their last answer. */
+  #state: 'open' | 'closing' | 'drained' = 'open';
+  readonly #sessions = new Set<Http2Session>();
+
+  constructor(server: HttpServer) {
+    this.server = server;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** A server may listen again after it was closed. */
+  reopen(): void {
+    this.#state = 'open';
+  }
+
+  /** Once for each time that the server is closed. `release` ends the connections that came through it. */
+  async close(release: () => Promise<void>): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    await release();
+    if ((this.#state as string) !== 'closing') return; // it listens again
+    this.#state = 'drained';
+    const { server } = this;
+    if ('closeIdleConnections' in server) server.closeIdleConnections();
+    for (const session of this.#sessions) session.close(); // lets its requests end
+  }
+
+  /** Node would keep the socket of a stream that has ended for the next request. */
+  observe(response: ServerResponse | Http2ServerResponse): void {
+    if ('stream' in response) return;
+    response.once('finish', () => {
+      if (this.#state === 'drained') response.req.socket.destroySoon();
+    });
+  }
+
+  opened(session: Http2Session): void {
+    this.#sessions.add(session);
+    session.once('close', () => this.#sessions.delete(session));
+  }
+}

@@ -1,0 +1,254 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { connect, createSecureServer, createServer as createHttp2Server, type ClientHttp2Session } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { createHubServer, defineHub, type AuthenticationRequest, type HttpServer, type HubServerOptions } from '@hubline/server';
+import { expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { HANDSHAKE, HttpClient, record } from './http-client.ts';
+import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
+
+interface Calls {
+  work(): Promise<string>;
+}
+const contract = defineHub<Calls>('hosted');
+
+function serve(options: HubServerOptions = {}) {
+  const server = createHubServer(options);
+  let finish = (): void => undefined;
+  let working = 0;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const work = async (): Promise<string> => {
+    working++;
+    await finished;
+    return 'done';
+  };
+  let admit = (): void => undefined;
+  const arrived = new Set<string | null>();
+  let entering = 0;
+  const admitted = new Promise<void>((resolve) => (admit = resolve));
+  const authenticate = async ({ url }: AuthenticationRequest) => {
+    arrived.add(url.searchParams.get('_'));
+    if (!url.searchParams.has('slow')) return {};
+    entering++;
+    await admitted;
+    return {};
+  };
+  server.hub(contract, { path: '/hub', authenticate, methods: { work } });
+  return {
+    server,
+    finish,
+    admit,
+    working: () => working,
+    entering: () => entering,
+    arrived,
+    [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }),
+  };
+}
+
+async function listening(http: HttpServer): Promise<number> {
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return (http.address() as AddressInfo).port;
+}
+
+/** Frameworks keep the sockets of answered requests for so long, and longer. */
+async function host(keepAliveTimeout = 60_000) {
+  const http = createServer({ keepAliveTimeout });
+  const port = await listening(http);
+  return { http, port, url: `http://127.0.0.1:${port}/hub`, [Symbol.asyncDispose]: () => closed(http) };
+}
+
+/** Closes as a framework does: nothing is cut. */
+async function closed(http: Server): Promise<void> {
+  if (http.listening) await new Promise((resolve) => http.close(resolve));
+}
+
+const GOODBYE = { type: 7, allowReconnect: true };
+const CALL = record({ type: 1, invocationId: '1', target: 'work', arguments: [] });
+
+it('is closed while a client is connected over WebSockets, which is sent elsewhere', async () => {
+  await using world = serve();
+  await using web = await host();
+  world.server.attach(web.http);
+  await using client = await RawClient.open(web.port);
+  await closed(web.http);
+  expect(await client.closed).toBe(1001);
+  expect(client.messages).toMatchObject([GOODBYE]);
+  await expect.poll(() => world.server.health()).toMatchObject({ status: 'ok', connections: 0 });
+});
+
+it('is closed while a client reads server-sent events', async () => {
+  await using world = serve();
+  await using web = await host();
+  world.server.attach(web.http);
+  const client = await HttpClient.negotiate(web.url);
+  await using events = await client.events();
+  await events.until(':');
+  await client.post(HANDSHAKE);
+  await events.until('{}');
+  await closed(web.http);
+  expect(await events.end()).toContain('"type":7');
+});
+
+it('is closed while a client polls', async () => {
+  await using world = serve();
+  await using web = await host();
+  world.server.attach(web.http);
+  const client = await HttpClient.polling(web.url);
+  const poll = client.poll();
+  await expect.poll(() => world.arrived.has(client.lastPoll)).toBe(true);
+  await closed(web.http);
+  expect(await (await poll).text()).toContain('"type":7');
+});
+
+it('is closed while a client is not in the middle of anything, although others are idle on their sockets', async () => {
+  await using world = serve();
+  await using web = await host();
+  world.server.attach(web.http);
+  await HttpClient.negotiate(web.url); // never connects
+  await closed(web.http);
+});
+
+it('lets a call end first, and takes no new clients meanwhile', async () => {
+  await using world = serve();
+  await using web = await host();
+  world.server.attach(web.http);
+  await using idle = await RawClient.open(web.port);
+  await using client = await RawClient.open(web.port);
+  const polling = await HttpClient.polling(web.url);
+  const poll = polling.poll();
+  client.send({ type: 1, invocationId: '1', target: 'work', arguments: [] });
+  await polling.post(CALL);
+  await expect.poll(world.working).toBe(2);
+  const entering = [requestLines('POST', '/hub/negotiate?slow', { connection: 'close' }), upgradeLines('/hub?slow')].map((lines) =>
+    rawRequest(web.port, lines),
+  );
+  await expect.poll(world.entering).toBe(2);
+  const closing = closed(web.http);
+  await idle.closed; // nothing ran for it
+  expect(client.messages).toEqual([]);
+  world.admit();
+  for (const answer of await Promise.all(entering)) expect(answer).toMatch(/^HTTP\/1.1 503 [^]*hubline-code: shutdown/);
+  world.finish();
+  await client.closed;
+  expect(client.messages).toMatchObject([{ type: 3, result: 'done' }, GOODBYE]);
+  expect(await (await poll).text()).toContain('"done"');
+  await closing;
+});
+
+it('cuts calls when its grace is over', async () => {
+  await using world = serve();
+  await using web = await host();
+  world.server.attach(web.http, { graceMs: 0 });
+  await using client = await RawClient.open(web.port);
+  client.send({ type: 1, invocationId: '1', target: 'work', arguments: [] });
+  await expect.poll(world.working).toBe(1);
+  await closed(web.http);
+  expect(client.messages).toMatchObject([GOODBYE]);
+});
+
+it('leaves the clients of other HTTP servers alone, and takes new ones when it listens again', async () => {
+  await using world = serve();
+  await using one = await host();
+  await using other = await host();
+  world.server.attach(one.http);
+  world.server.attach(other.http);
+  await using leaving = await RawClient.open(one.port);
+  await using staying = await RawClient.open(other.port);
+  await closed(one.http);
+  await leaving.closed;
+  await expect.poll(() => world.server.health()).toMatchObject({ status: 'ok', connections: 1 });
+  expect(staying.messages).toEqual([]);
+  await using again = await RawClient.open(await listening(one.http));
+  world.finish();
+  expect((await again.call('work')).result).toBe('done');
+});
+
+it('is closed in either order with the hub server', async () => {
+  await using web = await host();
+  await using world = serve();
+  const { close } = web.http;
+  world.server.attach(web.http);
+  await using client = await RawClient.open(web.port);
+  const before = await HttpClient.negotiate(web.url);
+  await using events = await before.events();
+  await events.until(':');
+  await world.server.close();
+  await client.closed;
+  await closed(web.http);
+  expect(web.http.close).toBe(close);
+});
+
+interface Asking {
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
+/** A request over HTTP/2, and what comes back, as far as it has come. */
+function ask(session: ClientHttp2Session, path: string, { headers = {}, body }: Asking = {}) {
+  const stream = session.request({ ':path': path, ':method': body === undefined ? 'GET' : 'POST', ...headers });
+  let text = '';
+  let status = 0;
+  stream.setEncoding('utf8');
+  stream.on('response', (answer) => (status = answer[':status'] ?? 0));
+  stream.on('data', (data: string) => (text += data));
+  stream.end(body);
+  return { ended: once(stream, 'end').then(() => text), text: () => text, status: () => status };
+}
+
+/** Connects over HTTP/2 and closes the server while a client reads events and another one polls. */
+async function overHttp2(http: HttpServer, session: ClientHttp2Session): Promise<void> {
+  const token = async (): Promise<string> => {
+    const answer = await ask(session, '/hub/negotiate?negotiateVersion=1', { body: '' }).ended;
+    return `/hub?id=${(JSON.parse(answer) as { connectionToken: string }).connectionToken}`;
+  };
+  const [streams, polls] = [await token(), await token()];
+  const events = ask(session, streams, { headers: { accept: 'text/event-stream' } });
+  await expect.poll(events.text).toContain(':');
+  await ask(session, streams, { body: HANDSHAKE }).ended;
+  await expect.poll(events.text).toContain('{}');
+  await ask(session, polls).ended;
+  await ask(session, polls, { body: HANDSHAKE }).ended;
+  await ask(session, polls).ended;
+  const poll = ask(session, polls);
+  await ask(session, polls, { body: record({ type: 6 }) }).ended; // the poll was sent before
+  await new Promise((resolve) => http.close(resolve));
+  expect(await events.ended).toContain('"type":7');
+  expect(await poll.ended).toContain('"type":7');
+}
+
+/** A certificate is not needed: nobody is to be proven here. */
+const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
+
+it('may be of HTTP/2 with HTTP/1.1 for WebSockets, as those of Vite and Hono are', async () => {
+  await using world = serve();
+  const http = createSecureServer({ ...anonymous, allowHTTP1: true });
+  world.server.attach(http);
+  const port = await listening(http);
+  const options = { ...anonymous, rejectUnauthorized: false };
+  const socket = new WebSocket(`wss://127.0.0.1:${port}/hub`, options);
+  await once(socket, 'open');
+  const gone = once(socket, 'close');
+  await overHttp2(http, connect(`https://127.0.0.1:${port}`, options));
+  await gone;
+});
+
+it('may be of HTTP/2 alone, where there are no WebSockets', async () => {
+  await using world = serve();
+  const http = createHttp2Server();
+  world.server.attach(http);
+  await overHttp2(http, connect(`http://127.0.0.1:${await listening(http)}`));
+});
+
+it.each([
+  ['undefined', undefined],
+  ['an Express application', ['emit', 'listen']],
+  ['a Fastify or Nest application', ['listen', 'close']],
+])('is no application, for requests would pass it by: %s', async (_what, methods) => {
+  await using world = serve();
+  const given = methods && Object.fromEntries(methods.map((name) => [name, () => undefined]));
+  expect(() => world.server.attach(given as unknown as Server)).toThrow(
+    expect.objectContaining({ code: 'invalid_option', details: { option: 'server' } }) as Error,
+  );
+});
