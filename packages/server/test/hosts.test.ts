@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, createSecureServer, createServer as createHttp2Server, type ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { createHubServer, defineHub, type AuthenticationRequest, type HttpServer, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { Attachment } from '../src/transports/attachment.ts';
 import { HANDSHAKE, HttpClient, record } from './http-client.ts';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 
@@ -134,6 +135,24 @@ it('lets a call end first, and takes no new clients meanwhile', async () => {
   await client.closed;
   expect(client.messages).toMatchObject([{ type: 3, result: 'done' }, GOODBYE]);
   expect(await (await poll).text()).toContain('"done"');
+  await closing;
+});
+
+it('closes the socket of an answer that ends last', async () => {
+  await using web = await host();
+  const attachment = new Attachment(web.http);
+  const held = new Promise<ServerResponse>((resolve) => {
+    web.http.on('request', (_request, response) => {
+      attachment.observe(response);
+      response.write('a');
+      resolve(response);
+    });
+  });
+  const answer = await fetch(web.url);
+  const closing = closed(web.http);
+  await attachment.close(() => Promise.resolve());
+  (await held).end('b');
+  expect(await answer.text()).toBe('ab');
   await closing;
 });
 
