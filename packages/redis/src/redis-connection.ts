@@ -17,7 +17,7 @@ const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN) /;
 /** The number of timers for one time limit: time in which this process is held up counts for one of them at most. */
 const STEPS = 4;
 
-/** One connection to one Redis. It counts as lost when an answer takes longer than the time limit. */
+/** One connection to one Redis. It counts as lost when an answer is awaited, and nothing is received for longer than the time limit. */
 export class RedisConnection {
   readonly redis: Redis;
   readonly #timeoutMs: number;
@@ -127,26 +127,41 @@ export class RedisConnection {
   }
 
   /**
-   * Cuts the connection when the time is over. It runs only while this process does: held up itself, a process has not waited for Redis,
-   * and the answer may be there already.
+   * Cuts the connection after a silence of the time limit: an answer may be queued behind megabytes of messages that still arrive. The time
+   * runs only while this process does: held up itself, a process has not waited for Redis, and the answer may be there already.
    */
   #cutUnless(what: string): () => void {
-    const since = performance.now();
+    const { stream } = this.redis;
+    let since = performance.now();
+    let received = stream.bytesRead;
     let left = STEPS;
     let timer: NodeJS.Timeout;
+    const isSilent = (): boolean => {
+      const isIt = stream.bytesRead === received;
+      received = stream.bytesRead;
+      return isIt;
+    };
+    const wait = (): void => void (timer = setTimeout(step, this.#timeoutMs / STEPS).unref());
     const cut = (): void => {
       if (left < 0) return;
+      if (!isSilent()) return restart();
       const busyMs = Math.round(performance.now() - since - this.#timeoutMs);
       const busy = busyMs > this.#timeoutMs / STEPS ? `, and this process was too busy to read for another ${busyMs} ms` : '';
       this.#cause = unavailable(`${what} was not answered by Redis within ${this.#timeoutMs} ms${busy}.`);
       this.redis.stream.destroy();
     };
+    const restart = (): void => {
+      since = performance.now();
+      left = STEPS;
+      wait();
+    };
     const step = (): void => {
       left--;
-      if (left > 0) timer = setTimeout(step, this.#timeoutMs / STEPS).unref();
-      else setImmediate(() => setImmediate(cut));
+      if (left === 0) setImmediate(() => setImmediate(cut));
+      else if (isSilent()) wait();
+      else restart();
     };
-    timer = setTimeout(step, this.#timeoutMs / STEPS).unref();
+    wait();
     return () => {
       left = -1;
       clearTimeout(timer);

@@ -1,4 +1,4 @@
-import { startRedis } from '@hubline/testing/cluster';
+import { startProxy, startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';
 import { RedisConnection, type Command } from '../src/redis-connection.ts';
@@ -77,4 +77,24 @@ it('a process that is held up for longer than a command may take does not take R
   for (const until = performance.now() + 2500; performance.now() < until;);
   expect(await answer).toEqual([null]);
   expect(to.lost).not.toHaveBeenCalled();
+});
+
+it('a connection on which messages arrive is kept, however late an answer is', async () => {
+  await using redis = await startRedis();
+  await using proxy = await startProxy(redis.url);
+  const client = new Redis(proxy.url, { ...REQUIRED_SETTINGS, retryStrategy: () => 50 });
+  const [ready, lost] = [vi.fn(), vi.fn()];
+  const connection = new RedisConnection(client, 300, { ready, lost });
+  await vi.waitFor(() => expect(ready).toHaveBeenCalled());
+  await connection.within('SUBSCRIBE', client.subscribe('channel'));
+  const sent: Promise<unknown>[] = [];
+  const publishing = setInterval(() => sent.push(redis.call('PUBLISH', 'channel', 'message')), 20);
+  let delayMs = 0;
+  // In small steps: no pause between two messages is as long as the time limit.
+  await vi.waitUntil(() => (proxy.delay((delayMs += 50)), delayMs === 500), { interval: 50, timeout: 5000 });
+  expect(await connection.within('PING', client.ping())).toBeDefined();
+  expect(lost).not.toHaveBeenCalled();
+  clearInterval(publishing);
+  await Promise.all(sent);
+  connection.close();
 });
