@@ -5,7 +5,7 @@ import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
 export interface PublisherOptions {
-  readonly store: Pick<Store, 'publish' | 'tagOf'>;
+  readonly store: Pick<Store, 'publish' | 'tagOf' | 'ping'>;
   readonly channelOf: (name: string) => string;
   readonly history: Pick<History, 'add' | 'void'>;
   readonly onUnavailable: OnUnavailable;
@@ -36,13 +36,14 @@ interface Post {
 interface Trip {
   readonly posts: Post[];
   bytes: number;
-  /** More waits for this shard, and leaves when this trip is acknowledged. */
+  /** More waits for this shard, and leaves when this trip is acknowledged and this node's subscriber has read as far. */
   isFull: boolean;
 }
 
 /**
  * Payload bytes of one trip. After an outage everything that waited would leave at once: four nodes with 12 MB each tripped
- * Redis's output limit for subscribers, and a third of it was lost.
+ * Redis's output limit for subscribers, and a third of it was lost. An acknowledgement is faster than a busy subscriber reads, so
+ * a PING on this node's own subscriber tells when the next trip leaves.
  */
 const TRIP_BYTES = 256 * 1024;
 /** Approximate memory of a waiting message beside its payload. */
@@ -219,7 +220,10 @@ export class Publisher {
 
   #depart(tag: string, { posts, isFull }: Trip): void {
     if (isFull) this.#paced.add(tag);
-    const trip = this.#sendTogether(posts).finally(() => {
+    const sent = this.#sendTogether(posts);
+    // A lost subscriber is lost for the link too, which decides about what waits.
+    const read = isFull ? sent.then(() => this.#options.store.ping()).catch(() => undefined) : sent;
+    const trip = read.finally(() => {
       this.#trips.delete(trip);
       if (!isFull) return;
       this.#paced.delete(tag);

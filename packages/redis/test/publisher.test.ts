@@ -24,6 +24,7 @@ function publisherOn(options: RedisBackplaneOptions = {}, parts: Partial<Publish
   const publisher = new Publisher({
     store: {
       tagOf: (key) => key.slice(0, 1),
+      ping: () => Promise.resolve(),
       publish: (posts) => new Promise((resolve) => trips.push({ posts, answer: () => resolve(posts.map(() => undefined)) })),
     },
     channelOf: (name) => name,
@@ -164,6 +165,30 @@ describe('a publisher', () => {
       await publisher.close().catch(() => undefined);
       await expect(sent.at(-1)).rejects.toMatchObject({ code: 'backplane_unavailable' });
     });
+  });
+
+  it.each([
+    ['has read the last one', undefined],
+    ['is lost', new Error('The connection to Redis was lost.')],
+  ])("sends the next trip when this node's own subscriber %s", async (_when, error) => {
+    const pings: { readonly answer: () => void }[] = [];
+    const acknowledged: number[] = [];
+    const ping = (): Promise<void> => new Promise((resolve, reject) => pings.push({ answer: () => (error ? reject(error) : resolve()) }));
+    const publish = (posts: readonly Publishing[]): Promise<undefined[]> => {
+      acknowledged.push(posts.length);
+      return Promise.resolve(posts.map(() => undefined));
+    };
+    const { publisher } = publisherOn({}, { store: { tagOf: () => 't', publish, ping } });
+    publisher.up();
+    const sent = Array.from({ length: 3 }, () => publisher.publish('t', Buffer.alloc(200_000), waits));
+    for (const trips of [1, 2]) {
+      await vi.waitFor(() => expect(pings.length).toBe(trips));
+      expect(acknowledged.length).toBe(trips);
+      pings.at(-1)?.answer();
+    }
+    await Promise.all(sent);
+    expect(acknowledged).toEqual([1, 1, 1]);
+    expect(pings.length).toBe(2);
   });
 
   it('sends a message of more than 256 KiB alone', async () => {
