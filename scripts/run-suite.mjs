@@ -18,14 +18,24 @@ export async function runSuite({ name, command, limitSeconds, runner }, logs) {
 /** No failure may look like a success: neither a runner that ran no test, nor one that failed beside its tests. */
 function judge(fault, runner, report) {
   if (!runner) return fault ? { passed: 0, failed: 1, why: fault } : { passed: 1, failed: 0 };
-  const counts = existsSync(report) ? runner.count(JSON.parse(readFileSync(report, 'utf8'))) : undefined;
+  const counts = existsSync(report) ? countsIn(report, runner) : undefined;
   if (counts?.failed > 0) return counts;
   const why =
     fault ??
-    (!counts ? 'no report'
+    (!counts ? 'no whole report'
     : counts.passed === 0 ? 'ran no test'
     : undefined);
   return why ? { passed: counts?.passed ?? 0, failed: 1, why } : counts;
+}
+
+/** Undefined where the runner was killed while it wrote. */
+function countsIn(report, runner) {
+  try {
+    return runner.count(JSON.parse(readFileSync(report, 'utf8')));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** Resolves with what went wrong, if anything did. */

@@ -34,7 +34,8 @@ it('counts the tests of a runner', async () => {
 it('fails a runner that failed beside its tests, that ran none, or that did not report', async () => {
   expect((await reports({ passed: 5, failed: 0 }, 1)).outcome).toEqual({ passed: 5, failed: 1, why: 'exit code 1' });
   expect((await reports({ passed: 0, failed: 0 })).outcome).toEqual({ passed: 0, failed: 1, why: 'ran no test' });
-  expect((await run('', { counted: true })).outcome).toEqual({ passed: 0, failed: 1, why: 'no report' });
+  expect((await run('', { counted: true })).outcome).toEqual({ passed: 0, failed: 1, why: 'no whole report' });
+  expect((await run(`fs.writeFileSync(process.argv[1], '{"pass')`, { counted: true })).outcome).toMatchObject({ why: 'no whole report' });
   expect((await run('process.exit(1)', { counted: true })).outcome).toEqual({ passed: 0, failed: 1, why: 'exit code 1' });
 });
 
