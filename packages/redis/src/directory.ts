@@ -23,7 +23,7 @@ import { LeaseOverError, type Census, type Reading } from './reading.ts';
 import type { Registrar } from './registrar.ts';
 import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
-import { decodeCounts, decodeNumber, decodeRecord, decodeTexts } from './values.ts';
+import { decodeCounts, decodeGroups, decodeNumber, decodeRecord, decodeTexts, type DecodedRecord } from './values.ts';
 
 export interface RedisDirectoryOptions {
   readonly self: NodeInfo;
@@ -220,36 +220,48 @@ export class RedisDirectory implements Directory {
     }));
   }
 
-  /** The existing records of these connections, by incarnation. */
+  /** The existing records of these connections, by incarnation. Groups that are no part of a record take another trip. */
   async #records(missing: Missing, parts: readonly Part[]): Promise<readonly (readonly ConnectionRecord[])[]> {
-    const { keys } = this.#options;
-    const asks = parts.flatMap(({ incarnation, ids }, at) =>
-      [...slices(ids)].map((slice) => ({
-        at,
-        incarnation,
-        slice,
-        commands: [
-          ['hmget', keys.records(incarnation), ...slice],
-          ...slice.map((id): Command => ['smembers', keys.groups(incarnation, id)]),
-        ] as readonly Command[],
-      })),
-    );
-    const answers = await this.#run(asks.flatMap(({ commands }) => commands));
+    const places = parts.flatMap(({ incarnation, ids }, at) => [...slices(ids)].map((slice) => ({ at, incarnation, ids: slice })));
+    const texts = await this.#run(places.map(({ incarnation, ids }) => this.#recordsAt(incarnation, ids)));
     const found: ConnectionRecord[][] = parts.map(() => []);
-    let i = 0;
-    for (const { at, incarnation, slice } of asks) {
-      const [texts, ...groups] = answers.slice(i, (i += 1 + slice.length));
-      const key = keys.records(incarnation);
-      if (!Array.isArray(texts)) this.#passOver({ key, incarnation, missing });
-      slice.forEach((id, j) => {
-        const text: unknown = Array.isArray(texts) ? texts[j] : null;
-        if (text === null) return;
-        const record = decodeRecord(id, text, groups[j]);
-        if (record) found[at]?.push(record);
-        else this.#passOver({ key, field: id, incarnation, missing });
-      });
-    }
+    const many: Place[] = [];
+    places.forEach(({ at, incarnation, ids }, i) => {
+      for (const [id, each] of this.#decoded({ incarnation, ids, missing }, texts[i])) {
+        if (each.isWhole) found[at]?.push(each.record);
+        else many.push({ at, incarnation, ids: [id] });
+      }
+    });
+    // Records again, after the groups: a set is deleted when its groups are a part of the record again.
+    const answers = await this.#run([
+      ...many.map(({ incarnation, ids: [id = ''] }): Command => ['smembers', this.#options.keys.groups(incarnation, id)]),
+      ...many.map(({ incarnation, ids }) => this.#recordsAt(incarnation, ids)),
+    ]);
+    many.forEach(({ at, incarnation, ids }, i) => {
+      for (const [id, each] of this.#decoded({ incarnation, ids, missing }, answers[many.length + i])) {
+        const groups = each.isWhole ? each.record.groups : decodeGroups(answers[i]);
+        if (!groups?.length && !each.isWhole) this.#passOver({ key: this.#options.keys.groups(incarnation, id), incarnation, missing });
+        else found[at]?.push({ ...each.record, groups: groups ?? [] });
+      }
+    });
     return found;
+  }
+
+  #recordsAt(incarnation: Incarnation, ids: readonly string[]): Command {
+    return ['hmget', this.#options.keys.records(incarnation), ...ids];
+  }
+
+  /** Those of the connections that exist, with their records. */
+  *#decoded({ incarnation, ids, missing }: Part & Lacking, texts: unknown): Generator<readonly [id: string, record: DecodedRecord]> {
+    const key = this.#options.keys.records(incarnation);
+    if (!Array.isArray(texts)) return this.#passOver({ key, incarnation, missing });
+    for (const [i, id] of [...ids].entries()) {
+      const text: unknown = texts[i];
+      if (text === null) continue;
+      const record = decodeRecord(id, text);
+      if (record) yield [id, record];
+      else this.#passOver({ key, field: id, incarnation, missing });
+    }
   }
 
   /** The number of members by live process. */
@@ -333,6 +345,16 @@ interface Question<T> {
 interface Part {
   readonly incarnation: Incarnation;
   readonly ids: Iterable<string>;
+}
+
+interface Place {
+  readonly at: number;
+  readonly incarnation: Incarnation;
+  readonly ids: readonly string[];
+}
+
+interface Lacking {
+  readonly missing: Missing;
 }
 
 /** A value's place, its incarnation, and the missing nodes of the answer. */

@@ -1,5 +1,6 @@
 import type { Change, Topic } from '@hubline/server/backplane';
 import type { Dirt } from './entries.ts';
+import { groupIn, lengthOfGroup } from './values.ts';
 import type { Unwritten } from './verifier.ts';
 
 /** The changes of one flush. */
@@ -10,6 +11,12 @@ export class Dirty implements Unwritten {
   readonly watches = new Set<Topic>();
   /** Every topic whose watchers are concerned. */
   readonly touched = new Set<Topic>();
+  /** The length of the names of the groups that a connection has joined and left. */
+  readonly #moved = new Map<string, number>();
+
+  moved(connectionId: string): number {
+    return this.#moved.get(connectionId) ?? 0;
+  }
 
   add({ topics, connections, touched = [] }: Change): void {
     for (const topic of topics) {
@@ -19,16 +26,28 @@ export class Dirty implements Unwritten {
       else for (const id of connections) ids.push(id);
     }
     for (const topic of touched) this.touched.add(topic);
-    for (const id of connections) this.connections.add(id);
+    let length = 0;
+    for (const topic of topics) length += lengthOfMove(topic);
+    for (const id of connections) {
+      this.connections.add(id);
+      if (length > 0) this.#moved.set(id, this.moved(id) + length);
+    }
   }
 
-  asDirt(isReached: (topic: Topic) => boolean): Dirt {
+  /** `next` are the changes of the next flush: the state that is written may have them already. */
+  asDirt(isReached: (topic: Topic) => boolean, next: () => Dirty): Dirt {
     const topics = this.topics;
     return {
       topics: (function* () {
         for (const entry of topics) if (isReached(entry[0])) yield entry;
       })(),
       connections: this.connections,
+      moved: (id) => this.moved(id) + next().moved(id),
     };
   }
+}
+
+function lengthOfMove(topic: Topic): number {
+  const group = groupIn(topic);
+  return group === undefined ? 0 : lengthOfGroup(group);
 }

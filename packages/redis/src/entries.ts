@@ -1,5 +1,5 @@
-import type { ConnectionRecord, Local, Topic } from '@hubline/server/backplane';
-import { encodeRecord, groupIn } from './values.ts';
+import { groupTopic, type Local, type Topic } from '@hubline/server/backplane';
+import { encodeRecord, groupIn, INLINE, lengthOf } from './values.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 
@@ -24,6 +24,11 @@ export interface Writing {
 export interface Dirt {
   readonly topics: Iterable<readonly [Topic, Iterable<string>]>;
   readonly connections: Iterable<string>;
+  /**
+   * At most the length of the names of the groups that a connection has joined and left since its groups were written. Undefined where
+   * nothing is written yet.
+   */
+  readonly moved?: (connectionId: string) => number;
 }
 
 export function everythingIn(local: Local): Dirt {
@@ -42,25 +47,58 @@ export interface EntriesOptions {
 }
 
 /** Yields the trips of a flush. The state is read when its trip is made, so a flush of any size holds one trip in memory. */
-export function* writingsOf({ topics, connections }: Dirt, options: EntriesOptions): Generator<Writing> {
-  const gone = new Set<string>();
-  let trip = new Trip(options, gone);
-  for (const id of connections) {
-    trip.addConnection(id);
-    if (!trip.isFull) continue;
-    yield trip.writing();
-    trip = new Trip(options, gone);
+export function* writingsOf(dirt: Dirt, options: EntriesOptions): Generator<Writing> {
+  const sets = new Map<string, 'changed' | 'whole'>();
+  let trip = new Trip(options, sets);
+  for (const id of dirt.connections) {
+    for (const part of connectionParts(id, dirt, options)) {
+      part(trip, sets);
+      if (!trip.isFull) continue;
+      yield trip.writing();
+      trip = new Trip(options, sets);
+    }
   }
-  for (const [topic, ids] of topics) {
+  for (const [topic, ids] of dirt.topics) {
     for (const slice of slices(ids)) {
       trip.addMembers(topic, slice);
       if (!trip.isFull) continue;
       yield trip.writing();
-      trip = new Trip(options, gone);
+      trip = new Trip(options, sets);
     }
   }
   yield trip.writing();
 }
+
+/**
+ * Yields what to write for one connection. Few groups are a part of its record; more are a set of their own, so that a join need
+ * not write all of them. The set is complete before the record refers to it, and is deleted after the record no longer does.
+ */
+function* connectionParts(id: string, { moved }: Dirt, { keys, incarnation, local }: EntriesOptions): Generator<Part> {
+  const record = local.record(id);
+  const most = moved?.(id) ?? 0;
+  if (!record) {
+    yield (trip) => trip.addGone(id, most > INLINE);
+    return;
+  }
+  const length = lengthOf(record.groups, INLINE + most);
+  if (length <= INLINE) {
+    yield (trip) => trip.addRecord(id, encodeRecord(record));
+    if (length + most > INLINE) yield (trip) => trip.addUnused(id);
+    return;
+  }
+  const isChanged = moved !== undefined && length - most > INLINE; // it was a set before
+  yield (_trip, sets) => sets.set(id, isChanged ? 'changed' : 'whole');
+  if (!isChanged) {
+    // A sweep finds sets by their records.
+    yield (trip) => trip.addFirst(['hsetnx', keys.records(incarnation), id, encodeRecord(record)]);
+    for (const slice of slices(record.groups)) {
+      const names = slice.map((group) => groupIn(groupTopic(record.hub, group)) ?? '');
+      yield (trip) => trip.addFirst(['sadd', keys.groups(incarnation, id), ...names]);
+    }
+  }
+  yield (trip) => trip.addRecord(id, encodeRecord(record));
+}
+type Part = (trip: Trip, sets: Map<string, 'changed' | 'whole'>) => void;
 
 /** The topics that an incarnation watches, as other nodes read them: the version in the hash shows that the set has changed. */
 export interface WatchChange {
@@ -84,9 +122,10 @@ export function watchWritingOf({ changed, held, version }: WatchChange, keys: Ke
 /** The commands of one trip, as they are collected. */
 class Trip {
   readonly #options: EntriesOptions;
-  /** Connections that are gone: their groups go with them. */
-  readonly #gone: Set<string>;
+  /** Connections whose groups are a set: of these members are added and removed, or all are written with the record. */
+  readonly #sets: Map<string, 'changed' | 'whole'>;
   readonly #entries: Command[] = [];
+  readonly #wholeSets: Command[] = [];
   readonly #records: string[] = [];
   readonly #goneRecords: string[] = [];
   readonly #joined: Topic[] = [];
@@ -94,26 +133,13 @@ class Trip {
   readonly #groups = new Map<string, { readonly joined: string[]; readonly left: string[] }>();
   #bytes = 0;
 
-  constructor(options: EntriesOptions, gone: Set<string>) {
+  constructor(options: EntriesOptions, sets: Map<string, 'changed' | 'whole'>) {
     this.#options = options;
-    this.#gone = gone;
+    this.#sets = sets;
   }
 
   get isFull(): boolean {
     return this.#bytes >= TRIP_BYTES;
-  }
-
-  addConnection(id: string): void {
-    const { keys, incarnation, local } = this.#options;
-    const record = local.record(id);
-    if (record) {
-      this.#records.push(id, this.#text(record));
-    } else {
-      this.#gone.add(id);
-      this.#goneRecords.push(id);
-      this.#add(['del', keys.groups(incarnation, id)]);
-    }
-    this.#bytes += id.length + ARGUMENT_BYTES;
   }
 
   addMembers(topic: Topic, ids: readonly string[]): void {
@@ -128,11 +154,34 @@ class Trip {
     if (present.length > 0) this.#add(['zadd', key, ...present.flatMap((id) => [0, id])]);
     if (gone.length > 0) this.#add(['zrem', key, ...gone]);
     this.#add(members.size > 0 ? ['hset', keys.counts(topic), incarnation, members.size] : ['hdel', keys.counts(topic), incarnation]);
-    const group = groupIn(topic);
+    const group = this.#sets.size > 0 ? groupIn(topic) : undefined;
     if (group === undefined) return;
-    for (const id of present) this.#groupsOf(id).joined.push(group);
-    for (const id of gone) if (!this.#gone.has(id)) this.#groupsOf(id).left.push(group);
+    for (const id of present) if (this.#sets.get(id) === 'changed') this.#groupsOf(id).joined.push(group);
+    for (const id of gone) if (this.#sets.has(id)) this.#groupsOf(id).left.push(group);
     this.#bytes += ids.length * (group.length + ARGUMENT_BYTES);
+  }
+
+  addGone(id: string, hasSet: boolean): void {
+    const { keys, incarnation } = this.#options;
+    this.#goneRecords.push(id);
+    this.#bytes += id.length + ARGUMENT_BYTES;
+    if (hasSet) this.#add(['del', keys.groups(incarnation, id)]);
+  }
+
+  addRecord(id: string, text: string): void {
+    this.#records.push(id, text);
+    this.#bytes += id.length + text.length + 2 * ARGUMENT_BYTES;
+  }
+
+  /** Deletes the set of a connection whose record has all its groups. */
+  addUnused(id: string): void {
+    this.#add(['del', this.#options.keys.groups(this.#options.incarnation, id)]);
+  }
+
+  /** Adds a command that is sent before the records. */
+  addFirst(command: Command): void {
+    this.#wholeSets.push(command);
+    this.#count(command);
   }
 
   writing(): Writing {
@@ -147,6 +196,7 @@ class Trip {
     return {
       before: [
         ...[...slices(this.#joined)].map((slice): Command => ['zadd', keys.topics(incarnation), ...slice.flatMap((topic) => [0, topic])]),
+        ...this.#wholeSets,
         ...[...slices(this.#records, 2 * SLICE)].map((slice): Command => ['hset', keys.records(incarnation), ...slice]),
       ],
       entries: [...this.#entries, ...groups],
@@ -157,14 +207,12 @@ class Trip {
     };
   }
 
-  #text(record: ConnectionRecord): string {
-    const text = encodeRecord(record);
-    this.#bytes += text.length;
-    return text;
-  }
-
   #add(command: Command): void {
     this.#entries.push(command);
+    this.#count(command);
+  }
+
+  #count(command: Command): void {
     for (const argument of command) this.#bytes += String(argument).length + ARGUMENT_BYTES;
   }
 

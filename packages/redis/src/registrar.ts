@@ -242,7 +242,8 @@ export class Registrar {
     const { keys, reaches, watchers } = this.#options;
     const { incarnation } = this;
     // Topics on unreachable shards are written with everything else when the link is back.
-    const dirt = dirty.asDirt((topic) => reaches(keys.counts(topic)));
+    const isReached = (topic: Topic): boolean => reaches(keys.counts(topic));
+    const dirt = dirty.asDirt(isReached, () => this.#dirty);
     const watches = this.#watchWriting(dirty.watches, version);
     const ask: Command = ['hgetall', keys.watched];
     const last: readonly Command[] = [...watches, ['set', keys.flushed(incarnation), version], ask];

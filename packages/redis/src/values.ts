@@ -18,29 +18,53 @@ export function decodeNode(text: unknown): NodeInfo | undefined {
   return { nodeId, process, app, accepts, startedAt };
 }
 
-/** Encodes the part of a record that joins do not change. */
-export const encodeRecord = ({ hub, userId, attributes, since }: ConnectionRecord): string =>
-  JSON.stringify({ v: VERSION, hub, userId, attributes, since });
+/**
+ * The most characters of the names of a connection's groups that are a part of its record, which each join writes. Where there are
+ * more, they are a set of their own.
+ */
+export const INLINE = 512;
 
-export function decodeRecord(connectionId: string, text: unknown, groups: unknown): ConnectionRecord | undefined {
-  const record = objectIn(text);
-  if (!record || typeof record.hub !== 'string' || typeof record.since !== 'number') return undefined;
-  const { hub, userId, attributes, since } = record;
-  const names = decodeGroups(groups);
-  if (!names || !isObject(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
-  if (Object.values(attributes).some((value) => !['string', 'number', 'boolean'].includes(typeof value))) return undefined;
-  return {
+/** The length of the names of groups in a record, or more than `most`. */
+export function lengthOf(groups: readonly string[], most: number): number {
+  let length = 0;
+  for (const group of groups) {
+    length += lengthOfGroup(group);
+    if (length > most) break;
+  }
+  return length;
+}
+export const lengthOfGroup = (name: string): number => name.length + '"",'.length;
+
+/** Encodes a record, with its groups where they are few. */
+export function encodeRecord({ hub, userId, attributes, groups, since }: ConnectionRecord): string {
+  const few = lengthOf(groups, INLINE) > INLINE ? undefined : groups;
+  return JSON.stringify({ v: VERSION, hub, userId, attributes, groups: few, since });
+}
+
+/** A record, or one without its groups: they are a set of their own. */
+export type DecodedRecord =
+  | { readonly isWhole: true; readonly record: ConnectionRecord }
+  | { readonly isWhole: false; readonly record: Omit<ConnectionRecord, 'groups'> };
+
+export function decodeRecord(connectionId: string, text: unknown): DecodedRecord | undefined {
+  const value = objectIn(text);
+  if (!value || typeof value.hub !== 'string' || typeof value.since !== 'number') return undefined;
+  const { hub, userId, attributes, groups, since } = value;
+  if (!isObject(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
+  if (Object.values(attributes).some((each) => !['string', 'number', 'boolean'].includes(typeof each))) return undefined;
+  const record = {
     connectionId,
     hub,
     ...(userId === undefined ? {} : { userId }),
     attributes: attributes as ConnectionRecord['attributes'],
-    groups: names,
     since,
   };
+  if (groups === undefined) return { isWhole: false, record };
+  return isTexts(groups) ? { isWhole: true, record: { ...record, groups: groups.toSorted() } } : undefined;
 }
 
-/** Names as they stand in topics, in a set. */
-function decodeGroups(names: unknown): readonly string[] | undefined {
+/** Decodes a set of groups: names as they are in topics. */
+export function decodeGroups(names: unknown): readonly string[] | undefined {
   if (!isTexts(names)) return undefined;
   try {
     return names.map((name) => decodeURIComponent(name)).sort();

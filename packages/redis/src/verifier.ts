@@ -1,9 +1,9 @@
-import { groupTopic, type ConnectionRecord, type Local, type NodeInfo, type Topic } from '@hubline/server/backplane';
+import type { ConnectionRecord, Local, NodeInfo, Topic } from '@hubline/server/backplane';
 import { everythingIn, slices, type Dirt } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
-import { decodeNumber, encodeNode, encodeRecord, LEASE } from './values.ts';
+import { decodeNumber, encodeNode, encodeRecord, INLINE, LEASE, lengthOf } from './values.ts';
 
 export interface VerifierOptions {
   readonly self: NodeInfo;
@@ -147,9 +147,14 @@ export class Verifier {
   async #verifyConnections({ incarnation, unwritten }: Written, ids: readonly string[], found: Findings): Promise<void> {
     const { store, keys, local } = this.#options;
     for (const slice of slices(ids, TRIP)) {
-      const [texts, ...groups] = await store.read([
+      const many = new Map<string, number>();
+      for (const id of slice) {
+        const groups = local.record(id)?.groups ?? [];
+        if (lengthOf(groups, INLINE) > INLINE) many.set(id, many.size);
+      }
+      const [texts, ...sizes] = await store.read([
         ['hmget', keys.records(incarnation), ...slice],
-        ...slice.map((id): Command => ['scard', keys.groups(incarnation, id)]),
+        ...[...many.keys()].map((id): Command => ['scard', keys.groups(incarnation, id)]),
       ]);
       const pending = unwritten();
       slice.forEach((id, i) => {
@@ -157,8 +162,9 @@ export class Verifier {
         if (!record || pending.connections.has(id)) return;
         const text: unknown = Array.isArray(texts) ? texts[i] : texts;
         if (text !== encodeRecord(record)) found.connection(record, keys.records(incarnation), texts);
-        const size = record.groups.length;
-        if (groups[i] !== size) found.connection(record, keys.groups(incarnation, id), tooMuch(groups[i], size));
+        const expected = record.groups.length;
+        const size = sizes[many.get(id) ?? -1] ?? expected;
+        if (size !== expected) found.connection(record, keys.groups(incarnation, id), tooMuch(size, expected));
       });
     }
   }
@@ -215,12 +221,8 @@ class Findings {
     this.#topics.set(topic, this.#local.members(topic).keys());
     this.#note(key, answer);
   }
-  connection({ connectionId, hub, groups }: ConnectionRecord, key: string, answer: unknown): void {
+  connection({ connectionId }: ConnectionRecord, key: string, answer: unknown): void {
     this.#connections.add(connectionId);
-    for (const group of groups) {
-      const topic = groupTopic(hub, group);
-      if (!this.#topics.has(topic)) this.#topics.set(topic, this.#local.members(topic).keys());
-    }
     this.#note(key, answer);
   }
 
@@ -236,6 +238,7 @@ class Findings {
       dirt: {
         topics: this.#isIndexLost ? everythingIn(local).topics : this.#topics,
         connections: this.#areRecordsLost ? local.connections() : this.#connections,
+        moved: () => Infinity,
       },
     };
   }

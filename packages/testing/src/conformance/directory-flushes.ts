@@ -88,6 +88,39 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'nobody')).toBeUndefined();
   });
 
+  test('shows all groups of a connection at every moment, while they become many and few again', async (world) => {
+    const [ann, bob] = await world.pair();
+    const groups = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(100, '-'));
+    const of = (names: readonly string[]) => names.map((name) => groupTopic('chat', name));
+    const groupsSeen = async () => (await bob.recordOf(ann, 'a1'))?.groups ?? [];
+    /** Of these none is missing, whoever asks while others come and go. */
+    const [first = '', ...others] = groups;
+    await ann.directory.changed(ann.local.joinGroups('a1', first));
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) expect(await groupsSeen()).toContain(first);
+    })();
+    for (let i = 0; i < others.length; i++) {
+      await ann.directory.changed(ann.local.joinGroups('a1', others[i]!));
+      expect(await groupsSeen()).toEqual([first, ...others.slice(0, i + 1)].sort());
+    }
+    for (let i = 0; i < others.length; i++) {
+      await ann.leave('a1', ...of([others[i]!]));
+      expect(await groupsSeen()).toEqual([first, ...others.slice(i + 1)].sort());
+    }
+    const later = others.map((name) => `${name} later`);
+    await ann.directory.changed(ann.local.joinGroups('a1', ...later));
+    expect(await groupsSeen()).toEqual([first, ...later].sort());
+    const left = ann.leave('a1', ...of(later.slice(0, 6)));
+    await Promise.all([left, ann.directory.changed(ann.local.joinGroups('a1', 'new'))]);
+    expect(await groupsSeen()).toEqual([first, 'new', ...later.slice(6)].sort());
+    isOver = true;
+    await asking;
+    await ann.directory.changed(ann.local.disconnect('a1'));
+    await ann.directory.changed(ann.local.joinGroups('a1', ...others));
+    expect(await groupsSeen()).toEqual(others.toSorted());
+  });
+
   test('leaves nothing of a join and a leave in one turn', async (world) => {
     const [ann, bob] = await world.pair();
     await Promise.all([ann.join('a1', 't'), ann.directory.changed(ann.local.disconnect('a1'))]);

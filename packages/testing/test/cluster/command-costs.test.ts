@@ -64,19 +64,28 @@ it('bounds the commands of each operation, whatever a connection is in and whate
   costs.count = await sentBy(redis, () => directory.counts([group(3)]));
   costs.countOf500 = await sentBy(redis, () => directory.counts(Array.from({ length: 500 }, (_, i) => group(i))));
   costs.record = await sentBy(redis, () => bob.link.directory.records([{ process: ann.node.process, connectionId: 'a2' }]));
+  const crowd = Array.from({ length: 100 }, (_, i) => `c${i}`);
+  for (const id of crowd) ann.local.joinGroups(id, 'group 3', 'group 4', 'group 5');
+  await directory.changed({ topics: [3, 4, 5].map(group), connections: crowd });
+  costs.recordsOf100 = await sentBy(redis, () =>
+    bob.link.directory.records(crowd.map((connectionId) => ({ process: ann.node.process, connectionId }))),
+  );
+  costs.recordInMany = await sentBy(redis, () => bob.link.directory.records([{ process: ann.node.process, connectionId: 'a1' }]));
   costs.nodes = await sentBy(redis, () => directory.nodes());
   expect(costs).toEqual({
     connect: 14,
-    join: 9,
+    join: 8,
     joinOf10000: 9,
     leave: 9,
-    firstJoinOfWatched: 11,
-    joinOfWatched: 10,
-    joinBesideWatches: 9,
-    disconnect: 9,
+    firstJoinOfWatched: 10,
+    joinOfWatched: 9,
+    joinBesideWatches: 8,
+    disconnect: 8,
     count: 4,
     countOf500: 503,
-    record: 6,
+    record: 5,
+    recordsOf100: 5,
+    recordInMany: 8,
     nodes: 3,
   });
   await Promise.all([ann.link.close(), bob.link.close()]);

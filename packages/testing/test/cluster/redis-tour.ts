@@ -76,8 +76,8 @@ export class Tour implements AsyncDisposable {
       for await (const { type } of presence.watch({ group: 'lobby' }, { signal: watching.signal })) seen.push(type);
     })();
     await until(() => seen.length === 1, PATIENT);
-    const many = Array.from({ length: 101 }, (_, i) => presence.watch({ user: `nobody ${i}` }, { signal: watching.signal }));
-    await Promise.all(many.map((watch) => watch[Symbol.asyncIterator]().next()));
+    const nobodies = Array.from({ length: 101 }, (_, i) => presence.watch({ user: `nobody ${i}` }, { signal: watching.signal }));
+    await Promise.all(nobodies.map((watch) => watch[Symbol.asyncIterator]().next()));
     await groups.add(bobsId, 'stage');
     await attributes.set(bobsId, 'role', 'admin');
     await until(() => seen.includes('update'), PATIENT);
@@ -94,8 +94,10 @@ export class Tour implements AsyncDisposable {
     await presence.users();
     await presence.count();
     await presence.isOnline('bob');
+    const many = Array.from({ length: 4 }, (_, i) => `${i}`.repeat(250)); // too many characters for a record
+    for (const group of many) await groups.add(bobsId, group);
     await presence.groupsOf(bobsId);
-    await groups.remove(bobsId, 'stage');
+    for (const group of ['stage', ...many]) await groups.remove(bobsId, group);
     await bob.client.invoke.leave('lobby');
     watching.abort();
     await watch;

@@ -1,0 +1,65 @@
+import { groupTopic } from '@hubline/server/backplane';
+import { LocalDouble } from '@hubline/testing/conformance';
+import { describe, expect, it } from 'vitest';
+import { Dirty } from '../src/dirty.ts';
+import { writingsOf } from '../src/entries.ts';
+import { Keys } from '../src/keys.ts';
+
+const keys = new Keys('p');
+const INCARNATION = 'ann.1';
+const NAMES = Array.from({ length: 20 }, (_, i) => `group ${i}`.padEnd(40, '-'));
+
+describe('the groups of a connection', () => {
+  /** The commands about a connection, in the order in which Redis runs them. */
+  function sentFor(local: LocalDouble, change: Parameters<Dirty['add']>[0]): readonly string[] {
+    const dirty = new Dirty();
+    dirty.add(change);
+    const dirt = dirty.asDirt(
+      () => true,
+      () => new Dirty(),
+    );
+    const stages = [...writingsOf(dirt, { keys, incarnation: INCARNATION, local })].flatMap(({ before, entries, after }) => [
+      ...before,
+      ...entries,
+      ...after,
+    ]);
+    const own = new Set([keys.records(INCARNATION), keys.groups(INCARNATION, 'a1')]);
+    return stages.filter(([, key]) => own.has(String(key))).map(([name]) => name);
+  }
+
+  it('are a part of its record while they are few: a join is one command', () => {
+    const local = new LocalDouble();
+    expect(sentFor(local, local.joinGroups('a1', ...NAMES.slice(0, 5)))).toEqual(['hset']);
+    expect(sentFor(local, local.joinGroups('a1', NAMES[5]!))).toEqual(['hset']);
+  });
+
+  it('are a set before its record says so, which a sweep finds, and are one until after the record has them again', () => {
+    const local = new LocalDouble();
+    local.joinGroups('a1', ...NAMES.slice(0, 5));
+    expect(sentFor(local, local.joinGroups('a1', ...NAMES))).toEqual(['hsetnx', 'sadd', 'hset']);
+    const few = NAMES.slice(3).map((name) => groupTopic('chat', name));
+    expect(sentFor(local, local.leave('a1', ...few))).toEqual(['hset', 'del']);
+  });
+
+  it('are changed one by one where they are many, and deleted with the connection', () => {
+    const local = new LocalDouble();
+    local.joinGroups('a1', ...NAMES);
+    expect(sentFor(local, local.joinGroups('a1', 'another'))).toEqual(['hset', 'sadd']);
+    expect(sentFor(local, local.leave('a1', groupTopic('chat', 'another')))).toEqual(['hset', 'srem']);
+    expect(sentFor(local, local.disconnect('a1'))).toEqual(['del', 'hdel']);
+  });
+
+  it('are written whole where a later change, which is not written yet, has made them many', () => {
+    const local = new LocalDouble();
+    const [first, next] = [new Dirty(), new Dirty()];
+    local.joinGroups('a1', NAMES[0]!);
+    first.add(local.joinGroups('a1', NAMES[1]!));
+    next.add(local.joinGroups('a1', ...NAMES));
+    const dirt = first.asDirt(
+      () => true,
+      () => next,
+    );
+    const [writing] = writingsOf(dirt, { keys, incarnation: INCARNATION, local });
+    expect(writing?.before.find(([name]) => name === 'sadd')).toHaveLength(NAMES.length + 2);
+  });
+});
