@@ -4,7 +4,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/client';
+import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 import { startProxy, startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';

@@ -1,5 +1,5 @@
 import { createHubConnection } from '@hubline/client';
-import { defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/client';
 
 export async function connect(port) {
   const connection = createHubConnection(defineHub('bench'), `http://127.0.0.1:${port}/bench`);

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/client';
+import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 
 /** All clients of a measurement come from one address, at once. */

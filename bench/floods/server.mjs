@@ -1,6 +1,7 @@
 /** The server that is flooded. It says how much heap it had in use at most. */
 import { setInterval } from 'node:timers';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/client';
+import { createHubServer } from '@hubline/server';
 import { answering } from '../ask.mjs';
 
 const contract = defineHub('flood', { asking: { uploads: 1 } });

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/client';
+import { createHubServer } from '@hubline/server';
 
 /** All clients of a measurement come from one address, at once. */
 const LIMITS = { maxConnections: 1e6, maxConnectionsPerAddress: 1e6, maxConnectionsPerUser: 1e6, maxHandshakesPerSecond: 1e6 };

@@ -1,4 +1,4 @@
-import { defineHub } from '@hubline/protocol';
+import { defineHub, type LeaveReason } from '@hubline/protocol';
 
 /** The contract between the nodes and the page. */
 export interface PlaygroundHub {
@@ -58,7 +58,7 @@ export interface Person {
 export type PeopleEvent =
   | { readonly type: 'snapshot'; readonly people: readonly Person[] }
   | { readonly type: 'join' | 'update'; readonly person: Person }
-  | { readonly type: 'leave'; readonly person: Person; readonly reason: 'disconnected' | 'changed' | 'node_lost' };
+  | { readonly type: 'leave'; readonly person: Person; readonly reason: LeaveReason };
 
 export interface Question {
   readonly id: string;

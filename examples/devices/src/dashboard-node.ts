@@ -26,7 +26,7 @@ async function respond({ method, url = '/', headers }: IncomingMessage, response
   if (method === 'GET' && url === '/') {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page);
   } else if (method === 'GET' && url === '/fleet.json') {
-    json(response, 200, { nodes: await server.nodes(), online: fleet.online, departures: fleet.departures });
+    json(response, 200, { nodes: (await server.nodes()).items, online: fleet.online, departures: fleet.departures });
   } else if (method === 'POST' && device) {
     if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return json(response, 403, {}); // another page
     const { reboot } = hub.clients.user(decodeURIComponent(device)).with({ timeoutMs: 10_000 }).invokeOne;

@@ -1,4 +1,4 @@
-import type { ConnectionInfo, Hub } from '@hubline/server';
+import type { ConnectionInfo, Hub, LeaveReason } from '@hubline/server';
 import type { Device, Marks } from './contract.ts';
 
 export interface FleetMember {
@@ -9,7 +9,7 @@ export interface FleetMember {
 }
 
 export interface Departure extends FleetMember {
-  readonly reason: 'disconnected' | 'changed' | 'node_lost';
+  readonly reason: LeaveReason;
 }
 
 const DEPARTURES_KEPT = 20;
@@ -32,7 +32,7 @@ export class Fleet {
     for await (const event of hub.presence.watch()) {
       if (event.type === 'snapshot') {
         this.#online.clear();
-        for (const connection of event.connections) this.#see(connection);
+        for (const connection of event.items) this.#see(connection);
       } else if (event.type !== 'leave') this.#see(event.connection);
       else {
         this.#online.delete(event.connection.connectionId);

@@ -11,7 +11,17 @@ export { serverSentEvents } from './server-sent-events.ts';
 export { longPolling } from './long-polling.ts';
 export type { HttpOptions } from './http-pipe.ts';
 // What a contract and its errors need, so that an application can do with one import.
-export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
-export type { AnyHublineError, Codec, Contract, ErrorCode, ErrorDetails, HubInput, HubOutput, StandardSchema } from '@hubline/protocol';
+export { defineHub, HublineError, isHubError, isHublineError, jsonCodec } from '@hubline/protocol';
+export type {
+  AnyHublineError,
+  Codec,
+  Contract,
+  ErrorCode,
+  ErrorDetails,
+  HubError,
+  HubInput,
+  HubOutput,
+  StandardSchema,
+} from '@hubline/protocol';
 // What the compiler writes into the declarations of an application, which may not see the other package.
 export type { Asking, Calling, CallName, Implementation, Kinds, Streaming, StreamName } from '@hubline/protocol';

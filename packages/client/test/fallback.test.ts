@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TransportName } from '@hubline/protocol';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it, vi } from 'vitest';
 import { createHubConnection, longPolling, serverSentEvents, webSockets } from '../src/index.ts';
 import { PlainHttp } from './plain-http.ts';

@@ -1,5 +1,6 @@
 import { createHubConnection, withSignal, type HublineError } from '@hubline/client';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 
 interface Calls {
@@ -47,7 +48,7 @@ async function start(count: number) {
 
 it('tells a receiver that its question timed out', async () => {
   await using world = await start(1);
-  expect(await world.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?')).toMatchObject([{ code: 'call_timeout' }]);
+  expect((await world.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?')).items).toMatchObject([{ code: 'call_timeout' }]);
   await expect.poll(() => world.log).toEqual(['0 ? no detail', '0 cancelled']);
 });
 

@@ -100,6 +100,24 @@ export function isHublineError(error: unknown): error is AnyHublineError {
   }
 }
 
+/** An error of a hub method that is meant for its caller, with data of a known type. */
+export interface HubError<T> extends HublineError<'hub_error'> {
+  readonly details: { readonly method?: string; readonly data: T };
+}
+
+/**
+ * Whether a method threw `hubError`, with data that the guard accepts: `isHubError(error, isQuota) && error.details.data.left`. The data come
+ * from the other side, so their type is only known once they are checked. Never throws what the guard throws: that is no match.
+ */
+export function isHubError<T = unknown>(error: unknown, guard?: (data: unknown) => data is T): error is HubError<T> {
+  if (!isHublineError(error) || error.code !== 'hub_error') return false;
+  try {
+    return !guard || guard(error.details.data);
+  } catch {
+    return false;
+  }
+}
+
 /** Whether the code is one that a hub throws for its caller to read: `hubError`, `unauthorized`, `forbidden`. */
 export function isForCaller(error: unknown): error is HublineError<'hub_error' | 'unauthorized' | 'forbidden'> {
   return isHublineError(error) && (error.code === 'hub_error' || error.code === 'unauthorized' || error.code === 'forbidden');

@@ -1,5 +1,6 @@
 export * from './messages.ts';
 export * from './errors.ts';
+export { END_REASONS, LEAVE_REASONS, type EndReason, type LeaveReason } from './reasons.ts';
 export * from './codec.ts';
 export { after, given } from './options.ts';
 export { clientJsonCodec, jsonCodec, tooLarge } from './json-codec.ts';

@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { asError, HublineError, isHublineError } from '@hubline/protocol';
+import { asError, END_REASONS, HublineError, isHubError, isHublineError, LEAVE_REASONS } from '@hubline/protocol';
 
 describe('docs/errors.md', () => {
   it('has one line for every code with the names of its details, in the order of ErrorDetails', () => {
     expect(documented()).toEqual(declared());
+  });
+
+  it('lists every reason, and every reason but three is a code of the table', () => {
+    const listed = [...textOf('../../../docs/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, reason]) => reason);
+    expect(listed).toEqual([...END_REASONS, ...LEAVE_REASONS]);
+    const codes = new Set(documented().map(([code]) => code));
+    expect(listed.filter((reason) => !codes.has(reason))).toEqual(['left', 'ended', 'changed']);
   });
 
   const textOf = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -50,6 +57,22 @@ describe('HublineError', () => {
     if (!isHublineError(error) || error.code !== 'call_timeout') return expect.fail('not recognised');
     const timeoutMs: number = error.details.timeoutMs;
     expect(timeoutMs).toBe(20);
+  });
+
+  it('has data of a known type where a guard accepts them', () => {
+    interface Quota {
+      readonly left: number;
+    }
+    const isQuota = (data: unknown): data is Quota => typeof (data as Quota).left === 'number';
+    const full: unknown = new HublineError('hub_error', 'Full.', { data: { left: 0 } });
+    if (!isHubError(full, isQuota)) return expect.fail('not recognised');
+    const left: number = full.details.data.left;
+    expect(left).toBe(0);
+    expect(isHubError(full)).toBe(true);
+    expect(isHubError(new HublineError('hub_error', 'Full.', {}), isQuota)).toBe(false); // the guard reads a property of undefined
+    expect(isHubError(new HublineError('hub_error', 'Full.', { data: { left: '0' } }), isQuota)).toBe(false);
+    expect(isHubError(error)).toBe(false);
+    expect(isHubError(new Error('hub_error'))).toBe(false);
   });
 
   it('is not confused with others', () => {

@@ -1,9 +1,10 @@
 export { createHubServer, type HubServer, type HubServerOptions } from './server.ts';
 export { forbidden, hubError, unauthorized } from './thrown.ts';
-export type { Backplane, LinkState, NodeInfo } from './backplane/index.ts';
+export type { LinkState, NodeInfo } from './backplane/index.ts';
 export { memoryBackplane } from './backplane/index.ts';
 export type { CloseReason, Identity, RawConnection } from './connection/index.ts';
 export type {
+  AnyTarget,
   AskingAll,
   AuthenticatedIdentity,
   CallerClients,
@@ -29,14 +30,15 @@ export type {
   Target,
   TargetOptions,
   Timeouts,
+  Whom,
 } from './hub/index.ts';
-export type { AbsentUser, ClientOutcome, Changed, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
+export type { AbsentUser, ClientOutcome, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
 export type { Loss, Sent } from './membership/index.ts';
 export type {
+  ClusterItems,
+  ClusterValue,
+  Completeness,
   ConnectionInfo,
-  Count,
-  OnlineUsers,
-  LeaveReason,
   Page,
   PageOptions,
   Pages,
@@ -53,15 +55,18 @@ export type {
   OpeningRequest,
   Origins,
 } from './transports/index.ts';
-export { defineHub, HublineError, isHublineError, jsonCodec } from '@hubline/protocol';
+export { HublineError, isHubError, isHublineError, jsonCodec } from '@hubline/protocol';
 export type {
   AnyHublineError,
   Codec,
   Contract,
+  EndReason,
   ErrorCode,
   ErrorDetails,
+  HubError,
   HubInput,
   HubOutput,
+  LeaveReason,
   Logger,
   StandardSchema,
 } from '@hubline/protocol';

@@ -45,6 +45,7 @@ import {
   type Settings,
   type SettingsOptions,
 } from './hub/index.ts';
+import type { ClusterItems } from './presence/index.ts';
 import {
   type Attachment,
   checkedHttpServer,
@@ -107,8 +108,8 @@ export interface HubServer extends AsyncDisposable {
   listen(port: number, host?: string): Promise<number>;
   /** Settles when this node is part of the cluster. */
   ready(): Promise<void>;
-  /** The nodes of the cluster, of all applications. While the backplane cannot be asked only this one: {@link health} tells. */
-  nodes(): Promise<readonly NodeInfo[]>;
+  /** The nodes of the cluster, of all applications. While the backplane cannot be asked only this one, and `complete` is false. */
+  nodes(): Promise<ClusterItems<NodeInfo>>;
   health(): Health;
   /**
    * Takes no more connections (503) and sends those it has elsewhere, spread over `spreadMs`, each when its calls have ended or `graceMs`
@@ -233,7 +234,7 @@ class NodeHubServer implements HubServer {
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.ready()));
   }
 
-  async nodes(): Promise<readonly NodeInfo[]> {
+  async nodes(): Promise<ClusterItems<NodeInfo>> {
     return this.#cluster(this.#backplane).knownNodes();
   }
 
@@ -359,8 +360,8 @@ class NodeHubServer implements HubServer {
     let cluster = this.#clusters.get(backplane);
     if (!cluster) {
       const { clock, codecs, timeouts } = this.#settings;
-      const { lingerMs, callMs: callTimeoutMs, attemptMs, orderMs: orderTimeoutMs } = timeouts;
-      const times = { lingerMs, callTimeoutMs, attemptMs, orderTimeoutMs };
+      const { lingerMs, callMs: callTimeoutMs, attemptMs, commandMs: commandTimeoutMs } = timeouts;
+      const times = { lingerMs, callTimeoutMs, attemptMs, commandTimeoutMs };
       cluster = new Cluster({ backplane, self: this.#self, codecs, clock, events: this.#clusterEvents(), ...times });
       this.#clusters.set(backplane, cluster);
     }

@@ -8,7 +8,7 @@ export const forbidden = (message = 'Forbidden'): HublineError<'forbidden'> => n
 
 /**
  * Thrown by a method: the message is for the caller. SignalR's HubException. `data`, a JSON value, is `details.data` of the error that
- * a Hubline client gets; other clients get the message alone.
+ * a Hubline client gets, which `isHubError` gives their type; other clients get the message alone.
  */
 export const hubError = (message: string, data?: unknown): HublineError<'hub_error'> =>
   new HublineError('hub_error', message, data === undefined ? {} : { data });

@@ -1,5 +1,6 @@
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 

@@ -146,9 +146,9 @@ it('says so with 1011, and reports it, where it fails', async () => {
 });
 
 it.each([
-  ['normal', 1000],
+  ['disconnected', 1000],
   ['shutdown', 1001],
-  ['network', 1006],
+  ['connection_lost', 1006],
   ['slow_consumer', 1006],
 ] as const)('closes for the reason "%s" with %d', async (code, webSocketCode) => {
   await using world = await serve((connection) => connection.close({ code }));

@@ -1,6 +1,6 @@
+import { defineHub } from '@hubline/protocol';
 import {
   createHubServer,
-  defineHub,
   forbidden,
   hubError,
   type HublineError,

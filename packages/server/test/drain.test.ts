@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, memoryBackplane, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, memoryBackplane, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
@@ -78,7 +79,7 @@ it('lets a question to a client be answered before it says goodbye', async () =>
   const drained = world.isOver(world.server.drain());
   await world.clock.advance(100);
   client.send({ type: 3, invocationId: question.invocationId, result: true });
-  expect((await asked).map((outcome) => outcome.status)).toEqual(['fulfilled']);
+  expect((await asked).items.map((outcome) => outcome.status)).toEqual(['fulfilled']);
   await expect.poll(() => world.clock.advance(100).then(drained)).toBe(true);
 });
 

@@ -1,5 +1,6 @@
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub, memoryBackplane } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, memoryBackplane } from '@hubline/server';
 import { expect, it } from 'vitest';
 
 interface Chat {
@@ -61,7 +62,7 @@ it('speaks over two nodes', async () => {
     yield 2;
   }
   expect(await b.invoke.sum(numbers())).toBe(3);
-  const outcomes = await one.hub.clients.group('lobby').invokeAll.confirm('?');
+  const { items: outcomes } = await one.hub.clients.group('lobby').invokeAll.confirm('?');
   expect(outcomes.map((o) => o.status === 'fulfilled' && o.value).sort()).toEqual([false, true]);
   expect(await one.hub.clients.group('lobby').invokeOne.confirm('?')).toBe(true);
   await a.stop();

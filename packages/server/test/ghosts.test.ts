@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { HANDSHAKE, HttpClient } from './http-client.ts';
 import { requestLines, upgradeLines } from './raw-client.ts';

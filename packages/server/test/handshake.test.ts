@@ -1,4 +1,6 @@
-import { createHubServer, defineHub, memoryBackplane, type Backplane, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, memoryBackplane, type HubServerOptions } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 import { type Link } from '@hubline/server/backplane';
 import { expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type CloseReason } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type CloseReason } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { open } from './open.ts';
@@ -102,7 +103,7 @@ it('ends a client that pinged and then fell silent, which may come back', async 
     error: 'Connection closed with an error. HublineError: The client was silent for 30000 ms.',
     allowReconnect: true,
   });
-  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
 it('does not count silence while a call runs', async () => {
@@ -126,7 +127,7 @@ it('counts silence while a stream runs', async () => {
   await client.until(() => client.items('s').length === 1);
   await clock.advance(34_000);
   await client.closed;
-  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
 it.each([
@@ -140,7 +141,7 @@ it.each([
   expect(half.frames.filter(({ opcode }) => opcode === Opcode.ping).length).toBe(1);
   expect(world.ended).toEqual([]);
   await world.pass(1, 4000);
-  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
 it('notices a link that is half open also while a method does not keep up', async () => {
@@ -148,7 +149,7 @@ it('notices a link that is half open also while a method does not keep up', asyn
   const waits = Array.from({ length: 500 }, () => ({ type: 1, target: 'wait', arguments: [] }));
   await using _half = await halfOpen(world.port, [PLAIN, ...waits]);
   await world.pass(4, 8000);
-  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
 it('times a client that announced Hubline from the handshake on', async () => {
@@ -156,7 +157,7 @@ it('times a client that announced Hubline from the handshake on', async () => {
   await world.pass(3, 9000);
   expect(world.ended).toEqual([]);
   await world.clock.advance(5000);
-  await expect.poll(() => world.ended).toMatchObject([{ code: 'timeout' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
 it('stops its timer when nobody is left', async () => {

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type CloseReason, type Hub, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type CloseReason, type Hub, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { expect } from 'vitest';
 import type { HttpClient } from './http-client.ts';
 import { TestClock } from './test-clock.ts';

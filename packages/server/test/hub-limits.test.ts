@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type HubLimits } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type HubLimits } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
 

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { refusal, start, type Echo } from './negotiate-world.ts';
 import { RawClient, rawRequest, upgradeLines } from './raw-client.ts';

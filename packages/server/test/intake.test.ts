@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, jsonCodec, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, jsonCodec, type HubServerOptions } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { expect, it } from 'vitest';
 import { heapInUse } from './garbage.ts';

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createHubServer, defineHub, forbidden, type CloseReason, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, forbidden, type CloseReason, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { expect, it, vi } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
@@ -181,47 +182,54 @@ it('survives a reset while authenticate is at work', async () => {
   expect(world.errors).toEqual([]);
 });
 
-it.each(['normal', 'normal: leaving', 'normal: closed', 'normal: no code', 'network', 'kicked', 'protocol'])(
-  'says why a connection ended: %s',
-  async (why) => {
-    await using world = await start();
-    await using client = await RawClient.open(world.port);
-    const acts: Record<string, () => void> = {
-      normal: () => client.send({ type: 7 }),
-      'normal: leaving': () => client.send({ type: 7, error: 'I have had enough.' }),
-      'normal: closed': () => client.socket.close(1000),
-      'normal: no code': () => client.socket.close(),
-      network: () => client.reset(),
-      kicked: () => void world.hub.disconnect({ all: true }, 'Out!'),
-      protocol: () => client.send({ type: 1, target: 7 }),
-    };
-    acts[why]?.();
-    await expect.poll(() => world.ended.length).toBe(1);
-    const [{ code, error } = { code: 'none', error: undefined }] = world.ended;
-    expect(code).toBe(why.split(':')[0]);
-    if (why === 'normal: leaving') expect(error?.message).toBe('I have had enough.');
-    if (why === 'kicked') {
-      await client.closed;
-      expect(client.messages).toEqual([
-        { type: 7, error: 'Connection closed with an error. HublineError: Out!', allowReconnect: false, code: 'disconnected' },
-      ]);
-    }
-    if (why === 'protocol') {
-      expect(await client.closed).toBe(1000);
-      expect(client.messages).toEqual([
-        {
-          type: 7,
-          error: 'Connection closed with an error. HublineError: Invalid payload for Invocation message.',
-          allowReconnect: false,
-          code: 'invalid_message',
-        },
-      ]);
-    }
-    if (why.startsWith('normal')) expect(await client.closed).toBe(1000);
-    // As ASP.NET Core does, a Close message is answered with one.
-    if (why === 'normal' || why === 'normal: leaving') expect(client.messages).toEqual([{ type: 7, allowReconnect: false }]);
-  },
-);
+it.each([
+  'left',
+  'left: leaving',
+  'left: closed',
+  'left: no code',
+  'connection_lost',
+  'disconnected',
+  'invalid_message',
+  'message_too_large',
+])('says why a connection ended: %s', async (why) => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port);
+  const acts: Record<string, () => void> = {
+    left: () => client.send({ type: 7 }),
+    'left: leaving': () => client.send({ type: 7, error: 'I have had enough.' }),
+    'left: closed': () => client.socket.close(1000),
+    'left: no code': () => client.socket.close(),
+    connection_lost: () => client.reset(),
+    disconnected: () => void world.hub.disconnect({ all: true }, 'Out!'),
+    invalid_message: () => client.send({ type: 1, target: 7 }),
+    message_too_large: () => client.send({ type: 1, target: 'x'.repeat(40_000), arguments: [] }),
+  };
+  acts[why]?.();
+  await expect.poll(() => world.ended.length).toBe(1);
+  const [{ code, error } = { code: 'none', error: undefined }] = world.ended;
+  expect(code).toBe(why.split(':')[0]);
+  if (why === 'left: leaving') expect(error?.message).toBe('I have had enough.');
+  if (why === 'disconnected') {
+    await client.closed;
+    expect(client.messages).toEqual([
+      { type: 7, error: 'Connection closed with an error. HublineError: Out!', allowReconnect: false, code: 'disconnected' },
+    ]);
+  }
+  if (why === 'invalid_message') {
+    expect(await client.closed).toBe(1000);
+    expect(client.messages).toEqual([
+      {
+        type: 7,
+        error: 'Connection closed with an error. HublineError: Invalid payload for Invocation message.',
+        allowReconnect: false,
+        code: 'invalid_message',
+      },
+    ]);
+  }
+  if (why.startsWith('left')) expect(await client.closed).toBe(1000);
+  // As ASP.NET Core does, a Close message is answered with one.
+  if (why === 'left' || why === 'left: leaving') expect(client.messages).toEqual([{ type: 7, allowReconnect: false }]);
+});
 
 it('tells the hook `disconnected` with which code the program ended the connection', async () => {
   await using world = await start();
@@ -232,14 +240,14 @@ it('tells the hook `disconnected` with which code the program ended the connecti
   expect(client.messages).toEqual([{ type: 7, error, allowReconnect: false, code: 'disconnected', reason: 'replaced' }]);
   await expect.poll(() => world.ended.length).toBe(1);
   const [reason] = world.ended;
-  expect(reason?.code === 'kicked' && reason.error.details).toEqual({ reason: 'replaced' });
+  expect(reason?.code === 'disconnected' && reason.error.details).toEqual({ reason: 'replaced' });
 });
 
 it('tells `disconnected` also where nothing was called and nothing listens to `connected`', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   client.socket.terminate();
-  await expect.poll(() => world.ended).toMatchObject([{ code: 'network' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'connection_lost' }]);
 });
 
 it('tells nobody of a connection that never shook hands', async () => {
@@ -286,7 +294,7 @@ it('ends a connection whose `connected` throws, and reports what it threw', asyn
   await using client = await RawClient.open(world.port);
   expect(await client.closed).toBe(1011);
   expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: true, code: 'internal' }]);
-  await expect.poll(() => world.ended).toEqual([{ code: 'failed', error }]);
+  await expect.poll(() => world.ended).toEqual([{ code: 'internal', error }]);
   expect(world.errors).toEqual([['connected', error]]);
 });
 
@@ -295,6 +303,7 @@ it('refuses a client for good where `connected` throws an error that is meant fo
   await using client = await RawClient.open(world.port);
   await client.closed;
   expect(client.messages).toMatchObject([{ type: 7, allowReconnect: false, code: 'forbidden' }]);
+  await expect.poll(() => world.ended).toMatchObject([{ code: 'forbidden', error: { message: 'You are banned.' } }]);
 });
 
 it('tells a client that has not announced Hubline what ASP.NET Core says where `connected` fails', async () => {

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type CloseReason, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type CloseReason, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
 
@@ -69,7 +70,7 @@ it.each([
     allowReconnect: false,
     code: 'message_too_large',
   });
-  await expect.poll(() => world.ended.map(({ code }) => code)).toEqual(['protocol']);
+  await expect.poll(() => world.ended.map(({ code }) => code)).toEqual(['message_too_large']);
   expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
 });
 

@@ -72,7 +72,7 @@ it('says goodbye to a held poll, answers the next with 204, and is then not ther
   expect(close).not.toHaveProperty('allowReconnect');
   expect(await answerOf(await client.poll())).toEqual({ status: 204, text: '' });
   expect(await answerOf(await client.poll())).toEqual({ status: 404, text: NO_CONNECTION });
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'kicked']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'disconnected']]);
 });
 
 it('ends with DELETE: 202 for it, 204 for the held poll, 404 for all that follows', async () => {
@@ -84,7 +84,7 @@ it('ends with DELETE: 202 for it, 204 for the held poll, 404 for all that follow
   for (const response of [await client.poll(), await client.post('x'), await client.leave()]) {
     expect(await answerOf(response)).toEqual({ status: 404, text: NO_CONNECTION });
   }
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'normal']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'left']]);
 });
 
 it.each(['none', 'WebSockets', 'ServerSentEvents'])('refuses DELETE where the transport is %s', async (transport) => {
@@ -103,7 +103,7 @@ it('forgets a client that does not poll again', async () => {
   await world.clock.advance(4000);
   expect(world.ended).toEqual([]);
   await world.clock.advance(2000);
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'network']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'connection_lost']]);
   expect((await client.poll()).status).toBe(404);
 });
 
@@ -149,7 +149,7 @@ it('tells a client whose message is too large, in the words that its users know'
   expect((await client.post(record({ type: 1, target: 'echo', arguments: ['x'.repeat(40_000)] }))).status).toBe(200);
   expect(await (await client.poll()).text()).toContain('The maximum message size of 32768B was exceeded.');
   expect((await client.poll()).status).toBe(204);
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'protocol']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'message_too_large']]);
 });
 
 it('ends a connection whose answer nobody takes', async () => {
@@ -162,7 +162,7 @@ it('ends a connection whose answer nobody takes', async () => {
   socket.pause();
   await world.clock.advance(4000);
   expect(world.ended).toEqual([]); // it is away for longer than `disconnectMs`, but its answer is not
-  await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'network']]);
+  await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'connection_lost']]);
   socket.destroy();
 });
 
@@ -173,7 +173,7 @@ it('ends a connection whose answer was lost on its way: the client cannot know w
   const socket = await client.raw('GET');
   await once(socket, 'data');
   socket.destroy();
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'network']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'connection_lost']]);
   expect((await client.poll()).status).toBe(404);
 });
 

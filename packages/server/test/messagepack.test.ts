@@ -1,15 +1,7 @@
 import { createHubConnection, isHublineError, type HubConnection } from '@hubline/client';
 import { messagePack as clientMessagePack } from '@hubline/client/messagepack';
-import {
-  createHubServer,
-  defineHub,
-  hubError,
-  jsonCodec,
-  memoryBackplane,
-  type Hub,
-  type HubServerOptions,
-  type Loss,
-} from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, hubError, jsonCodec, memoryBackplane, type Hub, type HubServerOptions, type Loss } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
@@ -212,7 +204,7 @@ describe('clients of both protocols on two nodes', () => {
     await using world = new World();
     const { a, jsonA, packA, jsonB, packB } = await four(world);
     const valuesOf = async (value: unknown) => {
-      const outcomes = await a.hub.clients.all.invokeAll.reflect(value);
+      const { items: outcomes } = await a.hub.clients.all.invokeAll.reflect(value);
       return new Map(outcomes.map((outcome) => [outcome.connectionId, outcome.status === 'fulfilled' ? outcome.value : outcome.code]));
     };
     const rich = await valuesOf(RICH);
@@ -237,7 +229,7 @@ describe('nodes that speak different protocols', () => {
     a.hub.clients.all.send.said({ from: 'a' });
     b.hub.clients.all.send.said({ from: 'b' });
     await until(() => [json, pack].every(({ said }) => said.length === 2));
-    const outcomes = await a.hub.clients.all.invokeAll.reflect({ n: 1 });
+    const { items: outcomes } = await a.hub.clients.all.invokeAll.reflect({ n: 1 });
     expect(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual([{ n: 1 }, { n: 1 }]);
     expect([...a.losses, ...b.losses]).toEqual([]);
   });
@@ -252,7 +244,7 @@ describe('nodes that speak different protocols', () => {
     await until(() => pack.said.length === 1 && b.losses.length === 1);
     expect(b.losses).toEqual([{ hub: 'mirror', method: '', error: notEncodable }]);
     expect(json.said).toEqual([]);
-    const outcomes = await a.hub.clients.all.invokeAll.reflect(1);
+    const { items: outcomes } = await a.hub.clients.all.invokeAll.reflect(1);
     expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.code)).sort()).toEqual([1, 'not_encodable']);
   });
 });
@@ -267,6 +259,6 @@ it('tells an asker that speaks only JSON where an answer is more than JSON', asy
   });
   await using _closing = connection;
   await connection.start();
-  const [outcome] = await a.hub.clients.all.invokeAll.reflect(1);
+  const [outcome] = (await a.hub.clients.all.invokeAll.reflect(1)).items;
   expect(outcome).toMatchObject({ status: 'rejected', code: 'not_encodable' });
 });

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, memoryBackplane, type Context } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, memoryBackplane, type Context } from '@hubline/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
 

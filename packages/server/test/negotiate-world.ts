@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { rawRequest, upgradeLines } from './raw-client.ts';
 import type { TestClock } from './test-clock.ts';
 

@@ -27,7 +27,7 @@ it('answers version 1 with a public id, a secret token, its transports and where
 
 it('gives ids that begin with its process and never repeat', async () => {
   await using world = await start();
-  const [self] = await world.server.nodes();
+  const [self] = (await world.server.nodes()).items;
   const answers = await Promise.all(Array.from({ length: 20 }, () => world.negotiate()));
   for (const { connectionId } of answers) expect(connectionId.slice(0, 11)).toBe(self?.process);
   expect(new Set(answers.flatMap(({ connectionId, connectionToken }) => [connectionId, connectionToken])).size).toBe(40);

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
 

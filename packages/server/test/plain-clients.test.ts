@@ -1,5 +1,5 @@
-import { MessageType } from '@hubline/protocol';
-import { createHubServer, defineHub, forbidden, HublineError, hubError, jsonCodec, unauthorized } from '@hubline/server';
+import { MessageType, defineHub } from '@hubline/protocol';
+import { createHubServer, forbidden, HublineError, hubError, jsonCodec, unauthorized } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createHubServer, defineHub, jsonCodec, type Codec } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, jsonCodec, type Codec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { expect, it } from 'vitest';
 import { costOf } from '../src/connection/cost.ts';

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type HubServerOptions } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { addressKey } from '../src/connection/address.ts';
 import { HttpClient } from './http-client.ts';

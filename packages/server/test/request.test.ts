@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type AuthenticationRequest, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type AuthenticationRequest, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 

@@ -1,5 +1,6 @@
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub, memoryBackplane, type HubServer, type Outcome } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, memoryBackplane, type HubServer, type Outcome } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { RawClient } from './raw-client.ts';
@@ -49,7 +50,7 @@ it('a result that its schema refuses is that client’s outcome, and costs no ot
   const clients: RawClient[] = [];
   for (const { port } of [here, there])
     for (const outcome of [{ result: 4 }, { result: 6 }, { result: '4' }, { error: 'no' }]) clients.push(await answering(port, outcome));
-  const outcomes = await here.hub.clients.all.invokeAll.rate('x');
+  const { items: outcomes } = await here.hub.clients.all.invokeAll.rate('x');
   expect(summary(outcomes)).toEqual([4, 4, 'client_error', 'client_error', ...Array.from({ length: 4 }, () => 'invalid_result')]);
   expect(outcomes.find((outcome) => outcome.status === 'rejected' && outcome.code === 'invalid_result')).toMatchObject({
     message: expect.stringMatching(/^rate: /) as string,
@@ -83,7 +84,7 @@ it('a schema that throws is reported, and is an outcome', async () => {
     methods: { whoAmI: async (ctx) => ctx.connectionId },
   });
   await using _client = await answering(await server.listen(0, '127.0.0.1'), { result: 4 });
-  expect(await hub.clients.all.invokeAll.rate('x')).toMatchObject([
+  expect((await hub.clients.all.invokeAll.rate('x')).items).toMatchObject([
     { code: 'invalid_result', message: 'rate: the result could not be checked.' },
   ]);
   expect(errors).toMatchObject([['result of rate', { message: 'the database is away' }]]);
@@ -100,7 +101,7 @@ it('an answer nested 8,000 deep is that client’s error, ends no process and co
       const nested = '['.repeat(8000) + ']'.repeat(8000);
       deep.socket.send(`{"type":3,"invocationId":${JSON.stringify(invocationId)},"result":${nested}}\u001e`);
     });
-  const outcomes = await hub.clients.all.invokeAll.note('x');
+  const { items: outcomes } = await hub.clients.all.invokeAll.note('x');
   expect(outcomes).toHaveLength(2);
   expect(summary(outcomes)).toEqual(['client_error', 'fine']);
   expect(plain.socket.readyState).toBe(1);

@@ -43,7 +43,7 @@ it('ends the stream after the goodbye', async () => {
   const { client, events } = await streaming(world.url);
   await world.hub.disconnect({ connection: client.connectionId }, 'enough');
   expect(await events.end()).toContain('{"type":7');
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'kicked']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'disconnected']]);
   expect((await client.post('x')).status).toBe(404);
 });
 
@@ -51,7 +51,7 @@ it('ends the connection with the stream', async () => {
   await using world = await start();
   const { client, events } = await streaming(world.url);
   await events[Symbol.asyncDispose]();
-  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'network']]);
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'connection_lost']]);
   expect((await client.post('x')).status).toBe(404);
 });
 
@@ -74,7 +74,7 @@ it('cuts a client that takes nothing', async () => {
   await world.hub.clients.all.send.said('x'.repeat(16_000_000));
   await world.clock.advance(4000);
   expect(world.ended).toEqual([]);
-  await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'network']]);
+  await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'connection_lost']]);
   socket.destroy();
 });
 

@@ -3,12 +3,14 @@
  * error.
  */
 import type { Equal, IsAny } from '@hubline/protocol';
+import { defineHub } from '@hubline/protocol';
 import {
   createHubServer,
-  defineHub,
-  type Changed,
+  type ClusterItems,
+  type ClusterValue,
   type ConnectionInfo,
   type Context,
+  type EndReason,
   type Hub,
   type Outcome,
   type Page,
@@ -92,8 +94,8 @@ const hub = server.hub(chat, {
   },
   disconnected(ctx, reason) {
     exactly<string | undefined>().is(ctx.userId);
-    exactly<'normal' | 'network' | 'timeout' | 'kicked' | 'shutdown' | 'protocol' | 'slow_consumer' | 'failed'>().is(reason.code);
-    if (reason.code === 'kicked') exactly<string | undefined>().is(reason.error.details.reason);
+    exactly<EndReason>().is(reason.code);
+    if (reason.code === 'disconnected') exactly<string | undefined>().is(reason.error.details.reason);
   },
   authorize: {
     join(ctx, room) {
@@ -150,7 +152,7 @@ const hub = server.hub(chat, {
 });
 exactly<Hub<Receiver, Marks>>().is(hub);
 exactly<Hub<Receiver, Marks>>().is(server.hub(chat));
-exactly<Promise<Changed>>().is(hub.disconnect({ user: 'bob' }, { code: 'banned', message: undefined, allowReconnect: true }));
+exactly<Promise<ClusterValue<number>>>().is(hub.disconnect({ user: 'bob' }, { code: 'banned', message: undefined, allowReconnect: true }));
 // @ts-expect-error the code goes under its own name
 void hub.disconnect({ user: 'bob' }, { reason: 'banned' });
 
@@ -229,7 +231,7 @@ void hub.clients.caller;
 
 export async function outcomes(): Promise<void> {
   const settled = await all.invokeAll.confirm('?');
-  exactly<readonly Outcome<'yes' | 'no'>[]>().is(settled);
+  exactly<ClusterItems<Outcome<'yes' | 'no'>>>().is(settled);
   for await (const outcome of all.with({ timeoutMs: 1 }).invokeAll.ping()) {
     exactly<string | undefined>().is(outcome.nodeId);
     if (outcome.status === 'fulfilled') exactly<null>().is(outcome.value);
@@ -257,8 +259,8 @@ export async function presence(): Promise<void> {
   exactly<readonly string[]>().is(await hub.presence.groupsOf('id'));
   for await (const event of hub.presence.watch()) {
     exactly<PresenceEvent<Marks>>().is(event);
-    if (event.type === 'snapshot') exactly<readonly ConnectionInfo<Marks>[]>().is(event.connections);
-    else if (event.type === 'leave') exactly<'disconnected' | 'changed' | 'node_lost'>().is(event.reason);
+    if (event.type === 'snapshot') exactly<readonly ConnectionInfo<Marks>[]>().is(event.items);
+    else if (event.type === 'leave') exactly<'ended' | 'changed' | 'node_lost'>().is(event.reason);
     // @ts-expect-error only who leaves has a reason
     else void event.reason;
   }

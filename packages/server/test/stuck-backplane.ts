@@ -1,4 +1,5 @@
-import { memoryBackplane, type Backplane } from '@hubline/server';
+import { memoryBackplane } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 
 /** A memory backplane that never acknowledges a change while `isStuck`. */
 export function stuckBackplane(isStuck: () => boolean): Backplane {

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, hubError, HublineError, type Context, type HubOptions, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, hubError, HublineError, type Context, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';

@@ -1,5 +1,6 @@
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub, type CloseReason, type HubServerOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type CloseReason, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { open } from './open.ts';
@@ -152,7 +153,7 @@ it.each([Infinity, 2 ** 31])('waits where a time limit of %d ms is longer than a
   };
   const connection = createHubConnection(asking, url, { receiver: { ask } });
   await connection.start();
-  expect(await hub.clients.all.invokeAll.ask()).toMatchObject([{ value: 1 }]);
+  expect((await hub.clients.all.invokeAll.ask()).items).toMatchObject([{ value: 1 }]);
   expect(await hub.clients.all.with({ timeoutMs: ms }).invokeOne.ask()).toBe(1);
   await connection.stop();
 });

@@ -1,5 +1,6 @@
 import { createHubConnection } from '@hubline/client';
-import { createHubServer, defineHub, type Context, type HubOptions } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type Context, type HubOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 
 interface Calls {
@@ -20,7 +21,7 @@ const WAYS: Record<string, (ctx: Ctx) => PromiseLike<unknown>> = {
   'connection.invoke': (ctx) => ctx.clients.connection(ctx.connectionId).invoke.confirm('?'),
   'connection of the hub': (ctx) => ctx.hub.clients.connection(ctx.connectionId).invoke.confirm('?'),
   invokeOne: (ctx) => ctx.clients.all.invokeOne.confirm('?'),
-  invokeAll: (ctx) => ctx.hub.clients.all.except('x').invokeAll.confirm('?'),
+  invokeAll: async (ctx) => (await ctx.hub.clients.all.except('x').invokeAll.confirm('?')).items,
 };
 
 /** A client whose receiver calls the hub before it answers. */

@@ -15,7 +15,7 @@ function queue(maxPending = 3) {
     if (type === 'leave') present.delete(connectionId);
     else present.add(connectionId);
     const connection = { connectionId, nodeId: 'n', attributes: {}, groups: [], connectedAt: 0 };
-    updates.push(connectionId, type === 'leave' ? { type, connection, reason: 'disconnected' } : { type, connection });
+    updates.push(connectionId, type === 'leave' ? { type, connection, reason: 'ended' } : { type, connection });
   };
   const reader = updates.drain();
   /** Everything that is there. */

@@ -73,8 +73,10 @@ it('asks clients', async () => {
   expect(await world.control('invoke', { user: 'alice' }, 'Result')).toMatchObject({ error: { code: 'invalid_option' } });
   expect(await world.control('invokeOne', { all: true }, 'Result', [], { race: true })).toEqual({ value: 7 });
   const { value } = await world.control('invokeAll', { all: true }, 'Result', [], { timeoutMs: 2000 });
-  expect(value).toHaveLength(2);
-  expect(value).toEqual(
+  const { items, ...rest } = value as { readonly items: readonly unknown[] };
+  expect(rest).toEqual({ complete: true, missingNodes: [] });
+  expect(items).toHaveLength(2);
+  expect(items).toEqual(
     expect.arrayContaining([
       { connectionId: alice.id, nodeId: 'a', status: 'fulfilled', value: 7 },
       { connectionId: bob.id, nodeId: 'a', status: 'rejected', code: 'client_error', message: 'Error: no' },
@@ -120,7 +122,7 @@ it('says who is there', async () => {
   const closed = new Promise((resolve) => bob.onclose((error) => resolve(error?.message)));
   expect(await world.control('disconnect', { user: 'bob' }, 'enough')).toMatchObject({ value: { value: 1 } });
   expect(await closed).toContain('enough');
-  expect(await world.control('nodes')).toMatchObject({ value: [{ nodeId: 'a', accepts: true }] });
+  expect(await world.control('nodes')).toMatchObject({ value: { items: [{ nodeId: 'a', accepts: true }], complete: true } });
   expect(await world.control('health')).toMatchObject({ value: { status: 'ok', nodeId: 'a', backplane: 'up' } });
 });
 

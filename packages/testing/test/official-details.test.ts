@@ -11,7 +11,8 @@ import {
   type IHttpConnectionOptions,
   type ILogger,
 } from '@microsoft/signalr';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
 import { describe, expect, it } from 'vitest';
 

@@ -3,13 +3,13 @@ import {
   createHubServer,
   hubError,
   unauthorized,
-  type Backplane,
   type ConnectionInfo,
   type Context,
   type Hub,
   type HubServer,
   type Origins,
 } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 import { HUB_PATH, playground, type Attributes, type Person, type PlaygroundReceiver } from '../contract.ts';
 import type { History } from './rooms.ts';
 import { changes, ticks } from './waits.ts';
@@ -105,7 +105,7 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
 
       async *people(ctx) {
         for await (const event of hub.presence.watch({ all: true }, { signal: ctx.signal })) {
-          if (event.type === 'snapshot') yield { type: 'snapshot', people: event.connections.map(personOf) };
+          if (event.type === 'snapshot') yield { type: 'snapshot', people: event.items.map(personOf) };
           else if (event.type === 'leave') yield { type: 'leave', person: personOf(event.connection), reason: event.reason };
           else yield { type: event.type, person: personOf(event.connection) };
         }
@@ -118,7 +118,7 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
           return () => undos.forEach((undo) => undo());
         };
         for await (const _ of changes(events, ctx.signal)) {
-          const live = new Map((await server.nodes()).map((node) => [node.nodeId, node]));
+          const live = new Map((await server.nodes()).items.map((node) => [node.nodeId, node]));
           const absent = server.health().backplane === 'up' ? 'stopped' : 'unreachable';
           yield nodeIds.map((id) => {
             const node = live.get(id);

@@ -1,23 +1,20 @@
-import { HublineError, isForCaller, isHublineError, MessageType, type AnyHublineError, type Close } from '@hubline/protocol';
+import { asError, HublineError, isForCaller, isHublineError, MessageType, type Close, type EndReason } from '@hubline/protocol';
 
-/** The reason why a connection ended, as `disconnected` gets it. */
+type Broken = 'invalid_message' | 'message_too_large' | 'limit_exceeded' | 'negotiation_failed';
+type Refused = 'unauthorized' | 'forbidden' | 'hub_error';
+
+/** The reason why a connection ended, as `disconnected` gets it. Its code is in the table of {@link EndReason}. */
 export type CloseReason =
-  /** The client closed the connection in order; `error` has the text of its Close message. */
-  | { readonly code: 'normal'; readonly error?: Error }
-  /** The transport broke without a close. */
-  | { readonly code: 'network'; readonly error?: Error }
-  /** The client was silent for too long. */
-  | { readonly code: 'timeout'; readonly error: Error }
-  /** The server ended the connection: `disconnect`. The `code` that was given there is `error.details.reason`. */
-  | { readonly code: 'kicked'; readonly error: HublineError<'disconnected'>; readonly allowReconnect?: boolean }
-  /** The server is draining or closing. */
-  | { readonly code: 'shutdown'; readonly error: Error }
-  /** The client broke the protocol or one of its limits. */
-  | { readonly code: 'protocol'; readonly error: Error }
-  /** The client did not read what it was sent. */
-  | { readonly code: 'slow_consumer'; readonly error: Error }
-  /** The server failed: `connected` threw. */
-  | { readonly code: 'failed'; readonly error: Error };
+  /** `error` has the text of the client's Close message. */
+  | { readonly code: 'left' | 'connection_lost'; readonly error?: Error }
+  | { readonly code: 'timed_out'; readonly error: HublineError<'timed_out'> }
+  /** The `code` that was given to `disconnect` is `error.details.reason`. */
+  | { readonly code: 'disconnected'; readonly error: HublineError<'disconnected'>; readonly allowReconnect?: boolean }
+  | { readonly code: 'shutdown'; readonly error: HublineError<'shutdown'> }
+  | { readonly code: 'slow_consumer'; readonly error: HublineError<'slow_consumer'> }
+  | { readonly code: Broken; readonly error: Error }
+  | { readonly code: Refused; readonly error: HublineError<Refused> }
+  | { readonly code: 'internal'; readonly error: Error };
 
 interface Ending {
   /** The Close message for a client that can still read it: whether it may reconnect. False: no Close message is sent. */
@@ -26,17 +23,41 @@ interface Ending {
   readonly webSocketCode: number;
 }
 
+const BROKEN: Ending = { goodbye: { allowReconnect: false }, webSocketCode: 1000 };
+const REFUSED: Ending = { goodbye: { allowReconnect: false }, webSocketCode: 1011 };
+
 /** The Close message and the close code of each reason. */
-export const ENDINGS: Record<CloseReason['code'], Ending> = {
-  normal: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
-  network: { goodbye: false, webSocketCode: 1006 },
-  timeout: { goodbye: { allowReconnect: true }, webSocketCode: 1000 },
-  kicked: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
+export const ENDINGS: Record<EndReason, Ending> = {
+  left: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
+  connection_lost: { goodbye: false, webSocketCode: 1006 },
+  timed_out: { goodbye: { allowReconnect: true }, webSocketCode: 1000 },
+  disconnected: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
   shutdown: { goodbye: { allowReconnect: true }, webSocketCode: 1001 },
-  protocol: { goodbye: { allowReconnect: false }, webSocketCode: 1000 },
   slow_consumer: { goodbye: false, webSocketCode: 1006 }, // the client reads nothing, so it would not read a Close message
-  failed: { goodbye: { allowReconnect: false }, webSocketCode: 1011 },
+  invalid_message: BROKEN,
+  message_too_large: BROKEN,
+  limit_exceeded: BROKEN,
+  negotiation_failed: BROKEN,
+  unauthorized: REFUSED,
+  forbidden: REFUSED,
+  hub_error: REFUSED,
+  internal: { goodbye: { allowReconnect: false }, webSocketCode: 1011 },
 };
+
+/** The reason of a connection whose client broke the protocol or one of its limits. */
+export function brokenBy(thrown: unknown): CloseReason {
+  const error = asError(thrown);
+  return { code: isHublineError(error) && BROKEN === ENDINGS[error.code as EndReason] ? (error.code as Broken) : 'invalid_message', error };
+}
+
+/** Whether the client broke the protocol or one of its limits. */
+export const isBroken = ({ code }: CloseReason): boolean => ENDINGS[code] === BROKEN;
+
+/** The reason of a connection whose opening failed: an error that is meant for the client refuses it for good. */
+export function failedBy(thrown: unknown): CloseReason {
+  const error = asError(thrown);
+  return isForCaller(error) ? { code: error.code, error } : { code: 'internal', error };
+}
 
 /** The Close message of a reason. */
 export function goodbyeOf(
@@ -44,45 +65,29 @@ export function goodbyeOf(
   { isHubline, detailedErrors }: { readonly isHubline: boolean; readonly detailedErrors: boolean },
 ): Close {
   const text = closeText(reason, detailedErrors);
-  const code = closeCode(reason);
-  const allowReconnect = allowsReconnect(reason, isHubline);
-  const own = reason.code === 'kicked' && reason.error.details.reason;
+  const own = reason.code === 'disconnected' && reason.error.details.reason;
   return {
     type: MessageType.Close,
     ...(text ? { error: text } : {}),
-    allowReconnect,
-    ...(code ? { code } : {}),
+    allowReconnect: allowsReconnect(reason, isHubline),
+    ...(reason.code === 'left' ? {} : { code: reason.code }),
     ...(own ? { reason: own } : {}),
   };
 }
 
-/**
- * Whether the Close message allows the client to reconnect. A failure of `connected` may be temporary, so only an error for the client
- * (`forbidden`, `unauthorized`, `hubError`) refuses it for good. Clients that have not announced Hubline get ASP.NET Core's answer.
- */
+/** A failure may be temporary. Clients that have not announced Hubline get ASP.NET Core's answer. */
 function allowsReconnect(reason: CloseReason, isHubline: boolean): boolean {
+  if (reason.code === 'disconnected' && reason.allowReconnect !== undefined) return reason.allowReconnect;
+  if (reason.code === 'internal' && isHubline) return true;
   const { goodbye } = ENDINGS[reason.code];
-  if (reason.code === 'kicked' && reason.allowReconnect !== undefined) return reason.allowReconnect;
-  if (reason.code === 'failed' && isHubline) return toldError(reason) === undefined;
   return goodbye && goodbye.allowReconnect;
 }
 
-/** The text of the Close message. Without `detailedErrors` it has only those errors of `connected` that were made for the client. */
-function closeText(reason: CloseReason, detailedErrors: boolean): string | undefined {
-  const { error, code } = reason;
-  if (!error || code === 'normal' || code === 'shutdown') return undefined;
+/** The text of the Close message. Without `detailedErrors` it has only errors that say nothing of the server's own affairs. */
+function closeText({ error, code }: CloseReason, detailedErrors: boolean): string | undefined {
+  if (!error || code === 'left' || code === 'shutdown') return undefined;
   const text = 'Connection closed with an error.';
-  return detailedErrors || toldError(reason) ? `${text} ${error.name}: ${error.message}` : text;
-}
-
-/** The code beside the text. There is none where the client itself closed the connection. */
-function closeCode(reason: CloseReason): string | undefined {
-  if (reason.code === 'normal') return undefined;
-  return toldError(reason)?.code ?? (reason.code === 'failed' ? 'internal' : undefined);
-}
-
-function toldError({ error, code }: CloseReason): AnyHublineError | undefined {
-  return isHublineError(error) && (code !== 'failed' || isForCaller(error)) ? error : undefined;
+  return detailedErrors || (isHublineError(error) && code !== 'internal') ? `${text} ${error.name}: ${error.message}` : text;
 }
 
 export function timedOut(what: string, timeoutMs: number): HublineError<'timed_out'> {

@@ -5,7 +5,6 @@ import {
   HUBLINE_VERSION,
   HublineError,
   MessageType,
-  asError,
   type Codec,
   type Decoder,
   type HubMessage,
@@ -14,7 +13,7 @@ import {
 import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
 import type { Clock } from './clock.ts';
-import { goodbyeOf, ENDINGS, type CloseReason, timedOut } from './closing.ts';
+import { brokenBy, failedBy, goodbyeOf, isBroken, ENDINGS, type CloseReason, timedOut } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
 import { shakeHands } from './handshake.ts';
@@ -240,14 +239,14 @@ export class Connection implements TransportListener {
     if (state.name === 'open') {
       this.#partialMs = state.decoder.isPartial && !isBehind ? this.#partialMs + ms : 0;
       if (!this.#incoming.hasBegun && this.#waitedMs >= connectedMs)
-        return this.#timeOut('failed', 'The hook `connected` did not end', connectedMs);
-      if (this.#partialMs >= messageMs) return this.#timeOut('timeout', 'A message was unfinished', messageMs);
+        return this.#timeOut('internal', 'The hook `connected` did not end', connectedMs);
+      if (this.#partialMs >= messageMs) return this.#timeOut('timed_out', 'A message was unfinished', messageMs);
       this.#incoming.beat(ms, creditMs);
       this.#keepAlive();
     } else if (state.name === 'handshaking' && this.#waitedMs >= handshakeMs) {
-      this.#refuse(HANDSHAKE_CANCELED, { code: 'timeout', error: timedOut('There was no handshake', handshakeMs) });
+      this.#refuse(HANDSHAKE_CANCELED, { code: 'timed_out', error: timedOut('There was no handshake', handshakeMs) });
     } else if (state.name === 'opening' && this.#waitedMs >= openingMs) {
-      this.#refuse(HANDSHAKE_CANCELED, { code: 'failed', error: timedOut('The connection was not registered', openingMs) });
+      this.#refuse(HANDSHAKE_CANCELED, { code: 'internal', error: timedOut('The connection was not registered', openingMs) });
     }
   }
 
@@ -255,7 +254,7 @@ export class Connection implements TransportListener {
     const { clientMs, keepAliveMs } = this.#settings.timeouts;
     if (this.#transport.inherentKeepAlive) return;
     const silentMs = Math.max(this.#pings ? this.#silentMs : 0, this.#transport.silentMs);
-    if (silentMs >= clientMs) this.#timeOut('timeout', 'The client was silent', clientMs);
+    if (silentMs >= clientMs) this.#timeOut('timed_out', 'The client was silent', clientMs);
     else if (this.#idleMs >= keepAliveMs) this.#write({ type: MessageType.Ping });
   }
 
@@ -270,7 +269,7 @@ export class Connection implements TransportListener {
       }
       if (state.name === 'handshaking') this.#handshake(state.reader.push(portion));
     } catch (error) {
-      const reason = { code: 'protocol', error: asError(error) } as const;
+      const reason = brokenBy(error);
       if (state.name === 'handshaking') this.#refuse(isTooLarge(error) ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
       else this.close(reason);
     }
@@ -305,12 +304,12 @@ export class Connection implements TransportListener {
       await handler.opened(this);
       this.beginCalls();
     } catch (error) {
-      if (this.#state.name === 'opening') this.#refuse(HANDSHAKE_FAILED, { code: 'failed', error: asError(error) });
-      else this.close({ code: 'failed', error: asError(error) });
+      if (this.#state.name === 'opening') this.#refuse(HANDSHAKE_FAILED, failedBy(error));
+      else this.close(failedBy(error));
     }
   }
 
-  #refuse(text: string, reason: CloseReason = { code: 'protocol', error: new HublineError('negotiation_failed', text, {}) }): void {
+  #refuse(text: string, reason: CloseReason = brokenBy(new HublineError('negotiation_failed', text, {}))): void {
     if (this.isClosed) return;
     this.#outbox.push(encodeHandshake({ error: text }));
     this.close(reason);
@@ -336,7 +335,7 @@ export class Connection implements TransportListener {
         if (this.#hubline > 0) this.#write(message); // a Hubline client pings to check its socket, and expects this answer
         return;
       case MessageType.Close: // answered with another one, as ASP.NET Core does
-        return this.close({ code: 'normal', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
+        return this.close({ code: 'left', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
       case MessageType.Ack:
       case MessageType.Sequence:
         return; // stateful reconnect is not negotiated, so they mean nothing
@@ -361,7 +360,7 @@ export class Connection implements TransportListener {
     this.close({ code: 'slow_consumer', error: new HublineError('slow_consumer', text, { bufferedBytes, limitBytes }) });
   }
 
-  #timeOut(code: 'timeout' | 'failed', what: string, timeoutMs: number): void {
+  #timeOut(code: 'timed_out' | 'internal', what: string, timeoutMs: number): void {
     this.close({ code, error: timedOut(what, timeoutMs) });
   }
 
@@ -377,16 +376,16 @@ export class Connection implements TransportListener {
     this.#intake.close();
     this.#outbox.close();
     this.#incoming.close(new HublineError('connection_lost', 'The client has disconnected.', {}));
-    this.calls.close(reason.code === 'protocol' ? reason.error : undefined);
+    this.calls.close(isBroken(reason) ? reason.error : undefined);
     this.#settings.handler.closed(this, reason);
   }
 }
 
 function reasonOf({ code, error }: TransportEnd): CloseReason {
-  if (code === 1002 && error) return { code: 'protocol', error };
+  if (code === 1002 && error) return brokenBy(error);
   // A page that is left closes its socket without a Close message, and often without a code (1005).
   const isOrderly = code === 1000 || code === 1001 || code === 1005;
-  return { code: isOrderly ? 'normal' : 'network', ...(error ? { error } : {}) };
+  return { code: isOrderly ? 'left' : 'connection_lost', ...(error ? { error } : {}) };
 }
 
 const isTooLarge = (error: unknown): boolean => error instanceof HublineError && error.code === 'message_too_large';

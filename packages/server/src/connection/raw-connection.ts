@@ -96,7 +96,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     return new Promise((resolve) => transport.onceDrained(resolve));
   }
 
-  close({ code }: Pick<CloseReason, 'code'> = { code: 'normal' }): void {
+  close({ code }: Pick<CloseReason, 'code'> = { code: 'disconnected' }): void {
     const { goodbye, webSocketCode } = ENDINGS[code];
     if (goodbye) this.#transport.close(webSocketCode, '');
     else this.#transport.destroy();
@@ -137,7 +137,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#transport.beat(ms);
     this.#partialMs = this.#pieces.length > 0 && !this.#intake.isBehind ? this.#partialMs + ms : 0;
     const { messageTimeoutMs, clientTimeoutMs } = this.#settings;
-    if (this.#partialMs >= messageTimeoutMs || this.#transport.silentMs >= clientTimeoutMs) this.close({ code: 'timeout' });
+    if (this.#partialMs >= messageTimeoutMs || this.#transport.silentMs >= clientTimeoutMs) this.close({ code: 'timed_out' });
   }
 }
 

@@ -4,7 +4,7 @@ import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
 import { checkMs, checkObject, checkSignal } from './call-options.ts';
 import type { Operations } from './operation.ts';
-import type { CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
+import type { AnyTarget, CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 
 /** The parts that a target sends and invokes through. */
 export interface TargetParts<A> {
@@ -19,8 +19,12 @@ export interface TargetParts<A> {
 
 /** `hub.clients` */
 export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
-  const target = (filter: Filter<A>): Target<R> => targetOf<R, A>(base, base.filters.selector(filter));
-  const parts = (targets: readonly Target<R>[], what: string): readonly Selector[] => nonEmpty(targets.map(selectorOf), what);
+  const target = (whom: Filter<A> | AnyTarget): Target<R> => targetOf<R, A>(base, base.filters.selector(whom));
+  const parts = (all: readonly (Filter<A> | AnyTarget)[], what: string): readonly Selector[] =>
+    nonEmpty(
+      all.map((whom) => base.filters.selector(whom)),
+      what,
+    );
   return {
     get all() {
       return target({ all: true });
@@ -29,8 +33,8 @@ export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
     user: (user) => target({ user }),
     connection: (connection) => targetOf<R, A>(base, base.filters.selector({ connection })),
     where: (where) => target({ where }),
-    allOf: (...targets) => targetOf<R, A>(base, { allOf: parts(targets, 'allOf') }),
-    anyOf: (...targets) => targetOf<R, A>(base, { anyOf: parts(targets, 'anyOf') }),
+    allOf: (...all) => targetOf<R, A>(base, { allOf: parts(all, 'allOf') }),
+    anyOf: (...all) => targetOf<R, A>(base, { anyOf: parts(all, 'anyOf') }),
     matching: target,
   };
 }
@@ -47,15 +51,6 @@ export function callerClients<R, A>(clients: Clients<R, A>, connectionId: string
     },
     othersInGroup: (name) => clients.group(name).except(connectionId),
   };
-}
-
-/** The selectors of targets, kept outside the objects: a target's public members only send and invoke. */
-const selectors = new WeakMap<object, Selector>();
-
-function selectorOf(target: object): Selector {
-  const selector = selectors.get(target);
-  if (!selector) throw new TypeError('This is no target of this hub.');
-  return selector;
 }
 
 function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: TargetOptions = {}): ClientTarget<R> {
@@ -83,7 +78,7 @@ function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: Targe
     with: (more: TargetOptions) => targetOf<R, A>(base, selector, { ...options, ...checkedOptions(more) }),
     except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),
   };
-  selectors.set(target, selector);
+  base.filters.isTarget(target, selector);
   // Only the compiler knows the methods and their parameters; here the contract's types become method names.
   return target as unknown as ClientTarget<R>;
 }

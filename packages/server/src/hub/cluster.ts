@@ -2,7 +2,7 @@ import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type
 import type { Clock } from '../connection/index.ts';
 import { Commands, Invocations, Questions, serveClientAnswers, type Executor } from '../invocation/index.ts';
 import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
-import { PresenceReader, Nodes, TopicChanges, Watches } from '../presence/index.ts';
+import { completenessOf, PresenceReader, Nodes, TopicChanges, Watches, type ClusterItems } from '../presence/index.ts';
 
 /** The cluster events that a node emits to its program. */
 export interface ClusterEvents {
@@ -24,7 +24,7 @@ export interface ClusterOptions {
   readonly lingerMs: number;
   readonly callTimeoutMs: number;
   readonly attemptMs: number;
-  readonly orderTimeoutMs: number;
+  readonly commandTimeoutMs: number;
 }
 
 /** The parts of one backplane link that its hubs share: membership, broadcasts, presence and invocations. */
@@ -72,7 +72,7 @@ export class Cluster {
       nodes,
       directory,
       clock,
-      timeoutMs: options.orderTimeoutMs,
+      timeoutMs: options.commandTimeoutMs,
       executor: (hub) => this.#executors.get(hub),
     });
     serveClientAnswers({ questions, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
@@ -93,11 +93,12 @@ export class Cluster {
    * The nodes of the cluster. After an outage those that are not registered again yet and not lost are among them; while the
    * backplane cannot be asked only this one is.
    */
-  async knownNodes(): Promise<readonly NodeInfo[]> {
-    const { value, missing, isBlind } = await this.link.directory.nodes();
-    if (isBlind) return value;
+  async knownNodes(): Promise<ClusterItems<NodeInfo>> {
+    const { value, ...shortfall } = await this.link.directory.nodes();
     const shown = new Set(value.map(({ process }) => process));
-    return [...value, ...this.nodes.all().filter(({ process, nodeId }) => !shown.has(process) && missing.includes(nodeId))];
+    const isBack = ({ process, nodeId }: NodeInfo): boolean => !shown.has(process) && shortfall.missing.includes(nodeId);
+    const others = shortfall.isBlind ? [] : this.nodes.all().filter(isBack);
+    return { items: [...value, ...others], ...completenessOf(shortfall) };
   }
 
   async ready(): Promise<void> {

@@ -3,10 +3,13 @@ import { allTopic, attributeTopic, groupTopic, userTopic } from '../backplane/in
 import { checkConnectionId } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
 import { attributeValue } from './members.ts';
-import type { Filter } from './types.ts';
+import type { AnyTarget, Filter } from './types.ts';
 
 /** Filters may come from clients, as JSON: deeper ones are refused, before they exhaust the stack. */
 const MAX_FILTER_DEPTH = 16;
+
+/** What targets select, kept outside the objects: a target's public members only send and invoke. */
+const targets = new WeakMap<object, { readonly hub: string; readonly selector: Selector }>();
 
 /** Turns a hub's filters into selectors. Every name in a filter is checked here, and nowhere below. */
 export class Filters<A> {
@@ -18,9 +21,19 @@ export class Filters<A> {
     this.#isIndexed = isIndexed;
   }
 
-  /** @throws HublineError `attribute_not_indexed`, `empty_target`, or `invalid_option` where it is no filter, or no value of an attribute */
-  selector(filter: Filter<A>): Selector {
-    return this.#selector(filter, 1);
+  /**
+   * The selector of a filter, or of a target of this hub. @throws HublineError `attribute_not_indexed`, `empty_target`, or
+   * `invalid_option` where it is neither, or no value of an attribute
+   */
+  selector(whom: Filter<A> | AnyTarget): Selector {
+    const target = targets.get(whom);
+    if (target && target.hub !== this.#hub) throw invalidOption('target', `is one of hub '${target.hub}', and this is '${this.#hub}'`);
+    return target?.selector ?? this.#selector(whom, 1);
+  }
+
+  /** Records what a target selects. */
+  isTarget(target: object, selector: Selector): void {
+    targets.set(target, { hub: this.#hub, selector });
   }
 
   /** Clients that a selector leaves out. @throws HublineError `invalid_option` */

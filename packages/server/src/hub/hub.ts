@@ -22,7 +22,7 @@ import { identityOf } from './identity.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
 import type { HubLimits } from './settings.ts';
 import { presenceOf } from './presence.ts';
-import type { Accepts, Authorize, Context, DisconnectOptions, Filter, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
+import type { Accepts, Authorize, Context, DisconnectOptions, Whom, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
 /** The `authenticate` hook. `A` is widened away from literals. */
 export type Authenticate<A> =
@@ -120,7 +120,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     const filters = new Filters<A>(name, (attribute) => !options || members.isIndexed(attribute));
     cluster.serve(name, members);
     const { broadcaster, invocations, commands } = cluster;
-    const changeGroup = (what: 'join' | 'leave', whom: string | Filter<A>, group: string): Promise<unknown> => {
+    const changeGroup = (what: 'join' | 'leave', whom: string | Whom<A>, group: string): Promise<unknown> => {
       checkName(group, 'group');
       if (typeof whom === 'object' && whom !== null)
         return commands.toMatching({ hub: name, do: `${what}Matching`, target: filters.selector(whom), group });
@@ -132,8 +132,8 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       clients: clientsOf<R, A>(this.#targets),
       presence: presenceOf(name, cluster, { filters, operations }),
       groups: {
-        add: (whom: string | Filter<A>, group: string) => operations('groups.add', async () => changeGroup('join', whom, group)),
-        remove: (whom: string | Filter<A>, group: string) => operations('groups.remove', async () => changeGroup('leave', whom, group)),
+        add: (whom: string | Whom<A>, group: string) => operations('groups.add', async () => changeGroup('join', whom, group)),
+        remove: (whom: string | Whom<A>, group: string) => operations('groups.remove', async () => changeGroup('leave', whom, group)),
       } as Hub<R, A>['groups'],
       attributes: {
         set: (connectionId, key, value) =>
@@ -143,9 +143,9 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
             return commands.toOwner({ hub: name, do: 'set', connectionId, key, value: attributeValue(key, value) });
           }),
       },
-      disconnect: (target, options) =>
+      disconnect: (whom, options) =>
         operations('disconnect', async () =>
-          commands.toMatching({ hub: name, do: 'disconnect', target: filters.selector(target), ...farewellOf(options) }),
+          commands.toMatching({ hub: name, do: 'disconnect', target: filters.selector(whom), ...farewellOf(options) }),
         ),
     };
   }
@@ -183,7 +183,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
 
   closed(connection: Connection, reason: CloseReason): void {
     // Only the time limits of the server's own steps: an error of a hook is reported where it is thrown.
-    if (reason.code === 'failed' && isHublineError(reason.error) && reason.error.code === 'timed_out') {
+    if (reason.code === 'internal' && isHublineError(reason.error) && reason.error.code === 'timed_out') {
       this.#report(this.#scopes.has(connection.id) ? 'connected' : 'registration', reason.error);
     }
     const leaving = this.#leave(connection, reason)

@@ -24,6 +24,7 @@ export {
   type Timeouts,
 } from './settings.ts';
 export type {
+  AnyTarget,
   AskingAll,
   CallerClients,
   Clients,
@@ -38,4 +39,5 @@ export type {
   Schemas,
   Target,
   TargetOptions,
+  Whom,
 } from './types.ts';

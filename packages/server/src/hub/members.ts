@@ -90,7 +90,7 @@ export class Members implements Executor {
     const named = [...select(selector, this.#membership.of(this.#hub)).values()];
     const details = code === undefined ? {} : { reason: code };
     const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', details);
-    for (const { connection } of named) connection.close({ code: 'kicked', error, allowReconnect });
+    for (const { connection } of named) connection.close({ code: 'disconnected', error, allowReconnect });
     return Promise.resolve(named.length);
   }
 

@@ -1,11 +1,13 @@
 import { checkName } from '@hubline/protocol';
 import { checkConnectionId } from '../connection/index.ts';
-import { Queries, type OnlineUsers } from '../presence/index.ts';
+import { Queries, type ClusterValue } from '../presence/index.ts';
 import { checkMs, checkObject, checkSignal } from './call-options.ts';
 import type { Cluster } from './cluster.ts';
 import type { Filters } from './filter.ts';
 import type { Operations } from './operation.ts';
-import type { Filter, Presence } from './types.ts';
+import type { Presence, Whom } from './types.ts';
+
+type Online = ClusterValue<ReadonlySet<string>>;
 
 const ALL = { all: true } as const;
 
@@ -17,29 +19,29 @@ interface PresenceParts<A> {
 export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operations }: PresenceParts<A>): Presence<A> {
   const queries = new Queries<A>(hub, cluster.link.directory, cluster.nodes);
   function isOnline(userId: string): Promise<boolean>;
-  function isOnline(userIds: readonly string[]): Promise<OnlineUsers>;
-  function isOnline(users: string | readonly string[]): Promise<boolean | OnlineUsers> {
-    return operations<boolean | OnlineUsers>('presence.isOnline', async () =>
+  function isOnline(userIds: readonly string[]): Promise<Online>;
+  function isOnline(users: string | readonly string[]): Promise<boolean | Online> {
+    return operations<boolean | Online>('presence.isOnline', async () =>
       Array.isArray(users) ?
         queries.online(users.map((userId) => checkName(userId, 'userIds')))
       : queries.isOnline(checkName(users, 'userId')),
     );
   }
-  const watching = (filter: Filter<A>, options: { readonly signal?: AbortSignal }) => {
+  const watching = (whom: Whom<A>, options: { readonly signal?: AbortSignal }) => {
     checkObject(options, 'options');
     checkSignal(options.signal);
-    return { hub, selector: filters.selector(filter), signal: options.signal };
+    return { hub, selector: filters.selector(whom), signal: options.signal };
   };
   return {
-    connections: (filter = ALL, options = {}) => queries.connections(filters.selector(filter), options),
+    connections: (whom = ALL, options = {}) => queries.connections(filters.selector(whom), options),
     users: (options) => queries.users(options),
     isOnline,
-    count: (filter = ALL) => operations('presence.count', async () => queries.count(filters.selector(filter))),
+    count: (whom = ALL) => operations('presence.count', async () => queries.count(filters.selector(whom))),
     groupsOf: (connectionId) =>
       operations('presence.groupsOf', async () => queries.groupsOf(checkConnectionId(connectionId, 'connectionId'))),
-    watch: (filter = ALL, options = {}) => cluster.watches.connections<A>(watching(filter, options)),
-    watchUsers: (filter = ALL, options = {}) => {
-      const request = watching(filter, options);
+    watch: (whom = ALL, options = {}) => cluster.watches.connections<A>(watching(whom, options)),
+    watchUsers: (whom = ALL, options = {}) => {
+      const request = watching(whom, options);
       checkMs(options.graceMs, 'graceMs');
       return cluster.watches.users(request, options.graceMs ?? 5000);
     },

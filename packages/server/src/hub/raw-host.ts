@@ -52,7 +52,7 @@ export class RawHost {
     } catch (error) {
       // The iteration throws the connection's end into the handler: that is no failure of the handler.
       if (error !== connection.signal.reason) this.#report('connection handler', error);
-      connection.close({ code: 'failed' });
+      connection.close({ code: 'internal' });
     }
   }
 }

@@ -55,7 +55,7 @@ export interface Timeouts extends ConnectionTimeouts {
   /** `invokeOne`: for each client. Default 5000. */
   readonly attemptMs: number;
   /** For commands from one node to another: groups, attributes, disconnects. Default 10000. */
-  readonly orderMs: number;
+  readonly commandMs: number;
   /** How long a topic stays subscribed after its last member has left. Default 5000. */
   readonly lingerMs: number;
   /** Long polling: how long a poll is held. Default 90000. */
@@ -123,7 +123,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       clientMs: 30_000,
       callMs: 30_000,
       attemptMs: 5_000,
-      orderMs: 10_000,
+      commandMs: 10_000,
       lingerMs: 5_000,
       pollMs: 90_000,
       disconnectMs: 15_000,

@@ -11,18 +11,9 @@ import type {
   StandardSchema,
   Streams,
 } from '@hubline/protocol';
-import type { Changed, InvokeOptions, Outcomes } from '../invocation/index.ts';
+import type { InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
-import type {
-  ConnectionInfo,
-  Count,
-  OnlineUsers,
-  PageOptions,
-  Pages,
-  PresenceEvent,
-  UserInfo,
-  UserPresenceEvent,
-} from '../presence/index.ts';
+import type { ClusterValue, ConnectionInfo, PageOptions, Pages, PresenceEvent, UserInfo, UserPresenceEvent } from '../presence/index.ts';
 import type { OpeningRequest } from '../transports/index.ts';
 
 /** Describes the connections that a send, a call or a query is for. `where` takes indexed attributes only, and all of them must match. */
@@ -35,6 +26,16 @@ export type Filter<A> = (
   | { readonly allOf: readonly Filter<A>[] }
   | { readonly anyOf: readonly Filter<A>[] }
 ) & { readonly except?: readonly string[] };
+
+/** A target of the hub, where only its connections matter. Options of `with` do not. */
+export interface AnyTarget {
+  readonly send: object;
+  readonly invokeAll: object;
+  readonly invokeOne: object;
+}
+
+/** Connections: a filter, which is plain data, or a target. */
+export type Whom<A> = Filter<A> | AnyTarget;
 
 /** The receiver methods K as `invokeAll` calls them. Mapped like `Calling`, so that editors find the contract. */
 export type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Args<R[P]>) => Outcomes<Output<R[P]>> };
@@ -75,10 +76,12 @@ export interface Clients<R, A> {
   connection(connectionId: string): ClientTarget<R>;
   /** @throws HublineError `attribute_not_indexed`; `empty_target` for `{}` */
   where(attributes: SomeAttributes<A>): Target<R>;
-  allOf(...targets: readonly [Target<R>, ...Target<R>[]]): Target<R>;
-  anyOf(...targets: readonly [Target<R>, ...Target<R>[]]): Target<R>;
+  /** Connections in all of these targets or filters. */
+  allOf(...all: readonly [Whom<A>, ...Whom<A>[]]): Target<R>;
+  /** Connections in at least one of these targets or filters, each once. */
+  anyOf(...all: readonly [Whom<A>, ...Whom<A>[]]): Target<R>;
   /** The target that a filter describes. */
-  matching(filter: Filter<A>): Target<R>;
+  matching(whom: Whom<A>): Target<R>;
 }
 
 export interface CallerClients<R, A> extends Clients<R, A> {
@@ -113,21 +116,21 @@ export interface Context<R, A> {
 export interface Presence<A> {
   /** Connections, a page at a time; `select` names the fields wanted besides `connectionId`. */
   connections<const F extends keyof ConnectionInfo<A> = keyof ConnectionInfo<A>>(
-    filter?: Filter<A>,
+    whom?: Whom<A>,
     options?: PageOptions<F>,
   ): Pages<Pick<ConnectionInfo<A>, F | 'connectionId'>>;
   users(options?: PageOptions): Pages<UserInfo>;
   /** @throws HublineError `backplane_unavailable` where the user was not found and not every node could be asked. */
   isOnline(userId: string): Promise<boolean>;
   /** The same of many users, in one round trip. Never rejects for want of nodes: the answer says whether it is complete. */
-  isOnline(userIds: readonly string[]): Promise<OnlineUsers>;
-  count(filter?: Filter<A>): Promise<Count>;
+  isOnline(userIds: readonly string[]): Promise<ClusterValue<ReadonlySet<string>>>;
+  count(whom?: Whom<A>): Promise<ClusterValue<number>>;
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   groupsOf(connectionId: string): Promise<readonly string[]>;
   /** Yields a snapshot, then every change, until the loop is left or the signal aborts. */
-  watch(filter?: Filter<A>, options?: { readonly signal?: AbortSignal }): AsyncIterable<PresenceEvent<A>>;
+  watch(whom?: Whom<A>, options?: { readonly signal?: AbortSignal }): AsyncIterable<PresenceEvent<A>>;
   /** The same by user: the first connection joins, the last one leaves, unless one is back within `graceMs` (default 5000). */
-  watchUsers(filter?: Filter<A>, options?: { readonly graceMs?: number; readonly signal?: AbortSignal }): AsyncIterable<UserPresenceEvent>;
+  watchUsers(whom?: Whom<A>, options?: { readonly graceMs?: number; readonly signal?: AbortSignal }): AsyncIterable<UserPresenceEvent>;
 }
 
 /** A hub, for the program that hosts it: usable anywhere in the process. */
@@ -139,17 +142,17 @@ export interface Hub<R, A> {
   readonly groups: {
     add(connectionId: string, group: string): Promise<void>;
     /** Adds all connections that match the filter when their node receives the command; resolves with their number. */
-    add(filter: Filter<A>, group: string): Promise<Changed>;
+    add(whom: Whom<A>, group: string): Promise<ClusterValue<number>>;
     remove(connectionId: string, group: string): Promise<void>;
-    remove(filter: Filter<A>, group: string): Promise<Changed>;
+    remove(whom: Whom<A>, group: string): Promise<ClusterValue<number>>;
   };
   readonly attributes: { set<K extends keyof A & string>(connectionId: string, key: K, value: A[K]): Promise<void> };
   /**
-   * Ends connections. Every node acknowledges; those that did not are named, also where their lease ended within the last minute:
+   * Ends connections, and resolves with their number. Every node acknowledges; `missingNodes` are those that did not, also where their lease ended within the last minute:
    * repeat the call when `nodeJoined` reports that such a node is back. Rejects `backplane_unavailable` where not every node was
    * reached and this one can name none of them; `local` connections were ended all the same. A string is the `message`.
    */
-  disconnect(target: Filter<A>, options?: string | DisconnectOptions): Promise<Changed>;
+  disconnect(whom: Whom<A>, options?: string | DisconnectOptions): Promise<ClusterValue<number>>;
 }
 
 /** What clients are told whose connections the program ends. */

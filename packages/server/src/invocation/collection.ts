@@ -1,20 +1,17 @@
 import { asError, HublineError, isHublineError } from '@hubline/protocol';
 import type { Answer, ProcessId } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
-import { Queue, Shortfalls, unreachable, type PresenceReader, type Nodes } from '../presence/index.ts';
+import { completenessOf, Queue, Shortfalls, type ClusterItems, type PresenceReader, type Nodes } from '../presence/index.ts';
 import type { Codecs, Selector } from '../membership/index.ts';
 import { readAnswers, readClientAnswers } from './answers.ts';
 import { absentUser, outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
 import type { Question, Questions, Reply } from './questions.ts';
 
-/** The outcomes of all clients: awaited, all at once; iterated, as they arrive. Leaving the loop cancels the others. */
-export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<readonly Outcome<T>[]> {
-  /**
-   * Nodes that could not be asked, or whose clients could not even be named. Settles with the last outcome. Rejects
-   * `backplane_unavailable` where it could not be asked which nodes there are, and this node knows none: then it cannot name them.
-   */
-  readonly missingNodes: Promise<readonly string[]>;
-}
+/**
+ * The outcomes of all clients: awaited, all at once; iterated, as they arrive. Leaving the loop cancels the others; awaited after the loop,
+ * it says whether they are complete. `missingNodes` are those that could not be asked, or whose clients could not even be named.
+ */
+export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<ClusterItems<Outcome<T>>> {}
 
 /** The destinations of a call: processes, connections and users. */
 export interface Destinations {
@@ -42,7 +39,6 @@ export interface CollectionOptions {
 
 /** One call to many clients: every client of every node ends with exactly one outcome, at the deadline at the latest. */
 export class Collection<T> implements Outcomes<T> {
-  readonly missingNodes: Promise<readonly string[]>;
   /** Why a node could not be asked, where it is not lost: `backplane_unavailable`, `unsupported_version` … */
   failure: HublineError | undefined;
   /** The nodes that could not be asked. */
@@ -58,19 +54,13 @@ export class Collection<T> implements Outcomes<T> {
     this.#options = options;
     this.#done = this.#run();
     this.#done.catch(() => undefined); // the caller that awaits or iterates gets it
-    this.missingNodes = this.#done.then(() => {
-      const { missing, isNameless } = this.shortfalls;
-      if (isNameless) throw unreachable(missing, this.#outcomes.length);
-      return missing;
-    });
-    this.missingNodes.catch(() => undefined); // likewise
   }
 
-  then<A = readonly Outcome<T>[], B = never>(
-    onFulfilled?: ((outcomes: readonly Outcome<T>[]) => A | PromiseLike<A>) | null,
+  then<A = ClusterItems<Outcome<T>>, B = never>(
+    onFulfilled?: ((outcomes: ClusterItems<Outcome<T>>) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.#done.then(() => this.#outcomes).then(onFulfilled, onRejected);
+    return this.#done.then(() => ({ items: this.#outcomes, ...completenessOf(this.shortfalls) })).then(onFulfilled, onRejected);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Outcome<T>, void, undefined> {

@@ -2,7 +2,7 @@ import { checkName, HublineError, isHublineError } from '@hubline/protocol';
 import { read, type Directory, type NodeInfo, type ProcessId, type Read, type Shortfall } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import { readSelector, type Selector } from '../membership/index.ts';
-import { isComplete, unreachable, type Nodes } from '../presence/index.ts';
+import { isComplete, unreachable, type ClusterValue, type Nodes } from '../presence/index.ts';
 import type { Questions } from './questions.ts';
 
 /** Carries out commands on this node's own connections, from this node or another one. */
@@ -85,18 +85,6 @@ export interface CommandsOptions {
   readonly executor: (hub: string) => Executor | undefined;
 }
 
-/** The number of changed connections. Names the nodes that did not acknowledge: a `disconnect` must not fail silently. */
-export interface Changed {
-  readonly value: number;
-  /** Every node has acknowledged. */
-  readonly complete: boolean;
-  /**
-   * By `nodeId`: those that did not answer in time or could not be asked, and those that this node has known, whose lease
-   * ended within the last minute, and that are not back under any process. They may still carry out the command when they resume.
-   */
-  readonly missingNodes: readonly string[];
-}
-
 const COMMAND = 'command';
 const COMPLETE: Shortfall = { missing: [], isBlind: false };
 
@@ -123,9 +111,12 @@ export class Commands {
   /**
    * Sends a command to one node, or to all, since a connection that is being registered is in no directory yet. A node whose lease
    * has ended gets it without a wait: it may be frozen, and still have its connections. @throws HublineError
-   * `backplane_unavailable` where not every node was reached and none can be named; `local` were changed all the same
+   * `backplane_unavailable` where not every node was reached and none can be named; `local` were changed all the same.
+   *
+   * `missingNodes` are the nodes that did not answer in time or could not be asked, and those that this node has known, whose lease
+   * ended within the last minute, and that are not back under any process. They may still carry out the command when they resume.
    */
-  async toMatching(command: CommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<Changed> {
+  async toMatching(command: CommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<ClusterValue<number>> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in command.target ? processOf(command.target.connection) : undefined;
     const unseen = owner !== undefined && nodes.get(owner) ? COMPLETE : await directory.nodes();

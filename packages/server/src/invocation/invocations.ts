@@ -61,7 +61,7 @@ export class Invocations {
   async single<T>(connectionId: string, call: ClientCall, options: InvokeOptions = {}): Promise<T> {
     const { timeoutMs = this.#options.timeoutMs } = options;
     const collection = this.#collect<T>(call, { ...options, timeoutMs });
-    const outcome = (await collection).find(isOfClient);
+    const outcome = (await collection).items.find(isOfClient);
     if (collection.failure) throw collection.failure;
     if (!outcome && !collection.shortfalls.isNone) throw unreachable(collection.shortfalls.missing);
     if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
@@ -120,7 +120,7 @@ export class Invocations {
         if (leftMs <= 0) return;
         const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
         const collection = this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
-        for (const outcome of await collection) if (isOfClient(outcome)) yield outcome;
+        for (const outcome of (await collection).items) if (isOfClient(outcome)) yield outcome;
         shortfalls.note(collection.shortfalls);
       }
     } finally {

@@ -1,23 +1,21 @@
-import type { ConnectionRecord } from '../backplane/index.ts';
+import type { LeaveReason } from '@hubline/protocol';
+import type { ConnectionRecord, Shortfall } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import { infoOf, type ConnectionInfo } from './queries.ts';
 import type { Nodes } from './nodes.ts';
-import { isComplete } from './shortfalls.ts';
-import type { LeaveReason, WatchSnapshot, WatchUpdate } from './watch.ts';
+import { completenessOf, type ClusterItems } from './completeness.ts';
+import type { WatchSnapshot, WatchUpdate } from './watch.ts';
 
 /** An event of a watch: first a snapshot of the connections, then every change. */
 export type PresenceEvent<A> = PresenceSnapshot<A> | PresenceUpdate<A>;
 
-interface Snapshot {
+/** What there is: first of all, and again where the reader fell too far behind. It then replaces all earlier events. */
+export interface Snapshot<T> extends ClusterItems<T> {
   readonly type: 'snapshot';
-  /** False for the first event. True where the reader fell too far behind: the snapshot then replaces all earlier events. */
+  /** False for the first event. */
   readonly resynchronised: boolean;
-  readonly complete: boolean;
-  readonly missingNodes: readonly string[];
 }
-export interface PresenceSnapshot<A> extends Snapshot {
-  readonly connections: readonly ConnectionInfo<A>[];
-}
+export type PresenceSnapshot<A> = Snapshot<ConnectionInfo<A>>;
 export type PresenceUpdate<A> =
   | { readonly type: 'join' | 'update'; readonly connection: ConnectionInfo<A> }
   | { readonly type: 'leave'; readonly connection: ConnectionInfo<A>; readonly reason: LeaveReason };
@@ -25,18 +23,19 @@ export type PresenceUpdate<A> =
 /** The same by user: a user is online from its first connection to the end of its last one. */
 export type UserPresenceEvent = UserPresenceSnapshot | UserPresenceUpdate;
 
-export interface UserPresenceSnapshot extends Snapshot {
-  readonly users: readonly string[];
-}
+/** The items are user ids. */
+export type UserPresenceSnapshot = Snapshot<string>;
 export interface UserPresenceUpdate {
   readonly type: 'online' | 'offline';
   readonly userId: string;
 }
 
-export const presenceSnapshot = <A>(snapshot: WatchSnapshot, nodes: Nodes, isFirst: boolean): PresenceSnapshot<A> => ({
-  ...snapshotFields(snapshot, isFirst),
-  connections: snapshot.records.map((record) => infoOf<A>(record, nodes)),
-});
+export const presenceSnapshot = <A>(snapshot: WatchSnapshot, nodes: Nodes, isFirst: boolean): PresenceSnapshot<A> =>
+  snapshotOf(
+    snapshot.records.map((record) => infoOf<A>(record, nodes)),
+    snapshot,
+    isFirst,
+  );
 
 export function presenceUpdate<A>(update: WatchUpdate, nodes: Nodes): PresenceUpdate<A> {
   const connection = infoOf<A>(update.record, nodes);
@@ -51,11 +50,11 @@ export function mergeUpdates<A>(earlier: PresenceUpdate<A>, later: PresenceUpdat
   return later.type === 'join' ? { type: 'update', connection } : later;
 }
 
-const snapshotFields = (snapshot: WatchSnapshot, isFirst: boolean): Snapshot => ({
+const snapshotOf = <T>(items: readonly T[], shortfall: Shortfall, isFirst: boolean): Snapshot<T> => ({
   type: 'snapshot',
   resynchronised: !isFirst,
-  complete: isComplete(snapshot),
-  missingNodes: snapshot.missing,
+  items,
+  ...completenessOf(shortfall),
 });
 
 export interface UserPresenceOptions {
@@ -86,7 +85,7 @@ export class UserPresence {
   }
 
   snapshot(snapshot: WatchSnapshot, isFirst: boolean): UserPresenceSnapshot {
-    return { ...snapshotFields(snapshot, isFirst), users: [...this.#connections.keys()] };
+    return snapshotOf([...this.#connections.keys()], snapshot, isFirst);
   }
 
   close(): void {

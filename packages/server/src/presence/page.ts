@@ -1,4 +1,5 @@
 import { invalidOption } from '@hubline/protocol';
+import type { ClusterItems } from './completeness.ts';
 
 /** No cursor is longer: it holds the names of a hub and of a user, percent-encoded. */
 const MAX_CURSOR_LENGTH = 2048;
@@ -10,14 +11,10 @@ export function checkPage(limit: unknown, cursor: unknown): void {
   if (!isCursor) throw invalidOption('cursor', 'is not one that a page has given');
 }
 
-/** Part of an answer. */
-export interface Page<T> {
-  readonly items: readonly T[];
+/** Part of a list. */
+export interface Page<T> extends ClusterItems<T> {
   /** The start of the next page; absent on the last one. Opaque. */
   readonly cursor?: string;
-  /** False where some nodes could not be asked. `missingNodes` names those of them that this node knows, which may be none. */
-  readonly complete: boolean;
-  readonly missingNodes: readonly string[];
 }
 
 /** Awaiting gives the first page, `for await` all of them. */

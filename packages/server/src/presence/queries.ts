@@ -2,6 +2,7 @@ import { HublineError, invalidOption } from '@hubline/protocol';
 import { nameIn, topicPrefix, userTopic, type Answer, type ConnectionRecord, type Directory } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
+import { completenessOf, type ClusterValue } from './completeness.ts';
 import { PresenceReader, memberOf } from './presence-reader.ts';
 import type { Nodes } from './nodes.ts';
 import { checkPage, pages, type Page, type Pages } from './page.ts';
@@ -22,21 +23,6 @@ export interface ConnectionInfo<A> {
 export interface UserInfo {
   readonly userId: string;
   readonly connections: number;
-}
-
-export interface Count {
-  readonly value: number;
-  /** False where some nodes could not be asked, also nodes that this one does not know. */
-  readonly complete: boolean;
-  readonly missingNodes: readonly string[];
-}
-
-/** Which of a list of users are online. */
-export interface OnlineUsers {
-  readonly value: ReadonlySet<string>;
-  /** False where some nodes could not be asked: then the other users may be online there. `missingNodes` names those that this node knows. */
-  readonly complete: boolean;
-  readonly missingNodes: readonly string[];
 }
 
 export interface PageOptions<F = never> {
@@ -96,16 +82,16 @@ export class Queries<A> {
   }
 
   /** In one round trip, however many they are. */
-  async online(userIds: readonly string[]): Promise<OnlineUsers> {
+  async online(userIds: readonly string[]): Promise<ClusterValue<ReadonlySet<string>>> {
     const topics = new Map(userIds.map((userId) => [userId, userTopic(this.#hub, userId)]));
     const counts = await this.#directory.counts([...topics.values()]);
     const online = [...topics].filter(([, topic]) => (counts.value.get(topic)?.size ?? 0) > 0);
-    return { value: new Set(online.map(([userId]) => userId)), complete: isComplete(counts), missingNodes: counts.missing };
+    return { value: new Set(online.map(([userId]) => userId)), ...completenessOf(counts) };
   }
 
-  async count(selector: Selector): Promise<Count> {
+  async count(selector: Selector): Promise<ClusterValue<number>> {
     const count = await this.#reader.count(this.#hub, selector);
-    return { value: count.value, complete: isComplete(count), missingNodes: count.missing };
+    return { value: count.value, ...completenessOf(count) };
   }
 
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
@@ -170,7 +156,6 @@ function page<T>(answer: Answer<readonly T[]>, cursor: string | undefined): Page
   return {
     items: answer.value,
     ...(cursor === undefined ? {} : { cursor }),
-    complete: isComplete(answer),
-    missingNodes: answer.missing,
+    ...completenessOf(answer),
   };
 }

@@ -1,3 +1,4 @@
+import type { LeaveReason } from '@hubline/protocol';
 import {
   allTopic,
   attributeTopic,
@@ -17,9 +18,6 @@ import { RecentMap, select, topicsIn, type Selector, type Subscriptions } from '
 import { watchChannel, type TopicChange, type TopicChanges } from './topic-changes.ts';
 import type { Nodes } from './nodes.ts';
 import { Shortfalls } from './shortfalls.ts';
-
-/** The reason why a connection is not watched any more. */
-export type LeaveReason = 'disconnected' | 'changed' | 'node_lost';
 
 /** The records of all connections that match the watch, as far as they are known. */
 export interface WatchSnapshot extends Shortfall {
@@ -129,7 +127,7 @@ export class Watch {
     if (this.#closed) return;
     for (const [id, { record }] of this.#known) {
       const known = present.has(id) || missing.includes(this.#options.nodes.nameOf(processOf(id)));
-      if (!known) this.#leave(record, this.#options.nodes.get(processOf(id)) ? 'disconnected' : 'node_lost');
+      if (!known) this.#leave(record, this.#options.nodes.get(processOf(id)) ? 'ended' : 'node_lost');
     }
     for (const { record, version } of present.values()) this.#see(record, version);
     this.#catchUp();
@@ -182,7 +180,7 @@ export class Watch {
     for (const id of gone) {
       this.#left.set(id, Infinity);
       const known = this.#known.get(id);
-      if (known) this.#leave(known.record, 'disconnected');
+      if (known) this.#leave(known.record, 'ended');
     }
   }
 

@@ -58,7 +58,7 @@ describe('a node', () => {
   const codesAt = ({ errors }: Node) =>
     errors.map(({ stage, error }) => `${stage}: ${error instanceof HublineError ? error.code : String(error)}`);
   const channelOf = async ({ server }: Node): Promise<string> =>
-    `node=${(await server.nodes()).find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
+    `node=${(await server.nodes()).items.find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
 
   it('reports damaged messages once for each kind, passes over them, and lives on', async () => {
     await using nodes = await threeNodes();
@@ -85,7 +85,7 @@ describe('a node', () => {
   });
 
   it('passes over what no kind allows: no handler throws', async () => {
-    await using nodes = await threeNodes();
+    await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
     const channels = [await channelOf(b), 'room:all', 'watch=room:all'];
@@ -130,7 +130,7 @@ describe('a node', () => {
   });
 
   it('refuses a version that it does not know, and the asker is told', async () => {
-    await using nodes = await threeNodes({ timeouts: { callMs: 60_000, orderMs: 60_000 } });
+    await using nodes = await threeNodes({ timeouts: { callMs: 60_000, commandMs: 60_000 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
     let refusals = 0;
@@ -147,7 +147,7 @@ describe('a node', () => {
       refusals = 0;
       await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(unsupported);
       await expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(unsupported);
-      expect(await a.hub.clients.all.invokeAll.confirm('?')).toMatchObject([{ connectionId: far.id, code: 'node_silent' }]);
+      expect((await a.hub.clients.all.invokeAll.confirm('?')).items).toMatchObject([{ connectionId: far.id, code: 'node_silent' }]);
       expect(await a.hub.disconnect({ all: true })).toEqual({ value: 0, complete: false, missingNodes: ['b', 'c'] });
       expect(refusals).toBe(5);
     }
@@ -159,7 +159,7 @@ describe('a node', () => {
 
   it('says so where it does not know a question, and ignores kinds that it does not know', async () => {
     const clock = new ManualClock();
-    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
+    await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b } = nodes;
     const far = await world.client(b);
     world.tap.alter = (nodeId, payload) => {

@@ -26,7 +26,7 @@ export class Follower {
     if (event.type === 'snapshot') {
       if (this.log.length > 0) this.wrong.push('a late snapshot');
       this.log.push('snapshot');
-      for (const each of event.connections) this.present.set(each.connectionId, each);
+      for (const each of event.items) this.present.set(each.connectionId, each);
       return;
     }
     const { type, connection } = event;
@@ -53,7 +53,7 @@ export class UserFollower {
   async #read(watch: AsyncIterable<UserPresenceEvent>): Promise<void> {
     for await (const event of watch) {
       this.log.push(event.type === 'snapshot' ? event.type : `${event.type} ${event.userId}`);
-      if (event.type === 'snapshot') for (const user of event.users) this.online.add(user);
+      if (event.type === 'snapshot') for (const user of event.items) this.online.add(user);
       else if (event.type === 'online') this.online.add(event.userId);
       else this.online.delete(event.userId);
     }

@@ -18,7 +18,7 @@ it('joins and leaves of all whom a filter names are done on every node, and coun
 });
 
 it('names the node that did not do it', async () => {
-  await using nodes = await threeNodes({ timeouts: { orderMs: 100 } });
+  await using nodes = await threeNodes({ timeouts: { commandMs: 100 } });
   const { world, a, b } = nodes;
   await world.client(a);
   await world.client(b);

@@ -59,10 +59,10 @@ describe('invokeAll', () => {
     clock.advance(timeoutMs);
 
     const all = [...known, `${silent.id} b: call_timeout`, ...onFrozen.map(({ id }) => `${id} frozen: node_silent`)].sort();
-    expect(lines(await outcomes)).toEqual(all);
+    expect(lines((await outcomes).items)).toEqual(all);
     await reading;
     expect(lines(soon)).toEqual(all);
-    expect(await outcomes.missingNodes).toEqual([]);
+    expect(await outcomes).toMatchObject({ complete: true, missingNodes: [] });
     await until(() => leftovers().clientCalls === 0);
     clock.advance(1000); // channels that linger
     expect(clock.running).toBe(0);
@@ -138,7 +138,7 @@ describe('invokeAll', () => {
       [clients.anyOf(clients.group('g'), clients.user('u')), [ann, bob, cat]],
     ] as const;
     for (const [target, expected] of cases) {
-      const outcomes = await target.invokeAll.confirm('?');
+      const { items: outcomes } = await target.invokeAll.confirm('?');
       expect(outcomes.map(({ connectionId }) => connectionId).sort()).toEqual(expected.map(({ id }) => id).sort());
       expect(outcomes.every(({ status }) => status === 'fulfilled')).toBe(true);
     }
@@ -157,10 +157,10 @@ describe('invokeAll', () => {
     await dead.server.close();
     const onLost = await world.client(c, { user: 'lost' });
     world.faults.expire('c');
-    await until(async () => (await a.server.nodes()).length === 2);
+    await until(async () => (await a.server.nodes()).items.length === 2);
     const { clients } = a.hub;
     const told = async (target: Target<TargetParts>): Promise<readonly string[]> =>
-      (await target.invokeAll.confirm('?'))
+      (await target.invokeAll.confirm('?')).items
         .map((outcome) => {
           const { status, connectionId, nodeId } = outcome;
           return status === 'fulfilled' ?
@@ -184,9 +184,8 @@ describe('invokeAll', () => {
     });
     // While nodes cannot be asked, absence would be a guess.
     world.faults.cut('a');
-    const cut = users.invokeAll.confirm('?');
-    expect((await cut).map(({ connectionId }) => connectionId)).toEqual([ann.id]);
-    expect(await cut.missingNodes).toEqual(['b']);
+    const cut = await users.invokeAll.confirm('?');
+    expect(cut).toMatchObject({ items: [{ connectionId: ann.id }], complete: false, missingNodes: ['b'] });
   });
 
   it('names the nodes that it cannot ask', async () => {
@@ -195,14 +194,17 @@ describe('invokeAll', () => {
     const near = await world.client(a, { answer: () => 'near' });
     await world.client(b, { answer: () => 'far' });
     world.faults.cut('a');
-    const cut = a.hub.clients.all.invokeAll.confirm('?');
-    expect(lines(await cut)).toEqual([`${near.id} a: near`]);
-    expect(await cut.missingNodes).toEqual(['b', 'c']);
+    const cut = await a.hub.clients.all.invokeAll.confirm('?');
+    expect(lines(cut.items)).toEqual([`${near.id} a: near`]);
+    expect(cut).toMatchObject({ complete: false, missingNodes: ['b', 'c'] });
     world.faults.heal('a');
     world.faults.freeze('a'); // not even the directory answers
-    const frozen = a.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?');
-    expect(await frozen).toEqual([]);
-    expect([...(await frozen.missingNodes)].sort()).toEqual(['a', 'b', 'c']);
+    const frozen = await a.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?');
+    expect({ ...frozen, missingNodes: [...frozen.missingNodes].sort() }).toEqual({
+      items: [],
+      complete: false,
+      missingNodes: ['a', 'b', 'c'],
+    });
   });
 
   it('refuses what cannot be written, before anybody is asked', async () => {
@@ -210,7 +212,7 @@ describe('invokeAll', () => {
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'far' });
     await expect(a.hub.clients.all.invokeAll.confirm(1n)).rejects.toMatchObject({ code: 'not_encodable' });
-    expect(lines(await a.hub.clients.all.invokeAll.confirm('?'))).toEqual([`${far.id} b: far`]);
+    expect(lines((await a.hub.clients.all.invokeAll.confirm('?')).items)).toEqual([`${far.id} b: far`]);
     expect(far.asked.map(({ question }) => question)).toEqual(['?']);
     expect(leftovers()).toEqual(NOTHING);
   });

@@ -39,7 +39,7 @@ describe.each(['first', 'later'])('a node that is late with the %s question of a
       return settled === 2;
     });
     expect(await one).toBe('other');
-    expect(await all).toMatchObject([{ code: 'node_silent' }]);
+    expect((await all).items).toMatchObject([{ code: 'node_silent' }]);
     nodes.world.faults.thaw('b');
     await caughtUp(a, late);
     expect(nodes.asked()).toBe(0);

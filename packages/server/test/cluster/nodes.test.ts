@@ -10,7 +10,7 @@ describe('nodes', () => {
     a.server.on('nodeJoined', ({ nodeId }) => heard.push(`joined ${nodeId}`));
     a.server.on('nodeLost', ({ nodeId }, reason) => heard.push(`lost ${nodeId} ${reason}`));
     const sender = await world.start('sender', { accept: false });
-    const names = async () => (await a.server.nodes()).map(({ nodeId, accepts }) => `${nodeId} ${accepts}`).sort();
+    const names = async () => (await a.server.nodes()).items.map(({ nodeId, accepts }) => `${nodeId} ${accepts}`).sort();
     expect(await names()).toEqual(['a true', 'b true', 'c true', 'sender false']);
     await sender.server.close();
     world.faults.expire('b');
@@ -19,8 +19,8 @@ describe('nodes', () => {
     world.faults.thaw('b');
     await until(() => heard.length === 4);
     expect(heard).toEqual(['joined sender', 'lost sender goodbye', 'lost b lease', 'joined b']);
-    expect((await c.server.nodes()).map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'b', 'c']);
-    expect((await b.server.nodes()).map(({ process }) => process)).toHaveLength(3);
+    expect((await c.server.nodes()).items.map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'b', 'c']);
+    expect((await b.server.nodes()).items.map(({ process }) => process)).toHaveLength(3);
   });
 
   it('are announced once while they are there, when a query shows them, and a loss comes before a return', async () => {
@@ -28,7 +28,7 @@ describe('nodes', () => {
     const { world, a } = nodes;
     const heard: string[] = [];
     const shown: Promise<boolean>[] = [];
-    const isShown = async (process: string): Promise<boolean> => (await a.server.nodes()).some((node) => node.process === process);
+    const isShown = async (process: string): Promise<boolean> => (await a.server.nodes()).items.some((node) => node.process === process);
     a.server.on('nodeJoined', ({ nodeId, process }) => {
       heard.push(`joined ${nodeId}`);
       shown.push(isShown(process));
@@ -95,7 +95,7 @@ describe('nodes', () => {
     const twin = await world.start('b');
     const [first, second] = [await world.client(b, { user: 'first' }), await world.client(twin, { user: 'second', answer: () => 'yes' })];
     await Promise.all([first, second].map((client) => client.call('join', 'g')));
-    expect((await a.server.nodes()).map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'b', 'b', 'c']);
+    expect((await a.server.nodes()).items.map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'b', 'b', 'c']);
     expect(await a.hub.presence.count({ group: 'g' })).toEqual({ value: 2, complete: true, missingNodes: [] });
     a.hub.clients.group('g').send.said('both');
     await until(() => first.said.length + second.said.length === 2);
@@ -119,7 +119,7 @@ describe('nodes', () => {
     for (const { hub, server } of [a, c]) {
       expect(await hub.presence.isOnline('u')).toBe(false);
       expect(await hub.presence.count()).toEqual({ value: 0, complete: true, missingNodes: [] });
-      expect((await server.nodes()).map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'c']);
+      expect((await server.nodes()).items.map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'c']);
     }
   });
 
@@ -135,7 +135,7 @@ describe('nodes', () => {
       items: [{ connectionId: client.id, nodeId: 'b' }],
       complete: true,
     });
-    await until(async () => (await c.hub.clients.user('u').invokeAll.confirm('?')).length === 1);
+    await until(async () => (await c.hub.clients.user('u').invokeAll.confirm('?')).items.length === 1);
     await client.call('leave', 'g');
     expect(await a.hub.presence.count({ group: 'g' })).toEqual({ value: 0, complete: true, missingNodes: [] });
     await client.call('tell', { all: true }, 'hi');

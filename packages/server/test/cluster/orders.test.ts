@@ -12,7 +12,7 @@ const error = (code: string, details?: object) => expect.objectContaining({ code
 describe('groups and attributes from outside', () => {
   it('are refused where the connection does not exist, or its node does not answer', async () => {
     const clock = new ManualClock();
-    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 50 } });
+    await using nodes = await threeNodes({ clock, timeouts: { commandMs: 50 } });
     const { world, a, b, c } = nodes;
     const far = await world.client(b, { role: 'connection' });
     const orders = [
@@ -87,14 +87,14 @@ describe('disconnect', () => {
 
   it('names the nodes that did not acknowledge it, and not those that said goodbye', async () => {
     const clock = new ManualClock();
-    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
+    await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b, c } = nodes;
     const leaver = await world.start('leaver');
     const near = await world.client(a);
     const [onFrozen, onLost] = await Promise.all([world.client(b), world.client(c)]);
     world.faults.freeze('b');
     world.faults.freeze('c');
-    const { process } = (await a.server.nodes()).find(({ nodeId }) => nodeId === 'leaver')!;
+    const { process } = (await a.server.nodes()).items.find(({ nodeId }) => nodeId === 'leaver')!;
     world.tap.hold = (channel) => (channel === `node=${process}` ? new Promise(() => undefined) : undefined);
     const outcome = a.hub.disconnect({ all: true });
     world.faults.expire('c');
@@ -115,7 +115,7 @@ describe('disconnect', () => {
 
   it('names for a minute those whose lease has ended, and reaches them where they go on', async () => {
     const clock = new ManualClock();
-    await using nodes = await threeNodes({ clock, timeouts: { orderMs: 60 } });
+    await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b, c } = nodes;
     const [onB, first, second, stays] = await Promise.all([b, c, c, c].map((node) => world.client(node)));
     const lost: string[] = [];
@@ -161,7 +161,7 @@ describe('disconnect', () => {
     clock.advance(1);
     const again = await world.start('c', { clock });
     const client = await world.client(again);
-    world.faults.expire((await a.server.nodes()).find(({ nodeId }) => nodeId === 'c')!.process);
+    world.faults.expire((await a.server.nodes()).items.find(({ nodeId }) => nodeId === 'c')!.process);
     await until(() => lost.length === 1);
     expect(await a.hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] });
     await client.ended;

@@ -1,4 +1,5 @@
-import { createHubServer, defineHub, type Filter, type Page } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type Filter, type Page } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { until } from '@hubline/testing';
 import { RawClient } from './raw-client.ts';
@@ -38,8 +39,8 @@ describe('many users', () => {
       return read();
     };
     const watch = a.hub.presence.watchUsers({ anyOf: ids.map((user) => ({ user })) })[Symbol.asyncIterator]();
-    const { value } = (await watch.next()) as { readonly value: { readonly users: readonly string[] } };
-    expect(new Set(value.users)).toEqual(here);
+    const { value } = (await watch.next()) as { readonly value: { readonly items: readonly string[] } };
+    expect(new Set(value.items)).toEqual(here);
     expect(snapshots).toBe(1);
     await world.client(b, { user: 'u400' });
     expect((await watch.next()).value).toEqual({ type: 'online', userId: 'u400' });

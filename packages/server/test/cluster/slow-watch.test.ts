@@ -40,12 +40,12 @@ describe('a watch whose reader does not keep up', () => {
     using other = follow(a);
     await until(() => other.log.length > 0);
     const expected = { type: 'snapshot', resynchronised: true, complete: true, missingNodes: [] };
-    const { value } = (await watch!.next()) as { readonly value: { readonly connections: readonly object[] } };
+    const { value } = (await watch!.next()) as { readonly value: { readonly items: readonly object[] } };
     expect(value).toMatchObject(expected);
-    expect(value.connections).toHaveLength(1501);
+    expect(value.items).toHaveLength(1501);
     expect(((await users!.next()) as { readonly value: object }).value).toMatchObject({
       ...expected,
-      users: present.map(({ userId }) => userId),
+      items: present.map(({ userId }) => userId),
     });
     const gone = present.slice(0, 1).map(({ connectionId }) => connectionId);
     await world.tap.publish(

@@ -1,6 +1,6 @@
+import { defineHub } from '@hubline/protocol';
 import {
   createHubServer,
-  defineHub,
   type Context,
   type Filter,
   type Hub,

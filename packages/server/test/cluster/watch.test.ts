@@ -27,7 +27,7 @@ describe('a watch', () => {
     await until(() => all.ids.length === 0 && near.ids.length === 0);
     const log = [
       ...['snapshot', `join ${late.id}`, `update ${early.id}`, `update ${early.id}`],
-      ...[`leave ${late.id} disconnected`, `leave ${early.id} disconnected`],
+      ...[`leave ${late.id} ended`, `leave ${early.id} ended`],
     ];
     expect(all.log).toEqual(log);
     expect(near.log).toEqual(log);
@@ -58,7 +58,7 @@ describe('a watch', () => {
     await other.close();
     await client.close();
     const changed = `${leave} changed`;
-    const gone = `${leave} disconnected`;
+    const gone = `${leave} ended`;
     const expected = [
       [join, update, changed],
       [update, update, update, update, gone],
@@ -123,7 +123,7 @@ describe('a watch', () => {
     await mover.call('leave', 'fast');
     await until(() => all.log.length === 6);
     const updates = [`update ${leaver.id}`, `update ${mover.id}`, `update ${mover.id}`];
-    expect(all.log).toEqual(['snapshot', ...updates, `leave ${leaver.id} disconnected`, `update ${mover.id}`]);
+    expect(all.log).toEqual(['snapshot', ...updates, `leave ${leaver.id} ended`, `update ${mover.id}`]);
     expect(all.present.get(mover.id)).toMatchObject({ attributes: { note: '2' }, groups: ['slow'] });
   });
 
@@ -273,7 +273,7 @@ describe('a watch of a node in trouble', () => {
     expect(all.log).toEqual(['snapshot']);
     world.faults.heal('b');
     await until(() => all.log.length === 4);
-    expect(all.log.slice(1).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} disconnected`, `update ${changes.id}`].sort());
+    expect(all.log.slice(1).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} ended`, `update ${changes.id}`].sort());
     expect(all.ids).toEqual([stays.id, changes.id, comes.id].sort());
   });
 
@@ -293,7 +293,7 @@ describe('a watch of a node in trouble', () => {
     expect(all.log).toEqual(['snapshot', `update ${near.id}`]);
     world.faults.heal('a');
     await until(() => all.log.length === 5);
-    expect(all.log.slice(2).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} disconnected`, `leave ${lost.id} node_lost`].sort());
+    expect(all.log.slice(2).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} ended`, `leave ${lost.id} node_lost`].sort());
   });
 });
 
@@ -309,7 +309,7 @@ describe('the end of a watch', () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     for await (const event of a.hub.presence.watch(filter)) {
-      expect(event).toEqual({ type: 'snapshot', resynchronised: false, connections: [], complete: true, missingNodes: [] });
+      expect(event).toEqual({ type: 'snapshot', resynchronised: false, items: [], complete: true, missingNodes: [] });
       expect(held(world, a).watches).toHaveLength(2);
       expect(held(world, a).channels).toHaveLength(2);
       break;

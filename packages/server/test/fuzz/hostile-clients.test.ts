@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import { createHubServer, defineHub, HublineError, jsonCodec } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, HublineError, jsonCodec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { heapInUse } from '../garbage.ts';
@@ -76,7 +77,7 @@ async function openHostileWorld() {
         return count;
       },
       ask: (ctx) => ctx.clients.caller.invoke.confirm(),
-      askAll: async (): Promise<number> => (await hub.clients.all.with({ timeoutMs: 300 }).invokeAll.confirm()).length,
+      askAll: async (): Promise<number> => (await hub.clients.all.with({ timeoutMs: 300 }).invokeAll.confirm()).items.length,
       wait: () => turns(100),
     },
   });

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createHubServer, defineHub, isHublineError, jsonCodec } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, isHublineError, jsonCodec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';

@@ -1,4 +1,5 @@
-import { defineHub, unauthorized, type ClientRequest, type Hub, type HubServer } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { unauthorized, type ClientRequest, type Hub, type HubServer } from '@hubline/server';
 import { userOf } from './jwt.ts';
 import { InvalidOperationException, testMethods, type TestAttributes, type TestHub, type TestReceiver } from './test-hub.ts';
 

@@ -1,4 +1,4 @@
-import type { Backplane } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 import { describe, expect } from 'vitest';
 import type { BackplaneFixture } from './fixture.ts';
 import { testsOf, type TestNode } from './world.ts';

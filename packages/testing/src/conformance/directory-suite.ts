@@ -1,4 +1,4 @@
-import type { Backplane } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 import { describe } from 'vitest';
 import { testFlushes } from './directory-flushes.ts';
 import { testLosses } from './directory-losses.ts';

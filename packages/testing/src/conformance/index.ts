@@ -1,4 +1,4 @@
-import type { Backplane } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 import { describeBus } from './bus-suite.ts';
 import { describeDirectory } from './directory-suite.ts';
 import type { BackplaneFixture } from './fixture.ts';

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
 import { createHubConnection, longPolling, serverSentEvents, webSockets } from '@hubline/client';
-import { createHubServer, defineHub, memoryBackplane, type HubServer } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, memoryBackplane, type HubServer } from '@hubline/server';
 import { startBalancer, until } from '@hubline/testing';
 import { expect, it } from 'vitest';
 

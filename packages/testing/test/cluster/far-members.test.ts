@@ -232,7 +232,7 @@ describe('a watch', () => {
     expect(watch.log).toHaveLength(5);
     await world.links[0]!.heal();
     await until(() => watch.log.length === 7, PATIENT);
-    expect(watch.log.slice(5).sort()).toEqual([`join ${c.id}`, `leave ${e.id} disconnected`]);
+    expect(watch.log.slice(5).sort()).toEqual([`join ${c.id}`, `leave ${e.id} ended`]);
     await until(() => String(other.present) === String(ids([a, b, c, d])), PATIENT);
 
     await world.node(3).kill();

@@ -80,7 +80,9 @@ describe('a thousand clients on four nodes', () => {
       // The question waited for the frozen node. It is late, so its clients are asked by the next one only.
       world.node(3).thaw();
       await world.counted(3 * EACH - 1, [1, 2, 3]);
-      const again = await world.node(2).ask<readonly Outcome[]>('invokeAll', [EVERYBODY, 'Result', [], { timeoutMs: 5000 }]);
+      const { items: again } = await world
+        .node(2)
+        .ask<{ readonly items: readonly Outcome[] }>('invokeAll', [EVERYBODY, 'Result', [], { timeoutMs: 5000 }]);
       expect(again.filter(({ status }) => status === 'fulfilled')).toHaveLength(3 * EACH - 3);
       expect(
         again

@@ -16,11 +16,11 @@ describe('a node that another one has not heard of yet', () => {
     expect((await world.happened(1)).filter(({ event }) => event === 'nodeJoined').length).toBeLessThanOrEqual(1);
     const [, outcomes, result, disconnected] = await Promise.all([
       world.node(1).ask('groups.add', [joins!.id, 'g']),
-      world.node(1).ask<{ code?: string; value?: unknown }[]>('invokeAll', [{ user: 'u2' }, 'Result', []]),
+      world.node(1).ask<{ items: { code?: string; value?: unknown }[] }>('invokeAll', [{ user: 'u2' }, 'Result', []]),
       world.node(1).ask('invoke', [{ connection: asked!.id }, 'Result', []]),
       world.node(1).ask('disconnect', [{ user: 'u3' }]),
     ]);
-    expect(outcomes.map(({ code, value }) => code ?? value)).toEqual([1]);
+    expect(outcomes.items.map(({ code, value }) => code ?? value)).toEqual([1]);
     expect(result).toBe(1);
     expect(disconnected).toEqual({ value: 1, complete: true, missingNodes: [] });
     await ended!.closed;

@@ -163,7 +163,7 @@ describe('two processes with one name', () => {
     await using world = await World.start({ nodes: 4, backplane, nodeId: (index) => (index < 3 ? 'twin' : 'other'), onTestFailed });
     const clients = await inhabit(world);
     await world.counted(8);
-    expect((await world.node(4).ask<{ nodeId: string }[]>('nodes')).map(({ nodeId }) => nodeId).sort()).toEqual([
+    expect((await world.node(4).ask<{ items: { nodeId: string }[] }>('nodes')).items.map(({ nodeId }) => nodeId).sort()).toEqual([
       'other',
       'twin',
       'twin',
@@ -189,7 +189,7 @@ describe('two processes with one name', () => {
     world.node(3).thaw();
     await world.counted(5, [2, 3, 4]);
     await expectTruth(world, livingOf(left));
-    const asked = await world.node(4).ask<{ nodeId: string; value: unknown }[]>('invokeAll', [room, 'Result', []]);
+    const { items: asked } = await world.node(4).ask<{ items: { nodeId: string; value: unknown }[] }>('invokeAll', [room, 'Result', []]);
     expect(asked.map(({ nodeId, value }) => `${nodeId} ${String(value)}`).sort()).toEqual([
       'other 1',
       'other 1',

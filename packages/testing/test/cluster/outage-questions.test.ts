@@ -97,9 +97,9 @@ describe('while its link is down, a node', () => {
     await a.isDown();
     const { hub } = a;
     const gone = { code: 'backplane_unavailable', details: { local: 0 } };
-    const outcomes = hub.clients.all.with(NEVER).invokeAll.Result();
-    expect(await outcomes).toEqual([expect.objectContaining({ connectionId: clients.a.id, nodeId: 'a', status: 'fulfilled', value: 1 })]);
-    expect([...(await outcomes.missingNodes)].sort()).toEqual(['b', 'c']);
+    const outcomes = await hub.clients.all.with(NEVER).invokeAll.Result();
+    expect(outcomes.items).toEqual([expect.objectContaining({ connectionId: clients.a.id, nodeId: 'a', status: 'fulfilled', value: 1 })]);
+    expect([...outcomes.missingNodes].sort()).toEqual(['b', 'c']);
     expect(await hub.clients.all.with(NEVER).invokeOne.Result()).toBe(1);
     await expect(hub.clients.user('bob').with(NEVER).invokeOne.Result()).rejects.toMatchObject(gone);
     await expect(
@@ -157,7 +157,7 @@ describe('while its link is down, a node', () => {
     const over = new AbortController();
     const watching = (async () => {
       for await (const event of a.hub.presence.watch(undefined, { signal: over.signal })) {
-        if (event.type === 'snapshot') seen.push(`snapshot of ${event.connections.length}`);
+        if (event.type === 'snapshot') seen.push(`snapshot of ${event.items.length}`);
         else seen.push(`${event.type}: ${event.connection.userId}`);
       }
     })();

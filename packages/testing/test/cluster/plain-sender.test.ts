@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createHubConnection, type HubConnection } from '@hubline/client';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 import { startRedis, startRedisCluster } from '@hubline/testing/cluster';
 import { Cluster, Redis } from 'ioredis';
@@ -83,7 +84,7 @@ it('the sender of PROTOCOL.md reaches a group on every node, comes and goes, and
   expect(elsewhere).toEqual([]);
   await vi.waitFor(() => expect(comings.filter((each) => each === 'sender goodbye')).toHaveLength(4));
   expect(comings.filter((each) => each.startsWith('error'))).toEqual([]);
-  for (const { server } of nodes) expect((await server.nodes()).map(({ nodeId }) => nodeId).sort()).toEqual(['ann', 'bob']);
+  for (const { server } of nodes) expect((await server.nodes()).items.map(({ nodeId }) => nodeId).sort()).toEqual(['ann', 'bob']);
   expect(await nodes[0]?.hub.disconnect({ group: 'another' })).toEqual({ value: 2, complete: true, missingNodes: [] });
   expect(await redis.call('HLEN', 'mail:{nodes}')).toBe(2);
 });

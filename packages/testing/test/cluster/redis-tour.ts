@@ -1,5 +1,6 @@
 import { createHubConnection, type HubConnection } from '@hubline/client';
-import { createHubServer, defineHub, type Hub, type HubServer } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, type Hub, type HubServer } from '@hubline/server';
 import type { RedisBackplaneOptions } from '@hubline/redis';
 import { until } from '@hubline/testing';
 import type { RedisServer } from '@hubline/testing/cluster';
@@ -167,7 +168,7 @@ class TourNode implements AsyncDisposable {
   static async start(nodeId: string, backplane: ProxiedBackplane): Promise<TourNode> {
     const node = new TourNode(nodeId, backplane);
     const port = await node.server.listen(0, '127.0.0.1');
-    node.process = (await node.server.nodes()).find((each) => each.nodeId === nodeId)?.process ?? '';
+    node.process = (await node.server.nodes()).items.find((each) => each.nodeId === nodeId)?.process ?? '';
     node.client = createHubConnection(tour, `http://127.0.0.1:${port}/tour`, {
       reconnect: false,
       receiver: { said: () => void node.heard++, confirm: async () => true },
@@ -182,7 +183,7 @@ class TourNode implements AsyncDisposable {
   }
 
   async seesBoth(): Promise<boolean> {
-    return (await this.server.nodes()).length === 2;
+    return (await this.server.nodes()).items.length === 2;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

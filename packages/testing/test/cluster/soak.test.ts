@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createHubConnection, type HubConnection } from '@hubline/client';
-import { createHubServer, defineHub } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 import { until } from '@hubline/testing';
 import { startRedis, startRedisCluster, type RedisServer } from '@hubline/testing/cluster';

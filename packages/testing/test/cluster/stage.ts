@@ -1,4 +1,5 @@
-import { defineHub, type Filter } from '@hubline/server';
+import { defineHub } from '@hubline/protocol';
+import { type Filter } from '@hubline/server';
 
 /** What was refused to the node that said it, of so many that it said. */
 export interface Account {

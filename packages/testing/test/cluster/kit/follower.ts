@@ -2,9 +2,8 @@ import type { World } from './world.ts';
 
 interface WatchEvent {
   readonly type: 'snapshot' | 'join' | 'update' | 'leave' | 'online' | 'offline';
-  readonly connections?: readonly { readonly connectionId: string }[];
+  readonly items?: readonly (string | { readonly connectionId: string })[];
   readonly connection?: { readonly connectionId: string };
-  readonly users?: readonly string[];
   readonly userId?: string;
   readonly reason?: string;
 }
@@ -47,14 +46,13 @@ export class Follower implements AsyncDisposable {
     for await (const event of events) this.#take(event);
   }
 
-  #take({ type, connections = [], connection, users = [], userId, reason }: WatchEvent): void {
+  #take({ type, items = [], connection, userId, reason }: WatchEvent): void {
     const id = connection?.connectionId ?? userId ?? '';
     const line = [type, id, reason].filter(Boolean).join(' ');
     this.log.push(line);
     if (type === 'snapshot') {
       if (this.log.length > 1) this.wrong.push('a second snapshot');
-      for (const { connectionId } of connections) this.#present.add(connectionId);
-      for (const user of users) this.#present.add(user);
+      for (const item of items) this.#present.add(typeof item === 'string' ? item : item.connectionId);
       return;
     }
     const comes = type === 'join' || type === 'online';

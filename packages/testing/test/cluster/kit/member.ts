@@ -10,7 +10,7 @@ import type { HubServerEvents, InvokeOptions } from '@hubline/server';
 import { optionsFrom, startConformanceServer } from '@hubline/testing/conformance-server';
 
 /** Orders are given up soon: tests wait for that. */
-const timeouts = { orderMs: 2000 };
+const timeouts = { commandMs: 2000 };
 const member = await startConformanceServer({ ...optionsFrom(process.argv.slice(2)), timeouts });
 const { server } = member;
 const hub = member.hubs.get('testhub');
@@ -43,9 +43,9 @@ const streams: Readonly<Record<string, (signal: AbortSignal, ...args: never[]) =
   /** The outcomes, and at last the nodes that are missing. */
   async *invokeAll(signal, target: Filter, { method, ...options }: Call) {
     const { invokeAll } = hub.clients.matching(target).with({ ...options, signal });
-    const outcomes = (invokeAll as unknown as Speaker<AsyncIterable<object> & { readonly missingNodes: Promise<string[]> }>)[method]!();
+    const outcomes = (invokeAll as unknown as Speaker<AsyncIterable<object> & PromiseLike<{ readonly missingNodes: string[] }>>)[method]!();
     yield* outcomes;
-    yield { missingNodes: await outcomes.missingNodes };
+    yield { missingNodes: (await outcomes).missingNodes };
   },
   async *happened() {
     yield* happened;
