@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { HublineError, nearestName } from '@hubline/protocol';
 import type { CallOptions } from './calls.ts';
 
 /**
@@ -45,24 +45,7 @@ export function createMissing(warn: (text: string) => void): (target: string, na
   };
 }
 
-/** The nearest name, where one is near. */
 function suggestion(name: string, names: readonly string[]): string {
-  const [nearest] = names
-    .map((each) => ({ each, far: distance(name.toLowerCase(), each.toLowerCase()) }))
-    .filter(({ far }) => far <= 1 + name.length / 4)
-    .toSorted((a, b) => a.far - b.far);
-  return nearest ? ` Did you mean "${nearest.each}"?` : '';
-}
-
-/** Letters to insert, delete or replace (Levenshtein). */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(from[i - 1] !== to[j - 1])));
-    }
-    row = next;
-  }
-  return row.at(-1)!;
+  const near = nearestName(name, names);
+  return near === undefined ? '' : ` Did you mean "${near}"?`;
 }

@@ -6,6 +6,7 @@ export { after, given } from './options.ts';
 export { clientJsonCodec, jsonCodec, tooLarge } from './json-codec.ts';
 export { parseJson } from './json-text.ts';
 export { codecForPeer } from './peer-codec.ts';
+export { checkFunctions, checkKnown, nearestName } from './known-names.ts';
 export { checkName, checkText, invalidOption, MAX_NAME_BYTES } from './names.ts';
 export type { Logger } from './logger.ts';
 export * from './handshake.ts';

@@ -1,4 +1,4 @@
-import { checkName, HublineError } from '@hubline/protocol';
+import { checkKnown, checkName, HublineError } from '@hubline/protocol';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
 
@@ -110,8 +110,33 @@ export const RECONNECT_MS = { least: 50, most: 250 };
 
 const MANY_TRIES = 1000;
 
+const OPTIONS: Readonly<Record<keyof RedisBackplaneOptions, true>> = {
+  url: true,
+  host: true,
+  port: true,
+  username: true,
+  password: true,
+  db: true,
+  tls: true,
+  cluster: true,
+  natMap: true,
+  sentinels: true,
+  client: true,
+  createClient: true,
+  prefix: true,
+  startWithoutRedis: true,
+  heartbeatIntervalMs: true,
+  nodeTimeoutMs: true,
+  redisTimeoutMs: true,
+  sweepDelayMs: true,
+  repairMs: true,
+  repairBytes: true,
+  onUnavailable: true,
+};
+
 /** @throws HublineError `invalid_option` */
 export function settingsFrom(options: RedisBackplaneOptions): Settings {
+  checkKnown(options, Object.keys(OPTIONS), { within: 'options' });
   const {
     prefix = DEFAULT_PREFIX,
     startWithoutRedis = true,
@@ -144,6 +169,7 @@ export function settingsFrom(options: RedisBackplaneOptions): Settings {
   // In a list, the first URL has the credentials for all.
   const { host, port, ...access } = options.url === undefined ? {} : parseUrl(options.url.split(',')[0] ?? '');
   const fromUrl = seeds ? access : { ...(host && { host }), ...(port && { port }), ...access };
+  if (options.sentinels) checkKnown(options.sentinels, ['name', 'nodes', 'password'], { within: 'sentinels' });
   const connection = connectionFrom(options, fromUrl, redisTimeoutMs);
   if (seeds && connection.db) refuse('db', 'A Redis Cluster has no databases but 0: a prefix keeps applications apart.');
   return {
@@ -209,6 +235,7 @@ function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>,
     if (policy !== 'reject' && policy !== 'local-only') refuse('onUnavailable', `There is no policy '${String(policy)}'.`);
     return policy;
   }
+  checkKnown(policy, ['bufferBytes', 'bufferMs'], { within: 'onUnavailable' });
   const leastMs = nodeTimeoutMs + 5000;
   const { bufferBytes = BUFFER_BYTES, bufferMs = leastMs } = policy;
   if (!(bufferMs >= leastMs))

@@ -117,6 +117,16 @@ describe('where Redis is', () => {
   });
 });
 
+it.each<[string, object, string, string]>([
+  ['an option', { prefx: 'app' }, 'options.prefx', 'prefix'],
+  ['a limit of the buffer', { onUnavailable: { bufferByte: 1 } }, 'onUnavailable.bufferByte', 'bufferBytes'],
+  ['an option of sentinels', { sentinels: { name: 'main', nodes: [], pasword: 'x' } }, 'sentinels.pasword', 'password'],
+])('refuses %s that there is not, and names the nearest', (...[, given, option, nearest]) => {
+  const refusal = refusalOf(given);
+  expect(refusal.option).toBe(option);
+  expect(refusal.message).toContain(`the nearest name is '${nearest}'`);
+});
+
 describe('a connection string of .NET', () => {
   it.each([
     ['localhost:6379,abortConnect=false', "redisBackplane('localhost:6379', { startWithoutRedis: true })"],

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { hostname } from 'node:os';
-import { checkName, HublineError, type Contract, type Logger } from '@hubline/protocol';
+import { checkKnown, checkName, invalidOption, HublineError, type Contract, type Logger } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type NodeInfo } from './backplane/index.ts';
 import {
   Connection,
@@ -18,6 +18,10 @@ import {
 import {
   beatMs,
   beforeConnecting,
+  checkDrain,
+  checkHandlerOptions,
+  checkHub,
+  checkServerOptions,
   Cluster,
   checkedRedirect,
   checkedTransports,
@@ -124,6 +128,7 @@ export interface HubServer extends AsyncDisposable {
 
 /** `clock` is for tests. */
 export function createHubServer(options: HubServerOptions = {}, clock?: Clock): HubServer {
+  checkServerOptions(options);
   return new NodeHubServer(options, settingsFrom(options, clock));
 }
 
@@ -190,12 +195,12 @@ class NodeHubServer implements HubServer {
     options?: HubOptions<H, R, A, S>,
   ): Hub<R, A> {
     if (!this.#isOpen) throw closed();
+    checkKnown(contract, ['name', 'kinds', '~types'], { within: 'contract' });
     if (this.#hosts.has(checkName(contract.name, 'name'))) throw taken('name', contract.name);
-    const door = options && this.#door(options, contract.name);
+    const door = options === undefined ? undefined : this.#door(checkHub(options), contract.name);
     const limits = limitsFor(this.#settings.limits, options?.limits);
     const cluster = this.#cluster(options?.backplane ?? this.#backplane);
-    const { maxGroups } = limits;
-    const environment = { cluster, maxGroups, detailedErrors: this.#detailedErrors, report: this.#events.report };
+    const environment = { cluster, maxGroups: limits.maxGroups, detailedErrors: this.#detailedErrors, report: this.#events.report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
     if (door) this.#open(door, host, this.#hubConnections(host, limits));
@@ -204,6 +209,7 @@ class NodeHubServer implements HubServer {
 
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options: ConnectionHandlerOptions = {}): void {
     if (!this.#isOpen) throw closed();
+    checkHandlerOptions(handler, options);
     const door = this.#door({ ...options, path });
     const host = new RawHost(handler, options, this.#events.report);
     const { limits, timeouts, clock } = this.#settings;
@@ -217,11 +223,13 @@ class NodeHubServer implements HubServer {
   }
 
   attach(server: HttpServer, options: AttachOptions = {}): void {
+    checkDrain(options);
     this.#router.attach(checkedHttpServer(server), (closing) => this.#drain(options, closing));
   }
 
   async listen(port: number, host?: string): Promise<number> {
     if (!this.#isOpen) throw closed();
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidOption('port', 'must be a whole number from 0 to 65535');
     await this.ready(); // a client never connects to a node that is not part of the cluster yet
     const listener = new Listener();
     const taken = await listener.listen(port, host);
@@ -257,12 +265,14 @@ class NodeHubServer implements HubServer {
   }
 
   async drain(options: DrainOptions = {}): Promise<void> {
+    checkDrain(options);
     this.#isOpen = false;
     await this.#drain(options);
     for (const listener of this.#listeners) void listener.close(); // until now clients fetched answers and Close messages there
   }
 
   close(options: Pick<DrainOptions, 'graceMs'> = {}): Promise<void> {
+    checkDrain(options);
     return (this.#closing ??= this.#close(options));
   }
 

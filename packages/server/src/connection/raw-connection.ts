@@ -1,4 +1,4 @@
-import { invalidOption, type Wire } from '@hubline/protocol';
+import { checkKnown, invalidOption, type Wire } from '@hubline/protocol';
 import { Batch, type OpeningRequest, type Transport, type TransportEnd, type TransportListener } from '../transports/index.ts';
 import type { Clock } from './clock.ts';
 import type { CloseReason } from './closing.ts';
@@ -96,7 +96,11 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     return new Promise((resolve) => transport.onceDrained(resolve));
   }
 
-  close({ code }: Pick<CloseReason, 'code'> = { code: 'disconnected' }): void {
+  /** Ends the connection. @throws HublineError `invalid_option` where the code is none */
+  close(reason: Pick<CloseReason, 'code'> = { code: 'disconnected' }): void {
+    checkKnown(reason, ['code', 'error', 'allowReconnect'], { within: 'reason' });
+    const { code } = reason;
+    if (!Object.hasOwn(ENDINGS, code)) throw invalidOption('reason.code', `must be one of ${Object.keys(ENDINGS).join(', ')}`);
     const { goodbye, webSocketCode } = ENDINGS[code];
     if (goodbye) this.#transport.close(webSocketCode, '');
     else this.#transport.destroy();

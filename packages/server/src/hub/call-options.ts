@@ -10,8 +10,3 @@ export function checkMs(value: unknown, option: string): void {
 export function checkSignal(value: unknown): void {
   if (value !== undefined && !(value instanceof AbortSignal)) throw invalidOption('signal', 'must be an AbortSignal');
 }
-
-/** @throws HublineError `invalid_option` */
-export function checkObject(value: unknown, option: string): void {
-  if (typeof value !== 'object' || value === null) throw invalidOption(option, 'must be an object');
-}

@@ -1,8 +1,8 @@
-import { checkName, MessageType } from '@hubline/protocol';
+import { checkKnown, checkName, MessageType } from '@hubline/protocol';
 import type { Invocations } from '../invocation/index.ts';
 import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
-import { checkMs, checkObject, checkSignal } from './call-options.ts';
+import { checkMs, checkSignal } from './call-options.ts';
 import type { Operations } from './operation.ts';
 import type { AnyTarget, CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 
@@ -83,9 +83,11 @@ function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: Targe
   return target as unknown as ClientTarget<R>;
 }
 
+const OPTIONS: Readonly<Record<keyof TargetOptions, true>> = { timeoutMs: true, attemptMs: true, race: true, signal: true, replaces: true };
+
 /** @throws HublineError `invalid_option` */
 function checkedOptions(options: TargetOptions): TargetOptions {
-  checkObject(options, 'options');
+  checkKnown(options, Object.keys(OPTIONS), { within: 'options' });
   checkMs(options.timeoutMs, 'timeoutMs');
   checkMs(options.attemptMs, 'attemptMs');
   checkSignal(options.signal);

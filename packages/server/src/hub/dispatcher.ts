@@ -1,4 +1,13 @@
-import { check, isHublineError, methodKind, type MethodKind, type StandardSchema } from '@hubline/protocol';
+import {
+  check,
+  checkFunctions,
+  checkKnown,
+  invalidOption,
+  isHublineError,
+  methodKind,
+  type MethodKind,
+  type StandardSchema,
+} from '@hubline/protocol';
 import type { IncomingCall } from '../connection/index.ts';
 import {
   badArguments,
@@ -55,11 +64,17 @@ export class Dispatcher<C extends Caller> {
   constructor(options: DispatcherOptions<C>) {
     this.#options = options;
     const { methods, kinds, args, authorize } = options;
-    // Own keys only: `constructor` is not a method. Without case, as SignalR matches.
-    for (const [name, run] of Object.entries(methods as Readonly<Record<string, Method<C>['run']>>)) {
+    const functions = methodsOf<Method<C>['run']>(methods);
+    const names = [...functions.keys()];
+    // A guard or a schema of a misspelt name would check nothing.
+    const named = names.length > 0 ? { kinds, args, authorize } : {}; // a hub without methods only sends
+    for (const [within, given] of Object.entries(named)) checkKnown(given, names, { within, fault: 'names no method' });
+    checkFunctions(Object.fromEntries(Object.entries(authorize).map(([name, check]) => [`authorize.${name}`, check as unknown])));
+    for (const [name, run] of functions) {
+      // Without case, as SignalR matches.
       this.#methods.set(name.toLowerCase(), {
         name,
-        run: run.bind(methods),
+        run,
         kind: methodKind(own(kinds, name)),
         schema: own(args, name) as Method<C>['schema'],
         authorize: own(authorize, name) as Method<C>['authorize'],
@@ -164,6 +179,30 @@ export class Dispatcher<C extends Caller> {
     if (failure.code === 'internal' && !call.isOver) this.#options.report(stageOf(name), error);
     call.fail(failure);
   }
+}
+
+/**
+ * The methods of an object or of an instance of a class, inherited ones included, bound to it. What every object has is none:
+ * `constructor`, `toString`. @throws HublineError `invalid_option`
+ */
+function methodsOf<F extends (...args: never) => unknown>(object: object): ReadonlyMap<string, F> {
+  if (typeof object !== 'object' || object === null) throw invalidOption('methods', 'must be an object');
+  const functions = new Map<string, F>();
+  for (let each: object | null = object; each && each !== Object.prototype; each = Object.getPrototypeOf(each) as object | null) {
+    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(each))) {
+      if (name in Object.prototype || functions.has(name)) continue;
+      const value: unknown = each === object ? (object as Readonly<Record<string, unknown>>)[name] : descriptor.value;
+      if (typeof value === 'function') functions.set(name, value.bind(object) as F);
+      else if (isPlain(object)) throw invalidOption(`methods.${name}`, 'must be a function');
+    }
+  }
+  return functions;
+}
+
+/** The fields of a class's instance are its own affair. */
+function isPlain(object: object): boolean {
+  const prototype = Object.getPrototypeOf(object) as unknown;
+  return prototype === Object.prototype || prototype === null;
 }
 
 const stageOf = (method: string): string => `call of ${method}`;

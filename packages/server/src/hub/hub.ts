@@ -1,4 +1,4 @@
-import { isHublineError, checkName, invalidOption, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
+import { isHublineError, checkKnown, checkName, invalidOption, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
 import {
   checkConnectionId,
   type CloseReason,
@@ -21,6 +21,7 @@ import { Filters } from './filter.ts';
 import { identityOf } from './identity.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
 import type { HubLimits } from './settings.ts';
+import { checkHubOptions, DOOR, type Names } from './option-names.ts';
 import { presenceOf } from './presence.ts';
 import type { Accepts, Authorize, Context, DisconnectOptions, Whom, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
@@ -71,6 +72,27 @@ export interface HubEnvironment {
   readonly detailedErrors: boolean;
   readonly maxGroups: number;
   readonly report: (stage: string, error: unknown) => void;
+}
+
+const OPTIONS: Names<HubOptions<object, object, object, object>> = {
+  ...DOOR,
+  path: true,
+  limits: true,
+  backplane: true,
+  attributes: true,
+  args: true,
+  results: true,
+  authorize: true,
+  use: true,
+  connected: true,
+  disconnected: true,
+  methods: true,
+};
+
+/** @throws HublineError `invalid_option` */
+export function checkHub<T extends object>(options: T): T {
+  checkHubOptions(options, Object.keys(OPTIONS));
+  return options;
 }
 
 /** The options of a hub without connections on this node. */
@@ -214,8 +236,8 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
 
 /** @throws HublineError `invalid_option` */
 function farewellOf(options: string | DisconnectOptions | undefined): Farewell {
-  if (options !== undefined && typeof options !== 'string' && (typeof options !== 'object' || options === null))
-    throw invalidOption('options', 'must be a string or an object');
+  if (options !== undefined && typeof options !== 'string')
+    checkKnown(options, ['code', 'message', 'allowReconnect'], { within: 'options' });
   const { code, message, allowReconnect } = typeof options === 'object' ? options : { message: options };
   if (code !== undefined) checkName(code, 'code');
   if (message !== undefined && typeof message !== 'string') throw invalidOption('message', 'must be a string');

@@ -10,7 +10,7 @@ export {
 export { beforeConnecting, guarded } from './failures.ts';
 export { drain, type DrainOptions } from './drain.ts';
 export type { Health } from './health.ts';
-export { HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
+export { checkHub, HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';
 export {
@@ -41,3 +41,4 @@ export type {
   TargetOptions,
   Whom,
 } from './types.ts';
+export { checkDrain, checkHandlerOptions, checkServerOptions } from './option-names.ts';

@@ -1,7 +1,7 @@
-import { checkName } from '@hubline/protocol';
+import { checkKnown, checkName } from '@hubline/protocol';
 import { checkConnectionId } from '../connection/index.ts';
 import { Queries, type ClusterValue } from '../presence/index.ts';
-import { checkMs, checkObject, checkSignal } from './call-options.ts';
+import { checkMs, checkSignal } from './call-options.ts';
 import type { Cluster } from './cluster.ts';
 import type { Filters } from './filter.ts';
 import type { Operations } from './operation.ts';
@@ -28,13 +28,19 @@ export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operatio
     );
   }
   const watching = (whom: Whom<A>, options: { readonly signal?: AbortSignal }) => {
-    checkObject(options, 'options');
+    checkKnown(options, ['signal', 'graceMs'], { within: 'options' });
     checkSignal(options.signal);
     return { hub, selector: filters.selector(whom), signal: options.signal };
   };
   return {
-    connections: (whom = ALL, options = {}) => queries.connections(filters.selector(whom), options),
-    users: (options) => queries.users(options),
+    connections: (whom = ALL, options = {}) => {
+      checkKnown(options, ['select', 'limit', 'cursor'], { within: 'options' });
+      return queries.connections(filters.selector(whom), options);
+    },
+    users: (options = {}) => {
+      checkKnown(options, ['select', 'limit', 'cursor'], { within: 'options' });
+      return queries.users(options);
+    },
     isOnline,
     count: (whom = ALL) => operations('presence.count', async () => queries.count(filters.selector(whom))),
     groupsOf: (connectionId) =>

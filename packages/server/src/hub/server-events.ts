@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { asError, type Logger } from '@hubline/protocol';
+import { asError, checkFunctions, invalidOption, type Logger } from '@hubline/protocol';
 import type { LinkObserver, NodeInfo } from '../backplane/index.ts';
 import type { Loss } from '../membership/index.ts';
 
@@ -42,6 +42,8 @@ export class ServerEvents {
   }
 
   on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void {
+    if (!Object.hasOwn(LEVELS, event)) throw invalidOption('event', `must be one of ${Object.keys(LEVELS).join(', ')}`);
+    checkFunctions({ listener });
     const call = listener as (...args: unknown[]) => void;
     this.#emitter.on(event, call);
     return () => void this.#emitter.off(event, call);

@@ -1,4 +1,4 @@
-import { HublineError, invalidOption, jsonCodec, type Codec } from '@hubline/protocol';
+import { checkKnown, given, HublineError, jsonCodec, type Codec } from '@hubline/protocol';
 import {
   systemClock,
   type CallLimits,
@@ -36,12 +36,9 @@ export type HubLimits = { readonly [K in keyof Omit<Limits, keyof ConnectionLimi
 
 /** The server's limits, with a hub's own in the place of some. @throws HublineError `invalid_option` */
 export function limitsFor(limits: Limits, own: HubLimits = {}): Limits {
-  const given = Object.entries(own).filter(([, value]) => value !== undefined);
-  for (const [name] of given) {
-    if (!Object.hasOwn(limits, name) || OF_SERVER.some((each) => each === name))
-      throw invalidOption(`limits.${name}`, 'is no limit of a hub');
-  }
-  return positive('limits', { ...limits, ...Object.fromEntries(given) });
+  const names = Object.keys(limits).filter((name) => !OF_SERVER.some((each) => each === name));
+  checkKnown(own, names, { within: 'limits', fault: 'is no limit of a hub' });
+  return positive('limits', { ...limits, ...given(own) });
 }
 
 /** Time limits, in milliseconds. */
@@ -91,7 +88,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
   return {
     clock,
     codecs: byName(protocols),
-    limits: positive('limits', {
+    limits: withDefaults('limits', limits, {
       maxMessageBytes: 32 * 1024,
       maxFrameBytes: 1024 * 1024,
       maxBufferedBytes: 4 * 1024 * 1024,
@@ -109,9 +106,8 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       maxHandshakesPerSecond: 500,
       maxAuthentications: 1024,
       maxAuthenticationsPerAddress: 256,
-      ...limits,
     }),
-    timeouts: positive('timeouts', {
+    timeouts: withDefaults('timeouts', timeouts, {
       authenticateMs: 10_000,
       connectMs: 15_000,
       handshakeMs: 15_000,
@@ -129,7 +125,6 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
       disconnectMs: 15_000,
       sendMs: 10_000,
       closeMs: 5_000,
-      ...timeouts,
     }),
   };
 }
@@ -155,10 +150,17 @@ export function beatMs(timeouts: Pick<Timeouts, (typeof LOOKED_AT)[number]>): nu
   return Math.max(1, Math.min(1000, Math.floor(shortestMs / 3)));
 }
 
-function byName(protocols: readonly Codec[]): ReadonlyMap<string, Codec> {
-  const codecs = new Map(protocols.map((codec) => [codec.name, codec]));
-  if (codecs.size > 0 && codecs.size === protocols.length) return codecs;
+function byName(protocols: unknown): ReadonlyMap<string, Codec> {
+  const list = Array.isArray(protocols) ? (protocols as readonly (Codec | null | undefined)[]) : [];
+  const codecs = new Map(list.flatMap((codec) => (typeof codec?.decoder === 'function' ? [[codec.name, codec] as const] : [])));
+  if (codecs.size > 0 && codecs.size === list.length) return codecs;
   throw new HublineError('invalid_option', 'protocols must name at least one protocol, and none twice.', { option: 'protocols' });
+}
+
+/** @throws HublineError `invalid_option` */
+function withDefaults<T extends object>(group: string, own: Partial<T>, defaults: T): T {
+  checkKnown(own, Object.keys(defaults), { within: group });
+  return positive(group, { ...defaults, ...given(own) });
 }
 
 function positive<T extends object>(group: string, numbers: T): T {

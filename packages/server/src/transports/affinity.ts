@@ -1,4 +1,4 @@
-import { checkName, HublineError, invalidOption, type Affinity } from '@hubline/protocol';
+import { checkKnown, checkName, HublineError, invalidOption, type Affinity } from '@hubline/protocol';
 import { queryValue, type ClientRequest } from './request.ts';
 
 /** How later requests of a connection find its node again, through a balancer. */
@@ -24,7 +24,9 @@ export class NodeAffinity {
   readonly #scope: string;
 
   /** @throws HublineError `invalid_option` where an option would not stand in a header as it is */
-  constructor(nodeId: string, { query = 'node', cookie = 'hubline_node', path = '/', domain }: AffinityOptions = {}) {
+  constructor(nodeId: string, options: AffinityOptions = {}) {
+    checkKnown(options, ['query', 'cookie', 'path', 'domain'], { within: 'affinity' });
+    const { query = 'node', cookie = 'hubline_node', path = '/', domain } = options;
     this.#nodeId = nodeId;
     this.#query = checkName(query, 'affinity.query');
     if (cookie !== false && !COOKIE_NAME.test(checkName(cookie, 'affinity.cookie')))
