@@ -3,8 +3,7 @@
  * docs/scaling.md. Two nodes of one process; commands by MONITOR, bytes by a proxy before each node, trips by its clients.
  */
 import { execFileSync } from 'node:child_process';
-import { createHubConnection } from '@hubline/client';
-import { defineHub } from '@hubline/client';
+import { createHubConnection, defineHub } from '@hubline/client';
 import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 import { startProxy, startRedis } from '@hubline/testing/cluster';

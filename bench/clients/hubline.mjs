@@ -1,5 +1,4 @@
-import { createHubConnection } from '@hubline/client';
-import { defineHub } from '@hubline/client';
+import { createHubConnection, defineHub } from '@hubline/client';
 
 export async function connect(port) {
   const connection = createHubConnection(defineHub('bench'), `http://127.0.0.1:${port}/bench`);

@@ -1,4 +1,4 @@
-import { defineHub } from '@hubline/client';
+import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 

@@ -1,6 +1,6 @@
 /** The server that is flooded. It says how much heap it had in use at most. */
 import { setInterval } from 'node:timers';
-import { defineHub } from '@hubline/client';
+import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
 import { answering } from '../ask.mjs';
 

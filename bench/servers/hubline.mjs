@@ -1,4 +1,4 @@
-import { defineHub } from '@hubline/client';
+import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
 
 /** All clients of a measurement come from one address, at once. */

@@ -175,6 +175,8 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
       asked.get(message.invocationId)?.abort(new HublineError('cancelled', 'The server has cancelled its question.', {}));
       complete(message.invocationId, { error: 'cancelled', ...(hubline && { headers: { [Header.code]: 'cancelled' } }) });
     }
+    // All messages before it are handled: a Hubline server asks whether this client keeps up.
+    if (message.type === MessageType.Sequence && hubline) send({ type: MessageType.Ack, sequenceId: message.sequenceId });
     if (message.type === MessageType.Close) {
       const { error, code, reason, allowReconnect } = message;
       end(new HublineError(codeOf(code, 'disconnected'), error || 'Connection closed.', reason ? { reason } : {}), !allowReconnect);

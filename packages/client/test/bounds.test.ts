@@ -33,6 +33,22 @@ it('refuses questions that it has no room for, and answers those that it has', a
   expect(world.connection.state.name).toBe('connected');
 });
 
+it('tells a Hubline server that it has handled all messages, and no other server', async () => {
+  const order: unknown[] = [];
+  for (const shaken of [{ hubline: 1 }, {}]) {
+    const said = (): void => void order.push('said');
+    await using world = await World.started({ behaves: silent, receiver: { said }, shakes: () => shaken });
+    const { last } = world.server;
+    last.send({ type: 1, target: 'said', arguments: [] }, { type: 9, sequenceId: 0 });
+    await vi.waitFor(() => expect(order.length).toBeGreaterThan(0));
+    if (shaken.hubline) await vi.waitFor(() => expect(last.heard).toEqual([{ type: 8, sequenceId: 0 }]));
+    world.connection.send.echo('after');
+    await vi.waitFor(() => expect(last.heard.at(-1)).toMatchObject({ target: 'echo' }));
+    expect(last.heard.length).toBe(shaken.hubline ? 2 : 1);
+  }
+  expect(order).toEqual(['said', 'said']);
+});
+
 it.each([undefined, NaN, -1, 'soon'])('closes with an error where the reconnect policy gives %s', async (delay) => {
   await using world = await World.started({ reconnect: { nextDelayMs: () => delay as number } });
   world.server.last.drop();

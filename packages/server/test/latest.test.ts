@@ -3,6 +3,7 @@ import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
+import { TestClock } from './test-clock.ts';
 import { threeNodes } from './cluster/three-nodes.ts';
 
 interface Calls {
@@ -106,4 +107,39 @@ it('replaces on its way to other nodes only what is for the same connections, by
   board.send.said('all of them');
   await expect.poll(() => bob.said.at(-1)).toBe('all of them');
   expect(world.tap.keys).toHaveLength(2 * latest.length);
+});
+
+it('gives a client whose program is late only the latest of each key, although its socket takes everything', async () => {
+  const clock = new TestClock();
+  const server = createHubServer({}, clock);
+  const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
+  await using world = await open(server);
+  await using silent = await RawClient.open(world.port); // it announces Hubline, and never answers
+  const { client } = world;
+  const questions = (): number => client.messages.filter(({ type }) => type === 9).length;
+  const moved = (x: number): unknown => hub.clients.all.with({ replaces: 'ann' }).send.moved('ann', x);
+  const until = (ready: () => boolean): Promise<unknown> => client.until(() => ready() || undefined);
+  moved(0);
+  await until(() => questions() === 1);
+  moved(1);
+  client.send({ type: 8, sequenceId: 0 });
+  await client.call('ping'); // the answer has arrived
+  moved(2);
+  await clock.advance(600);
+  moved(3);
+  await until(() => questions() === 2);
+  await clock.advance(300); // now it is late
+  for (let x = 4; x <= 50; x++) {
+    moved(x);
+    hub.clients.all.send.drawn(x);
+  }
+  await until(() => seen(client, 'drawn').length === 47);
+  expect(seen(client, 'moved')).toEqual([0, 1, 2, 3].map((x) => ['ann', x]));
+  client.send({ type: 8, sequenceId: 0 });
+  await until(() => seen(client, 'moved').length > 4);
+  expect(seen(client, 'moved').slice(4)).toEqual([['ann', 50]]);
+  expect(seen(client, 'drawn')).toEqual(Array.from({ length: 47 }, (_, i) => [i + 4]));
+  moved(51);
+  await until(() => seen(client, 'moved').length > 5);
+  await silent.until(() => seen(silent, 'moved').length === 52 || undefined);
 });

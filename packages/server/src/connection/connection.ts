@@ -21,6 +21,7 @@ import { Intake, type IntakeLimits } from './intake.ts';
 import { Outbox } from './outbox.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Turn } from './turn.ts';
+import { Uptake } from './uptake.ts';
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
@@ -284,6 +285,7 @@ export class Connection implements TransportListener {
     this.#transport.format = codec.format;
     this.#hubline = hubline;
     this.#pings = hubline > 0;
+    if (hubline > 0) this.#outbox.uptake = new Uptake(codec, this.#settings.clock);
     const state: Opening = { name: 'opening', codec: codecForPeer(codec, hubline), held: [], heldBytes: 0 };
     this.#enter(state);
     this.#intake.stop(); // keeps what has arrived, and reads no more
@@ -337,8 +339,9 @@ export class Connection implements TransportListener {
       case MessageType.Close: // answered with another one, as ASP.NET Core does
         return this.close({ code: 'left', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
       case MessageType.Ack:
+        return this.#outbox.answered();
       case MessageType.Sequence:
-        return; // stateful reconnect is not negotiated, so they mean nothing
+        return; // stateful reconnect is not negotiated, so it means nothing
     }
   };
 

@@ -1,6 +1,7 @@
 import type { Wire } from '@hubline/protocol';
 import type { Batch, Transport } from '../transports/index.ts';
 import type { Flushable, Turn } from './turn.ts';
+import type { Uptake } from './uptake.ts';
 
 export interface OutboxOptions {
   readonly turn: Turn;
@@ -27,6 +28,8 @@ export class Outbox implements Flushable {
   /** Messages by their keys that wait until the client has caught up: a newer one takes the place of the one before. */
   #latest: Map<string, Wire> | undefined;
   #latestBytes = 0;
+  /** Of a client that answers: set by its handshake. */
+  uptake: Uptake | undefined;
   /** Whether so much was queued that it was written before the end of the turn. */
   #early = false;
   /** Whether anything was written since the keep-alive last reset this. */
@@ -44,8 +47,13 @@ export class Outbox implements Flushable {
    * messages that were sent later; the order of all others is that in which they were sent.
    */
   push(message: Wire, replaces?: string): void {
+    if (replaces !== undefined && !this.#closed && (this.#latest || this.#isBehind)) return this.#keep(replaces, message);
+    this.#append(message);
+    if (replaces !== undefined) this.#ask();
+  }
+
+  #append(message: Wire): void {
     if (this.#closed) return;
-    if (replaces !== undefined && (this.#latest || this.#transport.bufferedBytes > 0)) return this.#keep(replaces, message);
     if (!this.#batch) {
       this.#batch = this.#turn.start;
       this.#turn.add(this);
@@ -85,14 +93,36 @@ export class Outbox implements Flushable {
     latest.set(key, message);
     const bufferedBytes = this.#transport.bufferedBytes + this.#latestBytes;
     if (bufferedBytes > this.#maxBufferedBytes) this.#overflow(bufferedBytes);
-    else if (isFirst) this.#transport.onceDrained(() => this.#release());
+    else if (isFirst) this.#awaitUptake();
+  }
+
+  get #isBehind(): boolean {
+    return this.#transport.bufferedBytes > 0 || this.uptake?.isLate === true;
+  }
+
+  #ask(): void {
+    if (this.uptake?.ask()) this.#append(this.uptake.question);
+  }
+
+  /** The client has handled everything before the question. */
+  answered(): void {
+    this.uptake?.answered();
+    this.#awaitUptake();
+  }
+
+  #awaitUptake(): void {
+    if (!this.#latest) return;
+    if (this.#transport.bufferedBytes > 0) this.#transport.onceDrained(() => this.#awaitUptake());
+    else if (!this.#isBehind) this.#release();
   }
 
   #release(): void {
-    const latest = this.#latest?.values() ?? [];
+    const latest = this.#latest?.values();
+    if (!latest) return;
     this.#latest = undefined;
     this.#latestBytes = 0;
-    for (const message of latest) this.push(message);
+    for (const message of latest) this.#append(message);
+    this.#ask();
   }
 
   /** Writes the queued messages; later ones are dropped. */

@@ -44,7 +44,7 @@ export type AskingAll<R, K extends keyof R> = { readonly [P in K]: (...args: Arg
 export interface TargetOptions extends InvokeOptions {
   /**
    * Of events with this key, a client that does not keep up gets the latest only: what has not been written to it is replaced by
-   * the next one. For positions and other values of which only the last one counts. The same holds for what waits for the backplane,
+   * the next one, also where its program takes long for each event. For positions and other values of which only the last one counts. The same holds for what waits for the backplane,
    * of events to equal targets; `confirmed` of a replaced event resolves.
    */
   readonly replaces?: string | undefined;
