@@ -33,7 +33,8 @@ export async function request(
   const { url, fetch = globalThis.fetch, withCredentials } = to;
   try {
     return await fetch(url, {
-      cache: 'no-store',
+      // workerd throws at options that it does not have, and has this one from a compatibility date on.
+      ...('cache' in (globalThis.Request?.prototype ?? {}) && { cache: 'no-store' }),
       credentials: withCredentials === false ? 'same-origin' : 'include',
       ...init,
       headers: { ...headersFor(to), ...init.headers },
