@@ -15,6 +15,8 @@ const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/redis/t
 const EXAMPLES = 'examples/*/test/**/*.test.ts';
 /** What users install, in an empty folder outside the repository. */
 const PACKAGES = 'scripts/packages/*.test.mjs';
+/** Frameworks that host a hub, and runtimes other than this Node. */
+const HOSTS = 'scripts/hosts/*.test.mjs';
 /** Processes that tests start see the sources too. */
 const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --import=${new URL('scripts/sources.mjs', import.meta.url).href}`;
 
@@ -33,7 +35,7 @@ export default defineConfig({
           ...patience,
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
-          exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER, PACKAGES],
+          exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER, PACKAGES, HOSTS],
         },
       },
       {
@@ -69,6 +71,7 @@ export default defineConfig({
         test: { ...patience, name: 'fuzz', include: [FUZZ] },
       },
       { test: { ...patience, testTimeout: 120_000, name: 'packages', include: [PACKAGES], globalSetup: 'scripts/packages/setup.mjs' } },
+      { test: { ...patience, testTimeout: 120_000, name: 'hosts', include: [HOSTS], globalSetup: 'scripts/hosts/setup.mjs' } },
     ],
   },
 });

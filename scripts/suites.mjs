@@ -28,5 +28,6 @@ export const SUITES = [
   { name: 'examples', command: script('examples'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
   { name: 'packages', command: script('packages'), limitSeconds: 360, runner: vitest },
+  { name: 'hosts', command: script('hosts'), limitSeconds: 480, runner: vitest },
   { name: 'browsers', command: script('browsers'), limitSeconds: 300, runner: playwright },
 ];

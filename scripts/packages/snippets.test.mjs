@@ -7,9 +7,12 @@ import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
 
+/** Its programs need frameworks, and are compiled and run by scripts/hosts. */
+const RECIPES = 'recipes.md';
+
 const markdown = (folder) =>
   readdirSync(join(ROOT, folder))
-    .filter((file) => file.endsWith('.md'))
+    .filter((file) => file.endsWith('.md') && file !== RECIPES)
     .map((file) => join(folder, file));
 
 const DOCUMENTS = [

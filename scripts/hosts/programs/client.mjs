@@ -1,0 +1,73 @@
+/** Uses what a client can do, over every transport and in both protocols. Runs in any runtime: no built-ins of one. */
+import { createHubConnection, longPolling, serverSentEvents, webSockets } from '@hubline/client';
+import { messagePack } from '@hubline/client/messagepack';
+import { jsonCodec } from '@hubline/protocol';
+import { contract } from './contract.mjs';
+
+const TRANSPORTS = { WebSockets: webSockets, 'server-sent events': serverSentEvents, 'long polling': longPolling };
+const PROTOCOLS = { JSON: () => jsonCodec, MessagePack: messagePack };
+const STEP_MS = 20_000;
+
+/** What came of each transport in each protocol: "ok", or the step that failed, and why. */
+export async function tryAll(origin) {
+  const outcomes = {};
+  for (const [transport, open] of Object.entries(TRANSPORTS)) {
+    for (const [name, protocol] of Object.entries(PROTOCOLS)) {
+      if (transport === 'server-sent events' && name === 'MessagePack') continue; // text only
+      outcomes[`${transport}, ${name}`] = await tryOne(`${origin}/hubs/runtimes`, { transports: [open()], protocol: protocol() });
+    }
+  }
+  return outcomes;
+}
+
+async function tryOne(url, options) {
+  let step = 'connect';
+  const heard = [];
+  const receiver = { said: (text) => void heard.push(text), confirm: async (question) => question === 'sure?' };
+  const connection = createHubConnection(contract, url, { ...options, receiver, callTimeoutMs: STEP_MS, reconnect: { firstMs: 1 } });
+  try {
+    await connection.start();
+    step = 'call';
+    expect(await connection.invoke.say('hélló'), 5);
+    step = 'event';
+    await until(() => heard.length === 1);
+    expect(heard[0], 'hélló');
+    step = 'question';
+    expect(await connection.invoke.ask('sure?'), true);
+    step = 'stream';
+    const items = [];
+    for await (const item of connection.stream.count(200)) items.push(item); // more than one window
+    expect(items.length, 200);
+    step = 'upload';
+    expect(await connection.invoke.upload(numbers(100)), 4950);
+    step = 'reconnect';
+    const before = connection.state.connectionId;
+    connection.send.leave();
+    await until(() => connection.state.name === 'connected' && connection.state.connectionId !== before);
+    expect(await connection.invoke.say('again'), 5);
+    step = 'stop';
+    await connection.stop();
+    expect(connection.state.name, 'closed');
+    return 'ok';
+  } catch (error) {
+    return `${step}: ${error.code ?? error.name}: ${error.message}`;
+  } finally {
+    await connection.stop();
+  }
+}
+
+async function* numbers(to) {
+  for (let n = 0; n < to; n++) yield n;
+}
+
+function expect(found, wanted) {
+  if (found !== wanted) throw new Error(`${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
+}
+
+async function until(condition) {
+  const end = Date.now() + STEP_MS;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error('nothing came');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,4 @@
+/** A page: Playwright calls it. */
+import { tryAll } from './client.mjs';
+
+globalThis.tryAll = tryAll;
