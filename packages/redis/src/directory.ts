@@ -4,7 +4,6 @@ import type {
   ConnectionRecord,
   Directory,
   Flush,
-  Local,
   Member,
   MembersPage,
   NodeInfo,
@@ -15,30 +14,19 @@ import type {
   TopicsPage,
   WatchLease,
 } from '@hubline/server/backplane';
+import type { Context } from './context.ts';
 import { slices } from './entries.ts';
-import { processIn, type Incarnation, type Keys } from './keys.ts';
+import { processIn, type Incarnation } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 import type { Peers } from './peers.ts';
 import { LeaseOverError, type Census, type Reading } from './reading.ts';
 import type { Registrar } from './registrar.ts';
-import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 import { decodeCounts, decodeGroups, decodeNumber, decodeRecord, decodeTexts, type DecodedRecord } from './values.ts';
 
-export interface RedisDirectoryOptions {
-  readonly self: NodeInfo;
-  readonly local: Local;
-  readonly store: Store;
-  readonly keys: Keys;
+export interface RedisDirectoryOptions extends Omit<Context, 'settings'> {
   readonly peers: Peers;
   readonly registrar: Registrar;
-  readonly isUp: () => boolean;
-  /** Whether a key can be used. */
-  readonly reaches: (key: string) => boolean;
-  readonly settled: () => Promise<unknown>;
-  readonly report: (error: unknown) => void;
-  /** Reports a value that cannot be decoded, and is skipped. */
-  readonly unreadable: (key: string, field?: string) => void;
 }
 
 /** Commands in one trip of a large answer. */
@@ -98,8 +86,8 @@ export class RedisDirectory implements Directory {
 
   membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
     return this.#ask({
-      read: async (missing, { peers, registrar, self, keys }) => {
-        const incarnation = process === self.process ? registrar.incarnation : peers.incarnation(process);
+      read: async (missing, { peers, session, self, keys }) => {
+        const incarnation = process === self.process ? session().incarnation : peers.incarnation(process);
         if (!incarnation) return [];
         const key = keys.members(topic, incarnation);
         const [ids] = await this.#run([['zrange', key, 0, -1]]);
@@ -293,14 +281,14 @@ export class RedisDirectory implements Directory {
 
   /** Answers from Redis or, where the keys cannot be reached, from this node's own state. */
   async #ask<T>({ read, here }: Question<T>): Promise<Answer<T>> {
-    const { peers, registrar, self, isUp, settled, report } = this.#options;
+    const { peers, session, self, isUp, settled, report } = this.#options;
     await settled();
     try {
-      const missing = new Set(registrar.isBehind ? [self.nodeId, ...peers.absent] : peers.absent); // before the query: a node may come back during it
+      const missing = new Set(session().isPartial ? [self.nodeId, ...peers.absent] : peers.absent); // before the query: a node may come back during it
       const value = await read(missing, this.#options);
       return { value, missing: [...new Set([...missing, ...peers.absent])], isBlind: false };
     } catch (error) {
-      if (isUp() && !(error instanceof LeaseOverError)) report(error);
+      if (isUp() && !(error instanceof LeaseOverError)) report('flush', error);
     }
     return { value: here(this.#options), missing: peers.nodeIds, isBlind: true };
   }
@@ -319,12 +307,12 @@ export class RedisDirectory implements Directory {
     const reading = await peers.census(commands, perIncarnation);
     for (const nodeId of reading.missing) missing.add(nodeId);
     // A node's entries are found by its index: where the index is unreachable, they may be out of date.
-    for (const [incarnation, { nodeId }] of reading.value) if (!this.#options.reaches(keys.topics(incarnation))) missing.add(nodeId);
+    for (const [incarnation, { nodeId }] of reading.value) if (!this.#options.reach.has(keys.topics(incarnation))) missing.add(nodeId);
     return reading;
   }
 
   #mustReach(keys: readonly string[]): void {
-    if (!keys.every(this.#options.reaches)) throw unavailable('A part of Redis that the query needs is unavailable.');
+    if (!keys.every((key) => this.#options.reach.has(key))) throw unavailable('A part of Redis that the query needs is unavailable.');
   }
 }
 

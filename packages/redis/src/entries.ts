@@ -119,6 +119,10 @@ export function watchWritingOf({ changed, held, version }: WatchChange, keys: Ke
   ];
 }
 
+/** The last value written for the watches; undefined where the commands write none. */
+export const watchedIn = (commands: readonly Command[]): string | undefined =>
+  commands.findLast(([name]) => name === 'hset')?.[3] as string | undefined;
+
 /** The commands of one trip, as they are collected. */
 class Trip {
   readonly #options: EntriesOptions;

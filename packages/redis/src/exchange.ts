@@ -1,43 +1,26 @@
-import { nodeChannel, type LinkObserver, type NodeInfo, type ProcessId } from '@hubline/server/backplane';
+import { nodeChannel, type LinkObserver, type ProcessId } from '@hubline/server/backplane';
 import { RedisBus, type Listeners } from './bus.ts';
+import type { Context } from './context.ts';
 import { decodeFrame, isMessage } from './frame.ts';
 import { History } from './history.ts';
-import { processIn, type Incarnation, type Keys } from './keys.ts';
+import { processIn, type Incarnation } from './keys.ts';
 import { decodeNotice, encodeNotice, NOTICES, type Notice } from './notice.ts';
-import type { Settings } from './options.ts';
 import { paced } from './paced.ts';
 import type { Peers } from './peers.ts';
 import { Publisher } from './publisher.ts';
 import { Receiver } from './receiver.ts';
 import { Repair } from './repair.ts';
-import type { Store } from './store.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { UnreadableMessages } from './unreadable.ts';
 
-export interface ExchangeOptions {
-  readonly self: NodeInfo;
-  readonly settings: Settings;
-  readonly store: Store;
-  readonly keys: Keys;
+export interface ExchangeOptions extends Omit<Context, 'local' | 'unreadable'> {
   readonly peers: () => Peers;
-  /** This process's incarnation at the moment. */
-  readonly origin: () => Incarnation;
-  readonly isUp: () => boolean;
   readonly isClosing: () => boolean;
-  /** Whether a channel can be used, by its name. */
-  readonly reaches: (channel: string) => boolean;
-  /** Whether all of Redis can be used. */
-  readonly isWhole: () => boolean;
-  /** Whether nodes that are subscribed to a channel are not back yet after an outage. */
-  readonly isGated: (channel: string) => boolean;
-  /** Settles when the first connection has succeeded or failed. */
-  readonly settled: () => Promise<void>;
   /** Called for a frame of an unknown process: reads the leases. */
   readonly refresh: () => void;
   /** Called when Redis refuses a command or loses an answer. */
   readonly failed: (error: unknown) => void;
   readonly gap: LinkObserver['gap'];
-  readonly report: LinkObserver['report'];
 }
 
 /** The delay of asks on several shards: there is no order among shards, so frames may arrive after the claims about them. */
@@ -60,9 +43,11 @@ export class Exchange {
   #heardAt = performance.now();
 
   constructor(options: ExchangeOptions) {
-    const { self, settings, store, keys, peers, origin, reaches, gap, report } = options;
+    const { self, settings, store, keys, peers, session, gap, report } = options;
     const { repairMs, repairBytes } = settings;
     const channelOf = (name: string): string => keys.channel(name);
+    const reaches = (channel: string): boolean => this.#reaches(channel);
+    const origin = (): Incarnation => session().incarnation;
     this.#options = options;
     this.#unreadable = new UnreadableMessages((error) => report('deliver', error));
     this.#history = new History({ origin, repairMs, repairBytes });
@@ -99,7 +84,7 @@ export class Exchange {
       onUnavailable: settings.onUnavailable,
       reaches,
       hearsAnswers: () => reaches(nodeChannel(self.process)),
-      isGated: options.isGated,
+      isGated: (channel) => this.#isGated(channel),
       failed: options.failed,
     });
     const own = [NOTICES, nodeChannel(self.process)];
@@ -130,7 +115,7 @@ export class Exchange {
   }
   /** Everything is subscribed again, and this node is registered. */
   up(): void {
-    this.say({ is: 'hello', incarnation: this.#options.origin(), node: this.#options.self });
+    this.hello();
     this.publisher.up();
     this.#repair.up();
     this.#heardAt = performance.now();
@@ -148,14 +133,14 @@ export class Exchange {
   }
   /** Runs after each heartbeat that Redis has answered on every connection; `startedAt` is when that began. */
   beat(startedAt: number): void {
-    if (this.#options.isWhole()) this.#heardAt = startedAt;
-    if (this.#options.reaches(NOTICES)) this.say({ is: 'beat', incarnation: this.#options.origin(), ...this.#repair.claims() });
+    if (this.#options.reach.isWhole) this.#heardAt = startedAt;
+    if (this.#reaches(NOTICES)) this.say({ is: 'beat', incarnation: this.#options.session().incarnation, ...this.#repair.claims() });
   }
 
   /** Handles a message from Redis on a channel, given by its name. */
   hear(channel: string, bytes: Buffer): void {
-    const { store, isWhole, peers } = this.#options;
-    if (store.isOne && isWhole()) this.#heardAt = performance.now();
+    const { store, reach, peers } = this.#options;
+    if (store.isOne && reach.isWhole) this.#heardAt = performance.now();
     try {
       if (channel === NOTICES) return this.#notice(decodeNotice(bytes));
       const frame = decodeFrame(bytes);
@@ -166,6 +151,10 @@ export class Exchange {
     }
   }
 
+  /** Announces a session that has begun. */
+  hello(): void {
+    this.say({ is: 'hello', incarnation: this.#options.session().incarnation, node: this.#options.self });
+  }
   say(notice: Notice): void {
     this.#publish(notice).catch((error: unknown) => {
       if (this.#options.isUp()) this.#options.report('publish', error);
@@ -173,7 +162,7 @@ export class Exchange {
   }
   /** Sends the goodbye, with the last sequences of every channel. */
   async goodbye(): Promise<void> {
-    await this.#publish({ is: 'bye', incarnation: this.#options.origin(), ...this.#repair.claims() });
+    await this.#publish({ is: 'bye', incarnation: this.#options.session().incarnation, ...this.#repair.claims() });
   }
 
   joined(process: ProcessId): void {
@@ -201,6 +190,19 @@ export class Exchange {
   get #rememberedMs(): number {
     const { sweepDelayMs, repairMs } = this.#options.settings;
     return 2 * Math.max(sweepDelayMs, repairMs);
+  }
+
+  #reaches(channel: string): boolean {
+    const { reach, keys } = this.#options;
+    return reach.isWhole || reach.has(keys.channel(channel));
+  }
+
+  /** Whether messages on the channel wait for nodes from before an outage: what is published before they subscribe again is lost to them. */
+  #isGated(channel: string): boolean {
+    const { reach, keys } = this.#options;
+    const peers = this.#options.peers();
+    if (peers.isComplete || !reach.isShaken(keys.channel(channel))) return false;
+    return channel.startsWith(nodeChannel('')) ? peers.isDeaf(channel.slice(nodeChannel('').length)) : true;
   }
 
   async #publish(notice: Notice): Promise<void> {

@@ -1,14 +1,7 @@
 import { HublineError } from '@hubline/protocol';
-import {
-  nodeChannel,
-  type Link,
-  type LinkObserver,
-  type LinkState,
-  type Local,
-  type NodeInfo,
-  type Outage,
-} from '@hubline/server/backplane';
+import { type Link, type LinkObserver, type LinkState, type Local, type NodeInfo, type Outage } from '@hubline/server/backplane';
 import type { RedisBus } from './bus.ts';
+import type { Context } from './context.ts';
 import { RedisDirectory } from './directory.ts';
 import { Exchange } from './exchange.ts';
 import { Keys } from './keys.ts';
@@ -24,8 +17,6 @@ import type { Store, StoreObserver } from './store.ts';
 import { Sweeper } from './sweep.ts';
 import { unavailable } from './unavailable.ts';
 import { UnreadableValues } from './unreadable.ts';
-import { Verifier } from './verifier.ts';
-import { Watchers } from './watchers.ts';
 
 export interface RedisLinkOptions {
   readonly self: NodeInfo;
@@ -34,6 +25,8 @@ export interface RedisLinkOptions {
   readonly settings: Settings;
   readonly openStore: (observer: StoreObserver) => Store;
 }
+
+type State = { readonly name: 'connecting' | 'up' | 'closed' } | { readonly name: 'down'; readonly since: number; readonly outage: Outage };
 
 /** The back-off while Redis refuses commands: doubled each time, and randomised, since all nodes retry. */
 const RETRY_MS = { least: 250, most: 15_000 };
@@ -44,74 +37,56 @@ const RETRY_MS = { least: 250, most: 15_000 };
  */
 export class RedisLink implements Link {
   readonly directory: RedisDirectory;
-  readonly #self: NodeInfo;
+  readonly #context: Context;
   readonly #observer: LinkObserver;
-  readonly #settings: Settings;
-  readonly #keys: Keys;
-  readonly #store: Store;
   readonly #reach: SlotAvailability;
   readonly #exchange: Exchange;
   readonly #peers: Peers;
   readonly #registrar: Registrar;
   readonly #sweeper: Sweeper;
   readonly #setup: Setup;
-  #state: LinkState = 'connecting';
-  /** Counts the losses, so that an operation that began before a loss has no effect after it. */
-  #losses = 0;
+  #state: State = { name: 'connecting' };
+  /** The attempt to enter the cluster, or the stay there, until the next loss. It settles when the link is up, or lost again. */
+  #entry: Signal | undefined;
+  #retrying: NodeJS.Timeout | undefined;
   /** How often in a row Redis has refused to register this process. */
   #refusals = 0;
-  /** Why the link is down. */
-  #outage: Outage | undefined;
-  #downSince = performance.now();
   readonly #beating: NodeJS.Timeout;
   #checking: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   readonly #settled = new Signal();
   readonly #registered = new Signal();
-  /** Settles when the current attempt to enter has succeeded or failed. */
-  #entered = new Signal();
 
   constructor({ self, local, observer, settings, openStore }: RedisLinkOptions) {
-    const { nodeTimeoutMs, sweepDelayMs, prefix } = settings;
-    const keys = (this.#keys = new Keys(prefix));
-    this.#self = self;
-    this.#observer = observer;
-    this.#settings = settings;
-    const store = (this.#store = openStore({
+    const keys = new Keys(settings.prefix);
+    const store = openStore({
       ready: () => void this.#enter(),
       lost: (cause, slots) => this.#lose(cause, slots),
       message: (channel, frame) => this.#exchange.hear(keys.nameOf(channel), frame),
       moved: (since) => void this.#resubscribe(since),
-    }));
-    const reach = (this.#reach = new SlotAvailability((key) => store.slotOf(key)));
-    const reaches = (key: string): boolean => reach.has(key);
-    const isUp = (): boolean => this.#state === 'up';
-    const settled = (): Promise<void> => this.#settled.promise;
-    const report =
-      (stage: Parameters<LinkObserver['report']>[0]) =>
-      (error: unknown): void =>
-        this.#closing ? undefined : observer.report(stage, error);
-    this.#setup = new Setup({ self, store, prefix, report: report('setup') });
-    const unreadables = new UnreadableValues(report('read'));
-    const unreadable = (key: string, field?: string): void => unreadables.add(key, field);
-    this.#sweeper = new Sweeper({
-      store,
-      keys,
-      delayMs: sweepDelayMs,
-      claimMs: nodeTimeoutMs,
-      isUp,
-      report: report('sweep'),
     });
-    this.#peers = new Peers({
+    const reach = (this.#reach = new SlotAvailability((key) => store.slotOf(key)));
+    const isUp = (): boolean => this.#state.name === 'up';
+    const report: LinkObserver['report'] = (stage, error) => (this.#closing ? undefined : observer.report(stage, error));
+    const unreadables = new UnreadableValues((error) => report('read', error));
+    const context = (this.#context = {
       self,
-      own: () => this.#registrar.incarnation,
-      counters: (commands) => this.#registrar.counters(commands),
-      leaseless: (own) => this.#registrar.renew(own),
-      unreadable,
+      local,
+      settings,
       store,
       keys,
-      nodeTimeoutMs,
-      reaches,
+      reach,
+      session: () => this.#registrar.session,
+      isUp,
+      settled: () => this.#settled.promise,
+      unreadable: (key, field) => unreadables.add(key, field),
+      report,
+    } satisfies Context);
+    this.#observer = observer;
+    this.#setup = new Setup(context);
+    this.#sweeper = new Sweeper(context);
+    this.#peers = new Peers({
+      ...context,
       observer: {
         joined: (node) => {
           this.#exchange.joined(node.process);
@@ -123,60 +98,29 @@ export class RedisLink implements Link {
           observer.lost(node, reason);
         },
       },
+      leaseless: (session) => this.#registrar.renew(session),
       announced: (process) => this.#exchange.announced(process),
       dead: (incarnation) => this.#sweeper.dead(incarnation),
       forgotten: (process) => this.#exchange.forgotten(process),
     });
     this.#registrar = new Registrar({
-      self,
-      local,
-      store,
-      keys,
-      watchers: new Watchers({ store, keys, unreadable }),
-      nodeTimeoutMs,
-      isUp,
+      ...context,
       isRefused: () => this.outage === 'refused',
-      reaches,
-      settled,
       clean: (incarnation) => this.#sweeper.all(incarnation),
       over: (old) => this.#sweeper.dead(old),
-      verifier: new Verifier({ self, local, store, keys, heartbeatIntervalMs: settings.heartbeatIntervalMs }),
-      repaired: (lost) => report('repaired')(repaired(lost)),
+      repaired: (lost) => report('repaired', repaired(lost)),
       reborn: (silentMs) => this.#reborn(silentMs),
       failed: (error) => (isUp() ? this.#failToWrite(error) : undefined),
     });
     this.#exchange = new Exchange({
-      self,
-      settings,
-      store,
-      keys,
+      ...context,
       peers: () => this.#peers,
-      origin: () => this.#registrar.incarnation,
-      isUp,
       isClosing: () => this.#closing !== undefined,
-      reaches: (name) => reach.isWhole || reach.has(keys.channel(name)),
-      isWhole: () => reach.isWhole,
-      isGated: (channel) => this.#isGated(channel),
-      settled,
       refresh: () => void this.#refresh(),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
       gap: (gap) => observer.gap(gap),
-      report: (stage, error) => report(stage)(error),
     });
-    const { peers, registrar } = { peers: this.#peers, registrar: this.#registrar };
-    this.directory = new RedisDirectory({
-      self,
-      local,
-      store,
-      keys,
-      peers,
-      registrar,
-      isUp,
-      reaches,
-      settled,
-      report: report('flush'),
-      unreadable,
-    });
+    this.directory = new RedisDirectory({ ...context, peers: this.#peers, registrar: this.#registrar });
     this.#beating = setInterval(() => void this.#beat(), settings.heartbeatIntervalMs).unref();
   }
 
@@ -184,15 +128,16 @@ export class RedisLink implements Link {
     return this.#exchange.bus;
   }
   get state(): LinkState {
-    return this.#state;
+    return this.#state.name;
   }
+  /** Why the link is down. */
   get outage(): Outage | undefined {
-    return this.#state === 'down' ? this.#outage : undefined;
+    return this.#state.name === 'down' ? this.#state.outage : undefined;
   }
 
   /** Settles with the first registration or, with `startWithoutRedis`, already with the failure of the first attempt. */
   ready(): Promise<void> {
-    return this.#settings.startWithoutRedis ? this.#settled.promise : this.#registered.promise;
+    return this.#context.settings.startWithoutRedis ? this.#settled.promise : this.#registered.promise;
   }
   /** Settles with the first registration, however long that takes. */
   registered(): Promise<void> {
@@ -205,33 +150,31 @@ export class RedisLink implements Link {
 
   /** Enters the cluster once Redis can be reached: subscribes, registers and reports the link as up. Another loss ends the attempt. */
   async #enter(): Promise<void> {
-    const losses = this.#losses;
-    const isStill = (): boolean => losses === this.#losses && !this.#closing;
-    const entered = (this.#entered = new Signal());
+    if (this.#closing) return;
+    clearTimeout(this.#retrying);
+    this.#entry?.resolve();
+    const entry = (this.#entry = new Signal());
+    const isOver = (): boolean => entry !== this.#entry || this.#closing !== undefined;
     try {
       await this.#exchange.subscriptions.all();
-      if (!isStill()) return;
     } catch (error) {
-      if (isStill()) this.#fail(error);
-      return;
+      if (!isOver()) this.#fail(error);
     }
+    if (isOver()) return;
     try {
-      await this.#registrar.register(entered.promise);
-      if (!isStill()) return;
-      await this.#peers.resume();
-      if (!isStill()) return;
+      await this.#registrar.register(entry.promise);
+      if (!isOver()) await this.#peers.resume();
     } catch (error) {
-      if (isStill()) this.#failToWrite(error);
-      return;
+      if (!isOver()) this.#failToWrite(error);
     }
+    if (isOver()) return;
     this.#refusals = 0;
-    const wasDown = this.#state === 'down';
-    const ms = Math.round(performance.now() - this.#downSince);
-    this.#state = 'up';
+    const state = this.#state;
+    this.#state = { name: 'up' };
     this.#reach.restore();
     this.#peers.announce();
-    entered.resolve();
-    if (wasDown) this.#observer.up({ ms });
+    entry.resolve();
+    if (state.name === 'down') this.#observer.up({ ms: Math.round(performance.now() - state.since) });
     this.#exchange.up();
     this.#registered.resolve();
     this.#settled.resolve();
@@ -241,12 +184,12 @@ export class RedisLink implements Link {
 
   /** Subscribes again after slots have moved: messages on their channels may have been missed. */
   async #resubscribe(since: number): Promise<void> {
-    const isUp = this.#state === 'up'; // otherwise the outage covers the gap
+    const isUp = this.#state.name === 'up'; // otherwise the outage covers the gap
     try {
       await this.#exchange.subscriptions.again();
       if (isUp) this.#exchange.missed(since);
     } catch (error) {
-      if (this.#state === 'up') this.#fail(error);
+      if (this.#state.name === 'up') this.#fail(error);
     }
   }
 
@@ -254,14 +197,10 @@ export class RedisLink implements Link {
   #fail(error: unknown, slots?: readonly number[]): void {
     if (this.#closing) return;
     const isRefused = isRefusal(error);
-    this.#lose(error instanceof Error ? error : unavailable(String(error)), slots);
-    this.#outage = isRefused ? 'refused' : 'unreachable';
-    const losses = this.#losses;
+    this.#lose(error instanceof Error ? error : unavailable(String(error)), slots, isRefused ? 'refused' : 'unreachable');
     const ms = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** this.#refusals) * (0.5 + Math.random());
     if (isRefused) this.#refusals++;
-    setTimeout(() => {
-      if (losses === this.#losses) void this.#enter();
-    }, ms).unref();
+    this.#retrying = setTimeout(() => void this.#enter(), ms).unref();
   }
 
   /** Handles a failed write. Where Redis only refuses writes, all channels stay subscribed and messages still flow. */
@@ -271,30 +210,31 @@ export class RedisLink implements Link {
     this.#fail(error, []);
   }
 
-  /** Marks slots as lost; without `slots`, all of them. */
-  #lose(cause: Error, slots?: readonly number[]): void {
+  /** Ends the entry and marks slots as lost; without `slots`, all of them. */
+  #lose(cause: Error, slots?: readonly number[], outage: Outage = 'unreachable'): void {
     if (this.#closing) return;
-    this.#losses++;
-    this.#outage = 'unreachable';
+    clearTimeout(this.#retrying);
     if (this.#peers.isComplete) this.#reach.settle();
     const isNews = this.#reach.lose(slots);
     this.#peers.suspend();
-    this.#entered.resolve();
+    this.#entry?.resolve();
+    this.#entry = undefined;
     this.#exchange.subscriptions.down();
-    if (this.#state === 'down' && !isNews) return;
-    const wasDown = this.#state === 'down';
-    this.#state = 'down';
+    const before = this.#state;
+    this.#state = { name: 'down', since: before.name === 'down' ? before.since : performance.now(), outage };
+    if (before.name === 'down' && !isNews) return;
     this.#exchange.down();
-    if (wasDown) return;
-    this.#downSince = performance.now();
+    if (before.name === 'down') return;
     this.#settled.resolve();
-    if (!this.#settings.startWithoutRedis) this.#registered.reject(unavailable(`Redis cannot be reached: ${cause.message}`, cause));
+    if (!this.#context.settings.startWithoutRedis) {
+      this.#registered.reject(unavailable(`Redis cannot be reached: ${cause.message}`, cause));
+    }
     this.#observer.down(cause);
   }
 
   /** Announces the new incarnation after a lost lease: meanwhile other nodes took this one for lost, and sent it no changes. */
   #reborn(silentMs: number): void {
-    this.#exchange.say({ is: 'hello', incarnation: this.#registrar.incarnation, node: this.#self });
+    this.#exchange.hello();
     this.#exchange.missed();
     this.#observer.gap({ ms: Math.round(silentMs) });
     void this.#refresh();
@@ -302,12 +242,12 @@ export class RedisLink implements Link {
 
   async #beat(): Promise<void> {
     const startedAt = performance.now();
-    if (this.#state === 'connecting') return;
+    if (this.#state.name === 'connecting') return;
     if (this.#exchange.prune()) this.#openGate();
     try {
-      await Promise.all([this.#registrar.beat(), this.#store.ping()]);
+      await Promise.all([this.#registrar.beat(), this.#context.store.ping()]);
     } catch (error) {
-      if (this.#state === 'up') this.#failToWrite(error);
+      if (this.#state.name === 'up') this.#failToWrite(error);
       return;
     }
     this.#exchange.beat(startedAt);
@@ -315,13 +255,13 @@ export class RedisLink implements Link {
   }
 
   async #refresh(): Promise<void> {
-    if (this.#state === 'connecting' || this.#closing) return;
+    if (this.#state.name === 'connecting' || this.#closing) return;
     try {
       await this.#peers.refresh();
       this.#exchange.publisher.schedule();
       this.#checkLeases();
     } catch (error) {
-      if (this.#state === 'up' && !(error instanceof LeaseOverError)) this.#observer.report('lease', error);
+      if (this.#state.name === 'up' && !(error instanceof LeaseOverError)) this.#observer.report('lease', error);
     }
   }
 
@@ -329,44 +269,43 @@ export class RedisLink implements Link {
   #checkLeases(): void {
     clearTimeout(this.#checking);
     const ms = this.#peers.nextEndMs;
-    if (ms < this.#settings.heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms, 0) + 2).unref();
-  }
-
-  /** Whether messages on the channel wait for nodes from before an outage: what is published before they subscribe again is lost to them. */
-  #isGated(channel: string): boolean {
-    if (this.#peers.isComplete || !this.#reach.isShaken(this.#keys.channel(channel))) return false;
-    return channel.startsWith(nodeChannel('')) ? this.#peers.isDeaf(channel.slice(nodeChannel('').length)) : true;
+    const { heartbeatIntervalMs } = this.#context.settings;
+    if (ms < heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms, 0) + 2).unref();
   }
 
   #openGate(): void {
     const nodes = this.#peers.deaf.join(', ');
     // While a shard is away no node is given up: messages to its channels go on waiting, the others are sent.
-    if (this.#state === 'up') this.#peers.giveUp();
+    if (this.#state.name === 'up') this.#peers.giveUp();
     else this.#reach.settle();
     this.#exchange.publisher.schedule();
     this.#observer.report('publish', unavailable(`Messages that waited for ${nodes} were sent without waiting any longer.`));
   }
 
   async #close(): Promise<void> {
+    const { store, keys, session } = this.#context;
     clearInterval(this.#beating);
     clearTimeout(this.#checking);
+    clearTimeout(this.#retrying);
     this.#exchange.close();
     this.#settled.resolve();
     this.#registered.reject(unavailable('The link was closed before it was ready.'));
-    this.#state = 'closed';
+    this.#state = { name: 'closed' };
     await this.#exchange.publisher.close();
-    const canSayGoodbye = this.#reach.has(this.#keys.lease(this.#registrar.incarnation));
+    const canSayGoodbye = this.#reach.has(keys.lease(session().incarnation));
     this.#reach.lose();
-    this.#entered.resolve();
+    this.#entry?.resolve();
+    this.#entry = undefined;
     this.#sweeper.close();
     await this.#registrar.settle();
     if (canSayGoodbye) await this.#goodbye().catch(() => undefined); // after a failure the lease ends by itself, and other nodes sweep
-    this.#store.close();
+    store.close();
   }
 
   async #goodbye(): Promise<void> {
-    const { incarnation } = this.#registrar;
-    await this.#store.run([['del', this.#keys.lease(incarnation)]]);
+    const { store, keys, session } = this.#context;
+    const { incarnation } = session();
+    await store.run([['del', keys.lease(incarnation)]]);
     await this.#exchange.goodbye();
     await this.#sweeper.all(incarnation);
   }

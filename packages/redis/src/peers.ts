@@ -1,8 +1,9 @@
 import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplane';
-import { incarnationOf, numberIn, processIn, type Incarnation, type Keys } from './keys.ts';
+import type { Context } from './context.ts';
+import { incarnationOf, numberIn, processIn, type Incarnation } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 import { LeaseOverError, type Reading } from './reading.ts';
-import type { Store } from './store.ts';
+import type { Session } from './session.ts';
 import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation } from './values.ts';
 
 /** Another process, as far as this one knows it. */
@@ -21,22 +22,10 @@ interface Peer {
   stoppedAt: number | undefined;
 }
 
-export interface PeersOptions {
-  readonly self: NodeInfo;
-  /** The incarnation of this process; 0 before its first one. */
-  readonly own: () => Incarnation;
-  readonly store: Store;
-  readonly keys: Keys;
-  readonly nodeTimeoutMs: number;
-  /** Whether a key can be used. */
-  readonly reaches: (key: string) => boolean;
+export interface PeersOptions extends Pick<Context, 'self' | 'session' | 'store' | 'keys' | 'settings' | 'reach' | 'unreadable'> {
   readonly observer: Pick<LinkObserver, 'joined' | 'lost'>;
-  /** Commands that read this process's write counters on the shards of these commands: one shard can be flushed alone. */
-  readonly counters: (commands: readonly Command[]) => readonly Command[];
-  /** Called when this process's incarnation has no lease any more. */
-  readonly leaseless: (own: Incarnation) => void;
-  /** Reports a value that cannot be decoded, and is skipped. */
-  readonly unreadable: (key: string, field?: string) => void;
+  /** Called when a session of this process has no lease any more. */
+  readonly leaseless: (session: Session) => void;
   /** Called when a process is announced. */
   readonly announced: (process: ProcessId) => void;
   /** Called when an incarnation has ended and its keys need a sweep. */
@@ -116,7 +105,7 @@ export class Peers {
   beat(incarnation: Incarnation): void {
     const peer = this.#peers.get(processIn(incarnation));
     if (peer?.n !== numberIn(incarnation)) return;
-    peer.leaseUntil = (peer.stoppedAt ?? performance.now()) + this.#options.nodeTimeoutMs;
+    peer.leaseUntil = (peer.stoppedAt ?? performance.now()) + this.#options.settings.nodeTimeoutMs;
     peer.heardAt = performance.now();
   }
   bye(incarnation: Incarnation): void {
@@ -125,13 +114,14 @@ export class Peers {
 
   /** Begins or extends an outage. Where the leases cannot be read, each keeps its last known state. */
   suspend(): void {
-    const { keys, reaches } = this.#options;
+    const { keys, reach } = this.#options;
     this.#isSuspended = true;
+    const canRead = reach.has(keys.registry);
     for (const peer of this.#peers.values()) {
       peer.isDeaf = true;
-      if (!reaches(keys.registry)) stop(peer);
+      if (!canRead) stop(peer);
     }
-    if (!reaches(keys.registry)) this.#held ??= new Map();
+    if (!canRead) this.#held ??= new Map();
   }
 
   /** Ends the wait for processes that are not subscribed again; they may still come back. */
@@ -161,14 +151,14 @@ export class Peers {
 
   /** Reads all leases, and reports the processes that have joined or are lost. @throws HublineError, LeaseOverError */
   async refresh(): Promise<void> {
-    const { store, keys, nodeTimeoutMs } = this.#options;
+    const { store, keys, settings } = this.#options;
     if (!this.#canRead) return;
     const askedAt = performance.now();
     const { value: census } = await this.census([]);
     const incarnations = [...census.keys()].filter((incarnation) => processIn(incarnation) !== this.#options.self.process);
     const peerOf = (incarnation: Incarnation) => this.#peers.get(processIn(incarnation));
     // A heartbeat tells how long a lease lasts; without one the lease is read from Redis.
-    const silent = incarnations.filter((each) => (peerOf(each)?.leaseUntil ?? 0) < askedAt + nodeTimeoutMs / 2);
+    const silent = incarnations.filter((each) => (peerOf(each)?.leaseUntil ?? 0) < askedAt + settings.nodeTimeoutMs / 2);
     const left = await store.run(silent.map((each): Command => ['pttl', keys.lease(each)]));
     const leaseMs = new Map(silent.map((each, i) => [each, Number(left[i])]));
     const hearing = await this.#hearing(incarnations.filter((each) => peerOf(each)?.isDeaf));
@@ -201,9 +191,9 @@ export class Peers {
     commands: readonly Command[],
     perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
   ): Promise<Reading> {
-    const { keys, own, self } = this.#options;
+    const { keys, session, self } = this.#options;
     const askedAt = performance.now();
-    const mine = own();
+    const mine = session().incarnation;
     const known = [...new Set([mine, ...this.#nodes.keys()])];
     const leasesOf = (incarnations: readonly Incarnation[]): Command => ['mget', ...incarnations.map((each) => keys.lease(each))];
     const [listed, leases, ...answers] = await this.read([
@@ -230,7 +220,7 @@ export class Peers {
     const read = (incarnation: Incarnation, lease: unknown, extra: readonly unknown[]): void => {
       extras.set(incarnation, extra);
       const state = decodeLease(lease);
-      if (state === 'over' && incarnation !== own()) this.#die(incarnation);
+      if (state === 'over' && incarnation !== session().incarnation) this.#die(incarnation);
       if (state === 'unreadable') this.#question(incarnation);
       if (!isAlive(state)) return;
       if (state === 'partial') partial.add(incarnation);
@@ -278,17 +268,20 @@ export class Peers {
    * @throws LeaseOverError where they are gone
    */
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const { store, keys, own } = this.#options;
-    const mine = own();
-    const answers = [...(await store.read([...commands, ['get', keys.lease(mine)], ...this.#options.counters(commands)]))];
-    if (answers.splice(commands.length).includes(null) && mine === own()) this.#doubt(mine);
+    const { store, keys } = this.#options;
+    const session = this.#options.session();
+    // Each shard can lose data alone; on a single Redis the lease shows it.
+    const tags = store.isOne ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
+    const checks: readonly Command[] = [['get', keys.lease(session.incarnation)], ...session.counters(tags)];
+    const answers = [...(await store.read([...commands, ...checks]))];
+    if (answers.splice(commands.length).includes(null) && session === this.#options.session()) this.#doubt(session);
     return answers;
   }
 
   /** Handles a loss of data in Redis: other processes may have lost their leases too, and get the time that these had left. */
-  #doubt(own: Incarnation): never {
+  #doubt(session: Session): never {
     for (const peer of this.#peers.values()) peer.isAbsent = true;
-    this.#options.leaseless(own);
+    this.#options.leaseless(session);
     throw new LeaseOverError();
   }
 
@@ -305,7 +298,7 @@ export class Peers {
     this.#peers.set(process, {
       node,
       n,
-      leaseUntil: leaseUntil ?? (known?.n === n ? known.leaseUntil : performance.now() + this.#options.nodeTimeoutMs),
+      leaseUntil: leaseUntil ?? (known?.n === n ? known.leaseUntil : performance.now() + this.#options.settings.nodeTimeoutMs),
       heardAt: Math.max(askedAt, known?.heardAt ?? 0),
       isAbsent: !isRead,
       isDeaf: this.#isSuspended,
@@ -358,7 +351,7 @@ export class Peers {
   }
 
   get #canRead(): boolean {
-    return !this.#isSuspended || this.#options.reaches(this.#options.keys.registry);
+    return !this.#isSuspended || this.#options.reach.has(this.#options.keys.registry);
   }
 
   /** The incarnations whose processes are subscribed on every shard; during an outage none is known to be. */

@@ -1,14 +1,9 @@
 import { HublineError } from '@hubline/protocol';
 import type { NodeInfo } from '@hubline/server/backplane';
+import type { Context } from './context.ts';
 import { DEFAULT_PREFIX } from './options.ts';
-import type { Store } from './store.ts';
 
-export interface SetupOptions {
-  readonly self: NodeInfo;
-  readonly store: Store;
-  readonly prefix: string;
-  readonly report: (error: unknown) => void;
-}
+export type SetupOptions = Pick<Context, 'self' | 'store' | 'settings' | 'report'>;
 
 /** Warns once of each setting that endangers Hubline's guarantees. */
 export class Setup {
@@ -32,8 +27,8 @@ export class Setup {
 
   /** Applications that share a hub choose a prefix together; with the default they may share it by mistake. */
   checkApp({ app }: NodeInfo): void {
-    const { self, prefix } = this.#options;
-    if (this.#isAppChecked || prefix !== DEFAULT_PREFIX || app === self.app) return;
+    const { self, settings } = this.#options;
+    if (this.#isAppChecked || settings.prefix !== DEFAULT_PREFIX || app === self.app) return;
     this.#isAppChecked = true;
     this.#warn(
       `The applications ${self.app} and ${app} share the default prefix, and with it every hub of one name. Give each a prefix, or both one.`,
@@ -41,6 +36,6 @@ export class Setup {
   }
 
   #warn(message: string): void {
-    this.#options.report(new HublineError('internal', message, {}));
+    this.#options.report('setup', new HublineError('internal', message, {}));
   }
 }

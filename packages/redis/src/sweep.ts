@@ -1,18 +1,10 @@
+import type { Context } from './context.ts';
 import { slices } from './entries.ts';
-import type { Incarnation, Keys } from './keys.ts';
+import type { Incarnation } from './keys.ts';
 import type { Command } from './redis-connection.ts';
-import type { Store } from './store.ts';
 import { decodeTexts } from './values.ts';
 
-export interface SweeperOptions {
-  readonly store: Store;
-  readonly keys: Keys;
-  /** Between the end of a lease and the second pass. */
-  readonly delayMs: number;
-  readonly claimMs: number;
-  readonly isUp: () => boolean;
-  readonly report: (error: unknown) => void;
-}
+export type SweeperOptions = Pick<Context, 'store' | 'keys' | 'settings' | 'isUp' | 'report'>;
 
 /** So many topics a trip. */
 const PAGE = 500;
@@ -32,7 +24,8 @@ export class Sweeper {
   /** Schedules the sweep of an incarnation that has ended. All nodes notice at once; the first one to take the lock sweeps. */
   dead(incarnation: Incarnation): void {
     if (this.#timers.has(incarnation)) return;
-    const { delayMs, claimMs, store, keys } = this.#options;
+    const { store, keys, settings } = this.#options;
+    const { sweepDelayMs: delayMs, nodeTimeoutMs: claimMs } = settings;
     const spreadMs = Math.random() * Math.min(1000, claimMs);
     const second = async (): Promise<void> => {
       if (await this.#claimed(incarnation, 2, () => this.all(incarnation))) return void this.#timers.delete(incarnation);
@@ -93,8 +86,8 @@ export class Sweeper {
   }
 
   async #claimed(incarnation: Incarnation, pass: 1 | 2, sweep: () => Promise<void>): Promise<boolean> {
-    const { store, keys, claimMs } = this.#options;
-    const [claim] = await store.run([['set', keys.sweep(incarnation, pass), '1', 'PX', claimMs, 'NX']]);
+    const { store, keys, settings } = this.#options;
+    const [claim] = await store.run([['set', keys.sweep(incarnation, pass), '1', 'PX', settings.nodeTimeoutMs, 'NX']]);
     if (claim === 'OK') await sweep();
     return claim === 'OK';
   }
@@ -102,7 +95,7 @@ export class Sweeper {
   #after(incarnation: Incarnation, ms: number, task: () => Promise<void>): void {
     const timer = setTimeout(() => {
       task().catch((error: unknown) => {
-        if (this.#options.isUp()) this.#options.report(error);
+        if (this.#options.isUp()) this.#options.report('sweep', error);
         this.#timers.delete(incarnation);
         this.dead(incarnation); // from the beginning
       });

@@ -1,16 +1,11 @@
 import type { Topic } from '@hubline/server/backplane';
+import type { Context } from './context.ts';
 import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
-import type { Store } from './store.ts';
 import { decodeLease, decodeTexts, decodeWatched, isAlive, isIncarnation } from './values.ts';
 
-export interface WatchersOptions {
-  readonly store: Store;
-  readonly keys: Keys;
-  /** Reports a value that cannot be decoded, and is skipped. */
-  readonly unreadable: (key: string, field?: string) => void;
-}
+export type WatchersOptions = Pick<Context, 'store' | 'keys' | 'unreadable'>;
 
 /** The most topics of one watching incarnation that are cached; beyond that each flush queries its own topics. */
 const KEPT = 100;

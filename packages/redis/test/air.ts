@@ -2,11 +2,12 @@ import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplan
 import { vi } from 'vitest';
 import { Exchange } from '../src/exchange.ts';
 import { decodeFrame } from '../src/frame.ts';
-import { incarnationOf, Keys, processIn, type Incarnation } from '../src/keys.ts';
+import { Keys, processIn, type Incarnation } from '../src/keys.ts';
 import { NOTICES } from '../src/notice.ts';
 import { settingsFrom, type RedisBackplaneOptions } from '../src/options.ts';
 import type { Peers } from '../src/peers.ts';
 import type { Publishing, Store } from '../src/store.ts';
+import { Session } from '../src/session.ts';
 import { unavailable } from '../src/unavailable.ts';
 
 const keys = new Keys('p');
@@ -67,6 +68,7 @@ export class Node {
     const peers = {
       isKnown: (process: ProcessId) => this.known.has(process),
       isDeaf: (process: ProcessId) => this.deaf.has(process),
+      isComplete: true,
       hello: (incarnation: Incarnation) => this.meet(processIn(incarnation)),
       beat: () => undefined,
       bye: (incarnation: Incarnation) => this.lose(processIn(incarnation), 'goodbye'),
@@ -77,18 +79,26 @@ export class Node {
       store,
       keys,
       peers: () => peers,
-      origin: () => incarnationOf(nodeId, this.n),
+      session: () => new Session({ process: nodeId, n: this.n, keys, nodeTimeoutMs: 20_000 }),
       isUp: () => this.isReached,
       isClosing: () => false,
-      reaches: () => this.isReached,
-      isWhole: () => this.isReached,
-      isGated: () => false,
+      reach: this,
       settled: () => Promise.resolve(),
       refresh: () => this.told.push(['refresh', undefined]),
       failed: () => undefined,
       gap: (gap) => this.told.push(['gap', gap]),
       report: (stage: Parameters<LinkObserver['report']>[0], error) => this.told.push([stage, (error as { code: string }).code]),
     });
+  }
+
+  has(): boolean {
+    return this.isReached;
+  }
+  get isWhole(): boolean {
+    return this.isReached;
+  }
+  isShaken(): boolean {
+    return false;
   }
 
   get gaps(): readonly unknown[] {

@@ -2,18 +2,22 @@ import { describe, expect, it, vi } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../src/keys.ts';
 import type { Command } from '../src/redis-connection.ts';
+import { settingsFrom } from '../src/options.ts';
 import { Peers } from '../src/peers.ts';
+import { Session } from '../src/session.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';
 
 const keys = new Keys('p');
 const bob: NodeInfo = { nodeId: 'bob', process: 'bob', app: 'test', accepts: true, startedAt: 0 };
 const first: Incarnation = 'bob.1';
+const session = new Session({ process: 'ann', n: 1, keys, nodeTimeoutMs: 1000 });
 
 /** Answers what is so when it is asked. The answers arrive when they are let go. */
 class SlowStore {
   /** Undefined where it is over, and nothing is swept yet. */
   readonly leases = new Map<Incarnation, string | undefined>();
+  readonly isOne = true;
   readonly #onTheirWay: (() => void)[] = [];
 
   read(commands: readonly Command[]): Promise<readonly unknown[]> {
@@ -45,18 +49,17 @@ class SlowStore {
   }
 }
 
-function peersOn(store: SlowStore, reaches: (key: string) => boolean = () => true) {
+function peersOn(store: SlowStore, has: (key: string) => boolean = () => true) {
   const told: string[] = [];
   const peers = new Peers({
     self: { ...bob, nodeId: 'ann', process: 'ann' },
-    own: () => 'ann.1',
-    counters: () => [],
+    session: () => session,
     leaseless: () => undefined,
     unreadable: (key, field) => void told.push(`unreadable: ${key} ${field}`),
     store: store as unknown as Store,
     keys,
-    nodeTimeoutMs: 1000,
-    reaches,
+    settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
+    reach: { has, isWhole: true, isShaken: () => false },
     observer: {
       joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
       lost: ({ nodeId }, reason) => void told.push(`${nodeId} lost: ${reason}`),

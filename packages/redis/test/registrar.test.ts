@@ -2,12 +2,11 @@ import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../src/keys.ts';
+import { settingsFrom } from '../src/options.ts';
 import type { Command } from '../src/redis-connection.ts';
 import { Registrar, type RegistrarOptions } from '../src/registrar.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';
-import { Verifier } from '../src/verifier.ts';
-import { Watchers } from '../src/watchers.ts';
 
 const keys = new Keys('p');
 const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 };
@@ -43,6 +42,8 @@ class CountingStore {
   }
 }
 
+const reachOf = (has: (key: string) => boolean) => ({ has, isWhole: true, isShaken: () => false });
+
 async function registered(parts: Partial<RegistrarOptions> = {}) {
   const store = new CountingStore();
   const local = new LocalDouble();
@@ -52,13 +53,12 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     local,
     store: store as unknown as Store,
     keys,
-    watchers: new Watchers({ store: store as unknown as Store, keys, unreadable: () => undefined }),
-    verifier: new Verifier({ self, local, store: store as unknown as Store, keys, heartbeatIntervalMs: 1000 }),
+    settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
+    unreadable: () => undefined,
     repaired: () => undefined,
-    nodeTimeoutMs: 1000,
     isUp: () => true,
     isRefused: () => false,
-    reaches: () => true,
+    reach: reachOf(() => true),
     settled: async () => undefined,
     clean: async () => undefined,
     over: (old) => void over.push(old),
@@ -75,8 +75,8 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
 
 it('what a flush has for other shards is written again without the one that is lost meanwhile', async () => {
   let isLost = false;
-  const reaches = (key: string): boolean => !isLost || !key.includes('{gone}');
-  const { store, local, registrar } = await registered({ reaches, isUp: () => !isLost, failed: () => undefined });
+  const reach = reachOf((key) => !isLost || !key.includes('{gone}'));
+  const { store, local, registrar } = await registered({ reach, isUp: () => !isLost, failed: () => undefined });
   const written: unknown[] = [];
   store.happens = (commands) => {
     if (!isLost && commands.some(([, key]) => key === keys.counts('gone'))) {
@@ -96,7 +96,7 @@ it('sends one heartbeat at a time: those that come meanwhile do not queue before
   const { store, registrar } = await registered();
   let beats = 0;
   store.happens = (commands) => {
-    if (commands.some(([name, key]) => name === 'pexpire' && key === keys.writes(registrar.incarnation, '0'))) beats++;
+    if (commands.some(([name, key]) => name === 'pexpire' && key === keys.writes(registrar.session.incarnation, '0'))) beats++;
   };
   await Promise.all([registrar.beat(), registrar.beat(), registrar.beat()]);
   expect(beats).toBe(1);
@@ -108,16 +108,16 @@ describe('everything is registered under another incarnation', () => {
   it('where a command of a flush had to follow its slot: what was acknowledged before may be lost', async () => {
     const { store, registrar, over, change } = await registered();
     await change();
-    expect([registrar.incarnation, over]).toEqual(['ann.1', []]);
+    expect([registrar.session.incarnation, over]).toEqual(['ann.1', []]);
     store.happens = (commands) => {
       if (!commands.some(([name]) => name === 'zrem')) return;
       store.redirects++;
       store.happens = () => undefined;
     };
     await change();
-    expect([registrar.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
+    expect([registrar.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
     await change();
-    expect(registrar.incarnation).toBe('ann.2');
+    expect(registrar.session.incarnation).toBe('ann.2');
   });
 
   it.each([
@@ -129,7 +129,7 @@ describe('everything is registered under another incarnation', () => {
     const counter = keys.writes('ann.1', '0');
     store.counters.set(counter, store.counters.get(counter)! - 1); // a replica that did not have the last one
     await (by === 'beat' ? registrar.beat() : change());
-    expect([registrar.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
+    expect([registrar.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
   });
 
   it('again, where a master was replaced while it was registered', async () => {
@@ -141,6 +141,6 @@ describe('everything is registered under another incarnation', () => {
       store.redirects++;
     };
     await registrar.register(Promise.resolve());
-    expect(registrar.incarnation).toBe('ann.3');
+    expect(registrar.session.incarnation).toBe('ann.3');
   });
 });

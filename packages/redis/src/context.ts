@@ -1,0 +1,25 @@
+import type { LinkObserver, Local, NodeInfo } from '@hubline/server/backplane';
+import type { Keys } from './keys.ts';
+import type { Settings } from './options.ts';
+import type { Session } from './session.ts';
+import type { SlotAvailability } from './slot-availability.ts';
+import type { Store } from './store.ts';
+
+/** What the parts of a link share. */
+export interface Context {
+  readonly self: NodeInfo;
+  readonly local: Local;
+  readonly settings: Settings;
+  readonly store: Store;
+  readonly keys: Keys;
+  /** The keys and channels that can be used. */
+  readonly reach: Pick<SlotAvailability, 'has' | 'isWhole' | 'isShaken'>;
+  /** The present session, or the last one during an outage. */
+  readonly session: () => Session;
+  readonly isUp: () => boolean;
+  /** Settles when the first connection has succeeded or failed. */
+  readonly settled: () => Promise<void>;
+  /** Reports a value that cannot be decoded, and is skipped. */
+  readonly unreadable: (key: string, field?: string) => void;
+  readonly report: LinkObserver['report'];
+}

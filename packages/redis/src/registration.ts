@@ -1,0 +1,74 @@
+import type { Topic } from '@hubline/server/backplane';
+import type { Context } from './context.ts';
+import { everythingIn, watchedIn, watchWritingOf, writingsOf } from './entries.ts';
+import type { Incarnation } from './keys.ts';
+import { isRefusal, type Command } from './redis-connection.ts';
+import { Session } from './session.ts';
+import { encodeNode, LEASE } from './values.ts';
+
+export interface RegistrationOptions extends Pick<Context, 'self' | 'local' | 'store' | 'keys' | 'settings'> {
+  /** Deletes the keys of a failed registration. */
+  readonly clean: (incarnation: Incarnation) => Promise<void>;
+}
+
+export interface Registered {
+  readonly version: number;
+  readonly watches: ReadonlyMap<Topic, unknown>;
+}
+
+/** Begins sessions: writes everything that this process has under its next incarnation, the lease last. */
+export class Registration {
+  readonly #options: RegistrationOptions;
+  #n = 0;
+  /** Whether the last attempt was refused: the next one deletes its keys and uses its number again. */
+  #isRefused = false;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  /** @throws HublineError, or WrongTypeError where a key has to be deleted first */
+  async begin(registered: Registered): Promise<Session> {
+    const { self, keys, settings, clean } = this.#options;
+    for (;;) {
+      if (!this.#isRefused) this.#n++;
+      const session = new Session({ process: self.process, n: this.#n, keys, nodeTimeoutMs: settings.nodeTimeoutMs });
+      try {
+        if (this.#isRefused) await clean(session.incarnation);
+        this.#isRefused = false;
+        if (await this.#write(session, registered)) return session;
+      } catch (error) {
+        this.#isRefused ||= isRefusal(error);
+        throw error;
+      }
+    }
+  }
+
+  /** Returns false where that took longer than the lease, or a master was replaced meanwhile. */
+  async #write(session: Session, { version, watches }: Registered): Promise<boolean> {
+    const { store, keys, self, local, settings } = this.#options;
+    const { incarnation } = session;
+    const { redirects } = store;
+    await store.run([
+      ['set', keys.lease(incarnation), LEASE.registering, 'PX', settings.nodeTimeoutMs],
+      ['hset', keys.registry, incarnation, encodeNode(self)],
+    ]);
+    for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
+      // In trips that are each shorter than the lease and every time limit.
+      const renewing = [...entries, session.lease('registering')];
+      if (store.isOne) await store.run([...before, ...renewing]);
+      else for (const commands of [before, renewing]) await store.run(commands);
+    }
+    const watching = watchWritingOf({ changed: watches.keys(), held: watches, version }, keys, incarnation);
+    const last: readonly Command[] = [
+      ...watching,
+      ['set', keys.flushed(incarnation), version],
+      ...session.pulse(store.tags()),
+      session.lease('alive'),
+    ];
+    session.renewedAt = performance.now();
+    session.watched = watchedIn(watching);
+    session.flushed = version;
+    return session.isIntact(last, await store.run(last)) && store.redirects === redirects;
+  }
+}
