@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { readRefusalIn, refusalIn, type Command } from './redis-connection.ts';
+import { checked, checkedReads, errorIn, type Command } from './redis-connection.ts';
 import type { RedisAddress } from './options.ts';
 import { Shard } from './shard.ts';
 import { addressOf, parseAddress, SlotMap, slotOf, type Address } from './slots.ts';
@@ -51,17 +51,11 @@ export class ClusterStore implements Store {
   }
 
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const replies = await this.#follow(commands);
-    const refusal = refusalIn(commands, replies);
-    if (refusal) throw refusal;
-    return replies;
+    return checked(commands, await this.#follow(commands));
   }
 
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const replies = await this.#follow(commands);
-    const refusal = readRefusalIn(commands, replies);
-    if (refusal) throw refusal;
-    return replies;
+    return checkedReads(commands, await this.#follow(commands));
   }
 
   /** Publishes one batch after the other to each shard: a batch that has to follow its slot must not be overtaken. */
@@ -70,7 +64,7 @@ export class ClusterStore implements Store {
     const shard = this.#shardOf(first);
     const publish = async (): Promise<readonly (Error | undefined)[]> => {
       const replies = await this.#follow(posts.map(([channel, frame]) => [this.#isSharded ? 'spublish' : 'publish', channel, frame]));
-      return replies.map((reply) => (reply instanceof Error ? reply : undefined));
+      return replies.map(errorIn);
     };
     const published = (this.#publishing.get(shard) ?? this.#followed).then(publish, publish);
     this.#publishing.set(shard, published);

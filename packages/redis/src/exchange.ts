@@ -1,5 +1,12 @@
-import { nodeChannel, type LinkObserver, type ProcessId } from '@hubline/server/backplane';
-import { RedisBus, type Listeners } from './bus.ts';
+import {
+  nodeChannel,
+  type Bus,
+  type BusSubscription,
+  type LinkObserver,
+  type ProcessId,
+  type PublishOptions,
+} from '@hubline/server/backplane';
+import { Channels, type Deliver } from './channels.ts';
 import type { Context } from './context.ts';
 import { decodeFrame, isMessage } from './frame.ts';
 import { History } from './history.ts';
@@ -15,7 +22,8 @@ import { UnreadableMessages } from './unreadable.ts';
 
 export interface ExchangeOptions extends Omit<Context, 'local' | 'unreadable'> {
   readonly peers: () => Peers;
-  readonly isClosing: () => boolean;
+  /** Whether this node has entered the cluster, or is about to. */
+  readonly isEntering: () => boolean;
   /** Called for a frame of an unknown process: reads the leases. */
   readonly refresh: () => void;
   /** Called when Redis refuses a command or loses an answer. */
@@ -29,12 +37,11 @@ const CLAIM_DELAY_MS = 100;
 const STRANGERS_MS = 250;
 
 /** The messages of a link: publishes, subscribes, receives and repairs, and exchanges the notices between nodes. */
-export class Exchange {
-  readonly bus: RedisBus;
+export class Exchange implements Bus {
   readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
   readonly #options: ExchangeOptions;
-  readonly #listeners: Listeners = new Map();
+  readonly #channels: Channels;
   readonly #history: History;
   readonly #receiver: Receiver;
   readonly #repair: Repair;
@@ -51,9 +58,10 @@ export class Exchange {
     this.#options = options;
     this.#unreadable = new UnreadableMessages((error) => report('deliver', error));
     this.#history = new History({ origin, repairMs, repairBytes });
+    this.#channels = new Channels([NOTICES, nodeChannel(self.process)]);
     this.#receiver = new Receiver({
       self: self.process,
-      deliverOf: (channel) => this.#listeners.get(channel),
+      channels: this.#channels,
       isKnown: (process, n) => peers().isKnown(process, n),
       stranger: paced(STRANGERS_MS, options.refresh),
       hole: (process) => this.#repair.hole(process),
@@ -87,25 +95,23 @@ export class Exchange {
       isGated: (channel) => this.#isGated(channel),
       failed: options.failed,
     });
-    const own = [NOTICES, nodeChannel(self.process)];
-    this.subscriptions = new Subscriptions({
-      store,
-      channelOf,
-      isWanted: (channel) => this.#listeners.has(channel) || own.includes(channel),
-      wanted: () => [...this.#listeners.keys(), ...own],
-      marks: () => store.tags().map((tag) => keys.mark(self.process, tag)),
-      reaches,
-      failed: options.failed,
-      report: (error) => (options.isUp() ? report('subscribe', error) : undefined),
-    });
-    this.bus = new RedisBus({
-      publisher: this.publisher,
-      subscriptions: this.subscriptions,
-      receiver: this.#receiver,
-      listeners: this.#listeners,
-      settled: options.settled,
-      isOpen: () => !options.isClosing(),
-    });
+    this.subscriptions = new Subscriptions({ ...options, channels: this.#channels, reaches });
+  }
+
+  publish(channel: string, payload: Uint8Array, options: PublishOptions = {}): Promise<void> {
+    return this.publisher.publish(channel, payload, options);
+  }
+
+  subscribe(channel: string, deliver: Deliver): BusSubscription {
+    const remove = this.#channels.add(channel, deliver);
+    return {
+      ready: this.#options.settled().then(() => this.subscriptions.changed(channel)),
+      close: () => {
+        if (!remove()) return;
+        this.#receiver.forgetChannel(channel); // also during an outage: for a later listener no earlier message is missing
+        void this.subscriptions.changed(channel);
+      },
+    };
   }
 
   /** Some or all channels became unreachable. */
@@ -182,7 +188,7 @@ export class Exchange {
   }
 
   close(): void {
-    this.#listeners.clear();
+    this.#channels.close();
     this.#repair.close();
   }
 

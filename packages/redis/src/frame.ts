@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { damaged, unsupported } from './decoding.ts';
 import type { Incarnation } from './keys.ts';
 import { isIncarnation, VERSION } from './values.ts';
 
@@ -59,21 +59,14 @@ export function encodeFrame({ kind, origin, sequence, payload }: Frame, allocate
 /** @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right */
 export function decodeFrame(bytes: Buffer): Frame {
   const version = bytes[0] ?? 0;
-  if (version !== VERSION) {
-    throw new HublineError('unsupported_version', `A node sends frames of version ${version}; this one reads ${VERSION}.`, {
-      version,
-    });
-  }
+  if (version !== VERSION) throw unsupported('frame', version, VERSION);
   const payloadAt = FIXED_BYTES + (bytes[8] ?? 0);
-  if (bytes.length < payloadAt) throw damaged('too short');
+  if (bytes.length < payloadAt) throw damaged('frame', 'too short');
   const kind = bytes[1] as FrameKind;
-  if (!KINDS.has(kind)) throw damaged(`kind ${kind}`);
+  if (!KINDS.has(kind)) throw damaged('frame', `kind ${kind}`);
   const origin = bytes.toString('latin1', FIXED_BYTES, payloadAt);
-  if (!isIncarnation(origin)) throw damaged('no incarnation');
+  if (!isIncarnation(origin)) throw damaged('frame', 'no incarnation');
   const sequence = bytes.readUIntBE(2, 6);
-  if (isMessage(kind) && sequence === 0) throw damaged('no sequence');
+  if (isMessage(kind) && sequence === 0) throw damaged('frame', 'no sequence');
   return { kind, origin, sequence, payload: bytes.subarray(payloadAt) };
 }
-
-const damaged = (why: string): HublineError<'invalid_message'> =>
-  new HublineError('invalid_message', 'A frame between nodes is damaged.', { why });

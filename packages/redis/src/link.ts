@@ -1,6 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import { type Link, type LinkObserver, type LinkState, type Local, type NodeInfo, type Outage } from '@hubline/server/backplane';
-import type { RedisBus } from './bus.ts';
+import type { Bus, Link, LinkObserver, LinkState, Local, NodeInfo, Outage } from '@hubline/server/backplane';
 import type { Context } from './context.ts';
 import { RedisDirectory } from './directory.ts';
 import { Exchange } from './exchange.ts';
@@ -115,7 +114,7 @@ export class RedisLink implements Link {
     this.#exchange = new Exchange({
       ...context,
       peers: () => this.#peers,
-      isClosing: () => this.#closing !== undefined,
+      isEntering: () => this.#entry !== undefined,
       refresh: () => void this.#refresh(),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
       gap: (gap) => observer.gap(gap),
@@ -124,8 +123,8 @@ export class RedisLink implements Link {
     this.#beating = setInterval(() => void this.#beat(), settings.heartbeatIntervalMs).unref();
   }
 
-  get bus(): RedisBus {
-    return this.#exchange.bus;
+  get bus(): Bus {
+    return this.#exchange;
   }
   get state(): LinkState {
     return this.#state.name;
@@ -186,7 +185,7 @@ export class RedisLink implements Link {
   async #resubscribe(since: number): Promise<void> {
     const isUp = this.#state.name === 'up'; // otherwise the outage covers the gap
     try {
-      await this.#exchange.subscriptions.again();
+      await this.#exchange.subscriptions.all();
       if (isUp) this.#exchange.missed(since);
     } catch (error) {
       if (this.#state.name === 'up') this.#fail(error);

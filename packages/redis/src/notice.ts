@@ -1,9 +1,9 @@
-import { HublineError } from '@hubline/protocol';
 import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
+import { damaged, fieldsIn, isFields, isTexts, unsupported, type Fields } from './decoding.ts';
 import type { Claims } from './history.ts';
 import { processIn, type Incarnation } from './keys.ts';
 import { checkedClaims } from './repair-message.ts';
-import { isIncarnation, VERSION } from './values.ts';
+import { isIncarnation, nodeIn, VERSION } from './values.ts';
 
 interface Claiming {
   readonly incarnation: Incarnation;
@@ -38,18 +38,14 @@ export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringi
  * @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right
  */
 export function decodeNotice(bytes: Buffer): Notice | undefined {
-  const notice = parse(bytes);
-  if (notice.v !== VERSION) {
-    const version = typeof notice.v === 'number' ? notice.v : 0;
-    throw new HublineError('unsupported_version', `A node sends notices of version ${version}; this one reads ${VERSION}.`, {
-      version,
-    });
-  }
+  const notice = fieldsIn(bytes.toString());
+  if (!notice) throw damaged('notice', 'no object');
+  if (notice.v !== VERSION) throw unsupported('notice', typeof notice.v === 'number' ? notice.v : 0, VERSION);
   const { incarnation } = notice;
-  if (!isIncarnation(incarnation)) throw damaged('no incarnation');
+  if (!isIncarnation(incarnation)) throw damaged('notice', 'no incarnation');
   switch (notice.is) {
     case 'hello':
-      return { is: 'hello', incarnation, node: nodeIn(notice.node, processIn(incarnation)) };
+      return { is: 'hello', incarnation, node: nodeOf(notice, processIn(incarnation)) };
     case 'beat':
     case 'bye':
       return { is: notice.is, ...claimingIn(notice, incarnation) };
@@ -69,18 +65,6 @@ export function decodeNotice(bytes: Buffer): Notice | undefined {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function parse(bytes: Buffer): Fields {
-  try {
-    const notice = JSON.parse(bytes.toString()) as unknown;
-    if (typeof notice === 'object' && notice !== null) return notice as Fields;
-  } catch (cause) {
-    throw damaged(String(cause));
-  }
-  throw damaged('no object');
-}
-
 /** Reads the claims of a notice. A sender without repair has none. */
 function claimingIn(notice: Fields, incarnation: Incarnation): Claiming {
   const { claims = {}, repairMs = 0 } = notice;
@@ -89,24 +73,18 @@ function claimingIn(notice: Fields, incarnation: Incarnation): Claiming {
 
 function countIn(notice: Fields, field: string): number {
   const value = notice[field];
-  if (typeof value !== 'number' || !(value >= 0)) throw damaged(`${field} is no number`);
+  if (typeof value !== 'number' || !(value >= 0)) throw damaged('notice', `${field} is no number`);
   return value;
 }
 
 function textsIn(notice: Fields, field: string): readonly string[] {
   const value = notice[field];
-  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) throw damaged(`${field} is no list of texts`);
+  if (!isTexts(value)) throw damaged('notice', `${field} is no list of texts`);
   return value;
 }
 
-function nodeIn(node: unknown, process: ProcessId): NodeInfo {
-  const fields = (typeof node === 'object' ? (node ?? {}) : {}) as Fields;
-  const { nodeId, app, accepts, startedAt } = fields;
-  const isDescribed =
-    typeof nodeId === 'string' && typeof app === 'string' && typeof accepts === 'boolean' && typeof startedAt === 'number';
-  if (!isDescribed || fields.process !== process) throw damaged('a node is not described');
-  return { nodeId, process, app, accepts, startedAt };
+function nodeOf({ node: fields }: Fields, process: ProcessId): NodeInfo {
+  const node = nodeIn(isFields(fields) ? fields : undefined);
+  if (node?.process !== process) throw damaged('notice', 'a node is not described');
+  return node;
 }
-
-const damaged = (why: string): HublineError<'invalid_message'> =>
-  new HublineError('invalid_message', 'A notice between nodes is damaged.', { why });

@@ -1,4 +1,5 @@
 import type { LinkObserver, ProcessId } from '@hubline/server/backplane';
+import type { Channels, Deliver } from './channels.ts';
 import { isFirst, isKept, type Frame } from './frame.ts';
 import { numberIn, processIn } from './keys.ts';
 import { BUFFER_BYTES } from './options.ts';
@@ -7,12 +8,9 @@ import { Reception, type Loss } from './reception.ts';
 import type { Missing } from './repair-message.ts';
 import { Strangers } from './strangers.ts';
 
-export type Deliver = (payload: Uint8Array, from: ProcessId) => void;
-
 export interface ReceiverOptions {
   readonly self: ProcessId;
-  /** The local listener of a channel. */
-  readonly deliverOf: (channel: string) => Deliver | undefined;
+  readonly channels: Channels;
   /** Whether this incarnation, or a later one of its process, is a known node. */
   readonly isKnown: (process: ProcessId, n: number) => boolean;
   /** Called for every frame of an unknown process. */
@@ -44,8 +42,6 @@ export class Receiver {
   /** Channels with holes, by sender. */
   readonly #open = new Map<ProcessId, Set<string>>();
   readonly #strangers = new Strangers(BUFFER_BYTES);
-  /** When each channel was subscribed. */
-  readonly #heardSince = new Map<string, number>();
   #heldBytes = 0;
 
   constructor(options: ReceiverOptions) {
@@ -71,13 +67,8 @@ export class Receiver {
     this.#strangers.forget(ageMs);
   }
 
-  /** A channel is subscribed from now on. */
-  subscribed(channel: string): void {
-    this.#heardSince.set(channel, performance.now());
-  }
   /** The channel is closed: sequences that are missing when it is subscribed again are no loss. */
   forgetChannel(channel: string): void {
-    this.#heardSince.delete(channel);
     for (const [process, { heldBytes }] of this.#receptions.get(channel) ?? []) {
       this.#heldBytes -= heldBytes;
       this.#close(process, channel);
@@ -94,7 +85,7 @@ export class Receiver {
    * may be older than the subscription.
    */
   claimed(process: ProcessId, channel: string, [base, last]: Range): void {
-    if (!this.#options.deliverOf(channel)) return;
+    if (!this.#options.channels.deliverOf(channel)) return;
     const reception =
       this.#receptions.get(channel)?.get(process) ??
       this.#begin(channel, process, new Reception(base, { at: performance.now(), knownFrom: last + 1 }));
@@ -105,8 +96,8 @@ export class Receiver {
   /** The missing sequences of a sender, by channel: up to so many ranges of each. */
   *missing(process: ProcessId, ranges: number): Generator<readonly [channel: string, missing: Missing]> {
     for (const [channel, reception] of this.#holesOf(process)) {
-      const heardMs = performance.now() - (this.#heardSince.get(channel) ?? 0);
-      yield [channel, { ranges: reception.missing.slice(ranges), ...(reception.isGuess ? { withinMs: heardMs } : {}) }];
+      const withinMs = reception.isGuess ? { withinMs: this.#options.channels.ageMs(channel) } : {};
+      yield [channel, { ranges: reception.missing.slice(ranges), ...withinMs }];
     }
   }
 
@@ -145,7 +136,7 @@ export class Receiver {
 
   #accept(channel: string, frame: Frame, process: ProcessId): void {
     const { sequence, kind, payload } = frame;
-    const deliver = this.#options.deliverOf(channel);
+    const deliver = this.#options.channels.deliverOf(channel);
     if (!deliver) return;
     const reception = this.#receptions.get(channel)?.get(process) ?? this.#first(channel, process, frame);
     if (reception.isNext(sequence)) {
@@ -182,7 +173,7 @@ export class Receiver {
 
   #deliverHeld(channel: string, process: ProcessId, reception: Reception): void {
     for (;;) {
-      const deliver = this.#options.deliverOf(channel);
+      const deliver = this.#options.channels.deliverOf(channel);
       if (!deliver || this.#receptions.get(channel)?.get(process) !== reception) return; // the last message closed it
       const payload = this.#change(reception, () => reception.take());
       if (!payload) break;

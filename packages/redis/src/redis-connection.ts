@@ -179,27 +179,30 @@ export class WrongTypeError extends Error {
   }
 }
 
-export const isWrongType = (reply: unknown): reply is Error =>
+const isWrongType = (reply: unknown): boolean =>
   reply instanceof Error && /^(WRONGTYPE|ERR (hash )?value is not an integer)/.test(reply.message);
 
-/** The error for the first command that Redis refused; undefined where there is none. */
-export function refusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
+/** Returns the answers. @throws HublineError for the first command that Redis refused, or WrongTypeError */
+export function checked(commands: readonly Command[], replies: readonly unknown[]): readonly unknown[] {
   const at = replies.findIndex((reply) => reply instanceof Error);
   const command = commands[at];
-  if (!command) return undefined;
-  const reply = replies[at];
-  if (isWrongType(reply)) return new WrongTypeError(command, reply);
-  return unavailable(`Redis refused ${command[0].toUpperCase()}: ${(reply as Error).message}`, reply);
+  if (!command) return replies;
+  const reply = replies[at] as Error;
+  if (isWrongType(reply)) throw new WrongTypeError(command, reply);
+  throw unavailable(`Redis refused ${command[0].toUpperCase()}: ${reply.message}`, reply);
 }
+
+/** The same, but for wrong types, which are answers. */
+export function checkedReads(commands: readonly Command[], replies: readonly unknown[]): readonly unknown[] {
+  checked(
+    commands,
+    replies.map((reply) => (isWrongType(reply) ? null : reply)),
+  );
+  return replies;
+}
+
+export const errorIn = (reply: unknown): Error | undefined => (reply instanceof Error ? reply : undefined);
 
 /** Whether Redis answers and refuses the command: it has no memory left, or an ACL forbids it. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof Error && error.cause.name === 'ReplyError' && !NO_MASTER.test(error.cause.message);
-
-/** The same, ignoring wrong types. */
-export function readRefusalIn(commands: readonly Command[], replies: readonly unknown[]): Error | undefined {
-  return refusalIn(
-    commands,
-    replies.map((reply) => (isWrongType(reply) ? null : reply)),
-  );
-}

@@ -1,4 +1,4 @@
-import { HublineError } from '@hubline/protocol';
+import { damaged, fieldsIn, isFields, type Fields } from './decoding.ts';
 import type { Claims } from './history.ts';
 import type { Range } from './ranges.ts';
 
@@ -38,10 +38,9 @@ export function encodeAnswer({ frames, ...rest }: Answer): Buffer {
 /** @throws HublineError `invalid_message` */
 export function decodeAsk(payload: Uint8Array): Ask {
   const ask = parse(payload);
-  if (!isObject(ask)) throw damaged('an ask is no object');
   const channels = Object.entries(ask).map(([channel, missing]): [string, Missing] => {
-    const { ranges, withinMs } = isObject(missing) ? missing : {};
-    if (withinMs !== undefined && !(typeof withinMs === 'number' && withinMs >= 0)) throw damaged('an ask');
+    const { ranges, withinMs } = isFields(missing) ? missing : {};
+    if (withinMs !== undefined && !(typeof withinMs === 'number' && withinMs >= 0)) throw broken('an ask');
     return [channel, { ranges: checkedRanges({ ranges }, 'an ask').ranges ?? [], withinMs }];
   });
   return Object.fromEntries(channels);
@@ -56,13 +55,13 @@ export function decodeClaims(payload: Uint8Array): Claims {
 export function decodeAnswer(payload: Uint8Array): Answer {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const frameAt = bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUInt32BE();
-  if (frameAt > bytes.length) throw damaged('an answer is cut short');
+  if (frameAt > bytes.length) throw broken('an answer is cut short');
   const header = parse(bytes.subarray(4, frameAt));
-  if (!isObject(header) || !Array.isArray(header.frames)) throw damaged('an answer without frames');
+  if (!Array.isArray(header.frames)) throw broken('an answer without frames');
   let at = frameAt;
   const frames = (header.frames as unknown[]).map((each): readonly [string, Buffer] => {
     const [channel, length] = Array.isArray(each) ? (each as unknown[]) : [];
-    if (typeof channel !== 'string' || !isCount(length) || at + length > bytes.length) throw damaged('a frame of an answer');
+    if (typeof channel !== 'string' || !isCount(length) || at + length > bytes.length) throw broken('a frame of an answer');
     return [channel, bytes.subarray(at, (at += length))];
   });
   return {
@@ -76,34 +75,29 @@ export function decodeAnswer(payload: Uint8Array): Answer {
 
 /** @throws HublineError `invalid_message` */
 export function checkedClaims(claims: unknown): Claims {
-  if (!isObject(claims)) throw damaged('claims are no object');
-  for (const claim of Object.values(claims)) if (!isRange(claim, 0)) throw damaged('a claim is no range');
+  if (!isFields(claims)) throw broken('claims are no object');
+  for (const claim of Object.values(claims)) if (!isRange(claim, 0)) throw broken('a claim is no range');
   return claims as Claims;
 }
 
 function checkedRanges(ranges: unknown, where: string): Ranges {
-  if (!isObject(ranges)) throw damaged(`ranges of ${where} are no object`);
+  if (!isFields(ranges)) throw broken(`ranges of ${where} are no object`);
   for (const each of Object.values(ranges)) {
-    if (!Array.isArray(each) || !each.every((range) => isRange(range, 1))) throw damaged(`a range of ${where}`);
+    if (!Array.isArray(each) || !each.every((range) => isRange(range, 1))) throw broken(`a range of ${where}`);
   }
   return ranges as Ranges;
 }
 
-function parse(payload: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
-  } catch (cause) {
-    throw damaged(String(cause));
-  }
+function parse(payload: Uint8Array): Fields {
+  const fields = fieldsIn(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
+  if (!fields) throw broken('no object');
+  return fields;
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 function isRange(value: unknown, least: number): value is Range {
   const [from, to, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
   return isCount(from) && isCount(to) && more.length === 0 && from >= least && from <= to;
 }
 
-const damaged = (why: string): HublineError<'invalid_message'> =>
-  new HublineError('invalid_message', 'A message of repair between nodes is damaged.', { why });
+const broken = (why: string) => damaged('message of repair', why);

@@ -1,4 +1,4 @@
-import { readRefusalIn, refusalIn, type Command } from './redis-connection.ts';
+import { checked, checkedReads, errorIn, type Command } from './redis-connection.ts';
 import { Shard } from './shard.ts';
 import type { Publishing, Store, StoreObserver, StoreOptions } from './store.ts';
 
@@ -21,22 +21,16 @@ export class SingleStore implements Store {
   }
 
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const replies = await this.#shard.commands.run(commands);
-    const refusal = refusalIn(commands, replies);
-    if (refusal) throw refusal;
-    return replies;
+    return checked(commands, await this.#shard.commands.run(commands));
   }
 
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const replies = await this.#shard.commands.run(commands);
-    const refusal = readRefusalIn(commands, replies);
-    if (refusal) throw refusal;
-    return replies;
+    return checkedReads(commands, await this.#shard.commands.run(commands));
   }
 
   async publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
     const replies = await this.#shard.commands.run(posts.map(([channel, frame]) => ['publish', channel, frame]));
-    return replies.map((reply) => (reply instanceof Error ? reply : undefined));
+    return replies.map(errorIn);
   }
 
   async subscribe(channels: readonly string[]): Promise<void> {

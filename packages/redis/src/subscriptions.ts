@@ -1,34 +1,28 @@
-import { byShard, type Store } from './store.ts';
+import type { Channels } from './channels.ts';
+import type { Context } from './context.ts';
+import { slices } from './entries.ts';
+import { byShard } from './store.ts';
 
-/** Channels per SUBSCRIBE. Redis answers once per channel, so a longer command would delay other clients. */
-const SLICE = 500;
+export interface SubscriptionsOptions extends Pick<Context, 'self' | 'store' | 'keys' | 'isUp' | 'report'> {
+  readonly channels: Channels;
+  /** Whether this node has entered, or is about to: then it subscribes also to channels that are not reachable yet. */
+  readonly isEntering: () => boolean;
+  /** Whether a channel can be used. */
+  readonly reaches: (channel: string) => boolean;
+  /** Called when Redis refuses a subscription. */
+  readonly failed: (error: unknown) => void;
+}
 
-/** Keeps this node's subscriptions in Redis equal to the wanted channels. */
+/** Keeps this node's subscriptions in Redis equal to its {@link Channels}. */
 export class Subscriptions {
-  readonly #store: Store;
-  readonly #isWanted: (channel: string) => boolean;
-  readonly #wanted: () => Iterable<string>;
-  readonly #marks: () => readonly string[];
-  readonly #reaches: (channel: string) => boolean;
-  readonly #channelOf: (name: string) => string;
-  readonly #failed: (error: unknown) => void;
-  readonly #report: (error: unknown) => void;
+  readonly #options: SubscriptionsOptions;
   /** Subscribed on the current link, with the acknowledgement of the SUBSCRIBE that was sent last. */
   readonly #sent = new Map<string, Promise<void>>();
   readonly #changed = new Set<string>();
   #sync: Promise<void> | undefined;
-  /** From `all` until the next loss: subscribes also to channels that are not reachable yet. */
-  #isEntering = false;
 
-  constructor({ store, channelOf, isWanted, wanted, marks, reaches, failed, report }: SubscriptionsOptions) {
-    this.#store = store;
-    this.#marks = marks;
-    this.#reaches = reaches;
-    this.#channelOf = channelOf;
-    this.#isWanted = isWanted;
-    this.#wanted = wanted;
-    this.#failed = failed;
-    this.#report = report;
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
   }
 
   /** A channel has become wanted or unwanted. Resolves when Redis has acknowledged it or, while it is unreachable, at once. */
@@ -44,52 +38,45 @@ export class Subscriptions {
     await this.#sent.get(channel);
   }
 
-  /** Subscribes to every wanted channel on a new link. @throws HublineError `backplane_unavailable` */
-  all(): Promise<void> {
-    this.#isEntering = true;
-    return this.again();
-  }
-
-  /** Subscribes again to every reachable channel, and last to the marks where all are reachable. @throws HublineError `backplane_unavailable` */
-  async again(): Promise<void> {
+  /** Subscribes again to every reachable channel, and on the way in last to the marks. @throws HublineError `backplane_unavailable` */
+  async all(): Promise<void> {
+    const { store, keys, self, channels, isEntering } = this.#options;
     this.#send(); // unsubscribes unwanted channels first
     this.#sent.clear();
-    const channels = [...new Set(this.#wanted())];
-    for (let i = 0; i < channels.length; i += SLICE) {
-      const slice = channels.slice(i, i + SLICE).filter((channel) => this.#isToBeSent(channel));
-      await this.#subscribe(slice);
-    }
+    for (const slice of slices(channels)) await this.#subscribe(slice.filter((channel) => this.#isToBeSent(channel)));
     // Channels that became wanted meanwhile were sent by `changed`.
     await Promise.all(this.#sent.values());
-    if (this.#isEntering) await this.#store.subscribe(this.#marks());
+    if (isEntering()) await store.subscribe(store.tags().map((tag) => keys.mark(self.process, tag)));
   }
 
   /** Some or all channels became unreachable. */
   down(): void {
-    this.#isEntering = false;
-    for (const channel of this.#sent.keys()) if (!this.#reaches(channel)) this.#sent.delete(channel);
+    for (const channel of this.#sent.keys()) if (!this.#options.reaches(channel)) this.#sent.delete(channel);
   }
 
   #send(): void {
+    const { store, channels, failed, isUp, report } = this.#options;
     const changed = [...this.#changed];
     this.#changed.clear();
-    const unwanted = changed.filter((channel) => this.#sent.has(channel) && !this.#isWanted(channel));
+    const unwanted = changed.filter((channel) => this.#sent.has(channel) && !channels.has(channel));
     for (const channel of unwanted) this.#sent.delete(channel);
     if (unwanted.length > 0) {
-      this.#store.unsubscribe(unwanted.map(this.#channelOf)).catch(this.#report);
+      store.unsubscribe(unwanted.map(this.#nameOf)).catch((error: unknown) => (isUp() ? report('subscribe', error) : undefined));
     }
     const wanted = changed.filter((channel) => this.#isToBeSent(channel));
-    for (let i = 0; i < wanted.length; i += SLICE) void this.#subscribe(wanted.slice(i, i + SLICE)).catch(this.#failed);
+    for (const slice of slices(wanted)) void this.#subscribe(slice).catch(failed);
   }
 
   #isToBeSent(channel: string): boolean {
-    return !this.#sent.has(channel) && this.#isWanted(channel) && (this.#isEntering || this.#reaches(channel));
+    const { channels, isEntering, reaches } = this.#options;
+    return !this.#sent.has(channel) && channels.has(channel) && (isEntering() || reaches(channel));
   }
 
   async #subscribe(channels: readonly string[]): Promise<void> {
+    const { store } = this.#options;
     await Promise.all(
-      byShard(this.#store, channels, this.#channelOf).map((group) => {
-        const acknowledged = this.#store.subscribe(group.map(this.#channelOf));
+      byShard(store, channels, this.#nameOf).map((group) => {
+        const acknowledged = store.subscribe(group.map(this.#nameOf));
         // A failed subscription is made again with the next link, so callers do not wait for it.
         const settled = acknowledged.catch(() => undefined);
         for (const channel of group) this.#sent.set(channel, settled);
@@ -97,18 +84,6 @@ export class Subscriptions {
       }),
     );
   }
-}
 
-interface SubscriptionsOptions {
-  readonly store: Store;
-  /** A channel's name in Redis. */
-  readonly channelOf: (name: string) => string;
-  readonly isWanted: (channel: string) => boolean;
-  readonly wanted: () => Iterable<string>;
-  /** The marks' names in Redis. */
-  readonly marks: () => readonly string[];
-  readonly reaches: (channel: string) => boolean;
-  /** Called when Redis refuses a subscription. */
-  readonly failed: (error: unknown) => void;
-  readonly report: (error: unknown) => void;
+  readonly #nameOf = (channel: string): string => this.#options.keys.channel(channel);
 }

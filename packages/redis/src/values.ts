@@ -1,4 +1,5 @@
 import type { ConnectionRecord, NodeInfo, Topic } from '@hubline/server/backplane';
+import { fieldsIn, isFields, isTexts, type Fields } from './decoding.ts';
 import type { Incarnation } from './keys.ts';
 
 /**
@@ -10,11 +11,13 @@ export const VERSION = 2;
 export const encodeNode = ({ nodeId, process, app, accepts, startedAt }: NodeInfo): string =>
   JSON.stringify({ v: VERSION, nodeId, process, app, accepts, startedAt });
 
-export function decodeNode(text: unknown): NodeInfo | undefined {
-  const node = objectIn(text);
-  if (!node || typeof node.nodeId !== 'string' || typeof node.process !== 'string') return undefined;
-  if (typeof node.app !== 'string' || typeof node.accepts !== 'boolean' || typeof node.startedAt !== 'number') return undefined;
-  const { nodeId, process, app, accepts, startedAt } = node;
+export const decodeNode = (text: unknown): NodeInfo | undefined => nodeIn(objectIn(text));
+
+/** The node that an object describes. */
+export function nodeIn(fields: Fields | undefined): NodeInfo | undefined {
+  const { nodeId, process, app, accepts, startedAt } = fields ?? {};
+  if (typeof nodeId !== 'string' || typeof process !== 'string' || typeof app !== 'string') return undefined;
+  if (typeof accepts !== 'boolean' || typeof startedAt !== 'number') return undefined;
   return { nodeId, process, app, accepts, startedAt };
 }
 
@@ -50,7 +53,7 @@ export function decodeRecord(connectionId: string, text: unknown): DecodedRecord
   const value = objectIn(text);
   if (!value || typeof value.hub !== 'string' || typeof value.since !== 'number') return undefined;
   const { hub, userId, attributes, groups, since } = value;
-  if (!isObject(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
+  if (!isFields(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
   if (Object.values(attributes).some((each) => !['string', 'number', 'boolean'].includes(typeof each))) return undefined;
   const record = {
     connectionId,
@@ -81,7 +84,7 @@ export function groupIn(topic: Topic): string | undefined {
 
 /** A hash of numbers by incarnation, or undefined where it is none; an unreadable number is undefined. ioredis gives an object. */
 export function decodeCounts(hash: unknown): ReadonlyMap<string, number | undefined> | undefined {
-  return isObject(hash) ? new Map(Object.entries(hash).map(([field, value]) => [field, decodeNumber(value)])) : undefined;
+  return isFields(hash) ? new Map(Object.entries(hash).map(([field, value]) => [field, decodeNumber(value)])) : undefined;
 }
 
 export const decodeNumber = (text: unknown): number | undefined =>
@@ -107,16 +110,7 @@ export const decodeTexts = (list: unknown): readonly string[] | undefined => (is
 
 export const isIncarnation = (text: unknown): text is Incarnation => typeof text === 'string' && /^[^\s{}]+\.[1-9]\d{0,14}$/.test(text);
 
-const isTexts = (list: unknown): list is readonly string[] => Array.isArray(list) && list.every((each) => typeof each === 'string');
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error);
-
-function objectIn(text: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (typeof text !== 'string') return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) && value.v === VERSION ? value : undefined;
-  } catch {
-    return undefined; // it is no JSON
-  }
+function objectIn(text: unknown): Fields | undefined {
+  const fields = typeof text === 'string' ? fieldsIn(text) : undefined;
+  return fields?.v === VERSION ? fields : undefined;
 }

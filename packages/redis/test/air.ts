@@ -81,7 +81,7 @@ export class Node {
       peers: () => peers,
       session: () => new Session({ process: nodeId, n: this.n, keys, nodeTimeoutMs: 20_000 }),
       isUp: () => this.isReached,
-      isClosing: () => false,
+      isEntering: () => true,
       reach: this,
       settled: () => Promise.resolve(),
       refresh: () => this.told.push(['refresh', undefined]),
@@ -121,12 +121,12 @@ export class Node {
   }
 
   hear(channel: string): { close(): void } {
-    return this.exchange.bus.subscribe(channel, (payload) => this.told.push(['heard', Buffer.from(payload).toString()]));
+    return this.exchange.subscribe(channel, (payload) => this.told.push(['heard', Buffer.from(payload).toString()]));
   }
   /** Published at once, each in a turn of its own. */
   async say(channel: string, ...texts: readonly string[]): Promise<void> {
     for (const text of texts) {
-      const sent = this.exchange.bus.publish(channel, Buffer.from(text), { mayWait: true });
+      const sent = this.exchange.publish(channel, Buffer.from(text), { mayWait: true });
       await vi.advanceTimersByTimeAsync(0);
       await sent;
     }

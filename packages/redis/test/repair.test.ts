@@ -125,7 +125,7 @@ describe('a message that is lost on its way', () => {
     await ann.say('t', '1');
     await passed(0);
     vi.spyOn(air, 'publish').mockImplementationOnce(() => new Promise(() => undefined)); // it is not answered
-    const refused = ann.exchange.bus.publish('t', Buffer.from('2'), { mayWait: true });
+    const refused = ann.exchange.publish('t', Buffer.from('2'), { mayWait: true });
     const isRefused = expect(refused).rejects.toMatchObject({ code: 'backplane_unavailable' });
     await passed(0);
     ann.down();

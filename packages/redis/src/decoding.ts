@@ -1,0 +1,25 @@
+import { HublineError } from '@hubline/protocol';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error);
+
+export const isTexts = (list: unknown): list is readonly string[] => Array.isArray(list) && list.every((each) => typeof each === 'string');
+
+/** The object that a text in JSON holds; undefined where it holds none. */
+export function fieldsIn(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined; // it is no JSON
+  }
+}
+
+/** The error for a message between nodes with a field that cannot be right. */
+export const damaged = (what: 'frame' | 'notice' | 'message of repair', why: string): HublineError<'invalid_message'> =>
+  new HublineError('invalid_message', `A ${what} between nodes is damaged.`, { why });
+
+export const unsupported = (what: 'frame' | 'notice', version: number, own: number): HublineError<'unsupported_version'> =>
+  new HublineError('unsupported_version', `A node sends ${what}s of version ${version}; this one reads ${own}.`, { version });
