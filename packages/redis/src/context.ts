@@ -4,6 +4,7 @@ import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import type { SlotAvailability } from './slot-availability.ts';
 import type { Store } from './store.ts';
+import type { Unreadable } from './unreadable.ts';
 
 /** What the parts of a link share. */
 export interface Context {
@@ -19,7 +20,6 @@ export interface Context {
   readonly isUp: () => boolean;
   /** Settles when the first connection has succeeded or failed. */
   readonly settled: () => Promise<void>;
-  /** Reports a value that cannot be decoded, and is skipped. */
-  readonly unreadable: (key: string, field?: string) => void;
+  readonly unreadable: Pick<Unreadable, 'value' | 'message'>;
   readonly report: LinkObserver['report'];
 }

@@ -275,7 +275,7 @@ export class RedisDirectory implements Directory {
 
   /** Skips a value that cannot be decoded: its node is named as missing. */
   #passOver({ key, field, incarnation, missing }: Value): void {
-    this.#options.unreadable(key, field);
+    this.#options.unreadable.value(key, field);
     missing.add(this.#options.peers.nameOf(incarnation) ?? this.#options.self.nodeId);
   }
 

@@ -18,9 +18,8 @@ import { Publisher } from './publisher.ts';
 import { Receiver } from './receiver.ts';
 import { Repair } from './repair.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { UnreadableMessages } from './unreadable.ts';
 
-export interface ExchangeOptions extends Omit<Context, 'local' | 'unreadable'> {
+export interface ExchangeOptions extends Omit<Context, 'local'> {
   readonly peers: () => Peers;
   /** Whether this node has entered the cluster, or is about to. */
   readonly isEntering: () => boolean;
@@ -45,7 +44,6 @@ export class Exchange implements Bus {
   readonly #history: History;
   readonly #receiver: Receiver;
   readonly #repair: Repair;
-  readonly #unreadable: UnreadableMessages;
   /** The last time at which this node certainly received everything on its channels. */
   #heardAt = performance.now();
 
@@ -56,7 +54,6 @@ export class Exchange implements Bus {
     const reaches = (channel: string): boolean => this.#reaches(channel);
     const origin = (): Incarnation => session().incarnation;
     this.#options = options;
-    this.#unreadable = new UnreadableMessages((error) => report('deliver', error));
     this.#history = new History({ origin, repairMs, repairBytes });
     this.#channels = new Channels([NOTICES, nodeChannel(self.process)]);
     this.#receiver = new Receiver({
@@ -80,10 +77,10 @@ export class Exchange implements Bus {
       send: async (channel, frame) => void (await store.publish([[channelOf(channel), frame]])),
       notify: (notice) => this.say(notice),
       reaches,
-      isAway: (process) => peers().isDeaf(process),
+      peers,
       unsent: () => this.publisher.unsent(),
       gap,
-      unreadable: (error) => this.#unreadable.add('frame', error),
+      unreadable: (error) => options.unreadable.message('frame', error),
     });
     this.publisher = new Publisher({
       store,
@@ -153,7 +150,7 @@ export class Exchange implements Bus {
       if (isMessage(frame.kind)) this.#receiver.receive(channel, frame);
       else if (peers().isKnown(processIn(frame.origin), 1)) this.#repair.receive(channel, frame);
     } catch (error) {
-      this.#unreadable.add(channel === NOTICES ? 'notice' : 'frame', error);
+      this.#options.unreadable.message(channel === NOTICES ? 'notice' : 'frame', error);
     }
   }
 
@@ -171,9 +168,6 @@ export class Exchange implements Bus {
     await this.#publish({ is: 'bye', incarnation: this.#options.session().incarnation, ...this.#repair.claims() });
   }
 
-  joined(process: ProcessId): void {
-    this.#repair.joined(process);
-  }
   /** Called before the loss of a process is reported, see {@link Repair.lost}. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.#repair.lost(process, reason);

@@ -15,7 +15,7 @@ import { Signal } from './signal.ts';
 import type { Store, StoreObserver } from './store.ts';
 import { Sweeper } from './sweep.ts';
 import { unavailable } from './unavailable.ts';
-import { UnreadableValues } from './unreadable.ts';
+import { Unreadable } from './unreadable.ts';
 
 export interface RedisLinkOptions {
   readonly self: NodeInfo;
@@ -67,7 +67,6 @@ export class RedisLink implements Link {
     const reach = (this.#reach = new SlotAvailability((key) => store.slotOf(key)));
     const isUp = (): boolean => this.#state.name === 'up';
     const report: LinkObserver['report'] = (stage, error) => (this.#closing ? undefined : observer.report(stage, error));
-    const unreadables = new UnreadableValues((error) => report('read', error));
     const context = (this.#context = {
       self,
       local,
@@ -78,7 +77,7 @@ export class RedisLink implements Link {
       session: () => this.#registrar.session,
       isUp,
       settled: () => this.#settled.promise,
-      unreadable: (key, field) => unreadables.add(key, field),
+      unreadable: new Unreadable(report),
       report,
     } satisfies Context);
     this.#observer = observer;
@@ -88,7 +87,6 @@ export class RedisLink implements Link {
       ...context,
       observer: {
         joined: (node) => {
-          this.#exchange.joined(node.process);
           observer.joined(node);
           this.#setup.checkApp(node);
         },

@@ -87,6 +87,14 @@ export class Peers {
     const n = this.#peers.get(process)?.n ?? this.#lost.get(process)?.n;
     return n === undefined ? undefined : incarnationOf(process, n);
   }
+  get processes(): Iterable<ProcessId> {
+    return this.#peers.keys();
+  }
+  /** The processes that were lost within the last `ms`. */
+  left(ms: number): readonly ProcessId[] {
+    const since = performance.now() - ms;
+    return [...this.#lost].filter(([, { at }]) => at >= since).map(([process]) => process);
+  }
   nameOf(incarnation: Incarnation): string | undefined {
     return this.#nodes.get(incarnation)?.nodeId;
   }
@@ -204,12 +212,12 @@ export class Peers {
     ]);
     const names = decodeTexts(listed);
     if (!names) {
-      this.#options.unreadable(keys.registry);
+      this.#options.unreadable.value(keys.registry);
       throw new LeaseOverError();
     }
     const listedNames = new Set(names);
     const fresh = names.filter((each): each is Incarnation => {
-      if (!isIncarnation(each)) this.#options.unreadable(keys.registry, each);
+      if (!isIncarnation(each)) this.#options.unreadable.value(keys.registry, each);
       else return !known.includes(each) && !this.#dead.has(each);
       return false;
     });
@@ -244,7 +252,7 @@ export class Peers {
         const info = (infos as readonly unknown[])[i];
         const node = decodeNode(info);
         if (node) this.#nodes.set(incarnation, node);
-        else if (info !== null) this.#options.unreadable(keys.registry, incarnation);
+        else if (info !== null) this.#options.unreadable.value(keys.registry, incarnation);
         leaseMs.set(incarnation, Number(more[i]));
         if (info !== null) read(incarnation, (freshLeases as readonly unknown[])[i], extrasOf(more.slice(fresh.length), i));
       });
@@ -338,7 +346,7 @@ export class Peers {
 
   /** Handles a lease that cannot be decoded: its process counts as missing until the lease is renewed, or would have ended. */
   #question(incarnation: Incarnation): void {
-    this.#options.unreadable(this.#options.keys.lease(incarnation));
+    this.#options.unreadable.value(this.#options.keys.lease(incarnation));
     const peer = this.#peers.get(processIn(incarnation));
     if (peer?.n === numberIn(incarnation)) peer.isAbsent = true;
   }

@@ -1,10 +1,10 @@
 import type { ProcessId } from '@hubline/server/backplane';
+import type { Peers } from './peers.ts';
 
 export interface RecallOptions {
   /** Asks every node for its claims of the last `ms`. */
   readonly ask: (ms: number) => void;
-  /** Whether a node was in the same outage and is not back: it cannot answer yet. */
-  readonly isAway: (process: ProcessId) => boolean;
+  readonly peers: () => Pick<Peers, 'processes' | 'left' | 'incarnation' | 'isDeaf'>;
   /** Messages of the last `ms` may be lost, and it is not known how many. */
   readonly gap: (ms: number) => void;
 }
@@ -36,16 +36,10 @@ type State =
 const ANSWERED_TICKS = 15;
 /** The question may be faster than the subscription of a node that comes back at the same time. */
 const REPEAT_TICKS = 3;
-/** For how long a process that left is named to others. */
-const REMEMBERED_MS = 60_000;
-const MAX_REMEMBERED = 1000;
 
 /** After an outage of this node's link: asks all nodes how far they are, and reports a gap only where an answer is missing. */
 export class Recall {
   readonly #options: RecallOptions;
-  readonly #known = new Set<ProcessId>();
-  /** Processes that left, and when. */
-  readonly #left = new Map<ProcessId, number>();
   #state: State = { name: 'new' };
 
   constructor(options: RecallOptions) {
@@ -56,16 +50,8 @@ export class Recall {
     return this.#state.name === 'asking';
   }
 
-  joined(process: ProcessId): void {
-    this.#known.add(process);
-    this.#left.delete(process);
-  }
-
-  /** `isWhole` where its last claims were received. */
+  /** A process is lost; `isWhole` where its last claims were received. */
   lost(process: ProcessId, isWhole: boolean): void {
-    this.#known.delete(process);
-    this.#left.set(process, performance.now());
-    if (this.#left.size > MAX_REMEMBERED) this.#left.delete(this.#left.keys().next().value ?? '');
     const state = this.#state;
     const wasAwaited = state.name === 'down' || (state.name === 'asking' && state.awaited.delete(process));
     if (wasAwaited && !isWhole) this.unsure();
@@ -114,30 +100,25 @@ export class Recall {
     awaited.nextPart++;
     if (!isLast || coversMs < state.ms) return;
     state.awaited.delete(process);
-    const isUnheard = left.some((each) => !this.#left.has(each) && !this.#known.has(each));
+    const isUnheard = left.some((each) => this.#options.peers().incarnation(each) === undefined);
     if (isUnheard) this.#fail(state.since);
     else this.#finish(state);
-  }
-
-  /** The processes that left within the last `ms`. */
-  left(ms: number): readonly ProcessId[] {
-    const now = performance.now();
-    for (const [process, at] of this.#left) if (at < now - REMEMBERED_MS) this.#left.delete(process);
-    return [...this.#left].filter(([, at]) => at >= now - ms).map(([process]) => process);
   }
 
   tick(): void {
     const state = this.#state;
     if (state.name !== 'asking') return;
     for (const [process, awaited] of state.awaited) {
-      if (this.#options.isAway(process)) awaited.ticks = 0;
+      // A node that was in the same outage and is not back cannot answer yet.
+      if (this.#options.peers().isDeaf(process)) awaited.ticks = 0;
       else if (++awaited.ticks > ANSWERED_TICKS) return this.#fail(state.since);
     }
     if (++state.ticks % REPEAT_TICKS === 0) this.#ask(state.since);
   }
 
   #start(since: number, isShort: boolean): void {
-    const awaited = new Map([...this.#known].map((process): [ProcessId, Awaited] => [process, { nextPart: 0, ticks: 0 }]));
+    const { processes } = this.#options.peers();
+    const awaited = new Map([...processes].map((process): [ProcessId, Awaited] => [process, { nextPart: 0, ticks: 0 }]));
     this.#state = { name: 'asking', since, ms: Math.ceil(performance.now() - since), awaited, ticks: 0 };
     // Without a node that could know, a process may have come, sent and left.
     if (isShort || awaited.size === 0) this.#fail(since);

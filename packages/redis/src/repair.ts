@@ -5,7 +5,7 @@ import type { Claims, History } from './history.ts';
 import { processIn, type Incarnation } from './keys.ts';
 import type { Notice } from './notice.ts';
 import { paced } from './paced.ts';
-import { Recall } from './recall.ts';
+import { Recall, type RecallOptions } from './recall.ts';
 import { decodeAnswer, decodeAsk, decodeClaims, encodeAnswer, encodeAsk, encodeClaims, type Missing } from './repair-message.ts';
 import type { Range } from './ranges.ts';
 import type { Receiver } from './receiver.ts';
@@ -24,8 +24,7 @@ export interface RepairOptions {
   readonly send: (channel: string, frame: Buffer) => Promise<void>;
   readonly notify: (notice: Notice) => void;
   readonly reaches: (channel: string) => boolean;
-  /** Whether a node was in the same outage and is not back. */
-  readonly isAway: (process: ProcessId) => boolean;
+  readonly peers: RecallOptions['peers'];
   /** Channels on which sent frames wait to be sent again: a claim there would make them look lost. */
   readonly unsent: () => ReadonlySet<string>;
   readonly gap: LinkObserver['gap'];
@@ -78,19 +77,16 @@ export class Repair {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RepairOptions) {
-    const { history, gap, notify, origin, isAway } = options;
+    const { history, gap, notify, origin, peers } = options;
     this.#options = options;
     this.#answers = new Answers({ history, send: (asker, answer) => this.#send(asker, KIND.answer, encodeAnswer(answer)) });
     this.#recall = new Recall({
       ask: (ms) => notify({ is: 'recall', incarnation: origin(), ms }),
-      isAway,
+      peers,
       gap: (ms) => gap({ ms }),
     });
   }
 
-  joined(process: ProcessId): void {
-    this.#recall.joined(process);
-  }
   /** Called before the loss of a process is reported: delivers its held frames, and reports the holes as gaps. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.#options.receiver.giveUp(process);
@@ -253,7 +249,7 @@ export class Repair {
     const isForAll = (channel: string): boolean => !channel.startsWith(nodeChannel('')) && !again.has(channel);
     const parts = history.allClaims(isForAll, bounds);
     const isWhole = parts.length <= MAX_PARTS && coversMs === asked;
-    const left = this.#recall.left(coversMs + SLACK_MS);
+    const left = this.#options.peers().left(coversMs + SLACK_MS);
     parts.slice(0, MAX_PARTS).forEach((claims, part, { length }) => {
       const isLast = part === length - 1;
       notify({ is: 'claims', incarnation: origin(), repairMs, claims, part, isLast, coversMs: isWhole ? coversMs : 0, left });
@@ -293,7 +289,7 @@ export class Repair {
     this.#recall.tick();
     for (const [process, inquiry] of this.#inquiries) {
       const mustWait = !inquiry.isOut && this.#isBusy;
-      if (mustWait || !this.#canAsk(process) || this.#options.isAway(process)) inquiry.silentTicks = 0;
+      if (mustWait || !this.#canAsk(process) || this.#options.peers().isDeaf(process)) inquiry.silentTicks = 0;
       else if (++inquiry.silentTicks > GIVE_UP_TICKS) {
         this.#inquiries.delete(process);
         this.#options.receiver.giveUp(process);

@@ -46,7 +46,7 @@ export class Watchers {
     for (const [field, value] of Object.entries(listed ?? {})) {
       if (field === own) continue;
       const watches = decodeWatched(value);
-      if (!isIncarnation(field) || !watches) unreadable(keys.watched, field);
+      if (!isIncarnation(field) || !watches) unreadable.value(keys.watched, field);
       if (isIncarnation(field)) others.set(field, watches);
     }
     return others;
@@ -75,7 +75,7 @@ export class Watchers {
     ]);
     few.forEach((incarnation, i) => {
       const list = decodeTexts(answers[i]);
-      if (!list) unreadable(keys.watches(incarnation));
+      if (!list) unreadable.value(keys.watches(incarnation));
       const topics = new Set(list);
       if (list) this.#kept.set(incarnation, { version: others.get(incarnation)?.version ?? '', topics });
       found.set(incarnation, list ? touched.filter((topic) => topics.has(topic)) : touched);
@@ -83,7 +83,7 @@ export class Watchers {
     many.forEach((incarnation, i) => {
       const at = few.length + i * parts.length;
       const isWatched = answers.slice(at, at + parts.length).flat();
-      if (isWatched.length !== touched.length) unreadable(keys.watches(incarnation));
+      if (isWatched.length !== touched.length) unreadable.value(keys.watches(incarnation));
       found.set(incarnation, isWatched.length === touched.length ? touched.filter((_topic, j) => isWatched[j] === 1) : touched);
     });
     return found;

@@ -2,13 +2,14 @@ import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplan
 import { vi } from 'vitest';
 import { Exchange } from '../src/exchange.ts';
 import { decodeFrame } from '../src/frame.ts';
-import { Keys, processIn, type Incarnation } from '../src/keys.ts';
+import { incarnationOf, Keys, processIn, type Incarnation } from '../src/keys.ts';
 import { NOTICES } from '../src/notice.ts';
 import { settingsFrom, type RedisBackplaneOptions } from '../src/options.ts';
 import type { Peers } from '../src/peers.ts';
 import type { Publishing, Store } from '../src/store.ts';
 import { Session } from '../src/session.ts';
 import { unavailable } from '../src/unavailable.ts';
+import { Unreadable } from '../src/unreadable.ts';
 
 const keys = new Keys('p');
 
@@ -50,6 +51,7 @@ export class Node {
   readonly self: NodeInfo;
   readonly told: [name: string, what: unknown][] = [];
   readonly known = new Set<ProcessId>();
+  readonly left = new Set<ProcessId>();
   readonly deaf = new Set<ProcessId>();
   isReached = true;
   n = 1;
@@ -69,6 +71,9 @@ export class Node {
       isKnown: (process: ProcessId) => this.known.has(process),
       isDeaf: (process: ProcessId) => this.deaf.has(process),
       isComplete: true,
+      processes: this.known,
+      left: () => [...this.left],
+      incarnation: (process: ProcessId) => (this.known.has(process) || this.left.has(process) ? incarnationOf(process, 1) : undefined),
       hello: (incarnation: Incarnation) => this.meet(processIn(incarnation)),
       beat: () => undefined,
       bye: (incarnation: Incarnation) => this.lose(processIn(incarnation), 'goodbye'),
@@ -87,6 +92,7 @@ export class Node {
       refresh: () => this.told.push(['refresh', undefined]),
       failed: () => undefined,
       gap: (gap) => this.told.push(['gap', gap]),
+      unreadable: new Unreadable((stage, error) => this.told.push([stage, (error as { code: string }).code])),
       report: (stage: Parameters<LinkObserver['report']>[0], error) => this.told.push([stage, (error as { code: string }).code]),
     });
   }
@@ -111,11 +117,12 @@ export class Node {
   meet(process: ProcessId): void {
     if (this.known.has(process) || process === this.self.process) return;
     this.known.add(process);
-    this.exchange.joined(process);
+    this.left.delete(process);
     this.exchange.announced(process);
   }
   lose(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     if (!this.known.delete(process)) return;
+    this.left.add(process);
     this.exchange.lost(process, reason);
     this.told.push(['lost', process]);
   }

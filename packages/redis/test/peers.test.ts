@@ -55,7 +55,7 @@ function peersOn(store: SlowStore, has: (key: string) => boolean = () => true) {
     self: { ...bob, nodeId: 'ann', process: 'ann' },
     session: () => session,
     leaseless: () => undefined,
-    unreadable: (key, field) => void told.push(`unreadable: ${key} ${field}`),
+    unreadable: { value: (key, field) => void told.push(`unreadable: ${key} ${field}`), message: () => undefined },
     store: store as unknown as Store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),

@@ -54,7 +54,7 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     store: store as unknown as Store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
-    unreadable: () => undefined,
+    unreadable: { value: () => undefined, message: () => undefined },
     repaired: () => undefined,
     isUp: () => true,
     isRefused: () => false,
