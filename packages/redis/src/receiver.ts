@@ -26,6 +26,8 @@ export interface ReceiverOptions {
 /** Why sequences will not come. */
 export type Verdict = 'gone' | 'void' | 'unsent';
 
+/** The longest way of an ask that is expected: frames that were sent so shortly before the subscription are asked for too. */
+export const ASK_MS = 50;
 /** A first frame that is not the sender's first asks for at most this many before it. */
 const GUESS = 1000;
 /** A gap of more messages than this has no length: a damaged sequence is more likely. */
@@ -96,7 +98,7 @@ export class Receiver {
   /** The missing sequences of a sender, by channel: up to so many ranges of each. */
   *missing(process: ProcessId, ranges: number): Generator<readonly [channel: string, missing: Missing]> {
     for (const [channel, reception] of this.#holesOf(process)) {
-      const withinMs = reception.isGuess ? { withinMs: this.#options.channels.ageMs(channel) } : {};
+      const withinMs = reception.isGuess ? { withinMs: this.#options.channels.ageMs(channel) + ASK_MS } : {};
       yield [channel, { ranges: reception.missing.slice(ranges), ...withinMs }];
     }
   }

@@ -8,7 +8,7 @@ import { paced } from './paced.ts';
 import { Recall, type RecallOptions } from './recall.ts';
 import { decodeAnswer, decodeAsk, decodeClaims, encodeAnswer, encodeAsk, encodeClaims, type Missing } from './repair-message.ts';
 import type { Range } from './ranges.ts';
-import type { Receiver } from './receiver.ts';
+import { ASK_MS, type Receiver } from './receiver.ts';
 
 export interface RepairOptions {
   readonly self: ProcessId;
@@ -44,7 +44,6 @@ interface Inquiry {
 
 const TICK_MS = 100;
 const RETRY_TICKS = 3;
-const SLOW_MS = 50;
 /** Senders that are asked at a time: a part of an answer of each is on its way to this node, and counts for its output limit. */
 const MAX_ASKED = 4;
 /** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
@@ -222,7 +221,7 @@ export class Repair {
     if (!inquiry) return;
     inquiry.silentTicks = 0;
     // The ask took so long that frames since the subscription may have been taken for older ones.
-    if (inquiry.guessedAt !== undefined && performance.now() - inquiry.guessedAt > SLOW_MS && Object.keys(voids).length > 0) this.unsure();
+    if (inquiry.guessedAt !== undefined && performance.now() - inquiry.guessedAt > ASK_MS && Object.keys(voids).length > 0) this.unsure();
     if (!isLast) return;
     inquiry.isOut = false;
     // One ask may not hold all missing ranges, more may have been found meanwhile, and other senders wait for their turn.

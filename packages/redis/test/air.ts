@@ -18,6 +18,8 @@ export class Air {
   readonly nodes: Node[] = [];
   /** Messages of this kind, on this channel, that do not arrive at this node. */
   readonly losses: { readonly node: Node; readonly channel: string; readonly is: (bytes: Buffer) => boolean; left: number }[] = [];
+  /** How long a message is on its way. */
+  delayMs = 0;
   /** Everything that was published: channel, and how many bytes. */
   readonly published: { readonly channel: string; readonly bytes: Buffer }[] = [];
 
@@ -29,6 +31,7 @@ export class Air {
         if (!node.isReached) continue;
         const loss = this.losses.find((each) => each.node === node && each.channel === channel && each.left > 0 && each.is(bytes));
         if (loss) loss.left--;
+        else if (this.delayMs > 0) setTimeout(() => node.exchange.hear(channel, bytes), this.delayMs);
         else node.exchange.hear(channel, bytes);
       }
     }

@@ -57,6 +57,20 @@ describe('what is not to be repaired', () => {
     expect(bob.gaps).toEqual([]);
   });
 
+  it('a listener that has just come hears a first message that was lost, though the ask for it takes longer than it was there', async () => {
+    const { air, nodes } = worldOf('ann', 'bob');
+    const [ann, bob] = nodes as readonly [Node, Node];
+    bob.hear('t');
+    await passed(5);
+    air.lose(bob, 't');
+    await ann.say('t', '1');
+    air.delayMs = 20;
+    ann.beat();
+    await passed(200);
+    expect(bob.heard).toEqual(['1']);
+    expect(bob.gaps).toEqual([]);
+  });
+
   it('a repaired frame makes no account, and fills nothing that does not wait', async () => {
     const { air, ann, bob } = await pair();
     await ann.say('t', '2');
