@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { LeaveReason } from '@hubline/protocol';
 import {
   allTopic,
@@ -194,7 +195,7 @@ export class Watch {
     }
     this.#known.set(id, { record, version });
     if (!known) this.#options.update({ type: 'join', record });
-    else if (JSON.stringify(known.record) !== JSON.stringify(record)) this.#options.update({ type: 'update', record });
+    else if (!isSame(known.record, record)) this.#options.update({ type: 'update', record });
   }
 
   #leave(record: ConnectionRecord, reason: LeaveReason): void {
@@ -229,6 +230,10 @@ function cover(selector: Selector, hub: string): readonly Topic[] {
 }
 
 /** The topics of a connection; also of attributes that are not indexed, which no selector uses. */
+/** Whether two records say the same; the order of groups says nothing. */
+const isSame = (a: ConnectionRecord, b: ConnectionRecord): boolean =>
+  isDeepStrictEqual({ ...a, groups: new Set(a.groups) }, { ...b, groups: new Set(b.groups) });
+
 function topicsOf({ hub, userId, groups, attributes }: ConnectionRecord): ReadonlySet<Topic> {
   return new Set([
     allTopic(hub),

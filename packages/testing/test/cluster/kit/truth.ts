@@ -107,9 +107,9 @@ function expected({ prefix, living, incarnations }: Premise): Held {
     const counts = new Map<string, number>();
     for (const client of clients) {
       const { id, user, attributes, groups } = client;
-      const record = { ...(user === undefined ? {} : { userId: user }), attributes: { ...attributes } };
+      // So few groups are a part of the record.
+      const record = { ...(user === undefined ? {} : { userId: user }), attributes: { ...attributes }, groups: [...groups].sort() };
       add(own('records'), [id, record]);
-      for (const group of groups) add(`${own('groups')}:${id}`, [encodeURIComponent(group), true]);
       for (const topic of topicsOf(client)) {
         add(own('topics'), [topic, 0]);
         add(`${prefix}:{${topic}}:members:${incarnation}`, [id, 0]);
@@ -163,6 +163,6 @@ function plainOf(value: string): unknown {
 }
 
 function shortOf(found: object): unknown {
-  const { process, userId, attributes } = found as { process?: string; userId?: string; attributes?: object };
-  return process ?? { ...(userId === undefined ? {} : { userId }), attributes };
+  const { process, userId, attributes, groups } = found as { process?: string; userId?: string; attributes?: object; groups?: string[] };
+  return process ?? { ...(userId === undefined ? {} : { userId }), attributes, groups: groups?.toSorted() };
 }
