@@ -27,6 +27,7 @@ export type {
   Middleware,
   Presence,
   Redirect,
+  SenderOptions,
   Target,
   TargetOptions,
   Timeouts,

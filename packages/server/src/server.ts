@@ -20,7 +20,6 @@ import {
   beforeConnecting,
   checkDrain,
   checkHandlerOptions,
-  checkHub,
   checkServerOptions,
   Cluster,
   checkedRedirect,
@@ -28,6 +27,8 @@ import {
   ConnectionAcceptor,
   drain,
   guarded,
+  hostedOptions,
+  nodesOf,
   RawHost,
   ServerEvents,
   HubHost,
@@ -46,6 +47,7 @@ import {
   type HubOptions,
   type Limits,
   type Schemas,
+  type SenderOptions,
   type Settings,
   type SettingsOptions,
 } from './hub/index.ts';
@@ -99,8 +101,11 @@ export interface HubServerOptions extends SettingsOptions {
 
 export interface HubServer extends AsyncDisposable {
   readonly nodeId: string;
-  /** Hosts a hub. Without options this node takes no connections for it, and only sends to it, invokes and queries. */
-  hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(contract: Contract<H, R, A>, options?: HubOptions<H, R, A, S>): Hub<R, A>;
+  /** Hosts a hub. Without path and methods this node takes no connections for it, and only sends to it, invokes and queries. */
+  hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(
+    contract: Contract<H, R, A>,
+    options?: HubOptions<H, R, A, S> | SenderOptions,
+  ): Hub<R, A>;
   /** Hosts a path whose connections carry raw data over the same transports, without the hub protocol. */
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
   /**
@@ -112,7 +117,7 @@ export interface HubServer extends AsyncDisposable {
   listen(port: number, host?: string): Promise<number>;
   /** Settles when this node is part of the cluster. */
   ready(): Promise<void>;
-  /** The nodes of the cluster, of all applications. While the backplane cannot be asked only this one, and `complete` is false. */
+  /** The nodes of the cluster, of all applications and backplanes. While a backplane cannot be asked `complete` is false. */
   nodes(): Promise<ClusterItems<NodeInfo>>;
   health(): Health;
   /**
@@ -150,6 +155,7 @@ type Connect = (session: Session, request: OpeningRequest, transport: Transport)
 /** The composition root: the one place that knows every part. */
 class NodeHubServer implements HubServer {
   readonly nodeId: string;
+  readonly nodes = (): Promise<ClusterItems<NodeInfo>> => nodesOf([...this.#clusters.values()]);
   readonly #self: NodeInfo;
   readonly #settings: Settings;
   readonly #detailedErrors: boolean;
@@ -192,14 +198,15 @@ class NodeHubServer implements HubServer {
 
   hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(
     contract: Contract<H, R, A>,
-    options?: HubOptions<H, R, A, S>,
+    given: HubOptions<H, R, A, S> | SenderOptions = {},
   ): Hub<R, A> {
     if (!this.#isOpen) throw closed();
     checkKnown(contract, ['name', 'kinds', '~types'], { within: 'contract' });
     if (this.#hosts.has(checkName(contract.name, 'name'))) throw taken('name', contract.name);
-    const door = options === undefined ? undefined : this.#door(checkHub(options), contract.name);
+    const options = hostedOptions(given);
+    const door = options && this.#door(options, contract.name);
     const limits = limitsFor(this.#settings.limits, options?.limits);
-    const cluster = this.#cluster(options?.backplane ?? this.#backplane);
+    const cluster = this.#cluster(given.backplane ?? this.#backplane);
     const environment = { cluster, maxGroups: limits.maxGroups, detailedErrors: this.#detailedErrors, report: this.#events.report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
@@ -242,13 +249,9 @@ class NodeHubServer implements HubServer {
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.ready()));
   }
 
-  async nodes(): Promise<ClusterItems<NodeInfo>> {
-    return this.#cluster(this.#backplane).knownNodes();
-  }
-
   health(): Health {
     const { state, outage } = this.#cluster(this.#backplane).link;
-    const backplanes = [...this.#clusters.values()].map((cluster) => ({ hubs: cluster.hubs, state: cluster.link.state }));
+    const backplanes = [...this.#clusters.values()].map(({ health }) => health);
     return {
       status:
         this.#closing ? 'closed'

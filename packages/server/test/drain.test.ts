@@ -1,5 +1,6 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, memoryBackplane, type HubServerOptions } from '@hubline/server';
+import { faultyBackplane } from '@hubline/testing';
 import { expect, it } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
@@ -116,6 +117,28 @@ it('answers 503 while it drains, and then stops listening, so that a balancer tr
   await expect.poll(() => world.clock.advance(100).then(drained)).toBe(true);
   await client.closed;
   await expect(rawRequest(world.port, upgradeLines('/hub'))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+});
+
+it("lists the nodes of a hub's own backplane, and takes a hub that only sends on it", async () => {
+  const backplane = faultyBackplane();
+  const contract = defineHub<Calls>('own', { count: 'stream' });
+  const methods = { work: async () => '', count: async function* () {} };
+  await using sender = createHubServer({ nodeId: 'sender', accept: false });
+  await using host = createHubServer({ nodeId: 'host' });
+  host.hub(contract, { path: '/own', backplane, methods });
+  const hub = sender.hub(contract, { backplane });
+  await Promise.all([sender.ready(), host.ready()]);
+  await expect.poll(async () => (await sender.nodes()).items.map(({ nodeId }) => nodeId).sort()).toEqual(['host', 'sender']);
+  expect(await hub.presence.count()).toEqual({ value: 0, complete: true, missingNodes: [] });
+  backplane.faults.cut('sender');
+  expect(await sender.nodes()).toMatchObject({ items: [{ nodeId: 'sender' }], complete: false, missingNodes: ['host'] });
+  expect(sender.health()).toMatchObject({
+    status: 'degraded',
+    backplane: 'up',
+    backplanes: [{ state: 'up' }, { hubs: ['own'], state: 'down' }],
+  });
+  for (const broken of [{ methods }, { path: '/x' }, { backplane: {} }, null, 'own'] as unknown as [never])
+    expect(() => host.hub(defineHub('broken'), broken)).toThrow(expect.objectContaining({ code: 'invalid_option' }));
 });
 
 it('tells the state of each backplane, and which hubs it joins', async () => {

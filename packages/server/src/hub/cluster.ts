@@ -2,6 +2,7 @@ import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type
 import type { Clock } from '../connection/index.ts';
 import { Commands, Invocations, Questions, serveClientAnswers, type Executor } from '../invocation/index.ts';
 import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
+import type { BackplaneHealth } from './health.ts';
 import { completenessOf, PresenceReader, Nodes, TopicChanges, Watches, type ClusterItems } from '../presence/index.ts';
 
 /** The cluster events that a node emits to its program. */
@@ -83,6 +84,11 @@ export class Cluster {
     return [...this.#executors.keys()];
   }
 
+  get health(): BackplaneHealth {
+    const { state, outage } = this.link;
+    return { hubs: this.hubs, state, ...(outage && { outage }) };
+  }
+
   /** Serves a hub. From then on this node is subscribed to messages for all of the hub's connections. */
   serve(hub: string, executor: Executor): void {
     this.#executors.set(hub, executor);
@@ -140,4 +146,15 @@ export class Cluster {
       report: events.error,
     };
   }
+}
+
+/** The nodes of several clusters, each once. */
+export async function nodesOf(clusters: readonly Cluster[]): Promise<ClusterItems<NodeInfo>> {
+  const answers = await Promise.all(clusters.map((cluster) => cluster.knownNodes()));
+  const nodes = new Map(answers.flatMap(({ items }) => items.map((node) => [node.process, node])));
+  return {
+    items: [...nodes.values()],
+    complete: answers.every(({ complete }) => complete),
+    missingNodes: [...new Set(answers.flatMap(({ missingNodes }) => missingNodes))],
+  };
 }

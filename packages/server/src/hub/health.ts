@@ -1,5 +1,12 @@
 import type { LinkState, Outage } from '../backplane/index.ts';
 
+/** The state of one backplane, and the names of the hubs that it joins. */
+export interface BackplaneHealth {
+  readonly hubs: readonly string[];
+  readonly state: LinkState;
+  readonly outage?: Outage;
+}
+
 /** The present state of a server. */
 export interface Health {
   /**
@@ -13,7 +20,7 @@ export interface Health {
   readonly backplane: LinkState;
   /** While the backplane is away: it cannot be reached, or it refuses what this node writes (no memory left, no permission). */
   readonly outage?: Outage;
-  /** Every backplane, and the names of the hubs that it joins. */
-  readonly backplanes: readonly { readonly hubs: readonly string[]; readonly state: LinkState }[];
+  /** Every backplane, also those of hubs. */
+  readonly backplanes: readonly BackplaneHealth[];
   readonly uptimeMs: number;
 }

@@ -21,7 +21,7 @@ import { Filters } from './filter.ts';
 import { identityOf } from './identity.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
 import type { HubLimits } from './settings.ts';
-import { checkHubOptions, DOOR, type Names } from './option-names.ts';
+import { checkBackplane, checkHubOptions, DOOR, type Names } from './option-names.ts';
 import { presenceOf } from './presence.ts';
 import type { Accepts, Authorize, Context, DisconnectOptions, Whom, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
 
@@ -67,6 +67,14 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
 }
 
+/** A hub of which this node takes no connections: it only sends, asks and queries. */
+export interface SenderOptions {
+  /** The backplane of this hub, instead of the server's. */
+  readonly backplane?: Backplane | undefined;
+  readonly path?: undefined;
+  readonly methods?: undefined;
+}
+
 export interface HubEnvironment {
   readonly cluster: Cluster;
   readonly detailedErrors: boolean;
@@ -89,10 +97,18 @@ const OPTIONS: Names<HubOptions<object, object, object, object>> = {
   methods: true,
 };
 
-/** @throws HublineError `invalid_option` */
-export function checkHub<T extends object>(options: T): T {
-  checkHubOptions(options, Object.keys(OPTIONS));
-  return options;
+/** The options of a hub with connections; undefined where this node only sends. @throws HublineError `invalid_option` */
+export function hostedOptions<H, R, A, S>(given: HubOptions<H, R, A, S> | SenderOptions): HubOptions<H, R, A, S> | undefined {
+  if (
+    typeof given === 'object' &&
+    given !== null &&
+    Object.entries(given).every(([name, value]) => name === 'backplane' || value === undefined)
+  ) {
+    checkBackplane(given.backplane);
+    return undefined;
+  }
+  checkHubOptions(given, Object.keys(OPTIONS));
+  return given as HubOptions<H, R, A, S>;
 }
 
 /** The options of a hub without connections on this node. */

@@ -1,4 +1,4 @@
-export { Cluster, type ClusterEvents } from './cluster.ts';
+export { Cluster, nodesOf, type ClusterEvents } from './cluster.ts';
 export {
   checkedRedirect,
   checkedTransports,
@@ -9,8 +9,8 @@ export {
 } from './connection-acceptor.ts';
 export { beforeConnecting, guarded } from './failures.ts';
 export { drain, type DrainOptions } from './drain.ts';
-export type { Health } from './health.ts';
-export { checkHub, HubHost, type AuthenticatedIdentity, type HubOptions } from './hub.ts';
+export type { BackplaneHealth, Health } from './health.ts';
+export { hostedOptions, HubHost, type AuthenticatedIdentity, type HubOptions, type SenderOptions } from './hub.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
 export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';
 export {

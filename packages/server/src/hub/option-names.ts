@@ -75,7 +75,7 @@ export function checkServerOptions(options: { readonly [K in (typeof SERVER_OPTI
 }
 
 /** @throws HublineError `invalid_option` */
-function checkBackplane(backplane: unknown): void {
+export function checkBackplane(backplane: unknown): void {
   const isBackplane = typeof backplane === 'object' && backplane !== null && 'open' in backplane && typeof backplane.open === 'function';
   if (backplane !== undefined && !isBackplane) throw invalidOption('backplane', 'must be a backplane, such as redisBackplane() gives');
 }

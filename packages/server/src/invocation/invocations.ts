@@ -199,12 +199,13 @@ const isOfClient = <T>(outcome: Outcome<T>): outcome is ClientOutcome<T> => outc
 
 /** The connections and topics that a selector lists one by one: each absent one has an outcome too. */
 function listedIn(selector: Selector): { readonly connections: readonly string[]; readonly topics: readonly Topic[] } {
-  const parts = 'anyOf' in selector && !selector.except ? selector.anyOf : [selector];
-  const plain = parts.filter(({ except }) => !except);
-  return {
-    connections: [...new Set(plain.flatMap((part) => ('connection' in part ? part.connection : [])))],
-    topics: [...new Set(plain.flatMap((part) => ('topic' in part ? part.topic : [])))],
-  };
+  const isExcepted = (id: string): boolean => selector.except?.includes(id) ?? false;
+  if ('topic' in selector) return { connections: [], topics: [selector.topic] };
+  if ('connection' in selector) return { connections: isExcepted(selector.connection) ? [] : [selector.connection], topics: [] };
+  if ('allOf' in selector) return { connections: [], topics: [] };
+  const parts = selector.anyOf.map(listedIn);
+  const connections = parts.flatMap((part) => part.connections).filter((id) => !isExcepted(id));
+  return { connections: [...new Set(connections)], topics: [...new Set(parts.flatMap((part) => part.topics))] };
 }
 
 /** The error for a caller that invoked only this client. */

@@ -176,6 +176,9 @@ describe('invokeAll', () => {
     const users = clients.matching({ anyOf: ['ann', 'bob', 'lost', 'nobody'].map((user) => ({ user })) });
     const answered = [`${ann.id} a`, `${bob.id} b`].sort();
     expect(await told(users)).toEqual([...answered, 'absent lost', 'absent nobody'].sort());
+    // Listed in several steps, and beside an exception.
+    const nested = clients.anyOf(clients.anyOf({ user: 'ann' }, { user: 'nobody' }), { connection: 'gone' }).except(ann.id);
+    expect(await told(nested)).toEqual(['absent nobody', 'connection_gone gone']);
     expect(await told(clients.group('nobody'))).toEqual([]);
     await expect(users.invokeOne.confirm('?')).resolves.toBe('yes');
     await expect(clients.user('nobody').invokeOne.confirm('?')).rejects.toMatchObject({
