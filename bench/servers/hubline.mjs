@@ -2,7 +2,13 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
 
 /** All clients of a measurement come from one address, at once. */
-const LIMITS = { maxConnections: 1e6, maxConnectionsPerAddress: 1e6, maxConnectionsPerUser: 1e6, maxHandshakesPerSecond: 1e6 };
+const LIMITS = {
+  maxConnections: 1e6,
+  maxConnectionsPerAddress: 1e6,
+  maxConnectionsPerUser: 1e6,
+  maxHandshakesPerSecond: 1e6,
+  maxHandshakesPerSecondPerAddress: 1e6,
+};
 /** A raw client calls faster than one connection may. */
 const RATES = { maxMessagesPerSecond: 1e9, maxBytesPerSecond: 1e12 };
 

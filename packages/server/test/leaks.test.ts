@@ -111,7 +111,10 @@ async function cutAfter(port: number, act: (client: RawClient) => void): Promise
 it('holds nothing of a thousand clients that came and went', async () => {
   const clock = new TestClock();
   const { backplane, held } = watched();
-  await using server = createHubServer({ backplane, limits: { maxHandshakesPerSecond: 2000 } }, clock);
+  await using server = createHubServer(
+    { backplane, limits: { maxHandshakesPerSecond: 2000, maxHandshakesPerSecondPerAddress: 2000 } },
+    clock,
+  );
   const items: WeakRef<object>[] = [];
   server.hub(contract, {
     path: '/hub',

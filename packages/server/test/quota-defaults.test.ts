@@ -28,6 +28,11 @@ it('takes 500 new connections a second', async () => {
   expect(await until(1000, (at) => quota.enter(`10.0.0.${at}`))).toEqual([500, refused(503)]);
 });
 
+it('takes 250 new connections of one address a second', async () => {
+  const { quota } = defaults();
+  expect(await until(1000, () => quota.enter('10.0.0.1'))).toEqual([250, refused(429)]);
+});
+
 it('takes 50,000 connections', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
@@ -40,7 +45,7 @@ it('takes 50,000 connections', async () => {
 it('takes 1,000 connections of one address', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
-    if (at % 500 === 499) await clock.advance(1000);
+    if (at % 250 === 249) await clock.advance(1000);
     quota.enter('10.0.0.1');
   };
   expect(await until(2000, enter)).toEqual([1000, refused(429)]);

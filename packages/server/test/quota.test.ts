@@ -95,6 +95,18 @@ it('takes as many new connections a second as it may, and a known connection goe
   expect(await world.statuses(6)).toEqual([200, 200, 200, 200, 200, 503]);
 });
 
+it('takes no more new connections of one address a second than its share, and lets other addresses in', async () => {
+  await using world = await start({ trustProxy: true, limits: { maxHandshakesPerSecond: 6, maxHandshakesPerSecondPerAddress: 2 } });
+  const [one, other] = [{ 'x-forwarded-for': '1.2.3.4' }, { 'x-forwarded-for': '1.2.3.5' }];
+  const nobody = await fetch(`${world.url}?id=nobody`, { headers: one });
+  expect(nobody.status).toBe(404); // an unknown id holds no place, and counts all the same
+  expect(await world.statuses(3, one)).toEqual([200, 429, 429]);
+  expect((await world.negotiate(one)).headers.get('retry-after')).toBe('1');
+  expect(await world.statuses(2, other)).toEqual([200, 200]); // refusals use up nothing of what all may
+  await world.clock.advance(1000);
+  expect(await world.statuses(3, one)).toEqual([200, 200, 429]);
+});
+
 it('runs as many authentications at the same time as it may', async () => {
   await using world = await start({ limits: { maxAuthentications: 2 } });
   const slow = [1, 2].map(() => world.negotiate({}, '&slow'));

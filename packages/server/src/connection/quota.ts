@@ -13,6 +13,8 @@ export interface ConnectionLimits {
   readonly maxConnectionsPerUser: number;
   /** New connections a second; as many may come at once after a quiet second. Default 500. */
   readonly maxHandshakesPerSecond: number;
+  /** Of one address, as in `maxConnectionsPerAddress`: new connections within a second. Default 250. */
+  readonly maxHandshakesPerSecondPerAddress: number;
   /** Runs of `authenticate` at the same time. Default 1,024. */
   readonly maxAuthentications: number;
   /** Of one address, as in `maxConnectionsPerAddress`. Default 256. */
@@ -25,6 +27,7 @@ const REFUSALS = {
   maxConnectionsPerAddress: { status: 429, retryAfterS: 30, text: 'There are too many connections from this address.' },
   maxConnectionsPerUser: { status: 429, retryAfterS: 30, text: 'There are too many connections of this user.' },
   maxHandshakesPerSecond: { status: 503, retryAfterS: 1, text: 'Too many clients connect at the moment.' },
+  maxHandshakesPerSecondPerAddress: { status: 429, retryAfterS: 1, text: 'Too many clients of this address connect at the moment.' },
   maxAuthentications: { status: 503, retryAfterS: 1, text: 'Too many clients are being authenticated at the moment.' },
   maxAuthenticationsPerAddress: {
     status: 429,
@@ -64,6 +67,9 @@ export class ConnectionQuota {
   readonly #byAddress = new Map<string, number>();
   readonly #byUser = new Map<string, number>();
   readonly #reportedAt = new Map<keyof ConnectionLimits, number>();
+  /** New connections by address within the current second; those beyond the limit of all are not among them, which bounds the map. */
+  readonly #entered = new Map<string, number>();
+  #secondBegan = 0;
   /** Running authentications by address. */
   readonly #authenticating = new Map<string, number>();
   #connections = 0;
@@ -84,7 +90,7 @@ export class ConnectionQuota {
     const address = addressKey(remoteAddress);
     this.#check('maxConnections', this.#connections);
     this.#check('maxConnectionsPerAddress', this.#byAddress.get(address) ?? 0);
-    this.#spend();
+    this.#spendOf(address);
     this.#connections++;
     add(this.#byAddress, address, 1);
     const left = [(): void => void this.#connections--, (): void => add(this.#byAddress, address, -1)];
@@ -131,6 +137,18 @@ export class ConnectionQuota {
       this.#authentications--;
       add(this.#authenticating, address, -1);
     }
+  }
+
+  /** One address alone must not use up what all may. */
+  #spendOf(address: string): void {
+    const now = this.#clock.elapsed();
+    if (now - this.#secondBegan >= 1000) {
+      this.#entered.clear();
+      this.#secondBegan = now;
+    }
+    this.#check('maxHandshakesPerSecondPerAddress', this.#entered.get(address) ?? 0);
+    this.#spend();
+    add(this.#entered, address, 1);
   }
 
   /** A token bucket that holds what one second allows. */

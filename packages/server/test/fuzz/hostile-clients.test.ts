@@ -51,7 +51,7 @@ async function openHostileWorld() {
   let authentications = 0;
   const server = createHubServer({
     protocols: [jsonCodec, messagePack()],
-    limits: { maxConnectionsPerAddress: 100_000, maxHandshakesPerSecond: 100_000 },
+    limits: { maxConnectionsPerAddress: 100_000, maxHandshakesPerSecond: 100_000, maxHandshakesPerSecondPerAddress: 100_000 },
     timeouts: { callMs: 500, closeMs: 500, disconnectMs: 500 },
   });
   server.on('error', () => undefined); // what methods throw is theirs

@@ -27,7 +27,7 @@ export type FuzzWorld = Awaited<ReturnType<typeof openWorld>>;
 export async function openWorld() {
   const clock = new TestClock();
   // Its clock stands still, and one address asks for everything.
-  const limits = { maxConnections: 1e9, maxConnectionsPerAddress: 1e9, maxHandshakesPerSecond: 1e9 };
+  const limits = { maxConnections: 1e9, maxConnectionsPerAddress: 1e9, maxHandshakesPerSecond: 1e9, maxHandshakesPerSecondPerAddress: 1e9 };
   const server = createHubServer({ nodeId: NODE_ID, protocols: [jsonCodec, messagePack()], timeouts: { closeMs: 1000 }, limits }, clock);
   const errors: unknown[] = [];
   // Origins that are refused are told to the operator, and are no failure.
