@@ -6,7 +6,7 @@ import { defineHub } from '@hubline/protocol';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode } from './fuzz/wire.ts';
 import { HANDSHAKE, record } from './http-client.ts';
-import { requestLines, upgradeLines } from './raw-client.ts';
+import { rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
 
 interface Calls {
@@ -56,6 +56,7 @@ async function start() {
     hub,
     clock,
     errors,
+    port,
     url: `http://127.0.0.1:${port}/hub`,
     /** Writes by hand, over a socket of its own. */
     async write(...texts: readonly (string | Uint8Array)[]): Promise<Socket> {
@@ -97,8 +98,10 @@ const answered = async (socket: Promise<Socket>): Promise<Socket> => {
   return opened;
 };
 async function negotiated(world: World): Promise<string> {
-  const response = await fetch(`${world.url}/negotiate?negotiateVersion=1`, { method: 'POST' });
-  const { connectionToken } = (await response.json()) as { readonly connectionToken: string };
+  const answer = await rawRequest(world.port, NEGOTIATE.replace('\r\n', '\r\nconnection: close\r\n'));
+  const { connectionToken } = JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1)) as {
+    readonly connectionToken: string;
+  };
   return `/hub?id=${connectionToken}`;
 }
 
@@ -211,7 +214,9 @@ it.each(cases)('holds nothing of a client over $transport that aborts $step, $or
   await each.run(world, LINES[each.transport]!);
   if (each.order === 'after') world.release();
   world.abort();
-  await turn();
+  // The socket of an upgrade is not read before it is let in.
+  const isUnread = each.transport === 'WebSockets' && each.step === 'while its opening is authenticated';
+  if (each.order === 'before' && !isUnread) await expect.poll(world.sockets).toBe(0);
   world.release();
   await turn();
   const { server, hub, clock } = world;

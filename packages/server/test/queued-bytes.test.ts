@@ -149,6 +149,24 @@ it.each(cases)('decodes no more items of an upload than the budget has room for,
   await client[Symbol.asyncDispose]();
 });
 
+it('decodes 128 calls that wait, and one more, however small they are', async () => {
+  await using world = await start(jsonCodec);
+  const { client, send } = await flooderOf(world, jsonCodec);
+  for (let i = 0; i < 300; i++) send(call(`${i}`, 'slow', 0)); // a frame each
+  const running = 1;
+  expect(await world.settled()).toBe(running + 128 + 1);
+  await client[Symbol.asyncDispose]();
+});
+
+it('decodes 10 items of an upload that wait, and one more, however small they are', async () => {
+  await using world = await start(jsonCodec);
+  const { client, send } = await flooderOf(world, jsonCodec);
+  send({ ...call('1', 'unread'), streamIds: ['u'] });
+  for (let i = 0; i < 100; i++) send(item(i));
+  expect(await world.settled()).toBe(1 + 10 + 1);
+  await client[Symbol.asyncDispose]();
+});
+
 it.each([
   ['objects', {}],
   ['numbers', 0.5],

@@ -3,6 +3,7 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, type CloseReason, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
+import { HttpClient } from './http-client.ts';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
 import { stuckBackplane } from './stuck-backplane.ts';
@@ -68,6 +69,26 @@ async function start(options: HubServerOptions = {}) {
     },
   };
 }
+
+it('waits 15 s for the client that has negotiated, and no longer', async () => {
+  await using world = await start();
+  const url = `http://127.0.0.1:${world.port}/hub`;
+  const [one, other] = [await HttpClient.negotiate(url), await HttpClient.negotiate(url)];
+  await world.pass(14);
+  expect((await one.poll()).status).toBe(200);
+  await world.pass(2);
+  expect((await other.poll()).status).toBe(404);
+});
+
+it('waits 15 s for a handshake, and no longer', async () => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port, { handshake: null });
+  await world.pass(14);
+  expect(client.frames).toEqual([]);
+  await world.pass(2);
+  await client.closed;
+  expect(client.frames).toEqual([`{"error":"Handshake was canceled."}${END}`]);
+});
 
 it('ends a connection whose registration does not end', async () => {
   let isStuck = false;

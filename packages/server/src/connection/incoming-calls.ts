@@ -165,7 +165,7 @@ export class IncomingCalls {
     }
     if (isStreaming(call)) {
       const { maxOpenCalls, maxQueuedBytes } = this.#limits;
-      const bytes = CALL_BYTES + costOf(message);
+      const bytes = costOf(message); // the number of calls bounds the rest
       if (this.#streaming.size >= maxOpenCalls) return refuse(call, 'maxOpenCalls', maxOpenCalls);
       if (this.#streamingBytes + bytes > maxQueuedBytes) return refuse(call, 'maxQueuedBytes', maxQueuedBytes);
       this.#streaming.set(call, bytes);
@@ -204,7 +204,7 @@ export class IncomingCalls {
   #release(call: IncomingCall): void {
     if (!this.#holding.delete(call)) return;
     if (!isStreaming(call)) {
-      const bytes = CALL_BYTES + costOf(call.message);
+      const bytes = costOf(call.message);
       this.#asking.set(call, bytes);
       this.#askingBytes += bytes;
     }
