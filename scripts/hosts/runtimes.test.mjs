@@ -3,7 +3,7 @@
  * `HUBLINE_WRITE=1 npm run hosts` writes the table.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -30,9 +30,16 @@ const COMMANDS = {
       .filter(([name]) => name.startsWith('Node'))
       .map(([name, { version }]) => [name, [nodeProgram(version)]]),
   ),
-  Bun: [join(installed, 'bun')],
+  Bun: [bun()],
   Deno: [join(installed, 'deno'), 'run', '--no-prompt', '--allow-net', '--allow-env', '--allow-read', '--allow-sys', '--no-lock'],
 };
+
+/** Bun's install script, which not every npm runs, moves the program out of the package for this system. */
+function bun() {
+  const packages = join(installed, '../@oven');
+  const [own = ''] = readdirSync(packages);
+  return [join(packages, own, 'bin/bun'), join(installed, 'bun')].find(existsSync);
+}
 
 /** Starts a program; `ended` gives its standard output. */
 function start([command, ...args]) {
