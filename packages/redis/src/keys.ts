@@ -23,9 +23,16 @@ export class Keys {
   get registry(): string {
     return `${this.#prefix}:{nodes}`;
   }
-  /** The state of an incarnation, one of `LEASE`: its entries count while it is alive or partial. */
+  /** The state of an incarnation, one of `LEASE`: its entries count while it is alive. */
   lease(incarnation: string): string {
     return `${this.#of('nodes', 'lease')}:${incarnation}`;
+  }
+  /**
+   * Exists while everything of the incarnation is written. It is deleted where something is not: a Redis without memory refuses SET,
+   * and not DEL.
+   */
+  whole(incarnation: string): string {
+    return `${this.#of('nodes', 'whole')}:${incarnation}`;
   }
   /** Hash: incarnation → version and number of the topics that it watches. Read once by every flush. */
   get watched(): string {

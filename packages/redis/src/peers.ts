@@ -4,7 +4,7 @@ import { incarnationOf, numberIn, processIn, type Incarnation } from './keys.ts'
 import type { Command } from './redis-connection.ts';
 import { LeaseOverError, type Reading } from './reading.ts';
 import type { Session } from './session.ts';
-import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation } from './values.ts';
+import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation, WHOLE } from './values.ts';
 
 /** Another process, as far as this one knows it. */
 interface Peer {
@@ -203,7 +203,11 @@ export class Peers {
     const askedAt = performance.now();
     const mine = session().incarnation;
     const known = [...new Set([mine, ...this.#nodes.keys()])];
-    const leasesOf = (incarnations: readonly Incarnation[]): Command => ['mget', ...incarnations.map((each) => keys.lease(each))];
+    const leasesOf = (incarnations: readonly Incarnation[]): Command => [
+      'mget',
+      ...incarnations.map((each) => keys.lease(each)),
+      ...incarnations.map((each) => keys.whole(each)),
+    ];
     const [listed, leases, ...answers] = await this.read([
       ['hkeys', keys.registry],
       leasesOf(known),
@@ -225,13 +229,13 @@ export class Peers {
     const alive = new Map<ProcessId, Incarnation>();
     const extras = new Map<Incarnation, readonly unknown[]>();
     const partial = new Set<Incarnation>();
-    const read = (incarnation: Incarnation, lease: unknown, extra: readonly unknown[]): void => {
+    const read = (incarnation: Incarnation, [lease, whole]: readonly unknown[], extra: readonly unknown[]): void => {
       extras.set(incarnation, extra);
       const state = decodeLease(lease);
+      if (whole !== WHOLE) partial.add(incarnation);
       if (state === 'over' && incarnation !== session().incarnation) this.#die(incarnation);
       if (state === 'unreadable') this.#question(incarnation);
       if (!isAlive(state)) return;
-      if (state === 'partial') partial.add(incarnation);
       const process = processIn(incarnation);
       const other = alive.get(process);
       if (!other || numberIn(other) < numberIn(incarnation)) alive.set(process, incarnation);
@@ -239,7 +243,7 @@ export class Peers {
     const width = perIncarnation(mine).length;
     const extrasOf = (from: readonly unknown[], i: number) => from.slice(i * width, (i + 1) * width);
     const found = await this.#confirmed(known, leases as readonly unknown[]);
-    known.forEach((each, i) => read(each, found[i], extrasOf(answers.slice(commands.length), i)));
+    known.forEach((each, i) => read(each, [found[i], found[known.length + i]], extrasOf(answers.slice(commands.length), i)));
     const leaseMs = new Map<Incarnation, number>();
     if (fresh.length > 0) {
       const [infos, freshLeases, ...more] = await this.read([
@@ -254,7 +258,8 @@ export class Peers {
         if (node) this.#nodes.set(incarnation, node);
         else if (info !== null) this.#options.unreadable.value(keys.registry, incarnation);
         leaseMs.set(incarnation, Number(more[i]));
-        if (info !== null) read(incarnation, (freshLeases as readonly unknown[])[i], extrasOf(more.slice(fresh.length), i));
+        const states = freshLeases as readonly unknown[];
+        if (info !== null) read(incarnation, [states[i], states[fresh.length + i]], extrasOf(more.slice(fresh.length), i));
       });
     }
     for (const incarnation of this.#dead) if (!listedNames.has(incarnation)) this.#dead.delete(incarnation); // swept

@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { Dirty } from './dirty.ts';
 import { watchedIn, watchWritingOf, writingsOf, type Writing } from './entries.ts';
 import type { Incarnation } from './keys.ts';
-import { WrongTypeError, type Command } from './redis-connection.ts';
+import { isRefusal, WrongTypeError, type Command } from './redis-connection.ts';
 import { Registration } from './registration.ts';
 import { Session } from './session.ts';
 import { encodeNode } from './values.ts';
@@ -120,11 +120,11 @@ export class Registrar {
     this.#options.repaired([...differences.keys]);
   }
 
-  async #repair({ wrong, isRegistryLost, isLeaseLost, areWatchesLost, isVersionLost, dirt }: Differences): Promise<void> {
+  async #repair({ wrong, dirt, ...lost }: Differences): Promise<void> {
     const { keys, self, local } = this.#options;
     const session = this.#session;
     const { incarnation } = session;
-    if (wrong.size > 0) await this.#markPartial();
+    await this.#markPartial();
     const undeleted = new Set(wrong);
     // Each key is deleted right before it is written, in the same trip: a reader should not find it empty.
     const replacing = (commands: readonly Command[]): Command[] =>
@@ -137,18 +137,17 @@ export class Registrar {
       if (!(await this.#writeStages(writing, []))) return; // everything was written anew
     }
     const last: Command[] = [];
-    if (isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
-    if (isVersionLost) last.push(['set', keys.flushed(incarnation), session.flushed]);
-    if (areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
+    if (lost.isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
+    if (lost.isVersionLost) last.push(['set', keys.flushed(incarnation), session.flushed]);
+    if (lost.areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
     const replaced = replacing(last);
     const unused = [...undeleted].map((key): Command => ['del', key]); // nothing belongs there
     if (!(await this.#run([...replaced, ...unused]))) return;
-    if (wrong.size > 0 || isLeaseLost) await this.#run([session.lease('alive')]);
+    await this.#run([session.whole(), ...(lost.isLeaseLost ? [session.lease('alive')] : [])]);
   }
 
-  /** Before keys are deleted: answers of other nodes that read them meanwhile are incomplete. */
   async #markPartial(): Promise<void> {
-    await this.#options.store.run([this.#session.lease('partial')]);
+    await this.#options.store.run([this.#session.partial()]);
   }
 
   #watchWriting(changed: Iterable<Topic>, version: number): readonly Command[] {
@@ -202,6 +201,7 @@ export class Registrar {
         return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
       } catch (error) {
         this.#options.failed(error);
+        if (isRefusal(error)) await this.#markPartial().catch(this.#options.failed); // unless that is refused too
       }
     }
     this.#session.isPartial = true;

@@ -63,6 +63,7 @@ export class Registration {
     const last: readonly Command[] = [
       ...watching,
       ['set', keys.flushed(incarnation), version],
+      session.whole(),
       ...session.pulse(store.tags()),
       session.lease('alive'),
     ];

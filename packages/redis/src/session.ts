@@ -1,7 +1,7 @@
 import type { ProcessId } from '@hubline/server/backplane';
 import { incarnationOf, type Incarnation, type Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
-import { LEASE } from './values.ts';
+import { LEASE, WHOLE } from './values.ts';
 
 export interface SessionOptions {
   readonly process: ProcessId;
@@ -42,13 +42,23 @@ export class Session {
     return ['set', this.#keys.lease(this.incarnation), LEASE[state], 'PX', this.#nodeTimeoutMs, 'XX'];
   }
 
+  /** Marks the entries of this session as whole. */
+  whole(): Command {
+    return ['set', this.#keys.whole(this.incarnation), WHOLE];
+  }
+
+  /** Makes the answers of other nodes incomplete that read these entries. Redis grants it also without memory. */
+  partial(): Command {
+    return ['del', this.#keys.whole(this.incarnation)];
+  }
+
   /** The commands that end a write on the shards of these tags: they count it there, and renew the lease. */
   pulse(tags: readonly string[]): readonly Command[] {
     const { incarnation } = this;
     return [
       ...tags.map((tag): Command => ['incr', this.#keys.writes(incarnation, tag)]),
       ['pexpire', this.#keys.lease(incarnation), this.#nodeTimeoutMs], // a Redis without memory refuses SET, and not this
-      ...(this.isPartial ? [this.lease('partial')] : []),
+      ...(this.isPartial ? [this.partial()] : []),
     ];
   }
 

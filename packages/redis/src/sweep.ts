@@ -53,6 +53,7 @@ export class Sweeper {
       keys.watches(incarnation),
       keys.flushed(incarnation),
       keys.lease(incarnation),
+      keys.whole(incarnation),
     ];
     const counters = store.tags().map((tag) => keys.writes(incarnation, tag));
     await store.run([...own, ...counters].map((key): Command => ['del', key]));

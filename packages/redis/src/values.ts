@@ -96,15 +96,16 @@ export function decodeWatched(text: unknown): { readonly version: string; readon
   return version === undefined ? undefined : { version, size: Number(size) };
 }
 
-/** The values of a lease. `partial`: the incarnation lives, and some of its entries are not written. */
-export const LEASE = { registering: '0', alive: '1', partial: '2' } as const;
+export const LEASE = { registering: '0', alive: '1' } as const;
+/** The value of {@link Keys.whole}. */
+export const WHOLE = '1';
 export type LeaseState = keyof typeof LEASE | 'over' | 'unreadable';
 
 export function decodeLease(text: unknown): LeaseState {
   if (text === null) return 'over';
   return (Object.keys(LEASE) as (keyof typeof LEASE)[]).find((state) => LEASE[state] === text) ?? 'unreadable';
 }
-export const isAlive = (state: LeaseState): boolean => state === 'alive' || state === 'partial';
+export const isAlive = (state: LeaseState): boolean => state === 'alive';
 
 export const decodeTexts = (list: unknown): readonly string[] | undefined => (isTexts(list) ? list : undefined);
 

@@ -3,7 +3,7 @@ import { everythingIn, slices, type Dirt } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
-import { decodeNumber, encodeNode, encodeRecord, INLINE, LEASE, lengthOf } from './values.ts';
+import { decodeNumber, encodeNode, encodeRecord, INLINE, LEASE, lengthOf, WHOLE } from './values.ts';
 
 export interface VerifierOptions {
   readonly self: NodeInfo;
@@ -94,7 +94,7 @@ export class Verifier {
   /** Verifies the keys that exist once for each incarnation. */
   async #verifyWhole({ incarnation, watches, watched, flushed, unwritten }: Written, found: Findings): Promise<void> {
     const { store, keys, self, local } = this.#options;
-    const [registered, lease, listed, version, watching, topics, records] = await store.read([
+    const [registered, lease, listed, version, watching, topics, records, whole] = await store.read([
       ['hmget', keys.registry, incarnation],
       ['get', keys.lease(incarnation)],
       ['hmget', keys.watched, incarnation],
@@ -102,10 +102,12 @@ export class Verifier {
       ['scard', keys.watches(incarnation)],
       ['zcard', keys.topics(incarnation)],
       ['hlen', keys.records(incarnation)],
+      ['get', keys.whole(incarnation)],
     ]);
     const pending = unwritten();
     if (!Array.isArray(registered) || registered[0] !== encodeNode(self)) found.registry(keys.registry, registered);
     if (lease !== LEASE.alive && lease !== null) found.lease(keys.lease(incarnation));
+    if (whole !== WHOLE) found.whole(keys.whole(incarnation), whole);
     if (decodeNumber(version) !== flushed) found.version(keys.flushed(incarnation), version);
     if (pending.watches.size === 0) {
       if (!Array.isArray(listed) || (listed[0] ?? undefined) !== watched) found.watches(keys.watched, listed);
@@ -203,6 +205,10 @@ class Findings {
   lease(key: string): void {
     this.#isLeaseLost = true;
     this.#keys.add(key);
+  }
+  /** A repair ends with it. */
+  whole(key: string, answer: unknown): void {
+    this.#note(key, answer);
   }
   version(key: string, answer: unknown): void {
     this.#isVersionLost = true;

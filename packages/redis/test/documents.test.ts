@@ -35,6 +35,7 @@ describe('docs/scaling.md', () => {
     const names: Readonly<Record<keyof Keys, string>> = {
       registry: keys.registry,
       lease: keys.lease('<incarnation>'),
+      whole: keys.whole('<incarnation>'),
       flushed: keys.flushed('<incarnation>'),
       topics: keys.topics('<incarnation>'),
       records: keys.records('<incarnation>'),

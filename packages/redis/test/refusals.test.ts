@@ -51,6 +51,25 @@ it('a Redis without memory is an outage of what is written, told once: messages 
   }
 }, 60_000);
 
+it('a node whose writes are refused is missing from the answers of the others, from the moment at which its join resolves', async () => {
+  await using redis = await startRedis();
+  await using ann = nodeOf('ann', redis.port);
+  await using bob = nodeOf('bob', redis.port);
+  await Promise.all([ann.link.ready(), bob.link.ready()]);
+  await vi.waitFor(() => expect(ann.observer.joined).toHaveBeenCalled());
+  const count = async () => (await bob.link.directory.counts(['t'])).value.get('t')?.get('ann') ?? 0;
+  for (let joined = 1; joined <= 5; joined++) {
+    await redis.call('CONFIG', 'SET', 'maxmemory', '1');
+    await ann.join(`a${joined}`);
+    expect(await bob.link.directory.counts(['t'])).toMatchObject({ missing: ['ann'], isBlind: false });
+    expect(await count()).toBe(joined - 1);
+    await redis.call('CONFIG', 'SET', 'maxmemory', '0');
+    await vi.waitFor(() => expect(ann.link.state).toBe('up'), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await bob.link.directory.counts(['t'])).toMatchObject({ missing: [] }), { timeout: 20_000 });
+    expect(await count()).toBe(joined);
+  }
+}, 60_000);
+
 it('what an ACL forbids is tried again ever more seldom, and leaves one incarnation', async () => {
   await using redis = await startRedis();
   await redis.call('ACL', 'SETUSER', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-hset');

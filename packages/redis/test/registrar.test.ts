@@ -19,9 +19,11 @@ class CountingStore {
   /** Before each answer. */
   happens: (commands: readonly Command[]) => void = () => undefined;
 
-  /** Whatever is read is as it should be: nothing is verified here. */
+  /** What is verified: as it should be. */
+  verified: readonly unknown[] = [[encodeNode(self)], '1', [null], '1', 0, 0, 0, '1'];
+
   async read(): Promise<readonly unknown[]> {
-    return [[encodeNode(self)], '1', [null], '1', 0, 0, 0];
+    return this.verified;
   }
 
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
@@ -90,6 +92,21 @@ it('what a flush has for other shards is written again without the one that is l
   expect(written).toContain(keys.counts('live'));
   expect(written).not.toContain(keys.counts('gone'));
   expect([...watched]).toEqual([]);
+});
+
+it('is marked as not whole before a repair deletes anything, and as whole when everything is written again', async () => {
+  const { store, registrar } = await registered();
+  const sent: string[] = [];
+  store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
+  const lost = new Error('WRONGTYPE');
+  store.verified = [lost, '1', [null], '1', 0, lost, 0, '1'];
+  await registrar.beat();
+  const [mark, ...repair] = sent.slice(sent.indexOf(`del ${keys.whole('ann.1')}`));
+  expect(mark).toBe(`del ${keys.whole('ann.1')}`);
+  expect(sent.indexOf(`del ${keys.registry}`)).toBeGreaterThan(sent.indexOf(String(mark)));
+  expect(repair.indexOf(`hset ${keys.registry}`)).toBe(repair.indexOf(`del ${keys.registry}`) + 1);
+  expect(repair).toContain(`del ${keys.topics('ann.1')}`);
+  expect(repair.at(-1)).toBe(`set ${keys.whole('ann.1')}`);
 });
 
 it('sends one heartbeat at a time: those that come meanwhile do not queue before flushes', async () => {
