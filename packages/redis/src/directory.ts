@@ -17,6 +17,7 @@ import type {
 import type { Context } from './context.ts';
 import { slices } from './entries.ts';
 import { processIn, type Incarnation } from './keys.ts';
+import { Losses, type Holding } from './losses.ts';
 import type { Command } from './redis-connection.ts';
 import type { Peers } from './peers.ts';
 import { LeaseOverError, type Census, type Reading } from './reading.ts';
@@ -35,9 +36,11 @@ const TRIP = 1000;
 /** Answers queries from the entries of all incarnations whose lease lives. */
 export class RedisDirectory implements Directory {
   readonly #options: RedisDirectoryOptions;
+  readonly #losses: Losses;
 
   constructor(options: RedisDirectoryOptions) {
     this.#options = options;
+    this.#losses = new Losses({ keys: options.keys, store: options.store, read: (commands) => this.#run(commands) });
   }
 
   changed(change: Change): Promise<Flush> {
@@ -60,7 +63,9 @@ export class RedisDirectory implements Directory {
       read: async (missing, { keys }) => {
         const commands = topics.map((topic): Command => ['hgetall', keys.counts(topic)]);
         const { value, answers } = await this.#census(missing, commands);
-        return new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { living: value, missing })]));
+        const counts = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { living: value, missing })]));
+        await this.#expectUncounted(counts, { living: value, missing });
+        return counts;
       },
       here: ({ self, local }) =>
         new Map(
@@ -141,6 +146,8 @@ export class RedisDirectory implements Directory {
     const { keys } = this.#options;
     const { value, answers } = await this.#census(missing, [['hgetall', keys.counts(topic)]]);
     const counts = this.#countsOf(topic, answers[0], { living: value, missing });
+    await this.#expectUncounted(new Map([[topic, counts]]), { living: value, missing });
+    const empty: Holding[] = [];
     const waiting = [...value.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
     const found: Member[] = [];
     while (found.length < limit && waiting.length > 0) {
@@ -155,11 +162,14 @@ export class RedisDirectory implements Directory {
         asked.map((each): Command => ['zrangebylex', keys.members(topic, each), from(each), '+', 'LIMIT', 0, limit - found.length]),
       );
       asked.forEach((incarnation, i) => {
-        for (const connectionId of this.#textsIn(ranges[i], { key: keys.members(topic, incarnation), incarnation, missing })) {
+        const ids = this.#textsIn(ranges[i], { key: keys.members(topic, incarnation), incarnation, missing });
+        if (ids.length === 0 && from(incarnation) === '-') empty.push({ topic, incarnation });
+        for (const connectionId of ids) {
           if (found.length < limit) found.push({ process: processIn(incarnation), connectionId });
         }
       });
     }
+    await this.#expectEmpty(empty, missing);
     return found;
   }
 
@@ -175,10 +185,9 @@ export class RedisDirectory implements Directory {
     );
     const page = [...new Set(all)].sort().slice(0, limit);
     const counts = await this.#run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
-    return page.map((topic, i) => {
-      const sizes = this.#countsOf(topic, counts[i], { living: value, missing });
-      return { topic, count: [...sizes.values()].reduce((sum, count) => sum + count, 0) };
-    });
+    const sizes = new Map(page.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { living: value, missing })]));
+    await this.#expectUncounted(sizes, { living: value, missing });
+    return [...sizes].map(([topic, each]) => ({ topic, count: [...each.values()].reduce((sum, count) => sum + count, 0) }));
   }
 
   /** Reads a snapshot. Versions are read first, so that the members are at least as new as their version. */
@@ -187,16 +196,19 @@ export class RedisDirectory implements Directory {
     const { value, of } = await this.#census(missing, [], (incarnation) => [['get', keys.flushed(incarnation)]]);
     const incarnations = [...value.keys()];
     const counts = await this.#run(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
-    const held = topics.flatMap((topic, i) => {
-      const processes = this.#countsOf(topic, counts[i], { living: value, missing });
-      return incarnations.filter((each) => processes.has(processIn(each))).map((incarnation) => ({ topic, incarnation }));
-    });
+    const sizes = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { living: value, missing })]));
+    await this.#expectUncounted(sizes, { living: value, missing });
+    const held = [...sizes].flatMap(([topic, processes]) =>
+      incarnations.filter((each) => processes.has(processIn(each))).map((incarnation) => ({ topic, incarnation })),
+    );
     const members = await this.#run(held.map(({ topic, incarnation }): Command => ['zrange', keys.members(topic, incarnation), 0, -1]));
     const ids = new Map<Incarnation, Set<string>>(incarnations.map((each) => [each, new Set()]));
-    held.forEach(({ topic, incarnation }, i) => {
+    const empty = held.filter(({ topic, incarnation }, i) => {
       const found = this.#textsIn(members[i], { key: keys.members(topic, incarnation), incarnation, missing });
       for (const id of found) ids.get(incarnation)?.add(id);
+      return found.length === 0;
     });
+    await this.#expectEmpty(empty, missing);
     const records = await this.#records(
       missing,
       [...ids].map(([incarnation, each]) => ({ incarnation, ids: each })),
@@ -267,6 +279,17 @@ export class RedisDirectory implements Directory {
     return counts;
   }
 
+  /** Where Redis has lost the counts of topics, the nodes with members there are missing. */
+  async #expectUncounted(counts: ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>, { living, missing }: Asked): Promise<void> {
+    const uncounted = [...counts.keys()].filter((topic) => counts.get(topic)?.size === 0);
+    for (const incarnation of await this.#losses.counts(uncounted, [...living.keys()])) missing.add(this.#nameOf(incarnation));
+  }
+
+  /** Where Redis has lost members, their nodes are missing. */
+  async #expectEmpty(holdings: readonly Holding[], missing: Missing): Promise<void> {
+    for (const incarnation of await this.#losses.members(holdings)) missing.add(this.#nameOf(incarnation));
+  }
+
   #textsIn(answer: unknown, value: Value): readonly string[] {
     const texts = decodeTexts(answer);
     if (!texts) this.#passOver(value);
@@ -276,7 +299,11 @@ export class RedisDirectory implements Directory {
   /** Skips a value that cannot be decoded: its node is named as missing. */
   #passOver({ key, field, incarnation, missing }: Value): void {
     this.#options.unreadable.value(key, field);
-    missing.add(this.#options.peers.nameOf(incarnation) ?? this.#options.self.nodeId);
+    missing.add(this.#nameOf(incarnation));
+  }
+
+  #nameOf(incarnation: Incarnation): string {
+    return this.#options.peers.nameOf(incarnation) ?? this.#options.self.nodeId;
   }
 
   /** Answers from Redis or, where the keys cannot be reached, from this node's own state. */

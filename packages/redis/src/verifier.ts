@@ -44,7 +44,7 @@ export interface Differences {
 }
 
 /** Within this time everything that was written is verified once, however much it is. */
-export const VERIFIED_WITHIN_MS = 300_000;
+export const VERIFIED_WITHIN_MS = 60_000;
 /** The least number of topics, and of connections, that each heartbeat verifies. */
 const LEAST = 10;
 const TRIP = 500;

@@ -1,0 +1,80 @@
+import type { Topic } from '@hubline/server/backplane';
+import type { Incarnation, Keys } from './keys.ts';
+import type { Command } from './redis-connection.ts';
+import type { Store } from './store.ts';
+
+export interface LossesOptions {
+  readonly keys: Keys;
+  readonly store: Pick<Store, 'listeners'>;
+  readonly read: (commands: readonly Command[]) => Promise<readonly unknown[]>;
+}
+
+/** A topic of which an incarnation has members. */
+export interface Holding {
+  readonly topic: Topic;
+  readonly incarnation: Incarnation;
+}
+
+/** A change that is being written looks like a loss for a moment: so often, and for so long, it is looked at again. */
+const TRIES = 4;
+const PAUSE_MS = 25;
+
+/** Finds keys of topics that Redis has lost, by comparing them with other keys. */
+export class Losses {
+  readonly #options: LossesOptions;
+
+  constructor(options: LossesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Of topics that nobody is counted in: the incarnations that have members of one by their index. Nodes subscribe to the topics of
+   * their members, so that the index is read only where a node is subscribed, or was until a moment ago.
+   */
+  async counts(topics: readonly Topic[], incarnations: readonly Incarnation[]): Promise<readonly Incarnation[]> {
+    if (topics.length === 0) return [];
+    const { keys, store } = this.#options;
+    const listeners = await store.listeners(topics.map((topic) => keys.channel(topic)));
+    const heard = topics.filter((_topic, i) => Number(listeners[i]) > 0);
+    return this.#remaining(
+      heard.flatMap((topic) => incarnations.map((incarnation) => ({ topic, incarnation }))),
+      async (holdings) => {
+        const listed = await this.#options.read(
+          holdings.map(({ topic, incarnation }): Command => ['zscore', keys.topics(incarnation), topic]),
+        );
+        const counted = await this.#options.read(
+          holdings.map(({ topic, incarnation }): Command => ['hmget', keys.counts(topic), incarnation]),
+        );
+        return holdings.filter((_each, i) => listed[i] !== null && first(counted[i]) === null);
+      },
+    );
+  }
+
+  /** Of incarnations that are counted in a topic, and have no members there: those of which both stays so. */
+  async members(holdings: readonly Holding[]): Promise<readonly Incarnation[]> {
+    const { keys, read } = this.#options;
+    return this.#remaining(holdings, async (left) => {
+      const answers = await read(
+        left.flatMap(({ topic, incarnation }): readonly Command[] => [
+          ['hmget', keys.counts(topic), incarnation],
+          ['zcard', keys.members(topic, incarnation)],
+        ]),
+      );
+      return left.filter((_each, i) => first(answers[2 * i]) !== null && answers[2 * i + 1] === 0);
+    });
+  }
+
+  async #remaining(
+    suspected: readonly Holding[],
+    check: (holdings: readonly Holding[]) => Promise<readonly Holding[]>,
+  ): Promise<readonly Incarnation[]> {
+    let left = suspected;
+    for (let tries = 0; tries < TRIES && left.length > 0; tries++) {
+      if (tries > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      left = await check(left);
+    }
+    return left.map(({ incarnation }) => incarnation);
+  }
+}
+
+const first = (answer: unknown): unknown => (Array.isArray(answer) ? (answer[0] as unknown) : undefined);
