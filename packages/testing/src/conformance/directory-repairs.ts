@@ -48,6 +48,39 @@ export function testRepairs(test: Tests): void {
     }
   }
 
+  for (const entry of ['counts', 'members'] as const) {
+    test.with(['freeze', 'thaw', 'lose'], `MUST NOT take lost ${entry} for none while nobody writes them again`, async (world) => {
+      const [ann, bob] = await world.pair();
+      await ann.subscribe('t').ready; // as every node of which a connection is in a topic
+      await ann.join('a1', 't');
+      await world.do('freeze', ann);
+      await world.do('lose', ann, entry);
+      const { counts, members, topics, snapshot } = await ask(bob);
+      const asked = entry === 'counts' ? [counts, members, topics, snapshot] : [members, snapshot];
+      for (const { missing } of asked) expect(missing).toContain('ann');
+      await world.do('thaw', ann);
+      await world.until(async () => {
+        const { members: healed } = await ask(bob);
+        return healed.missing.length === 0 && !healed.isBlind && healed.value.length === 1;
+      });
+    });
+  }
+
+  test('MUST NOT call an answer incomplete where nobody is in a topic', async (world) => {
+    const [ann, bob] = await world.pair();
+    await ann.subscribe('t').ready;
+    await ann.join('a1', 't', 'u');
+    for (let round = 0; round < 20; round++) {
+      for (const node of [ann, bob]) {
+        await ann.leave('a1', 't');
+        for (const { missing } of Object.values(await ask(node))) expect(missing).toEqual([]);
+        const joining = ann.join('a1', 't');
+        for (const { missing } of Object.values(await ask(bob))) expect(missing).toEqual([]);
+        await joining;
+      }
+    }
+  });
+
   test.with(
     ['flush'],
     'MUST answer nothing that is complete and untrue while the store is flushed, nor take a node for lost',
@@ -68,6 +101,15 @@ export function testRepairs(test: Tests): void {
       await world.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
     },
   );
+}
+
+async function ask({ directory }: TestNode) {
+  return {
+    counts: await directory.counts(['t']),
+    members: await directory.members('t', { limit: 10 }),
+    topics: await directory.topics('', { limit: 10 }),
+    snapshot: await directory.snapshot(['t']),
+  };
 }
 
 /** Ann and bob, each with a connection in a topic and a group; bob's is watched by ann, ann's by bob. */

@@ -71,6 +71,7 @@ it('bounds the commands of each operation, whatever a connection is in and whate
     bob.link.directory.records(crowd.map((connectionId) => ({ process: ann.node.process, connectionId }))),
   );
   costs.recordInMany = await sentBy(redis, () => bob.link.directory.records([{ process: ann.node.process, connectionId: 'a1' }]));
+  costs.countOfNobody = await sentBy(redis, () => directory.counts(['nobody', 'nothing']));
   costs.nodes = await sentBy(redis, () => directory.nodes());
   expect(costs).toEqual({
     connect: 14,
@@ -86,6 +87,7 @@ it('bounds the commands of each operation, whatever a connection is in and whate
     record: 5,
     recordsOf100: 5,
     recordInMany: 8,
+    countOfNobody: 6,
     nodes: 3,
   });
   await Promise.all([ann.link.close(), bob.link.close()]);

@@ -99,7 +99,8 @@ export class Tour implements AsyncDisposable {
     for (const group of many) await groups.add(bobsId, group);
     await presence.groupsOf(bobsId);
     for (const group of ['stage', ...many]) await groups.remove(bobsId, group);
-    await bob.client.invoke.leave('lobby');
+    await Promise.all([ann, bob].map(({ client }) => client.invoke.leave('lobby')));
+    await presence.count(lobby); // both nodes are still subscribed
     watching.abort();
     await watch;
   }
