@@ -152,7 +152,7 @@ class TourNode implements AsyncDisposable {
   heard = 0;
 
   private constructor(nodeId: string, backplane: ProxiedBackplane) {
-    this.server = createHubServer({ nodeId, backplane, timeouts: { lingerMs: 50 } });
+    this.server = createHubServer({ nodeId, backplane, timeouts: { lingerMs: 1000 } });
     this.server.on('error', () => undefined); // outages are on purpose
     this.hub = this.server.hub(tour, {
       path: '/tour',
