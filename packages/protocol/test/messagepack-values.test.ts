@@ -149,6 +149,10 @@ it.each<[found: string, value: unknown]>([
   ['function', () => 1],
   ['symbol', Symbol('s')],
   ['invalid Date', new Date(NaN)],
+  ['Error', Object.assign(new TypeError('no'), { code: 'no' })],
+  ['RegExp', /x/],
+  ['Promise', Promise.resolve(1)],
+  ['Blob', new Blob(['x'])],
   ['bigint of more than 64 bits', 2n ** 64n],
 ])('refuses %s, and says where it is', (found, value) => {
   const carriers: [HubMessage, path: string][] = [
@@ -159,6 +163,10 @@ it.each<[found: string, value: unknown]>([
   for (const [carrier, path] of carriers) {
     expect(errorOf(() => codec.encode(carrier))).toMatchObject({ code: 'not_encodable', details: { path, found } });
   }
+});
+
+it('writes the numbers that JSON has no way to write', () => {
+  expect(sent([NaN, Infinity, -Infinity])).toEqual([NaN, Infinity, -Infinity]);
 });
 
 it('refuses a cycle, and what cannot be read', () => {
