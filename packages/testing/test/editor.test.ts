@@ -38,6 +38,7 @@ const chat = defineHub<ChatHub, ChatReceiver, Attributes>('chat', { /*kind*/hist
 const connection = createHubConnection(chat, '/hubs/chat', {
   receiver: { /*receiver event*/said() {}, /*receiver answer*/confirm: async () => true },
   results: { /*results*/say: z.number() },
+  args: { /*args*/said: z.tuple([z.string()]) },
 });
 connection.invoke./*invoke*/say('hi');
 connection.send./*send*/say('hi');
