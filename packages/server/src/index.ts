@@ -20,6 +20,7 @@ export type {
   Health,
   Hub,
   HubLimits,
+  HubOf,
   HubOptions,
   HubServerEvents,
   Limits,

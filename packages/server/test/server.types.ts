@@ -12,6 +12,7 @@ import {
   type Context,
   type EndReason,
   type Hub,
+  type HubOf,
   type Outcome,
   type Page,
   type PresenceEvent,
@@ -151,6 +152,7 @@ const hub = server.hub(chat, {
   },
 });
 exactly<Hub<Receiver, Marks>>().is(hub);
+exactly<HubOf<typeof chat>>().is(hub);
 exactly<Hub<Receiver, Marks>>().is(server.hub(chat));
 exactly<Promise<ClusterValue<number>>>().is(hub.disconnect({ user: 'bob' }, { code: 'banned', message: undefined, allowReconnect: true }));
 // @ts-expect-error the code goes under its own name

@@ -33,6 +33,7 @@ export type {
   DisconnectOptions,
   Filter,
   Hub,
+  HubOf,
   Methods,
   Middleware,
   Presence,

@@ -2,6 +2,7 @@ import type {
   Args,
   Asking,
   Calling,
+  Contract,
   EventName,
   Output,
   PlainArgs,
@@ -154,6 +155,9 @@ export interface Hub<R, A> {
    */
   disconnect(whom: Whom<A>, options?: string | DisconnectOptions): Promise<ClusterValue<number>>;
 }
+
+/** The hub of a contract: `HubOf<typeof chat>`. */
+export type HubOf<C> = C extends Contract<infer _H, infer R, infer A> ? Hub<R, A> : never;
 
 /** What clients are told whose connections the program ends. */
 export interface DisconnectOptions {
