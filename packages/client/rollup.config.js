@@ -1,5 +1,5 @@
 import { nodeResolve } from '@rollup/plugin-node-resolve';
-import { browserBundle, eventEmitter, sourceMaps } from './scripts/browser-bundle.mjs';
+import { browserBundle, eventEmitter, folded, sourceMaps } from './scripts/browser-bundle.mjs';
 
 /**
  * What `tsc -b` made of the sources, as one module for each kind of runtime; dependencies stay imports. Browsers read no
@@ -9,7 +9,12 @@ import { browserBundle, eventEmitter, sourceMaps } from './scripts/browser-bundl
 const library = (file, [platform, ...others], input = 'build/index.js') => ({
   input,
   external: ['@hubline/protocol', '@hubline/protocol/messagepack', 'ws', ...(platform === 'node' ? ['eventemitter3'] : [])],
-  plugins: [sourceMaps, eventEmitter, nodeResolve({ exportConditions: [platform, ...others] })],
+  plugins: [
+    sourceMaps,
+    eventEmitter(...(others.includes('development') ? ['eventNames'] : [])),
+    nodeResolve({ exportConditions: [platform, ...others] }),
+    ...(platform === 'browser' && others.includes('production') ? [folded] : []),
+  ],
   output: { file, format: 'es', sourcemap: true },
 });
 

@@ -18,8 +18,8 @@ const USE = {
 
 /** Bytes of gzip. */
 const LIMITS = {
-  esbuild: { 'WebSockets and JSON': 10_400, 'every transport': 11_400, MessagePack: 14_300 },
-  'Vite 8': { 'WebSockets and JSON': 10_000, 'every transport': 10_900, MessagePack: 13_800 },
+  esbuild: { 'WebSockets and JSON': 9_000, 'every transport': 9_900, MessagePack: 13_200 },
+  'Vite 8': { 'WebSockets and JSON': 8_400, 'every transport': 9_400, MessagePack: 12_700 },
 };
 
 const BUNDLERS = {

@@ -5,15 +5,20 @@ import { fileURLToPath } from 'node:url';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
-/** Methods of eventemitter3 that the client does not call, up to the line that ends them. */
-const UNUSED =
-  /^EventEmitter\.(?:prototype\.)?(?:eventNames|listeners|listenerCount|once|removeAllListeners|addListener|prefixed|EventEmitter) = (?:function [^]*?^};|.*;)$/gm;
+/** What is added to the prototype of eventemitter3, up to the line that ends it. */
+const MEMBERS = /^EventEmitter\.(?:prototype\.)?(\w+) = (?:function [^]*?^};|.*;)$/gm;
+
+/** The methods that the client calls, and what they call. */
+const USED = ['on', 'off', 'removeListener', 'listeners'];
+
+/** What it does where there is no Object.create, which every browser has that reads modules. */
+const LEGACY = /^if \(Object\.create\) \{[^]*?^\}/m;
 
 /**
  * eventemitter3 is CommonJS, which rollup does not read, and which needs a wrapper: its one class is all it exports. Bundlers cannot
  * tell which methods of a prototype are called, so those that are not stay out.
  */
-export const eventEmitter = {
+export const eventEmitter = (...more) => ({
   name: 'eventemitter3-as-esm',
   resolveId: (id) =>
     id === 'eventemitter3' ? fileURLToPath(new URL('index.js', import.meta.resolve('eventemitter3/package.json'))) : null,
@@ -22,11 +27,13 @@ export const eventEmitter = {
       {
         code: code
           .replace(/if \([^)]*typeof module\) \{[^}]*\}/, 'export { EventEmitter };')
-          .replace(UNUSED, (lines) => lines.replace(/.+/g, '')),
+          .replace(LEGACY, (lines) => `Events.prototype = Object.create(null);${lines.replace(/.+/g, '')}`)
+          .replace("prefix = '~'", 'prefix = false')
+          .replace(MEMBERS, (lines, name) => ([...USED, ...more].includes(name) ? lines : lines.replace(/.+/g, ''))),
         map: null, // every line stays where it was
       }
     : null,
-};
+});
 
 /** The compiler's source maps, with the sources in them: those of other packages are in no tarball of this one. */
 export const sourceMaps = {
@@ -39,12 +46,24 @@ export const sourceMaps = {
   },
 };
 
+/** What of terser's work makes statements harder to read. */
+const UNREADABLE = ['sequences', 'conditionals', 'if_return', 'booleans', 'comparisons', 'join_vars', 'hoist_props', 'reduce_funcs'];
+
+/** Writes constants where they are used and leaves out what never runs, which bundlers do less well. */
+export const folded = terser({
+  module: true,
+  ecma: 2022,
+  compress: { ...Object.fromEntries(UNREADABLE.map((name) => [name, false])), passes: 3, inline: 1 },
+  mangle: false,
+  format: { beautify: true, comments: 'all' },
+});
+
 /** Rollup's input options for everything in one minified file for browsers. */
 export const browserBundle = (input) => ({
   input,
   plugins: [
     sourceMaps,
-    eventEmitter,
+    eventEmitter(),
     nodeResolve({ browser: true, exportConditions: ['browser', 'production'] }),
     terser({ ecma: 2022, compress: { passes: 3 } }),
   ],

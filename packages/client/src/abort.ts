@@ -1,7 +1,7 @@
-/** Runs `act` with the reason as soon as the signal is aborted, be it already; returns its undo. */
-export function onAbort(signal: AbortSignal, act: (reason: unknown) => void): () => void {
-  const listener = (): void => act(signal.reason);
-  if (signal.aborted) listener();
-  else signal.addEventListener('abort', listener);
-  return () => signal.removeEventListener('abort', listener);
+/** Runs `act` with the reason as soon as the signal, if there is one, is aborted, be it already; returns its undo. */
+export function onAbort(signal: AbortSignal | undefined, act: (reason: unknown) => void): () => void {
+  const listener = (): void => act(signal?.reason);
+  if (signal?.aborted) listener();
+  else signal?.addEventListener('abort', listener);
+  return () => signal?.removeEventListener('abort', listener);
 }

@@ -1,8 +1,23 @@
-import { Header, HublineError, isHublineError, MessageType, type Completion, type HubMessage, type StreamItem } from '@hubline/protocol';
+import {
+  CANCEL_INVOCATION,
+  COMPLETION,
+  CREDIT,
+  CREDIT_HEADER,
+  given,
+  HublineError,
+  INVOCATION,
+  isHublineError,
+  STREAM_INVOCATION,
+  STREAM_ITEM,
+  type Completion,
+  type HubMessage,
+  type StreamItem,
+} from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import { failureOf, textOf } from './remote-error.ts';
 import type { Settings } from './settings.ts';
-import type { StreamPort } from './stream.ts';
+import type { StreamCall, StreamOptions } from './stream.ts';
+import type { Pipe } from './transport.ts';
 
 export interface CallOptions {
   /** Gives the call up: it rejects `cancelled`, and the server is told where it understands. */
@@ -20,8 +35,6 @@ export interface Call extends CallOptions {
   readonly method: string;
   /** With the streams to upload in any place: on the wire they are apart. */
   readonly args: readonly unknown[];
-  /** What the caller gets for a result or an item: what its schema makes of it. */
-  check(value: unknown): unknown;
 }
 
 /** What calls need of their session. */
@@ -32,8 +45,7 @@ export interface CallPort {
   readonly over: AbortSignal;
   /** @throws HublineError `not_encodable` */
   send(message: HubMessage): void;
-  /** Bytes that wait in the transport. */
-  bufferedAmount(): number;
+  readonly pipe: Pipe;
 }
 
 /** Calls that were sent and not yet answered, over one session. The one owner of call and stream ids. */
@@ -41,8 +53,8 @@ export interface Calls {
   /** @throws HublineError `not_encodable`, `message_too_large`, `cancelled` */
   send(call: Call): void;
   invoke(call: Call): Promise<unknown>;
-  /** The parts of a stream, one call of the server: see `createStream`. */
-  stream(call: Call): StreamPort;
+  /** Sends the call of a stream: see `createStream`. */
+  stream(call: Call, ...heard: Parameters<StreamOptions['open']>): StreamCall;
   /** Takes a message of the server about a call. Calls that are over have no listener. */
   take(message: StreamItem | Completion): void;
   /** Ends every call: the session is over. */
@@ -62,7 +74,7 @@ const HIGH_WATER_BYTES = 1_048_576;
 /** A WebSocket does not say when it has room again. */
 const LOOK_AGAIN_MS = 10;
 
-export function createCalls({ clock, report }: Settings, { hubline, over: sessionOver, send, bufferedAmount }: CallPort): Calls {
+export function createCalls({ clock, report }: Settings, { hubline, over: sessionOver, send, pipe }: CallPort): Calls {
   const pending = new Map<string, Listener>();
   let nextId = 0;
   const newId = (): string => String(nextId++);
@@ -76,66 +88,54 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     type?: 1 | 4,
     failed: (error: HublineError) => void = report,
   ): readonly [id: string | undefined, stops: readonly (() => void)[]] => {
-    if (sessionOver.aborted) throw lost(method);
-    if (signal?.aborted) throw cancelled(method, signal.reason);
+    if (sessionOver.aborted) throw lost(undefined, method);
+    if (signal?.aborted) throw cancelled(signal.reason, method);
     const sources = args.filter(isStream);
     const streamIds = sources.map(newId);
     const invocationId = type && newId();
     send({
-      type: type ?? MessageType.Invocation,
-      headers: hubline && type === MessageType.StreamInvocation ? { [Header.credit]: String(window) } : undefined,
+      type: type ?? INVOCATION,
+      headers: hubline && type === STREAM_INVOCATION ? { [CREDIT_HEADER]: String(window) } : undefined,
       invocationId,
       target: method,
       arguments: args.filter((arg) => !isStream(arg)),
       streamIds: sources[0] && streamIds,
     } as HubMessage);
-    return [
-      invocationId,
-      sources.map((source, i) => upload(source, { id: streamIds[i]!, failed: (error) => failed(uploadFailed(method, error)) })),
-    ];
+    return [invocationId, sources.map((source, i) => upload(source, streamIds[i]!, (error) => failed(uploadFailed(method, error))))];
   };
 
   /** Sends what a source gives until it ends, or is not wanted any more. Always ends with a completion. Returns its end. */
-  const upload = (
-    source: AsyncIterable<unknown>,
-    { id: invocationId, failed }: { readonly id: string; readonly failed: (error: unknown) => void },
-  ): (() => void) => {
+  const upload = (source: AsyncIterable<unknown>, invocationId: string, failed: (error: unknown) => void): (() => void) => {
     let iterator: AsyncIterator<unknown> | undefined;
-    let over: boolean | undefined;
-    const complete = (error?: string): void => {
+    let over = false;
+    const end = (error?: string): void => {
       if (over) return;
       over = true;
       undo();
-      send({ type: MessageType.Completion, invocationId, error } as Completion);
+      send({ type: COMPLETION, invocationId, error } as Completion);
+      // The source learns at once that it is left, and not with its next item.
+      if (error) (async () => iterator?.return?.())().catch(report);
     };
-    /** The source learns at once, and not with its next item. */
-    const stop = (): void => {
-      if (over) return;
-      complete('cancelled');
-      leave();
-    };
-    const leave = (): void => {
-      (async () => iterator?.return?.())().catch(report);
-    };
+    const stop = (): void => end('cancelled');
     const undo = onAbort(sessionOver, stop);
     void (async () => {
       await Promise.resolve(); // a source that throws at once finds the call sent
       try {
-        if (!over) iterator = source[Symbol.asyncIterator]();
-        while (iterator) {
+        if (over) return;
+        iterator = source[Symbol.asyncIterator]();
+        for (;;) {
           const { done, value } = (await iterator.next()) as IteratorResult<unknown, unknown>;
           if (over) return;
-          if (done) return complete();
-          send({ type: MessageType.StreamItem, invocationId, item: value ?? null });
-          while (!over && bufferedAmount() > HIGH_WATER_BYTES) {
+          if (done) return end();
+          send({ type: STREAM_ITEM, invocationId, item: value ?? null });
+          while (!over && pipe.bufferedAmount > HIGH_WATER_BYTES) {
             await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
           }
         }
       } catch (thrown) {
         if (over) return report(thrown);
-        complete(textOf(thrown));
+        end(textOf(thrown));
         failed(thrown);
-        leave();
       }
     })();
     return stop;
@@ -148,30 +148,30 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     item?: (item: unknown) => void,
   ): readonly [id: string, giveUp: (error: HublineError) => void] => {
     const { method, signal, timeoutMs = Infinity } = call;
-    const type = item ? MessageType.StreamInvocation : MessageType.Invocation;
+    const type = item ? STREAM_INVOCATION : INVOCATION;
     // What fails later than at once: the call has its id by then.
     const [id, stops] = write(call, type, (error) => giveUp(error)) as [string, (() => void)[]];
     const done: Settle = (error, result) => {
       if (!pending.delete(id)) return;
       undoTimer();
-      undoAbort?.();
+      undoAbort();
       for (const stop of stops) stop();
       settle(error, result);
     };
     const giveUp = (error: HublineError): void => {
       // Only a Hubline server knows that a call can be cancelled which is not a stream.
-      if (pending.has(id) && (item || hubline)) send({ type: MessageType.CancelInvocation, invocationId: id });
+      if (pending.has(id) && (item || hubline)) send({ type: CANCEL_INVOCATION, invocationId: id });
       done(error);
     };
     pending.set(id, (said, cause) => {
-      if (!said) done(lost(method, cause));
-      else if (said.type === MessageType.StreamItem) item?.(said.item);
+      if (!said) done(lost(cause, method));
+      else if (said.type === STREAM_ITEM) item?.(said.item);
       else done(failureOf(said), said.result);
     });
     const undoTimer = clock.after(timeoutMs, () =>
       giveUp(new HublineError('call_timeout', `No answer in ${timeoutMs} ms.`, { method, timeoutMs })),
     );
-    const undoAbort = signal && onAbort(signal, (reason) => giveUp(cancelled(method, reason)));
+    const undoAbort = onAbort(signal, (reason) => giveUp(cancelled(reason, method)));
     return [id, giveUp];
   };
 
@@ -180,34 +180,29 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
 
     invoke: (call) =>
       new Promise((resolve, reject) => {
-        open(call, (error, result) => (error ? reject(error) : resolve(call.check(result))));
+        open(call, (error, result) => (error ? reject(error) : resolve(result)));
       }),
 
-    stream(call) {
+    stream(call, item, ended) {
       const { method, window = WINDOW } = call;
       const batch = Math.ceil(window / 2);
-      let id: string;
+      const max = hubline ? window : MAX_ITEMS;
       let waiting = 0;
       let taken = 0;
+      const [invocationId, giveUp] = open(
+        call,
+        (error = null) => ended(error),
+        (each) => {
+          if (++waiting > max) giveUp(new HublineError('limit_exceeded', `More than ${max} items wait.`, { limit: 'window', max }));
+          else item(each);
+        },
+      );
       return {
-        open(item, ended) {
-          const [newId, giveUp] = open(
-            call,
-            (error = null) => ended(error),
-            (each) => {
-              const max = hubline ? window : MAX_ITEMS;
-              if (++waiting > max) giveUp(new HublineError('limit_exceeded', `More than ${max} items wait.`, { limit: 'window', max }));
-              else item(each);
-            },
-          );
-          id = newId;
-          return () => giveUp(cancelled(method));
-        },
-        take(item) {
+        took() {
           waiting--;
-          if (++taken % batch === 0 && hubline && pending.has(id)) send({ type: MessageType.Credit, invocationId: id, credit: batch });
-          return call.check(item);
+          if (++taken % batch === 0 && hubline && pending.has(invocationId)) send({ type: CREDIT, invocationId, credit: batch });
         },
+        giveUp: () => giveUp(cancelled(undefined, method)),
       };
     },
 
@@ -222,12 +217,13 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
 const isStream = (arg: unknown): arg is AsyncIterable<unknown> => !!(arg as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator];
 
 /** Nothing is queued for a connection that may never come. */
-export const lost = (method: string, cause?: Error): HublineError => {
-  const text = cause ? `The connection ended before the answer came: ${cause.message}` : 'Not connected.';
-  return new HublineError('connection_lost', text, { method }, { cause });
+export const lost = (cause?: Error, method?: string): HublineError => {
+  const text = cause ? `Connection lost: ${cause.message}` : 'Not connected.';
+  return new HublineError('connection_lost', text, given({ method }), { cause });
 };
 
-const cancelled = (method: string, cause?: unknown): HublineError => new HublineError('cancelled', 'Cancelled.', { method }, { cause });
+export const cancelled = (cause?: unknown, method?: string): HublineError =>
+  new HublineError('cancelled', 'Cancelled.', given({ method }), { cause });
 
 /** An item that cannot be sent says so itself; whatever else a source throws is the program's own error. */
 const uploadFailed = (method: string, cause: unknown): HublineError =>

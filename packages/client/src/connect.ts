@@ -69,10 +69,10 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
       if (!transport || !String(transferFormats).toLowerCase().includes(codec.format)) continue;
       // A connection that could not be opened is used up.
       offer ??= await ask(url);
-      const { connectionId, connectionToken, negotiateVersion, affinity, token, headers } = offer;
+      const { connectionId, connectionToken, negotiateVersion, affinity } = offer;
       const target = withQuery(withAffinity(offer.url, affinity), 'id', (negotiateVersion && connectionToken) || connectionId);
       try {
-        return { pipe: await open(transport, { url: target, token, headers }), connectionId, affinity };
+        return { pipe: await open(transport, { ...offer, url: target }), connectionId, affinity };
       } catch (error) {
         if (signal.aborted || isRefused(error)) throw error;
         failures.push(error);
@@ -86,7 +86,7 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
   }
   const [first] = failures;
   if (failures.length === 1 && isHublineError(first)) throw first;
-  throw refusal(failures.map(reasonOf).join(' ') || NO_TRANSPORT, { cause: new AggregateError(failures) });
+  throw refusal(failures.map(reasonOf).join(' ') || 'No common transport.', {
+    cause: new AggregateError(failures),
+  });
 }
-
-const NO_TRANSPORT = 'The server offers none of the transports of this client, or none for its protocol.';

@@ -1,6 +1,7 @@
-import { asError, HublineError, type Affinity, type ErrorDetails } from '@hubline/protocol';
+import { checkDelay } from '#diagnostics';
+import { asError, type Affinity, type ErrorDetails, type HublineError } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
-import type { Calls } from './calls.ts';
+import { cancelled, type Calls } from './calls.ts';
 import type { ConnectionState } from './connection-state.ts';
 import { runSession, type Open } from './session.ts';
 import type { Settings } from './settings.ts';
@@ -72,9 +73,9 @@ export function createLoop(settings: Settings): ConnectionLoop {
       if (code === 'shutdown' || (details as Partial<PipeEnd> | undefined)?.status) affinity = undefined;
       if (clock.now() - openAt >= PROVEN_MS) attempt = 0;
       const nextMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
-      if (nextMs === null) return cause;
-      if (!(nextMs >= 0))
-        throw new HublineError('invalid_option', `The reconnect policy gave ${nextMs}.`, { option: 'reconnect' }, { cause });
+      checkDelay(nextMs);
+      // What is no number is no wait: the policy gives up.
+      if (nextMs === null || !(nextMs >= 0)) return cause;
       // A busy server is left alone for as long as it asks; the policy's delay spreads its clients.
       const { retryAfterMs = 0 } = (details ?? {}) as ErrorDetails['negotiation_failed'];
       const delayMs = nextMs + retryAfterMs;
@@ -112,13 +113,11 @@ export function createLoop(settings: Settings): ConnectionLoop {
           enter({ name: 'closed', ...(cause && { cause }) });
           // A start that its own stop overtakes is no failure that anybody must handle.
           if (!cause) promise.catch(() => {});
-          reject(cause ?? new HublineError('cancelled', 'Connection closed.', {}));
+          reject(cause ?? cancelled());
         })(ended);
       }));
-      if (signal) {
-        const undo = onAbort(signal, () => stop.abort());
-        promise.then(undo, undo);
-      }
+      const undo = onAbort(signal, () => stop.abort());
+      promise.then(undo, undo);
       return promise;
     },
     async stop() {

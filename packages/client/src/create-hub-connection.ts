@@ -17,7 +17,7 @@ import { createLoop } from './connection-loop.ts';
 import type { ConnectionEvents } from './connection-state.ts';
 import type { EventArgs, HubCalls, HubConnection, Results } from './hub-connection.ts';
 import { createReceivers } from './receivers.ts';
-import { createStream, type StreamPort } from './stream.ts';
+import { createStream } from './stream.ts';
 import type { AccessToken } from './access-token.ts';
 import type { Settings } from './settings.ts';
 import type { Network, Transport } from './transport.ts';
@@ -118,10 +118,14 @@ export function connectionIn<H, R, A>(
     maxQuestions: 1_000,
     ...given(options),
   };
-  const { callTimeoutMs, keepAliveMs, serverTimeoutMs, startTimeoutMs } = others;
-  checkDurations({ callTimeoutMs, keepAliveMs, serverTimeoutMs, startTimeoutMs });
-  const events = new EventEmitter();
-  const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): unknown => events.emit(event, ...args);
+  checkDurations(others);
+  const events = new EventEmitter<string>();
+  /** A listener that throws must not stop what it listens to, at once or later. */
+  const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): void => {
+    for (const listener of events.listeners(event)) {
+      (async () => (listener as Listener)(...args))().catch((error: unknown) => report(error, event));
+    }
+  };
   const report = (thrown: unknown, event?: keyof ConnectionEvents): void => {
     logger?.error(name, thrown);
     if (event !== 'error') emit('error', asError(thrown));
@@ -144,7 +148,8 @@ export function connectionIn<H, R, A>(
     receivers,
     report,
     entered(state, before) {
-      logger?.['cause' in state ? 'warn' : 'info'](name, state);
+      const level = state.name === 'closed' ? 'error' : 'warn';
+      logger?.['cause' in state ? level : 'info'](name, state);
       emit('state', state);
       // Every state is an event too; who listens is told only of these two.
       if (state.name !== before) emit(state.name as 'closed' | 'reconnecting', (state as { readonly cause: Error }).cause);
@@ -154,9 +159,16 @@ export function connectionIn<H, R, A>(
   /** @throws HublineError `connection_lost` */
   const calls = ({ method }: Call): Calls => {
     if (loop.calls) return loop.calls;
-    throw lost(method);
+    throw lost(undefined, method);
   };
-  const invoke = async (call: Call): Promise<unknown> => calls(call).invoke({ timeoutMs: callTimeoutMs, ...call });
+  /** What the caller gets for a result or an item: what its schema makes of it. */
+  const checked = (value: unknown, { method }: Call): unknown => {
+    const schema = (results as Readonly<Record<string, StandardSchema<never> | undefined>>)[method];
+    // Every object has a `constructor`, which is no schema.
+    return schema?.['~standard'] ? validate(schema, value, { code: 'invalid_result', method }) : value;
+  };
+  const invoke = async (call: Call): Promise<unknown> =>
+    checked(await calls(call).invoke({ timeoutMs: others.callTimeoutMs, ...call }), call);
   const send = (call: Call): void => {
     try {
       calls(call).send(call);
@@ -164,24 +176,8 @@ export function connectionIn<H, R, A>(
       emit('lost', { method: call.method, error: asError(error) });
     }
   };
-  const stream = (call: Call): AsyncIterable<unknown> => {
-    let port: StreamPort;
-    return createStream({
-      open: (item, ended) => (port = calls(call).stream(call)).open(item, ended),
-      take: (item) => port.take(item),
-    });
-  };
-  /** `call` as the parts of this connection have it. */
-  const callOf = (method: string, args: readonly unknown[], callOptions: CallOptions): Call => ({
-    ...callOptions,
-    method,
-    args,
-    check(value) {
-      const schema = (results as Readonly<Record<string, StandardSchema<never> | undefined>>)[method];
-      // Every object has a `constructor`, which is no schema.
-      return schema?.['~standard'] ? validate(schema, value, { code: 'invalid_result', method }) : value;
-    },
-  });
+  const stream = (call: Call): AsyncIterable<unknown> =>
+    createStream({ open: (...heard) => calls(call).stream(call, ...heard), check: (item) => checked(item, call) });
   const callsWith = (callOptions: CallOptions): HubCalls<H> => {
     /** `proxy.say("hi")` becomes `act({ method: "say", args: ["hi"] })`. */
     const proxy = (act: (call: Call) => unknown): object =>
@@ -189,7 +185,7 @@ export function connectionIn<H, R, A>(
         get: (target, key): unknown =>
           typeof key === 'symbol' || key in target ?
             (target as Record<PropertyKey, unknown>)[key]
-          : (...args: unknown[]) => act(callOf(key, args, callOptions)),
+          : (...args: unknown[]) => act({ ...callOptions, method: key, args }),
       });
     return { invoke: proxy(invoke), send: proxy(send), stream: proxy(stream) } as HubCalls<H>;
   };
@@ -197,11 +193,10 @@ export function connectionIn<H, R, A>(
   /** Events of the connection, and those of the server by the receiver's name. */
   const on = (event: string, listener: Listener): (() => void) => {
     if (!EVENTS.includes(event as keyof ConnectionEvents)) return receivers.add({ [event]: listener });
-    // A listener that throws must not stop what it listens to, at once or later.
-    const guarded = (...args: unknown[]): unknown =>
-      (async () => listener(...args))().catch((error: unknown) => report(error, event as keyof ConnectionEvents));
-    events.on(event, guarded);
-    return () => void events.off(event, guarded);
+    // The same function may listen twice, and be undone once.
+    const own: Listener = (...args) => listener(...args);
+    events.on(event, own);
+    return () => void events.off(event, own);
   };
 
   return {
@@ -212,8 +207,8 @@ export function connectionIn<H, R, A>(
     start: loop.start,
     stop: loop.stop,
     [Symbol.asyncDispose]: loop.stop,
-    with: (callOptions) => callsWith(checked(callOptions)),
-    call: (method, args = [], callOptions = {}) => invoke(callOf(method, args, checked(callOptions))),
+    with: (callOptions) => callsWith(optionsOf(callOptions)),
+    call: (method, args = [], callOptions = {}) => invoke({ ...optionsOf(callOptions), method, args }),
     receive: (added: object | string, handler?: unknown) => receivers.add(typeof added === 'string' ? { [added]: handler } : added),
     on,
     once(event: string, listener: Listener) {
@@ -229,7 +224,7 @@ export function connectionIn<H, R, A>(
 type Listener = (...args: unknown[]) => unknown;
 
 /** @throws HublineError `invalid_option` */
-function checked(options: CallOptions): CallOptions {
+function optionsOf(options: CallOptions): CallOptions {
   checkCallOptions(options);
   return given(options);
 }

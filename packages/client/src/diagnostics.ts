@@ -1,4 +1,5 @@
 import { HublineError, nearestName } from '@hubline/protocol';
+import type { EventEmitter } from 'eventemitter3';
 import type { CallOptions } from './calls.ts';
 
 /**
@@ -7,14 +8,32 @@ import type { CallOptions } from './calls.ts';
  */
 
 /** @throws HublineError `invalid_option` for a duration that is none: Infinity is never, NaN is a mistake */
-export function checkDurations(durations: Readonly<Record<string, number>>): void {
-  for (const [option, ms] of Object.entries(durations)) if (!(ms > 0)) throw invalidOption(option, ms);
+export function checkDurations(options: object): void {
+  for (const [option, ms] of Object.entries(options)) if (option.endsWith('Ms') && !(ms > 0)) throw invalidOption(option, ms);
+}
+
+/** @throws HublineError `invalid_option` where a policy gives something else than a wait or null */
+export function checkDelay(ms: number | null): void {
+  if (ms !== null && !(ms >= 0)) throw new HublineError('invalid_option', `The reconnect policy gave ${ms}.`, { option: 'reconnect' });
 }
 
 /** @throws HublineError `invalid_option` */
 export function checkCallOptions({ timeoutMs = Infinity, window = 1 }: CallOptions): void {
   if (!(timeoutMs >= 0)) throw invalidOption('timeoutMs', timeoutMs);
   if (!Number.isSafeInteger(window) || window < 1) throw invalidOption('window', window);
+}
+
+/** @throws Error with what is wrong with the address of a hub */
+export function checkHubUrl(given: string | URL, base: string | undefined): void {
+  if (!URL.canParse(given, base)) throw new Error('it is no absolute URL, and no page gives it an origin.');
+  const { href } = new URL(given, base);
+  if (!/^(http|ws)s?:\/\/[^/@]+(\/|$)/.test(href)) throw new Error('it must be an http or https URL without a user name.');
+  if (/[?&]id=/.test(href)) throw new Error('"id" in the query belongs to SignalR, and names a connection.');
+}
+
+/** The message of a refusal, with what may help where a request was answered with this status. */
+export function explained(message: string, status: number): string {
+  return status === 404 ? `${message} Either this is not a SignalR endpoint or there is a proxy blocking the connection.` : message;
 }
 
 const invalidOption = (option: string, value: unknown): HublineError =>
@@ -35,13 +54,13 @@ const OPTIONS =
 /** Warnings about names stop here: a server could send new names for ever. */
 const MAX_WARNINGS = 100;
 
-/** Warns once for each name that the server calls and no receiver has; `names` are those that there are. */
-export function createMissing(warn: (text: string) => void): (target: string, names: readonly string[]) => void {
+/** Warns once for each name that the server calls and no receiver has. */
+export function createMissing(warn: (text: string) => void): (target: string, receivers: Pick<EventEmitter<string>, 'eventNames'>) => void {
   const missing = new Set<string>();
-  return (target, names) => {
+  return (target, receivers) => {
     if (missing.has(target) || missing.size >= MAX_WARNINGS) return;
     missing.add(target);
-    warn(`The server calls "${target}", and no receiver has it.${suggestion(target, names)}`);
+    warn(`The server calls "${target}", and no receiver has it.${suggestion(target, receivers.eventNames())}`);
   };
 }
 

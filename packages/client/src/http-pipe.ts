@@ -1,13 +1,13 @@
 import { after, asError, type HublineError, type Wire } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
+import { bodyOf } from './body.ts';
 import { createPostQueue } from './post-queue.ts';
-import { bodyOf, refusal, refusalOf } from './refusal.ts';
-import { request } from './request.ts';
+import { refusal, refusalOf } from './refusal.ts';
+import { request, uncached } from './request.ts';
 import type { OpenRequest, Pipe, PipeEnd } from './transport.ts';
 
 /** How long a goodbye may take. */
 const CLOSE_MS = 2_000;
-const MAX_POST_ANSWER_BYTES = 65_536;
 
 export interface HttpOptions {
   /**
@@ -62,7 +62,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
           response = await request({ ...asked, token }, init);
         }
         if (response.ok) return await read(response);
-        throw await refusalOf(response, `Unexpected status code '${response.status}'.`, asked.url);
+        throw await refusalOf(response, asked.url);
       } finally {
         undoTimer();
       }
@@ -102,7 +102,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       polls,
     };
     const port: Port = {
-      get: (headers, read) => ask({ headers, signal: receiving.signal }, read),
+      get: (headers, read) => ask({ headers, ...uncached(), signal: receiving.signal }, read),
       opened: () => resolve(pipe),
       receive,
     };
@@ -118,4 +118,4 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
 }
 
 /** The answer to a post says nothing, and a bad server's may have no end. */
-const readNothing = (response: Response): Promise<string> => bodyOf(response, MAX_POST_ANSWER_BYTES);
+const readNothing = (response: Response): Promise<unknown> => bodyOf(response);

@@ -6,6 +6,7 @@ export type { AccessToken } from './access-token.ts';
 export type { Network, OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
 export { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
 export { withSignal } from './receivers.ts';
+export { sourceWithSignal } from './source-with-signal.ts';
 export { webSockets } from './web-sockets.ts';
 export { serverSentEvents } from './server-sent-events.ts';
 export { longPolling } from './long-polling.ts';

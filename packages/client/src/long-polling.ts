@@ -1,5 +1,5 @@
+import { bodyOf } from './body.ts';
 import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
-import { bytesOf } from './refusal.ts';
 import type { Transport } from './transport.ts';
 
 /** An answer may hold many messages. */
@@ -18,8 +18,9 @@ export function longPolling(options: HttpOptions = {}): Transport {
 
 async function run({ get, opened, receive }: Port, maxMessageBytes: number): Promise<void> {
   for (;;) {
-    const bytes = await get({}, async (response) => response.status !== 204 && bytesOf(response, maxMessageBytes * MESSAGES_A_POLL));
-    if (!bytes) return;
+    const body = await get({}, async (response) => response.status !== 204 && bodyOf(response, maxMessageBytes * MESSAGES_A_POLL));
+    if (!body) return;
+    const bytes = new Uint8Array(await body.arrayBuffer());
     // The first answer is empty, and says that the connection is there.
     opened();
     if (bytes.length > 0) receive(bytes);

@@ -1,13 +1,11 @@
-import { HublineError, parseJson, type Negotiated, type NegotiateRedirect, type NegotiateRefusal } from '@hubline/protocol';
+import { parseJson, type Negotiated, type NegotiateRedirect, type NegotiateRefusal } from '@hubline/protocol';
+import { bodyOf } from './body.ts';
 import { withQuery } from './hub-url.ts';
-import { bodyOf, refusal, refusalOf } from './refusal.ts';
-import { codeOf } from './remote-error.ts';
+import { refusal, refusalOf } from './refusal.ts';
 import { request } from './request.ts';
 import type { Network } from './transport.ts';
 
 const MAX_REDIRECTS = 100;
-/** An answer to negotiate has some hundred bytes. */
-const MAX_ANSWER_BYTES = 65_536;
 
 export interface NegotiateRequest extends Network {
   readonly url: URL;
@@ -28,29 +26,26 @@ export async function negotiate({ forwardCredentials, signal, ...asked }: Negoti
   for (let redirects = 0; redirects < MAX_REDIRECTS; redirects++) {
     const target = withQuery(new URL(url.href.replace(/\/?(\?|$)/, '/negotiate$1')), 'negotiateVersion', '1');
     const response = await request({ ...asked, url: target, token, headers }, { method: 'POST', signal });
-    const { status } = response;
-    if (status !== 200) {
-      const hint = status === 404 ? ' Either this is not a SignalR endpoint or there is a proxy blocking the connection.' : '';
-      throw await refusalOf(response, `Unexpected status code returned from negotiate '${status}'.${hint}`, target);
-    }
-    const answer = answerIn(await bodyOf(response, MAX_ANSWER_BYTES), target);
-    if (answer.error) throw new HublineError(codeOf(answer.code, 'negotiation_failed'), answer.error, {});
+    if (response.status !== 200) throw await refusalOf(response, target);
+    const answer = answerIn(await (await bodyOf(response)).text(), target);
+    if (answer.error) throw refusal(answer.error, { url: target, code: answer.code });
     if (!answer.url) return { ...answer, url, token, headers };
     const next = new URL(answer.url, url);
     if (next.origin !== url.origin && !forwardCredentials) token = headers = undefined;
     token = answer.accessToken ?? token;
     url = next;
   }
-  throw refusal('Negotiate redirection limit exceeded.');
+  throw refusal('Too many redirects.');
 }
 
 /** @throws HublineError `negotiation_failed` */
 function answerIn(text: string, url: URL): Negotiated & Partial<NegotiateRedirect & NegotiateRefusal> {
+  let cause: unknown;
   try {
     const answer = parseJson(text) as ReturnType<typeof answerIn>;
     if (answer.error || answer.url || (answer.connectionId && Array.isArray(answer.availableTransports))) return answer;
-  } catch (cause) {
-    throw refusal('The answer to negotiate is not of a SignalR server:', { url, text: text || 'nothing', cause });
+  } catch (thrown) {
+    cause = thrown;
   }
-  throw refusal('The answer to negotiate offers no connection.', { url, text });
+  throw refusal('Negotiate offers no connection:', { url, text: text || 'nothing', cause });
 }

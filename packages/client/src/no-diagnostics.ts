@@ -1,7 +1,10 @@
-/** Replaces `diagnostics.ts` in production builds, where the program has been developed already. */
-const nothing = (): void => {};
-
-export const checkDurations = nothing;
-export const checkCallOptions = nothing;
-export const warnOfUnknownOptions = nothing;
-export const createMissing = () => nothing;
+/** Replaces `diagnostics.ts` in production builds, where the program has been developed already. Bundlers drop calls of such functions. */
+export function checkDurations(): void {}
+export function checkDelay(): void {}
+export function checkCallOptions(): void {}
+export function checkHubUrl(): void {}
+export function warnOfUnknownOptions(): void {}
+export function explained(message: string): string {
+  return message;
+}
+export const createMissing = (): (() => void) => () => {};

@@ -1,12 +1,17 @@
 import { HublineError } from '@hubline/protocol';
 import { refusal, type Refused } from './refusal.ts';
-import { headersFor } from './request.ts';
 import type { Network, OpenRequest } from './transport.ts';
 
+/** Compared with package.json by a test. */
+const VERSION = '0.1.0';
+
+/** The first as in browsers; the second says who we are. */
+export const COMMON_HEADERS = { 'X-Requested-With': 'XMLHttpRequest', 'X-SignalR-User-Agent': `Hubline/${VERSION}` };
+
 /** In Node: `ws` where it is installed, for it tells why a server refused; otherwise Node's own, from Node 22 on. */
-export async function createSocket(url: URL, request: OpenRequest): Promise<WebSocket> {
-  const Socket = request.WebSocket ?? (await findSocket());
-  return new Socket(url.href, { headers: headersFor(request) } as never);
+export async function createSocket(url: URL, { WebSocket }: OpenRequest, headers: Readonly<Record<string, string>>): Promise<WebSocket> {
+  const Socket = WebSocket ?? (await findSocket());
+  return new Socket(url.href, { headers } as never);
 }
 
 /** What `ws` has beyond the browser's WebSocket; Node's own has none of it. */

@@ -3,8 +3,15 @@ import { withQuery } from './hub-url.ts';
 import { refusal } from './refusal.ts';
 import type { OpenRequest } from './transport.ts';
 
+/** By these headers ASP.NET answers 401 instead of sending people to a page to sign in. A browser says by itself what it is. */
+export const COMMON_HEADERS = { 'X-Requested-With': 'XMLHttpRequest' };
+
 /** In browsers and workers: a WebSocket has no headers, so the token goes into the query, as SignalR servers expect. */
-export function createSocket(url: URL, { token, WebSocket: Socket = globalThis.WebSocket }: OpenRequest): WebSocket | Promise<WebSocket> {
+export function createSocket(
+  url: URL,
+  { token, WebSocket: Socket = globalThis.WebSocket }: OpenRequest,
+  _headers: Readonly<Record<string, string>>,
+): WebSocket | Promise<WebSocket> {
   return new Socket((token ? withQuery(url, 'access_token', token) : url).href);
 }
 

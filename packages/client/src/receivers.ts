@@ -1,9 +1,11 @@
-import { check, valueOf, type Checked, type Completion, type StandardSchema } from '@hubline/protocol';
+import { validate, type Completion, type StandardSchema } from '@hubline/protocol';
+import { EventEmitter } from 'eventemitter3';
 import { textOf } from './remote-error.ts';
 
 type Handler = (signal: AbortSignal, args: readonly unknown[]) => unknown;
 
-const cancellables = new WeakMap<object, (...args: never[]) => unknown>();
+/** How a receiver of `withSignal` is called. */
+const CALL = Symbol('call');
 
 /**
  * A receiver that is told when its answer is not wanted any more: the server's question was cancelled or timed out, or the connection
@@ -13,8 +15,7 @@ const cancellables = new WeakMap<object, (...args: never[]) => unknown>();
  */
 export function withSignal<P extends readonly unknown[], T>(handler: (signal: AbortSignal, ...args: P) => T): (...args: P) => T {
   const receiver = (...args: P): T => handler(new AbortController().signal, ...args);
-  cancellables.set(receiver, handler);
-  return receiver;
+  return Object.assign(receiver, { [CALL]: (signal: AbortSignal, args: P) => handler(signal, ...args) });
 }
 
 /** What the server may call. It stays when the connection is lost and comes back. */
@@ -32,63 +33,46 @@ export interface ReceiversOptions {
   /** Schemas of the arguments, by the receiver's name. */
   readonly args: Readonly<Record<string, StandardSchema | undefined>>;
   readonly report: (error: unknown) => void;
-  /** No receiver has this name; these are the names that there are. */
-  readonly missing: (target: string, names: readonly string[]) => void;
+  /** No receiver has this name; these are the receivers that there are. */
+  readonly missing: (target: string, receivers: Pick<EventEmitter<string>, 'eventNames'>) => void;
 }
 
 export function createReceivers({ args: schemas, report, missing }: ReceiversOptions): Receivers {
-  const tables = new Set<ReadonlyMap<string, Handler>>();
+  const handlers = new EventEmitter<Record<string, Parameters<Handler>>>();
   const schemasByName = new Map(Object.entries(schemas).map(([name, schema]) => [name.toLowerCase(), schema]));
   return {
     add(receiver) {
-      const table = methodsOf(receiver);
-      tables.add(table);
-      return () => void tables.delete(table);
+      const methods = methodsOf(receiver);
+      methods.forEach((handler, name) => handlers.on(name, handler));
+      return () => methods.forEach((handler, name) => handlers.off(name, handler));
     },
     async call(target, args, signal) {
       const name = target.toLowerCase();
-      const handlers = [...tables].flatMap((table) => table.get(name) ?? []);
-      if (handlers.length === 0)
-        missing(
-          target,
-          [...tables].flatMap((table) => [...table.keys()]),
-        );
+      const called = handlers.listeners(name) as Handler[];
+      if (called.length === 0) missing(target, handlers);
       const results: unknown[] = [];
       let error = "Client didn't provide a result.";
-      let checked = args;
-      try {
-        // Awaited only where it must be: events keep their order beside those that have no schema.
-        const pending = argumentsOf(schemasByName.get(name), target, args);
-        checked = pending instanceof Promise ? await pending : pending;
-      } catch (thrown) {
+      const failed = (thrown: unknown): void => {
+        error = textOf(thrown);
         report(thrown);
-        return { error: textOf(thrown) };
+      };
+      try {
+        const schema = schemasByName.get(name);
+        let checked: unknown = schema ? validate(schema, args, { code: 'invalid_arguments', method: target }) : args;
+        // Awaited only where it must be: events keep their order beside those that have no schema.
+        if (checked instanceof Promise) checked = await checked;
+        const calls = called.map(async (handler) => {
+          const result = await handler(signal, checked as readonly unknown[]);
+          if (result !== undefined) results.push(result);
+        });
+        await Promise.all(calls.map((call) => call.catch(failed)));
+      } catch (thrown) {
+        failed(thrown);
       }
-      await Promise.all(
-        handlers.map(async (handler) => {
-          try {
-            const result = await handler(signal, checked);
-            if (result !== undefined) results.push(result);
-          } catch (thrown) {
-            error = textOf(thrown);
-            report(thrown);
-          }
-        }),
-      );
       if (results.length > 1) error = 'Client provided multiple results.';
       return results.length === 1 ? { result: results[0] } : { error };
     },
   };
-}
-
-type Arguments = readonly unknown[];
-
-/** The output of the schema, at once unless the schema is asynchronous. @throws HublineError `invalid_arguments` */
-function argumentsOf(schema: StandardSchema | undefined, method: string, args: Arguments): Arguments | Promise<Arguments> {
-  if (!schema) return args;
-  const taken = (checked: Checked<unknown>): Arguments => valueOf(checked, { code: 'invalid_arguments', method }) as Arguments;
-  const checked = check(schema, args);
-  return checked instanceof Promise ? checked.then(taken) : taken(checked);
 }
 
 /** By name in lower case. An instance of a class has its methods in its prototypes. */
@@ -99,10 +83,8 @@ function methodsOf(receiver: object): ReadonlyMap<string, Handler> {
       const handler = (receiver as Readonly<Record<string, unknown>>)[name];
       const key = name.toLowerCase();
       if (typeof handler !== 'function' || key === 'constructor' || table.has(key)) continue;
-      const cancellable = cancellables.get(handler);
-      table.set(key, (signal, args) =>
-        cancellable ? Reflect.apply(cancellable, receiver, [signal, ...args]) : Reflect.apply(handler, receiver, args),
-      );
+      const call = (handler as { [CALL]?: Handler })[CALL];
+      table.set(key, call ?? ((_signal, args) => Reflect.apply(handler, receiver, args) as unknown));
     }
   }
   return table;

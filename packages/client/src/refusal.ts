@@ -1,4 +1,6 @@
-import { asError, given, HublineError, tooLarge, type ErrorDetails } from '@hubline/protocol';
+import { explained } from '#diagnostics';
+import { asError, CODE_HEADER, given, HublineError } from '@hubline/protocol';
+import { bodyOf } from './body.ts';
 import { addressOf } from './hub-url.ts';
 import { codeOf } from './remote-error.ts';
 
@@ -6,6 +8,8 @@ import { codeOf } from './remote-error.ts';
 type RefusalCode = 'unauthorized' | 'forbidden' | 'negotiation_failed' | 'wrong_node' | 'already_connected';
 
 export interface Refused {
+  /** The server's own code, where it is not in the headers. */
+  readonly code?: string | undefined;
   readonly status?: number | undefined;
   readonly url?: URL | undefined;
   /** The headers of the answer. */
@@ -17,68 +21,45 @@ export interface Refused {
 
 /** A server that is busy may ask for so long at most. */
 const MAX_RETRY_AFTER_MS = 600_000;
-/** How much of an answer that is a refusal is read, and shown. */
-const TEXT_BYTES = 65_536;
+/** How much of an answer an error shows. */
 const TEXT_LENGTH = 200;
 
+const CODES: Readonly<Record<number, RefusalCode | undefined>> = { 401: 'unauthorized', 403: 'forbidden' };
+
 /** Why there is no connection. The HTTP statuses 401 and 403 are verdicts, everything else may pass. */
-export function refusal(message: string, { status, url, headers, text = '', cause }: Refused = {}): HublineError<RefusalCode> {
-  const byStatus =
-    status === 401 ? 'unauthorized'
-    : status === 403 ? 'forbidden'
-    : 'negotiation_failed';
+export function refusal(message: string, { code, status = 0, url, headers, text = '', cause }: Refused = {}): HublineError<RefusalCode> {
+  const address = url && addressOf(url);
   const words = text.trim();
   // A page says nothing that an error could repeat.
   const said = words && !words.startsWith('<') ? ` ${words.slice(0, TEXT_LENGTH)}` : '';
-  const details = given({
-    status,
-    url: url && addressOf(url),
-    retryAfterMs: retryAfterMs(status, headers?.get('retry-after')),
-  }) as ErrorDetails['negotiation_failed'];
-  return new HublineError<RefusalCode>(
-    codeOf(headers?.get('hubline-code') ?? undefined, byStatus) as RefusalCode,
-    `${message}${details.url ? ` (${details.url})` : ''}${said}`,
-    details,
+  return new HublineError(
+    codeOf(code ?? headers?.get(CODE_HEADER), CODES[status] ?? 'negotiation_failed') as RefusalCode,
+    explained(message + (address ? ` (${address})` : '') + said, status),
+    given({
+      status: status || undefined,
+      url: address,
+      retryAfterMs: retryAfterMs(status, headers?.get('retry-after') ?? undefined),
+    }),
     { cause },
   );
 }
 
 /** The refusal that an answer is. */
-export async function refusalOf(response: Response, message: string, url: URL): Promise<HublineError> {
+export async function refusalOf(response: Response, url: URL): Promise<HublineError> {
   const { status, headers } = response;
-  const text = await bodyOf(response, TEXT_BYTES).catch(() => ''); // it only explains
-  return refusal(message, { status, url, headers, text });
+  // It only explains.
+  const text = await bodyOf(response).then(
+    (body) => body.text(),
+    () => '',
+  );
+  return refusal(`Unexpected status code '${status}'.`, { status, url, headers, text });
 }
 
 /** Seconds or a date (RFC 9110, 10.2.3), of a server that has too much to do. */
-function retryAfterMs(status: number | undefined, value: string | null | undefined): number | undefined {
-  if (!value || (status !== 429 && status !== 503)) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
-  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
+function retryAfterMs(status: number, value = ''): number | undefined {
+  const ms = Number(value) * 1000 || Date.parse(value) - Date.now();
+  return ms > 0 && (status === 429 || status === 503) ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }
-
-/** A body, as far as it has no more bytes than these. @throws HublineError `message_too_large` */
-export async function bytesOf(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const reader = response.body?.getReader();
-  // React Native has no streams.
-  if (!reader) return new Uint8Array(await response.arrayBuffer());
-  const parts: BlobPart[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return new Uint8Array(await new Blob(parts).arrayBuffer());
-    length += value.length;
-    parts.push(value);
-    if (length <= maxBytes) continue;
-    await reader.cancel();
-    throw tooLarge(maxBytes);
-  }
-}
-
-/** The same as text. */
-export const bodyOf = async (response: Response, maxBytes: number): Promise<string> =>
-  response.body ? new TextDecoder().decode(await bytesOf(response, maxBytes)) : response.text();
 
 /** The text of an error and of what caused it: "fetch failed" says nothing. */
 export function reasonOf(thrown: unknown): string {

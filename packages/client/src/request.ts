@@ -1,25 +1,17 @@
+import { COMMON_HEADERS } from '#platform';
 import { reasonOf, refusal } from './refusal.ts';
 import type { Network } from './transport.ts';
-
-/** Compared with package.json by a test. */
-const VERSION = '0.1.0';
 
 export interface Destination extends Network {
   readonly url: URL;
   readonly token: string | undefined;
 }
 
-/**
- * The headers of every request: the user's win. Ours, by which ASP.NET answers 401 instead of sending people to a page
- * to sign in, and which say who we are, stay at home: over origins they would cost one more round trip, a preflight.
- */
+/** The headers of every request: the user's win. Ours would cost one more round trip over origins, a preflight: they stay at home. */
 export function headersFor({ url, token, headers }: Destination): Record<string, string> {
   const { location } = globalThis;
   return {
-    ...((!location || location.origin === url.origin) && {
-      'X-Requested-With': 'XMLHttpRequest',
-      'X-SignalR-User-Agent': `Hubline/${VERSION}`,
-    }),
+    ...((!location || location.origin === url.origin) && COMMON_HEADERS),
     ...(token && { Authorization: `Bearer ${token}` }),
     ...headers,
   };
@@ -33,8 +25,6 @@ export async function request(
   const { url, fetch = globalThis.fetch, withCredentials } = to;
   try {
     return await fetch(url, {
-      // workerd throws at options that it does not have, and has this one from a compatibility date on.
-      ...('cache' in (globalThis.Request?.prototype ?? {}) && { cache: 'no-store' }),
       credentials: withCredentials === false ? 'same-origin' : 'include',
       ...init,
       headers: { ...headersFor(to), ...init.headers },
@@ -43,3 +33,9 @@ export async function request(
     throw refusal(`No answer: ${reasonOf(cause)}.`, { url, cause });
   }
 }
+
+/**
+ * Keeps caches out of requests that they could answer: those that receive. workerd throws at options that it does not have, and has
+ * this one from a compatibility date on.
+ */
+export const uncached = (): Pick<RequestInit, 'cache'> => ('cache' in (globalThis.Request?.prototype ?? {}) ? { cache: 'no-store' } : {});

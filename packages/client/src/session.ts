@@ -1,11 +1,19 @@
 import {
+  ACK,
   asError,
+  CANCEL_INVOCATION,
+  CLOSE,
+  COMPLETION,
   encodeHandshake,
-  Header,
+  given,
   HUBLINE_VERSION,
   HublineError,
-  MessageType,
+  INVOCATION,
+  PING,
   readHandshakeResponse,
+  SEQUENCE,
+  STREAM_ITEM,
+  tooLarge,
   type Affinity,
   type Completion,
   type HubMessage,
@@ -13,8 +21,9 @@ import {
   type Wire,
 } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
-import { createCalls, type Calls } from './calls.ts';
+import { cancelled, createCalls, lost, type Calls } from './calls.ts';
 import { connect, isVerdict, type Connected } from './connect.ts';
+import { refusal } from './refusal.ts';
 import { codeOf, textOf } from './remote-error.ts';
 import type { Settings } from './settings.ts';
 import type { Pipe } from './transport.ts';
@@ -76,15 +85,13 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   let proving = false;
   let undoAlarm: (() => void) | undefined;
 
-  onAbort(signal, () => {
-    for (const question of asked.values()) question.abort(new HublineError('connection_lost', 'Connection lost.', {}));
-  });
   const ended = new Promise<Ending>((settle) => onAbort(signal, settle as (reason: unknown) => void));
   const end = (cause?: Error, final?: boolean): void => {
     if (signal.aborted) return;
     over.abort({ cause, final });
     undoAlarm?.();
     calls?.failAll(cause);
+    for (const question of asked.values()) question.abort(lost(cause));
   };
 
   /** A session waits for one thing at a time: a step of the attempt, later the next beat. */
@@ -92,29 +99,24 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     undoAlarm?.();
     undoAlarm = clock.after(ms, act);
   };
-  const timedOut = (timeoutMs: number, step = ''): void =>
-    end(new HublineError('timed_out', `${step && `${step}: `}No answer in ${timeoutMs} ms.`, { timeoutMs }));
-  const step = (name: string, late = () => timedOut(startTimeoutMs, name)): void => alarm(startTimeoutMs, late);
+  const timedOut = (what: string, timeoutMs: number): void =>
+    end(new HublineError('timed_out', `${what}: No answer in ${timeoutMs} ms.`, { timeoutMs }));
+  const step = (name: string, late = () => timedOut(name, startTimeoutMs)): void => alarm(startTimeoutMs, late);
 
   const send = (message: HubMessage): void => {
     if (signal.aborted) return;
     const wire = codec.encode(message);
     // What the connection says by itself has nobody who could be told that it is too large.
-    const isOfProgram = 'arguments' in message || 'item' in message || ('result' in message && message.result !== undefined);
+    const isOfProgram = 'arguments' in message || 'item' in message || 'result' in message;
     const bytes = isOfProgram && wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
-    if (bytes > limitBytes) {
-      throw new HublineError('message_too_large', `A message of ${bytes} bytes, and the server takes ${limitBytes}.`, {
-        limitBytes,
-        bytes,
-      });
-    }
+    if (bytes > limitBytes) throw tooLarge(limitBytes, bytes);
     pipe?.send(wire);
     sentAt = clock.now();
   };
 
   /** Both kinds where the runtime can: a plain SignalR server answers only that of the WebSocket. */
   const ping = (): void => {
-    send({ type: MessageType.Ping });
+    send({ type: PING });
     pipe?.ping?.();
   };
 
@@ -122,7 +124,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   const beat = (): void =>
     alarm(Math.min(deadline, sentAt + keepAliveMs) - clock.now(), () => {
       const lateMs = clock.now() - deadline;
-      if (lateMs >= 0) return proving || lateMs < LATE_MS ? timedOut(serverTimeoutMs) : prove();
+      if (lateMs >= 0) return proving || lateMs < LATE_MS ? timedOut('ping', serverTimeoutMs) : prove();
       if (clock.now() - sentAt >= keepAliveMs) ping();
       beat();
     });
@@ -143,52 +145,50 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   };
 
   /** Answers once: a call that was cancelled is over, whatever its receiver still gives. */
-  const complete = (invocationId: string, outcome: Pick<Completion, 'result' | 'error' | 'headers'>): void => {
-    if (asked.has(invocationId)) send({ type: MessageType.Completion, invocationId, ...outcome });
-    asked.delete(invocationId);
+  const complete = (invocationId: string, outcome: Pick<Completion, 'result' | 'error'>): void => {
+    if (!asked.delete(invocationId)) return;
+    try {
+      send({ type: COMPLETION, invocationId, ...outcome });
+    } catch (error) {
+      report(error);
+      send({ type: COMPLETION, invocationId, error: textOf(error) });
+    }
   };
   const answer = async ({ target, arguments: args, invocationId }: Invocation): Promise<void> => {
     const question = new AbortController();
     if (invocationId) {
       const { maxQuestions } = settings;
-      if (asked.size >= maxQuestions) {
-        const text = `The client has ${maxQuestions} questions to answer already.`;
-        return send({ type: MessageType.Completion, invocationId, error: text });
-      }
+      const error = `More than ${maxQuestions} questions wait.`;
+      if (asked.size >= maxQuestions) return send({ type: COMPLETION, invocationId, error });
       asked.set(invocationId, question);
     }
     const outcome = await receivers.call(target, args, question.signal);
-    if (!invocationId) return;
-    try {
-      complete(invocationId, outcome);
-    } catch (error) {
-      report(error);
-      complete(invocationId, { error: textOf(error) });
-    }
+    if (invocationId) complete(invocationId, outcome);
   };
 
   const take = (message: HubMessage): void => {
     if (signal.aborted) return;
-    if (message.type === MessageType.Invocation) void answer(message);
-    if (message.type === MessageType.StreamItem || message.type === MessageType.Completion) calls?.take(message);
-    if (message.type === MessageType.CancelInvocation) {
-      asked.get(message.invocationId)?.abort(new HublineError('cancelled', 'The server has cancelled its question.', {}));
-      complete(message.invocationId, { error: 'cancelled', ...(hubline && { headers: { [Header.code]: 'cancelled' } }) });
+    if (message.type === INVOCATION) void answer(message);
+    if (message.type === STREAM_ITEM || message.type === COMPLETION) calls?.take(message);
+    if (message.type === CANCEL_INVOCATION) {
+      asked.get(message.invocationId)?.abort(cancelled());
+      // Nobody waits for it any more, but a call that was cancelled still completes.
+      complete(message.invocationId, { error: 'cancelled' });
     }
     // All messages before it are handled: a Hubline server asks whether this client keeps up.
-    if (message.type === MessageType.Sequence && hubline) send({ type: MessageType.Ack, sequenceId: message.sequenceId });
-    if (message.type === MessageType.Close) {
+    if (message.type === SEQUENCE && hubline) send({ type: ACK, sequenceId: message.sequenceId });
+    if (message.type === CLOSE) {
       const { error, code, reason, allowReconnect } = message;
-      end(new HublineError(codeOf(code, 'disconnected'), error || 'Connection closed.', reason ? { reason } : {}), !allowReconnect);
+      end(new HublineError(codeOf(code, 'disconnected'), error || 'Connection closed.', given({ reason })), !allowReconnect);
     }
   };
 
   const agree = (wire: Wire): Wire => {
     const { error, hubline: version, maxMessageBytes = Infinity, rest } = readHandshakeResponse(wire);
-    if (error) throw new HublineError('negotiation_failed', error, {});
+    if (error) throw refusal(error);
     hubline = !!version;
     limitBytes = maxMessageBytes;
-    calls = createCalls(settings, { hubline, over: signal, send, bufferedAmount: () => pipe!.bufferedAmount });
+    calls = createCalls(settings, { hubline, over: signal, send, pipe: pipe! });
     beat();
     opened({ ...connected!, calls, prove });
     return rest;
@@ -217,7 +217,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   connect(settings, { signal, fresh, affinity, step, receive }).then(begin, (error: unknown) => end(asError(error), isVerdict(error)));
 
   const undo = onAbort(stop, () => {
-    if (calls) send({ type: MessageType.Close });
+    if (calls) send({ type: CLOSE });
     end();
   });
   const ending = await ended;

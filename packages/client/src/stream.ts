@@ -1,25 +1,31 @@
-import { type HublineError } from '@hubline/protocol';
+import type { HublineError } from '@hubline/protocol';
 
-/** The part of a call that a stream uses. */
-export interface StreamPort {
-  /** Sends the call, and hears of it: each item, then once how it ended (null: well). Returns what gives it up. */
-  open(item: (item: unknown) => void, ended: (error: HublineError | null) => void): () => void;
-  /** Checks an item, and tells the server that there is room for another one. */
-  take(item: unknown): unknown;
+/** A call whose items a stream gives. */
+export interface StreamCall {
+  /** Tells the server that there is room for another item. */
+  took(): void;
+  giveUp(): void;
+}
+
+export interface StreamOptions {
+  /** Sends the call, and hears of it: each item, then once how it ended (null: well). */
+  open(item: (item: unknown) => void, ended: (error: HublineError | null) => void): StreamCall;
+  /** What the program gets for an item. */
+  check(item: unknown): unknown;
 }
 
 /** Gives the items of a call. It is sent when the first one is asked for; leaving cancels it at once, also while an item is awaited. */
-export function createStream({ open, take }: StreamPort): AsyncIterableIterator<unknown> {
+export function createStream({ open, check }: StreamOptions): AsyncIterableIterator<unknown> {
   const items: unknown[] = [];
   /** How it ended: null is well, or told already. */
   let end: HublineError | null | undefined;
-  let giveUp: (() => void) | undefined;
+  let call: StreamCall | undefined;
   let wake = (): void => {};
   let turn: Promise<IteratorResult<unknown>> | undefined;
 
   const leave = (): void => {
     items.length = 0;
-    giveUp?.();
+    call?.giveUp();
     end = null;
     wake();
   };
@@ -27,7 +33,7 @@ export function createStream({ open, take }: StreamPort): AsyncIterableIterator<
     try {
       while (end === undefined && items.length === 0) {
         const news = new Promise<void>((resolve) => (wake = resolve));
-        giveUp ??= open(
+        call ??= open(
           (item) => {
             items.push(item);
             wake();
@@ -41,7 +47,10 @@ export function createStream({ open, take }: StreamPort): AsyncIterableIterator<
         );
         await news;
       }
-      if (items.length > 0) return { done: false, value: await take(items.shift()) };
+      if (items.length > 0) {
+        call?.took();
+        return { done: false, value: await check(items.shift()) };
+      }
       if (end) throw end;
       return { done: true, value: undefined };
     } catch (error) {
@@ -55,10 +64,6 @@ export function createStream({ open, take }: StreamPort): AsyncIterableIterator<
     async return() {
       leave();
       return { done: true, value: undefined };
-    },
-    async throw(error) {
-      leave();
-      throw error;
     },
     [Symbol.asyncIterator]() {
       return this;

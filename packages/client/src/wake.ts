@@ -11,5 +11,5 @@ export function onWake(wake: () => void, signal: AbortSignal): void {
   // Those that are the document's pass the window on their way there.
   // Workers have no document, and some refuse to capture.
   const capture = !!globalThis.document;
-  for (const type of EVENTS) globalThis.addEventListener?.(type, listener, capture ? { capture, signal } : { signal });
+  for (const type of EVENTS) globalThis.addEventListener?.(type, listener, { capture, signal });
 }

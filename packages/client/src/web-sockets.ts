@@ -1,5 +1,6 @@
 import { createSocket, failureOf, pingOf } from '#platform';
 import { onAbort } from './abort.ts';
+import { headersFor } from './request.ts';
 import type { OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
 
 /** How long a socket may take to say goodbye: over a dead network a browser would wait for minutes. */
@@ -13,7 +14,7 @@ export function webSockets(): Transport {
 async function open(request: OpenRequest): Promise<Pipe> {
   const { signal, receive } = request;
   const url = new URL(request.url.href.replace('http', 'ws'));
-  const socket = await createSocket(url, request);
+  const socket = await createSocket(url, request, headersFor(request));
   socket.binaryType = 'arraybuffer';
   return new Promise((resolve, reject) => {
     const closed = new Promise<PipeEnd>((settle) => {

@@ -29,7 +29,7 @@ it('refuses questions that it has no room for, and answers those that it has', a
   const question = (invocationId: string): object => ({ type: 1, invocationId, target: 'confirm', arguments: [] });
   world.server.last.send(question('a'), question('b'), question('c'));
   await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
-  expect(world.server.last.heard[0]).toMatchObject({ type: 3, invocationId: 'c', error: 'The client has 2 questions to answer already.' });
+  expect(world.server.last.heard[0]).toMatchObject({ type: 3, invocationId: 'c', error: 'More than 2 questions wait.' });
   expect(world.connection.state.name).toBe('connected');
 });
 
@@ -90,8 +90,8 @@ it('answers, pings and leaves also where the server says that it takes next to n
   world.server.last.send(question('a'), question('b'));
   await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(2));
   expect(world.server.last.heard).toMatchObject([
-    { type: 3, invocationId: 'b', error: 'The client has 1 questions to answer already.' },
-    { type: 3, invocationId: 'a', error: expect.stringContaining('the server takes 1') as string },
+    { type: 3, invocationId: 'b', error: 'More than 1 questions wait.' },
+    { type: 3, invocationId: 'a', error: expect.stringContaining('maximum message size of 1B') as string },
   ]);
   await world.connection.stop();
   process.off('unhandledRejection', listener);

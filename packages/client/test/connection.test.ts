@@ -319,6 +319,8 @@ it('logs each change of state, and nothing by default', async () => {
     ['test', { name: 'connected' }],
   ]);
   expect(logger.warn.mock.calls).toMatchObject([['test', { name: 'reconnecting' }]]);
+  world.server.last.send({ type: 7, error: 'Enough.' });
+  await vi.waitFor(() => expect(logger.error.mock.calls).toMatchObject([['test', { name: 'closed', cause: { message: 'Enough.' } }]]));
 });
 
 it('leaves a connection whose server sends nonsense', async () => {

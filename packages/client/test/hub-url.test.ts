@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { hubUrl, withAffinity, withQuery } from '../src/hub-url.ts';
+import { addressOf, hubUrl, withAffinity, withQuery } from '../src/hub-url.ts';
 import { offer } from './plain-server.ts';
 import { World } from './world.ts';
 
@@ -22,9 +22,11 @@ it("resolves an address in a worker made of a blob by the worker's origin", () =
 });
 
 it('changes queries as strings: other parameters stay as they were written', () => {
-  const url = new URL('https://app.test/hub?a=b%20c&id=old&flag');
+  const url = new URL('https://app.test/hub?a=b%20c&flag');
   expect(withQuery(url, 'id', 'a+b/c=').href).toBe('https://app.test/hub?a=b%20c&flag&id=a%2Bb%2Fc%3D');
-  expect(withAffinity(url, { node: 'api 1', query: 'node' }).href).toBe('https://app.test/hub?a=b%20c&id=old&flag&node=api%201');
+  expect(withQuery(new URL('https://app.test/hub'), 'id', '1').href).toBe('https://app.test/hub?id=1');
+  expect(withQuery(url, 'a', 'other')).toBe(url);
+  expect(withAffinity(url, { node: 'api 1', query: 'node' }).href).toBe('https://app.test/hub?a=b%20c&flag&node=api%201');
   expect(withAffinity(url, { node: 'x', query: 'a' })).toBe(url);
   expect(withAffinity(url, undefined)).toBe(url);
 });
@@ -56,4 +58,13 @@ it('takes the name of the parameter for a balancer as it is: a server may have w
   const url = new URL('https://app.test/hub?axb=1');
   expect(withAffinity(url, { node: 'n', query: '(a+)+$(' }).searchParams.get('(a+)+$(')).toBe('n');
   expect(withAffinity(url, { node: 'n', query: 'a.b' }).searchParams.get('a.b')).toBe('n');
+});
+
+it('names no secret of the address in an error', () => {
+  expect(addressOf('wss://user:secret@app.test/hub?token=secret')).toBe('wss://app.test/hub');
+  expect(addressOf(new URL('https://app.test/@room/hub?token=secret'))).toBe('https://app.test/@room/hub');
+  expect(() => hubUrl('http://user:secret@app.test/hub')).toThrow(
+    'No hub at "http://app.test/hub": it must be an http or https URL without a user name.',
+  );
+  expect(() => hubUrl('hubs/chat?token=secret')).toThrow('No hub at "hubs/chat": it is no absolute URL, and no page gives it an origin.');
 });

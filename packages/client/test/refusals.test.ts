@@ -54,12 +54,12 @@ it('does not give token and headers to another origin, unless told to', async ()
 });
 
 it.each([
-  ['<!doctype html><title>Sign in</title>', 'The answer to negotiate is not of a SignalR server: (URL)'],
-  ['It works!', 'The answer to negotiate is not of a SignalR server: (URL) It works!'],
-  ['', 'The answer to negotiate is not of a SignalR server: (URL) nothing'],
-  ['null', 'The answer to negotiate is not of a SignalR server: (URL) null'],
-  ['{}', 'The answer to negotiate offers no connection. (URL) {}'],
-  [`${'{"a":'.repeat(70)}1${'}'.repeat(70)}`, 'The answer to negotiate is not of a SignalR server: (URL) {"a":'],
+  ['<!doctype html><title>Sign in</title>', 'Negotiate offers no connection: (URL)'],
+  ['It works!', 'Negotiate offers no connection: (URL) It works!'],
+  ['', 'Negotiate offers no connection: (URL) nothing'],
+  ['null', 'Negotiate offers no connection: (URL) null'],
+  ['{}', 'Negotiate offers no connection: (URL) {}'],
+  [`${'{"a":'.repeat(70)}1${'}'.repeat(70)}`, 'Negotiate offers no connection: (URL) {"a":'],
 ])('says what came where negotiate answers "%s"', async (body, message) => {
   await using world = await World.open({ fetch: () => Promise.resolve(new Response(body)) });
   const expected = message.replace('URL', `${world.server.url}/negotiate`);

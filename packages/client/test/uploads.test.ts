@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import { sourceWithSignal } from '../src/index.ts';
 import { silent, type Behaviour } from './plain-server.ts';
 import { collect, World } from './world.ts';
 
@@ -132,6 +133,40 @@ it('stops uploading when the call is given up, and when the connection is lost',
   world.server.last.drop();
   await expect(calls[1]).rejects.toMatchObject({ code: 'connection_lost' });
   await Promise.all([sources[1].left, sources[2].left]);
+});
+
+it('tells a waiting source by its signal that the call is given up, and that the connection is lost', async () => {
+  await using world = await World.started({ behaves: silent });
+  const left: string[] = [];
+  const waiting = (name: string): AsyncIterable<number> =>
+    sourceWithSignal(async function* (signal) {
+      yield 1;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      left.push(name);
+    });
+  const controller = new AbortController();
+  const calls = [
+    world.connection.with({ signal: controller.signal }).invoke.import('a', waiting('given up')),
+    world.connection.invoke.import('b', waiting('lost')),
+  ];
+  for (const call of calls) call.catch(() => {});
+  await vi.waitFor(() => expect(world.server.last.heard.filter(({ item }) => item === 1)).toHaveLength(2));
+  expect(left).toEqual([]);
+  controller.abort();
+  await vi.waitFor(() => expect(left).toEqual(['given up']));
+  world.server.last.drop();
+  await vi.waitFor(() => expect(left).toEqual(['given up', 'lost']));
+});
+
+it('sends all that a source with a signal gives', async () => {
+  await using world = await World.started();
+  let aborted: boolean | undefined;
+  const source = sourceWithSignal(async function* (signal) {
+    yield* [1, 2];
+    aborted = signal.aborted;
+  });
+  expect(await world.connection.invoke.import('lobby', source)).toEqual([1, 2]);
+  expect(aborted).toBe(false);
 });
 
 it('waits for a slow server', async () => {

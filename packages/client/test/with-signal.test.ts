@@ -48,7 +48,7 @@ async function start(count: number) {
 
 it('tells a receiver that its question timed out', async () => {
   await using world = await start(1);
-  expect((await world.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?')).items).toMatchObject([{ code: 'call_timeout' }]);
+  expect((await world.hub.clients.all.with({ timeoutMs: 1_000 }).invokeAll.confirm('?')).items).toMatchObject([{ code: 'call_timeout' }]);
   await expect.poll(() => world.log).toEqual(['0 ? no detail', '0 cancelled']);
 });
 

@@ -118,6 +118,11 @@ export function isHubError<T = unknown>(error: unknown, guard?: (data: unknown) 
   }
 }
 
+/** The error of what arrived and is no message of the protocol. */
+export function invalidMessage(why: string, cause?: unknown): HublineError<'invalid_message'> {
+  return new HublineError('invalid_message', why, { why }, { cause });
+}
+
 /** Whether the code is one that a hub throws for its caller to read: `hubError`, `unauthorized`, `forbidden`. */
 export function isForCaller(error: unknown): error is HublineError<'hub_error' | 'unauthorized' | 'forbidden'> {
   return isHublineError(error) && (error.code === 'hub_error' || error.code === 'unauthorized' || error.code === 'forbidden');
@@ -129,6 +134,6 @@ export function asError(thrown: unknown): Error {
     if (thrown instanceof Error && typeof thrown.message === 'string' && typeof thrown.name === 'string') return thrown;
     return new Error(String(thrown));
   } catch {
-    return new Error('Something was thrown that has no text.', { cause: thrown });
+    return new Error('No text.', { cause: thrown });
   }
 }

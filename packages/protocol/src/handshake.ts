@@ -1,7 +1,8 @@
 import { RECORD_SEPARATOR, type Wire } from './codec.ts';
-import { HublineError } from './errors.ts';
+import { invalidMessage } from './errors.ts';
 import { tooLarge } from './json-codec.ts';
 import { parseJson } from './json-text.ts';
+import { given } from './options.ts';
 
 /** Client → server, first, once. `hubline` is ours: the version of our extensions; other servers ignore it. */
 export interface HandshakeRequest {
@@ -48,26 +49,18 @@ export class HandshakeReader {
 
 /** @throws HublineError `invalid_message` */
 export function parseHandshakeRequest(record: string): HandshakeRequest {
-  const text = 'The handshake request names no protocol and version.';
-  const raw = objectIn(record, text);
-  if (typeof raw.protocol !== 'string' || !Number.isSafeInteger(raw.version)) throw unexpected(text, record);
-  return {
-    protocol: raw.protocol,
-    version: raw.version as number,
-    ...(typeof raw.hubline === 'number' ? { hubline: raw.hubline } : {}),
-  };
+  const { protocol, version, hubline } = fieldsOf(record);
+  if (typeof protocol !== 'string' || !Number.isSafeInteger(version)) {
+    throw invalidMessage('The handshake request names no protocol and version.');
+  }
+  return { protocol, version: version as number, ...given({ hubline: numberOf(hubline) }) };
 }
 
 /** @throws HublineError `invalid_message`, also where the record is a hub message: the server skipped the handshake. */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
-  const text = 'Expected a handshake response from the server.';
-  const { type, error, hubline, maxMessageBytes } = objectIn(record, text);
-  if (type || !(error === undefined || error === null || typeof error === 'string')) throw unexpected(text, record);
-  return {
-    ...(error ? { error } : {}),
-    ...(typeof hubline === 'number' ? { hubline } : {}),
-    ...(typeof maxMessageBytes === 'number' ? { maxMessageBytes } : {}),
-  };
+  const { type, error, hubline, maxMessageBytes } = fieldsOf(record);
+  if (type || typeof (error ?? '') !== 'string') throw invalidMessage('Expected a handshake response from the server.');
+  return given({ error: (error as string) || undefined, hubline: numberOf(hubline), maxMessageBytes: numberOf(maxMessageBytes) });
 }
 
 /**
@@ -80,11 +73,10 @@ export function readHandshakeResponse(chunk: Wire): HandshakeResponse & { readon
   return { ...parseHandshakeResponse(typeof half === 'string' ? half : new TextDecoder().decode(half)), rest: chunk.slice(end + 1) };
 }
 
-function objectIn(record: string, text: string): Readonly<Record<string, unknown>> {
+function fieldsOf(record: string): Readonly<Record<string, unknown>> {
   const raw = parseJson(record);
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw unexpected(text, record);
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw invalidMessage('Invalid handshake.');
   return raw as Readonly<Record<string, unknown>>;
 }
 
-const unexpected = (text: string, record: string): HublineError<'invalid_message'> =>
-  new HublineError('invalid_message', text, { why: record.slice(0, 100) });
+const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);

@@ -14,4 +14,4 @@ export * from './negotiate.ts';
 export * from './contract.ts';
 export type { AttributesShape, HubShape, ReceiverShape } from './contract-checks.ts';
 export type * from './contract-parts.ts';
-export { check, validate, valueOf, type Checked, type StandardSchema } from './standard-schema.ts';
+export { check, validate, type Checked, type StandardSchema } from './standard-schema.ts';

@@ -44,12 +44,10 @@ export const jsonCodec: Codec = {
 function written(write: () => string): string {
   try {
     const text = write();
-    if (isTooDeep(text)) throw notEncodable('', `value of more than ${MAX_DEPTH} levels`);
+    if (isTooDeep(text)) throw notEncodable(`value of more than ${MAX_DEPTH} levels`);
     return text + RECORD_SEPARATOR;
   } catch (cause) {
-    if (isHublineError(cause) && cause.code === 'not_encodable') throw cause;
-    const text = `The message cannot be written as JSON: ${asError(cause).message}`;
-    throw new HublineError('not_encodable', text, { path: '', found: 'unknown' }, { cause });
+    throw isHublineError(cause) && cause.code === 'not_encodable' ? cause : notEncodable('message', { cause });
   }
 }
 
@@ -60,26 +58,24 @@ function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOpti
   let utf8: TextDecoder | undefined;
   /** The start of a message whose end has not arrived. It is only read again when it has: long ones cost linear time. */
   let partial = '';
-  /** A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives. */
-  const checkLength = (): void => {
-    if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
-  };
   return {
     get isPartial() {
       return partial !== '';
     },
     push(chunk, deliver) {
       const text = typeof chunk === 'string' ? chunk : (utf8 ??= new TextDecoder()).decode(chunk, { stream: true });
-      const [end, ...starts] = text.split(RECORD_SEPARATOR);
-      partial += end!;
-      for (const start of starts) {
-        checkLength();
+      const parts = text.split(RECORD_SEPARATOR);
+      const ends = parts.length - 1;
+      for (let i = 0; i <= ends; i++) {
+        partial += parts[i]!;
+        // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
+        if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+        if (i === ends) break;
         const message = parse(partial);
-        partial = start;
+        partial = '';
         if (message) deliver(message);
       }
-      checkLength();
-      return starts.length;
+      return ends;
     },
   };
 }
@@ -90,13 +86,10 @@ function checkBytes(record: string, { maxMessageBytes = Infinity }: DecoderOptio
   if (new TextEncoder().encode(record).length > maxMessageBytes) throw tooLarge(maxMessageBytes);
 }
 
-/** SignalR's text, which its users know to search for. */
-export function tooLarge(limitBytes: number): HublineError<'message_too_large'> {
-  return new HublineError(
-    'message_too_large',
-    `The maximum message size of ${limitBytes}B was exceeded. The message size can be configured with maxMessageBytes.`,
-    { limitBytes },
-  );
+/** SignalR's text, which its users know to search for. `bytes` is the size of the message, where it is known. */
+export function tooLarge(limitBytes: number, bytes?: number): HublineError<'message_too_large'> {
+  const text = `The maximum message size of ${limitBytes}B was exceeded. See maxMessageBytes.`;
+  return new HublineError('message_too_large', text, { limitBytes, ...(bytes !== undefined && { bytes }) });
 }
 
 function stringify(message: HubMessage): string {
@@ -108,8 +101,15 @@ function stringify(message: HubMessage): string {
   }
 }
 
-const notEncodable = (path: string, found: string): HublineError<'not_encodable'> =>
-  new HublineError('not_encodable', `JSON has no way to write the ${found}${path && ` at ${path}`}.`, { path, found });
+function notEncodable(found: string, { path = '', cause }: { path?: string; cause?: unknown } = {}): HublineError<'not_encodable'> {
+  const why = cause ? `: ${asError(cause).message}` : '.';
+  return new HublineError(
+    'not_encodable',
+    `JSON has no way to write the ${found}${path && ` at ${path}`}${why}`,
+    { path, found },
+    { cause },
+  );
+}
 
 /** JSON.stringify turns these into `{}`, null or nothing without a word; a loss that nobody is told of is worse than an error. */
 function lossInJson(value: unknown): string | undefined {
@@ -119,14 +119,14 @@ function lossInJson(value: unknown): string | undefined {
 /** `value` is what toJSON has made of what the holder has. */
 function refuseLoss(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
   const found = lossInJson(this[key]) ?? lossInJson(value) ?? (typeof value === 'bigint' ? 'bigint' : undefined);
-  if (found) throw notEncodable(key, found);
+  if (found) throw notEncodable(found, { path: key });
   return value;
 }
 
 /** The same with the whole path, and several times as fast as a replacer. */
 function checkEncodable(value: unknown, name: string): void {
   const loss = lossIn(value);
-  if (loss) throw notEncodable(name + loss.path, loss.found);
+  if (loss) throw notEncodable(loss.found, { path: name + loss.path });
 }
 
 interface Loss {

@@ -1,4 +1,4 @@
-import { HublineError } from './errors.ts';
+import { invalidMessage, type HublineError } from './errors.ts';
 
 /** Levels of arrays and objects in one message, in both protocols and both ways. System.Text.Json has the same limit. */
 export const MAX_DEPTH = 64;
@@ -12,21 +12,17 @@ const PROTO = /__proto__|\\u00(?:5f|6f|7[024])/i;
  */
 export function parseJson(text: string): unknown {
   if (isTooDeep(text)) throw tooDeep();
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    // A reviver makes a text take six times as long.
+    return JSON.parse(text, PROTO.test(text) ? withoutProto : undefined);
   } catch (cause) {
-    throw new HublineError('invalid_message', 'The message is not JSON.', { why: 'not JSON' }, { cause });
+    throw invalidMessage('The message is not JSON.', cause);
   }
-  // A reviver would make the text take six times as long.
-  if (PROTO.test(text)) dropProto(value);
-  return value;
 }
 
-export function tooDeep(): HublineError<'invalid_message'> {
-  const text = `The message has more than ${MAX_DEPTH} levels.`;
-  return new HublineError('invalid_message', text, { why: text });
-}
+const withoutProto = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value);
+
+export const tooDeep = (): HublineError<'invalid_message'> => invalidMessage(`The message has more than ${MAX_DEPTH} levels.`);
 
 /** Whether a JSON text has more levels than {@link MAX_DEPTH}. Reads the text once, and only where it has brackets enough. */
 export function isTooDeep(text: string): boolean {
@@ -49,12 +45,4 @@ function isNestedTooDeep(text: string): boolean {
     if (depth > MAX_DEPTH) return true;
   }
   return false;
-}
-
-function dropProto(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const key of Object.keys(value)) {
-    if (key === '__proto__') delete (value as Record<string, unknown>)[key];
-    else dropProto((value as Record<string, unknown>)[key]);
-  }
 }

@@ -1,7 +1,6 @@
 import { checkMessage } from './check-message.ts';
-import { invalid } from './check-server-message.ts';
 import type { Codec, Decoder, DecoderOptions, Wire } from './codec.ts';
-import { asError, HublineError, isHublineError } from './errors.ts';
+import { asError, HublineError, invalidMessage, isHublineError } from './errors.ts';
 import { tooLarge } from './json-codec.ts';
 import { MessageType, type Headers, type HubMessage } from './messages.ts';
 
@@ -64,10 +63,10 @@ function itemsOf(message: HubMessage): readonly unknown[] {
 
 /** What {@link itemsOf} has taken apart, as JSON would have brought it: from here on both are checked in the same way. */
 function messageOf(items: unknown): HubMessage | undefined {
-  if (!Array.isArray(items) || items.length === 0) throw invalid('Invalid payload.');
+  if (!Array.isArray(items) || items.length === 0) throw invalidMessage('Invalid payload.');
   const [type, first, second, third, fourth, fifth] = items as readonly unknown[];
   const atLeast = (count: number, name: string): void => {
-    if (items.length < count) throw invalid(`Invalid payload for ${name} message.`);
+    if (items.length < count) throw invalidMessage(`Invalid payload for ${name} message.`);
   };
   switch (type) {
     case MessageType.Invocation:
@@ -114,7 +113,7 @@ function outcomeOf(kind: unknown, value: unknown): object {
   if (kind === ResultKind.error) return { error: value };
   if (kind === ResultKind.value) return { result: value };
   if (kind === ResultKind.void) return {};
-  throw invalid('Invalid invocation result kind.');
+  throw invalidMessage('Invalid invocation result kind.');
 }
 
 function bodyOf(message: HubMessage, messagePack: MessagePack): Uint8Array {
@@ -175,7 +174,7 @@ class MessagePackDecoder implements Decoder {
   push(chunk: Wire, deliver: (message: HubMessage) => void): number {
     let messages = 0;
     if (chunk.length === 0) return messages; // what follows a handshake that came as text
-    if (typeof chunk === 'string') throw invalid('MessagePack came as text.');
+    if (typeof chunk === 'string') throw invalidMessage('MessagePack came as text.');
     for (let at = 0; at < chunk.length;) {
       if (!this.#isSized) {
         this.#readSize(chunk[at++]!);
@@ -197,11 +196,11 @@ class MessagePackDecoder implements Decoder {
 
   #readSize(byte: number): void {
     const isLast = ++this.#prefixBytes === MAX_PREFIX_BYTES;
-    if (isLast && byte > 7) throw invalid('Messages bigger than 2GB are not supported.');
+    if (isLast && byte > 7) throw invalidMessage('Messages bigger than 2GB are not supported.');
     this.#size += (byte & 0x7f) * 2 ** (7 * (this.#prefixBytes - 1));
     if (byte >= 0x80) return;
     if (this.#size > this.#maxBytes) throw tooLarge(this.#maxBytes);
-    if (this.#size === 0) throw invalid('Invalid payload.');
+    if (this.#size === 0) throw invalidMessage('Invalid payload.');
     this.#isSized = true;
   }
 

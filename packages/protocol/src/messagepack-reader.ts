@@ -1,4 +1,4 @@
-import { invalid } from './check-server-message.ts';
+import { invalidMessage } from './errors.ts';
 import { MAX_DEPTH, tooDeep } from './json-text.ts';
 import { ExtensionData, TIMESTAMP, type Extension } from './messagepack-extension.ts';
 
@@ -21,7 +21,7 @@ export class MessagePackReader {
   /** @throws HublineError `invalid_message`, and whatever an extension throws */
   read(): unknown {
     const value = this.#value(0);
-    if (this.#at < this.#bytes.length) throw invalid('There are bytes after the message.');
+    if (this.#at < this.#bytes.length) throw invalidMessage('There are bytes after the message.');
     return value;
   }
 
@@ -82,7 +82,7 @@ export class MessagePackReader {
       case 0xdf:
         return this.#map(this.#uint(2 << (token - 0xde)), depth);
       default:
-        throw invalid(`The byte 0x${token.toString(16)} begins no MessagePack value.`);
+        throw invalidMessage(`The byte 0x${token.toString(16)} begins no MessagePack value.`);
     }
   }
 
@@ -99,7 +99,8 @@ export class MessagePackReader {
     for (let i = 0; i < count; i++) {
       const key = this.#value(depth + 1);
       // .NET has dictionaries with numbers for keys; here, as in JSON, keys are texts.
-      if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') throw invalid('A key is no text and no number.');
+      if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint')
+        throw invalidMessage('A key is no text and no number.');
       const value = this.#value(depth + 1);
       // Merged into another object it would become its prototype.
       if (key !== '__proto__') object[String(key)] = value;
@@ -145,10 +146,10 @@ export class MessagePackReader {
       nanoseconds = this.#uint(4);
       seconds = this.#long(this.#uint(4) | 0);
     } else {
-      throw invalid('Invalid timestamp.');
+      throw invalidMessage('Invalid timestamp.');
     }
     const date = new Date(Number(seconds) * 1000 + Math.floor(nanoseconds / 1e6));
-    if (nanoseconds > 999_999_999 || Number.isNaN(date.getTime())) throw invalid('Invalid timestamp.');
+    if (nanoseconds > 999_999_999 || Number.isNaN(date.getTime())) throw invalidMessage('Invalid timestamp.');
     return date;
   }
 
@@ -185,4 +186,4 @@ export class MessagePackReader {
   }
 }
 
-const incomplete = () => invalid('Incomplete message.');
+const incomplete = () => invalidMessage('Incomplete message.');

@@ -1,19 +1,34 @@
 /**
+ * The types that clients read and write, each as a constant of its own: bundlers write the number wherever the name stands, and would
+ * ship a table as it is.
+ */
+export const INVOCATION = 1;
+export const STREAM_ITEM = 2;
+export const COMPLETION = 3;
+export const STREAM_INVOCATION = 4;
+export const CANCEL_INVOCATION = 5;
+export const PING = 6;
+export const CLOSE = 7;
+export const ACK = 8;
+export const SEQUENCE = 9;
+export const CREDIT = 64;
+
+/**
  * Everything that may cross the wire after the handshake. Numbers and property names are SignalR's
  * (HubProtocol.md in dotnet/aspnetcore); PROTOCOL.md is our prose. Direction is written beside each message.
  */
 export const MessageType = {
-  Invocation: 1,
-  StreamItem: 2,
-  Completion: 3,
-  StreamInvocation: 4,
-  CancelInvocation: 5,
-  Ping: 6,
-  Close: 7,
-  Ack: 8,
-  Sequence: 9,
+  Invocation: INVOCATION,
+  StreamItem: STREAM_ITEM,
+  Completion: COMPLETION,
+  StreamInvocation: STREAM_INVOCATION,
+  CancelInvocation: CANCEL_INVOCATION,
+  Ping: PING,
+  Close: CLOSE,
+  Ack: ACK,
+  Sequence: SEQUENCE,
   /** Ours, and only between two Hubline peers: see {@link Credit}. */
-  Credit: 64,
+  Credit: CREDIT,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
@@ -104,12 +119,11 @@ export interface Credit {
 export type HubMessage =
   Invocation | StreamItem | Completion | StreamInvocation | CancelInvocation | Ping | Close | Ack | Sequence | Credit;
 
-/** Names of the headers that carry what SignalR has no field for. They go to peers that announced Hubline: see `codecForPeer`. */
-export const Header = {
-  /** On a completion with an error: the error's {@link ErrorCode}. */
-  code: 'hubline-code',
-  /** On a completion with an error: the error's details as JSON. */
-  details: 'hubline-details',
-  /** On a stream invocation: how many items the server may send before it waits for {@link Credit}. */
-  credit: 'hubline-credit',
-} as const;
+// Names of the headers that carry what SignalR has no field for. They go to peers that announced Hubline: see `codecForPeer`.
+
+/** On a completion with an error, and on a refusal by HTTP: the error's {@link ErrorCode}. */
+export const CODE_HEADER = 'hubline-code';
+/** On a completion with an error: the error's details as JSON. */
+export const DETAILS_HEADER = 'hubline-details';
+/** On a stream invocation: how many items the server may send before it waits for {@link Credit}. */
+export const CREDIT_HEADER = 'hubline-credit';

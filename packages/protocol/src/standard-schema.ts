@@ -22,30 +22,25 @@ export type Checked<Output> = { readonly value: Output } | { readonly issues: re
 
 /** Checks a value: at once, unless the schema itself is asynchronous. @throws whatever the schema throws */
 export function check<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Checked<Output> | Promise<Checked<Output>> {
-  const result = schema['~standard'].validate(value);
-  return result instanceof Promise ? result.then(checkedOf) : checkedOf(result);
+  return then(schema['~standard'].validate(value), (result) =>
+    result.issues ? { issues: result.issues.map(describe) } : { value: result.value },
+  );
 }
 
-const checkedOf = <Output>(result: SchemaResult<Output>): Checked<Output> =>
-  result.issues ? { issues: result.issues.map(describe) } : { value: result.value };
-
-/** The output, if there is one. @throws HublineError with the code given, listing every issue with its path */
-export function valueOf<Output>(
-  checked: Checked<Output>,
-  { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
-): Output {
-  if ('value' in checked) return checked.value;
-  throw new HublineError(code, `${method}: ${checked.issues.join('; ')}`, { method, issues: checked.issues });
-}
-
-/** The schema's output. @throws HublineError with the code given, listing every issue with its path. */
-export async function validate<Output>(
+/** The schema's output, at once where it can be. @throws HublineError with the code given, listing every issue with its path */
+export function validate<Output>(
   schema: StandardSchema<unknown, Output>,
   value: unknown,
   { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
-): Promise<Output> {
-  return valueOf(await check(schema, value), { code, method });
+): Output | Promise<Output> {
+  return then(check(schema, value), (checked) => {
+    if ('value' in checked) return checked.value;
+    throw new HublineError(code, `${method}: ${checked.issues.join('; ')}`, { method, issues: checked.issues });
+  });
 }
+
+const then = <T, Next>(value: T | Promise<T>, next: (value: T) => Next): Next | Promise<Next> =>
+  value instanceof Promise ? value.then(next) : next(value);
 
 function describe({ message, path = [] }: SchemaIssue): string {
   const where = path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');

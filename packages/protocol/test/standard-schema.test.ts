@@ -14,7 +14,7 @@ describe.each<[library: string, schema: StandardSchema]>([
   });
 
   it('lists every issue with its path', async () => {
-    const refusal = validate(schema, [1, { tags: [1, 'x'] }], say);
+    const refusal = (async () => validate(schema, [1, { tags: [1, 'x'] }], say))();
     await expect(refusal).rejects.toMatchObject({
       code: 'invalid_arguments',
       message: expect.stringMatching(/^say: 0: .+; 1\.tags\.1: /) as string,
@@ -22,8 +22,13 @@ describe.each<[library: string, schema: StandardSchema]>([
     });
   });
 
+  it('gives the value at once', () => {
+    expect(validate(schema, ['a', { tags: [] }], say)).toEqual(['a', { tags: [] }]);
+  });
+
   it('names no path where the value itself is the issue', async () => {
-    await expect(validate(schema, 'x', { code: 'invalid_result', method: 'ask' })).rejects.toMatchObject({
+    const refusal = (async () => validate(schema, 'x', { code: 'invalid_result', method: 'ask' }))();
+    await expect(refusal).rejects.toMatchObject({
       code: 'invalid_result',
       message: expect.stringMatching(/^ask: [^:]*[Ii]nvalid/) as string,
     });

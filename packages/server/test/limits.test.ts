@@ -65,8 +65,7 @@ it.each([
   expect(await client.closed).toBe(1000);
   expect(client.messages.at(-1)).toEqual({
     type: 7,
-    error:
-      'Connection closed with an error. HublineError: The maximum message size of 1000B was exceeded. The message size can be configured with maxMessageBytes.',
+    error: 'Connection closed with an error. HublineError: The maximum message size of 1000B was exceeded. See maxMessageBytes.',
     allowReconnect: false,
     code: 'message_too_large',
   });

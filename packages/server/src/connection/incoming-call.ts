@@ -1,5 +1,7 @@
 import {
-  Header,
+  CODE_HEADER,
+  CREDIT_HEADER,
+  DETAILS_HEADER,
   HublineError,
   MessageType,
   type Completion,
@@ -46,7 +48,7 @@ export class IncomingCall {
     this.message = message;
     this.uploads = uploads;
     this.#port = port;
-    const credit = Number(message.headers?.[Header.credit]);
+    const credit = Number(message.headers?.[CREDIT_HEADER]);
     this.#credit = Number.isSafeInteger(credit) && credit > 0 ? credit : Infinity;
   }
 
@@ -120,7 +122,7 @@ export class IncomingCall {
   }
 
   fail({ text, code, details }: Failure): void {
-    const headers = { [Header.code]: code, ...(details ? { [Header.details]: JSON.stringify(details) } : {}) };
+    const headers = { [CODE_HEADER]: code, ...(details ? { [DETAILS_HEADER]: JSON.stringify(details) } : {}) };
     this.#end({ headers, error: text });
   }
 

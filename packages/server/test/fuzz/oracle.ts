@@ -148,10 +148,7 @@ const UNREADABLE: Record<string, readonly string[]> = {
 };
 
 const tooLarge = (maxBytes: number): Fault =>
-  new Fault(
-    [`The maximum message size of ${maxBytes}B was exceeded. The message size can be configured with maxMessageBytes.`],
-    'message_too_large',
-  );
+  new Fault([`The maximum message size of ${maxBytes}B was exceeded. See maxMessageBytes.`], 'message_too_large');
 
 /** The items in their places, as the properties that JSON has. */
 function messageOf(value: unknown): Message | Fault | undefined {
