@@ -1,10 +1,10 @@
 import { tooLarge } from '@hubline/protocol';
 
 /** More than any answer has that is not a message. */
-const MAX_BYTES = 65_536;
+const MAX_ANSWER_BYTES = 65_536;
 
 /** The body of an answer, once it is here and has no more bytes than these. @throws HublineError `message_too_large` */
-export async function bodyOf(response: Response, maxBytes = MAX_BYTES): Promise<Pick<Body, 'text' | 'arrayBuffer'>> {
+export async function bodyOf(response: Response, maxBytes = MAX_ANSWER_BYTES): Promise<Pick<Body, 'text' | 'arrayBuffer'>> {
   const reader = response.body?.getReader();
   // React Native has no streams.
   if (!reader) return response;
