@@ -100,6 +100,7 @@ function expected({ prefix, living, incarnations }: Premise): Held {
     const own = (kind: string): string => `${prefix}:{${incarnation}}:${kind}`;
     add(`${prefix}:{nodes}`, [incarnation, process]);
     keys.set(`${prefix}:{nodes}:lease:${incarnation}`, '1');
+    keys.set(`${prefix}:{nodes}:whole:${incarnation}`, 'n');
     keys.set(own('flushed'), 'n');
     keys.set(`${prefix}:{0}:writes:${incarnation}`, 'n');
     for (const topic of watches) add(`${prefix}:{nodes}:watches:${incarnation}`, [topic, true]);
