@@ -97,6 +97,17 @@ it(
         await lasts(chance() * 3000);
         await Promise.all(cut.map((way) => way.heal()));
       },
+      /** Any key but those of incarnations that are over, which no node writes again. */
+      async lose() {
+        const masters = await servers.masters();
+        const all = await Promise.all(masters.map(async (master) => (await master.keys(`${PREFIX}:*`)).map((key) => ({ master, key }))));
+        const keys = all.flat().sort((a, b) => (a.key < b.key ? -1 : 1));
+        const living = keys.flatMap(({ key }) => /:\{nodes\}:lease:(.+)$/.exec(key)?.[1] ?? []);
+        const incarnationIn = (key: string): string | undefined => /(?:ann|bob|cat)\.\d+/.exec(key)?.[0];
+        const { master, key } = pick(keys.filter((each) => [undefined, ...living].includes(incarnationIn(each.key))));
+        log.push(key);
+        await master.call('DEL', key);
+      },
       async move() {
         const slot = Number(
           await servers.nodes.find(({ isRunning }) => isRunning)!.call('CLUSTER', 'KEYSLOT', `${PREFIX}:{${pick(TOPICS)}}`),
