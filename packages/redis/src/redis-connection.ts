@@ -126,20 +126,25 @@ export class RedisConnection {
     }, this.#timeoutMs).unref();
   }
 
+  /** ioredis has no socket before it first connects. */
+  get #bytesRead(): number {
+    const socket: { readonly bytesRead: number } | undefined = this.redis.stream;
+    return socket?.bytesRead ?? 0;
+  }
+
   /**
    * Cuts the connection after a silence of the time limit: an answer may be queued behind megabytes of messages that still arrive. The time
    * runs only while this process does: held up itself, a process has not waited for Redis, and the answer may be there already.
    */
   #cutUnless(what: string): () => void {
-    const { stream } = this.redis;
     let since = performance.now();
-    let received = stream.bytesRead;
+    let received = this.#bytesRead;
     let left = STEPS;
     let timer: NodeJS.Timeout;
     const isSilent = (): boolean => {
-      const isIt = stream.bytesRead === received;
-      received = stream.bytesRead;
-      return isIt;
+      const before = received;
+      received = this.#bytesRead;
+      return received === before;
     };
     const wait = (): void => void (timer = setTimeout(step, this.#timeoutMs / STEPS).unref());
     const cut = (): void => {
