@@ -138,6 +138,26 @@ it.each(['', 'x'])('closes with 1009 on a WebSocket message of endless fragments
   socket.terminate();
 });
 
+it('keeps the bytes of a fragment that waits, and not the chunk that it came in', async () => {
+  await using world = await serve(echo, { limits: { maxMessagesPerSecond: 1_000_000, maxBytesPerSecond: 1_000_000_000 } });
+  const { socket } = listen(world.socket);
+  await once(socket, 'open');
+  const before = process.memoryUsage().arrayBuffers;
+  const large = Buffer.alloc(125);
+  const pongs: string[] = [];
+  socket.on('pong', (payload: Buffer) => pongs.push(payload.toString()));
+  for (let i = 0; i < 120; i++) {
+    socket.send(Buffer.of(1), { fin: false });
+    for (let n = 0; n < 400; n++) socket.ping(large);
+    await new Promise(setImmediate);
+  }
+  socket.ping('last');
+  await expect.poll(() => pongs.at(-1)).toBe('last');
+  const keptMiB = (): number => (heapInUse(), (process.memoryUsage().arrayBuffers - before) / 2 ** 20);
+  await expect.poll(keptMiB).toBeLessThan(2);
+  socket.terminate();
+});
+
 it('says so with 1011, and reports it, where it fails', async () => {
   const error = new Error('failed');
   await using world = await serve(() => Promise.reject(error));

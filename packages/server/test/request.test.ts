@@ -1,6 +1,6 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, type AuthenticationRequest, type HubServerOptions } from '@hubline/server';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { RawClient, rawRequest, requestLines, upgradeLines } from './raw-client.ts';
 
 const contract = defineHub<{ request(): Promise<unknown> }>('admin');
@@ -90,4 +90,15 @@ it('keeps secrets from methods: the token, the header that had it, and the id of
   expect(JSON.stringify(result)).not.toMatch(new RegExp(`s3cret|authorization|again|${connectionToken}`));
   expect(world.seen.at(-1)?.token).toBe('s3cret3');
   expect(world.seen.at(-1)?.url.href).toBe(`http://127.0.0.1:${world.port}/hubs/admin?room=a+b`);
+});
+
+it('removes a secret that is written in hundreds of spellings, and writes the query once for all of them', async () => {
+  await using world = await start();
+  const spelling = (n: number): string => [...'access_token'].map((unit, at) => ((n >> at) & 1 ? unit.toUpperCase() : unit)).join('');
+  const query = Array.from({ length: 800 }, (_, n) => `${spelling(n)}=${n}`).join('&');
+  const removals = vi.spyOn(URLSearchParams.prototype, 'delete');
+  await using _ = { [Symbol.asyncDispose]: async () => removals.mockRestore() };
+  expect(await world.negotiate({}, `/hubs/admin/negotiate?${query}&x=1`)).toMatch(/^HTTP\/1.1 200 /);
+  expect(world.seen).toMatchObject([{ token: '0', url: { search: '?x=1' } }]);
+  expect(removals.mock.calls.length).toBeLessThan(10);
 });

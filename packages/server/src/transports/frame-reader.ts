@@ -143,9 +143,9 @@ export class FrameReader {
   }
 
   #takeControl({ opcode, left }: Frame, piece: Buffer): void {
-    this.#control = this.#control ? Buffer.concat([this.#control, piece]) : piece;
+    const payload = Buffer.concat(this.#control ? [this.#control, piece] : [piece]); // copied, as it would keep its whole chunk
+    this.#control = payload;
     if (left > 0) return;
-    const payload = this.#control;
     this.#control = undefined;
     if (opcode === Opcode.ping) return this.#listener.ping(payload);
     if (opcode === Opcode.pong) return this.#listener.pong();

@@ -140,10 +140,11 @@ export function queryValue(url: URL, key: string): string | undefined {
   return undefined;
 }
 
-/** Removes a key from the URL, and returns its first value. */
+/** Removes a key from the URL, and returns its first value. Writes the query once, since a client can send a key in hundreds of spellings. */
 function take(url: URL, key: string): string | undefined {
   const value = queryValue(url, key);
   if (value === undefined) return undefined;
-  for (const name of new Set(url.searchParams.keys())) if (name.toLowerCase() === key) url.searchParams.delete(name);
+  const others = [...url.searchParams].filter(([name]) => name.toLowerCase() !== key);
+  url.search = new URLSearchParams(others).toString();
   return value;
 }

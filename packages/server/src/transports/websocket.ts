@@ -152,7 +152,7 @@ class WebSocketTransport implements Transport, FrameListener {
   }
 
   binary(piece: Buffer, isEnd: boolean): void {
-    this.#listener?.receive(piece, isEnd);
+    this.#listener?.receive(detached(piece), isEnd);
   }
 
   ping(payload: Buffer): void {
@@ -202,4 +202,12 @@ class WebSocketTransport implements Transport, FrameListener {
     const timer = setTimeout(() => this.destroy(), this.#options.closeTimeoutMs).unref();
     this.#socket.once('close', () => clearTimeout(timer));
   }
+}
+
+/** Copies a piece that is small beside the chunk it is a view of: one that waits would keep the whole chunk in memory. */
+function detached(piece: Buffer): Buffer {
+  if (piece.length * 2 >= piece.buffer.byteLength) return piece;
+  const copy = Buffer.allocUnsafeSlow(piece.length); // not of the pool, which the copy would keep
+  copy.set(piece);
+  return copy;
 }
