@@ -17,19 +17,19 @@ it('refuses a call or an item that the server would not take, with both sizes, a
 });
 
 it('ends a connection whose server sends a message without an end', async () => {
-  const endless: Behaviour = (client) => client.send({ type: 1, target: 'x'.repeat(2_000), arguments: [] });
-  await using world = await World.open({ behaves: endless, maxMessageBytes: 1_000, reconnect: false });
+  const endless: Behaviour = (client) => client.send({ type: 1, target: 'x'.repeat(16 * 1024 * 1024), arguments: [] });
+  await using world = await World.open({ behaves: endless, reconnect: false });
   await world.connection.start();
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'message_too_large' } }));
 });
 
 it('refuses questions that it has no room for, and answers those that it has', async () => {
   const confirm = (): Promise<unknown> => new Promise(() => {});
-  await using world = await World.started({ behaves: silent, maxQuestions: 2, receiver: { confirm } });
-  const question = (invocationId: string): object => ({ type: 1, invocationId, target: 'confirm', arguments: [] });
-  world.server.last.send(question('a'), question('b'), question('c'));
+  await using world = await World.started({ behaves: silent, receiver: { confirm } });
+  const questions = Array.from({ length: 1_001 }, (_, i) => ({ type: 1, invocationId: `${i}`, target: 'confirm', arguments: [] }));
+  world.server.last.send(...questions);
   await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
-  expect(world.server.last.heard[0]).toMatchObject({ type: 3, invocationId: 'c', error: 'More than 2 questions wait.' });
+  expect(world.server.last.heard[0]).toMatchObject({ type: 3, invocationId: '1000', error: 'More than 1000 questions wait.' });
   expect(world.connection.state.name).toBe('connected');
 });
 

@@ -274,6 +274,25 @@ it('takes a window: the server is given as much credit, and granted half of it a
   }
 });
 
+it('keeps 65,536 items of a server without credit that the page has not taken, and no more', async () => {
+  await using world = await World.started({ behaves: silent });
+  const items = world.connection.stream.count()[Symbol.asyncIterator]();
+  const first = items.next();
+  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  const send = (count: number): void =>
+    world.server.last.send(...Array.from({ length: count }, (_, i) => ({ type: 2, invocationId: '0', item: i })));
+  send(1);
+  await first;
+  send(65_537);
+  world.server.last.send({ type: 3, invocationId: '0' });
+  let taken = 0;
+  const rest = (async () => {
+    for (; !(await items.next()).done; taken++);
+  })();
+  await expect(rest).rejects.toMatchObject({ code: 'limit_exceeded', details: { max: 65_536 } });
+  expect(taken).toBe(65_536);
+});
+
 it('leaves a stream at once although an item is awaited, and cancels it on the server', async () => {
   await using world = await World.started({ behaves: silent });
   const items = world.connection.stream.count()[Symbol.asyncIterator]();

@@ -344,8 +344,14 @@ it.each([
 });
 
 it('fails to start when the handshake is not answered in time', async () => {
-  await using world = await World.open({ shakes: () => null, startTimeoutMs: 50 });
-  await expect(world.connection.start()).rejects.toMatchObject({ code: 'timed_out', details: { timeoutMs: 50 } });
+  await using world = await World.open({ shakes: () => null, stopped: true });
+  const started = world.connection.start().catch((error: unknown) => error);
+  await vi.waitFor(() => expect(world.server.open).toBe(1));
+  await vi.waitFor(() => {
+    world.clock.advance(1_000);
+    expect(world.server.open).toBe(0);
+  });
+  expect(await started).toMatchObject({ code: 'timed_out', details: { timeoutMs: 15_000 } });
   await vi.waitFor(() => expect(world.server.open).toBe(0));
 });
 

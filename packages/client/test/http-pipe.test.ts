@@ -47,7 +47,7 @@ describe.each([
       meddles: (request, response) => {
         if (!isMessage(request)) return false;
         const more = (): void => {
-          while (!response.destroyed && response.write('x'.repeat(65_536))) written++;
+          for (let hasRoom = true; hasRoom && !response.destroyed; written++) hasRoom = response.write('x'.repeat(65_536));
         };
         response.on('drain', more);
         more();

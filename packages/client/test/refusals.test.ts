@@ -102,6 +102,8 @@ it("reads the server's code and text, and how long it asks to be left alone", as
   );
   expect(error.details.retryAfterMs).toBeGreaterThan(50_000);
   expect(error.details.retryAfterMs).toBeLessThanOrEqual(60_000);
+  await using long = await World.open({ fetch: refuses(503, { 'retry-after': '86400' }) });
+  await expect(long.connection.start()).rejects.toMatchObject({ details: { retryAfterMs: 600_000 } });
   await using other = await World.open({ fetch: refuses(404, { 'retry-after': '7' }) });
   await expect(other.connection.start()).rejects.toMatchObject({ details: { status: 404 } });
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { RawConnection } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { heapInUse } from './garbage.ts';
 import { HttpClient } from './http-client.ts';
 import { start } from './http-world.ts';
@@ -126,14 +127,31 @@ it('closes with 1009 on a WebSocket message larger than maxFrameBytes, whose fra
   expect([code, reason.toString()]).toEqual([1009, 'The WebSocket message is larger than maxFrameBytes (50).']);
 });
 
-it.each(['', 'x'])('closes with 1009 on a WebSocket message of endless fragments, and holds no more of it: "%s"', async (piece) => {
+/** A message in so many fragments before the last one, each of one character. */
+const inFragments = (count: number): Buffer =>
+  Buffer.concat([
+    encodeFrame(Opcode.text, Buffer.from('x'), { isFinal: false }),
+    ...Array.from({ length: count - 1 }, () => encodeFrame(Opcode.continuation, Buffer.from('x'), { isFinal: false })),
+    encodeFrame(Opcode.continuation, Buffer.from('x')),
+  ]);
+
+it('closes with 1009 on a WebSocket message of endless fragments, which may be 16,384', async () => {
   await using world = await serve(echo);
-  const { socket, closed } = listen(world.socket);
+  await using some = new WireSocket(world.port, inFragments(16_384), '/raw');
+  await some.until(() => some.frames.length > 0);
+  expect(some.frames[0]?.payload).toHaveLength(16_385);
+  await using more = new WireSocket(world.port, inFragments(16_385), '/raw');
+  await more.until(() => more.frames.length > 0);
+  expect(more.closeCode).toBe(1009);
+});
+
+it('holds nothing of empty fragments', async () => {
+  await using world = await serve(echo);
+  const { socket } = listen(world.socket);
   await once(socket, 'open');
   const before = heapInUse();
-  for (let i = 0; i < 50_000; i++) socket.send(piece, { fin: false });
-  if (piece) expect(await closed).toBe(1009);
-  else await expect.poll(() => socket.bufferedAmount).toBe(0);
+  for (let i = 0; i < 50_000; i++) socket.send('', { fin: false });
+  await expect.poll(() => socket.bufferedAmount).toBe(0);
   expect((heapInUse() - before) / 2 ** 20).toBeLessThan(20);
   socket.terminate();
 });

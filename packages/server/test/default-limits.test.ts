@@ -133,6 +133,22 @@ it('takes 16 MiB of a client within a second', async () => {
   expect(world.hits()).toBeLessThan(600);
 });
 
+it('does not pile up pongs for a client that does not read, and answers it again when it does', async () => {
+  await using world = await start();
+  await using client = await RawClient.open(world.port);
+  const pongs: string[] = [];
+  client.socket.on('pong', (payload) => pongs.push(payload.toString()));
+  client.pause();
+  await world.hub.clients.all.send.said('x'.repeat(16 * MEBIBYTE));
+  client.socket.ping('early');
+  client.send(HIT);
+  await expect.poll(world.hits).toBe(1);
+  client.resume();
+  await client.until(() => client.messages.length > 0);
+  client.socket.ping('late');
+  await expect.poll(() => pongs).toEqual(['late']);
+});
+
 it('takes a handshake of 4 kB, and no larger one', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port, { handshake: null });

@@ -18,7 +18,7 @@ const PLAIN = { protocol: 'json', version: 1 };
 /** A plain SignalR client, unless the handshake says otherwise. */
 async function start(handshake: object = PLAIN) {
   const clock = new TestClock();
-  const server = createHubServer({ timeouts: { keepAliveMs: 15_000, clientMs: 30_000 } }, clock);
+  const server = createHubServer({}, clock);
   const ended: CloseReason[] = [];
   let finish: (text: string) => void = () => undefined;
   server.hub(contract, {

@@ -146,10 +146,17 @@ it('does not wait for ever for requests that never end, or never begin', async (
 });
 
 it('cuts clients that do not answer its goodbye', async () => {
-  await using world = await start({}, { timeouts: { closeMs: 200 } });
+  await using world = await start();
   const client = await RawClient.open(world.port);
   client.pause();
-  await settles(world.server.close(), 2000);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  let isClosed = false;
+  void world.server.close().then(() => (isClosed = true));
+  await vi.advanceTimersByTimeAsync(4_900);
+  expect(isClosed).toBe(false);
+  await vi.advanceTimersByTimeAsync(200);
+  vi.useRealTimers();
+  await expect.poll(() => isClosed).toBe(true);
   client.resume();
   await client.closed;
 });

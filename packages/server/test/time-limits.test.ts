@@ -13,7 +13,10 @@ interface Calls {
   echo(value: unknown): Promise<unknown>;
   count(to: number): AsyncIterable<number>;
 }
-const contract = defineHub<Calls>('time', { count: 'stream' });
+interface Receiver {
+  confirm(): Promise<boolean>;
+}
+const contract = defineHub<Calls, Receiver>('time', { count: 'stream' });
 const END = '\u001e';
 
 async function start(options: HubServerOptions = {}) {
@@ -22,7 +25,7 @@ async function start(options: HubServerOptions = {}) {
   const ended: CloseReason[] = [];
   const log: string[] = [];
   let isStuck = false;
-  server.hub(contract, {
+  const hub = server.hub(contract, {
     path: '/hub',
     connected: () => (isStuck ? new Promise<never>(() => undefined) : undefined),
     disconnected: (_ctx, reason) => void ended.push(reason),
@@ -51,6 +54,7 @@ async function start(options: HubServerOptions = {}) {
   return {
     ...opened,
     server,
+    hub,
     clock,
     ended,
     log,
@@ -120,38 +124,57 @@ it('ends a client whose message is never finished, however it drips, and no soon
   await using world = await start();
   const { client } = world;
   client.socket.send(`{"type":1,"target":"echo","arguments":["`);
-  for (let i = 0; i < 58; i++) {
+  const drip = async (): Promise<void> => {
     await world.clock.advance(1000);
     client.socket.send('x');
     const pong = new Promise((resolve) => client.socket.once('pong', resolve));
     client.socket.ping();
-    await pong;
-  }
+    await Promise.race([pong, client.closed]);
+  };
+  for (let i = 0; i < 58; i++) await drip();
   client.socket.send(`"],"invocationId":"1"}${END}`);
   expect((await client.completion('1')).result).toHaveLength(58);
   client.socket.send('{"type');
-  await world.clock.advance(61_000);
+  for (let i = 0; i < 62; i++) await drip();
   await client.closed;
   expect(client.messages.at(-1)).toMatchObject({ type: 7, allowReconnect: true, code: 'timed_out' });
 });
 
 it('ends a stream whose client gives no credit, and no sooner', async () => {
-  await using world = await start({ timeouts: { creditMs: 60_000 } });
+  await using world = await start();
   const { client } = world;
   client.send({ type: 4, invocationId: 's', target: 'count', arguments: [10], headers: { 'hubline-credit': '2' } });
   await client.until(() => client.items('s').length === 2);
-  await world.pass(58);
+  await world.pass(298);
   client.send({ type: 64, invocationId: 's', credit: 1 });
   await client.until(() => client.items('s').length === 3);
-  await world.pass(58);
+  await world.pass(298);
   expect(world.log).toEqual([]);
   await world.pass(4);
   expect(await client.completion('s')).toMatchObject({
-    error: "The client gave the stream of 'count' no credit for 60000 ms.",
+    error: "The client gave the stream of 'count' no credit for 300000 ms.",
     headers: { 'hubline-code': 'timed_out' },
   });
   await expect.poll(() => world.log).toEqual(['count ends']);
   expect((await client.call('echo', 1)).result).toBe(1);
+});
+
+it('waits 30 s for the answer of a client, and 5 s where another client could be asked', async () => {
+  await using world = await start();
+  const over: unknown[] = [];
+  const { all } = world.hub.clients;
+  void all.invokeAll.confirm().then(({ items }) => over.push(items));
+  await world.client.until(() => world.client.messages.length === 1);
+  await world.pass(29);
+  expect(over).toEqual([]);
+  await world.pass(2);
+  await expect.poll(() => over).toMatchObject([[{ code: 'call_timeout' }]]);
+  all.invokeOne.confirm().catch((error: unknown) => over.push(error));
+  await world.client.until(() => world.client.messages.filter(({ target }) => target === 'confirm').length === 2);
+  await world.pass(4);
+  expect(over).toHaveLength(1);
+  await world.pass(2);
+  await expect.poll(() => over.slice(1)).toMatchObject([{ code: 'no_client_responded', details: { causes: [{ code: 'call_timeout' }] } }]);
 });
 
 /** Some turns of the event loop, in which a timer of a millisecond fires. */
