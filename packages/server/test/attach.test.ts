@@ -110,6 +110,34 @@ it('ignores upgrades that are not its own, so that the request goes on as HTTP/1
   expect(await world.negotiate('/hub')).toBe(200);
 });
 
+it('answers a few offers of a socket, the last with an end, and cuts one that sends offers without end', async () => {
+  const asked = vi.fn(text('yours'));
+  await using world = await host(asked);
+  await using _server = serve(world.http);
+  const warned = vi.fn();
+  process.on('warning', warned);
+  const lines = requestLines('GET', '/page', { ...H2C, connection: 'Upgrade, HTTP2-Settings' });
+  const socket = connect(world.port, '127.0.0.1');
+  let answers = '';
+  const closed = once(socket, 'close');
+  socket.on('data', (data: Buffer) => (answers += data.toString()));
+  for (let i = 1; i <= 4; i++) {
+    socket.write(lines);
+    await expect.poll(() => answers.split('yours').length - 1).toBe(i);
+  }
+  await closed;
+  expect(answers.match(/connection: (?:keep-alive|close)/gi)?.map((line) => line.toLowerCase())).toEqual([
+    ...Array.from({ length: 3 }, () => 'connection: keep-alive'),
+    'connection: close',
+  ]);
+  asked.mockClear();
+  await rawRequest(world.port, lines.repeat(1000)).catch(() => undefined); // a reset is an end too
+  expect(asked.mock.calls.length).toBeLessThanOrEqual(4);
+  process.off('warning', warned);
+  expect(warned).not.toHaveBeenCalled();
+  expect(await world.negotiate('/hub')).toBe(200);
+});
+
 it('serves its own paths to clients that offer HTTP/2, as Java does', async () => {
   await using world = await host();
   await using _server = serve(world.http);
