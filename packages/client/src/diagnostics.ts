@@ -1,25 +1,37 @@
-import { HublineError, nearestName } from '@hubline/protocol';
+import { HublineError, isDuration, nearestName } from '@hubline/protocol';
 import type { EventEmitter } from 'eventemitter3';
-import type { CallOptions } from './calls.ts';
 
 /**
  * Mistakes of the program itself. In Node, and in browsers under the export condition `development`, which bundlers set while an
  * application is developed; production builds have `no-diagnostics.ts` instead.
  */
 
-/** @throws HublineError `invalid_option` for a duration that is none: Infinity is never, NaN is a mistake */
+/** @throws HublineError `invalid_option` for a time limit that is none: Infinity is never, NaN is a mistake, and 0 leaves no time */
 export function checkDurations(options: object): void {
-  for (const [option, ms] of Object.entries(options)) if (option.endsWith('Ms') && !(ms > 0)) throw invalidOption(option, ms);
+  for (const [option, ms] of Object.entries(options)) {
+    if (option.endsWith('Ms') && ms !== undefined && !(ms !== 0 && isDuration(ms))) throw invalidOption(option, ms);
+  }
+}
+
+/** @throws HublineError `invalid_option` */
+export function checkBackoff(options: object): void {
+  for (const [option, value] of Object.entries(options)) if (!isDuration(value)) throw invalidOption(`reconnect.${option}`, value);
 }
 
 /** @throws HublineError `invalid_option` where a policy gives something else than a wait or null */
 export function checkDelay(ms: number | null): void {
-  if (ms !== null && !(ms >= 0)) throw new HublineError('invalid_option', `The reconnect policy gave ${ms}.`, { option: 'reconnect' });
+  if (ms !== null && !isDuration(ms)) throw new HublineError('invalid_option', `The reconnect policy gave ${ms}.`, { option: 'reconnect' });
 }
 
 /** @throws HublineError `invalid_option` */
-export function checkCallOptions({ timeoutMs = Infinity, window = 1 }: CallOptions): void {
-  if (!(timeoutMs >= 0)) throw invalidOption('timeoutMs', timeoutMs);
+export function checkCallOptions({
+  timeoutMs = Infinity,
+  window = 1,
+}: {
+  readonly timeoutMs?: number | undefined;
+  readonly window?: number | undefined;
+}): void {
+  if (!isDuration(timeoutMs)) throw invalidOption('timeoutMs', timeoutMs);
   if (!Number.isSafeInteger(window) || window < 1) throw invalidOption('window', window);
 }
 

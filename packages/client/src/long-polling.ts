@@ -1,3 +1,4 @@
+import { checkDurations } from '#diagnostics';
 import { bodyOf } from './body.ts';
 import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
 import type { Transport } from './transport.ts';
@@ -10,6 +11,7 @@ const MESSAGES_A_POLL = 4;
  * and carries bytes. There are no pings: a request is answered, or it is not.
  */
 export function longPolling(options: HttpOptions = {}): Transport {
+  checkDurations(options);
   return {
     name: 'LongPolling',
     open: (request) => openHttpPipe(request, { ...options, run: (port) => run(port, request.maxMessageBytes), polls: true }),

@@ -1,3 +1,4 @@
+import { checkDurations } from '#diagnostics';
 import { tooLarge } from '@hubline/protocol';
 import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
 import { refusal } from './refusal.ts';
@@ -9,6 +10,7 @@ import type { Transport } from './transport.ts';
  * and virus scanners do, does not open it.
  */
 export function serverSentEvents(options: HttpOptions = {}): Transport {
+  checkDurations(options);
   return {
     name: 'ServerSentEvents',
     open: (request) => openHttpPipe(request, { ...options, run: (port) => run(port, request.maxMessageBytes) }),

@@ -308,27 +308,6 @@ it('leaves a stream at once although an item is awaited, and cancels it on the s
   expect(world.server.last.heard).toHaveLength(2);
 });
 
-it('takes an option that is undefined for its default', async () => {
-  await using world = await World.started({ behaves: silent, stopped: true, callTimeoutMs: undefined, keepAliveMs: undefined });
-  const call = world.connection.with({ timeoutMs: undefined, signal: undefined, window: undefined }).invoke.echo();
-  const failed = expect(call).rejects.toMatchObject({ code: 'call_timeout', details: { timeoutMs: 30_000 } });
-  for (let second = 0; second < 30; second++) {
-    world.server.last.send({ type: 6 });
-    world.clock.advance(1_000);
-  }
-  await failed;
-});
-
-it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])('refuses a duration that is none: %s', async (option) => {
-  for (const ms of [NaN, -1, 0])
-    await expect(World.open({ [option]: ms })).rejects.toMatchObject({ code: 'invalid_option', details: { option } });
-  await using world = await World.started({ [option]: Infinity });
-  expect(await world.connection.invoke.echo(1)).toEqual([1]);
-  expect(() => world.connection.with({ timeoutMs: NaN })).toThrow(expect.objectContaining({ code: 'invalid_option' }));
-  expect(await world.connection.with({ timeoutMs: Infinity }).invoke.echo(1)).toEqual([1]);
-  expect(await world.connection.with({ timeoutMs: 2 ** 31 }).invoke.echo(1)).toEqual([1]);
-});
-
 it('sends the call of a stream with the first next(), so that a cancel right after it reaches the server', async () => {
   await using world = await World.started({ behaves: silent });
   const cancel = new AbortController();

@@ -6,6 +6,10 @@
 import {
   createHubConnection,
   defineHub,
+  longPolling,
+  type BackoffOptions,
+  type CallOptions,
+  type HubConnectionOptions,
   type ConnectionOf,
   type HubConnection,
   type HublineError,
@@ -162,3 +166,13 @@ listen(connection, 'said', (message) => expectType<Equal<typeof message, Message
 createHubConnection(chat, '/hubs/chat', { accessToken: undefined, reconnect: undefined, logger: undefined, headers: undefined });
 connection.with({ timeoutMs: undefined, signal: undefined, window: undefined });
 connection.with({ window: 2 }).stream.history('lobby');
+
+// Options that are undefined, as those from elsewhere may be, under `exactOptionalPropertyTypes`.
+type Unset<T> = { readonly [K in keyof T]-?: undefined };
+const unset = <T>(): Unset<T> => ({}) as never;
+createHubConnection(chat, '/hubs/chat', unset<HubConnectionOptions<Hub, Receiver>>());
+createHubConnection(chat, '/hubs/chat', { keepAliveMs: undefined, reconnect: unset<BackoffOptions>() });
+connection.with({ timeoutMs: undefined, window: undefined, signal: undefined });
+void connection.call('say', [], unset<CallOptions>());
+void longPolling({ timeoutMs: undefined });
+void connection.start({ signal: undefined });

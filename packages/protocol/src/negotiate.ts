@@ -31,7 +31,7 @@ export interface Affinity {
 /** The client starts again at `url`, with `accessToken` instead of its own. */
 export interface NegotiateRedirect {
   readonly url: string;
-  readonly accessToken?: string;
+  readonly accessToken?: string | undefined;
 }
 
 export interface NegotiateRefusal {

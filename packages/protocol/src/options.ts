@@ -2,6 +2,9 @@
 export const given = <T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 
+/** Whether a value is a duration: milliseconds, from 0 on. Infinity is one, and never over; NaN is none. */
+export const isDuration = (value: unknown): boolean => typeof value === 'number' && value >= 0;
+
 /**
  * Runs `act` once after `ms` milliseconds; returns its undo. Infinity, and every time beyond the 31 bits that setTimeout takes (24
  * days), is never: setTimeout would fire at once.

@@ -22,47 +22,50 @@ export type OnUnavailable =
 
 export type ClientRole = 'commands' | 'subscriber';
 
+type Buffered = Exclude<OnUnavailable, string>;
+
 /** An option given here counts before the URL, and the URL before the default. */
 export interface RedisBackplaneOptions {
   /** `redis://user:password@host:6379/0`, `rediss://…` for TLS, `host:6379`, or `host1:6379,host2:6379` for a Redis Cluster. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Default `"127.0.0.1"`. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Default 6379. */
-  readonly port?: number;
-  readonly username?: string;
-  readonly password?: string;
+  readonly port?: number | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
   /** Default 0. It divides keys but not channels: applications are kept apart by {@link prefix}. */
-  readonly db?: number;
+  readonly db?: number | undefined;
   /** Default false. True, or the options of Node's `tls.connect`. */
-  readonly tls?: boolean | ConnectionOptions;
+  readonly tls?: boolean | ConnectionOptions | undefined;
   /** Nodes of a Redis Cluster; the others are found. */
-  readonly cluster?: readonly RedisAddress[];
+  readonly cluster?: readonly RedisAddress[] | undefined;
   /** Maps the addresses that a Redis Cluster announces to those that this process reaches: `{ '10.0.0.1:6379': { host: …, port: … } }`. */
-  readonly natMap?: Readonly<Record<string, RedisAddress>>;
+  readonly natMap?: Readonly<Record<string, RedisAddress>> | undefined;
   /** Sentinels, and the name of the master that they watch. */
-  readonly sentinels?: { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string };
+  readonly sentinels?:
+    { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string | undefined } | undefined;
   /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
-  readonly client?: Redis;
+  readonly client?: Redis | undefined;
   /** Makes the clients, which the backplane then owns. They must have {@link REQUIRED_SETTINGS}, and retry for ever, within 250 ms. */
-  readonly createClient?: (role: ClientRole, settings: ClientSettings) => Redis;
+  readonly createClient?: ((role: ClientRole, settings: ClientSettings) => Redis) | undefined;
   /** Stands before every key and channel. Default `"hubline"`. Taken literally: no spaces, braces or control characters. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Default true: a node serves its own clients until Redis can be reached. False: `ready()` and `listen()` reject instead. */
-  readonly startWithoutRedis?: boolean;
+  readonly startWithoutRedis?: boolean | undefined;
   /** The interval of heartbeats, which renew the lease. Default 5,000. */
-  readonly heartbeatIntervalMs?: number;
+  readonly heartbeatIntervalMs?: number | undefined;
   /** When a silent node is lost. Default 20,000; more than twice the interval. */
-  readonly nodeTimeoutMs?: number;
+  readonly nodeTimeoutMs?: number | undefined;
   /** When an unanswered command means that Redis is away. Default 2,000. */
-  readonly redisTimeoutMs?: number;
+  readonly redisTimeoutMs?: number | undefined;
   /** When, after a node's end, the last of what it left is taken away, and it can no longer be named. Default 60,000. */
-  readonly sweepDelayMs?: number;
+  readonly sweepDelayMs?: number | undefined;
   /** For how long a node keeps what it published, so that a node that missed it can ask. Default 10,000; at least two heartbeats. */
-  readonly repairMs?: number;
+  readonly repairMs?: number | undefined;
   /** How much it keeps, in bytes. Default 8 MiB; 0 keeps nothing: every hole is a gap. */
-  readonly repairBytes?: number;
-  readonly onUnavailable?: Partial<Exclude<OnUnavailable, string>> | 'reject' | 'local-only';
+  readonly repairBytes?: number | undefined;
+  readonly onUnavailable?: { readonly [K in keyof Buffered]?: Buffered[K] | undefined } | 'reject' | 'local-only' | undefined;
 }
 
 /** The ioredis settings that the backplane needs: commands in flight neither hang nor are sent twice, and names and answers are unchanged. */
@@ -238,7 +241,7 @@ function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>,
   checkKnown(policy, ['bufferBytes', 'bufferMs'], { within: 'onUnavailable' });
   const leastMs = nodeTimeoutMs + 5000;
   const { bufferBytes = BUFFER_BYTES, bufferMs = leastMs } = policy;
-  if (!(bufferMs >= leastMs))
+  if (typeof bufferMs !== 'number' || !(bufferMs >= leastMs))
     refuse('onUnavailable', `bufferMs is at least nodeTimeoutMs + 5000 (${leastMs}): nodes need that time to come back.`);
   if (!(bufferBytes > 0)) refuse('onUnavailable', 'bufferBytes is a number of bytes above 0.');
   return { bufferBytes, bufferMs };

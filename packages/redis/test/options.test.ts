@@ -62,7 +62,7 @@ describe('where Redis is', () => {
     ],
     [
       'undefined is not given',
-      { url: 'redis://redis.test:7000/3', port: undefined, db: undefined } as never,
+      { url: 'redis://redis.test:7000/3', port: undefined, db: undefined },
       { host: 'redis.test', port: 7000, db: 3 },
     ],
   ])('says %s', (_name, options, expected) => {
@@ -170,6 +170,14 @@ describe('options', () => {
     });
   });
 
+  it('that are undefined are the defaults', () => {
+    const unset = Object.fromEntries([...Object.keys(redisBackplane().options), 'url', 'port'].map((name) => [name, undefined]));
+    const { clients: _clients, ...options } = unset;
+    expect(redisBackplane(options).options).toEqual(redisBackplane().options);
+    expect(redisBackplane(undefined, options).options).toEqual(redisBackplane().options);
+    expect(redisBackplane({ onUnavailable: { bufferMs: undefined } }).options).toEqual(redisBackplane().options);
+  });
+
   it('can be read without secrets, and not be changed', () => {
     const { options } = redisBackplane('rediss://ann:hunter2@redis.test/1', {
       sentinels: { name: 'main', nodes: [{ host: 's.test', port: 1 }], password: 'hunter2' },
@@ -204,6 +212,10 @@ describe('options', () => {
     ['onUnavailable', { onUnavailable: 'wait' as never }],
     ['onUnavailable', { onUnavailable: { bufferMs: 24_999 } }],
     ['onUnavailable', { onUnavailable: { bufferMs: Number.NaN } }],
+    ...[0, -1, null, '50000'].map((bufferMs): [string, Options] => ['onUnavailable', { onUnavailable: { bufferMs: bufferMs as number } }]),
+    ...(['heartbeatIntervalMs', 'nodeTimeoutMs', 'redisTimeoutMs', 'sweepDelayMs', 'repairMs'] as const).flatMap((option) =>
+      [0, -1, Number.NaN, Infinity, 2 ** 31, null, '5000'].map((ms): [string, Options] => [option, { [option]: ms as number }]),
+    ),
     ['onUnavailable', { onUnavailable: { bufferBytes: 0 } }],
   ])('are refused that make no sense: %s, %j', (option, options) => {
     expect(refusalOf(options).option).toBe(option);

@@ -74,29 +74,29 @@ import {
 
 export interface HubServerOptions extends SettingsOptions {
   /** The node's name for people and balancers. Default: host name and process id. */
-  readonly nodeId?: string;
+  readonly nodeId?: string | undefined;
   /** The application that this node belongs to. Several may host one hub. Default `"hubline"`. */
-  readonly app?: string;
+  readonly app?: string | undefined;
   /** Default true. False for a node that takes no connections: it only sends, asks and queries. */
-  readonly accept?: boolean;
+  readonly accept?: boolean | undefined;
   /** The backplane that joins nodes into a cluster. Default: in memory, for this server alone. */
-  readonly backplane?: Backplane;
+  readonly backplane?: Backplane | undefined;
   /** How requests of one connection find this node through a balancer. */
-  readonly affinity?: AffinityOptions;
+  readonly affinity?: AffinityOptions | undefined;
   /**
    * How many proxies of yours stand before this server; true is one. Then `X-Forwarded-For`, `-Proto` and `-Host` are
    * believed as far as these wrote them. Default false: anybody can send them.
    */
-  readonly trustProxy?: boolean | number;
+  readonly trustProxy?: boolean | number | undefined;
   /** Stands before the path of every hub, where a proxy passes it on: `/app`. */
-  readonly pathPrefix?: string;
+  readonly pathPrefix?: string | undefined;
   /** Tells clients the name and message of errors that methods throw. Default false: they may hold secrets. */
-  readonly detailedErrors?: boolean;
+  readonly detailedErrors?: boolean | undefined;
   /**
    * Takes a line per event: `error` for failures, `warn` and `info` for the rest. Default: failures go to `console.error`
    * unless something listens for `error`.
    */
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
 }
 
 export interface HubServer extends AsyncDisposable {
@@ -158,6 +158,8 @@ class NodeHubServer implements HubServer {
   readonly nodes = (): Promise<ClusterItems<NodeInfo>> => nodesOf([...this.#clusters.values()]);
   readonly #self: NodeInfo;
   readonly #settings: Settings;
+  /** By the clock that only goes forward. */
+  readonly #createdAt: number;
   readonly #detailedErrors: boolean;
   readonly #backplane: Backplane;
   readonly #events: ServerEvents;
@@ -183,6 +185,7 @@ class NodeHubServer implements HubServer {
     this.nodeId = checkName(nodeId, 'nodeId');
     this.#self = { nodeId, process: newProcessId(), app: checkName(app, 'app'), accepts: accept, startedAt: clock.now() };
     this.#settings = settings;
+    this.#createdAt = clock.elapsed();
     this.#events = new ServerEvents(options.logger);
     this.#detailedErrors = options.detailedErrors ?? false;
     this.#proxies = proxiesOf(options.trustProxy);
@@ -263,7 +266,7 @@ class NodeHubServer implements HubServer {
       backplane: state,
       ...(outage && { outage }),
       backplanes,
-      uptimeMs: this.#settings.clock.now() - this.#self.startedAt,
+      uptimeMs: this.#settings.clock.elapsed() - this.#createdAt,
     };
   }
 
@@ -310,21 +313,13 @@ class NodeHubServer implements HubServer {
   /** Makes a hub connection of each accepted transport. */
   #hubConnections(handler: ConnectionHandler, limits: Limits): Connect {
     const { clock, codecs, timeouts } = this.#settings;
-    const settings = {
-      handler,
-      limits,
-      codecs,
-      timeouts,
-      clock,
-      detailedErrors: this.#detailedErrors,
-      turn: this.#turn,
-    };
+    const settings = { handler, limits, codecs, timeouts, clock, detailedErrors: this.#detailedErrors, turn: this.#turn };
     return ({ connectionId, identity }, request, transport) =>
       new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
   }
 
   /** Checks the options of a path, before anything is created from them. @throws HublineError `invalid_option` */
-  #door(options: AcceptOptions & { readonly origins?: Origins }, hub?: string): Door {
+  #door(options: AcceptOptions & { readonly origins?: Origins | undefined }, hub?: string): Door {
     const path = this.#pathPrefix + hostedPath(options.path, 'path');
     if (this.#router.has(path)) throw taken('path', options.path);
     const { origins, sameIdentity } = options;

@@ -6,6 +6,11 @@ import type { Equal, IsAny } from '@hubline/protocol';
 import { defineHub } from '@hubline/protocol';
 import {
   createHubServer,
+  type AffinityOptions,
+  type DrainOptions,
+  type HubOptions,
+  type HubServerOptions,
+  type TargetOptions,
   type ClusterItems,
   type ClusterValue,
   type ConnectionInfo,
@@ -343,3 +348,22 @@ const own = server.hub(defineHub<{ count(): Promise<number> }>('own'), {
     },
   },
 });
+
+// Options that are undefined, as those from the environment may be, under `exactOptionalPropertyTypes`.
+type Unset<T> = { readonly [K in keyof T]-?: undefined };
+const unset = <T>(): Unset<T> => ({}) as never;
+void createHubServer({ nodeId: process.env.NODE_ID, limits: { maxGroups: undefined }, timeouts: { callMs: undefined } });
+const plainServer = createHubServer(unset<HubServerOptions>());
+createHubServer({ timeouts: unset<NonNullable<HubServerOptions['timeouts']>>(), affinity: unset<AffinityOptions>() });
+const optional: Partial<HubOptions<Chat, Receiver, Marks, Record<never, never>>> = {
+  ...unset<Omit<HubOptions<Chat, Receiver, Marks, Record<never, never>>, 'path' | 'methods'>>(),
+  authorize: { say: undefined },
+};
+void optional;
+const plainHub = plainServer.hub(chat);
+plainHub.clients.all.with(unset<TargetOptions>());
+plainHub.clients.where({ role: 'admin' }).with({ timeoutMs: undefined, signal: undefined });
+void plainHub.presence.connections({ all: true, except: undefined }, { limit: undefined, cursor: undefined, select: undefined });
+void plainHub.presence.watchUsers({ all: true }, { graceMs: undefined, signal: undefined });
+void plainServer.drain({ spreadMs: undefined, graceMs: undefined });
+void plainServer.close(unset<Pick<DrainOptions, 'graceMs'>>());

@@ -9,14 +9,14 @@ export interface Clock {
   every(ms: number, then: () => void): () => void;
 }
 
-/** The longest that a timer of Node takes, 25 days; a longer one would fire at once. */
+/** The longest that a timer of Node takes, 25 days: a longer one would fire at once. What takes longer is never over. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: Date.now,
   elapsed: () => performance.now(),
   after(ms, then) {
-    const timer = setTimeout(then, Math.min(ms, MAX_TIMER_MS)).unref();
+    const timer = ms <= MAX_TIMER_MS ? setTimeout(then, ms).unref() : undefined;
     return () => clearTimeout(timer);
   },
   every(ms, then) {

@@ -1,9 +1,8 @@
-import { invalidOption } from '@hubline/protocol';
+import { invalidOption, isDuration } from '@hubline/protocol';
 
 /** Checks a time that the program gives with a call; undefined stands for the default. @throws HublineError `invalid_option` */
 export function checkMs(value: unknown, option: string): void {
-  if (value === undefined || (typeof value === 'number' && !Number.isNaN(value))) return;
-  throw invalidOption(option, 'must be a number of milliseconds');
+  if (value !== undefined && !isDuration(value)) throw invalidOption(option, 'must be a number of milliseconds, not below zero');
 }
 
 /** @throws HublineError `invalid_option` */

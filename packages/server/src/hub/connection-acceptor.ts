@@ -33,21 +33,21 @@ export interface AcceptOptions {
   /** The URL path: `/hubs/chat`. A slash at its end is ignored. */
   readonly path: string;
   /** In order of preference. Default: WebSockets, server-sent events, long polling. */
-  readonly transports?: readonly TransportName[];
+  readonly transports?: readonly TransportName[] | undefined;
   /** The lowest negotiate version that is answered: 0 (default) or 1. */
-  readonly minimumVersion?: 0 | 1;
+  readonly minimumVersion?: 0 | 1 | undefined;
   /** Sends a client elsewhere when it negotiates: it starts again at `url`, with `accessToken` where there is one. */
-  readonly redirect?: (request: AuthenticationRequest) => Redirect | undefined | Promise<Redirect | undefined>;
+  readonly redirect?: ((request: AuthenticationRequest) => Redirect | undefined | Promise<Redirect | undefined>) | undefined;
   /**
    * Whether a later request of a connection comes from the client that negotiated it: `before` is what `authenticate` gave then, `now`
    * what it gave for this request. Default: the same user id and the same attributes. Needed where attributes differ from run to run.
    */
-  readonly sameIdentity?: (before: Identity, now: Identity) => boolean;
+  readonly sameIdentity?: ((before: Identity, now: Identity) => boolean) | undefined;
 }
 
 export interface Redirect {
   readonly url: string;
-  readonly accessToken?: string;
+  readonly accessToken?: string | undefined;
 }
 
 /** A connection with an open transport. */

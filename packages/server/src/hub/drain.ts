@@ -3,9 +3,9 @@ import type { AcceptedConnection } from './connection-acceptor.ts';
 
 export interface DrainOptions {
   /** Over how long connections are sent elsewhere, one after the other. Default 0: all at once. */
-  readonly spreadMs?: number;
+  readonly spreadMs?: number | undefined;
   /** The longest time for calls, streams and invocations of a connection to end, from its turn on. Default 5000. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** How often a connection that is busy is looked at again. */

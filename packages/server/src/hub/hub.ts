@@ -30,40 +30,41 @@ export type Authenticate<A> =
   [A] extends [infer B] ? (request: AuthenticationRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
 
 /** How each attribute is kept. */
-type Declared<A> = [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' };
+type Declared<A> =
+  [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' | undefined };
 
 export interface AuthenticatedIdentity<A> {
-  readonly userId?: string;
-  readonly attributes?: SomeAttributes<A>;
+  readonly userId?: string | undefined;
+  readonly attributes?: SomeAttributes<A> | undefined;
 }
 
 export interface HubOptions<H, R, A, S> extends AcceptOptions {
   /** Limits of this hub; each replaces the server's. */
   readonly limits?: HubLimits | undefined;
   /** The backplane of this hub, instead of the server's. */
-  readonly backplane?: Backplane;
+  readonly backplane?: Backplane | undefined;
   /**
    * Authenticates a client: runs at negotiation and at every later request of the connection, which must give the same client (see
    * `sameIdentity`). Throw `unauthorized()` or `forbidden()`. Default: every client is anonymous. The client controls `url` and
    * `headers`: take over only what you have verified.
    */
-  readonly authenticate?: Authenticate<A>;
+  readonly authenticate?: Authenticate<A> | undefined;
   /** Declares attributes. Only indexed ones can be asked for with `where`. */
-  readonly attributes?: Declared<NoInfer<A>>;
+  readonly attributes?: Declared<NoInfer<A>> | undefined;
   /** Which pages may connect; default: those of the same origin. */
-  readonly origins?: Origins;
-  readonly args?: S & Accepts<H, S>;
+  readonly origins?: Origins | undefined;
+  readonly args?: (S & Accepts<H, S>) | undefined;
   /** Checks what clients answer: a result that the schema refuses is `invalid_result`, and only that client's outcome. */
-  readonly results?: Results<NoInfer<R>>;
-  readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>>;
-  readonly use?: readonly Middleware<Context<R, A>>[];
+  readonly results?: Results<NoInfer<R>> | undefined;
+  readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>> | undefined;
+  readonly use?: readonly Middleware<Context<R, A>>[] | undefined;
   /**
    * Runs after the client got its handshake response and before its first call. An error ends the connection: for good where it is
    * `forbidden`, `unauthorized` or `hubError`; otherwise the client comes back later.
    */
-  readonly connected?: (ctx: Context<R, A>) => void | Promise<void>;
+  readonly connected?: ((ctx: Context<R, A>) => void | Promise<void>) | undefined;
   /** Runs when the connection has ended and left all its groups, and `connected` has finished. */
-  readonly disconnected?: (ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>;
+  readonly disconnected?: ((ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>) | undefined;
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
 }
 

@@ -44,6 +44,7 @@ export function checkHandlerOptions(handler: unknown, options: object): void {
 export function checkDrain(options: DrainOptions): void {
   checkKnown(options, ['spreadMs', 'graceMs'], { within: 'options' });
   checkMs(options.spreadMs, 'spreadMs');
+  if (options.spreadMs === Infinity) throw invalidOption('spreadMs', 'must have an end');
   checkMs(options.graceMs, 'graceMs');
 }
 

@@ -27,7 +27,7 @@ export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operatio
       : queries.isOnline(checkName(users, 'userId')),
     );
   }
-  const watching = (whom: Whom<A>, options: { readonly signal?: AbortSignal }) => {
+  const watching = (whom: Whom<A>, options: { readonly signal?: AbortSignal | undefined }) => {
     checkKnown(options, ['signal', 'graceMs'], { within: 'options' });
     checkSignal(options.signal);
     return { hub, selector: filters.selector(whom), signal: options.signal };

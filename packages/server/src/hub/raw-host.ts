@@ -6,8 +6,10 @@ import { beforeConnecting } from './failures.ts';
 import { identityOf } from './identity.ts';
 
 export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
-  readonly authenticate?: (request: AuthenticationRequest) => { readonly userId?: string } | Promise<{ readonly userId?: string }>;
-  readonly origins?: Origins;
+  readonly authenticate?:
+    | ((request: AuthenticationRequest) => { readonly userId?: string | undefined } | Promise<{ readonly userId?: string | undefined }>)
+    | undefined;
+  readonly origins?: Origins | undefined;
 }
 
 /** Handles one raw connection: when it returns, the connection ends. */

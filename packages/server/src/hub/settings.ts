@@ -73,15 +73,18 @@ export interface Settings {
   readonly clock: Clock;
 }
 
+/** One that is undefined means its default. */
+type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
 export interface SettingsOptions {
-  readonly limits?: Partial<Limits>;
-  readonly timeouts?: Partial<Timeouts>;
+  readonly limits?: Given<Limits> | undefined;
+  readonly timeouts?: Given<Timeouts> | undefined;
   /**
    * The protocols that clients may speak, side by side on every hub. Default `[jsonCodec]`; MessagePack is in
    * `@hubline/server/messagepack`. Nodes of a cluster should speak the same: a message in a protocol
    * that a client does not speak is converted on arrival, and lost for that client where it cannot be.
    */
-  readonly protocols?: readonly Codec[];
+  readonly protocols?: readonly Codec[] | undefined;
 }
 
 /** The one place that knows the defaults. @throws HublineError `invalid_option` */
@@ -160,7 +163,7 @@ function byName(protocols: unknown): ReadonlyMap<string, Codec> {
 }
 
 /** @throws HublineError `invalid_option` */
-function withDefaults<T extends object>(group: string, own: Partial<T>, defaults: T): T {
+function withDefaults<T extends object>(group: string, own: Given<T>, defaults: T): T {
   checkKnown(own, Object.keys(defaults), { within: group });
   return positive(group, { ...defaults, ...given(own) });
 }

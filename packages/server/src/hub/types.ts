@@ -26,7 +26,7 @@ export type Filter<A> = (
   | { readonly where: SomeAttributes<A> }
   | { readonly allOf: readonly Filter<A>[] }
   | { readonly anyOf: readonly Filter<A>[] }
-) & { readonly except?: readonly string[] };
+) & { readonly except?: readonly string[] | undefined };
 
 /** A target of the hub, where only its connections matter. Options of `with` do not. */
 export interface AnyTarget {
@@ -129,9 +129,12 @@ export interface Presence<A> {
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
   groupsOf(connectionId: string): Promise<readonly string[]>;
   /** Yields a snapshot, then every change, until the loop is left or the signal aborts. */
-  watch(whom?: Whom<A>, options?: { readonly signal?: AbortSignal }): AsyncIterable<PresenceEvent<A>>;
+  watch(whom?: Whom<A>, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<PresenceEvent<A>>;
   /** The same by user: the first connection joins, the last one leaves, unless one is back within `graceMs` (default 5000). */
-  watchUsers(whom?: Whom<A>, options?: { readonly graceMs?: number; readonly signal?: AbortSignal }): AsyncIterable<UserPresenceEvent>;
+  watchUsers(
+    whom?: Whom<A>,
+    options?: { readonly graceMs?: number | undefined; readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<UserPresenceEvent>;
 }
 
 /** A hub, for the program that hosts it: usable anywhere in the process. */
@@ -180,7 +183,7 @@ type Tuple<T> = Extract<T, readonly unknown[]>;
 export type Schemas<H> = { readonly [K in keyof H]?: StandardSchema<unknown, readonly unknown[]> };
 
 /** Schemas of clients' results: the output has the contract's type. */
-export type Results<R> = { readonly [K in ResultName<R>]?: StandardSchema<unknown, Output<R[K]>> };
+export type Results<R> = { readonly [K in ResultName<R>]?: StandardSchema<unknown, Output<R[K]>> | undefined };
 
 /** A schema's input must accept what the contract allows. */
 export type Accepts<H, S> = {
@@ -202,7 +205,8 @@ export type Methods<H, C, S> = {
 
 /** Decides by a method's plain arguments whether the client may call it. A refusal reads "… because user is unauthorized". */
 export type Authorize<H, C, S> = {
-  readonly [K in keyof H]?: (ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>;
+  readonly [K in keyof H]?:
+    ((ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>) | undefined;
 };
 
 /** Runs around every call, outermost first. `next()` gives the result; for a stream, what the method returned. */

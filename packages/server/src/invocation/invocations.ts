@@ -30,12 +30,12 @@ export interface ClientCall {
 
 export interface InvokeOptions {
   /** Time limit of the whole call. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** `invokeOne`: time limit of each client. */
-  readonly attemptMs?: number;
-  readonly signal?: AbortSignal;
+  readonly attemptMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** `invokeOne`: invokes all clients at once, and takes the first result. */
-  readonly race?: boolean;
+  readonly race?: boolean | undefined;
 }
 
 const PAGE = 100;

@@ -27,11 +27,11 @@ export interface UserInfo {
 
 export interface PageOptions<F = never> {
   /** The fields wanted besides `connectionId`; default all. Ids alone spare the directory one look-up each. */
-  readonly select?: readonly F[];
+  readonly select?: readonly F[] | undefined;
   /** Items a page; default 100. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** From the page before. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 const DEFAULT_LIMIT = 100;

@@ -4,12 +4,12 @@ import { queryValue, type ClientRequest } from './request.ts';
 /** How later requests of a connection find its node again, through a balancer. */
 export interface AffinityOptions {
   /** The query parameter with the node's name. Default `node`. */
-  readonly query?: string;
+  readonly query?: string | undefined;
   /** The cookie with the node's name; false for none. Default `hubline_node`. */
-  readonly cookie?: string | false;
+  readonly cookie?: string | false | undefined;
   /** `Path` of the cookie; default `/`. */
-  readonly path?: string;
-  readonly domain?: string;
+  readonly path?: string | undefined;
+  readonly domain?: string | undefined;
 }
 
 /** RFC 6265, 4.1.1. */

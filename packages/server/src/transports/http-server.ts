@@ -12,7 +12,7 @@ export interface AttachOptions {
   /**
    * When the HTTP server is closed: the longest time for calls, streams and invocations of its connections to end. Default 5000.
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** @throws HublineError `invalid_option` for applications, which have a server or make one: Express, Koa, Fastify, Nest, Hono */

@@ -1,0 +1,15 @@
+/** What a user of the backplane writes, and what must not compile. Checked by `tsc`. */
+import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
+
+// Options from the environment, which are undefined where it does not have them.
+void redisBackplane(process.env.REDIS_URL, { prefix: process.env.REDIS_PREFIX, password: process.env.REDIS_PASSWORD });
+void redisBackplane({ url: process.env.REDIS_URL, db: undefined, heartbeatIntervalMs: undefined });
+/** Every option, undefined. */
+const unset: { readonly [K in keyof RedisBackplaneOptions]-?: undefined } = {} as never;
+void redisBackplane(unset);
+void redisBackplane({
+  onUnavailable: { bufferMs: undefined },
+  sentinels: { name: 'main', nodes: [], password: process.env.REDIS_PASSWORD },
+});
+// @ts-expect-error a duration is a number
+void redisBackplane({ repairMs: '5' });
