@@ -45,8 +45,13 @@ export function checkHubUrl(given: string | URL, base: string | undefined): void
 
 /** The message of a refusal, with what may help where a request was answered with this status. */
 export function explained(message: string, status: number): string {
-  return status === 404 ? `${message} Either this is not a SignalR endpoint or there is a proxy blocking the connection.` : message;
+  if (status !== 404) return message;
+  const unknown = `${message} Either this is not a SignalR endpoint or there is a proxy blocking the connection.`;
+  // Negotiation reached a server, and what follows it did not reach the same one.
+  return /\/negotiate\)/.test(message) ? unknown : `${unknown} A load balancer may not be sticky: see ${SCALING}.`;
 }
+
+const SCALING = 'https://github.com/hubline/hubline/blob/main/docs/scaling.md';
 
 const invalidOption = (option: string, value: unknown): HublineError =>
   new HublineError('invalid_option', `${option} cannot be ${String(value)}.`, { option });
