@@ -64,7 +64,9 @@ it('tells a receiver that its question was cancelled', async () => {
 
 it('asks one client at a time in truth: the one before is told when the next is asked', async () => {
   await using world = await start(2);
-  await expect(world.hub.clients.all.with({ attemptMs: 1_000 }).invokeOne.confirm('?')).rejects.toMatchObject({ code: 'no_client_responded' });
+  await expect(world.hub.clients.all.with({ attemptMs: 1_000 }).invokeOne.confirm('?')).rejects.toMatchObject({
+    code: 'no_client_responded',
+  });
   await expect.poll(() => world.log).toHaveLength(4);
   expect(world.log.filter((line) => line.endsWith('cancelled'))).toHaveLength(2);
 });
