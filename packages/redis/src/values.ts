@@ -39,9 +39,9 @@ export function lengthOf(groups: readonly string[], most: number): number {
 export const lengthOfGroup = (name: string): number => name.length + '"",'.length;
 
 /** Encodes a record, with its groups where they are few. */
-export function encodeRecord({ hub, userId, attributes, groups, since }: ConnectionRecord): string {
+export function encodeRecord({ hub, userId, attributes, groups, connectedAt }: ConnectionRecord): string {
   const few = lengthOf(groups, INLINE) > INLINE ? undefined : groups;
-  return JSON.stringify({ v: VERSION, hub, userId, attributes, groups: few, since });
+  return JSON.stringify({ v: VERSION, hub, userId, attributes, groups: few, connectedAt });
 }
 
 /** A record, or one without its groups: they are a set of their own. */
@@ -51,8 +51,8 @@ export type DecodedRecord =
 
 export function decodeRecord(connectionId: string, text: unknown): DecodedRecord | undefined {
   const value = objectIn(text);
-  if (!value || typeof value.hub !== 'string' || typeof value.since !== 'number') return undefined;
-  const { hub, userId, attributes, groups, since } = value;
+  if (!value || typeof value.hub !== 'string' || typeof value.connectedAt !== 'number') return undefined;
+  const { hub, userId, attributes, groups, connectedAt } = value;
   if (!isFields(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
   if (Object.values(attributes).some((each) => !['string', 'number', 'boolean'].includes(typeof each))) return undefined;
   const record = {
@@ -60,7 +60,7 @@ export function decodeRecord(connectionId: string, text: unknown): DecodedRecord
     hub,
     ...(userId === undefined ? {} : { userId }),
     attributes: attributes as ConnectionRecord['attributes'],
-    since,
+    connectedAt,
   };
   if (groups === undefined) return { isWhole: false, record };
   return isTexts(groups) ? { isWhole: true, record: { ...record, groups: groups.toSorted() } } : undefined;

@@ -315,7 +315,7 @@ class NodeHubServer implements HubServer {
     const { clock, codecs, timeouts } = this.#settings;
     const settings = { handler, limits, codecs, timeouts, clock, detailedErrors: this.#detailedErrors, turn: this.#turn };
     return ({ connectionId, identity }, request, transport) =>
-      new Connection({ connectionId, identity, request, transport, settings, since: clock.now() });
+      new Connection({ connectionId, identity, request, transport, settings, connectedAt: clock.now() });
   }
 
   /** Checks the options of a path, before anything is created from them. @throws HublineError `invalid_option` */

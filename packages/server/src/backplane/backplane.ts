@@ -23,7 +23,7 @@ export interface ConnectionRecord {
   /** The names of the connection's groups. */
   readonly groups: readonly string[];
   /** Milliseconds since the epoch. */
-  readonly since: number;
+  readonly connectedAt: number;
 }
 
 /**

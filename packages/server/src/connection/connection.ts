@@ -78,7 +78,7 @@ export interface ConnectionOptions {
   readonly request: OpeningRequest;
   readonly transport: Transport;
   readonly settings: ConnectionSettings;
-  readonly since: number;
+  readonly connectedAt: number;
 }
 
 /** The largest handshake: a client sends a single line. */
@@ -106,7 +106,7 @@ type State =
 export class Connection implements TransportListener {
   readonly id: string;
   readonly request: OpeningRequest;
-  readonly since: number;
+  readonly connectedAt: number;
   readonly userId: string | undefined;
   readonly calls = new ClientCalls();
   attributes: Attributes;
@@ -127,12 +127,12 @@ export class Connection implements TransportListener {
   /** Milliseconds since the last complete message. */
   #partialMs = 0;
 
-  constructor({ connectionId, identity, request, transport, settings, since }: ConnectionOptions) {
+  constructor({ connectionId, identity, request, transport, settings, connectedAt }: ConnectionOptions) {
     this.id = connectionId;
     this.userId = identity.userId;
     this.attributes = identity.attributes;
     this.request = request;
-    this.since = since;
+    this.connectedAt = connectedAt;
     this.#settings = settings;
     this.#transport = transport;
     const { turn, limits, clock, handler } = settings;

@@ -66,14 +66,14 @@ export class LocalMembership implements Local {
   record(connectionId: string): ConnectionRecord | undefined {
     const member = this.#residents.get(connectionId);
     if (!member) return undefined;
-    const { userId, attributes, since } = member.connection;
+    const { userId, attributes, connectedAt } = member.connection;
     return {
       connectionId,
       hub: member.hub,
       ...(userId === undefined ? {} : { userId }),
       attributes,
       groups: [...member.groups],
-      since,
+      connectedAt,
     };
   }
 

@@ -137,14 +137,14 @@ function checkFields(select: unknown): void {
   throw invalidOption('select', `must be a list of ${Object.keys(FIELDS).join(', ')}`);
 }
 
-export function infoOf<A>({ connectionId, userId, attributes, groups, since }: ConnectionRecord, nodes: Nodes): ConnectionInfo<A> {
+export function infoOf<A>({ connectionId, userId, attributes, groups, connectedAt }: ConnectionRecord, nodes: Nodes): ConnectionInfo<A> {
   return {
     connectionId,
     nodeId: nodes.nameOf(processOf(connectionId)),
     ...(userId === undefined ? {} : { userId }),
     attributes: attributes as Partial<A>, // the hub checked them when they were set
     groups,
-    connectedAt: since,
+    connectedAt,
   };
 }
 

@@ -37,7 +37,7 @@ const readFields = read.fields({
   userId: read.optional(read.text),
   attributes: readAttributes,
   groups: read.list(read.text),
-  since: read.number,
+  connectedAt: read.number,
 });
 
 const readRecord: Read<ConnectionRecord> = (value) => {

@@ -33,7 +33,7 @@ describe('a watch whose reader does not keep up', () => {
       userId: `u${i}`,
       attributes: {},
       groups: [],
-      since: 1,
+      connectedAt: 1,
     }));
     const header = { topic: 'room:all', version: 1_000_000, present, gone: [] };
     await world.tap.publish('b', 'watch=room:all', encodeEnvelope({ kind: EnvelopeKind.presence, header }));

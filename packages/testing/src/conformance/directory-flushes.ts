@@ -136,7 +136,7 @@ export function testFlushes(test: Tests): void {
     const [ann, bob] = await world.pair();
     const record = () => bob.recordOf(ann, 'a1');
     await ann.directory.changed(
-      ann.local.connect('a1', { userId: 'alice', attributes: { role: 'admin', level: 1, paid: false }, since: 5 }),
+      ann.local.connect('a1', { userId: 'alice', attributes: { role: 'admin', level: 1, paid: false }, connectedAt: 5 }),
     );
     expect(await record()).toEqual({
       connectionId: 'a1',
@@ -144,11 +144,11 @@ export function testFlushes(test: Tests): void {
       userId: 'alice',
       attributes: { role: 'admin', level: 1, paid: false },
       groups: [],
-      since: 5,
+      connectedAt: 5,
     });
     await ann.directory.changed(ann.local.connect('a1', { attributes: { role: '1' } }));
     await ann.directory.changed(ann.local.joinGroups('a1', 'b: {1}', 'a'));
-    const known = { connectionId: 'a1', hub: 'chat', attributes: { role: '1' }, since: 1 };
+    const known = { connectionId: 'a1', hub: 'chat', attributes: { role: '1' }, connectedAt: 1 };
     expect(await record()).toEqual({ ...known, groups: ['a', 'b: {1}'] });
     await ann.directory.changed(ann.local.leave('a1', groupTopic('chat', 'a')));
     expect(await record()).toEqual({ ...known, groups: ['b: {1}'] });

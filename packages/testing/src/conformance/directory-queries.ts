@@ -101,7 +101,7 @@ export function testQueries(test: Tests): void {
       expect(missing).toEqual([]);
       expect([...value.keys()].sort()).toEqual(['a1', 'b1']);
       expect(value.get('a1')).toMatchObject({ connectionId: 'a1', hub: 'chat', userId: 'alice' });
-      expect(value.get('b1')).toEqual({ connectionId: 'b1', hub: 'news', attributes: {}, groups: [], since: 1 });
+      expect(value.get('b1')).toEqual({ connectionId: 'b1', hub: 'news', attributes: {}, groups: [], connectedAt: 1 });
     }
     expect((await ann.directory.records([])).value.size).toBe(0);
   });

@@ -22,7 +22,7 @@ export class LocalDouble implements Local {
 
   /** Sets what is known of a connection; it is there from now on. */
   connect(connectionId: string, known: Partial<Omit<ConnectionRecord, 'groups'>> = {}): Change {
-    this.#records.set(connectionId, { connectionId, hub: 'chat', attributes: {}, since: 1, ...known });
+    this.#records.set(connectionId, { connectionId, hub: 'chat', attributes: {}, connectedAt: 1, ...known });
     return { topics: [], connections: [connectionId] };
   }
 
