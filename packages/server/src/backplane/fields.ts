@@ -1,9 +1,12 @@
-import { HublineError } from '@hubline/protocol';
+import { checkName, HublineError } from '@hubline/protocol';
 
 /** Checks a value that another node wrote. @throws HublineError `invalid_message` */
 export type Read<T> = (value: unknown) => T;
 
 export const text: Read<string> = (value) => (typeof value === 'string' ? value : refuse('a string', value));
+
+/** A name that can be a part of a topic. */
+export const name: Read<string> = (value) => (isName(value) ? value : refuse('a name', value));
 
 export const number: Read<number> = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : refuse('a number', value));
 
@@ -30,6 +33,15 @@ export const fields =
     for (const [name, read] of Object.entries(shape)) found[name] = read(Object.hasOwn(from, name) ? from[name] : undefined);
     return found as { readonly [K in keyof S]: ReturnType<S[K]> };
   };
+
+/** Whether {@link checkName} accepts it. */
+export function isName(value: unknown): value is string {
+  try {
+    return checkName(value, 'name') === value;
+  } catch {
+    return false;
+  }
+}
 
 export function refuse(expected: string, found: unknown): never {
   const kind =

@@ -54,11 +54,11 @@ const readAttribute: Read<string | number | boolean> = (value) =>
   typeof value === 'boolean' || typeof value === 'string' ? value : read.number(value);
 
 const READERS: { readonly [D in Command['do']]: Read<Omit<CommandFor<D>, 'do'>> } = {
-  join: read.fields({ hub: read.text, connectionId: read.text, group: read.text }),
-  leave: read.fields({ hub: read.text, connectionId: read.text, group: read.text }),
+  join: read.fields({ hub: read.text, connectionId: read.text, group: read.name }),
+  leave: read.fields({ hub: read.text, connectionId: read.text, group: read.name }),
   set: read.fields({ hub: read.text, connectionId: read.text, key: read.text, value: readAttribute }),
-  joinMatching: read.fields({ hub: read.text, target: readSelector, group: read.text }),
-  leaveMatching: read.fields({ hub: read.text, target: readSelector, group: read.text }),
+  joinMatching: read.fields({ hub: read.text, target: readSelector, group: read.name }),
+  leaveMatching: read.fields({ hub: read.text, target: readSelector, group: read.name }),
   disconnect: read.fields({
     hub: read.text,
     target: readSelector,

@@ -25,18 +25,19 @@ export type TopicChangeListener = (change: TopicChange, from: ProcessId) => void
 export const watchChannel = (topic: Topic): string => `watch=${topic}`;
 
 const readAttributes: Read<ConnectionRecord['attributes']> = (value) => {
-  for (const attribute of Object.values(read.object(value))) {
+  for (const [key, attribute] of Object.entries(read.object(value))) {
+    read.name(key);
     if (typeof attribute !== 'string' && typeof attribute !== 'boolean') read.number(attribute);
   }
   return value as ConnectionRecord['attributes'];
 };
 
 const readFields = read.fields({
-  connectionId: read.text,
-  hub: read.text,
-  userId: read.optional(read.text),
+  connectionId: read.name,
+  hub: read.name,
+  userId: read.optional(read.name),
   attributes: readAttributes,
-  groups: read.list(read.text),
+  groups: read.list(read.name),
   connectedAt: read.number,
 });
 

@@ -84,6 +84,37 @@ describe('a node', () => {
     expect(codesAt(b)).toEqual(Array.from({ length: Object.keys(EnvelopeKind).length }, () => 'deliver: invalid_message'));
   });
 
+  it('reports records of other nodes whose names are none once, and watches on', async () => {
+    await using nodes = await threeNodes();
+    const { world, b } = nodes;
+    const watch = b.hub.presence.watch()[Symbol.asyncIterator]();
+    await watch.next();
+    const record = { connectionId: 'c', hub: 'room', attributes: {}, groups: [], connectedAt: 1 };
+    for (let times = 0; times < 3; times++) {
+      for (const odd of [{ userId: 'a\ud83d' }, { groups: ['a\ud83d'] }, { attributes: { 'a\ud83d': 1 } }]) {
+        const header = { topic: 'room:all', version: 1_000_000, present: [{ ...record, ...odd }], gone: [] };
+        await world.tap.publish('a', 'watch=room:all', encodeEnvelope({ kind: EnvelopeKind.presence, header }));
+      }
+    }
+    const client = await world.client(b);
+    expect((await watch.next()).value).toMatchObject({ type: 'join', connection: { connectionId: client.id } });
+    expect(codesAt(b)).toEqual(['deliver: invalid_message']);
+    await watch.return?.();
+  });
+
+  it('joins no group on a command whose name is none', async () => {
+    await using nodes = await threeNodes();
+    const { world, b } = nodes;
+    const client = await world.client(b);
+    const channel = await channelOf(b);
+    for (const group of ['', 'x'.repeat(256), 'fine']) {
+      const params = { hub: 'room', do: 'join', connectionId: client.id, group };
+      await world.tap.publish('a', channel, encodeEnvelope({ kind: EnvelopeKind.ask, header: { id: 1, op: 'command', params } }));
+    }
+    await until(async () => (await b.hub.presence.groupsOf(client.id)).length > 0);
+    expect(await b.hub.presence.groupsOf(client.id)).toEqual(['fine']);
+  });
+
   it('passes over what no kind allows: no handler throws', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b } = nodes;
