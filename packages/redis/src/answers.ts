@@ -1,7 +1,7 @@
 import type { ProcessId } from '@hubline/server/backplane';
 import type { History } from './history.ts';
 import { RangeSet, type Range } from './ranges.ts';
-import type { Answer, Ask } from './repair-message.ts';
+import { MAX_RANGES, type Answer, type Ask } from './repair-message.ts';
 
 /** Bytes of the frames in one part of an answer. */
 const PART_BYTES = 64 * 1024;
@@ -38,6 +38,7 @@ export class Answers {
       const question = channels.get(channel) ?? { ranges: new RangeSet(), withinMs };
       channels.set(channel, { ranges: question.ranges, withinMs });
       for (const [from, to] of ranges) question.ranges.add(from, to);
+      question.ranges.trim(MAX_RANGES); // the asking node asks for the others again
     }
     if (!this.#isRunning) void this.#run();
   }

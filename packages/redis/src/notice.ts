@@ -31,6 +31,9 @@ export type Notice =
 /** The channel of all nodes. */
 export const NOTICES = 'nodes';
 
+/** The largest notice that is parsed. The claims of one take about 64 KiB. */
+const MAX_BYTES = 1024 * 1024;
+
 export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringify({ v: VERSION, ...notice }));
 
 /**
@@ -38,6 +41,7 @@ export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringi
  * @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right
  */
 export function decodeNotice(bytes: Buffer): Notice | undefined {
+  if (bytes.length > MAX_BYTES) throw damaged('notice', `${bytes.length} bytes`);
   const notice = fieldsIn(bytes.toString());
   if (!notice) throw damaged('notice', 'no object');
   if (notice.v !== VERSION) throw unsupported('notice', typeof notice.v === 'number' ? notice.v : 0, VERSION);

@@ -13,6 +13,9 @@ export interface Missing {
   readonly withinMs?: number | undefined;
 }
 
+/** The most ranges of one ask, and of one channel that a node still has to answer: the time to look them up grows with their square. */
+export const MAX_RANGES = 2000;
+
 /** A part of the answer to an ask. */
 export interface Answer {
   /** Frames as they were published, in their order on each channel. */
@@ -43,6 +46,7 @@ export function decodeAsk(payload: Uint8Array): Ask {
     if (withinMs !== undefined && !(typeof withinMs === 'number' && withinMs >= 0)) throw broken('an ask');
     return [channel, { ranges: checkedRanges({ ranges }, 'an ask').ranges ?? [], withinMs }];
   });
+  if (channels.reduce((count, [, { ranges }]) => count + ranges.length, 0) > MAX_RANGES) throw broken('an ask of too many ranges');
   return Object.fromEntries(channels);
 }
 

@@ -6,7 +6,16 @@ import { processIn, type Incarnation } from './keys.ts';
 import type { Notice } from './notice.ts';
 import { paced } from './paced.ts';
 import { Recall, type RecallOptions } from './recall.ts';
-import { decodeAnswer, decodeAsk, decodeClaims, encodeAnswer, encodeAsk, encodeClaims, type Missing } from './repair-message.ts';
+import {
+  decodeAnswer,
+  decodeAsk,
+  decodeClaims,
+  encodeAnswer,
+  encodeAsk,
+  encodeClaims,
+  MAX_RANGES,
+  type Missing,
+} from './repair-message.ts';
 import type { Range } from './ranges.ts';
 import { ASK_MS, type Receiver } from './receiver.ts';
 
@@ -49,7 +58,6 @@ const MAX_ASKED = 4;
 /** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
 const GIVE_UP_TICKS = 50;
 const MAX_RANGES_OF_CHANNEL = 200;
-const MAX_RANGES = 2000;
 /** Bytes of the claims in one notice. */
 const CLAIMS_BYTES = 64 * 1024;
 const MAX_PARTS = 16;
@@ -186,9 +194,9 @@ export class Repair {
     const ask: Record<string, Missing> = {};
     let count = 0;
     for (const [channel, missing] of this.#options.receiver.missing(process, MAX_RANGES_OF_CHANNEL)) {
+      if (count + missing.ranges.length > MAX_RANGES) break;
       if (missing.ranges.length > 0) ask[channel] = missing;
       count += missing.ranges.length;
-      if (count >= MAX_RANGES) break;
     }
     if (count === 0) return void this.#inquiries.delete(process);
     if (!this.#canAsk(process) || (!inquiry.isOut && this.#isBusy)) return;

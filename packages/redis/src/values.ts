@@ -1,4 +1,4 @@
-import type { ConnectionRecord, NodeInfo, Topic } from '@hubline/server/backplane';
+import { read, type ConnectionRecord, type NodeInfo, type Topic } from '@hubline/server/backplane';
 import { fieldsIn, isFields, isTexts, type Fields } from './decoding.ts';
 import type { Incarnation } from './keys.ts';
 
@@ -54,6 +54,8 @@ export function decodeRecord(connectionId: string, text: unknown): DecodedRecord
   if (!value || typeof value.hub !== 'string' || typeof value.connectedAt !== 'number') return undefined;
   const { hub, userId, attributes, groups, connectedAt } = value;
   if (!isFields(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
+  const names = [hub, ...(userId === undefined ? [] : [userId]), ...Object.keys(attributes), ...(isTexts(groups) ? groups : [])];
+  if (!names.every(read.isName)) return undefined;
   if (Object.values(attributes).some((each) => !['string', 'number', 'boolean'].includes(typeof each))) return undefined;
   const record = {
     connectionId,

@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Answers } from '../src/answers.ts';
 import { encodeFrame, KIND } from '../src/frame.ts';
 import { encodeNotice, NOTICES } from '../src/notice.ts';
+import type { Range } from '../src/ranges.ts';
+import { encodeAsk } from '../src/repair-message.ts';
+import { Unreadable } from '../src/unreadable.ts';
+import { decodeRecord } from '../src/values.ts';
 import { Air, fakeTime, Node, pair, passed, worldOf } from './air.ts';
 
 const SIZED = { channel: 't', ms: expect.any(Number) as number };
@@ -200,7 +205,65 @@ describe('frames of strangers', () => {
   });
 });
 
+describe('an ask', () => {
+  const rangesOf = (count: number, from = 1) => ({ ranges: Array.from({ length: count }, (_, i): Range => [from + 2 * i, from + 2 * i]) });
+
+  it('of 2,000 ranges is answered, and one of more is dropped and reported', async () => {
+    const { air, ann } = await pair();
+    const ask = (payload: Buffer) => ann.exchange.hear('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
+    ask(encodeAsk({ t: rangesOf(1000), u: rangesOf(1001) }));
+    await passed(10);
+    expect(air.framesOf(KIND.answer, 'ann')).toBe(0);
+    expect(ann.told).toContainEqual(['deliver', 'invalid_message']);
+    ask(encodeAsk({ t: rangesOf(1000), u: rangesOf(1000) }));
+    await passed(10);
+    expect(air.framesOf(KIND.answer, 'ann')).toBe(1);
+  });
+
+  it('adds to those that wait, up to 2,000 ranges of a channel', async () => {
+    const read = vi.fn(() => ({ frames: [], gone: [], void: [], unsent: [], next: Number.POSITIVE_INFINITY }));
+    const answers = new Answers({ history: { read }, send: () => Promise.resolve() });
+    answers.add('bob', { t: rangesOf(1) }); // answered at once
+    for (let i = 0; i < 10; i++) answers.add('bob', { t: rangesOf(2000, 10_000 * i + 2) });
+    await passed(10);
+    expect(read).toHaveBeenCalledTimes(2001);
+  });
+});
+
 describe('unreadable input', () => {
+  it('of more than 100 values is reported one by one up to there, and then once a minute', async () => {
+    const report = vi.fn();
+    const unreadable = new Unreadable(report);
+    const readAll = () => {
+      for (let i = 0; i < 3000; i++) unreadable.value('key', `field ${i}`);
+    };
+    for (let times = 0; times < 3; times++) readAll();
+    expect(report).toHaveBeenCalledTimes(101);
+    await passed(60_000);
+    readAll();
+    expect(report).toHaveBeenCalledTimes(102);
+  });
+
+  it('is a notice of more than 1 MiB, and is not parsed', async () => {
+    const { bob } = await pair();
+    const claims = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`channel ${i}`, [0, 1] as const]));
+    bob.exchange.hear(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { ...claims, t: [1, 2] }, repairMs: 10_000 }));
+    await passed(10);
+    expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
+    expect(bob.told).not.toContainEqual(['heard', '2']);
+  });
+
+  it.each([
+    ['a hub', { hub: 'a\ud83d' }],
+    ['a user', { userId: 'a\ud83d' }],
+    ['an attribute', { attributes: { 'a\ud83d': 1 } }],
+    ['a group', { groups: ['a\ud83d'] }],
+  ])('is a record in which the name of %s is none', (_what, odd) => {
+    const record = { v: 2, hub: 'room', userId: 'ann', attributes: {}, groups: [], connectedAt: 1 };
+    expect(decodeRecord('c', JSON.stringify(record))).toBeDefined();
+    expect(decodeRecord('c', JSON.stringify({ ...record, ...odd }))).toBeUndefined();
+  });
+
   it('is reported once for each kind', async () => {
     const { bob } = await pair();
     for (let i = 0; i < 1000; i++) {
