@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { RawConnection } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { HttpClient, record } from './http-client.ts';
@@ -224,4 +225,17 @@ it('sends who negotiates elsewhere, with a token, before it asks who that is', a
   expect(await answerOf(response)).toEqual({ status: 200, text: '{"url":"https://elsewhere.example/hub","accessToken":"secret"}' });
   expect(response.headers.get('set-cookie')).toBeNull();
   expect((await fetch(`${world.url}/negotiate?negotiateVersion=1`, { method: 'POST' })).status).toBe(500);
+});
+
+it('of a negotiation is not kept while it is authenticated', async () => {
+  let letIn: () => void = () => undefined;
+  const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
+  await using world = await start({ hub: { authenticate: () => isLetIn.then(() => ({})) } });
+  const socket = connect(world.port, '127.0.0.1');
+  const bytes = 32 * 1024 * 1024;
+  socket.write(`POST /hub/negotiate?negotiateVersion=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${bytes}\r\n\r\n`);
+  socket.write(Buffer.alloc(bytes));
+  await expect.poll(() => socket.writableLength, { timeout: 10_000 }).toBe(0);
+  letIn();
+  socket.destroy();
 });

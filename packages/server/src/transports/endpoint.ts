@@ -42,6 +42,7 @@ export class Endpoint {
   async request({ incoming, response, attachment }: Asked, isNegotiate: boolean): Promise<void> {
     const { left, stop } = untilLeft(incoming.socket);
     let cors: Headers = {};
+    if (isNegotiate || incoming.method !== 'POST') incoming.resume(); // its body says nothing, and Node would keep each chunk of it
     try {
       const { request, id } = this.#parse(incoming);
       cors = this.#origins.headers(request);
@@ -119,7 +120,6 @@ export class Endpoint {
     const admission = await this.#options.acceptor.admit(request, token, left);
     left.throwIfAborted(); // a transport that opened now would not notice that its client has left
     if (method === 'POST') return this.#post(admission, { incoming, response, cors });
-    incoming.resume();
     if (method === 'DELETE') this.#end(admission, response, cors);
     else if (name === 'ServerSentEvents') this.#stream(admission, { response, attachment, cors });
     else this.#poll(admission, { response, attachment, cors });
