@@ -113,7 +113,7 @@ describe.sequential('nothing is lost, doubled or reordered', () => {
     await using redis = await startRedis();
     const breakOnce = async (): Promise<void> => {
       redis.pause();
-      await pause(300 + chance() * 2000);
+      await pause(1500 + chance() * 1500); // longer than the time limit of a command, so that it is an outage
       redis.resume();
     };
     expectNothingLost('SIGSTOP', await play({ backplane: single(redis), breakOnce }));
