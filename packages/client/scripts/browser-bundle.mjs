@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
-/** What is added to the prototype of eventemitter3, up to the line that ends it. */
+/** Members that eventemitter3 adds to its prototype, each up to the line that ends it. */
 const MEMBERS = /^EventEmitter\.(?:prototype\.)?(\w+) = (?:function [^]*?^};|.*;)$/gm;
 
 /** The methods that the client calls, and what they call. */
 const USED = ['on', 'off', 'removeListener', 'listeners'];
 
-/** What it does where there is no Object.create, which every browser has that reads modules. */
+/** The fallback of eventemitter3 for runtimes without Object.create: every browser that reads modules has it. */
 const LEGACY = /^if \(Object\.create\) \{[^]*?^\}/m;
 
 /**
@@ -46,7 +46,7 @@ export const sourceMaps = {
   },
 };
 
-/** What of terser's work makes statements harder to read. */
+/** Options of terser that make statements harder to read. */
 const UNREADABLE = ['sequences', 'conditionals', 'if_return', 'booleans', 'comparisons', 'join_vars', 'hoist_props', 'reduce_funcs'];
 
 /** Writes constants where they are used and leaves out what never runs, which bundlers do less well. */

@@ -74,7 +74,7 @@ export function createLoop(settings: Settings): ConnectionLoop {
       if (clock.now() - openAt >= PROVEN_MS) attempt = 0;
       const nextMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
       checkDelay(nextMs);
-      // What is no number is no wait: the policy gives up.
+      // A delay that is no number means that the policy gives up.
       if (nextMs === null || !(nextMs >= 0)) return cause;
       // A busy server is left alone for as long as it asks; the policy's delay spreads its clients.
       const { retryAfterMs = 0 } = (details ?? {}) as ErrorDetails['negotiation_failed'];

@@ -161,7 +161,7 @@ export function connectionIn<H, R, A>(
     if (loop.calls) return loop.calls;
     throw lost(undefined, method);
   };
-  /** What the caller gets for a result or an item: what its schema makes of it. */
+  /** Returns the result or item that the caller gets: the one that its schema returns. */
   const checked = (value: unknown, { method }: Call): unknown => {
     const schema = (results as Readonly<Record<string, StandardSchema<never> | undefined>>)[method];
     // Every object has a `constructor`, which is no schema.

@@ -172,7 +172,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     if (message.type === STREAM_ITEM || message.type === COMPLETION) calls?.take(message);
     if (message.type === CANCEL_INVOCATION) {
       asked.get(message.invocationId)?.abort(cancelled());
-      // Nobody waits for it any more, but a call that was cancelled still completes.
+      // The caller waits no longer, but the server still completes a cancelled call.
       complete(message.invocationId, { error: 'cancelled' });
     }
     // All messages before it are handled: a Hubline server asks whether this client keeps up.

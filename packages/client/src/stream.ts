@@ -10,7 +10,7 @@ export interface StreamCall {
 export interface StreamOptions {
   /** Sends the call, and hears of it: each item, then once how it ended (null: well). */
   open(item: (item: unknown) => void, ended: (error: HublineError | null) => void): StreamCall;
-  /** What the program gets for an item. */
+  /** Returns the value that the program gets for an item. */
   check(item: unknown): unknown;
 }
 

@@ -22,7 +22,7 @@ export function checkMessage(parsed: unknown): HubMessage | undefined {
   throw invalidMessage(`Invalid ${field} for ${name} message.`);
 }
 
-/** What either official implementation takes for nothing is left out. */
+/** Leaves out fields that one of the official implementations takes for absent. */
 function tidy(parsed: unknown): Raw {
   const raw = (parsed ?? {}) as Raw;
   const { type, headers, error, result } = raw;

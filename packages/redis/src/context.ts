@@ -6,7 +6,7 @@ import type { SlotAvailability } from './slot-availability.ts';
 import type { Store } from './store.ts';
 import type { Unreadable } from './unreadable.ts';
 
-/** What the parts of a link share. */
+/** Objects and settings that the parts of a link share. */
 export interface Context {
   readonly self: NodeInfo;
   readonly local: Local;

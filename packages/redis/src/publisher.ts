@@ -221,7 +221,7 @@ export class Publisher {
   #depart(tag: string, { posts, isFull }: Trip): void {
     if (isFull) this.#paced.add(tag);
     const sent = this.#sendTogether(posts);
-    // A lost subscriber is lost for the link too, which decides about what waits.
+    // A failed PING needs no report here: the link loses that connection too, and reports it.
     const read = isFull ? sent.then(() => this.#options.store.ping()).catch(() => undefined) : sent;
     const trip = read.finally(() => {
       this.#trips.delete(trip);
