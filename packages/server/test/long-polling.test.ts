@@ -166,6 +166,53 @@ it('ends a connection whose answer nobody takes', async () => {
   socket.destroy();
 });
 
+it('answers no further poll while an answer is on its way, so that answers do not pile up unread', async () => {
+  await using world = await start({ limits: { maxBufferedBytes: 32_000_000 } });
+  const client = await HttpClient.polling(world.url);
+  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
+  const socket = await client.raw('GET');
+  await once(socket, 'data');
+  socket.pause();
+  const second = await world.hold(client);
+  const third = await world.hold(client);
+  expect((await second.answer).status).toBe(204); // a newer poll replaces the one that waits
+  await world.hub.clients.all.send.said('y');
+  await using other = await RawClient.open(world.port); // a few round trips
+  expect((await other.call('echo', 1)).result).toBe(1);
+  expect(third.isSettled()).toBe(false);
+  socket.resume();
+  expect(await answerOf(await third.answer)).toEqual({ status: 200, text: record({ type: 1, target: 'said', arguments: ['y'] }) });
+  expect(await answerOf(await client.leave())).toEqual({ status: 202, text: '' });
+  socket.destroy();
+});
+
+it('counts an answer on its way, whichever poll it answers, as buffered', async () => {
+  await using world = await start();
+  const client = await HttpClient.polling(world.url);
+  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
+  const socket = await client.raw('GET');
+  await once(socket, 'data');
+  socket.pause();
+  const next = await world.hold(client);
+  await world.hub.clients.all.send.said('y');
+  await expect.poll(() => world.ended).toEqual([[client.connectionId, 'slow_consumer']]);
+  expect((await next.answer).status).toBe(204);
+  socket.destroy();
+});
+
+it('releases the poll that waits for an answer on its way where the connection ends', async () => {
+  await using world = await start({ timeouts: { sendMs: 5000 } });
+  const client = await HttpClient.polling(world.url);
+  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
+  const socket = await client.raw('GET');
+  await once(socket, 'data');
+  socket.pause();
+  const next = await world.hold(client);
+  await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'connection_lost']]);
+  expect((await next.answer).status).toBe(204);
+  socket.destroy();
+});
+
 it('ends a connection whose answer was lost on its way: the client cannot know what it missed', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);

@@ -31,8 +31,8 @@ type Poll =
   /** The last one is over, and the next one has not come. */
   | { readonly name: 'none' }
   | HeldPoll
-  /** Its answer is on its way. */
-  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: Stall };
+  /** Its answer is on its way. A poll that comes meanwhile is next. */
+  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: Stall; next: HeldPoll | undefined };
 
 const NONE: Poll = { name: 'none' };
 const NOTHING = Buffer.alloc(0);
@@ -71,11 +71,19 @@ export class LongPollingTransport implements Transport {
     return this.#waitingBytes + (this.#poll.name === 'answered' ? this.#poll.response.writableLength : 0);
   }
 
-  /** Holds a poll. A newer one replaces an older one, which is answered. */
+  /**
+   * Holds a poll. A newer one replaces an older one, which is answered. While an answer is on its way the next one waits, as in ASP.NET
+   * Core: otherwise a client could leave any number of answers unread.
+   */
   poll(response: ServerResponse, headers: Headers): void {
     this.#release();
-    this.#become({ name: 'held', response, headers });
+    const poll: HeldPoll = { name: 'held', response, headers };
     whenAnswered(response, () => this.#over(response));
+    if (this.#poll.name === 'answered') {
+      this.#poll.next = poll;
+      return;
+    }
+    this.#become(poll);
     this.#speak();
   }
 
@@ -148,7 +156,7 @@ export class LongPollingTransport implements Transport {
   }
 
   #answer({ response, headers }: HeldPoll, body: Buffer = NOTHING): void {
-    this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#options.sendTimeoutMs) });
+    this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#options.sendTimeoutMs), next: undefined });
     const { length } = body;
     response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
     // Messages in a lost answer are lost: the connection ends, so that a client that is back does not miss them unnoticed.
@@ -157,15 +165,22 @@ export class LongPollingTransport implements Transport {
 
   /** Ends the older poll, which a newer one has replaced. */
   #release(): void {
-    if (this.#poll.name !== 'held') return;
-    const { response, headers } = this.#poll;
-    this.#become(NONE);
-    response.writeHead(204, { ...headers, ...NOT_CACHED }).end();
+    const poll = this.#poll;
+    const waiting = poll.name === 'answered' ? poll.next : poll;
+    if (waiting?.name !== 'held') return;
+    if (poll.name === 'answered') poll.next = undefined;
+    else this.#become(NONE);
+    waiting.response.writeHead(204, { ...waiting.headers, ...NOT_CACHED }).end();
   }
 
   /** The answer has been taken, or the client has given up on the poll. */
   #over(response: ServerResponse): void {
-    if (this.#poll.name !== 'none' && this.#poll.response === response) this.#become(NONE);
+    const poll = this.#poll;
+    if (poll.name === 'answered' && poll.next?.response === response) poll.next = undefined;
+    if (poll.name !== 'none' && poll.response === response) {
+      this.#become((poll.name === 'answered' && poll.next) || NONE);
+      this.#speak();
+    }
     this.#drain();
   }
 
