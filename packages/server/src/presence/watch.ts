@@ -18,7 +18,7 @@ import { processOf, type Clock } from '../connection/index.ts';
 import { RecentMap, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
 import { watchChannel, type TopicChange, type TopicChanges } from './topic-changes.ts';
 import type { Nodes } from './nodes.ts';
-import { Shortfalls } from './shortfalls.ts';
+import { isComplete, Shortfalls } from './shortfalls.ts';
 
 /** The records of all connections that match the watch, as far as they are known. */
 export interface WatchSnapshot extends Shortfall {
@@ -36,7 +36,7 @@ export interface WatchOptions {
   readonly subscriptions: Subscriptions;
   readonly changes: TopicChanges;
   readonly nodes: Nodes;
-  readonly clock: Pick<Clock, 'elapsed'>;
+  readonly clock: Pick<Clock, 'elapsed' | 'after'>;
   /** Called with the first snapshot; updates follow. */
   readonly begin: () => void;
   readonly update: (update: WatchUpdate) => void;
@@ -48,6 +48,9 @@ const MAX_EARLY = 1000;
 
 /** Bounds the memory of connections that left: about 25,000 for each watch. */
 const MAX_LEFT_BYTES = 2 * 1024 * 1024;
+
+/** The delay after a snapshot that lacks a node until the next one: doubled each time. */
+const RETRY_MS = { least: 250, most: 15_000 };
 
 interface Known {
   readonly record: ConnectionRecord;
@@ -69,7 +72,9 @@ export class Watch {
   /** The version of each process up to which the last snapshot is complete: changes of older versions are ignored. */
   readonly #had = new Map<ProcessId, number>();
   /** The shortfall of the last snapshot. */
-  #shortfall: Shortfall = { missing: [], isBlind: false };
+  #shortfall: Shortfall = COMPLETE;
+  #retryMs = RETRY_MS.least;
+  #cancelRetry: () => void = () => undefined;
   #leases: readonly WatchLease[] = [];
   #early: (readonly [TopicChange, ProcessId])[] | undefined = [];
   #stopListening: () => void = () => undefined;
@@ -104,8 +109,10 @@ export class Watch {
     if (this.#closed) return;
     if (this.#early) return void (this.#again = true); // a snapshot is being taken; take another one after it
     this.#early = [];
+    this.#cancelRetry();
     void this.#compare().catch((error: unknown) => {
       this.#options.report(error);
+      this.#shortfall = { missing: [], isBlind: true };
       this.#catchUp(); // without a snapshot
     });
   }
@@ -118,6 +125,7 @@ export class Watch {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#cancelRetry();
     this.#stopListening();
     for (const topic of this.#topics) this.#options.subscriptions.unwant(watchChannel(topic));
     await release(this.#leases);
@@ -162,9 +170,18 @@ export class Watch {
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const [change, from] of early) this.#apply(change, from);
-    if (!this.#again) return;
-    this.#again = false;
-    this.resynchronise();
+    if (this.#again) {
+      this.#again = false;
+      this.resynchronise();
+    } else this.#retry();
+  }
+
+  /** Schedules another snapshot where the last one lacks a node: changes of that node may have been missed for good. */
+  #retry(): void {
+    if (isComplete(this.#shortfall)) this.#retryMs = RETRY_MS.least;
+    if (this.#closed || isComplete(this.#shortfall)) return;
+    this.#cancelRetry = this.#options.clock.after(this.#retryMs, () => this.resynchronise());
+    this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS.most);
   }
 
   #apply({ version, present, gone }: TopicChange, from: ProcessId): void {
@@ -213,6 +230,8 @@ export class Watch {
     return record.hub === this.#options.hub && select(this.#options.selector, population).size > 0;
   }
 }
+
+const COMPLETE: Shortfall = { missing: [], isBlind: false };
 
 async function release(leases: readonly WatchLease[]): Promise<void> {
   await Promise.all(leases.map((lease) => lease.close()));
