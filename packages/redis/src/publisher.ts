@@ -5,7 +5,7 @@ import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
 export interface PublisherOptions {
-  readonly store: Pick<Store, 'publish' | 'tagOf' | 'ping'>;
+  readonly store: Pick<Store, 'isOne' | 'publish' | 'tagOf' | 'ping'>;
   readonly channelOf: (name: string) => string;
   readonly history: Pick<History, 'add' | 'void'>;
   readonly onUnavailable: OnUnavailable;
@@ -50,8 +50,9 @@ const TRIP_BYTES = 256 * 1024;
 const POST_BYTES = 256;
 
 /**
- * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. Messages that Redis had not
- * acknowledged when the link was lost are sent again before newer ones; messages to an unreachable channel wait, within bounds.
+ * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. On a Redis Cluster, where a trip may
+ * have to follow its slots, the next one to a shard leaves after its acknowledgement, with everything that waited. Messages that Redis
+ * had not acknowledged when the link was lost are sent again before newer ones; messages to an unreachable channel wait, within bounds.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -66,7 +67,7 @@ export class Publisher {
   #isScheduled = false;
   #isClosing = false;
   readonly #trips = new Set<Promise<void>>();
-  /** Shards whose last trip was full, and is not acknowledged yet. */
+  /** Shards whose next trip leaves when the last one is acknowledged. */
   readonly #paced = new Set<string>();
 
   constructor(options: PublisherOptions) {
@@ -219,13 +220,14 @@ export class Publisher {
   }
 
   #depart(tag: string, { posts, isFull }: Trip): void {
-    if (isFull) this.#paced.add(tag);
+    const isPaced = isFull || !this.#options.store.isOne;
+    if (isPaced) this.#paced.add(tag);
     const sent = this.#sendTogether(posts);
     // A failed PING needs no report here: the link loses that connection too, and reports it.
     const read = isFull ? sent.then(() => this.#options.store.ping()).catch(() => undefined) : sent;
     const trip = read.finally(() => {
       this.#trips.delete(trip);
-      if (!isFull) return;
+      if (!isPaced) return;
       this.#paced.delete(tag);
       this.#send();
     });

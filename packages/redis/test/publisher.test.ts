@@ -17,12 +17,16 @@ const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(res
 const waits = { mayWait: true };
 
 /** A publisher whose Redis answers when the test lets it. */
-function publisherOn(options: RedisBackplaneOptions = {}, parts: Partial<PublisherOptions> = {}) {
+function publisherOn(
+  options: RedisBackplaneOptions = {},
+  { isOne = true, ...parts }: Partial<PublisherOptions> & { isOne?: boolean } = {},
+) {
   const trips: { readonly posts: readonly Publishing[]; readonly answer: () => void }[] = [];
   const { onUnavailable, repairBytes, repairMs } = settingsFrom(options);
   const history = new History({ origin: () => 'ann.1', repairBytes, repairMs });
   const publisher = new Publisher({
     store: {
+      isOne,
       tagOf: (key) => key.slice(0, 1),
       ping: () => Promise.resolve(),
       publish: (posts) => new Promise((resolve) => trips.push({ posts, answer: () => resolve(posts.map(() => undefined)) })),
@@ -81,6 +85,23 @@ describe('a publisher', () => {
     await Promise.all([...sent, later]);
     expect(frames.map((frame) => frame.readUIntBE(2, 6))).toEqual(Array.from({ length: 51 }, (_, i) => frames[0]!.readUIntBE(2, 6) + i));
     expect(frames.at(-1)?.toString('latin1')).toContain('later');
+  });
+
+  it('sends on a Redis Cluster everything that was published during a trip with the next one, each shard for itself', async () => {
+    const { publisher, trips } = publisherOn({}, { isOne: false });
+    publisher.up();
+    const sent: Promise<void>[] = [];
+    for (let turn = 0; turn < 50; turn++) {
+      for (const channel of ['a1', 'a2', 'b']) sent.push(publisher.publish(channel, Buffer.from('x'), waits));
+      await endOfTurn();
+    }
+    const channels = (): readonly (readonly string[])[] => trips.splice(0).map(({ posts, answer }) => (answer(), posts.map(([to]) => to)));
+    expect(channels()).toEqual([['a1', 'a2'], ['b']]);
+    await endOfTurn();
+    const rest = Array.from({ length: 49 }, () => ['a1', 'a2']).flat();
+    expect(channels()).toEqual([rest, rest.filter((to) => to === 'a1').map(() => 'b')]);
+    await Promise.all(sent);
+    expect(trips).toEqual([]);
   });
 
   describe('with a key', () => {
@@ -178,7 +199,7 @@ describe('a publisher', () => {
       acknowledged.push(posts.length);
       return Promise.resolve(posts.map(() => undefined));
     };
-    const { publisher } = publisherOn({}, { store: { tagOf: () => 't', publish, ping } });
+    const { publisher } = publisherOn({}, { store: { isOne: true, tagOf: () => 't', publish, ping } });
     publisher.up();
     const sent = Array.from({ length: 3 }, () => publisher.publish('t', Buffer.alloc(200_000), waits));
     for (const trips of [1, 2]) {
