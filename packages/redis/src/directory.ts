@@ -18,6 +18,7 @@ import type { Context } from './context.ts';
 import { slices } from './entries.ts';
 import { processIn, type Incarnation } from './keys.ts';
 import { Losses, type Holding } from './losses.ts';
+import type { Leases } from './leases.ts';
 import type { Command } from './redis-connection.ts';
 import type { Peers } from './peers.ts';
 import { LeaseOverError, type Census, type Reading } from './reading.ts';
@@ -303,7 +304,7 @@ export class RedisDirectory implements Directory {
   }
 
   #nameOf(incarnation: Incarnation): string {
-    return this.#options.peers.nameOf(incarnation) ?? this.#options.self.nodeId;
+    return this.#options.peers.leases.nameOf(incarnation) ?? this.#options.self.nodeId;
   }
 
   /** Answers from Redis or, where the keys cannot be reached, from this node's own state. */
@@ -323,15 +324,15 @@ export class RedisDirectory implements Directory {
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {
     this.#mustReach(commands.map(([, key]) => String(key)));
     const answers: unknown[] = [];
-    for (const trip of slices(commands, TRIP)) answers.push(...(await this.#options.peers.read(trip)));
+    for (const trip of slices(commands, TRIP)) answers.push(...(await this.#options.peers.leases.read(trip)));
     return answers;
   }
 
   /** Reads the live processes. One whose lease cannot be decoded is left out, and is among the missing ones. */
-  async #census(missing: Missing, ...[commands, perIncarnation]: Parameters<Peers['census']>): Promise<Reading> {
+  async #census(missing: Missing, ...[commands, perIncarnation]: Parameters<Leases['census']>): Promise<Reading> {
     const { peers, keys } = this.#options;
     this.#mustReach([keys.registry, ...commands.map(([, key]) => String(key))]);
-    const reading = await peers.census(commands, perIncarnation);
+    const reading = await peers.leases.census(commands, perIncarnation);
     for (const nodeId of reading.missing) missing.add(nodeId);
     // A node's entries are found by its index: where the index is unreachable, they may be out of date.
     for (const [incarnation, { nodeId }] of reading.value) if (!this.#options.reach.has(keys.topics(incarnation))) missing.add(nodeId);

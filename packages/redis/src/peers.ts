@@ -1,10 +1,9 @@
 import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplane';
 import type { Context } from './context.ts';
 import { incarnationOf, numberIn, processIn, type Incarnation } from './keys.ts';
+import { Leases, type Sighting } from './leases.ts';
 import type { Command } from './redis-connection.ts';
-import { LeaseOverError, type Reading } from './reading.ts';
 import type { Session } from './session.ts';
-import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation, WHOLE } from './values.ts';
 
 /** Another process, as far as this one knows it. */
 interface Peer {
@@ -34,22 +33,15 @@ export interface PeersOptions extends Pick<Context, 'self' | 'session' | 'store'
   readonly forgotten: (process: ProcessId) => void;
 }
 
-/** The answer of PTTL for a key that does not exist. */
-const NO_KEY = -2;
-/** Stands for a lease of another type. */
-const UNREADABLE = '';
 /** How long a lost process is remembered. */
 const REMEMBERED_MS = 60_000;
 
 /** Tracks the other processes and their leases, and reports joins and losses. */
 export class Peers {
+  readonly leases: Leases;
   readonly #options: PeersOptions;
   readonly #peers = new Map<ProcessId, Peer>();
   readonly #lost = new Map<ProcessId, { readonly n: number; readonly at: number }>();
-  /** The node of each incarnation, which never changes. */
-  readonly #nodes = new Map<Incarnation, NodeInfo>();
-  /** Incarnations that have ended, and are not swept yet. */
-  readonly #dead = new Set<Incarnation>();
   /** Whether there is an outage. */
   #isSuspended = false;
   /** Processes whose announcement waits until queries show them; none does while the leases cannot be read. */
@@ -57,6 +49,18 @@ export class Peers {
 
   constructor(options: PeersOptions) {
     this.#options = options;
+    this.leases = new Leases({
+      ...options,
+      doubted: (session) => this.#doubt(session),
+      seen: (incarnation, node, sighting) => {
+        const peer = this.#peers.get(processIn(incarnation));
+        if (!peer || peer.n < numberIn(incarnation)) this.#see(incarnation, node, sighting);
+      },
+      undecided: (incarnation) => {
+        const peer = this.#peers.get(processIn(incarnation));
+        if (peer?.n === numberIn(incarnation)) peer.isAbsent = true;
+      },
+    });
   }
 
   get nodeIds(): readonly string[] {
@@ -95,9 +99,6 @@ export class Peers {
     const since = performance.now() - ms;
     return [...this.#lost].filter(([, { at }]) => at >= since).map(([process]) => process);
   }
-  nameOf(incarnation: Incarnation): string | undefined {
-    return this.#nodes.get(incarnation)?.nodeId;
-  }
   /** Milliseconds until the first lease ends unless it is renewed. */
   get nextEndMs(): number {
     const running = [...this.#peers.values()].filter(({ stoppedAt }) => stoppedAt === undefined);
@@ -106,9 +107,7 @@ export class Peers {
 
   /** Handles the hello of a node, whose lease is already set. */
   hello(incarnation: Incarnation, node: NodeInfo): void {
-    if (this.#dead.has(incarnation)) return; // ignores a late hello: its lease has already ended
-    this.#nodes.set(incarnation, node);
-    this.#see(incarnation, node);
+    if (this.leases.announce(incarnation, node)) this.#see(incarnation, node);
   }
   beat(incarnation: Incarnation): void {
     const peer = this.#peers.get(processIn(incarnation));
@@ -162,7 +161,7 @@ export class Peers {
     const { store, keys, settings } = this.#options;
     if (!this.#canRead) return;
     const askedAt = performance.now();
-    const { value: census } = await this.census([]);
+    const { value: census } = await this.leases.census([]);
     const incarnations = [...census.keys()].filter((incarnation) => processIn(incarnation) !== this.#options.self.process);
     const peerOf = (incarnation: Incarnation) => this.#peers.get(processIn(incarnation));
     // A heartbeat tells how long a lease lasts; without one the lease is read from Redis.
@@ -190,112 +189,10 @@ export class Peers {
     this.#forget();
   }
 
-  /**
-   * Reads the processes whose lease lives, and the answers to the commands, in one trip. An unknown process costs a second trip, and is
-   * announced: its hello may be late, and its entries are already used.
-   * @throws LeaseOverError where this process has no lease: Redis has lost what was written
-   */
-  async census(
-    commands: readonly Command[],
-    perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
-  ): Promise<Reading> {
-    const { keys, session, self } = this.#options;
-    const askedAt = performance.now();
-    const mine = session().incarnation;
-    const known = [...new Set([mine, ...this.#nodes.keys()])];
-    const leasesOf = (incarnations: readonly Incarnation[]): Command => [
-      'mget',
-      ...incarnations.map((each) => keys.lease(each)),
-      ...incarnations.map((each) => keys.whole(each)),
-    ];
-    const [listed, leases, ...answers] = await this.read([
-      ['hkeys', keys.registry],
-      leasesOf(known),
-      ...commands,
-      ...known.flatMap(perIncarnation),
-    ]);
-    const names = decodeTexts(listed);
-    if (!names) {
-      this.#options.unreadable.value(keys.registry);
-      throw new LeaseOverError();
-    }
-    const listedNames = new Set(names);
-    const fresh = names.filter((each): each is Incarnation => {
-      if (!isIncarnation(each)) this.#options.unreadable.value(keys.registry, each);
-      else return !known.includes(each) && !this.#dead.has(each);
-      return false;
-    });
-
-    const alive = new Map<ProcessId, Incarnation>();
-    const extras = new Map<Incarnation, readonly unknown[]>();
-    const partial = new Set<Incarnation>();
-    const read = (incarnation: Incarnation, [lease, whole]: readonly unknown[], extra: readonly unknown[]): void => {
-      extras.set(incarnation, extra);
-      const state = decodeLease(lease);
-      if (whole !== WHOLE) partial.add(incarnation);
-      if (state === 'over' && incarnation !== session().incarnation) this.#die(incarnation);
-      if (state === 'unreadable') this.#question(incarnation);
-      if (!isAlive(state)) return;
-      const process = processIn(incarnation);
-      const other = alive.get(process);
-      if (!other || numberIn(other) < numberIn(incarnation)) alive.set(process, incarnation);
-    };
-    const width = perIncarnation(mine).length;
-    const extrasOf = (from: readonly unknown[], i: number) => from.slice(i * width, (i + 1) * width);
-    const found = await this.#confirmed(known, leases as readonly unknown[]);
-    known.forEach((each, i) => read(each, [found[i], found[known.length + i]], extrasOf(answers.slice(commands.length), i)));
-    const leaseMs = new Map<Incarnation, number>();
-    if (fresh.length > 0) {
-      const [infos, freshLeases, ...more] = await this.read([
-        ['hmget', keys.registry, ...fresh],
-        leasesOf(fresh),
-        ...fresh.map((each): Command => ['pttl', keys.lease(each)]),
-        ...fresh.flatMap(perIncarnation),
-      ]);
-      fresh.forEach((incarnation, i) => {
-        const info = (infos as readonly unknown[])[i];
-        const node = decodeNode(info);
-        if (node) this.#nodes.set(incarnation, node);
-        else if (info !== null) this.#options.unreadable.value(keys.registry, incarnation);
-        leaseMs.set(incarnation, Number(more[i]));
-        const states = freshLeases as readonly unknown[];
-        if (info !== null) read(incarnation, [states[i], states[fresh.length + i]], extrasOf(more.slice(fresh.length), i));
-      });
-    }
-    for (const incarnation of this.#dead) if (!listedNames.has(incarnation)) this.#dead.delete(incarnation); // swept
-    const value = new Map<Incarnation, NodeInfo>();
-    const missing: string[] = [];
-    for (const incarnation of [...alive.values()].sort()) {
-      const node = processIn(incarnation) === self.process ? self : this.#nodes.get(incarnation);
-      if (node) value.set(incarnation, node);
-      if (!node || partial.has(incarnation)) missing.push(node?.nodeId ?? processIn(incarnation));
-      const peer = this.#peers.get(processIn(incarnation));
-      if (!node || (peer && peer.n >= numberIn(incarnation))) continue;
-      this.#see(incarnation, node, { askedAt, leaseUntil: askedAt + (leaseMs.get(incarnation) ?? 0) });
-    }
-    return { value, missing, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
-  }
-
-  /**
-   * Runs commands that read. Added commands check that this process's own writes are there: otherwise no answer is reliable.
-   * @throws LeaseOverError where they are gone
-   */
-  async read(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const { store, keys } = this.#options;
-    const session = this.#options.session();
-    // Each shard can lose data alone; on a single Redis the lease shows it.
-    const tags = store.isOne ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
-    const checks: readonly Command[] = [['get', keys.lease(session.incarnation)], ...session.counters(tags)];
-    const answers = [...(await store.read([...commands, ...checks]))];
-    if (answers.splice(commands.length).includes(null) && session === this.#options.session()) this.#doubt(session);
-    return answers;
-  }
-
   /** Handles a loss of data in Redis: other processes may have lost their leases too, and get the time that these had left. */
-  #doubt(session: Session): never {
+  #doubt(session: Session): void {
     for (const peer of this.#peers.values()) peer.isAbsent = true;
     this.#options.leaseless(session);
-    throw new LeaseOverError();
   }
 
   /** Records that an incarnation lives, or did when Redis was queried. */
@@ -340,29 +237,6 @@ export class Peers {
     this.#options.observer.lost(peer.node, reason);
   }
 
-  /** Tells missing leases from keys of another type: MGET answers null for both. */
-  async #confirmed(incarnations: readonly Incarnation[], leases: readonly unknown[]): Promise<readonly unknown[]> {
-    const over = incarnations.filter((_each, i) => leases[i] === null);
-    if (over.length === 0) return leases;
-    const left = await this.read(over.map((each) => ['pttl', this.#options.keys.lease(each)]));
-    const isThere = new Set(over.filter((_each, i) => left[i] !== NO_KEY));
-    return leases.map((lease, i) => (isThere.has(incarnations[i]!) ? UNREADABLE : lease));
-  }
-
-  /** Handles a lease that cannot be decoded: its process counts as missing until the lease is renewed, or would have ended. */
-  #question(incarnation: Incarnation): void {
-    this.#options.unreadable.value(this.#options.keys.lease(incarnation));
-    const peer = this.#peers.get(processIn(incarnation));
-    if (peer?.n === numberIn(incarnation)) peer.isAbsent = true;
-  }
-
-  /** Ends an incarnation that has no lease any more, or never got one. */
-  #die(incarnation: Incarnation): void {
-    this.#nodes.delete(incarnation);
-    this.#dead.add(incarnation);
-    this.#options.dead(incarnation);
-  }
-
   get #canRead(): boolean {
     return !this.#isSuspended || this.#options.reach.has(this.#options.keys.registry);
   }
@@ -384,12 +258,6 @@ export class Peers {
       this.#options.forgotten(process);
     }
   }
-}
-
-interface Sighting {
-  readonly leaseUntil?: number;
-  /** When Redis was queried: the answer to a later query is newer. */
-  readonly askedAt?: number;
 }
 
 function stop(peer: Peer): void {

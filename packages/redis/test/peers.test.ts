@@ -160,7 +160,7 @@ it('a node is known from the moment that a question shows its lease', async () =
   const store = new SlowStore();
   const { peers, told } = peersOn(store);
   store.leases.set(first, '1');
-  const census = peers.census([]);
+  const census = peers.leases.census([]);
   await store.letGo();
   expect([...(await census).value.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
   expect(told).toEqual(['bob joined']);

@@ -1,0 +1,190 @@
+import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
+import type { Context } from './context.ts';
+import { numberIn, processIn, type Incarnation } from './keys.ts';
+import type { Command } from './redis-connection.ts';
+import { LeaseOverError, type Reading } from './reading.ts';
+import type { Session } from './session.ts';
+import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation, WHOLE } from './values.ts';
+
+export interface LeasesOptions extends Pick<Context, 'self' | 'session' | 'store' | 'keys' | 'unreadable'> {
+  /** Called when this process has found its own lease or writes gone: those of others may be gone too. */
+  readonly doubted: (session: Session) => void;
+  /** Called for the latest living incarnation of each process. */
+  readonly seen: (incarnation: Incarnation, node: NodeInfo, sighting: Required<Sighting>) => void;
+  /** Called for a lease that cannot be decoded. */
+  readonly undecided: (incarnation: Incarnation) => void;
+  /** Called when an incarnation has ended and its keys need a sweep. */
+  readonly dead: (incarnation: Incarnation) => void;
+}
+
+export interface Sighting {
+  readonly leaseUntil?: number;
+  /** When Redis was queried: the answer to a later query is newer. */
+  readonly askedAt?: number;
+}
+
+/** The answer of PTTL for a key that does not exist. */
+const NO_KEY = -2;
+/** Stands for a lease of another type. */
+const UNREADABLE = '';
+
+/** Reads the registry and the leases of all incarnations, and tells which of them live. */
+export class Leases {
+  readonly #options: LeasesOptions;
+  /** The node of each incarnation, which never changes. */
+  readonly #nodes = new Map<Incarnation, NodeInfo>();
+  /** Incarnations that have ended, and are not swept yet. */
+  readonly #dead = new Set<Incarnation>();
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+  }
+
+  nameOf(incarnation: Incarnation): string | undefined {
+    return this.#nodes.get(incarnation)?.nodeId;
+  }
+
+  /** Keeps the node of an incarnation that has announced itself. Returns false where its lease has already ended. */
+  announce(incarnation: Incarnation, node: NodeInfo): boolean {
+    if (this.#dead.has(incarnation)) return false;
+    this.#nodes.set(incarnation, node);
+    return true;
+  }
+
+  /**
+   * Reads the processes whose lease lives, and the answers to the commands, in one trip. An unknown process costs a second trip, and is
+   * announced: its hello may be late, and its entries are already used.
+   * @throws LeaseOverError where this process has no lease: Redis has lost what was written
+   */
+  async census(
+    commands: readonly Command[],
+    perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
+  ): Promise<Reading> {
+    const { keys, session } = this.#options;
+    const askedAt = performance.now();
+    const mine = session().incarnation;
+    const known = [...new Set([mine, ...this.#nodes.keys()])];
+    const leasesOf = (incarnations: readonly Incarnation[]): Command => [
+      'mget',
+      ...incarnations.map((each) => keys.lease(each)),
+      ...incarnations.map((each) => keys.whole(each)),
+    ];
+    const [listed, leases, ...answers] = await this.read([
+      ['hkeys', keys.registry],
+      leasesOf(known),
+      ...commands,
+      ...known.flatMap(perIncarnation),
+    ]);
+    const { names, fresh } = this.#listed(listed, known);
+
+    const alive = new Map<ProcessId, Incarnation>();
+    const extras = new Map<Incarnation, readonly unknown[]>();
+    const partial = new Set<Incarnation>();
+    const read = (incarnation: Incarnation, [lease, whole]: readonly unknown[], extra: readonly unknown[]): void => {
+      extras.set(incarnation, extra);
+      const state = decodeLease(lease);
+      if (whole !== WHOLE) partial.add(incarnation);
+      if (state === 'over' && incarnation !== session().incarnation) this.#die(incarnation);
+      if (state === 'unreadable') this.#reportUnreadable(incarnation);
+      if (!isAlive(state)) return;
+      const process = processIn(incarnation);
+      const other = alive.get(process);
+      if (!other || numberIn(other) < numberIn(incarnation)) alive.set(process, incarnation);
+    };
+    const width = perIncarnation(mine).length;
+    const extrasOf = (from: readonly unknown[], i: number) => from.slice(i * width, (i + 1) * width);
+    const found = await this.#confirmed(known, leases as readonly unknown[]);
+    known.forEach((each, i) => read(each, [found[i], found[known.length + i]], extrasOf(answers.slice(commands.length), i)));
+    const leaseMs = new Map<Incarnation, number>();
+    if (fresh.length > 0) {
+      const [infos, freshLeases, ...more] = await this.read([
+        ['hmget', keys.registry, ...fresh],
+        leasesOf(fresh),
+        ...fresh.map((each): Command => ['pttl', keys.lease(each)]),
+        ...fresh.flatMap(perIncarnation),
+      ]);
+      fresh.forEach((incarnation, i) => {
+        const info = (infos as readonly unknown[])[i];
+        const node = decodeNode(info);
+        if (node) this.#nodes.set(incarnation, node);
+        else if (info !== null) this.#options.unreadable.value(keys.registry, incarnation);
+        leaseMs.set(incarnation, Number(more[i]));
+        const states = freshLeases as readonly unknown[];
+        if (info !== null) read(incarnation, [states[i], states[fresh.length + i]], extrasOf(more.slice(fresh.length), i));
+      });
+    }
+    for (const incarnation of this.#dead) if (!names.has(incarnation)) this.#dead.delete(incarnation); // swept
+    const value = new Map<Incarnation, NodeInfo>();
+    const missing: string[] = [];
+    for (const incarnation of [...alive.values()].sort()) {
+      const node = this.#nodeOf(incarnation);
+      if (!node || partial.has(incarnation)) missing.push(node?.nodeId ?? processIn(incarnation));
+      if (!node) continue;
+      value.set(incarnation, node);
+      this.#options.seen(incarnation, node, { askedAt, leaseUntil: askedAt + (leaseMs.get(incarnation) ?? 0) });
+    }
+    return { value, missing, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+  }
+
+  /**
+   * Runs commands that read. Added commands check that this process's own writes are there: otherwise no answer is reliable.
+   * @throws LeaseOverError where they are gone
+   */
+  async read(commands: readonly Command[]): Promise<readonly unknown[]> {
+    const { store, keys } = this.#options;
+    const session = this.#options.session();
+    // Each shard can lose data alone; on a single Redis the lease shows it.
+    const tags = store.isOne ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
+    const checks: readonly Command[] = [['get', keys.lease(session.incarnation)], ...session.counters(tags)];
+    const answers = [...(await store.read([...commands, ...checks]))];
+    if (answers.splice(commands.length).includes(null) && session === this.#options.session()) {
+      this.#options.doubted(session);
+      throw new LeaseOverError();
+    }
+    return answers;
+  }
+
+  #nodeOf(incarnation: Incarnation): NodeInfo | undefined {
+    const { self } = this.#options;
+    return processIn(incarnation) === self.process ? self : this.#nodes.get(incarnation);
+  }
+
+  /** The names in the registry, and those of them that are not known and not dead. */
+  #listed(listed: unknown, known: readonly Incarnation[]): { readonly names: ReadonlySet<string>; readonly fresh: readonly Incarnation[] } {
+    const { keys, unreadable } = this.#options;
+    const names = decodeTexts(listed);
+    if (!names) {
+      unreadable.value(keys.registry);
+      throw new LeaseOverError();
+    }
+    const fresh = names.filter((each): each is Incarnation => {
+      if (isIncarnation(each)) return !known.includes(each) && !this.#dead.has(each);
+      unreadable.value(keys.registry, each);
+      return false;
+    });
+    return { names: new Set(names), fresh };
+  }
+
+  /** Tells missing leases from keys of another type: MGET answers null for both. */
+  async #confirmed(incarnations: readonly Incarnation[], leases: readonly unknown[]): Promise<readonly unknown[]> {
+    const over = incarnations.filter((_each, i) => leases[i] === null);
+    if (over.length === 0) return leases;
+    const left = await this.read(over.map((each) => ['pttl', this.#options.keys.lease(each)]));
+    const isThere = new Set(over.filter((_each, i) => left[i] !== NO_KEY));
+    return leases.map((lease, i) => (isThere.has(incarnations[i]!) ? UNREADABLE : lease));
+  }
+
+  /** Its process counts as missing until the lease is renewed, or would have ended. */
+  #reportUnreadable(incarnation: Incarnation): void {
+    const { unreadable, keys, undecided } = this.#options;
+    unreadable.value(keys.lease(incarnation));
+    undecided(incarnation);
+  }
+
+  /** Ends an incarnation that has no lease any more, or never got one. */
+  #die(incarnation: Incarnation): void {
+    this.#nodes.delete(incarnation);
+    this.#dead.add(incarnation);
+    this.#options.dead(incarnation);
+  }
+}
