@@ -5,6 +5,8 @@ export interface RecallOptions {
   /** Asks every node for its claims of the last `ms`. */
   readonly ask: (ms: number) => void;
   readonly peers: () => Pick<Peers, 'processes' | 'left' | 'incarnation' | 'isDeaf'>;
+  /** Whether frames are missing that claims have shown: until they are repaired, more may turn out to be lost. */
+  readonly isRepairing: () => boolean;
   /** Messages of the last `ms` may be lost, and it is not known how many. */
   readonly gap: (ms: number) => void;
 }
@@ -113,7 +115,8 @@ export class Recall {
       if (this.#options.peers().isDeaf(process)) awaited.ticks = 0;
       else if (++awaited.ticks > ANSWERED_TICKS) return this.#fail(state.since);
     }
-    if (++state.ticks % REPEAT_TICKS === 0) this.#ask(state.since);
+    if (state.awaited.size === 0) this.#finish(state);
+    else if (++state.ticks % REPEAT_TICKS === 0) this.#ask(state.since);
   }
 
   #start(since: number, isShort: boolean): void {
@@ -136,6 +139,6 @@ export class Recall {
   }
 
   #finish(state: State & { readonly name: 'asking' }): void {
-    if (state.awaited.size === 0) this.#state = { name: 'idle' };
+    if (state.awaited.size === 0 && !this.#options.isRepairing()) this.#state = { name: 'idle' };
   }
 }

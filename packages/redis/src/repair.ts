@@ -47,8 +47,10 @@ interface Inquiry {
   isScheduled: boolean;
   /** Ticks since the sender's last answer. */
   silentTicks: number;
-  /** When the sender was asked for frames since a subscription; undefined where it was not. */
-  guessedAt?: number | undefined;
+  /** When the sender was asked last. */
+  askedAt: number;
+  /** The channels on which it was asked for frames since their subscription. */
+  guessed: ReadonlySet<string>;
 }
 
 const TICK_MS = 100;
@@ -90,6 +92,7 @@ export class Repair {
     this.#recall = new Recall({
       ask: (ms) => notify({ is: 'recall', incarnation: origin(), ms }),
       peers,
+      isRepairing: () => this.#inquiries.size > 0,
       gap: (ms) => gap({ ms }),
     });
   }
@@ -132,7 +135,7 @@ export class Repair {
   /** Schedules an ask for a hole in a sender's sequences. */
   hole(process: ProcessId): void {
     let inquiry = this.#inquiries.get(process);
-    if (!inquiry) this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0 }));
+    if (!inquiry) this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0, askedAt: 0, guessed: new Set() }));
     if (!inquiry.isOut) this.#schedule(process, inquiry, this.#isClaimed ? this.#options.claimDelayMs : 0);
     this.#tickWhileOpen();
   }
@@ -201,7 +204,8 @@ export class Repair {
     if (count === 0) return void this.#inquiries.delete(process);
     if (!this.#canAsk(process) || (!inquiry.isOut && this.#isBusy)) return;
     inquiry.isOut = true;
-    inquiry.guessedAt = Object.values(ask).some(({ withinMs }) => withinMs !== undefined) ? performance.now() : undefined;
+    const guessed = Object.entries(ask).filter(([, { withinMs }]) => withinMs !== undefined);
+    Object.assign(inquiry, { askedAt: performance.now(), guessed: new Set(guessed.map(([channel]) => channel)) });
     this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // the next tick asks again
   }
 
@@ -229,7 +233,7 @@ export class Repair {
     if (!inquiry) return;
     inquiry.silentTicks = 0;
     // The ask took so long that frames since the subscription may have been taken for older ones.
-    if (inquiry.guessedAt !== undefined && performance.now() - inquiry.guessedAt > ASK_MS && Object.keys(voids).length > 0) this.unsure();
+    if (performance.now() - inquiry.askedAt > ASK_MS && Object.keys(voids).some((each) => inquiry.guessed.has(each))) this.unsure();
     if (!isLast) return;
     inquiry.isOut = false;
     // One ask may not hold all missing ranges, more may have been found meanwhile, and other senders wait for their turn.
