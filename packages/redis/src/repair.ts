@@ -135,7 +135,8 @@ export class Repair {
   /** Schedules an ask for a hole in a sender's sequences. */
   hole(process: ProcessId): void {
     let inquiry = this.#inquiries.get(process);
-    if (!inquiry) this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0, askedAt: 0, guessed: new Set() }));
+    if (!inquiry)
+      this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0, askedAt: 0, guessed: new Set() }));
     if (!inquiry.isOut) this.#schedule(process, inquiry, this.#isClaimed ? this.#options.claimDelayMs : 0);
     this.#tickWhileOpen();
   }

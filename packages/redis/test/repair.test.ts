@@ -213,22 +213,25 @@ describe('after an outage of a link', () => {
   it.each([
     [60, 'a gap without a length', 1],
     [20, 'no gap', 0],
-  ])('an ask for messages since a subscription that takes %d ms is %s: they may have been older when it was read', async (ms, _gap, gaps) => {
-    const { air, nodes } = worldOf('ann', 'bob');
-    const [ann, bob] = nodes as readonly [Node, Node];
-    await passed(10);
-    await ann.say('t', 'before');
-    await passed(100);
-    bob.hear('t'); // and nothing tells whether it was there already
-    await passed(1000);
-    bob.down();
-    air.delayMs = ms;
-    bob.up();
-    await passed(2000);
-    expect(air.framesOf(KIND.ask)).toBe(1);
-    expect(bob.heard).toEqual([]);
-    expect(bob.gaps).toHaveLength(gaps);
-  });
+  ])(
+    'an ask for messages since a subscription that takes %d ms is %s: they may have been older when it was read',
+    async (ms, _gap, gaps) => {
+      const { air, nodes } = worldOf('ann', 'bob');
+      const [ann, bob] = nodes as readonly [Node, Node];
+      await passed(10);
+      await ann.say('t', 'before');
+      await passed(100);
+      bob.hear('t'); // and nothing tells whether it was there already
+      await passed(1000);
+      bob.down();
+      air.delayMs = ms;
+      bob.up();
+      await passed(2000);
+      expect(air.framesOf(KIND.ask)).toBe(1);
+      expect(bob.heard).toEqual([]);
+      expect(bob.gaps).toHaveLength(gaps);
+    },
+  );
 
   it('a process that was lost in it is a gap', async () => {
     const { bob } = await pair();

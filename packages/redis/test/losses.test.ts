@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Keys, type Incarnation } from '../src/keys.ts';
+import { Losses } from '../src/losses.ts';
+import type { Command } from '../src/redis-connection.ts';
+import { fakeTime, passed } from './air.ts';
+
+const keys = new Keys('p');
+const ann: Incarnation = 'ann.1';
+const bob: Incarnation = 'bob.1';
+
+beforeEach(fakeTime);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** What Redis holds. Each command is answered as it is at that moment. */
+class Holds {
+  readonly counted = new Set<string>();
+  readonly listed = new Set<string>();
+  readonly members = new Set<string>();
+  readonly heard = new Set<string>(['t', 'u']);
+  readonly asked: string[] = [];
+  /** Called before each command. */
+  happens: (name: string) => void = () => undefined;
+
+  readonly losses = new Losses({
+    keys,
+    store: { listeners: async (channels) => channels.map((channel) => (this.heard.has(keys.nameOf(channel)) ? 1 : 0)) },
+    read: async (commands) => commands.map((command) => this.#answer(command)),
+  });
+
+  #answer([name, key, ...fields]: Command): unknown {
+    this.happens(name);
+    this.asked.push(name);
+    if (name === 'zscore') return this.listed.has(`${String(fields[0])} ${String(key)}`) ? '0' : null;
+    if (name === 'zcard') return this.members.has(String(key)) ? 1 : 0;
+    return fields.map((incarnation) => (this.counted.has(`${String(key)} ${String(incarnation)}`) ? '1' : null));
+  }
+
+  list(topic: string, incarnation: Incarnation): void {
+    this.listed.add(`${topic} ${keys.topics(incarnation)}`);
+  }
+  count(topic: string, incarnation: Incarnation): void {
+    this.counted.add(`${keys.counts(topic)} ${incarnation}`);
+  }
+}
+
+/** The result, when all pauses are over. */
+async function ofAll<T>(found: Promise<T>): Promise<T> {
+  await passed(1000);
+  return found;
+}
+
+describe('a count', () => {
+  it('is lost where a process is not counted in a topic that its index lists, and stays so', async () => {
+    const holds = new Holds();
+    holds.list('t', ann);
+    holds.list('u', bob);
+    holds.count('u', bob);
+    expect(await ofAll(holds.losses.counts(['t', 'u'], [ann, bob]))).toEqual([ann]);
+    expect(holds.asked.filter((name) => name === 'zscore')).toHaveLength(4 + 3); // those that are not lost are not asked again
+  });
+
+  it.each([1, 2, 3])('is not lost where it is written before it is read for the %d. time again', async (times) => {
+    const holds = new Holds();
+    holds.list('t', ann);
+    let reads = 0;
+    holds.happens = (name) => {
+      if (name === 'hmget' && ++reads > times) holds.count('t', ann);
+    };
+    expect(await ofAll(holds.losses.counts(['t'], [ann]))).toEqual([]);
+    expect(reads).toBe(times + 1);
+  });
+
+  it('is not lost where the process joins while it is looked for: the index is read first', async () => {
+    const holds = new Holds();
+    let isRead = false;
+    holds.happens = () => {
+      if (!isRead) return void (isRead = true);
+      holds.list('t', ann); // the process writes its index, then the count
+      holds.count('t', ann);
+    };
+    expect(await ofAll(holds.losses.counts(['t'], [ann]))).toEqual([]);
+    expect(holds.asked).toEqual(['zscore', 'hmget']);
+  });
+
+  it('is not looked for where no node is subscribed to the topic', async () => {
+    const holds = new Holds();
+    holds.heard.clear();
+    holds.list('t', ann);
+    expect(await ofAll(holds.losses.counts(['t'], [ann]))).toEqual([]);
+    expect(holds.asked).toEqual([]);
+  });
+});
+
+describe('members', () => {
+  it('are lost where a process is counted and has none, and stays so', async () => {
+    const holds = new Holds();
+    for (const each of [ann, bob]) holds.count('t', each);
+    holds.members.add(keys.members('t', bob));
+    const holdings = [ann, bob].map((incarnation) => ({ topic: 't', incarnation }));
+    expect(await ofAll(holds.losses.members(holdings))).toEqual([ann]);
+  });
+
+  it('are not lost where the last of them leaves while they are looked for', async () => {
+    const holds = new Holds();
+    holds.count('t', ann);
+    let reads = 0;
+    holds.happens = () => {
+      if (++reads > 2) holds.counted.clear();
+    };
+    expect(await ofAll(holds.losses.members([{ topic: 't', incarnation: ann }]))).toEqual([]);
+  });
+});
