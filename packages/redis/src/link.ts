@@ -9,7 +9,7 @@ import type { Settings } from './options.ts';
 import { Peers } from './peers.ts';
 import { LeaseOverError } from './reading.ts';
 import { SlotAvailability } from './slot-availability.ts';
-import { Registrar } from './registrar.ts';
+import { Registrar, type Rebirth } from './registrar.ts';
 import { Setup } from './setup.ts';
 import { Signal } from './signal.ts';
 import type { Store, StoreObserver } from './store.ts';
@@ -106,7 +106,8 @@ export class RedisLink implements Link {
       clean: (incarnation) => this.#sweeper.all(incarnation),
       over: (old) => this.#sweeper.dead(old),
       repaired: (lost) => report('repaired', repaired(lost)),
-      reborn: (silentMs) => this.#reborn(silentMs),
+      reborn: (rebirth) => this.#reborn(rebirth),
+      watchesBack: () => observer.stale(),
       failed: (error) => (isUp() ? this.#failToWrite(error) : undefined),
     });
     this.#exchange = new Exchange({
@@ -229,11 +230,12 @@ export class RedisLink implements Link {
     this.#observer.down(cause);
   }
 
-  /** Announces the new incarnation after a lost lease: meanwhile other nodes took this one for lost, and sent it no changes. */
-  #reborn(silentMs: number): void {
+  /** Announces the new incarnation. Where the lease of the one before had ended, other nodes may have taken this one for lost. */
+  #reborn({ hadEnded, silentMs }: Rebirth): void {
     this.#exchange.hello();
     this.#exchange.missed();
-    this.#observer.gap({ ms: Math.round(silentMs) });
+    if (hadEnded) this.#observer.gap({ ms: Math.round(silentMs) });
+    else this.#observer.stale();
     void this.#refresh();
   }
 

@@ -18,11 +18,20 @@ export interface RegistrarOptions extends Omit<Context, 'session' | 'report'> {
   /** Called when a session is replaced by the next one. */
   readonly over: (old: Incarnation) => void;
   /** Called after a session has begun because the lease of the one before had ended, or writes were lost. */
-  readonly reborn: (silentMs: number) => void;
+  readonly reborn: (rebirth: Rebirth) => void;
   /** Called when keys that differed from what was written are correct again. */
   readonly repaired: (keys: readonly string[]) => void;
+  /** Called when other processes see again what this one watches. */
+  readonly watchesBack: () => void;
   /** Called when a write failed: Redis does not have this node's current state. */
   readonly failed: (error: unknown) => void;
+}
+
+export interface Rebirth {
+  /** Whether the lease of the session before had ended: other processes may have taken this one for lost. */
+  readonly hadEnded: boolean;
+  /** Milliseconds since the lease was renewed last. */
+  readonly silentMs: number;
 }
 
 /**
@@ -144,6 +153,7 @@ export class Registrar {
     const unused = [...undeleted].map((key): Command => ['del', key]); // nothing belongs there
     if (!(await this.#run([...replaced, ...unused]))) return;
     await this.#run([session.whole(), ...(lost.isLeaseLost ? [session.lease('alive')] : [])]);
+    if (lost.areWatchesLost || lost.isLeaseLost) this.#options.watchesBack(); // a watch needs a lease
   }
 
   async #markPartial(): Promise<void> {
@@ -286,18 +296,20 @@ export class Registrar {
 
   async #renew(): Promise<void> {
     const silentMs = performance.now() - this.#session.renewedAt;
-    await this.#begin();
-    this.#options.reborn(silentMs);
+    const hadLease = await this.#begin();
+    this.#options.reborn({ hadEnded: !hadLease, silentMs });
   }
 
-  async #begin(): Promise<void> {
+  /** Begins a session, and returns whether the one before still had its lease. */
+  async #begin(): Promise<boolean> {
     const { store, keys, over } = this.#options;
     const old = this.#session;
     this.#session = await this.#registered();
     this.#verifier = this.#newVerifier();
-    if (old.n === 0) return;
-    await store.run([['del', keys.lease(old.incarnation)]]);
+    if (old.n === 0) return false;
+    const [deleted] = await store.run([['del', keys.lease(old.incarnation)]]);
     over(old.incarnation);
+    return deleted === 1;
   }
 
   async #registered(): Promise<Session> {

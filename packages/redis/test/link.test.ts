@@ -16,7 +16,7 @@ const [ann, bob] = ['ann', 'bob'].map((nodeId) => ({ nodeId, process: nodeId, ap
 
 /** One Redis, whose slots are lost when a test says so. */
 function linkTo(redis: RedisServer) {
-  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
+  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
   const settings = {
     ...settingsFrom({ host: '127.0.0.1', port: redis.port, heartbeatIntervalMs: 50, nodeTimeoutMs: 1000 }),
     onUnavailable: { bufferBytes: 1000, bufferMs: 200 },

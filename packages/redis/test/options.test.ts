@@ -241,7 +241,7 @@ it('the clients have what nothing in flight may do without', () => {
 
 describe('clients', () => {
   const node = { nodeId: 'ann', process: 'a', app: 'test', accepts: true, startedAt: 0 };
-  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
+  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
 
   it.each(Object.entries(REQUIRED_SETTINGS))('that are made must have %s: %j', async (name, value) => {
     const wrong =

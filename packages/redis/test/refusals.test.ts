@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest';
 import { redisBackplane } from '../src/index.ts';
 
 function nodeOf(nodeId: string, port: number) {
-  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
+  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
   const local = new LocalDouble();
   const backplane = redisBackplane({ port, heartbeatIntervalMs: 100, nodeTimeoutMs: 1000 });
   const link = backplane.open({ nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 }, local, observer);

@@ -1,10 +1,10 @@
 import { LocalDouble } from '@hubline/testing/conformance';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../src/keys.ts';
 import { settingsFrom } from '../src/options.ts';
 import type { Command } from '../src/redis-connection.ts';
-import { Registrar, type RegistrarOptions } from '../src/registrar.ts';
+import { Registrar, type Rebirth, type RegistrarOptions } from '../src/registrar.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';
 
@@ -15,6 +15,8 @@ const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: tr
 class CountingStore {
   readonly isOne: boolean = false;
   redirects = 0;
+  /** Whether the lease of a session that is replaced lives. */
+  isLeased = true;
   readonly counters = new Map<string, number>();
   /** Before each answer. */
   happens: (commands: readonly Command[]) => void = () => undefined;
@@ -30,6 +32,7 @@ class CountingStore {
     this.happens(commands);
     return commands.map(([name, key]) => {
       if (name === 'hgetall') return {};
+      if (name === 'del') return this.isLeased ? 1 : 0;
       if (name !== 'incr') return 'OK';
       const count = (this.counters.get(String(key)) ?? 0) + 1;
       this.counters.set(String(key), count);
@@ -58,6 +61,7 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
     unreadable: { value: () => undefined, message: () => undefined },
     repaired: () => undefined,
+    watchesBack: () => undefined,
     isUp: () => true,
     isRefused: () => false,
     reach: reachOf(() => true),
@@ -160,4 +164,28 @@ describe('everything is registered under another incarnation', () => {
     await registrar.register(Promise.resolve());
     expect(registrar.session.incarnation).toBe('ann.3');
   });
+});
+
+it.each([true, false])('whose writes are lost begins another session, and tells whether its lease had ended: %s', async (hadEnded) => {
+  const reborn: Rebirth[] = [];
+  const { store, registrar } = await registered({ reborn: (rebirth) => void reborn.push(rebirth) });
+  store.isLeased = !hadEnded;
+  store.counters.clear();
+  await registrar.beat();
+  expect(registrar.session.n).toBe(2);
+  expect(reborn).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
+});
+
+it.each([
+  ['what it watches', { 4: 1 }],
+  ['its lease', { 1: 'unreadable' }],
+])('tells that its watches are back, after it has written %s again', async (_what, wrong) => {
+  const watchesBack = vi.fn();
+  const { store, registrar } = await registered({ watchesBack });
+  await registrar.beat();
+  expect(watchesBack).not.toHaveBeenCalled();
+  store.verified = Object.assign([...store.verified], wrong);
+  store.happens = () => expect(watchesBack).not.toHaveBeenCalled();
+  await registrar.beat();
+  expect(watchesBack).toHaveBeenCalledOnce();
 });

@@ -6,7 +6,7 @@ import { redisBackplane } from '../src/index.ts';
 const node = { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 };
 
 async function unreachable(startWithoutRedis: boolean) {
-  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
+  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
   const nodes = [{ host: '127.0.0.1', port: await freePort() }];
   const backplane = redisBackplane({ sentinels: { name: 'main', nodes }, redisTimeoutMs: 200, startWithoutRedis });
   const link = backplane.open(node, new LocalDouble(), observer);

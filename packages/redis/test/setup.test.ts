@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest';
 import { redisBackplane, type RedisBackplaneOptions } from '../src/index.ts';
 
 function open(app: string, options: RedisBackplaneOptions) {
-  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
+  const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
   const self = { nodeId: app, process: crypto.randomUUID(), app, accepts: true, startedAt: 0 };
   const link = redisBackplane({ heartbeatIntervalMs: 50, ...options }).open(self, new LocalDouble(), observer);
   const warnings = () => observer.report.mock.calls.map(([stage, error]) => `${String(stage)}: ${(error as Error).message}`);

@@ -3,7 +3,7 @@ import { faultyBackplane } from '@hubline/testing';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it, vi } from 'vitest';
 
-const SILENT: LinkObserver = { down() {}, up() {}, gap() {}, joined() {}, lost() {}, report() {} };
+const SILENT: LinkObserver = { down() {}, up() {}, gap() {}, stale() {}, joined() {}, lost() {}, report() {} };
 const info = (nodeId: string, process = nodeId): NodeInfo => ({ nodeId, process, app: 'test', accepts: true, startedAt: 0 });
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -73,6 +73,11 @@ export interface LinkObserver {
    */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
   /**
+   * Other processes may not have seen what this one watches: they sent it no changes of those topics. No message is lost. MUST be called
+   * when they see it again. A gap implies it.
+   */
+  stale(): void;
+  /**
    * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since its
    * entries may have changed meanwhile. MUST be called before a message from it is delivered, and after queries of this process
    * show it: not while the link is down.

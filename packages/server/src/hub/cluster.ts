@@ -132,6 +132,7 @@ export class Cluster {
         this.watches.resynchronise();
         events.gap(gap);
       },
+      stale: () => this.watches.resynchronise(),
       joined: (node) => {
         const isNew = this.nodes.joined(node);
         this.watches.resynchronise();

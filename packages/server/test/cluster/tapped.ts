@@ -1,4 +1,12 @@
-import { EnvelopeKind, type Backplane, type Bus, type Directory, type Link, type NodeInfo } from '../../src/backplane/index.ts';
+import {
+  EnvelopeKind,
+  type Backplane,
+  type Bus,
+  type Directory,
+  type Link,
+  type LinkObserver,
+  type NodeInfo,
+} from '../../src/backplane/index.ts';
 
 export interface Delivery {
   /** Who heard it. */
@@ -24,6 +32,8 @@ export interface Tapped extends Backplane {
   hold: (channel: string) => Promise<void> | undefined;
   /** Stands around every snapshot that a node takes. */
   around: <T>(read: () => Promise<T>) => Promise<T>;
+  /** Tells a node that it was sent no changes of what it watches. */
+  stale(nodeId: string): void;
   /** Says anything to anybody, as a node would. */
   publish(nodeId: string, channel: string, payload: Uint8Array): Promise<void>;
 }
@@ -35,6 +45,7 @@ export function tapped(backplane: Backplane): Tapped {
   const channels = new Map<string, Set<string>>();
   const watches = new Map<string, string[]>();
   const buses = new Map<string, Bus>();
+  const observers = new Map<string, LinkObserver>();
   const isDelivery = (payload: Uint8Array): boolean => payload[1] === EnvelopeKind.deliver;
 
   function tapBus(bus: Bus, { nodeId }: NodeInfo): Bus {
@@ -101,9 +112,11 @@ export function tapped(backplane: Backplane): Tapped {
     around: (read) => read(),
     channels: (nodeId) => [...(channels.get(nodeId) ?? [])].sort(),
     watches: (nodeId) => watches.get(nodeId) ?? [],
+    stale: (nodeId) => observers.get(nodeId)?.stale(),
     publish: (nodeId, channel, payload) => buses.get(nodeId)?.publish(channel, payload) ?? Promise.reject(new Error(`No node ${nodeId}`)),
     open(self, local, observer): Link {
       const link = backplane.open(self, local, observer);
+      observers.set(self.nodeId, observer);
       return {
         bus: tapBus(link.bus, self),
         directory: tapDirectory(link.directory, self),

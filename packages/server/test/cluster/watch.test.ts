@@ -248,6 +248,22 @@ describe('a watch of a node in trouble', () => {
     expect(lost).toEqual([]);
   });
 
+  it('shows what it was sent no changes of, when the backplane says so', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    using all = follow(a);
+    await until(() => all.log.length > 0);
+    let arrive = (): void => undefined;
+    const late = new Promise<void>((resolve) => (arrive = resolve));
+    world.tap.hold = (channel) => (channel.startsWith('watch=') ? late : undefined);
+    const client = await world.client(b);
+    expect(all.ids).toEqual([]);
+    world.tap.stale('a');
+    await until(() => all.ids.length > 0);
+    arrive();
+    expect(all.log).toEqual(['snapshot', `join ${client.id}`]);
+  });
+
   it('is told of a goodbye at once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;

@@ -19,7 +19,7 @@ import { LocalDouble } from './local-double.ts';
 
 /** The events of a node's observer and the messages that it received, in order. */
 export type Event =
-  | { readonly name: 'down' | 'up' | 'gap' }
+  | { readonly name: 'down' | 'up' | 'gap' | 'stale' }
   | { readonly name: 'joined'; readonly process: ProcessId }
   | { readonly name: 'lost'; readonly process: ProcessId; readonly reason: 'goodbye' | 'lease' }
   | { readonly name: 'report'; readonly stage: string }
@@ -118,6 +118,7 @@ export class TestNode {
       down: () => events.push({ name: 'down' }),
       up: () => events.push({ name: 'up' }),
       gap: () => events.push({ name: 'gap' }),
+      stale: () => events.push({ name: 'stale' }),
       joined: ({ process }) => {
         events.push({ name: 'joined', process });
         this.agreed.push(this.#isShown(process));

@@ -19,6 +19,7 @@ async function nodeOn(redis: RedisServer, nodeId: string, heartbeatIntervalMs = 
     down: () => undefined,
     up: () => undefined,
     gap: () => undefined,
+    stale: () => undefined,
     joined: ({ process }) => known.add(process),
     lost: () => undefined,
     report: (stage, error) => expect.unreachable(`${stage}: ${String(error)}`),

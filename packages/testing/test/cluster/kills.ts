@@ -62,6 +62,7 @@ class Talker {
           console.info(`${nodeId} has a gap of ${lost} messages, ${ms} ms`);
         }
       },
+      stale: () => undefined,
       joined: () => undefined,
       lost: () => this.losses++,
       report: () => undefined,

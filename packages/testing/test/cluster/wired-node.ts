@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 
 /** What a node's observer was told, and what the node heard. */
 export interface Told {
-  readonly name: 'down' | 'up' | 'gap' | 'joined' | 'lost' | 'report' | 'heard';
+  readonly name: 'down' | 'up' | 'gap' | 'stale' | 'joined' | 'lost' | 'report' | 'heard';
   /** The nodeId, the gap, the outage, the error's code, or the text. */
   readonly what: unknown;
 }
@@ -33,6 +33,7 @@ export class WiredNode implements AsyncDisposable {
       down: (cause) => tell('down')((cause as { readonly code?: string }).code),
       up: tell('up'),
       gap: tell('gap'),
+      stale: () => tell('stale')(undefined),
       joined: (node) => tell('joined')(node.nodeId),
       lost: (node) => tell('lost')(node.nodeId),
       report: (stage, error) => tell('report')(`${stage}: ${(error as { readonly code?: string }).code ?? String(error)}`),
