@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Premises, type PremisesOptions } from '../cluster/premises.ts';
@@ -102,6 +102,7 @@ export class RedisServer implements AsyncDisposable {
     if (this.isRunning) throw new Error(`${this.name} runs already.`);
     const { program = process.env.HUBLINE_REDIS_SERVER ?? 'redis-server', args = [], password, user } = this.#options;
     this.#isPaused = false;
+    rmSync(join(this.#premises.folder, 'dump.rdb'), { force: true }); // a replica keeps the file from which it was synchronised
     const run = this.#premises.run({
       name: this.name,
       command: program,

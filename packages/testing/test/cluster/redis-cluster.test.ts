@@ -1,3 +1,4 @@
+import { until } from '@hubline/testing';
 import { faults, startRedisCluster, type RedisCluster } from '@hubline/testing/cluster';
 import { Cluster } from 'ioredis';
 import { expect, it } from 'vitest';
@@ -60,6 +61,27 @@ it('goes on without a master that is killed, and takes it back as a replica', as
   await cluster.ready();
   expect(await cluster.masterOf(0)).toBe(replica);
   await expect.poll(() => cluster.replicasOf(replica)).toEqual([master]);
+});
+
+it('starts a killed node empty: it does not open a slot again that has moved', async ({ onTestFailed }) => {
+  await using cluster = await startRedisCluster({ onTestFailed });
+  const master = await cluster.masterOf('key');
+  const slot = Number(await master.call('CLUSTER', 'KEYSLOT', 'key'));
+  const [replica] = await cluster.replicasOf(master);
+  const other = (await cluster.masters()).find((node) => node !== master);
+  if (!replica || !other) throw new Error('Three masters, each with a replica.');
+  await master.call('SET', 'key', 'value');
+  await until(async () => (await replica.call('DBSIZE')) === 1);
+  await replica.call('SAVE'); // writes the file that a full synchronisation leaves behind as well
+  expect(await cluster.failover(master)).toBe(replica);
+  await cluster.moveSlot(slot, other);
+  await replica.stop();
+  await replica.start();
+  await cluster.ready();
+  // A node on which the slot is open would not learn who has it.
+  expect(await cluster.masterOf(slot)).toBe(other);
+  const next = await cluster.failover(other);
+  expect(await cluster.masterOf(slot)).toBe(next);
 });
 
 it('says why it is not ready', async () => {
