@@ -4,6 +4,7 @@ import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Acceptor, Admission, Answer } from './acceptor.ts';
 import { untilLeft } from './answered.ts';
 import type { Attachment } from './attachment.ts';
+import { Body } from './body.ts';
 import { LongPollingTransport } from './long-polling.ts';
 import type { OriginPolicy } from './origins.ts';
 import { FAILED, gone, refusalFor, refuse, refuseUpgrade, Refused, type Refusal } from './refusal.ts';
@@ -42,16 +43,17 @@ export class Endpoint {
   async request({ incoming, response, attachment }: Asked, isNegotiate: boolean): Promise<void> {
     const { left, stop } = untilLeft(incoming.socket);
     let cors: Headers = {};
-    if (isNegotiate || incoming.method !== 'POST') incoming.resume(); // its body says nothing, and Node would keep each chunk of it
+    const body = new Body(incoming);
+    if (isNegotiate || incoming.method !== 'POST') body.discard(); // it says nothing
     try {
       const { request, id } = this.#parse(incoming);
       cors = this.#origins.headers(request);
       if (incoming.method === 'OPTIONS') response.writeHead(204, cors).end();
-      else if (!isNegotiate) await this.#connect({ request, id }, { incoming, response, attachment, cors, left });
+      else if (!isNegotiate) await this.#connect({ request, id }, { incoming, body, response, attachment, cors, left });
       else if (incoming.method === 'POST') await this.#negotiate(request, { response, attachment, cors, left });
       else throw new Refused({ status: 405, text: '' });
     } catch (error) {
-      incoming.resume(); // an unread body would block the connection
+      body.discard();
       if (!response.headersSent) refuse(response, this.#refusal(error), cors);
     } finally {
       stop();
@@ -91,7 +93,7 @@ export class Endpoint {
     return this.#origins.isStranger(parsed.request) ? { ...parsed, request: withoutCookies(parsed.request) } : parsed;
   }
 
-  async #negotiate(request: ClientRequest, { response, attachment, cors, left }: Omit<Exchange, 'incoming'>): Promise<void> {
+  async #negotiate(request: ClientRequest, { response, attachment, cors, left }: Omit<Exchange, 'incoming' | 'body'>): Promise<void> {
     const { body, headers } = await this.#negotiated(request, left);
     checkOpen(attachment); // the client would not come in again
     // Appended: a cookie that the program has set on the response stays.
@@ -111,7 +113,7 @@ export class Endpoint {
     return acceptor.negotiate(request, Math.min(version, 1), left);
   }
 
-  async #connect({ request, id: token }: ParsedRequest, { incoming, response, attachment, cors, left }: Exchange): Promise<void> {
+  async #connect({ request, id: token }: ParsedRequest, { incoming, body, response, attachment, cors, left }: Exchange): Promise<void> {
     const { method } = incoming;
     if (method !== 'GET' && method !== 'POST' && method !== 'DELETE') throw new Refused({ status: 405, text: '' });
     if (token === undefined) throw new Refused({ status: 400, text: 'Connection ID required' });
@@ -119,7 +121,7 @@ export class Endpoint {
     if (method === 'GET') this.#speaks(name);
     const admission = await this.#options.acceptor.admit(request, token, left);
     left.throwIfAborted(); // a transport that opened now would not notice that its client has left
-    if (method === 'POST') return this.#post(admission, { incoming, response, cors });
+    if (method === 'POST') return this.#post(admission, { body, response, cors });
     if (method === 'DELETE') this.#end(admission, response, cors);
     else if (name === 'ServerSentEvents') this.#stream(admission, { response, attachment, cors });
     else this.#poll(admission, { response, attachment, cors });
@@ -141,12 +143,12 @@ export class Endpoint {
     response.writeHead(200, { ...headers, 'content-length': 0, 'cache-control': 'no-cache,no-store' }).end();
   }
 
-  async #post({ transport, token }: Admission, { incoming, response, cors }: Omit<Exchange, 'left' | 'attachment'>): Promise<void> {
+  async #post({ transport, token }: Admission, { body, response, cors }: Pick<Exchange, 'body' | 'response' | 'cors'>): Promise<void> {
     if (transport === 'WebSockets') throw new Refused({ status: 405, text: 'POST requests are not allowed for WebSocket connections.' });
     const open = this.#posted.get(token);
     if (!open) throw gone();
     try {
-      await open.post(incoming);
+      await open.post(body);
     } catch (cause) {
       throw new Refused({ status: 400, text: 'The body could not be read.' }, { cause });
     }
@@ -217,6 +219,7 @@ export interface Asked {
 }
 
 interface Exchange extends Asked {
+  readonly body: Body;
   readonly cors: Headers;
   /** Aborts when the client has left. */
   readonly left: AbortSignal;

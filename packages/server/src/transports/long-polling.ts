@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { whenAnswered } from './answered.ts';
 import type { Batch, Format } from './batch.ts';
+import type { Body } from './body.ts';
 import { PostInbox } from './post-inbox.ts';
 import { Stall } from './stall.ts';
 import type { Transport, TransportListener } from './transport.ts';
@@ -100,8 +101,8 @@ export class LongPollingTransport implements Transport {
     else this.#drained.push(then);
   }
 
-  post(incoming: IncomingMessage): Promise<void> {
-    return this.#inbox.post(incoming);
+  post(body: Body): Promise<void> {
+    return this.#inbox.post(body);
   }
 
   pause(): void {

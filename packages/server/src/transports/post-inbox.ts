@@ -1,7 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import type { Body } from './body.ts';
 
 /** Posts of one connection that wait for their turn. Clients send one at a time; a socket may carry thousands of small ones at once. */
 const MAX_WAITING_POSTS = 64;
+/** What these posts hold together. */
+const MAX_WAITING_BYTES = 1_048_576;
 
 /**
  * Reads the bodies that a client sends by POST, one after the other, in the order in which they came, and only while
@@ -9,7 +11,7 @@ const MAX_WAITING_POSTS = 64;
  */
 export class PostInbox {
   readonly #receive: (chunk: Uint8Array) => void;
-  #waiting = 0;
+  readonly #waiting = new Set<Body>();
   #last: Promise<void> = Promise.resolve();
   #resumed: Promise<void> | undefined;
   #resume: (() => void) | undefined;
@@ -28,26 +30,34 @@ export class PostInbox {
   }
 
   /** Settles when the body has been taken; rejects when it did not arrive whole. */
-  post(incoming: IncomingMessage): Promise<void> {
-    if (this.#waiting >= MAX_WAITING_POSTS) {
-      incoming.destroy(); // a refusal would wait behind the answers to the others
-      return Promise.reject(new Error(`More than ${MAX_WAITING_POSTS} posts wait.`));
-    }
-    this.#waiting++;
-    const taken = this.#last.then(() => this.#take(incoming));
+  post(body: Body): Promise<void> {
+    this.#waiting.add(body);
+    const weigh = (): void => {
+      // Cut, since a refusal would wait behind the answers to the others.
+      if (this.#waiting.size > MAX_WAITING_POSTS || this.#waitingBytes > MAX_WAITING_BYTES) body.cut();
+    };
+    body.grown = weigh;
+    weigh();
+    const taken = this.#last.then(() => {
+      body.grown = undefined;
+      this.#waiting.delete(body);
+      return this.#take(body);
+    });
     this.#last = taken.catch(() => undefined); // the response of that POST has the error; the next POST is read anyway
     return taken;
   }
 
-  async #take(incoming: IncomingMessage): Promise<void> {
-    try {
-      for await (const chunk of incoming) {
-        await this.#resumed;
-        this.#receive(chunk as Uint8Array);
-      }
+  get #waitingBytes(): number {
+    let bytes = 0;
+    for (const { waitingBytes } of this.#waiting) bytes += waitingBytes;
+    return bytes;
+  }
+
+  async #take(body: Body): Promise<void> {
+    for await (const chunk of body) {
       await this.#resumed;
-    } finally {
-      this.#waiting--;
+      this.#receive(chunk);
     }
+    await this.#resumed;
   }
 }

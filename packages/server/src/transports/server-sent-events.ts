@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { whenAnswered } from './answered.ts';
 import type { Batch, Format } from './batch.ts';
+import type { Body } from './body.ts';
 import { onceDrained } from './drained.ts';
 import { PostInbox } from './post-inbox.ts';
 import { Stall } from './stall.ts';
@@ -62,8 +63,8 @@ export class ServerSentEventsTransport implements Transport {
   }
 
   /** Settles when the body has been taken. */
-  post(incoming: IncomingMessage): Promise<void> {
-    return this.#inbox.post(incoming);
+  post(body: Body): Promise<void> {
+    return this.#inbox.post(body);
   }
 
   pause(): void {
