@@ -66,16 +66,19 @@ export class Answers {
   #next(channels: Map<string, Question>): Answer {
     const frames: [string, Buffer][] = [];
     const ranges: Record<'gone' | 'void' | 'unsent', Record<string, Range[]>> = { gone: {}, void: {}, unsent: {} };
-    let bytes = 0;
+    let [bytes, count] = [0, 0];
+    const isFull = (): boolean => bytes >= PART_BYTES || count >= MAX_RANGES;
     for (const [channel, { ranges: asked, withinMs }] of channels) {
-      for (let range = asked.shift(); range; range = bytes < PART_BYTES ? asked.shift() : undefined) {
+      for (let range = asked.shift(); range; range = isFull() ? undefined : asked.shift()) {
         const reading = this.#options.history.read(channel, range, { maxBytes: PART_BYTES - bytes, withinMs });
         for (const frame of reading.frames) {
           frames.push([channel, frame]);
           bytes += frame.length;
         }
         for (const verdict of ['gone', 'void', 'unsent'] as const) {
-          if (reading[verdict].length > 0) (ranges[verdict][channel] ??= []).push(...reading[verdict]);
+          if (reading[verdict].length === 0) continue;
+          (ranges[verdict][channel] ??= []).push(...reading[verdict]);
+          count += reading[verdict].length;
         }
         if (reading.next <= range[1]) {
           asked.add(reading.next, range[1]);
@@ -83,7 +86,7 @@ export class Answers {
         }
       }
       if (asked.isEmpty) channels.delete(channel);
-      if (bytes >= PART_BYTES) break;
+      if (isFull()) break;
     }
     return { frames, ...ranges, isLast: channels.size === 0 };
   }

@@ -7,6 +7,9 @@ export const isFields = (value: unknown): value is Fields =>
 
 export const isTexts = (list: unknown): list is readonly string[] => Array.isArray(list) && list.every((each) => typeof each === 'string');
 
+/** The largest JSON of a notice or a message of repair that is parsed. Claims and descriptions of frames take about 64 KiB each. */
+export const MAX_BYTES = 1024 * 1024;
+
 /** The object that a text in JSON holds; undefined where it holds none. */
 export function fieldsIn(text: string): Fields | undefined {
   try {

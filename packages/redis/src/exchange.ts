@@ -53,6 +53,7 @@ export class Exchange implements Bus {
     const channelOf = (name: string): string => keys.channel(name);
     const reaches = (channel: string): boolean => this.#reaches(channel);
     const origin = (): Incarnation => session().incarnation;
+    const unreadable = (error: unknown): void => options.unreadable.message('frame', error);
     this.#options = options;
     this.#history = new History({ origin, repairMs, repairBytes });
     this.#channels = new Channels([NOTICES, nodeChannel(self.process)]);
@@ -65,6 +66,7 @@ export class Exchange implements Bus {
       unsure: () => this.#repair.unsure(),
       gap,
       report,
+      unreadable,
     });
     this.#repair = new Repair({
       self: self.process,
@@ -80,7 +82,7 @@ export class Exchange implements Bus {
       peers,
       unsent: () => this.publisher.unsent(),
       gap,
-      unreadable: (error) => options.unreadable.message('frame', error),
+      unreadable,
     });
     this.publisher = new Publisher({
       store,

@@ -152,7 +152,7 @@ export class History {
     const history = this.#channels.get(channel);
     const frames: Buffer[] = [];
     const absent: Range[] = [];
-    const refused: Range[] = [];
+    const refused = new RangeSet();
     let next = from;
     let bytes = 0;
     for (let i = history ? firstFrom(history.sent, from) : 0; next <= to; i++) {
@@ -161,7 +161,7 @@ export class History {
       if (before >= next) absent.push([next, before]);
       next = before + 1;
       if (next > to || !sent) break;
-      if (sent.isVoid || sent.sentAt < since) refused.push([next, next]);
+      if (sent.isVoid || sent.sentAt < since) refused.add(next, next);
       else {
         if (frames.length > 0 && bytes + sent.frame.length > maxBytes) break;
         frames.push(sent.frame);
@@ -170,8 +170,9 @@ export class History {
       next++;
     }
     const { gone, void: unused, unsent } = classify(history, absent);
-    if (this.#forgottenUntil < since) return { frames, next, gone: [], void: [...refused, ...unused, ...gone], unsent };
-    return { frames, next, gone, void: [...refused, ...unused], unsent };
+    const voids = [...refused.slice(refused.count), ...unused];
+    if (this.#forgottenUntil < since) return { frames, next, gone: [], void: [...voids, ...gone], unsent };
+    return { frames, next, gone, void: voids, unsent };
   }
 
   /**

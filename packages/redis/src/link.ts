@@ -30,6 +30,9 @@ type State = { readonly name: 'connecting' | 'up' | 'closed' } | { readonly name
 /** The back-off while Redis refuses commands: doubled each time, and randomised, since all nodes retry. */
 const RETRY_MS = { least: 250, most: 15_000 };
 
+/** The least time between two checks of a lease: a lease that Redis keeps without an end is always about to end. */
+const CHECK_MS = 50;
+
 /**
  * Links one node to the cluster. During an outage of Redis the node keeps its state and serves its own clients; afterwards the
  * link subscribes again, registers under a new incarnation, and only then sends a hello.
@@ -269,7 +272,7 @@ export class RedisLink implements Link {
     clearTimeout(this.#checking);
     const ms = this.#peers.nextEndMs;
     const { heartbeatIntervalMs } = this.#context.settings;
-    if (ms < heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms, 0) + 2).unref();
+    if (ms < heartbeatIntervalMs) this.#checking = setTimeout(() => void this.#refresh(), Math.max(ms + 2, CHECK_MS)).unref();
   }
 
   #openGate(): void {

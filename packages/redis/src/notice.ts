@@ -1,5 +1,5 @@
 import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
-import { damaged, fieldsIn, isFields, isTexts, unsupported, type Fields } from './decoding.ts';
+import { damaged, fieldsIn, isFields, isTexts, MAX_BYTES, unsupported, type Fields } from './decoding.ts';
 import type { Claims } from './history.ts';
 import { processIn, type Incarnation } from './keys.ts';
 import { checkedClaims } from './repair-message.ts';
@@ -30,9 +30,6 @@ export type Notice =
 
 /** The channel of all nodes. */
 export const NOTICES = 'nodes';
-
-/** The largest notice that is parsed. The claims of one take about 64 KiB. */
-const MAX_BYTES = 1024 * 1024;
 
 export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringify({ v: VERSION, ...notice }));
 

@@ -202,7 +202,7 @@ export class Peers {
     if (process === this.#options.self.process) return;
     const known = this.#peers.get(process);
     const lost = this.#lost.get(process);
-    if ((known && known.n > n) || (lost && lost.n >= n && lost.at >= askedAt)) return; // something newer is known
+    if ((known && known.n > n && !isOver(known)) || (lost && lost.n >= n && lost.at >= askedAt)) return; // something newer is known
     const isRead = this.#canRead;
     this.#lost.delete(process);
     this.#peers.set(process, {
@@ -259,6 +259,9 @@ export class Peers {
     }
   }
 }
+
+/** Whether the time of its lease is over. An incarnation that was announced and has no lease gives way to the one that has. */
+const isOver = ({ leaseUntil, stoppedAt }: Peer): boolean => stoppedAt === undefined && leaseUntil < performance.now();
 
 function stop(peer: Peer): void {
   peer.isAbsent = true;

@@ -12,6 +12,10 @@ export class RangeSet {
   get isEmpty(): boolean {
     return this.#ranges.length === 0;
   }
+  /** How many ranges it is. */
+  get count(): number {
+    return this.#ranges.length;
+  }
   /** The lowest number. */
   get first(): number | undefined {
     return this.#ranges[0]?.[0];

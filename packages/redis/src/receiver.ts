@@ -1,5 +1,6 @@
 import type { LinkObserver, ProcessId } from '@hubline/server/backplane';
 import type { Channels, Deliver } from './channels.ts';
+import { damaged } from './decoding.ts';
 import { isFirst, isKept, type Frame } from './frame.ts';
 import { numberIn, processIn } from './keys.ts';
 import { BUFFER_BYTES } from './options.ts';
@@ -21,6 +22,8 @@ export interface ReceiverOptions {
   readonly unsure: () => void;
   readonly gap: LinkObserver['gap'];
   readonly report: LinkObserver['report'];
+  /** Reports a frame that cannot be right. */
+  readonly unreadable: (error: unknown) => void;
 }
 
 /** Why sequences will not come. */
@@ -30,6 +33,8 @@ export type Verdict = 'gone' | 'void' | 'unsent';
 export const ASK_MS = 50;
 /** A first frame that is not the sender's first asks for at most this many before it. */
 const GUESS = 1000;
+/** Holes of one sender on a channel that an answer may leave: the time to fill one grows with their number. */
+const MAX_HOLES = 10_000;
 /** A gap of more messages than this has no length: a damaged sequence is more likely. */
 const MAX_LOST = 1_000_000;
 
@@ -88,9 +93,11 @@ export class Receiver {
    */
   claimed(process: ProcessId, channel: string, [base, last]: Range): void {
     if (!this.#options.channels.deliverOf(channel)) return;
+    const known = this.#receptions.get(channel)?.get(process);
     const reception =
-      this.#receptions.get(channel)?.get(process) ??
-      this.#begin(channel, process, new Reception(base, { at: performance.now(), knownFrom: last + 1 }));
+      known?.isKept ? known : (
+        this.#begin(channel, process, new Reception(base, { at: performance.now(), isKept: true, knownFrom: last + 1 }))
+      );
     if (reception.expect(last)) this.#opened(process, channel);
     else if (reception.isWhole && reception.top === last) reception.heardAt = performance.now();
   }
@@ -114,7 +121,8 @@ export class Receiver {
     const reception = this.#receptions.get(channel)?.get(process);
     if (!reception) return;
     this.#change(reception, () => {
-      if (verdict === 'void') reception.void(from, to);
+      if (reception.missing.count > MAX_HOLES) this.#tell(channel, reception, reception.giveUp());
+      else if (verdict === 'void') reception.void(from, to);
       else if (verdict === 'gone') this.#tell(channel, reception, reception.giveUp(from, to));
       else if (reception.missing.has(from) && reception.takeBack(from))
         this.#tell(channel, reception, { known: MAX_LOST + 1, isUnsure: false });
@@ -140,7 +148,9 @@ export class Receiver {
     const { sequence, kind, payload } = frame;
     const deliver = this.#options.channels.deliverOf(channel);
     if (!deliver) return;
-    const reception = this.#receptions.get(channel)?.get(process) ?? this.#first(channel, process, frame);
+    const known = this.#receptions.get(channel)?.get(process);
+    if (known?.isKept && !isKept(kind)) return this.#options.unreadable(damaged('frame', 'not kept, of a sender that keeps its frames'));
+    const reception = known && known.isKept === isKept(kind) ? known : this.#first(channel, process, frame);
     if (reception.isNext(sequence)) {
       reception.advance(performance.now());
       return this.#deliver(deliver, payload, process);
@@ -156,7 +166,7 @@ export class Receiver {
   /** The first frame of a sender on a channel: some before it may have been missed, since the subscription. */
   #first(channel: string, process: ProcessId, { kind, sequence }: Frame): Reception {
     const base = isKept(kind) && !isFirst(kind) ? Math.max(0, sequence - 1 - GUESS) : sequence - 1;
-    return this.#begin(channel, process, new Reception(base, { at: performance.now(), knownFrom: sequence }));
+    return this.#begin(channel, process, new Reception(base, { at: performance.now(), isKept: isKept(kind), knownFrom: sequence }));
   }
 
   *#holesOf(process: ProcessId): Generator<readonly [channel: string, reception: Reception]> {

@@ -5,6 +5,12 @@ interface HeldFrame {
   readonly payload: Uint8Array;
 }
 
+export interface ReceptionOptions {
+  readonly at: number;
+  readonly isKept: boolean;
+  readonly knownFrom?: number;
+}
+
 export interface Loss {
   readonly known: number;
   readonly isUnsure: boolean;
@@ -34,7 +40,11 @@ export class Reception {
   /** The last jump that was given up, from the sequence before it. */
   #jump: Range | undefined;
 
-  constructor(base: number, { at, knownFrom = base + 1 }: { readonly at: number; readonly knownFrom?: number }) {
+  /** Whether the sender keeps its frames: it always does, or never. */
+  readonly isKept: boolean;
+
+  constructor(base: number, { at, isKept, knownFrom = base + 1 }: ReceptionOptions) {
+    this.isKept = isKept;
     this.#done = base;
     this.#top = base;
     this.#knownFrom = knownFrom;
@@ -81,8 +91,7 @@ export class Reception {
     if (!this.missing.has(sequence)) return false;
     if (costOf(payload) > room && sequence !== this.missing.first) return true; // it stays missing
     this.missing.delete(sequence, sequence);
-    const at = this.#held.findIndex((held) => held.sequence > sequence);
-    this.#keep({ sequence, payload }, at < 0 ? this.#held.length : at);
+    this.#keep({ sequence, payload }, firstAfter(this.#held, sequence));
     return true;
   }
 
@@ -153,4 +162,16 @@ export class Reception {
     this.#done = jump[0] - 1;
     this.#top = this.#done;
   }
+}
+
+/** The index of the first frame with a higher sequence. */
+function firstAfter(held: readonly HeldFrame[], sequence: number): number {
+  let low = 0;
+  let high = held.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((held[middle]?.sequence ?? 0) <= sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,4 +1,4 @@
-import { damaged, fieldsIn, isFields, type Fields } from './decoding.ts';
+import { damaged, fieldsIn, isFields, MAX_BYTES, type Fields } from './decoding.ts';
 import type { Claims } from './history.ts';
 import type { Range } from './ranges.ts';
 
@@ -15,6 +15,12 @@ export interface Missing {
 
 /** The most ranges of one ask, and of one channel that a node still has to answer: the time to look them up grows with their square. */
 export const MAX_RANGES = 2000;
+
+/**
+ * The most frames and ranges of a part of an answer: the time to apply them grows with their square. A part ends with the range that
+ * exceeds {@link MAX_RANGES}, and has some 1,500 frames.
+ */
+export const MAX_ENTRIES = 5000;
 
 /** A part of the answer to an ask. */
 export interface Answer {
@@ -68,13 +74,11 @@ export function decodeAnswer(payload: Uint8Array): Answer {
     if (typeof channel !== 'string' || !isCount(length) || at + length > bytes.length) throw broken('a frame of an answer');
     return [channel, bytes.subarray(at, (at += length))];
   });
-  return {
-    frames,
-    gone: checkedRanges(header.gone, 'an answer'),
-    void: checkedRanges(header.void, 'an answer'),
-    unsent: checkedRanges(header.unsent, 'an answer'),
-    isLast: header.isLast === true,
-  };
+  const rangesIn = (verdict: 'gone' | 'void' | 'unsent'): Ranges => checkedRanges(header[verdict], 'an answer');
+  const [gone, voids, unsent] = [rangesIn('gone'), rangesIn('void'), rangesIn('unsent')];
+  const count = [gone, voids, unsent].flatMap((ranges) => Object.values(ranges)).reduce((sum, { length }) => sum + length, frames.length);
+  if (count > MAX_ENTRIES) throw broken('an answer of too many frames and ranges');
+  return { frames, gone, void: voids, unsent, isLast: header.isLast === true };
 }
 
 /** @throws HublineError `invalid_message` */
@@ -93,6 +97,7 @@ function checkedRanges(ranges: unknown, where: string): Ranges {
 }
 
 function parse(payload: Uint8Array): Fields {
+  if (payload.byteLength > MAX_BYTES) throw broken(`${payload.byteLength} bytes`);
   const fields = fieldsIn(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
   if (!fields) throw broken('no object');
   return fields;

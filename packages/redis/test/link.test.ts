@@ -54,6 +54,17 @@ it('what waits for somebody who does not hear leaves after bufferMs, also while 
   expect(observer.lost).not.toHaveBeenCalled();
 });
 
+it('a lease that Redis keeps without an end is checked hardly more often than the others', async () => {
+  await using redis = await startRedis();
+  await redis.call('HSET', keys.registry, 'bob.1', encodeNode(bob!));
+  await redis.call('SET', keys.lease('bob.1'), '1');
+  await using node = linkTo(redis);
+  const [reads, beats] = [vi.spyOn(node.real, 'read'), vi.spyOn(node.real, 'ping')];
+  await node.link.registered();
+  await vi.waitFor(() => expect(beats.mock.calls.length).toBeGreaterThan(20), { timeout: 10_000 });
+  expect(reads.mock.calls.length).toBeLessThan(4 * beats.mock.calls.length);
+});
+
 it('who loses a shard again on the way back subscribes to nothing there, and to the rest when slots move', async () => {
   await using redis = await startRedis();
   await using node = linkTo(redis);

@@ -127,6 +127,32 @@ it('a hello that comes after the end of its lease is no news', async () => {
   expect(told).toEqual([]);
 });
 
+it('an incarnation that was announced and never had a lease gives way to the one that has', async () => {
+  const store = new SlowStore();
+  const { peers, told } = peersOn(store);
+  let now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const refresh = async (): Promise<void> => {
+    const refreshed = peers.refresh();
+    await store.letGo();
+    await refreshed;
+  };
+  try {
+    store.leases.set(first, '1');
+    peers.hello(first, bob);
+    peers.hello('bob.999', bob);
+    await refresh();
+    expect(peers.incarnation('bob')).toBe('bob.999'); // Redis may not have shown it yet
+    now += 1001;
+    await refresh();
+    expect(peers.incarnation('bob')).toBe(first);
+    expect(peers.nextEndMs).toBeGreaterThan(500); // its lease is not checked again at once
+    expect(told).not.toContain('bob lost: lease');
+  } finally {
+    clock.mockRestore();
+  }
+});
+
 it('a lease that cannot be read stands still: its node has the time that it had left when it can be read again', async () => {
   const store = new SlowStore();
   let isReached = true;

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Answers } from '../src/answers.ts';
+import { encodeFrame, KIND } from '../src/frame.ts';
+import { History } from '../src/history.ts';
+import { encodeNotice, NOTICES } from '../src/notice.ts';
+import type { Range } from '../src/ranges.ts';
+import { encodeAnswer, type Answer } from '../src/repair-message.ts';
+import { Air, fakeTime, Node, pair, passed, worldOf } from './air.ts';
+
+const FAR = 2 ** 40;
+const frame = (sequence: number, kind: 0 | 1 | 2 | 3): Buffer =>
+  encodeFrame({ kind, origin: 'ann.1', sequence, payload: Buffer.from(`forged ${sequence}`) });
+/** Every second number, the highest first. */
+const descending = (count: number, from = FAR): Range[] => Array.from({ length: count }, (_, i): Range => [from - 2 * i, from - 2 * i]);
+
+beforeEach(fakeTime);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a frame that claims not to be kept, of a sender that keeps its frames', () => {
+  it.each([
+    ['two far ahead', [frame(FAR, KIND.message), frame(FAR + 1, KIND.message)]],
+    ['a first one far ahead', [frame(FAR, KIND.firstMessage)]],
+  ])('is dropped and reported, and does not mute the sender: %s', async (_what, forged) => {
+    const { ann, bob } = await pair();
+    for (const each of forged) bob.exchange.hear('t', each);
+    await ann.say('t', '2', '3');
+    expect(bob.heard).toEqual(['1', '2', '3']);
+    expect(bob.gaps).toEqual([]);
+    expect(bob.told.filter(([name]) => name === 'deliver')).toEqual([['deliver', 'invalid_message']]);
+  });
+
+  it('does not mute the sender where it comes first', async () => {
+    const { nodes } = worldOf('ann', 'bob');
+    const [ann, bob] = nodes as readonly [Node, Node];
+    bob.hear('t');
+    bob.exchange.hear('t', frame(FAR, KIND.message));
+    await ann.say('t', '1', '2');
+    await passed(100);
+    expect(bob.heard).toEqual([`forged ${FAR}`, '1', '2']);
+  });
+
+  it('does not hide a last message that is lost where it comes first', async () => {
+    const air = new Air();
+    const [ann, bob] = [new Node(air, 'ann'), new Node(air, 'bob')];
+    for (const node of [ann, bob]) node.up();
+    bob.hear('t');
+    bob.exchange.hear('t', frame(FAR, KIND.message));
+    air.lose(bob, 't');
+    await ann.say('t', '1');
+    ann.beat();
+    await passed(100);
+    expect(bob.heard).toEqual([`forged ${FAR}`, '1']);
+  });
+});
+
+describe('an answer to an ask', () => {
+  /** A node that misses everything below a far sequence, and takes answers. */
+  async function missing() {
+    const { air, ann, bob } = await pair();
+    ann.exchange.close(); // it does not answer itself
+    air.lose(ann, 'node=ann', { count: 1000 });
+    bob.exchange.hear(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, FAR + 1] }, repairMs: 10_000 }));
+    const answer = (part: Partial<Answer>): void => {
+      const payload = encodeAnswer({ frames: [], gone: {}, void: {}, unsent: {}, isLast: false, ...part });
+      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload }));
+    };
+    return { bob, answer };
+  }
+
+  it('of 5,000 ranges is applied, and one of more is dropped and reported', async () => {
+    const { bob, answer } = await missing();
+    answer({ void: { t: descending(5000) } });
+    expect(bob.told).not.toContainEqual(['deliver', 'invalid_message']);
+    answer({ void: { t: descending(5000, FAR / 2) }, gone: { u: [[1, 1]] } });
+    expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
+    answer({ gone: { t: [[2, FAR + 1]] } });
+    expect(bob.gaps).toEqual([{ channel: 't', ms: expect.any(Number) as number }]);
+  });
+
+  it('of more than 1 MiB is dropped and reported', async () => {
+    const { bob, answer } = await missing();
+    answer({ gone: { t: [[2, FAR + 1]], ['x'.repeat(1024 * 1024)]: [] } });
+    expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
+    expect(bob.gaps).toEqual([]);
+  });
+
+  it('that leaves more than 10,000 holes makes all of them a gap', async () => {
+    const { bob, answer } = await missing();
+    for (let part = 0; part < 2; part++) answer({ void: { t: descending(5000, FAR - 10_000 * part) } });
+    expect(bob.gaps).toHaveLength(0);
+    answer({ void: { t: descending(5000, FAR - 10_000 * 2) } });
+    expect(bob.gaps).toHaveLength(1);
+  });
+
+  it('comes in parts of some 2,000 ranges', async () => {
+    const gone = descending(300);
+    const parts: Answer[] = [];
+    const answers = new Answers({
+      history: { read: (_channel, [, to]) => ({ frames: [], gone, void: [], unsent: [], next: to + 1 }) },
+      send: async (_asker, part) => void parts.push(part),
+    });
+    answers.add('bob', { t: { ranges: Array.from({ length: 20 }, (_, i): Range => [2 * i + 1, 2 * i + 1]) } });
+    await passed(10);
+    expect(parts.map((part) => [part.gone.t?.length, part.isLast])).toEqual([
+      [2100, false],
+      [2100, false],
+      [1800, true],
+    ]);
+  });
+
+  it('names refused messages that follow each other as one range', () => {
+    const history = new History({ origin: () => 'ann.1', repairMs: 10_000, repairBytes: 100_000 });
+    for (let i = 0; i < 10; i++) history.void(history.add('t', Buffer.from('refused')));
+    history.add('t', Buffer.from('sent'));
+    expect(history.read('t', [1, 10], { maxBytes: 1000 }).void).toEqual([[1, 10]]);
+  });
+});
