@@ -1,18 +1,19 @@
-import type {
-  Answer,
-  Change,
-  ConnectionRecord,
-  Directory,
-  Flush,
-  Member,
-  MembersPage,
-  NodeInfo,
-  ProcessId,
-  ProcessSnapshot,
-  Topic,
-  TopicCount,
-  TopicsPage,
-  WatchLease,
+import {
+  nameIn,
+  type Answer,
+  type Change,
+  type ConnectionRecord,
+  type Directory,
+  type Flush,
+  type Member,
+  type MembersPage,
+  type NodeInfo,
+  type ProcessId,
+  type ProcessSnapshot,
+  type Topic,
+  type TopicCount,
+  type TopicsPage,
+  type WatchLease,
 } from '@hubline/server/backplane';
 import type { Context } from './context.ts';
 import { slices } from './entries.ts';
@@ -181,9 +182,13 @@ export class RedisDirectory implements Directory {
     const { value, of } = await this.#census(missing, [], (incarnation) => [
       ['zrangebylex', keys.topics(incarnation), from, `[${prefix}\u007f`, 'LIMIT', 0, limit],
     ]);
-    const all = [...value.keys()].flatMap((incarnation) =>
-      this.#textsIn(of(incarnation)[0], { key: keys.topics(incarnation), incarnation, missing }),
-    );
+    const all = [...value.keys()].flatMap((incarnation) => {
+      const key = keys.topics(incarnation);
+      const topics = this.#textsIn(of(incarnation)[0], { key, incarnation, missing });
+      // They stay in the page, whose length tells whether more topics follow.
+      for (const field of topics) if (nameIn(field, prefix) === undefined) this.#passOver({ key, field, incarnation, missing });
+      return topics;
+    });
     const page = [...new Set(all)].sort().slice(0, limit);
     const counts = await this.#run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
     const sizes = new Map(page.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { living: value, missing })]));

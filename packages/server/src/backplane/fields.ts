@@ -10,6 +10,10 @@ export const name: Read<string> = (value) => (isName(value) ? value : refuse('a 
 
 export const number: Read<number> = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : refuse('a number', value));
 
+/** A whole number from 0 on: a version, a number of bytes, an id. */
+export const count: Read<number> = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : refuse('a whole number', value);
+
 export const flag: Read<boolean> = (value) => (typeof value === 'boolean' ? value : refuse('a boolean', value));
 
 export const object: Read<object> = (value) => (typeof value === 'object' && value !== null ? value : refuse('an object', value));
@@ -54,6 +58,5 @@ export function refuse(expected: string, found: unknown): never {
 /** The protocol of a message in the body, and its length there in bytes. */
 export const written: Read<readonly [codec: string, length: number]> = (value) => {
   const [codec, length] = list<unknown>((item) => item)(value);
-  const bytes = number(length);
-  return [text(codec), Number.isInteger(bytes) && bytes >= 0 ? bytes : refuse('a length', length)];
+  return [text(codec), count(length)];
 };

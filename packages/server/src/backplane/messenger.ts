@@ -9,22 +9,34 @@ export type EnvelopeHandler<Header> = (header: Header, body: Uint8Array, from: P
 /** The channel of a process. No topic begins like this: names of hubs are encoded, and have no `=`. */
 export const nodeChannel = (process: ProcessId): string => `node=${process}`;
 
-/** How many kinds of unreadable messages are remembered as reported. */
+export interface MessengerOptions {
+  readonly bus: Bus;
+  readonly self: ProcessId;
+  /** The milliseconds of a clock that only goes forward. */
+  readonly elapsed: () => number;
+  readonly report: LinkObserver['report'];
+}
+
+/** How many kinds of faults are remembered as reported. */
 const MAX_REPORTED = 1000;
+/** A kind of faults is reported again after this time: a node of another version would fill every log. */
+const AGAIN_MS = 60_000;
 
 /** Sends envelopes to nodes and topics, and hands those that arrive to the handler of their kind. */
 export class Messenger {
   readonly #bus: Bus;
   readonly #self: ProcessId;
+  readonly #elapsed: () => number;
   readonly #report: LinkObserver['report'];
   readonly #handlers = new Map<number, (header: unknown, body: Uint8Array, from: ProcessId) => void>();
   readonly #own: BusSubscription;
-  /** Undecodable messages by process, kind and code: each is reported once. */
-  readonly #reported = new Set<string>();
+  /** When a kind of faults was last reported: by process, code and kind of message. */
+  readonly #reportedAt = new Map<string, number>();
 
-  constructor(bus: Bus, self: ProcessId, report: LinkObserver['report']) {
+  constructor({ bus, self, elapsed, report }: MessengerOptions) {
     this.#bus = bus;
     this.#self = self;
+    this.#elapsed = elapsed;
     this.#report = report;
     this.#own = this.listen(nodeChannel(self));
   }
@@ -60,9 +72,8 @@ export class Messenger {
       const { kind, header, body } = decodeEnvelope(payload);
       this.#handlers.get(kind)?.(header, body, from);
     } catch (error) {
-      const code = isHublineError(error) ? error.code : undefined;
-      if (code === 'invalid_message' || code === 'unsupported_version') this.#reportOnce(`${from} ${payload[1]} ${code}`, error);
-      else this.#report('deliver', error);
+      const code = isHublineError(error) ? error.code : 'internal';
+      this.#reportFault({ from, code, kind: payload[1] ?? 0 }, error);
       if (code !== 'unsupported_version') return;
       // A refusal is the same in every version; to answer one would go on for ever.
       if (payload[1] === EnvelopeKind.refused) this.#handlers.get(EnvelopeKind.refused)?.({}, new Uint8Array(), from);
@@ -70,10 +81,15 @@ export class Messenger {
     }
   }
 
-  #reportOnce(what: string, error: unknown): void {
-    if (this.#reported.has(what)) return;
-    if (this.#reported.size >= MAX_REPORTED) this.#reported.clear();
-    this.#reported.add(what);
+  /** Reports a message that cannot be read, or whose handler failed, once a minute for each kind of faults. */
+  #reportFault({ from, code, kind }: { readonly from: ProcessId; readonly code: string; readonly kind: number }, error: unknown): void {
+    // Other kinds, and those of other versions, have no meaning here.
+    const known = this.#handlers.has(kind) && code !== 'unsupported_version' ? kind : 'any';
+    const fault = `${from} ${code} ${known}`;
+    const now = this.#elapsed();
+    if (now - (this.#reportedAt.get(fault) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return;
+    if (this.#reportedAt.size >= MAX_REPORTED) this.#reportedAt.clear();
+    this.#reportedAt.set(fault, now);
     this.#report('deliver', error);
   }
 

@@ -17,7 +17,16 @@ export const attributeTopic = (hub: string, key: string, value: unknown): Topic 
 
 /** All topics of a hub and kind begin with this. */
 export const topicPrefix = (hub: string, kind: Exclude<TopicKind, 'all'>): string => `${encodeName(hub)}:${kind}:`;
-export const nameIn = (topic: Topic, prefix: string): string => decodeURIComponent(topic.slice(prefix.length));
+/** The name in a topic that begins with this; undefined where it is none that {@link encodeName} has made. */
+export function nameIn(topic: Topic, prefix: string): string | undefined {
+  const encoded = topic.slice(prefix.length);
+  try {
+    const name = decodeURIComponent(encoded);
+    return encodeName(name) === encoded ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 const PLAIN = /^[\w.-]*$/;
 

@@ -50,7 +50,7 @@ export class Cluster {
     const membership = (this.membership = new LocalMembership(() => this.link.directory, this.#subscriptions));
     this.link = backplane.open(self, membership, this.#observe(events));
     const { bus, directory } = this.link;
-    const messenger = (this.#messenger = new Messenger(bus, self.process, events.error));
+    const messenger = (this.#messenger = new Messenger({ bus, self: self.process, elapsed: () => clock.elapsed(), report: events.error }));
     const nodes = this.nodes;
     const reader = new PresenceReader(directory);
     const questions = (this.#questions = new Questions({ self: self.process, messenger, nodes, clock, report: report('ask') }));

@@ -128,11 +128,13 @@ export class Collection<T> implements Outcomes<T> {
     let unsettled: Set<string> | undefined;
     const take = ({ value, body = new Uint8Array() }: Reply): void => {
       const { roster, settled = [] } = readClientAnswers(value);
-      if (roster) unsettled = new Set(roster);
+      if (roster) unsettled ??= new Set(roster);
       for (const one of readAnswers(settled, body, this.#options.codecs)) if (unsettled?.delete(one.id)) this.#settle(one, nodeId);
     };
     try {
       for await (const reply of questions.ask(process, question, { timeoutMs, signal: this.#over.signal })) take(reply);
+      const message = `Node '${nodeId}' did not say what this client has answered.`;
+      for (const id of unsettled ?? []) this.#settle({ id, code: 'node_silent', message }, nodeId);
     } catch (cause) {
       const error = isHublineError(cause) ? cause : new HublineError('internal', asError(cause).message, {}, { cause });
       const { code, message } = this.#rejection(error, unsettled !== undefined);

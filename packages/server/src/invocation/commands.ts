@@ -155,7 +155,7 @@ export class Commands {
   }
 }
 
-const readDone = read.fields({ count: read.number });
+const readDone = read.fields({ count: read.count });
 
 export const connectionGone = (connectionId: string): HublineError<'connection_gone'> =>
   new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });

@@ -172,7 +172,7 @@ export class Invocations {
     const { connections, topics } = listedIn(selector);
     const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
     const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
-    const absentUsers = absent.map((topic) => nameIn(topic, topicPrefix(hub, 'user')));
+    const absentUsers = absent.flatMap((topic) => nameIn(topic, topicPrefix(hub, 'user')) ?? []);
     return { ...shortfall, value: { processes: isHere ? [self, ...others] : others, connections, absentUsers } };
   }
 

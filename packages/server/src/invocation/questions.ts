@@ -58,7 +58,7 @@ interface Open {
 }
 
 const readQuestion = read.fields({
-  id: read.number,
+  id: read.count,
   op: read.text,
   params: read.object,
   sentAt: read.optional(read.number),
@@ -68,7 +68,7 @@ const readQuestion = read.fields({
 type QuestionHeader = ReturnType<typeof readQuestion>;
 
 const readReply = read.fields({
-  id: read.number,
+  id: read.count,
   value: (value) => value,
   /** Marks the last reply. */
   last: read.optional(read.flag),
@@ -78,7 +78,7 @@ const readReply = read.fields({
 });
 type ReplyHeader = { readonly id: number } & Partial<Omit<ReturnType<typeof readReply>, 'id'>>;
 
-const readCancel = read.fields({ id: read.number });
+const readCancel = read.fields({ id: read.count });
 
 /** Questions between nodes: the one mechanism under calls to clients, remote membership and disconnects. */
 export class Questions {

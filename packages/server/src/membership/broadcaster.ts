@@ -45,7 +45,7 @@ const readDeliver = read.fields({
   target: readSelector,
   written: read.list(read.written),
   /** Set only where copies go over several channels: receivers drop all but the first. */
-  id: read.optional(read.number),
+  id: read.optional(read.count),
   /** A newer message with this key replaces this one where it has not been written yet. */
   replaces: read.optional(read.text),
 });

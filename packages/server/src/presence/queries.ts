@@ -69,8 +69,11 @@ export class Queries<A> {
     checkPage(limit, cursor);
     return pages(async (after) => {
       const topics = await this.#directory.topics(prefix, { limit, ...(after === undefined ? {} : { after }) });
-      const items = topics.value.map(({ topic, count }) => ({ userId: nameIn(topic, prefix), connections: count }));
-      return page({ ...topics, value: items }, items.length === limit ? topics.value.at(-1)?.topic : undefined);
+      const items = topics.value.flatMap(({ topic, count }) => {
+        const userId = nameIn(topic, prefix);
+        return userId === undefined ? [] : { userId, connections: count };
+      });
+      return page({ ...topics, value: items }, topics.value.length === limit ? topics.value.at(-1)?.topic : undefined);
     }, cursor);
   }
 

@@ -48,7 +48,7 @@ const readRecord: Read<ConnectionRecord> = (value) => {
 
 const readTopicChange: Read<TopicChange> = read.fields({
   topic: read.text,
-  version: read.number,
+  version: read.count,
   present: read.list(readRecord),
   gone: read.list(read.text),
 });
