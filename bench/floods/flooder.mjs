@@ -11,16 +11,11 @@ answering({
   },
 });
 
-async function flood({ first, block, connections = 1, megabytes = Infinity }, port) {
+async function flood({ isHttp, first, block, connections = 1, megabytes = Infinity }, port) {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   socket.on('error', () => undefined); // the server may end it: the report says so
   await once(socket, 'connect');
-  socket.write(
-    'GET /flood HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-  );
-  socket.write(HANDSHAKE);
-  await once(socket, 'data');
+  if (!isHttp) await upgrade(socket);
   socket.resume();
   if (first) socket.write(first);
   let left = (megabytes * 1e6) / connections;
@@ -31,4 +26,13 @@ async function flood({ first, block, connections = 1, megabytes = Infinity }, po
     }
   };
   send();
+}
+
+async function upgrade(socket) {
+  socket.write(
+    'GET /flood HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  socket.write(HANDSHAKE);
+  await once(socket, 'data');
 }

@@ -11,6 +11,9 @@ const filled = (text, bytes) => frame(text.repeat(Math.ceil(bytes / text.length)
 /** Each message in a frame of its own. */
 const apart = (text) => Buffer.concat(Array(Math.ceil(MESSAGES_BYTES / text.length)).fill(frame(text)));
 
+const request = (text) => Buffer.from(`${text} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n`);
+const requests = (text) => ({ isHttp: true, block: Buffer.concat(Array(500).fill(request(text))) });
+
 const escaped = `{"type":1,"target":"hit","arguments":["${'\\u003c\\u0027'.repeat(500)}"]}${END}`;
 const objects = `{"type":1,"target":"slow","arguments":[[${Array(5000).fill('{}').join()}]]}${END}`;
 const items = `{"type":2,"invocationId":"u","item":[${Array(5000).fill('{}').join()}]}${END}`;
@@ -23,6 +26,8 @@ export const FLOODS = {
   'unknown methods': { block: apart(record({ type: 1, invocationId: '1', target: 'nope', arguments: [] })) },
   'frames of 1 MiB': { block: filled(record({ type: 1, target: 'hit', arguments: [1] }), MEBIBYTE - 100) },
   escapes: { block: filled(escaped, MESSAGES_BYTES) },
+  negotiations: requests('POST /flood/negotiate?negotiateVersion=1'),
+  'posts of connections that do not exist': requests('POST /flood?id=nobody'),
   'ten behind a slow method': { block: filled(objects, MESSAGES_BYTES), connections: 10, megabytes: 47 },
   'one that is asked': {
     first: frame(record({ type: 1, invocationId: '1', target: 'asking', arguments: [], streamIds: ['u'] })),

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import { HublineError } from '@hubline/protocol';
@@ -35,7 +35,15 @@ export function untilLeft(socket: Socket): { readonly left: AbortSignal; stop():
   return { left: controller.signal, stop: () => undefined };
 }
 
-/** One listener for each socket: a client can send any number of requests ahead of their answers. */
+/** Requests of one socket whose answers wait. Clients send the next request after the answer; each costs the event loop half a millisecond. */
+const MAX_REQUESTS_AHEAD = 32;
+
+/** True where a client has sent too many requests ahead of their answers. Over HTTP/2 each stream stands for a socket. */
+export function isTooFarAhead({ socket }: IncomingMessage): boolean {
+  return (closing.get(socket)?.size ?? 0) >= MAX_REQUESTS_AHEAD;
+}
+
+/** One listener for each socket, for all of its requests whose answers wait. */
 const closing = new WeakMap<Socket, Set<() => void>>();
 
 /** Returns its undo. */

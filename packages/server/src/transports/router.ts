@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
+import { isTooFarAhead } from './answered.ts';
 import { Attachment } from './attachment.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HttpServer } from './http-server.ts';
@@ -66,6 +67,8 @@ export class Router {
     const route = routeOf(request.url);
     const endpoint = route && this.#endpoints.get(route.path);
     if (!endpoint) return false;
+    if (isTooFarAhead(request)) request.socket.destroy(); // a refusal would wait behind the answers to the others
+    if (request.socket.destroyed) return true;
     attachment.observe(response);
     void endpoint.request({ incoming: request, response, attachment }, route.isNegotiate); // answers every failure itself
     return true;
