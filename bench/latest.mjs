@@ -1,6 +1,6 @@
 /**
- * `npx tsc -b packages/server packages/client && node bench/latest.mjs`: what `with({ replaces })` costs where every client keeps up, as a ratio to
- * sends without it, and how late positions are at a client that takes 4 ms for each. The server is a process of its own.
+ * `npm run build && node bench/latest.mjs`: what `with({ replaces })` costs where every client keeps up, as a ratio to sends without
+ * it, and how late positions are at a client that takes 4 ms for each. The server is a process of its own.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,20 +1,12 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
-
-/** All clients of a measurement come from one address, at once. */
-const LIMITS = {
-  maxConnections: 1e6,
-  maxConnectionsPerAddress: 1e6,
-  maxConnectionsPerUser: 1e6,
-  maxHandshakesPerSecond: 1e6,
-  maxHandshakesPerSecondPerAddress: 1e6,
-};
+import { UNLIMITED } from '../servers/limits.mjs';
 
 export async function start({ nodeId, port: redisPort }) {
-  const server = createHubServer({ nodeId, backplane: redisBackplane({ port: redisPort }), limits: LIMITS });
+  const server = createHubServer({ nodeId, backplane: redisBackplane({ port: redisPort }), limits: UNLIMITED });
   const hub = server.hub(defineHub('bench'), { path: '/bench', methods: {} });
-  const port = await server.listen(0);
+  const port = await server.listen(0, '127.0.0.1');
   return {
     port,
     list: async () => (await hub.presence.connections(undefined, { select: [], limit: 10_000 })).items.length,
