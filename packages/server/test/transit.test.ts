@@ -69,4 +69,15 @@ describe.each([0, 7_000_000, -7_000_000])('the time that a question was on its w
     expect(read(500, 30_000)).toBe(29_800);
     expect(read(551, 30_000)).toBeUndefined();
   });
+
+  it('is never shorter than it was, where the first one was slow: a question that is late is returned', () => {
+    const { read, again } = reader(skew);
+    again(800, 1000); // on its way for 800 ms at most
+    for (const delayMs of [300, 400, 600]) expect(read(delayMs, delayMs)).toBeUndefined();
+    expect(read(300, 700)).toBeUndefined(); // it may have been on its way for 700 ms
+    expect(read(300, 701)).toBe(701);
+    again(10, 1000);
+    expect(read(300, 311)).toBeUndefined();
+    expect(read(100, 311)).toBe(216);
+  });
 });

@@ -13,6 +13,8 @@ export interface Postmark {
 interface Fastest {
   /** The reader's clock minus the sender's, for the message that was fastest. */
   offset: number;
+  /** The least that the clocks can differ by: the round trip was the longest possible transit of the message that confirmed it. */
+  readonly least: number;
   /** When a round trip has confirmed the offset. */
   readonly confirmedAt: number;
 }
@@ -41,14 +43,15 @@ export class Transit {
     const offset = now - sentAt;
     const roundTripMs = returnedAt === undefined ? undefined : now - returnedAt;
     if (roundTripMs !== undefined && roundTripMs >= 0 && roundTripMs < leftMs) {
-      this.#fastest.set(from, { offset, confirmedAt: now });
+      this.#fastest.set(from, { offset, least: offset - roundTripMs, confirmedAt: now });
       return leftMs;
     }
     const fastest = this.#fastest.get(from);
     if (!fastest || now - fastest.confirmedAt > CONFIRMED_MS) return undefined;
     fastest.offset = Math.min(fastest.offset, offset);
     const delayMs = offset - fastest.offset;
-    return delayMs < Math.min(MAX_DELAY_MS, leftMs) ? leftMs - delayMs : undefined;
+    const isInTime = delayMs < MAX_DELAY_MS && offset - fastest.least < leftMs;
+    return isInTime ? leftMs - delayMs : undefined;
   }
 
   forget(process: ProcessId): void {
