@@ -3,8 +3,9 @@ import { describeBus } from './bus-suite.ts';
 import { describeDirectory } from './directory-suite.ts';
 import type { BackplaneFixture } from './fixture.ts';
 import { describeLink } from './link-suite.ts';
+import { describeServers } from './server-suite.ts';
 
-export { describeBus, describeDirectory, describeLink };
+export { describeBus, describeDirectory, describeLink, describeServers };
 export { LocalDouble } from './local-double.ts';
 export { ENTRIES } from './fixture.ts';
 export type { BackplaneFaults, BackplaneFixture, Entry, EntryFault, Fault, FaultName, LackingFault } from './fixture.ts';
@@ -14,4 +15,5 @@ export function describeBackplane<B extends Backplane>(name: string, fixture: Ba
   describeLink(name, fixture);
   describeBus(name, fixture);
   describeDirectory(name, fixture);
+  describeServers(name, fixture);
 }

@@ -134,20 +134,20 @@ export class TestNode {
 
 /** One cluster, for one test. */
 export class World implements AsyncDisposable {
-  readonly #backplane: Backplane;
+  readonly backplane: Backplane;
   readonly #inflict: Inflict;
   readonly #timeoutMs: number;
   readonly #nodes: TestNode[] = [];
 
   constructor({ backplane, inflict, timeoutMs }: WorldParts) {
-    this.#backplane = backplane;
+    this.backplane = backplane;
     this.#inflict = inflict;
     this.#timeoutMs = timeoutMs;
   }
 
   /** A node that has just opened its link. */
   open(nodeId: string, accepts = true): TestNode {
-    const node = new TestNode(this.#backplane, { nodeId, process: crypto.randomUUID(), app: 'test', accepts, startedAt: Date.now() });
+    const node = new TestNode(this.backplane, { nodeId, process: crypto.randomUUID(), app: 'test', accepts, startedAt: Date.now() });
     this.#nodes.push(node);
     return node;
   }
@@ -166,7 +166,7 @@ export class World implements AsyncDisposable {
     return [ann, bob];
   }
 
-  async do(fault: FaultName, { process }: TestNode, entry: Entry = 'registry'): Promise<void> {
+  async do(fault: FaultName, { process }: Pick<TestNode, 'process'>, entry: Entry = 'registry'): Promise<void> {
     await this.#inflict(fault, process, entry);
   }
 

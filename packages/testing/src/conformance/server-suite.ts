@@ -1,0 +1,91 @@
+import { defineHub } from '@hubline/protocol';
+import { createHubServer, isHublineError, type Hub, type HubServer } from '@hubline/server';
+import { EnvelopeKind, Messenger, nodeChannel, type Backplane, type ProcessId } from '@hubline/server/backplane';
+import { describe, expect } from 'vitest';
+import type { BackplaneFixture } from './fixture.ts';
+import { PollingClient } from './polling-client.ts';
+import { testsOf, type World } from './world.ts';
+
+interface Asks {
+  confirm(question: string): Promise<string>;
+}
+/** These tests start servers, and clients that come by HTTP. */
+const SLOWER = 4;
+
+const room = defineHub<object, Asks>('room');
+
+/** A server with a hub on the backplane under test. */
+class Host implements AsyncDisposable {
+  readonly server: HubServer;
+  readonly hub: Hub<Asks, object>;
+  /** What was reported: the stage, and the code of the error. */
+  readonly errors: string[] = [];
+
+  constructor(world: World, nodeId: string) {
+    this.server = createHubServer({ nodeId, backplane: world.backplane });
+    this.hub = this.server.hub(room, { path: '/room', methods: {} });
+    this.server.on('error', (stage, error) => this.errors.push(`${stage}: ${isHublineError(error) ? error.code : String(error)}`));
+  }
+
+  async client(): Promise<PollingClient> {
+    return PollingClient.connect(`http://127.0.0.1:${await this.server.listen(0, '127.0.0.1')}/room`);
+  }
+
+  async process(): Promise<ProcessId> {
+    const { items } = await this.server.nodes();
+    return items.find(({ nodeId }) => nodeId === this.server.nodeId)!.process;
+  }
+
+  ask({ connectionId }: PollingClient, question: string, timeoutMs = 15_000): Promise<string> {
+    return this.hub.clients.connection(connectionId).with({ timeoutMs }).invoke.confirm(question);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+  }
+}
+
+/** Servers on the backplane: what nodes promise each other, whatever carries their messages. */
+export function describeServers<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
+  describe(`servers: ${name}`, () => {
+    const test = testsOf({ ...fixture, timeoutMs: SLOWER * (fixture.timeoutMs ?? 5000) });
+
+    test.with(['freeze', 'thaw'], 'MUST NOT ask a client a question that reaches its node after the asker gave up', async (world) => {
+      await using near = new Host(world, 'near');
+      await using far = new Host(world, 'far');
+      await using client = await far.client();
+      await near.server.ready();
+      await world.until(() => near.ask(client, 'before'));
+      const process = await far.process();
+      await world.do('freeze', { process });
+      await expect(near.ask(client, 'late', 300)).rejects.toMatchObject({ code: 'node_silent' });
+      await world.do('thaw', { process });
+      await world.until(() => near.ask(client, 'after'));
+      expect(client.asked).not.toContain('late');
+      expect(client.asked.at(-1)).toBe('after');
+    });
+
+    test('MUST report an unreadable envelope of each kind once, and go on', async (world) => {
+      await using near = new Host(world, 'near');
+      await using far = new Host(world, 'far');
+      await using client = await far.client();
+      await near.server.ready();
+      const process = await far.process();
+      const ann = await world.node('ann');
+      const messenger = new Messenger(ann.bus, ann.process, () => undefined);
+      const headers = [{}, [], { id: null, hub: 1, target: null, params: 'x', op: {}, written: 1, topic: [] }];
+      for (let times = 0; times < 2; times++) {
+        for (const kind of Object.values(EnvelopeKind)) {
+          for (const header of headers) await messenger.tell(process, { kind, header, body: Uint8Array.from([1, 2, 3]) });
+        }
+        await ann.bus.publish(nodeChannel(process), Uint8Array.from([0])); // another version
+      }
+      await world.until(() => far.errors.includes('deliver: unsupported_version'));
+      expect(await near.ask(client, '?')).toBe('yes');
+      const kinds = Object.keys(EnvelopeKind).length - 1; // a refusal has no fields
+      const expected = Array.from({ length: kinds }, () => 'deliver: invalid_message');
+      expect(far.errors.sort()).toEqual([...expected, 'deliver: unsupported_version']);
+      messenger.close();
+    });
+  });
+}
