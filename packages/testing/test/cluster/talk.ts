@@ -49,6 +49,11 @@ export class Talk implements AsyncDisposable {
     return talk;
   }
 
+  /** How many numbers were said on each topic. */
+  get said(): number {
+    return this.#said;
+  }
+
   /** Says a little more, then stops. Resolves when all of it is confirmed, and everybody is up. */
   async end(): Promise<void> {
     const enough = this.#said + 50;
