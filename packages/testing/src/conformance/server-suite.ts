@@ -72,7 +72,7 @@ export function describeServers<B extends Backplane>(name: string, fixture: Back
       await near.server.ready();
       const process = await far.process();
       const ann = await world.node('ann');
-      const messenger = new Messenger(ann.bus, ann.process, () => undefined);
+      const messenger = new Messenger({ bus: ann.bus, self: ann.process, elapsed: () => performance.now(), report: () => undefined });
       const headers = [{}, [], { id: null, hub: 1, target: null, params: 'x', op: {}, written: 1, topic: [] }];
       for (let times = 0; times < 2; times++) {
         for (const kind of Object.values(EnvelopeKind)) {
