@@ -63,6 +63,12 @@ export class Messenger {
     return this.#bus.publish(channel, encodeEnvelope(envelope), options);
   }
 
+  /** The same on several channels, with one encoding. */
+  publishAll(channels: readonly string[], envelope: Envelope, options?: PublishOptions): readonly Promise<void>[] {
+    const payload = encodeEnvelope(envelope);
+    return channels.map(async (channel) => this.#bus.publish(channel, payload, options));
+  }
+
   listen(channel: string): BusSubscription {
     return this.#bus.subscribe(channel, (payload, from) => this.#deliver(payload, from));
   }

@@ -1,5 +1,5 @@
 import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
-import { EnvelopeKind, read, type Messenger, type ProcessId } from '../backplane/index.ts';
+import { EnvelopeKind, nodeChannel, read, type Messenger, type ProcessId } from '../backplane/index.ts';
 import { Outgoing, processOf, type Clock } from '../connection/index.ts';
 import { RecentMap } from './recent-map.ts';
 import type { LocalMembership } from './local-membership.ts';
@@ -115,10 +115,7 @@ export class Broadcaster {
     const envelope = this.#envelope(header, outgoing);
     // Several targets share a channel: only a message to the same connections takes the place of one that waits.
     const options = replaces === undefined ? EVENT : { ...EVENT, replaces: JSON.stringify([hub, selector, replaces]) };
-    return [
-      ...route.topics.map((topic) => messenger.publish(topic, envelope, options)),
-      ...[...processes].map((process) => messenger.tell(process, envelope, options)),
-    ];
+    return messenger.publishAll([...route.topics, ...[...processes].map(nodeChannel)], envelope, options);
   }
 
   #id({ topics, connections }: Route): { readonly id?: number } {

@@ -122,6 +122,21 @@ describe('a target', () => {
     expect([a, b, c, sender, bare].flatMap(({ errors, losses }) => [...errors, ...losses])).toEqual([]);
   });
 
+  it('is written once for other nodes, however many channels it takes', async () => {
+    await using all = await cast();
+    const { world, a, eve, cat } = all;
+    const payloads: Uint8Array[] = [];
+    world.tap.alter = (_nodeId, payload) => {
+      payloads.push(payload);
+      return payload;
+    };
+    const { group, connection, anyOf } = a.hub.clients;
+    anyOf(group('red'), group('blue'), connection(eve.id), connection(cat.id)).send.said('hi');
+    await until(() => [eve, cat].every(({ said }) => said.includes('hi')));
+    expect(payloads).toHaveLength(4);
+    expect(new Set(payloads).size).toBe(1);
+  });
+
   it('means the same inside a call', async () => {
     await using people = await cast();
     const { ann, dan, cat } = people;
