@@ -14,6 +14,8 @@ interface Talkers {
   readonly bob?: Talker;
 }
 
+const PATIENT = { timeoutMs: 30_000 };
+
 /** Two nodes on a Redis Cluster: one says a number every few milliseconds on each of some topics, the other one hears them. */
 export class Talk implements AsyncDisposable {
   readonly servers: RedisCluster;
@@ -26,7 +28,7 @@ export class Talk implements AsyncDisposable {
 
   private constructor(servers: RedisCluster, { ann = {}, bob = {} }: Talkers) {
     this.servers = servers;
-    const times = { heartbeatIntervalMs: 200, nodeTimeoutMs: 3000, redisTimeoutMs: 1000, onUnavailable: { bufferMs: 30_000 } };
+    const times = { heartbeatIntervalMs: 200, nodeTimeoutMs: 3000, redisTimeoutMs: 1000, onUnavailable: { bufferMs: 120_000 } };
     const node = (nodeId: string, { process = nodeId, options }: Talker): TestNode =>
       new TestNode(redisBackplane(servers.url, { ...times, ...options }), { nodeId, process, app: 'test', accepts: true, startedAt: 1 });
     this.ann = node('ann', ann);
@@ -44,7 +46,7 @@ export class Talk implements AsyncDisposable {
     await Promise.all([ann, bob].map((node) => node.link.ready()));
     await Promise.all(topics.map((topic) => bob.subscribe(topic).ready));
     await Promise.all(topics.map((topic, i) => bob.join(`b${i}`, topic)));
-    await until(() => ann.toldOf(bob).length > 0 && bob.toldOf(ann).length > 0);
+    await until(() => ann.toldOf(bob).length > 0 && bob.toldOf(ann).length > 0, PATIENT);
     talk.#talking = setInterval(() => talk.#say(), 5);
     return talk;
   }
@@ -57,9 +59,9 @@ export class Talk implements AsyncDisposable {
   /** Says a little more, then stops. Resolves when all of it is confirmed, and everybody is up. */
   async end(): Promise<void> {
     const enough = this.#said + 50;
-    await until(() => this.#said >= enough);
+    await until(() => this.#said >= enough, PATIENT);
     clearInterval(this.#talking);
-    await until(() => [this.ann, this.bob].every(({ link }) => link.state === 'up'), { timeoutMs: 15_000 });
+    await until(() => [this.ann, this.bob].every(({ link }) => link.state === 'up'), PATIENT);
     await Promise.all(this.#confirmed);
   }
 
@@ -67,14 +69,14 @@ export class Talk implements AsyncDisposable {
   async expectAllHeard(): Promise<void> {
     const all = Array.from({ length: this.#said }, (_, i) => String(i));
     for (const topic of this.topics) {
-      await until(() => this.bob.heard(topic).at(-1) === all.at(-1), { timeoutMs: 10_000 });
+      await until(() => this.bob.heard(topic).at(-1) === all.at(-1), PATIENT);
       expect(this.bob.heard(topic)).toEqual(all);
     }
   }
 
   async expectAllRegistered(): Promise<void> {
     for (const [i, topic] of this.topics.entries()) {
-      await until(async () => (await this.ann.membersOf(topic)).includes(`b${i}`), { timeoutMs: 10_000 });
+      await until(async () => (await this.ann.membersOf(topic)).includes(`b${i}`), PATIENT);
       expect((await this.ann.directory.counts([topic])).value.get(topic)).toEqual(new Map([[this.bob.process, 1]]));
     }
   }
