@@ -51,9 +51,9 @@ export class Answers {
     this.#isRunning = true;
     while (this.#asked.size > 0) {
       for (const [asker, channels] of [...this.#asked]) {
-        const answer = this.#next(channels);
-        if (answer.isLast) this.#asked.delete(asker);
         try {
+          const answer = this.#next(channels);
+          if (answer.isLast) this.#asked.delete(asker);
           await this.#options.send(asker, answer);
         } catch {
           this.#asked.delete(asker); // the asking node repeats its ask
@@ -65,7 +65,7 @@ export class Answers {
 
   #next(channels: Map<string, Question>): Answer {
     const frames: [string, Buffer][] = [];
-    const ranges: Record<'gone' | 'void' | 'unsent', Record<string, Range[]>> = { gone: {}, void: {}, unsent: {} };
+    const ranges = { gone: byChannel(), void: byChannel(), unsent: byChannel() };
     let [bytes, count] = [0, 0];
     const isFull = (): boolean => bytes >= PART_BYTES || count >= MAX_RANGES;
     for (const [channel, { ranges: asked, withinMs }] of channels) {
@@ -91,3 +91,6 @@ export class Answers {
     return { frames, ...ranges, isLast: channels.size === 0 };
   }
 }
+
+/** Without a prototype: a channel in an ask may be named like a property of every object. */
+const byChannel = (): Record<string, Range[]> => Object.create(null) as Record<string, Range[]>;

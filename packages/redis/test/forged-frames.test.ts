@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Answers } from '../src/answers.ts';
-import { encodeFrame, KIND } from '../src/frame.ts';
+import { decodeFrame, encodeFrame, KIND } from '../src/frame.ts';
 import { History } from '../src/history.ts';
 import { encodeNotice, NOTICES } from '../src/notice.ts';
 import type { Range } from '../src/ranges.ts';
@@ -53,6 +53,26 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
     await passed(100);
     expect(bob.heard).toEqual([`forged ${FAR}`, '1']);
   });
+});
+
+it('frames that carry on the sequences of a sender mute it until its next heartbeat, and are a gap', async () => {
+  const { ann, bob } = await pair();
+  for (let sequence = 2; sequence < 10; sequence++) bob.exchange.hear('t', frame(sequence, KIND.keptMessage));
+  await ann.say('t', 'not heard');
+  ann.beat();
+  await ann.say('t', 'heard');
+  ann.beat();
+  expect(bob.heard.slice(-2)).toEqual(['forged 9', 'heard']);
+  expect(bob.gaps).toEqual([{ channel: 't', ms: expect.any(Number) as number }]);
+});
+
+it.each(['__proto__', 'constructor', 'toString'])('an ask about the channel %s is answered', async (channel) => {
+  const { air, ann } = await pair();
+  const payload = Buffer.from(`{"${channel}":{"ranges":[[1,1]]}}`);
+  ann.exchange.hear('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
+  await passed(10);
+  const [answer] = air.published.filter(({ channel: each }) => each === 'node=bob').map(({ bytes }) => decodeFrame(bytes));
+  expect(Buffer.from(answer!.payload).toString()).toContain(`"gone":{"${channel}":[[1,1]]}`);
 });
 
 describe('an answer to an ask', () => {
