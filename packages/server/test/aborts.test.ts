@@ -232,3 +232,11 @@ it.each(cases)('holds nothing of a client over $transport that aborts $step, $or
   await expect.poll(world.sockets).toBeLessThanOrEqual(1); // the one of this fetch
   expect(world.errors).toEqual([]);
 });
+
+it('holds nothing of a client that did not negotiate and whose WebSocket is refused after it was authenticated', async () => {
+  await using world = await start();
+  const answer = await rawRequest(world.port, upgradeLines('/hub', { 'sec-websocket-version': '12' }));
+  expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+  await world.until('authenticate');
+  expect((await fetch(`${world.url}/negotiate`, { method: 'POST' })).status).toBe(200);
+});

@@ -58,6 +58,33 @@ it('joins the fragments of a message, with control frames between them', () => {
   expect(heard).toEqual(['text a…', 'pong', 'text b…', 'ping ?', 'text .']);
 });
 
+it('keeps no view of a chunk for a control frame, whole or cut, so that a chunk is not kept for a few bytes', () => {
+  const payloads: Buffer[] = [];
+  const nothing = (): void => undefined;
+  const reader = new FrameReader({
+    text: nothing,
+    binary: nothing,
+    ping: (payload) => payloads.push(payload),
+    pong: nothing,
+    peerClosed: nothing,
+  });
+  const bytes = masked(ping, 'alive', [1, 2, 3, 4]);
+  for (let cut = 0; cut < bytes.length; cut++) {
+    for (const chunk of [Buffer.from(bytes.subarray(0, cut)), Buffer.from(bytes.subarray(cut))]) {
+      reader.push(chunk);
+      chunk.fill(0); // a view would show it
+    }
+  }
+  expect(payloads.map(String)).toEqual(Array.from(bytes, () => 'alive'));
+});
+
+it('keeps the start of a header apart from those of other sockets', () => {
+  const readers = [reading(), reading()];
+  const frames = ['one', 'two'].map((payload, i) => masked(text, payload, [i, 1, 2, 3]));
+  for (let at = 0; at < frames[0]!.length; at++) readers.forEach(({ reader }, i) => reader.push(frames[i]!.subarray(at, at + 1)));
+  expect(readers.map(({ heard }) => wholeOf(heard))).toEqual(['one', 'two']);
+});
+
 it('hands over the pieces of a frame as they come, however large it says that it is', () => {
   const { reader, heard } = reading();
   reader.push(encodeFrame(binary, Buffer.from('ab'), { length: 2 ** 40 }));
