@@ -35,6 +35,7 @@ const CHANNEL = 'hall:all';
 const TICK_MS = 20;
 /** Longer than a sender is waited for that does not answer. */
 const QUIET_MS = 6000;
+const PATIENT = { timeoutMs: 30_000 };
 
 class Talker {
   readonly self: NodeInfo;
@@ -108,13 +109,13 @@ export class Kills implements AsyncDisposable {
     await until(async () => {
       const known = await Promise.all(nodes.map(({ link }) => link.directory.nodes()));
       return known.every(({ value }) => value.length === nodes.length);
-    });
+    }, PATIENT);
     const startedAt = performance.now();
     let said = 0;
     this.#talking = setInterval(() => {
       for (const due = ((performance.now() - startedAt) * perSecond) / 1000; said < due; said++) for (const node of nodes) node.say();
     }, TICK_MS);
-    await until(() => nodes.every(({ heard }) => heard.size === nodes.length - 1));
+    await until(() => nodes.every(({ heard }) => heard.size === nodes.length - 1), PATIENT);
   }
 
   /** So many messages of each node at once. */
@@ -126,9 +127,9 @@ export class Kills implements AsyncDisposable {
   async isBack(): Promise<void> {
     const hasLeft = ({ outcomes }: Talker): boolean => outcomes.filter((outcome) => outcome === undefined).length < 100;
     const isUp = (): boolean => this.#talkers.every((talker) => talker.link.state === 'up' && hasLeft(talker));
-    await until(isUp, { timeoutMs: 30_000, intervalMs: 50 });
+    await until(isUp, { ...PATIENT, intervalMs: 50 });
     const lengths = this.#lengths();
-    await until(() => this.#lengths().every((length, i) => length > (lengths[i] ?? 0)), { timeoutMs: 30_000 });
+    await until(() => this.#lengths().every((length, i) => length > (lengths[i] ?? 0)), PATIENT);
   }
 
   /** Stops talking, waits for what is on its way, and counts. */
@@ -153,7 +154,7 @@ export class Kills implements AsyncDisposable {
 
   /** Every message has its outcome, and nothing came for a while. */
   async #settled(): Promise<void> {
-    await until(() => this.#talkers.every(({ outcomes }) => !outcomes.includes(undefined)), { timeoutMs: 30_000 });
+    await until(() => this.#talkers.every(({ outcomes }) => !outcomes.includes(undefined)), PATIENT);
     let before = -1;
     let since = performance.now();
     await until(
