@@ -109,6 +109,7 @@ export class RedisLink implements Link {
       clean: (incarnation) => this.#sweeper.all(incarnation),
       over: (old) => this.#sweeper.dead(old),
       repaired: (lost) => report('repaired', repaired(lost)),
+      doubted: () => this.#peers.doubt(),
       reborn: (rebirth) => this.#reborn(rebirth),
       watchesBack: () => observer.stale(),
       failed: (error) => (isUp() ? this.#failToWrite(error) : undefined),

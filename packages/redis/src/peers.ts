@@ -51,7 +51,10 @@ export class Peers {
     this.#options = options;
     this.leases = new Leases({
       ...options,
-      doubted: (session) => this.#doubt(session),
+      doubted: (session) => {
+        this.doubt();
+        options.leaseless(session);
+      },
       seen: (incarnation, node, sighting) => {
         const peer = this.#peers.get(processIn(incarnation));
         if (!peer || peer.n < numberIn(incarnation)) this.#see(incarnation, node, sighting);
@@ -190,9 +193,8 @@ export class Peers {
   }
 
   /** Handles a loss of data in Redis: other processes may have lost their leases too, and get the time that these had left. */
-  #doubt(session: Session): void {
+  doubt(): void {
     for (const peer of this.#peers.values()) peer.isAbsent = true;
-    this.#options.leaseless(session);
   }
 
   /** Records that an incarnation lives, or did when Redis was queried. */

@@ -17,6 +17,8 @@ export interface RegistrarOptions extends Omit<Context, 'session' | 'report'> {
   readonly clean: (incarnation: Incarnation) => Promise<void>;
   /** Called when a session is replaced by the next one. */
   readonly over: (old: Incarnation) => void;
+  /** Called before a session begins for that reason: other processes may have lost their leases and entries too. */
+  readonly doubted: () => void;
   /** Called after a session has begun because the lease of the one before had ended, or writes were lost. */
   readonly reborn: (rebirth: Rebirth) => void;
   /** Called when keys that differed from what was written are correct again. */
@@ -296,6 +298,7 @@ export class Registrar {
 
   async #renew(): Promise<void> {
     const silentMs = performance.now() - this.#session.renewedAt;
+    this.#options.doubted();
     const hadLease = await this.#begin();
     this.#options.reborn({ hadEnded: !hadLease, silentMs });
   }

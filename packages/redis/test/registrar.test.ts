@@ -62,6 +62,7 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     unreadable: { value: () => undefined, message: () => undefined },
     repaired: () => undefined,
     watchesBack: () => undefined,
+    doubted: () => undefined,
     isUp: () => true,
     isRefused: () => false,
     reach: reachOf(() => true),
@@ -174,6 +175,16 @@ it.each([true, false])('whose writes are lost begins another session, and tells 
   await registrar.beat();
   expect(registrar.session.n).toBe(2);
   expect(reborn).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
+});
+
+it('doubts what others have in Redis before a session begins because writes are lost, and not before the first one', async () => {
+  const told: string[] = [];
+  const session = (name: string) => () => void told.push(`${name} ${registrar.session.n}`);
+  const { store, registrar } = await registered({ doubted: () => session('doubted')(), reborn: () => session('reborn')() });
+  expect(told).toEqual([]);
+  store.counters.clear();
+  await registrar.beat();
+  expect(told).toEqual(['doubted 1', 'reborn 2']);
 });
 
 it.each([
