@@ -70,6 +70,8 @@ it(
     await Promise.all(talkers.flatMap(({ node }) => TOPICS.map((topic) => node.subscribe(topic).ready)));
     const members = new Map(TOPICS.map((topic) => [topic, new Set<string>()]));
     const log: string[] = [];
+    let step = 'start';
+    onTestFailed(() => console.log(`Seed ${seed}: ${log.join(', ')}; ${step}.`)); // also where its time is over
 
     const lasts = async (ms: number): Promise<void> => {
       const since = performance.now();
@@ -131,9 +133,13 @@ it(
     const round = async (): Promise<void> => {
       const [name, fault] = pick(Object.entries(faults));
       log.push(name);
+      step = 'fault and changes';
       await Promise.all([fault(), changes()]);
+      step = 'Redis Cluster ready';
       await servers.ready();
+      step = 'links up';
       await until(() => talkers.every(({ node }) => node.link.state === 'up'), PATIENT);
+      step = 'members';
       for (const [topic, ids] of members) {
         for (const { node } of talkers) {
           await until(async () => {
@@ -143,7 +149,9 @@ it(
           }, PATIENT);
         }
       }
+      step = 'messages confirmed';
       await Promise.all(talkers.map((talker) => talker.isConfirmed()));
+      step = 'messages heard';
       for (const { node: hearer } of talkers) {
         for (const { node: speaker, said } of talkers.filter(({ node }) => node !== hearer)) {
           for (const topic of TOPICS) {
