@@ -60,7 +60,6 @@ export class Exchange implements Bus {
     this.#receiver = new Receiver({
       self: self.process,
       channels: this.#channels,
-      isOrdered: store.isOne,
       isKnown: (process, n) => peers().isKnown(process, n),
       stranger: paced(STRANGERS_MS, options.refresh),
       hole: (process) => this.#repair.hole(process),

@@ -12,8 +12,6 @@ import { Strangers } from './strangers.ts';
 export interface ReceiverOptions {
   readonly self: ProcessId;
   readonly channels: Channels;
-  /** Whether a claim comes after the frames that were sent before it. */
-  readonly isOrdered: boolean;
   /** Whether this incarnation, or a later one of its process, is a known node. */
   readonly isKnown: (process: ProcessId, n: number) => boolean;
   /** Called for every frame of an unknown process. */
@@ -91,8 +89,7 @@ export class Receiver {
 
   /**
    * A sender names the sequence before its first kept frame on a channel, and its last one. Of a sender that was not heard on it, some
-   * may be older than the subscription. Where more was received than was sent, somebody else has sent it: that is a gap, since what the
-   * sender sent meanwhile passed for repeated.
+   * may be older than the subscription.
    */
   claimed(process: ProcessId, channel: string, [base, last]: Range): void {
     if (!this.#options.channels.deliverOf(channel)) return;
@@ -102,11 +99,7 @@ export class Receiver {
         this.#begin(channel, process, new Reception(base, { at: performance.now(), isKept: true, knownFrom: last + 1 }))
       );
     if (reception.expect(last)) this.#opened(process, channel);
-    else if (this.#options.isOrdered && reception.top > last) {
-      this.#change(reception, () => reception.cut(last));
-      this.#tell(channel, reception, { known: MAX_LOST + 1, isUnsure: false });
-      this.#deliverHeld(channel, process, reception);
-    } else if (reception.isWhole && reception.top === last) reception.heardAt = performance.now();
+    else if (reception.isWhole && reception.top === last) reception.heardAt = performance.now();
   }
 
   /** The missing sequences of a sender, by channel: up to so many ranges of each. */

@@ -134,13 +134,6 @@ export class Reception {
     return isDropped;
   }
 
-  /** The sender has sent no more than this: higher sequences were forged, and what it sends next would pass for repeated. */
-  cut(last: number): void {
-    this.#done = Math.min(this.#done, last);
-    this.takeBack(last + 1);
-    this.#jump = undefined;
-  }
-
   /** The next held frame with nothing missing before it. */
   take(): Uint8Array | undefined {
     const first = this.missing.first ?? this.#top + 1;

@@ -55,17 +55,6 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
   });
 });
 
-it('frames that carry on the sequences of a sender mute it until its next heartbeat, and are a gap', async () => {
-  const { ann, bob } = await pair();
-  for (let sequence = 2; sequence < 10; sequence++) bob.exchange.hear('t', frame(sequence, KIND.keptMessage));
-  await ann.say('t', 'not heard');
-  ann.beat();
-  await ann.say('t', 'heard');
-  ann.beat();
-  expect(bob.heard.slice(-2)).toEqual(['forged 9', 'heard']);
-  expect(bob.gaps).toEqual([{ channel: 't', ms: expect.any(Number) as number }]);
-});
-
 it.each(['__proto__', 'constructor', 'toString'])('an ask about the channel %s is answered', async (channel) => {
   const { air, ann } = await pair();
   const payload = Buffer.from(`{"${channel}":{"ranges":[[1,1]]}}`);
