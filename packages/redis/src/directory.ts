@@ -186,7 +186,7 @@ export class RedisDirectory implements Directory {
       const key = keys.topics(incarnation);
       const topics = this.#textsIn(of(incarnation)[0], { key, incarnation, missing });
       // They stay in the page, whose length tells whether more topics follow.
-      for (const field of topics) if (nameIn(field, prefix) === undefined) this.#passOver({ key, field, incarnation, missing });
+      for (const field of topics) if (!isEncoded(field)) this.#passOver({ key, field, incarnation, missing });
       return topics;
     });
     const page = [...new Set(all)].sort().slice(0, limit);
@@ -385,3 +385,6 @@ interface Value {
   readonly incarnation: Incarnation;
   readonly missing: Missing;
 }
+
+/** Whether each part of a topic is a name as nodes encode it. */
+const isEncoded = (topic: Topic): boolean => topic.split(/[:=]/).every((part) => nameIn(part, '') !== undefined);
