@@ -7,7 +7,6 @@ import {
   ConnectionQuota,
   newProcessId,
   Heartbeat,
-  MAX_TIMER_MS,
   RawConnection,
   Turn,
   type Clock,
@@ -195,7 +194,7 @@ class NodeHubServer implements HubServer {
     this.#heartbeat = new Heartbeat(clock, beatMs(timeouts), (error) => this.#events.report('heartbeat', error));
     this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#events.report('limit', error) });
     const { closeMs, sendMs: sendTimeoutMs, keepAliveMs } = timeouts;
-    this.#upgrader = new WebSocketUpgrader({ closeTimeoutMs: Math.min(closeMs, MAX_TIMER_MS), sendTimeoutMs, keepAliveMs });
+    this.#upgrader = new WebSocketUpgrader({ afterClose: (then) => clock.after(closeMs, then), sendTimeoutMs, keepAliveMs });
     this.#cluster(backplane);
   }
 

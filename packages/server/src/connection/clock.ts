@@ -4,13 +4,19 @@ export interface Clock {
   now(): number;
   /** Milliseconds on a clock that only goes forward: for durations. */
   elapsed(): number;
-  /** Timers that do not keep the process alive. Both return a function that cancels the timer. */
+  /**
+   * Timers that do not keep the process alive. Both return a function that cancels the timer. After `Infinity` and every time of 2^31 ms
+   * or more, which a timer of Node cannot hold, nothing is run.
+   */
   after(ms: number, then: () => void): () => void;
   every(ms: number, then: () => void): () => void;
 }
 
-/** The longest that a timer of Node takes, 25 days: a longer one would fire at once. What takes longer is never over. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
+/** The longest delay of a timer of Node: with a longer one it fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A time limit, and Infinity for one that no timer can hold: so what is left of it later is endless too. */
+export const timeLimit = (ms: number): number => (ms <= MAX_TIMER_MS ? ms : Infinity);
 
 export const systemClock: Clock = {
   now: Date.now,

@@ -1,5 +1,5 @@
 export type { ClientAnswer } from './client-calls.ts';
-export { MAX_TIMER_MS, systemClock, type Clock } from './clock.ts';
+export { systemClock, timeLimit, type Clock } from './clock.ts';
 export type { CloseReason } from './closing.ts';
 export {
   Connection,

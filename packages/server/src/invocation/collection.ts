@@ -17,6 +17,8 @@ export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<Clus
 export interface Destinations {
   /** The processes to ask. */
   readonly processes: readonly ProcessId[];
+  /** The connections of this node. */
+  readonly near: ReadonlySet<string>;
   /** The connections that the target lists by their ids. */
   readonly connections: readonly string[];
   /** The users that the target lists and that have no connection. */
@@ -24,6 +26,7 @@ export interface Destinations {
 }
 
 export interface CollectionOptions {
+  readonly self: ProcessId;
   readonly questions: Questions;
   readonly reader: PresenceReader;
   readonly nodes: Nodes;
@@ -96,14 +99,15 @@ export class Collection<T> implements Outcomes<T> {
     const answer = await this.#destinations();
     if (!answer) {
       // The directory has not answered which nodes to ask.
-      this.failure ??= new HublineError('call_timeout', this.#late, { method, timeoutMs });
+      const text = `The backplane did not name the nodes to ask for '${method}' within ${timeoutMs} ms.`;
+      this.failure ??= new HublineError('call_timeout', text, { method, timeoutMs });
       for (const { nodeId } of nodes.all()) this.shortfalls.add(nodeId);
       return;
     }
-    const { processes, connections, absentUsers } = this.shortfalls.of(answer);
+    const { processes, near, connections, absentUsers } = this.shortfalls.of(answer);
     const question = this.#options.question();
     const leftMs = endsAt - clock.elapsed();
-    await Promise.all(processes.map((process) => this.#ask(process, question, leftMs)));
+    await Promise.all(processes.map((process) => this.#ask({ process, question, timeoutMs: leftMs, near })));
     this.#nameGone(connections);
     // Only where every node was asked: otherwise the user may be online on one of the others.
     if (this.shortfalls.isNone) for (const userId of absentUsers) this.#add(absentUser(userId));
@@ -121,11 +125,11 @@ export class Collection<T> implements Outcomes<T> {
     }
   }
 
-  async #ask(process: ProcessId, question: Question, timeoutMs: number): Promise<void> {
-    const { questions, nodes } = this.#options;
+  async #ask({ process, question, timeoutMs, near }: Ask): Promise<void> {
+    const { self, questions, nodes } = this.#options;
     const nodeId = nodes.nameOf(process);
-    /** Clients that the node asked and that have not answered. Undefined until it has named them. */
-    let unsettled: Set<string> | undefined;
+    /** Clients that the node asked and that have not answered. Undefined until it has named them; those of this node are known. */
+    let unsettled = process === self ? new Set(near) : undefined;
     const take = ({ value, body = new Uint8Array() }: Reply): void => {
       const { roster, settled = [] } = readClientAnswers(value);
       if (roster) unsettled ??= new Set(roster);
@@ -187,6 +191,12 @@ export class Collection<T> implements Outcomes<T> {
     this.#outcomes.push(outcome);
     this.#queue.push(outcome);
   }
+}
+
+interface Ask extends Pick<Destinations, 'near'> {
+  readonly process: ProcessId;
+  readonly question: Question;
+  readonly timeoutMs: number;
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -1,6 +1,6 @@
 import { HublineError, MessageType } from '@hubline/protocol';
 import { nameIn, topicPrefix, type Answer, type ProcessId, type Topic } from '../backplane/index.ts';
-import { Outgoing, type Clock } from '../connection/index.ts';
+import { Outgoing, timeLimit, type Clock } from '../connection/index.ts';
 import { select, writeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
 import { Shortfalls, unreachable, type PresenceReader, type Nodes } from '../presence/index.ts';
 import { ASK_CLIENTS, type AskClients } from './client-answers.ts';
@@ -108,7 +108,7 @@ export class Invocations {
     attemptMs: number,
   ): AsyncGenerator<ClientOutcome<T>, void, undefined> {
     const { clock } = this.#options;
-    const endsAt = clock.elapsed() + timeoutMs;
+    const endsAt = clock.elapsed() + timeLimit(timeoutMs);
     let end = (): void => undefined;
     const over = new Promise<void>((resolve) => (end = () => resolve()));
     const stopTimer = clock.after(timeoutMs, end);
@@ -130,12 +130,12 @@ export class Invocations {
   }
 
   /** Yields this node's clients first, then those of others, until the call is over: the directory may be slower than the time limit. */
-  async *#candidates({ hub, selector }: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
+  async *#candidates(call: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
     const { reader, nodes, self } = this.#options;
-    const near = new Set(select(selector, this.#options.membership.of(hub)).keys());
+    const near = this.#near(call);
     yield* near;
     for (let after: string | undefined, more = true; more;) {
-      const answer = await Promise.race([reader.ids(hub, selector, { after, limit: PAGE }), over]);
+      const answer = await Promise.race([reader.ids(call.hub, call.selector, { after, limit: PAGE }), over]);
       if (!answer) {
         for (const { process, nodeId } of nodes.all()) if (process !== self) shortfalls.add(nodeId);
         return;
@@ -147,15 +147,16 @@ export class Invocations {
   }
 
   #collect<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): Collection<T> {
-    const { questions, reader, nodes, clock, codecs } = this.#options;
+    const { self, questions, reader, nodes, clock, codecs } = this.#options;
     return new Collection<T>({
+      self,
       questions,
       reader,
       nodes,
       clock,
       codecs,
       signal,
-      timeoutMs,
+      timeoutMs: timeLimit(timeoutMs),
       selector: call.selector,
       method: call.method,
       question: () => this.#question(call),
@@ -163,17 +164,23 @@ export class Invocations {
     });
   }
 
-  async #destinations({ hub, selector }: ClientCall): Promise<Answer<Destinations>> {
+  /** The connections of this node that the selector matches. */
+  #near({ hub, selector }: ClientCall): ReadonlySet<string> {
+    return new Set(select(selector, this.#options.membership.of(hub)).keys());
+  }
+
+  async #destinations(call: ClientCall): Promise<Answer<Destinations>> {
+    const { hub, selector } = call;
     const { reader, membership, nodes, self } = this.#options;
     const { value, ...shortfall } = await reader.whereabouts(selector, (process) => nodes.get(process) !== undefined);
     // This node's own membership is newer than the directory.
     const others = [...value.processes].filter((process) => process !== self);
-    const isHere = select(selector, membership.of(hub)).size > 0;
+    const near = this.#near(call);
     const { connections, topics } = listedIn(selector);
     const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
     const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
     const absentUsers = absent.flatMap((topic) => nameIn(topic, topicPrefix(hub, 'user')) ?? []);
-    return { ...shortfall, value: { processes: isHere ? [self, ...others] : others, connections, absentUsers } };
+    return { ...shortfall, value: { processes: near.size > 0 ? [self, ...others] : others, near, connections, absentUsers } };
   }
 
   /** One invocation id for all clients, so that the message is written once. */

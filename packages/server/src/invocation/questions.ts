@@ -1,6 +1,6 @@
-import { asError, HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
+import { asError, given, HublineError, isHublineError, type ErrorCode } from '@hubline/protocol';
 import { EnvelopeKind, read, type NodeInfo, type Messenger, type ProcessId, type Read } from '../backplane/index.ts';
-import { MAX_TIMER_MS, type Clock } from '../connection/index.ts';
+import type { Clock } from '../connection/index.ts';
 import { Queue, type Nodes } from '../presence/index.ts';
 import { Transit } from './transit.ts';
 
@@ -115,9 +115,8 @@ export class Questions {
    * `node_silent` when the time is over, `node_lost`, `backplane_unavailable`, `unsupported_version`, `cancelled`, `shutdown`, or what
    * the node answered
    */
-  ask(process: ProcessId, question: Question, { signal, isCommand = false, ...options }: AskOptions): AsyncIterable<Reply> {
+  ask(process: ProcessId, question: Question, { timeoutMs, signal, isCommand = false }: AskOptions): AsyncIterable<Reply> {
     const { nodes, clock } = this.#options;
-    const timeoutMs = Math.min(options.timeoutMs, MAX_TIMER_MS); // JSON has no way to write Infinity
     const id = this.#nextId++;
     const abort = (): void => this.#giveUp(id, cancelled(question.op));
     const stopTimer = clock.after(timeoutMs, () => this.#giveUp(id, nodeSilent(nodes.nameOf(process), timeoutMs)));
@@ -161,8 +160,9 @@ export class Questions {
   #send(id: number, { process, question: { op, params, body }, endsAt }: Open, returnedAt?: number): void {
     const { messenger, clock } = this.#options;
     const now = clock.elapsed();
-    const deadline = endsAt === undefined ? {} : { sentAt: now, leftMs: endsAt - now };
-    const header = { id, op, params, ...deadline, ...(returnedAt === undefined ? {} : { returnedAt }) };
+    // JSON has no Infinity: a question without an end has no `leftMs`.
+    const leftMs = endsAt === undefined || endsAt === Infinity ? undefined : endsAt - now;
+    const header = given({ id, op, params, sentAt: endsAt === undefined ? undefined : now, leftMs, returnedAt });
     const envelope = { kind: EnvelopeKind.ask, header, ...(body ? { body } : {}) };
     messenger.tell(process, envelope, { expectsAnswer: true }).catch((cause: unknown) => {
       this.#end(id, new HublineError('backplane_unavailable', asError(cause).message, { local: 0 }, { cause }));
@@ -202,9 +202,9 @@ export class Questions {
 
   #receive(header: QuestionHeader, body: Uint8Array, from: ProcessId): void {
     const { self, clock } = this.#options;
-    const { id, sentAt, leftMs: givenMs, returnedAt } = header;
+    const { id, sentAt, leftMs: givenMs = Infinity, returnedAt } = header;
     const answering = new AbortController();
-    if (sentAt === undefined || givenMs === undefined) {
+    if (sentAt === undefined) {
       this.#answeringFor(from).set(id, answering);
       void this.#answer(header, body, { from, answering });
       return;

@@ -4,7 +4,7 @@ import type { ProcessId } from '../backplane/index.ts';
 export interface Postmark {
   /** By the sender's clock, which runs at the reader's pace but has another origin. */
   readonly sentAt: number;
-  /** The time that was left when it was sent, in milliseconds. */
+  /** The time that was left when it was sent, in milliseconds; Infinity for a question without an end. */
   readonly leftMs: number;
   /** Of a question that was returned and is sent again: when the reader returned it, by the reader's clock. */
   readonly returnedAt?: number | undefined;

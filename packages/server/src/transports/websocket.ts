@@ -11,8 +11,8 @@ import type { Transport, TransportEnd, TransportListener } from './transport.ts'
 import { answerUpgrade } from './websocket-handshake.ts';
 
 export interface WebSocketOptions {
-  /** How long the peer has to answer a close. */
-  readonly closeTimeoutMs: number;
+  /** Runs `then` when the peer has had its time to answer a close. Returns what cancels that. */
+  readonly afterClose: (then: () => void) => () => void;
   /** How long the peer may read nothing while data is buffered for it. */
   readonly sendTimeoutMs: number;
   /** A ping is sent when nothing was heard for this long. Every peer answers one, whatever it speaks. */
@@ -199,8 +199,10 @@ class WebSocketTransport implements Transport, FrameListener {
   #closing(): void {
     this.#isOpen = false;
     this.resume();
-    const timer = setTimeout(() => this.destroy(), this.#options.closeTimeoutMs).unref();
-    this.#socket.once('close', () => clearTimeout(timer));
+    this.#socket.once(
+      'close',
+      this.#options.afterClose(() => this.destroy()),
+    );
   }
 }
 

@@ -80,6 +80,75 @@ describe('invoke', () => {
     expect([...a.errors, ...b.errors]).toEqual([]);
   });
 
+  it('with a time limit of Infinity never ends by itself', async () => {
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { callMs: Infinity } });
+    const { world, a, b } = nodes;
+    for (const client of [await world.client(a), await world.client(b)]) {
+      const target = a.hub.clients.connection(client.id).with({ attemptMs: Infinity });
+      const calls = [
+        target.invoke.confirm('?'),
+        target.invokeOne.confirm('?'),
+        target.invokeAll.confirm('?').then(({ items }) => items[0]),
+      ];
+      await until(() => client.asked.length === calls.length);
+      clock.advance(2 ** 32); // 49 days
+      for (const asked of client.asked) client.reply(asked, { result: 'at last' });
+      expect(await Promise.all(calls)).toMatchObject(['at last', 'at last', { value: 'at last' }]);
+    }
+    await until(() => leftovers().questions === 0);
+    expect(leftovers()).toEqual(NOTHING);
+  });
+
+  it('with a time limit of Infinity reads a cancel that came behind the question first', async () => {
+    await using nodes = await threeNodes({ timeouts: { callMs: Infinity } });
+    const { world, a, b } = nodes;
+    const far = await world.client(b, { answer: () => 'yes' });
+    world.faults.freeze('b');
+    const over = new AbortController();
+    const call = a.hub.clients.connection(far.id).with({ signal: over.signal }).invoke.confirm('?');
+    const check = expect(call).rejects.toEqual(error('cancelled'));
+    await until(() => leftovers().questions === 1);
+    over.abort();
+    await check;
+    world.faults.thaw('b');
+    expect(await a.hub.clients.connection(far.id).invoke.confirm('again')).toBe('yes');
+    expect(far.asked.map(({ question }) => question)).toEqual(['again']);
+  });
+
+  it('that is over before its own node has asked the client is a time-out of that client, and not of the node', async () => {
+    const clock = new ManualClock();
+    await using nodes = await threeNodes({ clock, timeouts: { callMs: 50 } });
+    const { world, a, b } = nodes;
+    const [near, far] = [await world.client(a), await world.client(b)];
+    world.faults.freeze('b');
+    const { clients } = a.hub;
+    /** A question is open in the same turn, and is read in one of the next. */
+    const opened = async (): Promise<void> => {
+      for (let tries = 0; tries < 1000 && leftovers().questions === 0; tries++) await Promise.resolve();
+      expect(leftovers().questions).toBeGreaterThan(0);
+      clock.advance(50);
+    };
+    const single = clients.connection(near.id).invoke.confirm('?');
+    const check = expect(single).rejects.toEqual(error('call_timeout', { method: 'confirm', timeoutMs: 50 }));
+    await opened();
+    await check;
+    const one = clients.connection(near.id).with({ attemptMs: 50, timeoutMs: 1000 }).invokeOne.confirm('?');
+    const checkOne = expect(one).rejects.toMatchObject({
+      code: 'no_client_responded',
+      details: { causes: [{ connectionId: near.id, code: 'call_timeout' }], missingNodes: [] },
+    });
+    await opened();
+    await checkOne;
+    const all = clients.anyOf({ connection: near.id }, { connection: far.id }).invokeAll.confirm('?');
+    await opened();
+    expect((await all).items).toMatchObject([
+      { connectionId: near.id, nodeId: 'a', code: 'call_timeout' },
+      { connectionId: far.id, nodeId: 'b', code: 'node_silent' },
+    ]);
+    expect(near.asked).toEqual([]);
+  });
+
   it('ends at once when the client leaves, or its node is lost', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b, c } = nodes;
