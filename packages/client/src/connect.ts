@@ -61,7 +61,7 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
       step('negotiate');
       return negotiate({ ...settings, url: where, token, signal });
     };
-    if (skipNegotiation) return { pipe: await open(transports[0]!, { url, token, headers: settings.headers }) };
+    if (skipNegotiation) return { pipe: await open(transports[0]!, { url, token }) };
 
     let offer: Offer | undefined = await ask(withAffinity(url, hint));
     for (const { transport: name, transferFormats } of offer.availableTransports) {

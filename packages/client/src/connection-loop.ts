@@ -1,5 +1,4 @@
-import { checkDelay } from '#diagnostics';
-import { asError, type Affinity, type ErrorDetails, type HublineError } from '@hubline/protocol';
+import { asError, checkDuration, type Affinity, type ErrorDetails, type HublineError } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
 import { cancelled, type Calls } from './calls.ts';
 import type { ConnectionState } from './connection-state.ts';
@@ -73,11 +72,10 @@ export function createLoop(settings: Settings): ConnectionLoop {
       if (code === 'shutdown' || (details as Partial<PipeEnd> | undefined)?.status) affinity = undefined;
       if (clock.now() - openAt >= PROVEN_MS) attempt = 0;
       const nextMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
-      checkDelay(nextMs);
-      // A delay that is no number means that the policy gives up.
-      if (nextMs === null || !(nextMs >= 0)) return cause;
+      if (nextMs === null) return cause;
+      checkDuration('reconnect', nextMs);
       // A busy server is left alone for as long as it asks; the policy's delay spreads its clients.
-      const { retryAfterMs = 0 } = (details ?? {}) as ErrorDetails['negotiation_failed'];
+      const retryAfterMs = (details as ErrorDetails['negotiation_failed'] | undefined)?.retryAfterMs ?? 0;
       const delayMs = nextMs + retryAfterMs;
       isPatient = retryAfterMs > 0;
       attempt++;

@@ -1,6 +1,7 @@
-import { checkCallOptions, checkDurations, createMissing, warnOfUnknownOptions } from '#diagnostics';
+import { checkDurations, checkWindow, createMissing, warnOfUnknownOptions } from '#diagnostics';
 import {
   asError,
+  checkDuration,
   clientJsonCodec,
   given,
   validate,
@@ -225,6 +226,8 @@ type Listener = (...args: unknown[]) => unknown;
 
 /** @throws HublineError `invalid_option` */
 function optionsOf(options: CallOptions): CallOptions {
-  checkCallOptions(options);
+  const { timeoutMs = Infinity, window } = options;
+  checkDuration('timeoutMs', timeoutMs);
+  checkWindow(window);
   return given(options);
 }

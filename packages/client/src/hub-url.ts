@@ -26,7 +26,7 @@ export function withQuery(url: URL, name: string, value: string): URL {
   const { href } = url;
   const key = `${encodeURIComponent(name)}=`;
   if (href.split(/[?&]/).some((part) => part.startsWith(key))) return url;
-  return new URL(`${href}${href.includes('?') ? '&' : '?'}${key}${encodeURIComponent(value)}`);
+  return new URL(href + (href.includes('?') ? '&' : '?') + key + encodeURIComponent(value));
 }
 
 /** A copy that balancers read as "to this node". */

@@ -83,8 +83,7 @@ function methodsOf(receiver: object): ReadonlyMap<string, Handler> {
       const handler = (receiver as Readonly<Record<string, unknown>>)[name];
       const key = name.toLowerCase();
       if (typeof handler !== 'function' || key === 'constructor' || table.has(key)) continue;
-      const call = (handler as { [CALL]?: Handler })[CALL];
-      table.set(key, call ?? ((_signal, args) => Reflect.apply(handler, receiver, args) as unknown));
+      table.set(key, (handler as { [CALL]?: Handler })[CALL] ?? ((_signal, args) => Reflect.apply(handler, receiver, args) as unknown));
     }
   }
   return table;

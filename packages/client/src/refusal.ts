@@ -38,7 +38,7 @@ export function refusal(message: string, { code, status = 0, url, headers, text 
     given({
       status: status || undefined,
       url: address,
-      retryAfterMs: retryAfterMs(status, headers?.get('retry-after') ?? undefined),
+      retryAfterMs: retryAfterMs(status, headers),
     }),
     { cause },
   );
@@ -56,7 +56,8 @@ export async function refusalOf(response: Response, url: URL): Promise<HublineEr
 }
 
 /** Seconds or a date (RFC 9110, 10.2.3), of a server that has too much to do. */
-function retryAfterMs(status: number, value = ''): number | undefined {
+function retryAfterMs(status: number, headers: Refused['headers']): number | undefined {
+  const value = headers?.get('retry-after') ?? '';
   const ms = Number(value) * 1000 || Date.parse(value) - Date.now();
   return ms > 0 && (status === 429 || status === 503) ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined;
 }

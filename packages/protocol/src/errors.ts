@@ -69,8 +69,8 @@ export interface ErrorDetails {
   disconnected: { readonly reason?: string };
   /** The server is going away. */
   shutdown: Record<never, never>;
-  /** An option or argument given by the program itself makes no sense. */
-  invalid_option: { readonly option: string };
+  /** An option or argument given by the program itself makes no sense. `value`: what a number should have been. */
+  invalid_option: { readonly option: string; readonly value?: unknown };
 }
 
 export type ErrorCode = keyof ErrorDetails;

@@ -2,21 +2,20 @@ import { RECORD_SEPARATOR, type Wire } from './codec.ts';
 import { invalidMessage } from './errors.ts';
 import { tooLarge } from './json-codec.ts';
 import { parseJson } from './json-text.ts';
-import { given } from './options.ts';
 
 /** Client → server, first, once. `hubline` is ours: the version of our extensions; other servers ignore it. */
 export interface HandshakeRequest {
   readonly protocol: string;
   readonly version: number;
-  readonly hubline?: number;
+  readonly hubline?: number | undefined;
 }
 
 /** Server → client, answers the request. With an `error` the server closes. `hubline` only where the client sent it. */
 export interface HandshakeResponse {
-  readonly error?: string;
-  readonly hubline?: number;
+  readonly error?: string | undefined;
+  readonly hubline?: number | undefined;
   /** Ours: the largest message that the server takes, in bytes. */
-  readonly maxMessageBytes?: number;
+  readonly maxMessageBytes?: number | undefined;
 }
 
 /** The version of the extensions that PROTOCOL.md describes. */
@@ -53,14 +52,14 @@ export function parseHandshakeRequest(record: string): HandshakeRequest {
   if (typeof protocol !== 'string' || !Number.isSafeInteger(version)) {
     throw invalidMessage('The handshake request names no protocol and version.');
   }
-  return { protocol, version: version as number, ...given({ hubline: numberOf(hubline) }) };
+  return { protocol, version: version as number, hubline: numberOf(hubline) };
 }
 
 /** @throws HublineError `invalid_message`, also where the record is a hub message: the server skipped the handshake. */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
   const { type, error, hubline, maxMessageBytes } = fieldsOf(record);
   if (type || typeof (error ?? '') !== 'string') throw invalidMessage('Expected a handshake response from the server.');
-  return given({ error: (error as string) || undefined, hubline: numberOf(hubline), maxMessageBytes: numberOf(maxMessageBytes) });
+  return { error: (error as string) || undefined, hubline: numberOf(hubline), maxMessageBytes: numberOf(maxMessageBytes) };
 }
 
 /**

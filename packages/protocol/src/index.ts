@@ -2,7 +2,7 @@ export * from './messages.ts';
 export * from './errors.ts';
 export { END_REASONS, LEAVE_REASONS, type EndReason, type LeaveReason } from './reasons.ts';
 export * from './codec.ts';
-export { after, given, isDuration } from './options.ts';
+export { after, checkDuration, given } from './options.ts';
 export { clientJsonCodec, jsonCodec, tooLarge } from './json-codec.ts';
 export { parseJson } from './json-text.ts';
 export { codecForPeer } from './peer-codec.ts';

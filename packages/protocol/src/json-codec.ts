@@ -5,6 +5,7 @@ import { checkServerMessage } from './check-server-message.ts';
 import { isTooDeep, MAX_DEPTH, parseJson } from './json-text.ts';
 import { lossOf } from './lossy.ts';
 import type { HubMessage } from './messages.ts';
+import { given } from './options.ts';
 
 /**
  * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, and names of what cannot be
@@ -89,7 +90,7 @@ function checkBytes(record: string, { maxMessageBytes = Infinity }: DecoderOptio
 /** SignalR's text, which its users know to search for. `bytes` is the size of the message, where it is known. */
 export function tooLarge(limitBytes: number, bytes?: number): HublineError<'message_too_large'> {
   const text = `The maximum message size of ${limitBytes}B was exceeded. See maxMessageBytes.`;
-  return new HublineError('message_too_large', text, { limitBytes, ...(bytes !== undefined && { bytes }) });
+  return new HublineError('message_too_large', text, given({ limitBytes, bytes }));
 }
 
 function stringify(message: HubMessage): string {

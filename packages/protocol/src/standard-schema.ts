@@ -20,27 +20,29 @@ interface SchemaIssue {
 /** The output of a schema, or every issue with its path. */
 export type Checked<Output> = { readonly value: Output } | { readonly issues: readonly string[] };
 
-/** Checks a value: at once, unless the schema itself is asynchronous. @throws whatever the schema throws */
-export function check<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Checked<Output> | Promise<Checked<Output>> {
-  return then(schema['~standard'].validate(value), (result) =>
-    result.issues ? { issues: result.issues.map(describe) } : { value: result.value },
-  );
+/** Checks a value. Rejects with whatever the schema throws. */
+export async function check<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Promise<Checked<Output>> {
+  const result = await schema['~standard'].validate(value);
+  return result.issues ? { issues: result.issues.map(describe) } : { value: result.value };
 }
 
-/** The schema's output, at once where it can be. @throws HublineError with the code given, listing every issue with its path */
+/**
+ * The schema's output: at once, unless the schema itself is asynchronous.
+ * @throws HublineError with the code given, listing every issue with its path
+ */
 export function validate<Output>(
   schema: StandardSchema<unknown, Output>,
   value: unknown,
   { code, method }: { readonly code: 'invalid_arguments' | 'invalid_result'; readonly method: string },
 ): Output | Promise<Output> {
-  return then(check(schema, value), (checked) => {
-    if ('value' in checked) return checked.value;
-    throw new HublineError(code, `${method}: ${checked.issues.join('; ')}`, { method, issues: checked.issues });
-  });
+  const outputOf = (result: SchemaResult<Output>): Output => {
+    if (!result.issues) return result.value;
+    const issues = result.issues.map(describe);
+    throw new HublineError(code, `${method}: ${issues.join('; ')}`, { method, issues });
+  };
+  const result = schema['~standard'].validate(value);
+  return result instanceof Promise ? result.then(outputOf) : outputOf(result);
 }
-
-const then = <T, Next>(value: T | Promise<T>, next: (value: T) => Next): Next | Promise<Next> =>
-  value instanceof Promise ? value.then(next) : next(value);
 
 function describe({ message, path = [] }: SchemaIssue): string {
   const where = path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');

@@ -1,8 +1,8 @@
-import { invalidOption, isDuration } from '@hubline/protocol';
+import { checkDuration, invalidOption } from '@hubline/protocol';
 
 /** Checks a time that the program gives with a call; undefined stands for the default. @throws HublineError `invalid_option` */
 export function checkMs(value: unknown, option: string): void {
-  if (value !== undefined && !isDuration(value)) throw invalidOption(option, 'must be a number of milliseconds, not below zero');
+  if (value !== undefined) checkDuration(option, value);
 }
 
 /** @throws HublineError `invalid_option` */
