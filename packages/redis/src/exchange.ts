@@ -28,6 +28,8 @@ export interface ExchangeOptions extends Omit<Context, 'local'> {
   /** Called when Redis refuses a command or loses an answer. */
   readonly failed: (error: unknown) => void;
   readonly gap: LinkObserver['gap'];
+  /** Called when Redis had lost what another node has written, and has it again. */
+  readonly stale: () => void;
 }
 
 /** The delay of asks on several shards: there is no order among shards, so frames may arrive after the claims about them. */
@@ -160,6 +162,10 @@ export class Exchange implements Bus {
   hello(): void {
     this.say({ is: 'hello', incarnation: this.#options.session().incarnation, node: this.#options.self });
   }
+  /** Tells the other nodes that Redis has again what it had lost of this one. */
+  repaired(): void {
+    this.say({ is: 'repaired', incarnation: this.#options.session().incarnation });
+  }
   say(notice: Notice): void {
     this.#publish(notice).catch((error: unknown) => {
       if (this.#options.isUp()) this.#options.report('publish', error);
@@ -217,6 +223,7 @@ export class Exchange implements Bus {
     const peers = this.#options.peers();
     const process = processIn(notice.incarnation);
     if (process === this.#options.self.process) return;
+    if (notice.is === 'repaired') return this.#options.stale();
     if (notice.is === 'hello') {
       const isReborn = peers.isKnown(process, 1);
       peers.hello(notice.incarnation, notice.node);

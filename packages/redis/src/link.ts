@@ -108,10 +108,13 @@ export class RedisLink implements Link {
       isRefused: () => this.outage === 'refused',
       clean: (incarnation) => this.#sweeper.all(incarnation),
       over: (old) => this.#sweeper.dead(old),
-      repaired: (lost) => report('repaired', repaired(lost)),
+      repaired: (lost) => {
+        report('repaired', repaired(lost));
+        observer.stale(); // a snapshot may have been taken while Redis lacked them, here or elsewhere
+        this.#exchange.repaired();
+      },
       doubted: () => this.#peers.doubt(),
       reborn: (rebirth) => this.#reborn(rebirth),
-      watchesBack: () => observer.stale(),
       failed: (error) => (isUp() ? this.#failToWrite(error) : undefined),
     });
     this.#exchange = new Exchange({
@@ -121,6 +124,7 @@ export class RedisLink implements Link {
       refresh: () => void this.#refresh(),
       failed: (error) => (isUp() ? this.#fail(error) : undefined),
       gap: (gap) => observer.gap(gap),
+      stale: () => observer.stale(),
     });
     this.directory = new RedisDirectory({ ...context, peers: this.#peers, registrar: this.#registrar });
     this.#beating = setInterval(() => void this.#beat(), settings.heartbeatIntervalMs).unref();

@@ -26,6 +26,8 @@ export type Notice =
     } & Claiming)
   /** Asks every node for its claims: this one may have missed frames of the last `ms`. */
   | { readonly is: 'recall'; readonly incarnation: Incarnation; readonly ms: number }
+  /** Redis had lost a part of what this node has written, and has it again. */
+  | { readonly is: 'repaired'; readonly incarnation: Incarnation }
   | ({ readonly is: 'bye' } & Claiming);
 
 /** The channel of all nodes. */
@@ -59,6 +61,8 @@ export function decodeNotice(bytes: Buffer): Notice | undefined {
         coversMs: countIn(notice, 'coversMs'),
         left: textsIn(notice, 'left'),
       };
+    case 'repaired':
+      return { is: 'repaired', incarnation };
     case 'recall':
       return { is: 'recall', incarnation, ms: countIn(notice, 'ms') };
     default:

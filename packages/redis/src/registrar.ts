@@ -23,8 +23,6 @@ export interface RegistrarOptions extends Omit<Context, 'session' | 'report'> {
   readonly reborn: (rebirth: Rebirth) => void;
   /** Called when keys that differed from what was written are correct again. */
   readonly repaired: (keys: readonly string[]) => void;
-  /** Called when other processes see again what this one watches. */
-  readonly watchesBack: () => void;
   /** Called when a write failed: Redis does not have this node's current state. */
   readonly failed: (error: unknown) => void;
 }
@@ -155,7 +153,6 @@ export class Registrar {
     const unused = [...undeleted].map((key): Command => ['del', key]); // nothing belongs there
     if (!(await this.#run([...replaced, ...unused]))) return;
     await this.#run([session.whole(), ...(lost.isLeaseLost ? [session.lease('alive')] : [])]);
-    if (lost.areWatchesLost || lost.isLeaseLost) this.#options.watchesBack(); // a watch needs a lease
   }
 
   async #markPartial(): Promise<void> {

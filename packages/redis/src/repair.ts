@@ -151,7 +151,7 @@ export class Repair {
     else this.#claimed(process, decodeClaims(payload));
   }
 
-  notice(notice: Notice): void {
+  notice(notice: Exclude<Notice, { is: 'repaired' }>): void {
     const process = processIn(notice.incarnation);
     if (notice.is === 'hello') {
       const inquiry = this.#inquiries.get(process);

@@ -61,7 +61,6 @@ async function registered(parts: Partial<RegistrarOptions> = {}) {
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
     unreadable: { value: () => undefined, message: () => undefined },
     repaired: () => undefined,
-    watchesBack: () => undefined,
     doubted: () => undefined,
     isUp: () => true,
     isRefused: () => false,
@@ -190,13 +189,13 @@ it('doubts what others have in Redis before a session begins because writes are 
 it.each([
   ['what it watches', { 4: 1 }],
   ['its lease', { 1: 'unreadable' }],
-])('tells that its watches are back, after it has written %s again', async (_what, wrong) => {
-  const watchesBack = vi.fn();
-  const { store, registrar } = await registered({ watchesBack });
+])('tells that something was lost, after it has written %s again', async (_what, wrong) => {
+  const repaired = vi.fn();
+  const { store, registrar } = await registered({ repaired });
   await registrar.beat();
-  expect(watchesBack).not.toHaveBeenCalled();
+  expect(repaired).not.toHaveBeenCalled();
   store.verified = Object.assign([...store.verified], wrong);
-  store.happens = () => expect(watchesBack).not.toHaveBeenCalled();
+  store.happens = () => expect(repaired).not.toHaveBeenCalled();
   await registrar.beat();
-  expect(watchesBack).toHaveBeenCalledOnce();
+  expect(repaired).toHaveBeenCalledOnce();
 });

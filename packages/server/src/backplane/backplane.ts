@@ -73,8 +73,8 @@ export interface LinkObserver {
    */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
   /**
-   * Other processes may not have seen what this one watches: they sent it no changes of those topics. No message is lost. MUST be called
-   * when they see it again. A gap implies it.
+   * Snapshots may be wrong, and changes of what this process watches may not have been sent to it: the store had lost entries, of this
+   * process or another one. No message is lost. MUST be called when the entries are written again. A gap implies it.
    */
   stale(): void;
   /**
