@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { Dirty } from './dirty.ts';
 import { watchedIn, watchWritingOf, writingsOf, type Writing } from './entries.ts';
 import type { Incarnation } from './keys.ts';
-import { isRefusal, WrongTypeError, type Command } from './redis-connection.ts';
+import { WrongTypeError, type Command } from './redis-connection.ts';
 import { Registration } from './registration.ts';
 import { Session } from './session.ts';
 import { encodeNode } from './values.ts';
@@ -210,10 +210,10 @@ export class Registrar {
         return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
       } catch (error) {
         this.#options.failed(error);
-        if (isRefusal(error)) await this.#markPartial().catch(this.#options.failed); // unless that is refused too
       }
     }
     this.#session.isPartial = true;
+    if (this.#options.isRefused()) await this.#markPartial().catch(this.#options.failed); // unless that is refused too
     // During an outage the watches cannot be read; everything is written when the link is back.
     return { version, watched: dirty.touched };
   }

@@ -98,6 +98,16 @@ it('what a flush has for other shards is written again without the one that is l
   expect([...watched]).toEqual([]);
 });
 
+it('is marked as not whole before a change resolves that is not written, since Redis has refused another write', async () => {
+  let isRefused = false;
+  const { store, change } = await registered({ isRefused: () => isRefused });
+  isRefused = true;
+  const sent: string[] = [];
+  store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
+  await change();
+  expect(sent).toEqual([`del ${keys.whole('ann.1')}`]);
+});
+
 it('is marked as not whole before a repair deletes anything, and as whole when everything is written again', async () => {
   const { store, registrar } = await registered();
   const sent: string[] = [];
