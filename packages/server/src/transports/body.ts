@@ -45,7 +45,8 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 
   readonly #join = (): void => {
-    const { readableLength, readableHighWaterMark } = this.#incoming;
+    const { destroyed, readableLength, readableHighWaterMark } = this.#incoming;
+    if (destroyed) return;
     if (readableLength - this.#joined >= JOIN_EVERY_BYTES) {
       const chunk = this.#incoming.read() as Buffer;
       this.#incoming.unshift(chunk);
