@@ -95,6 +95,7 @@ export class Node {
       refresh: () => this.told.push(['refresh', undefined]),
       failed: () => undefined,
       gap: (gap) => this.told.push(['gap', gap]),
+      stale: () => this.told.push(['stale', undefined]),
       unreadable: new Unreadable((stage, error) => this.told.push([stage, (error as { code: string }).code])),
       report: (stage: Parameters<LinkObserver['report']>[0], error) => this.told.push([stage, (error as { code: string }).code]),
     });
