@@ -154,7 +154,7 @@ describe('a node of today', () => {
     await stranger.frame('testhub:all', envelope({ header, body: message }));
     await until(() => client.told.length > 0, PATIENT);
     expect(client.told).toEqual(['hi']);
-    expect(errors).toEqual(['deliver: unsupported_version', 'deliver: unsupported_version', 'deliver: invalid_message']);
+    expect(errors).toEqual(['deliver: unsupported_version', 'deliver: invalid_message']); // once a minute for each kind of fault
     expect(stranger.mail).toHaveLength(1);
     expect(member.server.health().status).toBe('ok');
   });
