@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What Redis holds. Each command is answered as it is at that moment. */
+/** A Redis double: it answers each command from the keys that it holds at that moment. */
 class Holds {
   readonly counted = new Set<string>();
   readonly listed = new Set<string>();

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 
-/** What waits is joined when it has grown by so many bytes; each of them may be a chunk of its own. */
+/** The waiting chunks of a body are joined when the body has grown by so many bytes: each byte may be a chunk of its own. */
 const JOIN_EVERY_BYTES = 1024;
 
 /**

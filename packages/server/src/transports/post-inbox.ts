@@ -2,7 +2,7 @@ import type { Body } from './body.ts';
 
 /** Posts of one connection that wait for their turn. Clients send one at a time; a socket may carry thousands of small ones at once. */
 const MAX_WAITING_POSTS = 64;
-/** What these posts hold together. */
+/** The bytes that the waiting posts of one connection hold together. */
 const MAX_WAITING_BYTES = 1_048_576;
 
 /**

@@ -13,7 +13,7 @@ const SHARED: ReadonlySet<Entry> = new Set(['registry', 'counts', 'watched']);
 /** Of these a loss shows itself: the process registers everything under another name. */
 const RENEWED: ReadonlySet<Entry> = new Set(['lease', 'writes']);
 
-/** What is left at least of a lease that was renewed with the last heartbeat, in every fixture. */
+/** Every fixture leaves a lease at least this long after the last heartbeat has renewed it. */
 const LEAST_LEASE_MS = 2000;
 
 /** What a store loses, or what somebody else writes into it. */

@@ -18,7 +18,7 @@ const room = defineHub<object, Asks>('room');
 class Host implements AsyncDisposable {
   readonly server: HubServer;
   readonly hub: Hub<Asks, object>;
-  /** What was reported: the stage, and the code of the error. */
+  /** The reported errors: the stage and the code of each. */
   readonly errors: string[] = [];
 
   constructor(world: World, nodeId: string) {
