@@ -9,30 +9,46 @@ import { createHubServer } from '@hubline/server';
 
 const contract = defineHub('latest');
 const CROWD = 50;
-const ROUNDS = 5;
-const ROUND_MS = 3_000;
+const ROUNDS = 10;
+const TURNS = 2_000;
 const BOARD = { cursors: 20, everyMs: 1000 / 30, takesMs: 4, lastsMs: 10_000 };
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
-/** Sends a number of keyed positions at intervals, and answers with its CPU time. */
 async function serve() {
   const server = createHubServer();
-  const hub = server.hub(contract, { path: '/latest', methods: {} });
-  process.on('message', async ({ keys, everyMs, lastsMs, isLatest }) => {
-    const targets = Array.from({ length: keys }, (_, i) =>
-      isLatest ? hub.clients.all.with({ replaces: `cursor ${i}` }) : hub.clients.all,
-    );
-    const before = process.cpuUsage();
-    let sent = 0;
-    for (let at = performance.now(), end = at + lastsMs; at < end; at += everyMs) {
-      await sleep(Math.max(0, at - performance.now()));
-      for (const target of targets) target.send.moved(sent++, Date.now());
-    }
-    const { user, system } = process.cpuUsage(before);
-    process.send({ sent, cpuUs: user + system });
-  });
+  const { clients } = server.hub(contract, { path: '/latest', methods: {} });
+  process.on('message', async (order) => process.send(await (order.turns ? measure(clients, order) : move(clients, order))));
   process.send({ port: await server.listen(0, '127.0.0.1') });
+}
+
+/** One event in each turn, in random order with a key, without, and without once more; answers with the CPU time of a delivery of each. */
+async function measure(clients, { turns }) {
+  const keyed = clients.all.with({ replaces: 'cursor' });
+  const targets = { plain: clients.all, keyed, again: clients.all };
+  const kinds = Object.keys(targets);
+  const spent = Object.fromEntries(kinds.map((kind) => [kind, { cpuUs: 0, turns: 0 }]));
+  for (let i = 0; i < turns; i++) {
+    const kind = kinds[Math.floor(Math.random() * kinds.length)];
+    const before = process.cpuUsage();
+    targets[kind].send.moved(i, Date.now());
+    await sleep(4); // the clients' answers arrive meanwhile
+    const { user, system } = process.cpuUsage(before);
+    spent[kind].cpuUs += user + system;
+    spent[kind].turns++;
+  }
+  return Object.fromEntries(kinds.map((kind) => [kind, spent[kind].cpuUs / spent[kind].turns / CROWD]));
+}
+
+/** Sends positions of a number of cursors at intervals. */
+async function move(clients, { cursors, everyMs, lastsMs, isLatest }) {
+  const targets = Array.from({ length: cursors }, (_, i) => (isLatest ? clients.all.with({ replaces: `cursor ${i}` }) : clients.all));
+  let sent = 0;
+  for (let at = performance.now(), end = at + lastsMs; at < end; at += everyMs) {
+    await sleep(Math.max(0, at - performance.now()));
+    for (const target of targets) target.send.moved(sent++, Date.now());
+  }
+  return { sent };
 }
 
 async function connect(port, moved) {
@@ -56,27 +72,18 @@ async function start() {
 
 async function cost() {
   const server = await start();
-  let heard = 0;
-  let replaced = 0;
-  const crowd = await Promise.all(Array.from({ length: CROWD }, () => connect(server.port, () => heard++)));
-  const round = async (isLatest) => {
-    heard = 0;
-    const { sent, cpuUs } = await server.send({ keys: 1, everyMs: 10, lastsMs: ROUND_MS, isLatest });
-    for (let before = -1; before !== heard; await sleep(300)) before = heard;
-    replaced += isLatest ? sent * CROWD - heard : 0; // on a busy machine some clients are late
-    return cpuUs / heard;
-  };
-  await round(false);
+  const crowd = await Promise.all(Array.from({ length: CROWD }, () => connect(server.port, () => undefined)));
   const rounds = [];
-  for (let i = 0; i < ROUNDS; i++) rounds.push([await round(false), await round(true)]);
-  const ratios = rounds.map(([plain, latest]) => latest / plain).sort((a, b) => a - b);
+  for (let i = 0; i < ROUNDS; i++) rounds.push(await server.send({ turns: TURNS }));
   await Promise.all(crowd.map((connection) => connection.stop()));
   server.stop();
-  const [plain, latest] = [0, 1].map((i) => median(rounds.map((each) => each[i])).toFixed(2));
-  const [least, most] = [ratios[0], ratios.at(-1)].map((ratio) => ratio.toFixed(2));
-  console.log(
-    `cost where nobody is slow: ratio ${median(ratios).toFixed(2)} (${least}–${most}); µs of server CPU a delivery: ${plain}, with replaces ${latest}; replaced: ${replaced}`,
-  );
+  const spread = (ratios) => {
+    const sorted = ratios.toSorted((a, b) => a - b).map((ratio) => ratio.toFixed(2));
+    return `${sorted[Math.floor(sorted.length / 2)]} (${sorted[0]}–${sorted.at(-1)})`;
+  };
+  console.log(`cost where nobody is slow: ${median(rounds.map(({ plain }) => plain)).toFixed(2)} µs of server CPU a delivery`);
+  console.log(`with replaces to without: ratio ${spread(rounds.map(({ plain, keyed, again }) => (2 * keyed) / (plain + again)))}`);
+  console.log(`without to without: ratio ${spread(rounds.map(({ plain, again }) => again / plain))}`);
 }
 
 async function lag(isLatest) {
@@ -87,7 +94,7 @@ async function lag(isLatest) {
     lags.push(Date.now() - sentAt);
   });
   const { cursors, everyMs, lastsMs } = BOARD;
-  const { sent } = await server.send({ keys: cursors, everyMs, lastsMs, isLatest });
+  const { sent } = await server.send({ cursors, everyMs, lastsMs, isLatest });
   await reader.stop();
   server.stop();
   const late = lags.slice(-100);

@@ -121,25 +121,54 @@ it('gives a client whose program is late only the latest of each key, although i
   const until = (ready: () => boolean): Promise<unknown> => client.until(() => ready() || undefined);
   moved(0);
   await until(() => questions() === 1);
-  moved(1);
   client.send({ type: 8, sequenceId: 0 });
   await client.call('ping'); // the answer has arrived
-  moved(2);
-  await clock.advance(600);
-  moved(3);
+  await clock.advance(1_000);
+  for (let x = 1; x <= 15; x++) moved(x);
+  await client.call('ping');
+  expect(questions()).toBe(1);
+  moved(16);
   await until(() => questions() === 2);
   await clock.advance(300); // now it is late
-  for (let x = 4; x <= 50; x++) {
+  for (let x = 17; x <= 50; x++) {
     moved(x);
     hub.clients.all.send.drawn(x);
   }
-  await until(() => seen(client, 'drawn').length === 47);
-  expect(seen(client, 'moved')).toEqual([0, 1, 2, 3].map((x) => ['ann', x]));
+  await until(() => seen(client, 'drawn').length === 34);
+  expect(seen(client, 'moved')).toEqual(Array.from({ length: 17 }, (_, x) => ['ann', x]));
   client.send({ type: 8, sequenceId: 0 });
-  await until(() => seen(client, 'moved').length > 4);
-  expect(seen(client, 'moved').slice(4)).toEqual([['ann', 50]]);
-  expect(seen(client, 'drawn')).toEqual(Array.from({ length: 47 }, (_, i) => [i + 4]));
+  await until(() => seen(client, 'moved').length > 17);
+  expect(seen(client, 'moved').slice(17)).toEqual([['ann', 50]]);
+  expect(seen(client, 'drawn')).toEqual(Array.from({ length: 34 }, (_, i) => [i + 17]));
   moved(51);
-  await until(() => seen(client, 'moved').length > 5);
+  await until(() => seen(client, 'moved').length > 18);
   await silent.until(() => seen(silent, 'moved').length === 52 || undefined);
+});
+
+it('asks a client that answers in time at ever longer intervals, up to 4 s, and one that was late soon', async () => {
+  const clock = new TestClock();
+  const server = createHubServer({}, clock);
+  const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
+  await using world = await open(server);
+  const { client } = world;
+  const questions = (): number => client.messages.filter(({ type }) => type === 9).length;
+  /** Whether the client is asked after the pause; it answers after a time. */
+  const askedAfter = async (pauseMs: number, answerMs = 0): Promise<boolean> => {
+    await clock.advance(pauseMs);
+    const before = questions();
+    for (let x = 0; x < 16; x++) hub.clients.all.with({ replaces: 'ann' }).send.moved('ann', x);
+    await client.call('ping');
+    if (questions() === before) return false;
+    await clock.advance(answerMs);
+    client.send({ type: 8, sequenceId: 0 });
+    await client.call('ping');
+    return true;
+  };
+  expect(await askedAfter(0)).toBe(true);
+  for (const pauseMs of [1_000, 2_000, 4_000, 4_000]) {
+    expect(await askedAfter(pauseMs - 1)).toBe(false);
+    expect(await askedAfter(1)).toBe(true);
+  }
+  expect(await askedAfter(4_000, 300)).toBe(true); // late
+  expect(await askedAfter(200)).toBe(true);
 });

@@ -1,8 +1,11 @@
 import { MessageType, type Codec, type Wire } from '@hubline/protocol';
 import type { Clock } from './clock.ts';
 
-/** A client that gets replaceable messages is asked at most this often whether it has taken them. */
-const ASK_EVERY_MS = 500;
+/** A client is asked at most once in so many replaceable messages: its answer costs more than one of them. */
+const ASK_EVERY = 16;
+/** The pause between two questions. An answer in time doubles it, up to the second number. */
+const PAUSE_MS = 500;
+const MAX_PAUSE_MS = 4_000;
 /** How much longer than its fastest answer a client may take until it counts as late. */
 const LATE_MS = 250;
 
@@ -16,6 +19,8 @@ export class Uptake {
   readonly #clock: Pick<Clock, 'elapsed'>;
   #askedAt = Number.NEGATIVE_INFINITY;
   #isAsked = false;
+  #messages = 0;
+  #pauseMs = PAUSE_MS;
   #fastestMs = Number.POSITIVE_INFINITY;
 
   constructor(codec: Codec, clock: Pick<Clock, 'elapsed'>) {
@@ -27,16 +32,18 @@ export class Uptake {
     return this.#isAsked && this.#clock.elapsed() - this.#askedAt > this.#fastestMs + LATE_MS;
   }
 
-  /** Whether to ask the client now. It is then asked. */
+  /** Called after each replaceable message. Whether to ask the client now: it is then asked. */
   ask(): boolean {
+    if (this.#isAsked || this.#messages++ % ASK_EVERY > 0) return false;
     const now = this.#clock.elapsed();
-    if (this.#isAsked || now - this.#askedAt < ASK_EVERY_MS) return false;
+    if (now - this.#askedAt < this.#pauseMs) return false;
     this.#askedAt = now;
     return (this.#isAsked = true);
   }
 
   answered(): void {
     if (!this.#isAsked) return;
+    this.#pauseMs = this.isLate ? PAUSE_MS : Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
     this.#isAsked = false;
     this.#fastestMs = Math.min(this.#fastestMs, this.#clock.elapsed() - this.#askedAt);
   }
