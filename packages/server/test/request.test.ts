@@ -61,6 +61,22 @@ it('takes an empty host for none, as HTTP says', async () => {
   expect(world.seen[0]?.url.href).toBe('http://localhost/hubs/admin/negotiate');
 });
 
+it('takes a target in absolute form, as a client writes it for a proxy, if its host is that of the request', async () => {
+  await using world = await start();
+  const target = 'http://x.example/hubs/admin/negotiate?a=1';
+  expect(await world.negotiate({ host: 'x.example' }, target)).toMatch(/^HTTP\/1.1 200 /);
+  expect(world.seen.map(({ path, url }) => [path, url.href])).toEqual([['/hubs/admin', target]]);
+  for (const host of ['y.example', '']) expect(await world.negotiate({ host }, target)).toMatch(/^HTTP\/1.1 400 /);
+  for (const other of [
+    'http:///hubs/admin/negotiate',
+    'http://user@x.example/hubs/admin/negotiate',
+    'ftp://x.example/hubs/admin/negotiate',
+  ])
+    expect(await world.negotiate({ host: 'x.example' }, other)).toMatch(/^HTTP\/1.1 40[04] /);
+  const upgrade = upgradeLines('http://x.example/hubs/admin', { host: 'x.example' });
+  expect(await rawRequest(world.port, upgrade, (answer) => answer !== '')).toMatch(/^HTTP\/1.1 101 /);
+});
+
 it.each(['javascript', 'file', 'https://evil.example/?', 'h t'])('refuses the scheme %j of a proxy', async (scheme) => {
   await using world = await start({ trustProxy: true });
   expect(await world.negotiate({ 'x-forwarded-proto': scheme })).toMatch(/^HTTP\/1.1 400 /);

@@ -18,12 +18,19 @@ export function hostedPath(path: unknown, argument: string): string {
   return pathname;
 }
 
-/** The route of a request: a hosted path, or the negotiation beneath it. Undefined where its target is no path. Never throws. */
-export function routeOf(target: string | undefined): { readonly path: string; readonly isNegotiate: boolean } | undefined {
-  if (!target?.startsWith('/')) return undefined;
-  const path = withoutSlash(target.split('?', 1)[0] ?? '');
+/** The route of a request: a hosted path, or the negotiation beneath it. Undefined where its target has no path. Never throws. */
+export function routeOf(target = ''): { readonly path: string; readonly isNegotiate: boolean } | undefined {
+  const { path: wanted } = splitTarget(target);
+  if (wanted === undefined) return undefined;
+  const path = withoutSlash(wanted.split('?', 1)[0] ?? '');
   const isNegotiate = path.endsWith(NEGOTIATE);
   return { path: isNegotiate ? path.slice(0, -NEGOTIATE.length) : path, isNegotiate };
+}
+
+/** A request target (RFC 9112, 3.2): a path with its query, before which the absolute form, meant for proxies, has a host. */
+export function splitTarget(target: string): { readonly host: string | undefined; readonly path: string | undefined } {
+  const { host, path } = /^(?:https?:\/\/(?<host>[^/?#]*))?(?<path>\/.*)$/is.exec(target)?.groups ?? {};
+  return { host, path };
 }
 
 /** One slash at the end means nothing, as in ASP.NET Core's routes. */

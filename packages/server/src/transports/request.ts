@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { HublineError } from '@hubline/protocol';
+import { splitTarget } from './path.ts';
 
 /** A client's HTTP request, for any transport. */
 export interface ClientRequest {
@@ -50,8 +51,10 @@ export function parseRequest(incoming: IncomingMessage, { hub, path, proxies }: 
   const { headers, socket } = incoming;
   const forwarded = (name: string): string | undefined => (proxies > 0 ? entry(headers[name], proxies) : undefined);
   const scheme = schemeOf(forwarded('x-forwarded-proto') ?? ('encrypted' in socket ? 'https' : 'http'));
-  const host = hostOf(forwarded('x-forwarded-host') ?? headers.host ?? String(headers[':authority'] ?? '')); // in HTTP/2 a host is an authority
-  const url = urlFrom(`${scheme}://${host}`, incoming.url ?? '');
+  const { host: named, path: target = '/' } = splitTarget(incoming.url ?? '');
+  const host = headers.host ?? String(headers[':authority'] ?? ''); // in HTTP/2 a host is an authority
+  if (named !== undefined && named !== host) throw invalid('host');
+  const url = urlFrom(`${scheme}://${hostOf(forwarded('x-forwarded-host') ?? host)}`, target);
   const accessToken = take(url, 'access_token');
   const id = take(url, 'id');
   const token = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? accessToken;
@@ -99,7 +102,7 @@ function hostOf(host: string): string {
 /** A path that begins with two slashes is a path all the same, so it is not resolved against the origin but put behind it. */
 function urlFrom(origin: string, target: string): URL {
   try {
-    return new URL(target.startsWith('/') ? origin + target : target);
+    return new URL(origin + target);
   } catch (cause) {
     throw invalid(URL.canParse(origin) ? 'request target' : 'host', cause);
   }
