@@ -112,9 +112,12 @@ export interface HubServer extends AsyncDisposable {
    * clients are sent elsewhere, as by {@link drain}; this server stays open.
    */
   attach(server: HttpServer, options?: AttachOptions): void;
-  /** Listens on a server of its own, once {@link ready}. Port 0 takes a free one. Resolves with the port. */
+  /** Listens on a server of its own, once {@link ready}. Port 0 takes a free one. Resolves with the port; rejects as `ready` does, or with Node's error. */
   listen(port: number, host?: string): Promise<number>;
-  /** Settles when this node is part of the cluster. */
+  /**
+   * Resolves when this node is registered with its backplanes, or when one cannot be reached and does not require it.
+   * @throws HublineError `backplane_unavailable` where it requires it: `startWithoutRedis: false`
+   */
   ready(): Promise<void>;
   /** The nodes of the cluster, of all applications and backplanes. While a backplane cannot be asked `complete` is false. */
   nodes(): Promise<ClusterItems<NodeInfo>>;

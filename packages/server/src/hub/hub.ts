@@ -53,10 +53,16 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   readonly attributes?: Declared<NoInfer<A>> | undefined;
   /** Which pages may connect; default: those of the same origin. */
   readonly origins?: Origins | undefined;
+  /**
+   * Schemas of a method's plain arguments, each for the tuple of them. The server refuses a call that does not satisfy its schema with
+   * `invalid_arguments`; the method gets the schema's output. Default: arguments are not checked.
+   */
   readonly args?: (S & Accepts<H, S>) | undefined;
   /** Checks what clients answer: a result that the schema refuses is `invalid_result`, and only that client's outcome. */
   readonly results?: Results<NoInfer<R>> | undefined;
+  /** Whether a client may call a method. Where not, the call rejects `forbidden`, or `unauthorized` where the client has no user id. Default: yes. */
   readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>> | undefined;
+  /** Functions that run around every call, the first one outermost. Default: none. */
   readonly use?: readonly Middleware<Context<R, A>>[] | undefined;
   /**
    * Runs after the client got its handshake response and before its first call. An error ends the connection: for good where it is
@@ -65,6 +71,7 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   readonly connected?: ((ctx: Context<R, A>) => void | Promise<void>) | undefined;
   /** Runs when the connection has ended and left all its groups, and `connected` has finished. */
   readonly disconnected?: ((ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>) | undefined;
+  /** The methods that clients call: an object of functions, or an instance of a class, whose inherited methods count too. */
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
 }
 

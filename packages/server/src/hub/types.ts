@@ -123,7 +123,7 @@ export interface Presence<A> {
   users(options?: PageOptions): Pages<UserInfo>;
   /** @throws HublineError `backplane_unavailable` where the user was not found and not every node could be asked. */
   isOnline(userId: string): Promise<boolean>;
-  /** The same of many users, in one round trip. Never rejects for want of nodes: the answer says whether it is complete. */
+  /** The same of many users, in one round trip, or two where some are offline. Never rejects for want of nodes: the answer says whether it is complete. */
   isOnline(userIds: readonly string[]): Promise<ClusterValue<ReadonlySet<string>>>;
   count(whom?: Whom<A>): Promise<ClusterValue<number>>;
   /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */

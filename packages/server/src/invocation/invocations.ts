@@ -29,12 +29,13 @@ export interface ClientCall {
 }
 
 export interface InvokeOptions {
-  /** Time limit of the whole call. */
+  /** Time limit of the whole call, in milliseconds. Default: the server's `callMs`, 30000. */
   readonly timeoutMs?: number | undefined;
-  /** `invokeOne`: time limit of each client. */
+  /** `invokeOne`: time limit of each client, in milliseconds. Default: the server's `attemptMs`, 5000. */
   readonly attemptMs?: number | undefined;
+  /** Cancels the call: it rejects `cancelled`. */
   readonly signal?: AbortSignal | undefined;
-  /** `invokeOne`: invokes all clients at once, and takes the first result. */
+  /** `invokeOne`: invokes all clients at once, and takes the first result. Default false. */
   readonly race?: boolean | undefined;
 }
 

@@ -84,7 +84,7 @@ export class Queries<A> {
     return count.value > 0;
   }
 
-  /** In one round trip, however many they are. */
+  /** In one round trip, or two where some are offline, however many they are. */
   async online(userIds: readonly string[]): Promise<ClusterValue<ReadonlySet<string>>> {
     const topics = new Map(userIds.map((userId) => [userId, userTopic(this.#hub, userId)]));
     const counts = await this.#directory.counts([...topics.values()]);
