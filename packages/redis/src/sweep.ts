@@ -22,7 +22,7 @@ export class Sweeper {
   }
 
   /** Schedules the sweep of an incarnation that has ended. All nodes notice at once; the first one to take the lock sweeps. */
-  dead(incarnation: Incarnation): void {
+  dead(incarnation: Incarnation, waitMs = 0): void {
     if (this.#timers.has(incarnation)) return;
     const { store, keys, settings } = this.#options;
     const { sweepDelayMs: delayMs, nodeTimeoutMs: claimMs } = settings;
@@ -34,7 +34,7 @@ export class Sweeper {
       if ((left as readonly unknown[])[0] === null) this.#timers.delete(incarnation);
       else this.#after(incarnation, claimMs, second);
     };
-    this.#after(incarnation, spreadMs, async () => {
+    this.#after(incarnation, waitMs + spreadMs, async () => {
       await this.#claimed(incarnation, 1, () => this.#leave(incarnation));
       this.#after(incarnation, delayMs, second);
     });
@@ -96,9 +96,10 @@ export class Sweeper {
   #after(incarnation: Incarnation, ms: number, task: () => Promise<void>): void {
     const timer = setTimeout(() => {
       task().catch((error: unknown) => {
-        if (this.#options.isUp()) this.#options.report('sweep', error);
+        const isRefused = this.#options.isUp(); // otherwise Redis is away
+        if (isRefused) this.#options.report('sweep', error);
         this.#timers.delete(incarnation);
-        this.dead(incarnation); // from the beginning
+        this.dead(incarnation, isRefused ? this.#options.settings.sweepDelayMs : 0); // from the beginning
       });
     }, ms);
     this.#timers.set(incarnation, timer.unref());
