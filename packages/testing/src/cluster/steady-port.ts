@@ -3,11 +3,12 @@ import { createServer } from 'node:net';
 
 /**
  * A free port of 127.0.0.1 that stays free while whoever has it is down for a while: below those that systems give to
- * outgoing connections (32768 on Linux, 49152 elsewhere). Another one is tried each time, so that a collision is rare.
+ * outgoing connections (32768 on Linux, 49152 elsewhere). Each process takes its own part of them in turn, so that a port is not given to
+ * another one meanwhile.
  */
 export async function steadyPort(): Promise<number> {
   for (;;) {
-    const port = FIRST + Math.floor(Math.random() * (END - FIRST));
+    const port = FIRST + (process.pid % PARTS) * PART + (next++ % PART);
     const server = createServer();
     try {
       server.listen(port, '127.0.0.1');
@@ -22,7 +23,9 @@ export async function steadyPort(): Promise<number> {
 }
 
 const FIRST = 20_000;
-const END = 32_768;
+const PARTS = 32;
+const PART = Math.floor((32_768 - FIRST) / PARTS);
+let next = Math.floor(Math.random() * PART);
 
 /**
  * Starts something on a port, and on another one where that was taken meanwhile.
