@@ -86,8 +86,8 @@ function argumentCount(args: unknown): readonly [least: number, most: number] {
 
 const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
 
-type HubOf<C> = C extends Contract<infer H, infer _R, infer _A> ? H : never;
+type CallsOf<C> = C extends Contract<infer H, infer _R, infer _A> ? H : never;
 /** The plain parameters of a method: `HubInput<typeof chat, "say">`. */
-export type HubInput<C, K extends keyof HubOf<C>> = PlainArgs<HubOf<C>[K]>;
+export type HubInput<C, K extends keyof CallsOf<C>> = PlainArgs<CallsOf<C>[K]>;
 /** What a method gives: its result, or the item of its stream. */
-export type HubOutput<C, K extends keyof HubOf<C>> = Output<HubOf<C>[K]>;
+export type HubOutput<C, K extends keyof CallsOf<C>> = Output<CallsOf<C>[K]>;
