@@ -26,7 +26,7 @@ export function StreamPanel({ view: { stream, nodeId, connection }, session }: S
           {running ?
             `${received} received`
           : ended ?
-            `${ended.cancelled ? 'cancelled' : 'ended'} on the node after ${ended.sent}`
+            `${ended.cancelled ? 'cancelled' : 'ended'} after ${ended.sent}`
           : 'stream'}
         </p>
       </header>
