@@ -7,6 +7,7 @@ export type {
   AnyTarget,
   AskingAll,
   AuthenticatedIdentity,
+  Authorize,
   CallerClients,
   Clients,
   ConnectionHandlerFunction,
@@ -71,6 +72,7 @@ export type {
   LeaveReason,
   Logger,
   StandardSchema,
+  TransportName,
 } from '@hubline/protocol';
 // Types that the compiler writes into an application's declarations: the application may not depend on the other package.
 export type { Asking, Calling, EventName, Kinds, ResultName, SomeAttributes } from '@hubline/protocol';

@@ -1,4 +1,4 @@
-import { checkName } from '@hubline/protocol';
+import { checkName, type TransportName } from '@hubline/protocol';
 import type { Connection, IncomingCall } from '../connection/index.ts';
 import { callerClients, clientsOf, type TargetParts } from './clients.ts';
 import type { Members } from './members.ts';
@@ -92,7 +92,7 @@ export class CallContext<R, A> implements Context<R, A> {
   get request(): Context<R, A>['request'] {
     return this.#scope.connection.request;
   }
-  get transport(): string {
+  get transport(): TransportName {
     return this.#scope.connection.transportName;
   }
   get groups(): Context<R, A>['groups'] {

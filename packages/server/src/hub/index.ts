@@ -35,6 +35,7 @@ export type {
   Hub,
   HubOf,
   Methods,
+  Authorize,
   Middleware,
   Presence,
   Schemas,

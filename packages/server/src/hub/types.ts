@@ -11,6 +11,7 @@ import type {
   Split,
   StandardSchema,
   Streams,
+  TransportName,
 } from '@hubline/protocol';
 import type { InvokeOptions, Outcomes } from '../invocation/index.ts';
 import type { Sent } from '../membership/index.ts';
@@ -102,7 +103,7 @@ export interface Context<R, A> {
   readonly signal: AbortSignal;
   /** The request that opened the connection, without its token, `Authorization` header and secret id. */
   readonly request: OpeningRequest;
-  readonly transport: string;
+  readonly transport: TransportName;
   readonly groups: {
     /** Awaited: sends from any node reach the connection, and queries from any node show it. */
     add(name: string): Promise<void>;
@@ -195,7 +196,7 @@ export type Accepts<H, S> = {
 };
 
 /** The methods of a hub: each as the contract has it, with the context first; where there is a schema, with its output. */
-export type Methods<H, C, S> = {
+export type Methods<H, C, S = Record<never, never>> = {
   readonly [K in keyof H]: H[K] extends (...args: infer P) => infer T ?
     K extends keyof S ?
       (ctx: C, ...args: [...Tuple<OutputOf<S[K]>>, ...Streams<Split<P>[1]>]) => T
@@ -204,7 +205,7 @@ export type Methods<H, C, S> = {
 };
 
 /** Decides by a method's plain arguments whether the client may call it. A refusal reads "… because user is unauthorized". */
-export type Authorize<H, C, S> = {
+export type Authorize<H, C, S = Record<never, never>> = {
   readonly [K in keyof H]?:
     ((ctx: C, ...args: K extends keyof S ? Tuple<OutputOf<S[K]>> : PlainArgs<H[K]>) => boolean | Promise<boolean>) | undefined;
 };
