@@ -2,7 +2,7 @@ import { createHubConnection, longPolling, webSockets } from '@hubline/client';
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, type HubServer } from '@hubline/server';
 import { afterEach, expect, it, vi } from 'vitest';
-import { systemClock } from '../src/connection/index.ts';
+import { systemClock, timeLimit } from '../src/connection/index.ts';
 import { settingsFrom } from '../src/hub/index.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -127,6 +127,10 @@ it('a timer of 25 days or more never fires', async () => {
   expect(fired).toEqual([]);
   await vi.advanceTimersByTimeAsync(2 ** 31 + 1_000);
   expect(fired).toEqual([2 ** 31 - 1]);
+});
+
+it('a time limit of 25 days or more has no end, also after a part of it: what is left of it would fire', () => {
+  expect([2 ** 31 - 1, 2 ** 31, Infinity].map((ms) => timeLimit(ms) - 1_000)).toEqual([2 ** 31 - 1_001, Infinity, Infinity]);
 });
 
 it('measures how long a server has been up with a clock that only goes forward', async () => {

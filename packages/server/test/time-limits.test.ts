@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { createHubConnection } from '@hubline/client';
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, type CloseReason, type HubServerOptions } from '@hubline/server';
@@ -5,7 +6,7 @@ import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { HttpClient } from './http-client.ts';
 import { open } from './open.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient, upgradeLines } from './raw-client.ts';
 import { stuckBackplane } from './stuck-backplane.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -73,6 +74,21 @@ async function start(options: HubServerOptions = {}) {
     },
   };
 }
+
+it('destroys the socket of a client that does not answer a close within closeMs', async () => {
+  await using world = await start({ timeouts: { closeMs: 3_000 } });
+  const hello = Buffer.from(JSON.stringify({ protocol: 'json', version: 1 }) + END);
+  const silent = connect(world.port, '127.0.0.1').setEncoding('latin1');
+  let heard = '';
+  silent.on('data', (text: string) => (heard += text));
+  silent.write(upgradeLines('/hub'));
+  silent.write(encodeFrame(Opcode.text, hello));
+  await expect.poll(() => heard).toContain(`{}${END}`);
+  await world.hub.disconnect({ all: true });
+  await expect.poll(() => heard).toContain('\x88\x02\x03\xe8'); // a close with 1000
+  await world.clock.advance(3_000);
+  await expect.poll(() => silent.closed).toBe(true);
+});
 
 it('waits 15 s for the client that has negotiated, and no longer', async () => {
   await using world = await start();
