@@ -4,6 +4,7 @@ import { createHubServer, type HubServer } from '@hubline/server';
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock, timeLimit } from '../src/connection/index.ts';
 import { settingsFrom } from '../src/hub/index.ts';
+import { refusalOf, refused } from './refusals.ts';
 import { TestClock } from './test-clock.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -13,17 +14,6 @@ const NEVER: readonly number[] = [Infinity, 2 ** 31];
 const defaults = settingsFrom({}).timeouts;
 const names = Object.keys(defaults);
 const contract = defineHub<{ join(): Promise<void> }, { ask(): Promise<number> }>('durations');
-const refused = (option: string, details: object = {}): unknown =>
-  expect.objectContaining({ code: 'invalid_option', details: expect.objectContaining({ option, ...details }) as unknown });
-
-async function refusalOf(act: () => unknown): Promise<unknown> {
-  try {
-    await act();
-  } catch (error) {
-    return error;
-  }
-  return 'nothing was refused';
-}
 
 /** Some turns of the event loop, in which a timer of a millisecond fires. */
 async function later(): Promise<void> {

@@ -2,6 +2,7 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, memoryBackplane, type Context } from '@hubline/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
+import { refusalOf } from './refusals.ts';
 
 interface Calls {
   try(what: string, value: unknown): Promise<string>;
@@ -222,13 +223,3 @@ describe('a server', () => {
       expect(await refusalOf(declare(attributes))).toMatchObject({ code: 'invalid_option' });
   });
 });
-
-/** What a call was refused with, whether it threw or rejected. */
-async function refusalOf(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error('It was not refused.');
-}

@@ -4,6 +4,7 @@ import { createHubServer, type HubServer, type RawConnection } from '@hubline/se
 import { describe, expect, it } from 'vitest';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
+import { refusalOf, refused } from './refusals.ts';
 
 interface Calls {
   say(text: string): Promise<string>;
@@ -15,22 +16,6 @@ const contract = defineHub<Calls, Receiver, { role: string }>('options', { say: 
 const methods = { say: async (_ctx: unknown, text: string) => text };
 /** Options as plain JavaScript may give them. */
 const plain = (options: object): never => options as never;
-
-/** What refuses a call, at once or later. */
-async function refusalOf(act: () => unknown): Promise<unknown> {
-  try {
-    await act();
-  } catch (error) {
-    return error;
-  }
-  return 'nothing was refused';
-}
-const refused = (option: string, text: RegExp = /^/): unknown =>
-  expect.objectContaining({
-    code: 'invalid_option',
-    details: expect.objectContaining({ option }) as unknown,
-    message: expect.stringMatching(text) as string,
-  });
 
 const hosted = (server: HubServer, options: object, from: object = contract): unknown =>
   server.hub(from as typeof contract, plain({ path: '/hub', methods, ...options }));
@@ -56,11 +41,11 @@ describe('a name that means nothing is refused, and the nearest one named', () =
     ['an option of close', 'options.graceMS', 'graceMs', (server) => server.close(plain({ graceMS: 1 }))],
   ])('%s', async (...[, option, nearest, act]) => {
     await using server = createHubServer();
-    expect(await refusalOf(() => act(server))).toEqual(refused(option, new RegExp(`the nearest name is '${nearest}'`)));
+    expect(await refusalOf(() => act(server))).toEqual(refused(option, { text: new RegExp(`the nearest name is '${nearest}'`) }));
   });
 
   it('one that is near nothing is refused too, and one that is undefined is ignored', async () => {
-    expect(await refusalOf(() => createHubServer(plain({ zzzzzz: 1 })))).toEqual(refused('options.zzzzzz', /is no option\.$/));
+    expect(await refusalOf(() => createHubServer(plain({ zzzzzz: 1 })))).toEqual(refused('options.zzzzzz', { text: /is no option\.$/ }));
     await using server = createHubServer(plain({ zzzzzz: undefined, limits: { maxGroups: undefined }, timeouts: { callMs: undefined } }));
     hosted(server, { zzzzzz: undefined, limits: { nothing: undefined }, authorize: { nobody: undefined } });
   });
