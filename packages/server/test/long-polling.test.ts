@@ -6,6 +6,16 @@ import { RawClient } from './raw-client.ts';
 
 const NO_CONNECTION = 'No Connection with that ID';
 
+/** A client whose poll has an answer of 16 MB, of which it has read the first chunk. Its socket is paused. */
+async function reading({ url, hub }: Awaited<ReturnType<typeof start>>) {
+  const client = await HttpClient.polling(url);
+  await hub.clients.all.send.said('x'.repeat(16_000_000));
+  const socket = await client.raw('GET');
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  socket.pause();
+  return { client, socket, head: head.toString('latin1') };
+}
+
 async function answerOf(response: Response) {
   return { status: response.status, text: await response.text() };
 }
@@ -154,12 +164,8 @@ it('tells a client whose message is too large, in the words that its users know'
 
 it('ends a connection whose answer nobody takes', async () => {
   await using world = await start({ timeouts: { sendMs: 5000, disconnectMs: 1000 } });
-  const client = await HttpClient.polling(world.url);
-  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
-  const socket = await client.raw('GET');
-  const [head] = (await once(socket, 'data')) as [Buffer];
-  expect(head.toString('latin1')).toMatch(/^HTTP\/1.1 200 OK/);
-  socket.pause();
+  const { client, socket, head } = await reading(world);
+  expect(head).toMatch(/^HTTP\/1.1 200 OK/);
   await world.clock.advance(4000);
   expect(world.ended).toEqual([]); // it is away for longer than `disconnectMs`, but its answer is not
   await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'connection_lost']]);
@@ -168,11 +174,7 @@ it('ends a connection whose answer nobody takes', async () => {
 
 it('answers no further poll while an answer is on its way, so that answers do not pile up unread', async () => {
   await using world = await start({ limits: { maxBufferedBytes: 32_000_000 } });
-  const client = await HttpClient.polling(world.url);
-  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
-  const socket = await client.raw('GET');
-  await once(socket, 'data');
-  socket.pause();
+  const { client, socket } = await reading(world);
   const second = await world.hold(client);
   const third = await world.hold(client);
   expect((await second.answer).status).toBe(204); // a newer poll replaces the one that waits
@@ -188,11 +190,7 @@ it('answers no further poll while an answer is on its way, so that answers do no
 
 it('counts an answer on its way, whichever poll it answers, as buffered', async () => {
   await using world = await start();
-  const client = await HttpClient.polling(world.url);
-  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
-  const socket = await client.raw('GET');
-  await once(socket, 'data');
-  socket.pause();
+  const { client, socket } = await reading(world);
   const next = await world.hold(client);
   await world.hub.clients.all.send.said('y');
   await expect.poll(() => world.ended).toEqual([[client.connectionId, 'slow_consumer']]);
@@ -202,11 +200,7 @@ it('counts an answer on its way, whichever poll it answers, as buffered', async 
 
 it('releases the poll that waits for an answer on its way where the connection ends', async () => {
   await using world = await start({ timeouts: { sendMs: 5000 } });
-  const client = await HttpClient.polling(world.url);
-  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
-  const socket = await client.raw('GET');
-  await once(socket, 'data');
-  socket.pause();
+  const { client, socket } = await reading(world);
   const next = await world.hold(client);
   await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'connection_lost']]);
   expect((await next.answer).status).toBe(204);
@@ -215,10 +209,7 @@ it('releases the poll that waits for an answer on its way where the connection e
 
 it('ends a connection whose answer was lost on its way: the client cannot know what it missed', async () => {
   await using world = await start();
-  const client = await HttpClient.polling(world.url);
-  await world.hub.clients.all.send.said('x'.repeat(16_000_000));
-  const socket = await client.raw('GET');
-  await once(socket, 'data');
+  const { client, socket } = await reading(world);
   socket.destroy();
   await expect.poll(() => world.ended).toEqual([[client.connectionId, 'connection_lost']]);
   expect((await client.poll()).status).toBe(404);
