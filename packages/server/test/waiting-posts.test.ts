@@ -37,6 +37,24 @@ function gated() {
   return { handler, pass, taken: () => taken };
 }
 
+/** A client with three posts for a handler that takes nothing yet: two are answered, the third waits. */
+async function waiting() {
+  const { handler, pass, taken } = gated();
+  const world = await start({ limits: { uploadCapacity: 1 } });
+  world.server.connectionHandler('/raw', handler);
+  const client = await HttpClient.negotiate(`${world.origin}/raw`);
+  await client.poll();
+  const arrived = requests();
+  const held = ['1', '2', '3'].map((text) => client.post(text));
+  await Promise.all(held.slice(0, 2));
+  await expect.poll(() => arrived.all.length).toBe(3);
+  const close = async (): Promise<void> => {
+    arrived[Symbol.dispose]();
+    await world[Symbol.asyncDispose]();
+  };
+  return { client, pass, taken, arrived: arrived.all, held, [Symbol.asyncDispose]: close };
+}
+
 async function statusOf(socket: Socket): Promise<string> {
   const [answer] = (await once(socket, 'data')) as [Buffer];
   socket.destroy();
@@ -102,15 +120,8 @@ it('that never end are read until the queue of Node is full, and joined', { time
 });
 
 it('hold 1 MiB of one connection together: a socket that brings more is cut, and what waits is taken', async () => {
-  const { handler, pass, taken } = gated();
-  await using world = await start({ limits: { uploadCapacity: 1 } });
-  world.server.connectionHandler('/raw', handler);
-  const client = await HttpClient.negotiate(`${world.origin}/raw`);
-  await client.poll();
-  using arrived = requests();
-  const held = ['1', '2', '3'].map((text) => client.post(text)); // the third is the one that is taken
-  await Promise.all(held.slice(0, 2));
-  await expect.poll(() => arrived.all.length).toBe(3);
+  await using world = await waiting();
+  const { client, pass, taken, arrived } = world;
   const bytes = 60_000;
   const count = 60;
   const length = { 'content-length': String(bytes) };
@@ -124,9 +135,7 @@ it('hold 1 MiB of one connection together: a socket that brings more is cut, and
     socket.write(Buffer.alloc(bytes, 'a'));
   }
   await expect.poll(() => cut).toBeGreaterThan(0);
-  expect(arrived.all.reduce((sum, { destroyed, readableLength }) => sum + (destroyed ? 0 : readableLength), 0)).toBeLessThanOrEqual(
-    MEBIBYTE,
-  );
+  expect(arrived.reduce((sum, { destroyed, readableLength }) => sum + (destroyed ? 0 : readableLength), 0)).toBeLessThanOrEqual(MEBIBYTE);
   pass();
   await expect.poll(() => cut + answers.size, { timeout: 10_000 }).toBe(count);
   expect(new Set(answers.values())).toEqual(new Set(['HTTP/1.1 200 OK']));
@@ -135,16 +144,10 @@ it('hold 1 MiB of one connection together: a socket that brings more is cut, and
 });
 
 it('are taken whole, however long they waited', async () => {
-  const { handler, pass, taken } = gated();
-  await using world = await start({ limits: { uploadCapacity: 1 } });
-  world.server.connectionHandler('/raw', handler);
-  const client = await HttpClient.negotiate(`${world.origin}/raw`);
-  await client.poll();
-  using arrived = requests();
-  const held = ['1', '2', '3'].map((text) => client.post(text));
-  await Promise.all(held.slice(0, 2));
+  await using world = await waiting();
+  const { client, pass, taken, arrived, held } = world;
   const posts = Array.from({ length: 3 }, () => client.post(new Uint8Array(400_000)));
-  await expect.poll(() => arrived.all.filter((request) => request.readableLength >= request.readableHighWaterMark).length).toBe(3);
+  await expect.poll(() => arrived.filter((request) => request.readableLength >= request.readableHighWaterMark).length).toBe(3);
   pass();
   for (const post of [...held, ...posts]) expect((await post).status).toBe(200);
   await expect.poll(taken).toBe('123'.length + 3 * 400_000);
