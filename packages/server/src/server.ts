@@ -38,6 +38,7 @@ import {
   type ConnectionHandlerOptions,
   type AcceptOptions,
   type AcceptedConnection,
+  type CheckedAcceptOptions,
   type DrainOptions,
   type Health,
   type Hub,
@@ -147,7 +148,7 @@ interface Host {
 }
 
 /** The checked options of a path: how clients reach a hub or a connection handler. */
-interface Door extends AcceptOptions {
+interface Door extends CheckedAcceptOptions {
   readonly hub: string | undefined;
   readonly origins: OriginPolicy;
 }

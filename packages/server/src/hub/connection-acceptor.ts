@@ -45,6 +45,12 @@ export interface AcceptOptions {
   readonly sameIdentity?: ((before: Identity, now: Identity) => boolean) | undefined;
 }
 
+/** The options of a path after their check, with their defaults. */
+export interface CheckedAcceptOptions extends AcceptOptions {
+  readonly transports: readonly TransportName[];
+  readonly minimumVersion: 0 | 1;
+}
+
 export interface Redirect {
   readonly url: string;
   readonly accessToken?: string | undefined;
@@ -60,7 +66,7 @@ export interface AcceptedConnection extends TransportListener, HeartbeatListener
 export interface ConnectionAcceptorOptions {
   /** The hub's name, where there is a hub. */
   readonly hub: string | undefined;
-  readonly door: AcceptOptions;
+  readonly door: CheckedAcceptOptions;
   readonly affinity: NodeAffinity;
   readonly process: string;
   readonly heartbeat: Heartbeat;
@@ -82,10 +88,10 @@ const OFFERS: Record<TransportName, OfferedTransport> = {
 };
 
 /** The transports and the negotiate version of a path, with their defaults. @throws HublineError `invalid_option` */
-export function checkedTransports({ transports = Object.keys(OFFERS) as TransportName[], minimumVersion = 0 }: Partial<AcceptOptions>): {
-  readonly transports: readonly TransportName[];
-  readonly minimumVersion: 0 | 1;
-} {
+export function checkedTransports({
+  transports = Object.keys(OFFERS) as TransportName[],
+  minimumVersion = 0,
+}: AcceptOptions): Pick<CheckedAcceptOptions, 'transports' | 'minimumVersion'> {
   const isList = Array.isArray(transports) && transports.length > 0 && new Set(transports).size === transports.length;
   if (!isList || !(transports as readonly string[]).every((name) => Object.hasOwn(OFFERS, name))) {
     throw invalidOption('transports', `must name at least one of ${Object.keys(OFFERS).join(', ')}, and none twice`);
@@ -115,9 +121,9 @@ export class ConnectionAcceptor implements Acceptor {
   #reportedIdentity = false;
 
   constructor(options: ConnectionAcceptorOptions) {
-    const { transports, minimumVersion } = checkedTransports(options.door);
+    const { path, transports, minimumVersion } = options.door;
     this.hub = options.hub;
-    this.path = options.door.path;
+    this.path = path;
     this.transports = transports;
     this.minimumVersion = minimumVersion;
     this.#options = options;

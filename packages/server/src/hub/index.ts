@@ -4,6 +4,7 @@ export {
   checkedTransports,
   ConnectionAcceptor,
   type AcceptOptions,
+  type CheckedAcceptOptions,
   type AcceptedConnection,
   type Redirect,
 } from './connection-acceptor.ts';
