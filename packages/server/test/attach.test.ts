@@ -276,18 +276,17 @@ it('serves a path at the root, one behind a prefix, and one with characters that
   }
 });
 
-it.each(['/x?y', '/x#y', '/a b', '/a//b', '//', '/../a', '/a/.', '/%2e%2e/a', '/a\\b', '/a/negotiate', 5, null, {}])(
-  'refuses the path %j, which no request could ask for',
-  async (path) => {
-    await using server = createHubServer();
-    const option = expect.objectContaining({ code: 'invalid_option', details: { option: 'path' } }) as Error;
-    expect(() => server.hub(one, { path: path as string, methods: { echo: async () => 1 } })).toThrow(option);
-    expect(() => server.connectionHandler(path as string, () => undefined)).toThrow(option);
-    const prefix = expect.objectContaining({ code: 'invalid_option', details: { option: 'pathPrefix' } }) as Error;
-    if (path !== null) expect(() => createHubServer({ pathPrefix: path as string })).toThrow(prefix);
-    server.hub(one, { path: '/fine', methods: { echo: async () => 1 } }); // nothing of the refused one is left
-  },
-);
+const NO_PATHS = ['/x?y', '/x#y', '/a b', '/a//b', '//', '/../a', '/a/.', '/a\\b', '/a/negotiate', '/a/Negotiate', 5, null, {}];
+const ENCODED_DOTS = ['/%2e/a', '/a/%2E', '/%2e%2e/a', '/%2e./a', '/.%2e/a'];
+it.each([...NO_PATHS, ...ENCODED_DOTS])('refuses the path %j, which no request could ask for', async (path) => {
+  await using server = createHubServer();
+  const option = expect.objectContaining({ code: 'invalid_option', details: { option: 'path' } }) as Error;
+  expect(() => server.hub(one, { path: path as string, methods: { echo: async () => 1 } })).toThrow(option);
+  expect(() => server.connectionHandler(path as string, () => undefined)).toThrow(option);
+  const prefix = expect.objectContaining({ code: 'invalid_option', details: { option: 'pathPrefix' } }) as Error;
+  if (path !== null) expect(() => createHubServer({ pathPrefix: path as string })).toThrow(prefix);
+  server.hub(one, { path: '/fine', methods: { echo: async () => 1 } }); // nothing of the refused one is left
+});
 
 it.each([
   ['transports', { transports: [] }],
@@ -313,7 +312,9 @@ it.each([
   ['app', { app: ['x'] }],
   ['affinity.query', { affinity: { query: '' } }],
   ['affinity.cookie', { affinity: { cookie: 'a=b' } }],
+  ['affinity.cookie', { affinity: { cookie: null } }],
   ['affinity.path', { affinity: { path: '/; HttpOnly' } }],
+  ['affinity.path', { affinity: { path: null } }],
   ['affinity.domain', { affinity: { domain: 'x\r\nset-cookie: y' } }],
 ])('refuses options of the server that make no sense: %s, %j', (option, options) => {
   const error = expect.objectContaining({ code: 'invalid_option', details: { option } }) as Error;

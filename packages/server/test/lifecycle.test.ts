@@ -55,6 +55,7 @@ it('closes once, for ever', async () => {
   await first;
   expect(world.server.health().status).toBe('closed');
   expect(() => world.server.hub(defineHub<Echo>('late'))).toThrow(expect.objectContaining({ code: 'shutdown' }));
+  expect(() => world.server.connectionHandler('/late', () => undefined)).toThrow(expect.objectContaining({ code: 'shutdown' }));
   await expect(world.server.listen(0)).rejects.toMatchObject({ code: 'shutdown' });
   await expect(RawClient.open(world.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });

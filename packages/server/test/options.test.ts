@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { defineHub } from '@hubline/protocol';
+import { defineHub, jsonCodec } from '@hubline/protocol';
 import { createHubServer, type HubServer, type RawConnection } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { open } from './open.ts';
@@ -30,6 +30,7 @@ describe('a name that means nothing is refused, and the nearest one named', () =
     ['a limit of a hub', 'limits.maxGroup', 'maxGroups', (server) => hosted(server, { limits: { maxGroup: 1 } })],
     ['authorize', 'authorize.sya', 'say', (server) => hosted(server, { authorize: { sya: () => true } })],
     ['args', 'args.sayy', 'say', (server) => hosted(server, { args: { sayy: { '~standard': {} } } })],
+    ['a contract', 'contract.kind', 'kinds', (server) => hosted(server, {}, { ...contract, kind: {} })],
     ['kinds of a contract', 'kinds.sayz', 'say', (server) => hosted(server, {}, defineHub<Calls>('x', plain({ sayz: { args: 1 } })))],
     [
       'an option of a handler',
@@ -65,11 +66,11 @@ describe('an argument of the wrong type is refused, and named', () => {
     ...(['accept', 'detailedErrors'] as const).map(
       (option) => [option, option, without(true), (_s: HubServer, value: never) => createHubServer({ [option]: value })] as Row,
     ),
-    ['backplane', 'backplane', WRONG, (_s, value) => createHubServer({ backplane: value })],
+    ['backplane', 'backplane', [...WRONG, {}, { open: true }], (_s, value) => createHubServer({ backplane: value })],
     ['backplane of a hub', 'backplane', WRONG, (server, value) => hosted(server, { backplane: value })],
     ['backplane of a hub without a path', 'backplane', WRONG, (server, value) => server.hub(contract, { backplane: value })],
     ['logger', 'logger', [null, 5, true], (_s, value) => createHubServer({ logger: value })],
-    ['protocols', 'protocols', [null, 5, [], [null], [{}]], (_s, value) => createHubServer({ protocols: value })],
+    ['protocols', 'protocols', [null, 5, [], [null], [{}], [jsonCodec, jsonCodec]], (_s, value) => createHubServer({ protocols: value })],
     ['hub contract', 'contract', [null, undefined, 5, 'chat'], (server, value) => server.hub(value)],
     ['hub options', 'options', [null, 5, 'text'], (server, value) => server.hub(contract, value)],
     ...(['authenticate', 'redirect', 'sameIdentity', 'connected', 'disconnected'] as const).map(
@@ -125,14 +126,39 @@ describe('an argument of the wrong type is refused, and named', () => {
     ['anyOf', 'filter', [null, undefined, 5, {}], (server, value) => server.hub(contract).clients.anyOf(value)],
     ['allOf', 'filter', [null, undefined, 5, {}], (server, value) => server.hub(contract).clients.allOf(value)],
     ['where', 'where', [null, undefined, 5], (server, value) => server.hub(contract).clients.where(value)],
+    [
+      'an attribute in where',
+      'where',
+      ['', 'x'.repeat(256), '\ud800'],
+      (server, name) => server.hub(contract).clients.where({ [name]: 'x' }),
+    ],
     ['disconnect', 'filter', [null, undefined, 5], (server, value) => server.hub(contract).disconnect(value)],
     ['disconnect options', 'options', [null, 5], (server, value) => server.hub(contract).disconnect({ all: true }, value)],
+    ...(['code', 'message', 'allowReconnect'] as const).map(
+      (option) =>
+        [
+          `disconnect ${option}`,
+          option,
+          without(...(option === 'allowReconnect' ? [true] : ['text'])),
+          (server: HubServer, value: never) => server.hub(contract).disconnect({ all: true }, { [option]: value }),
+        ] as Row,
+    ),
     ['groups.add', 'connectionId', [null, undefined, 5], (server, value) => server.hub(contract).groups.add(value, 'g')],
   ])('%s', async (...[, option, values, act]) => {
     for (const value of values) {
       await using server = createHubServer();
       expect([value, await refusalOf(() => act(server, value as never))]).toEqual([value, refused(option)]);
     }
+  });
+
+  it('a schema may be a function, as those of ArkType are', async () => {
+    await using server = createHubServer();
+    const schema = Object.assign(() => undefined, {
+      '~standard': { version: 1, vendor: 'test', validate: () => ({ value: ['checked'] }) },
+    });
+    hosted(server, { args: { say: schema } });
+    await using world = await open(server);
+    expect((await world.client.call('say', 'text')).result).toBe('checked');
   });
 
   it('a raw connection is not closed for a reason that is none', async () => {

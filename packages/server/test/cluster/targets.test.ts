@@ -175,6 +175,7 @@ describe('a target', () => {
     const code = (code: string) => expect.objectContaining({ code }) as Error;
     expect(() => hub.clients.where({})).toThrow(code('empty_target'));
     expect(() => hub.clients.matching({ anyOf: [] })).toThrow(code('empty_target'));
+    expect(() => hub.clients.matching({ allOf: [] })).toThrow(code('empty_target'));
     expect(() => hub.clients.matching({ allOf: [{ group: 'g' }, { anyOf: [] }] })).toThrow(code('empty_target'));
     // @ts-expect-error at least one target
     expect(() => hub.clients.anyOf()).toThrow(code('empty_target'));
