@@ -25,7 +25,7 @@ it('says how a method uses streams', () => {
 it('says how many arguments a method takes', () => {
   expect(methodKind({ args: 2 }).args).toEqual([2, 2]);
   expect(methodKind({ stream: true, args: [1, 2] })).toEqual({ stream: true, uploads: 0, args: [1, 2] });
-  for (const args of ['2', -1, 1.5, NaN, null, [2, 1], [1], {}]) {
+  for (const args of ['2', -1, 1.5, NaN, null, [2, 1], [1], {}, [-1, 2], ['1', 2], [1, '2'], [1, Infinity]]) {
     expect(errorOf(() => methodKind({ args }))).toMatchObject({ code: 'invalid_option', details: { option: 'args' } });
   }
 });

@@ -251,6 +251,7 @@ it.each([
   ['no object', 'https://other.example'],
   ['an empty object', {}],
   ['a url that is none', { url: 5 }],
+  ['an empty url', { url: '' }],
   ['a bigint', { url: '/x', accessToken: 5n }],
 ])('answers 500 at once where redirect gives %s, and reports it', async (_what, given) => {
   await using world = await start({ redirect: () => given as { url: string } });
@@ -263,4 +264,11 @@ it('tells a client of a redirect its url and token, and nothing else', async () 
   const given = { url: 'https://other.example', accessToken: 't', secret: 's' };
   await using world = await start({ redirect: () => given });
   expect(await (await world.post('?negotiateVersion=1')).json()).toEqual({ url: 'https://other.example', accessToken: 't' });
+});
+
+it('takes null of redirect, and of its accessToken, for none', async () => {
+  await using here = await start({ redirect: () => null as never });
+  expect(await (await here.post('?negotiateVersion=1')).json()).toHaveProperty('connectionToken');
+  await using elsewhere = await start({ redirect: () => ({ url: 'https://other.example', accessToken: null as never }) });
+  expect(await (await elsewhere.post('?negotiateVersion=1')).json()).toEqual({ url: 'https://other.example' });
 });

@@ -83,6 +83,10 @@ it('takes pages of its own origin, of a list, of a function, and with "*" all', 
   await using listed = await start({ origins: ['https://a.example/'] });
   expect((await listed.post('', { origin: 'https://a.example' })).status).toBe(200);
   expect((await listed.post('', { origin: 'https://a.example.evil' })).status).toBe(403);
+  await using opaque = await start({ origins: ['null', 'capacitor://localhost'] });
+  expect((await opaque.post('', { origin: 'null' })).status).toBe(200);
+  expect((await opaque.post('', { origin: 'capacitor://localhost' })).status).toBe(200);
+  expect((await opaque.post('', { origin: 'capacitor://other' })).status).toBe(403);
   await using chosen = await start({ origins: (origin, { url }) => origin.endsWith('.example') && url.searchParams.has('ok') });
   expect((await chosen.post('?ok', { origin: 'https://b.example' })).status).toBe(200);
   expect((await chosen.post('', { origin: 'https://b.example' })).status).toBe(403);
