@@ -288,18 +288,26 @@ it.each([...NO_PATHS, ...ENCODED_DOTS])('refuses the path %j, which no request c
   server.hub(one, { path: '/fine', methods: { echo: async () => 1 } }); // nothing of the refused one is left
 });
 
-it.each([
+it.each<[option: string, options: object]>([
   ['transports', { transports: [] }],
+  ['transports', { transports: null }],
+  ['transports', { transports: 'None' }],
+  ['transports', { transports: ['constructor'] }],
   ['transports', { transports: ['WebSocket'] }],
   ['transports', { transports: ['LongPolling', 'LongPolling'] }],
   ['minimumVersion', { minimumVersion: 2 }],
   ['origins', { origins: ['app.example.com'] }],
   ['origins', { origins: ['https://app.example.com/path'] }],
+  ['origins', { origins: ['https://app.example.com/?query'] }],
+  ['origins', { origins: ['https://app.example.com/#fragment'] }],
+  ['origins', { origins: ['https://user@app.example.com'] }],
+  ['origins', { origins: ['https://:password@app.example.com'] }],
+  ['origins', { origins: [['https://app.example.com']] }],
   ['origins', { origins: 'https://app.example.com' }],
 ])('refuses options of a hub that make no sense: %s, %j', async (option, options) => {
   await using server = createHubServer();
   const error = expect.objectContaining({ code: 'invalid_option', details: { option } }) as Error;
-  expect(() => server.hub(one, { path: '/hub', methods: { echo: async () => 1 }, ...(options as object) })).toThrow(error);
+  expect(() => server.hub(one, { path: '/hub', methods: { echo: async () => 1 }, ...options })).toThrow(error);
 });
 
 it.each([
@@ -307,6 +315,8 @@ it.each([
   ['trustProxy', { trustProxy: 1.5 }],
   ['trustProxy', { trustProxy: NaN }],
   ['trustProxy', { trustProxy: 'yes' }],
+  ['trustProxy', { trustProxy: '1' }],
+  ['trustProxy', { trustProxy: null }],
   ['nodeId', { nodeId: '' }],
   ['nodeId', { nodeId: 5 }],
   ['app', { app: ['x'] }],

@@ -48,12 +48,19 @@ describe('a name that means nothing is refused, and the nearest one named', () =
   it('one that is near nothing is refused too, and one that is undefined is ignored', async () => {
     expect(await refusalOf(() => createHubServer(plain({ zzzzzz: 1 })))).toEqual(refused('options.zzzzzz', { text: /is no option\.$/ }));
     await using server = createHubServer(plain({ zzzzzz: undefined, limits: { maxGroups: undefined }, timeouts: { callMs: undefined } }));
-    hosted(server, { zzzzzz: undefined, limits: { nothing: undefined }, authorize: { nobody: undefined } });
+    hosted(server, {
+      zzzzzz: undefined,
+      limits: { nothing: undefined },
+      authorize: { nobody: undefined },
+      attributes: { role: undefined },
+    });
   });
 });
 
 type Row = readonly [string, option: string, values: readonly unknown[], act: (server: HubServer, value: never) => unknown];
 const WRONG = [null, 5, 'text', true, [], Symbol('x')];
+/** The methods by which an HTTP server is told from an application. */
+const SERVER = { emit: () => true, listen: () => undefined, close: () => undefined };
 const without = (...fine: readonly unknown[]): readonly unknown[] => WRONG.filter((value) => !fine.includes(value));
 
 describe('an argument of the wrong type is refused, and named', () => {
@@ -83,6 +90,12 @@ describe('an argument of the wrong type is refused, and named', () => {
     ['use', 'use', without(WRONG[4]), (server, value) => hosted(server, { use: value })],
     ['use[0]', 'use[0]', WRONG, (server, value) => hosted(server, { use: [value] })],
     ['a method', 'methods.say', WRONG, (server, value) => hosted(server, { methods: { say: value } })],
+    [
+      'a method of an object without a prototype',
+      'methods.say',
+      WRONG,
+      (server, value) => hosted(server, { methods: Object.assign(Object.create(null) as object, { say: value }) }),
+    ],
     ['a check', 'authorize.say', WRONG, (server, value) => hosted(server, { authorize: { say: value } })],
     ['a schema', 'args.say', WRONG, (server, value) => hosted(server, { args: { say: value } })],
     ['a schema of results', 'results.said', WRONG, (server, value) => hosted(server, { results: { said: value } })],
@@ -103,6 +116,15 @@ describe('an argument of the wrong type is refused, and named', () => {
     ['drain', 'options', [null, 5], (server, value) => server.drain(value)],
     ['drain spreadMs', 'spreadMs', [null, '5', NaN, Infinity], (server, value) => server.drain({ spreadMs: value })],
     ['attach', 'server', WRONG, (server, value) => server.attach(value)],
+    ...(['emit', 'listen', 'close'] as const).map(
+      (name) =>
+        [
+          `attach without ${name}`,
+          'server',
+          [{ ...SERVER, [name]: undefined }],
+          (server: HubServer, value: never) => server.attach(value),
+        ] as Row,
+    ),
     ['attach options', 'options', [null, 5], (server, value) => server.attach(createServer(), value)],
     ['close', 'options', [null, 5], (server, value) => server.close(value)],
     ['close graceMs', 'graceMs', [null, '5', NaN], (server, value) => server.close({ graceMs: value })],
@@ -165,13 +187,14 @@ describe('an argument of the wrong type is refused, and named', () => {
     await using server = createHubServer();
     const refusals: unknown[] = [];
     server.connectionHandler('/raw', async (connection: RawConnection) => {
-      for (const reason of [null, 5, 'normal', {}, { code: 'nope' }, { code: null }, { code: 'constructor' }, { kode: 'normal' }])
+      const codes = [undefined, 'nope', null, 'constructor'].map((code) => ({ code }));
+      for (const reason of [null, 5, 'normal', ...codes, { kode: 'normal' }, { code: 'shutdown', allowReconect: true }])
         refusals.push(await refusalOf(() => connection.close(reason as never)));
       connection.close({ code: 'shutdown' });
     });
     const client = new RawClient(await server.listen(0, '127.0.0.1'), { path: '/raw' });
     expect(await client.closed).toBe(1001);
-    expect(refusals).toHaveLength(8);
+    expect(refusals).toHaveLength(9);
     expect(refusals).toEqual(refusals.map(() => expect.objectContaining({ code: 'invalid_option' }) as unknown));
   });
 });
