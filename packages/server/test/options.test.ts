@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { defineHub, jsonCodec } from '@hubline/protocol';
-import { createHubServer, type HubServer, type RawConnection } from '@hubline/server';
+import { createHubServer, memoryBackplane, type HubServer, type RawConnection } from '@hubline/server';
+import type { Backplane } from '@hubline/server/backplane';
 import { describe, expect, it } from 'vitest';
 import { open } from './open.ts';
 import { RawClient } from './raw-client.ts';
@@ -171,6 +172,19 @@ describe('an argument of the wrong type is refused, and named', () => {
       await using server = createHubServer();
       expect([value, await refusalOf(() => act(server, value as never))]).toEqual([value, refused(option)]);
     }
+  });
+
+  it('a second link of one process is refused by a memory backplane', async () => {
+    const memory = memoryBackplane();
+    const open: Backplane['open'] = (...options) => {
+      const link = memory.open(...options);
+      try {
+        return memory.open(...options);
+      } finally {
+        void link.close();
+      }
+    };
+    expect(await refusalOf(() => createHubServer({ backplane: { open } }))).toEqual(refused('process'));
   });
 
   it('a schema may be a function, as those of ArkType are', async () => {
