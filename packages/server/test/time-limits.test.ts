@@ -110,13 +110,16 @@ it('waits 15 s for a handshake, and no longer', async () => {
   expect(client.frames).toEqual([`{"error":"Handshake was canceled."}${END}`]);
 });
 
-it('ends a connection whose registration does not end', async () => {
+it.each([
+  [15, {}],
+  [20, { openingMs: 20_000 }],
+])('ends a connection whose registration does not end within %d s', async (seconds, timeouts) => {
   let isStuck = false;
-  await using world = await start({ backplane: stuckBackplane(() => isStuck) });
+  await using world = await start({ timeouts, backplane: stuckBackplane(() => isStuck) });
   isStuck = true;
   await using client = await RawClient.open(world.port, { handshake: null });
   client.socket.send(`{"protocol":"json","version":1}${END}`);
-  await world.pass(14);
+  await world.pass(seconds - 1);
   expect(client.frames).toEqual([]);
   await world.pass(2);
   await client.closed;
