@@ -1,9 +1,8 @@
 import { redisBackplane } from '@hubline/redis';
-import { random } from '@hubline/testing';
+import { random, until } from '@hubline/testing';
 import { startProxy, startRedisCluster, type RedisCluster, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
-import { TestNode } from '../../src/conformance/world.ts';
-import { until } from '../../src/until.ts';
+import { TestNode } from '../../../testing/src/conformance/world.ts';
 
 const seed = Number(process.env.HUBLINE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const forMs = Number(process.env.HUBLINE_RANDOM_MS ?? 20_000);

@@ -2,7 +2,7 @@ import { redisBackplane, type ClientRole, type RedisBackplane, type RedisBackpla
 import { startRedis } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { describe, expect, it, vi } from 'vitest';
-import { TestNode } from '../../src/conformance/world.ts';
+import { TestNode } from '../../../testing/src/conformance/world.ts';
 
 const BEATS = { heartbeatIntervalMs: 200, nodeTimeoutMs: 3000 };
 

@@ -1,8 +1,8 @@
 import { redisBackplane } from '@hubline/redis';
+import { until } from '@hubline/testing';
 import { startSentinel, type RedisSentinel } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
-import { TestNode } from '../../src/conformance/world.ts';
-import { until } from '../../src/until.ts';
+import { TestNode } from '../../../testing/src/conformance/world.ts';
 
 /** Two nodes behind one Sentinel, of which one speaks and the other one hears. */
 class Pair implements AsyncDisposable {

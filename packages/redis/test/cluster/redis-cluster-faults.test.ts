@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { until } from '../../src/until.ts';
+import { until } from '@hubline/testing';
 import { Talk } from './talk.ts';
 
 it('a slot that moves under traffic costs no member, loses and doubles nothing', async () => {

@@ -1,6 +1,6 @@
 import { startProxy, startRedisCluster } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
-import { until } from '../../src/until.ts';
+import { until } from '@hubline/testing';
 import { Talk } from './talk.ts';
 
 it('a node hears again for those who know of a slot that has moved, though nothing of its own was in it', async () => {

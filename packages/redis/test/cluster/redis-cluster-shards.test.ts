@@ -1,8 +1,8 @@
 import { nodeChannel } from '../../../server/src/backplane/index.ts';
+import { until } from '@hubline/testing';
 import { startProxy, startRedisCluster, type RedisCluster, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { until } from '../../src/until.ts';
 import { Talk } from './talk.ts';
 
 const PATIENT = { timeoutMs: 30_000 };

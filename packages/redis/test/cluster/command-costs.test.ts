@@ -3,7 +3,7 @@ import { redisBackplane } from '@hubline/redis';
 import { startRedis, type RedisServer } from '@hubline/testing/cluster';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { expect, it } from 'vitest';
-import { until } from '../../src/until.ts';
+import { until } from '@hubline/testing';
 
 const PATIENT = { timeoutMs: 60_000 };
 const CONNECT = ['chat:all', 'chat:user:ann', 'chat:attribute:role=1', 'chat:attribute:team=1'];

@@ -1,8 +1,8 @@
 import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
+import { until } from '@hubline/testing';
 import { startRedisCluster, type RedisCluster, type RedisClusterOptions } from '@hubline/testing/cluster';
 import { expect } from 'vitest';
-import { TestNode } from '../../src/conformance/world.ts';
-import { until } from '../../src/until.ts';
+import { TestNode } from '../../../testing/src/conformance/world.ts';
 
 interface Talker {
   /** Default its name. */
