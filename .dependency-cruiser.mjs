@@ -7,7 +7,7 @@ const APPLICATIONS = '^(playground|bench|examples)/';
 const sourceOf = (...packages) => `^packages/(${packages.join('|')})/src/`;
 
 /** Rooms of packages/server/src, lowest first. Those of one floor know nothing of each other. */
-const FLOORS = [['transports', 'backplane'], ['connection'], ['membership'], ['presence'], ['invocation'], ['hub']];
+const FLOORS = [['transports', 'backplane'], ['connection'], ['membership'], ['presence'], ['invocation'], ['hub'], ['node']];
 const ROOMS = FLOORS.flat();
 const room = (...names) => `^packages/server/src/(${names.join('|')})/`;
 const ANY_ROOM = room('[^/]+');

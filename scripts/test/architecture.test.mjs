@@ -12,7 +12,8 @@ const CLEAN = {
   'packages/testing/src/index.ts': `export * from '@hubline/client'; export { server } from '@hubline/server';`,
   'playground/main.ts': `import '@hubline/testing';`,
   [`${SERVER}/index.ts`]: `export { server } from './server.ts';`,
-  [`${SERVER}/server.ts`]: `import { hub } from './hub/index.ts'; export const server = hub;`,
+  [`${SERVER}/server.ts`]: `import { node } from './node/index.ts'; export const server = node;`,
+  [`${SERVER}/node/index.ts`]: `import { hub } from '../hub/index.ts'; export const node = hub;`,
   [`${SERVER}/clock.ts`]: `export interface Clock { now(): number }`,
   [`${SERVER}/hub/index.ts`]: `import { frame } from '../connection/index.ts'; export const hub = frame;`,
   [`${SERVER}/connection/index.ts`]: `export { frame } from './frame.ts';`,
@@ -66,6 +67,11 @@ const PLANTED = [
     what: 'a room that looks up for a type only',
     planted: { [`${SERVER}/backplane/index.ts`]: `import type { hub } from '../hub/index.ts'; export type Bus = typeof hub;` },
     found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/hub/index.ts`,
+  },
+  {
+    what: 'a hub that imports the node that hosts it',
+    planted: { [`${SERVER}/hub/index.ts`]: `import type { node } from '../node/index.ts'; export type Hub = typeof node;` },
+    found: `hub-looks-up: ${SERVER}/hub/index.ts → ${SERVER}/node/index.ts`,
   },
   {
     what: 'siblings that know each other',

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { settingsFrom } from '../../packages/server/src/hub/settings.ts';
+import { settingsFrom } from '../../packages/server/src/node/settings.ts';
 
 const textOf = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
@@ -46,7 +46,7 @@ const rows = rowsIn(document);
 
 it('names every limit and time limit of the server', () => {
   const { limits, timeouts } = settingsFrom({});
-  const names = rows.filter(({ path }) => path === 'packages/server/src/hub/settings.ts').map(({ name }) => name);
+  const names = rows.filter(({ path }) => path === 'packages/server/src/node/settings.ts').map(({ name }) => name);
   expect(names.toSorted()).toEqual([...Object.keys(limits), ...Object.keys(timeouts)].toSorted());
 });
 

@@ -10,20 +10,15 @@ export type {
   Authorize,
   CallerClients,
   Clients,
-  ConnectionHandlerFunction,
-  ConnectionHandlerOptions,
   AcceptOptions,
   ClientTarget,
   Context,
   DisconnectOptions,
-  DrainOptions,
   Filter,
-  Health,
   Hub,
   HubLimits,
   HubOf,
   HubOptions,
-  HubServerEvents,
   Limits,
   Methods,
   Middleware,
@@ -32,9 +27,9 @@ export type {
   SenderOptions,
   Target,
   TargetOptions,
-  Timeouts,
   Whom,
 } from './hub/index.ts';
+export type { ConnectionHandlerFunction, ConnectionHandlerOptions, DrainOptions, Health, HubServerEvents, Timeouts } from './node/index.ts';
 export type { AbsentUser, ClientOutcome, InvokeOptions, Outcome, Outcomes, RejectionCode } from './invocation/index.ts';
 export type { Loss, Sent } from './membership/index.ts';
 export type {

@@ -15,42 +15,44 @@ import {
   type Session,
 } from './connection/index.ts';
 import {
-  beatMs,
-  beforeConnecting,
-  checkDrain,
-  checkHandlerOptions,
-  checkServerOptions,
-  Cluster,
   checkedRedirect,
   checkedTransports,
-  ConnectionAcceptor,
-  drain,
-  guarded,
+  callHook,
+  guardHook,
   hostedOptions,
-  nodesOf,
-  RawHost,
-  ServerEvents,
   HubHost,
   limitsFor,
-  settingsFrom,
-  type ClusterEvents,
-  type ConnectionHandlerFunction,
-  type ConnectionHandlerOptions,
   type AcceptOptions,
-  type AcceptedConnection,
   type CheckedAcceptOptions,
-  type DrainOptions,
-  type Health,
   type Hub,
-  type HubServerEvent,
-  type HubServerEvents,
   type HubOptions,
   type Limits,
   type Schemas,
   type SenderOptions,
+} from './hub/index.ts';
+import {
+  beatMs,
+  checkDrain,
+  checkHandlerOptions,
+  checkServerOptions,
+  Cluster,
+  ConnectionAcceptor,
+  drain,
+  nodesOf,
+  RawHost,
+  ServerEvents,
+  settingsFrom,
+  type AcceptedConnection,
+  type ClusterEvents,
+  type ConnectionHandlerFunction,
+  type ConnectionHandlerOptions,
+  type DrainOptions,
+  type Health,
+  type HubServerEvent,
+  type HubServerEvents,
   type Settings,
   type SettingsOptions,
-} from './hub/index.ts';
+} from './node/index.ts';
 import type { ClusterItems } from './presence/index.ts';
 import {
   type Attachment,
@@ -327,8 +329,8 @@ class NodeHubServer implements HubServer {
     if (this.#router.has(path)) throw taken('path', options.path);
     const { origins, sameIdentity } = options;
     const { report } = this.#events;
-    const policy = new OriginPolicy(typeof origins === 'function' ? guarded('origins', report, origins) : origins);
-    const asks = sameIdentity ? { sameIdentity: guarded('sameIdentity', report, sameIdentity) } : {};
+    const policy = new OriginPolicy(typeof origins === 'function' ? guardHook('origins', report, origins) : origins);
+    const asks = sameIdentity ? { sameIdentity: guardHook('sameIdentity', report, sameIdentity) } : {};
     return { ...options, ...checkedTransports(options), ...asks, hub, path, origins: policy };
   }
 
@@ -364,7 +366,7 @@ class NodeHubServer implements HubServer {
   }
 
   #redirect(ask: NonNullable<AcceptOptions['redirect']>): NonNullable<AcceptOptions['redirect']> {
-    return (request) => beforeConnecting('redirect', this.#events.report, async () => checkedRedirect(await ask(request)));
+    return (request) => callHook('redirect', this.#events.report, async () => checkedRedirect(await ask(request)));
   }
 
   #cluster(backplane: Backplane): Cluster {

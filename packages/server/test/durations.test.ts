@@ -3,7 +3,7 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, type HubServer } from '@hubline/server';
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock, timeLimit } from '../src/connection/index.ts';
-import { settingsFrom } from '../src/hub/index.ts';
+import { settingsFrom } from '../src/node/index.ts';
 import { refusalOf, refused } from './refusals.ts';
 import { TestClock } from './test-clock.ts';
 

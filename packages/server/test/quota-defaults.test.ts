@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ConnectionQuota } from '../src/connection/index.ts';
-import { settingsFrom } from '../src/hub/index.ts';
+import { settingsFrom } from '../src/node/index.ts';
 import { TestClock } from './test-clock.ts';
 
 /** The quota of a server without options. */

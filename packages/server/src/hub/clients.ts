@@ -2,7 +2,7 @@ import { checkKnown, checkName, MessageType } from '@hubline/protocol';
 import type { Invocations } from '../invocation/index.ts';
 import type { Broadcaster, Selector } from '../membership/index.ts';
 import { nonEmpty, type Filters } from './filter.ts';
-import { checkMs, checkSignal } from './call-options.ts';
+import { checkMs, checkSignal } from './option-checks.ts';
 import type { Operations } from './operation.ts';
 import type { AnyTarget, CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 

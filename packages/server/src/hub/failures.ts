@@ -1,6 +1,5 @@
 import { asError, isForCaller, type HublineError } from '@hubline/protocol';
 import type { Failure } from '../connection/index.ts';
-import { FAILED, Refused } from '../transports/index.ts';
 
 /** The failures of calls: SignalR's text for the client, and Hubline's error code beside it. */
 export const unknownMethod = (method: string): Failure => ({
@@ -81,33 +80,4 @@ function plain(details: unknown): object {
   } catch {
     return {};
   }
-}
-
-type Report = (stage: string, error: unknown) => void;
-
-/** Runs user code before there is a connection. What it throws refuses the request; the client gets only errors made for the caller. */
-export async function beforeConnecting<T>(stage: string, report: Report, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw refusing(stage, report, error);
-  }
-}
-
-/** A function of the program that a request asks without waiting, with the same rule for what it throws. */
-export function guarded<A extends unknown[], T>(stage: string, report: Report, ask: (...args: A) => T): (...args: A) => T {
-  return (...args) => {
-    try {
-      return ask(...args);
-    } catch (error) {
-      throw refusing(stage, report, error);
-    }
-  };
-}
-
-function refusing(stage: string, report: Report, thrown: unknown): Error {
-  const error = asError(thrown);
-  if (isForCaller(error)) return error;
-  report(stage, thrown);
-  return new Refused(FAILED);
 }

@@ -1,4 +1,4 @@
-import { isHublineError, checkKnown, checkName, invalidOption, isForCaller, type Contract, type SomeAttributes } from '@hubline/protocol';
+import { checkKnown, checkName, invalidOption, isForCaller, isHublineError, type Contract } from '@hubline/protocol';
 import {
   checkConnectionId,
   type CloseReason,
@@ -7,116 +7,26 @@ import {
   type IncomingCall,
   type Identity,
 } from '../connection/index.ts';
-import type { Backplane } from '../backplane/index.ts';
-import type { AuthenticationRequest, Origins } from '../transports/index.ts';
 import type { Farewell } from '../invocation/index.ts';
-import { operationsOf, type Operations } from './operation.ts';
+import type { AuthenticationRequest } from '../transports/index.ts';
 import { clientsOf, type TargetParts } from './clients.ts';
-import type { Cluster } from './cluster.ts';
 import { CallContext, Scope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
-import type { AcceptOptions } from './connection-acceptor.ts';
-import { beforeConnecting } from './failures.ts';
 import { Filters } from './filter.ts';
+import { callHook } from './hooks.ts';
+import type { HubCluster } from './hub-cluster.ts';
+import type { HubOptions } from './hub-options.ts';
 import { identityOf } from './identity.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
-import type { HubLimits } from './settings.ts';
-import { checkBackplane, checkHubOptions, DOOR, type Names } from './option-names.ts';
+import { operationsOf, type Operations } from './operation.ts';
 import { presenceOf } from './presence.ts';
-import type { Accepts, Authorize, Context, DisconnectOptions, Whom, Hub, Methods, Middleware, Results, Schemas } from './types.ts';
-
-/** The `authenticate` hook. `A` is widened away from literals. */
-export type Authenticate<A> =
-  [A] extends [infer B] ? (request: AuthenticationRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
-
-/** How each attribute is kept. */
-type Declared<A> =
-  [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' | undefined };
-
-export interface AuthenticatedIdentity<A> {
-  readonly userId?: string | undefined;
-  readonly attributes?: SomeAttributes<A> | undefined;
-}
-
-export interface HubOptions<H, R, A, S> extends AcceptOptions {
-  /** Limits of this hub; each replaces the server's. */
-  readonly limits?: HubLimits | undefined;
-  /** The backplane of this hub, instead of the server's. */
-  readonly backplane?: Backplane | undefined;
-  /**
-   * Authenticates a client: runs at negotiation and at every later request of the connection, which must give the same client (see
-   * `sameIdentity`). Throw `unauthorized()` or `forbidden()`. Default: every client is anonymous. The client controls `url` and
-   * `headers`: take over only what you have verified.
-   */
-  readonly authenticate?: Authenticate<A> | undefined;
-  /** Declares attributes. Only indexed ones can be asked for with `where`. */
-  readonly attributes?: Declared<NoInfer<A>> | undefined;
-  /** Which pages may connect; default: those of the same origin. */
-  readonly origins?: Origins | undefined;
-  /**
-   * Schemas of a method's plain arguments, each for the tuple of them. The server refuses a call that does not satisfy its schema with
-   * `invalid_arguments`; the method gets the schema's output. Default: arguments are not checked.
-   */
-  readonly args?: (S & Accepts<H, S>) | undefined;
-  /** Checks what clients answer: a result that the schema refuses is `invalid_result`, and only that client's outcome. */
-  readonly results?: Results<NoInfer<R>> | undefined;
-  /** Whether a client may call a method. Where not, the call rejects `forbidden`, or `unauthorized` where the client has no user id. Default: yes. */
-  readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>> | undefined;
-  /** Functions that run around every call, the first one outermost. Default: none. */
-  readonly use?: readonly Middleware<Context<R, A>>[] | undefined;
-  /**
-   * Runs after the client got its handshake response and before its first call. An error ends the connection: for good where it is
-   * `forbidden`, `unauthorized` or `hubError`; otherwise the client comes back later.
-   */
-  readonly connected?: ((ctx: Context<R, A>) => void | Promise<void>) | undefined;
-  /** Runs when the connection has ended and left all its groups, and `connected` has finished. */
-  readonly disconnected?: ((ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>) | undefined;
-  /** The methods that clients call: an object of functions, or an instance of a class, whose inherited methods count too. */
-  readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
-}
-
-/** A hub of which this node takes no connections: it only sends, asks and queries. */
-export interface SenderOptions {
-  /** The backplane of this hub, instead of the server's. */
-  readonly backplane?: Backplane | undefined;
-  readonly path?: undefined;
-  readonly methods?: undefined;
-}
+import type { Context, DisconnectOptions, Whom, Hub, Schemas } from './types.ts';
 
 export interface HubEnvironment {
-  readonly cluster: Cluster;
+  readonly cluster: HubCluster;
   readonly detailedErrors: boolean;
   readonly maxGroups: number;
   readonly report: (stage: string, error: unknown) => void;
-}
-
-const OPTIONS: Names<HubOptions<object, object, object, object>> = {
-  ...DOOR,
-  path: true,
-  limits: true,
-  backplane: true,
-  attributes: true,
-  args: true,
-  results: true,
-  authorize: true,
-  use: true,
-  connected: true,
-  disconnected: true,
-  methods: true,
-};
-
-/** The options of a hub with connections; undefined where this node only sends. @throws HublineError `invalid_option` */
-export function hostedOptions<H, R, A, S>(given: HubOptions<H, R, A, S> | SenderOptions): HubOptions<H, R, A, S> | undefined {
-  if (
-    typeof given === 'object' &&
-    given !== null &&
-    Object.entries(given).every(([name, value]) => name === 'backplane' || value === undefined)
-  ) {
-    checkBackplane(given.backplane);
-    return undefined;
-  }
-  checkHubOptions(given, Object.keys(OPTIONS));
-  return given as HubOptions<H, R, A, S>;
 }
 
 /** The options of a hub without connections on this node. */
@@ -198,7 +108,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
 
   /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared, or no value of one */
   async authenticate(request: AuthenticationRequest): Promise<Identity> {
-    return beforeConnecting('authenticate', this.#report, async () =>
+    return callHook('authenticate', this.#report, async () =>
       identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given)),
     );
   }

@@ -1,32 +1,24 @@
-export { Cluster, nodesOf, type ClusterEvents } from './cluster.ts';
 export {
+  ACCEPT_OPTIONS,
+  checkAcceptOptions,
   checkedRedirect,
   checkedTransports,
-  ConnectionAcceptor,
+  OFFERED_TRANSPORTS,
   type AcceptOptions,
   type CheckedAcceptOptions,
-  type AcceptedConnection,
   type Redirect,
-} from './connection-acceptor.ts';
-export { beforeConnecting, guarded } from './failures.ts';
-export { drain, type DrainOptions } from './drain.ts';
-export type { BackplaneHealth, Health } from './health.ts';
-export { hostedOptions, HubHost, type AuthenticatedIdentity, type HubOptions, type SenderOptions } from './hub.ts';
-export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
-export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';
-export {
-  beatMs,
-  limitsFor,
-  settingsFrom,
-  type HubLimits,
-  type Limits,
-  type Settings,
-  type SettingsOptions,
-  type Timeouts,
-} from './settings.ts';
+} from './accept-options.ts';
+export type { HubCluster } from './hub-cluster.ts';
+export { callHook, guardHook } from './hooks.ts';
+export { HubHost } from './hub.ts';
+export { hostedOptions, type AuthenticatedIdentity, type HubOptions, type SenderOptions } from './hub-options.ts';
+export { identityOf } from './identity.ts';
+export { limitsFor, positive, type HubLimits, type Limits } from './limits.ts';
+export { checkBackplane, checkMs } from './option-checks.ts';
 export type {
   AnyTarget,
   AskingAll,
+  Authorize,
   CallerClients,
   Clients,
   ClientTarget,
@@ -36,7 +28,6 @@ export type {
   Hub,
   HubOf,
   Methods,
-  Authorize,
   Middleware,
   Presence,
   Schemas,
@@ -44,4 +35,3 @@ export type {
   TargetOptions,
   Whom,
 } from './types.ts';
-export { checkDrain, checkHandlerOptions, checkServerOptions } from './option-names.ts';

@@ -1,8 +1,8 @@
 import { checkKnown, checkName } from '@hubline/protocol';
 import { checkConnectionId } from '../connection/index.ts';
 import { Queries, type ClusterValue } from '../presence/index.ts';
-import { checkMs, checkSignal } from './call-options.ts';
-import type { Cluster } from './cluster.ts';
+import { checkMs, checkSignal } from './option-checks.ts';
+import type { HubCluster } from './hub-cluster.ts';
 import type { Filters } from './filter.ts';
 import type { Operations } from './operation.ts';
 import type { Presence, Whom } from './types.ts';
@@ -16,7 +16,7 @@ interface PresenceParts<A> {
   readonly operations: Operations;
 }
 
-export function presenceOf<A>(hub: string, cluster: Cluster, { filters, operations }: PresenceParts<A>): Presence<A> {
+export function presenceOf<A>(hub: string, cluster: HubCluster, { filters, operations }: PresenceParts<A>): Presence<A> {
   const queries = new Queries<A>(hub, cluster.link.directory, cluster.nodes);
   function isOnline(userId: string): Promise<boolean>;
   function isOnline(userIds: readonly string[]): Promise<Online>;

@@ -2,6 +2,7 @@ import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type
 import type { Clock } from '../connection/index.ts';
 import { Commands, Invocations, Questions, serveClientAnswers, type Executor } from '../invocation/index.ts';
 import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
+import type { HubCluster } from '../hub/index.ts';
 import type { BackplaneHealth } from './health.ts';
 import { completenessOf, PresenceReader, Nodes, TopicChanges, Watches, type ClusterItems } from '../presence/index.ts';
 
@@ -29,7 +30,7 @@ export interface ClusterOptions {
 }
 
 /** The parts of one backplane link that its hubs share: membership, broadcasts, presence and invocations. */
-export class Cluster {
+export class Cluster implements HubCluster {
   readonly link: Link;
   readonly nodes: Nodes;
   readonly membership: LocalMembership;

@@ -1,4 +1,4 @@
-import { HublineError, invalidOption, type NegotiateResponse, type OfferedTransport, type TransportName } from '@hubline/protocol';
+import { HublineError, type NegotiateResponse, type TransportName } from '@hubline/protocol';
 import {
   newConnectionId,
   newToken,
@@ -13,6 +13,7 @@ import {
   type Place,
   type Session,
 } from '../connection/index.ts';
+import { OFFERED_TRANSPORTS, type CheckedAcceptOptions } from '../hub/index.ts';
 import {
   gone,
   openingRequest,
@@ -27,34 +28,6 @@ import {
   type Transport,
   type TransportListener,
 } from '../transports/index.ts';
-
-/** The options of a path: its address, its transports and its redirect. */
-export interface AcceptOptions {
-  /** The URL path: `/hubs/chat`. A slash at its end is ignored. */
-  readonly path: string;
-  /** In order of preference. Default: WebSockets, server-sent events, long polling. */
-  readonly transports?: readonly TransportName[] | undefined;
-  /** The lowest negotiate version that is answered: 0 (default) or 1. */
-  readonly minimumVersion?: 0 | 1 | undefined;
-  /** Sends a client elsewhere when it negotiates: it starts again at `url`, with `accessToken` where there is one. */
-  readonly redirect?: ((request: AuthenticationRequest) => Redirect | undefined | Promise<Redirect | undefined>) | undefined;
-  /**
-   * Whether a later request of a connection comes from the client that negotiated it: `before` is what `authenticate` gave then, `now`
-   * what it gave for this request. Default: the same user id and the same attributes. Needed where attributes differ from run to run.
-   */
-  readonly sameIdentity?: ((before: Identity, now: Identity) => boolean) | undefined;
-}
-
-/** The options of a path after their check, with their defaults. */
-export interface CheckedAcceptOptions extends AcceptOptions {
-  readonly transports: readonly TransportName[];
-  readonly minimumVersion: 0 | 1;
-}
-
-export interface Redirect {
-  readonly url: string;
-  readonly accessToken?: string | undefined;
-}
 
 /** A connection with an open transport. */
 export interface AcceptedConnection extends TransportListener, HeartbeatListener {
@@ -79,35 +52,6 @@ export interface ConnectionAcceptorOptions {
   readonly authenticate: (request: AuthenticationRequest) => Promise<Identity>;
   readonly connect: (session: Session, request: OpeningRequest, transport: Transport) => AcceptedConnection;
   readonly report: (error: unknown) => void;
-}
-
-const OFFERS: Record<TransportName, OfferedTransport> = {
-  WebSockets: { transport: 'WebSockets', transferFormats: ['Text', 'Binary'] },
-  ServerSentEvents: { transport: 'ServerSentEvents', transferFormats: ['Text'] },
-  LongPolling: { transport: 'LongPolling', transferFormats: ['Text', 'Binary'] },
-};
-
-/** The transports and the negotiate version of a path, with their defaults. @throws HublineError `invalid_option` */
-export function checkedTransports({
-  transports = Object.keys(OFFERS) as TransportName[],
-  minimumVersion = 0,
-}: AcceptOptions): Pick<CheckedAcceptOptions, 'transports' | 'minimumVersion'> {
-  const isList = Array.isArray(transports) && transports.length > 0 && new Set(transports).size === transports.length;
-  if (!isList || !(transports as readonly string[]).every((name) => Object.hasOwn(OFFERS, name))) {
-    throw invalidOption('transports', `must name at least one of ${Object.keys(OFFERS).join(', ')}, and none twice`);
-  }
-  if (minimumVersion === 0 || minimumVersion === 1) return { transports, minimumVersion };
-  throw invalidOption('minimumVersion', 'must be 0 or 1');
-}
-
-/** What the option `redirect` gave, without anything that is no part of it. @throws HublineError `invalid_option` */
-export function checkedRedirect(given: unknown): Redirect | undefined {
-  if (given === undefined || given === null) return undefined;
-  const { url, accessToken } = given as { readonly url?: unknown; readonly accessToken?: unknown };
-  if (typeof url !== 'string' || url === '') throw invalidOption('redirect', 'must give an object with a url, which is a string');
-  if (accessToken === undefined || accessToken === null) return { url };
-  if (typeof accessToken !== 'string') throw invalidOption('redirect', 'must give an accessToken that is a string, or none');
-  return { url, accessToken };
 }
 
 /** Accepts clients: authenticates them at negotiation, and again at every request of their connection. */
@@ -148,7 +92,7 @@ export class ConnectionAcceptor implements Acceptor {
         negotiateVersion: version,
         // A client of version 0 sends the id that it got with every request, so it gets the secret and never learns the public id.
         ...(version > 0 ? { connectionId, connectionToken: token } : { connectionId: token }),
-        availableTransports: this.transports.map((name) => OFFERS[name]),
+        availableTransports: this.transports.map((name) => OFFERED_TRANSPORTS[name]),
         affinity: affinity.hint,
       };
       return { body, headers: affinity.headers(request) };

@@ -1,9 +1,7 @@
 import { invalidOption } from '@hubline/protocol';
 import type { Identity, RawConnection } from '../connection/index.ts';
 import type { AuthenticationRequest, Origins } from '../transports/index.ts';
-import type { AcceptOptions } from './connection-acceptor.ts';
-import { beforeConnecting } from './failures.ts';
-import { identityOf } from './identity.ts';
+import { callHook, identityOf, type AcceptOptions } from '../hub/index.ts';
 
 export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
   readonly authenticate?:
@@ -33,7 +31,7 @@ export class RawHost {
   }
 
   async authenticate(request: AuthenticationRequest): Promise<Identity> {
-    return beforeConnecting('authenticate', this.#report, async () => identityOf(await this.#authenticate?.(request), noAttributes));
+    return callHook('authenticate', this.#report, async () => identityOf(await this.#authenticate?.(request), noAttributes));
   }
 
   /** Settles when the handlers that run now have returned. */
