@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import { silent, type Behaviour } from './plain-server.ts';
 import { World } from './world.ts';
 
-it('refuses a call or an item that the server would not take, with both sizes, and stays connected', async () => {
+it("a call or an item larger than the server's maxMessageBytes is refused, and the connection stays", async () => {
   await using world = await World.started({ shakes: () => ({ hubline: 1, maxMessageBytes: 100 }) });
   const tooLarge = { code: 'message_too_large', details: { limitBytes: 100, bytes: expect.any(Number) as unknown } };
   await expect(world.connection.invoke.echo('ü'.repeat(50))).rejects.toMatchObject(tooLarge);
@@ -16,14 +16,14 @@ it('refuses a call or an item that the server would not take, with both sizes, a
   expect(world.server.clients).toHaveLength(1);
 });
 
-it('ends a connection whose server sends a message without an end', async () => {
+it('a message of the server larger than maxMessageBytes closes the connection', async () => {
   const endless: Behaviour = (client) => client.send({ type: 1, target: 'x'.repeat(16 * 1024 * 1024), arguments: [] });
   await using world = await World.open({ behaves: endless, reconnect: false });
   await world.connection.start();
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'message_too_large' } }));
 });
 
-it('refuses questions that it has no room for, and answers those that it has', async () => {
+it('a call of the server beyond maxQuestions is refused with an error', async () => {
   const confirm = (): Promise<unknown> => new Promise(() => {});
   await using world = await World.started({ behaves: silent, receiver: { confirm } });
   const questions = Array.from({ length: 1_001 }, (_, i) => ({ type: 1, invocationId: `${i}`, target: 'confirm', arguments: [] }));
@@ -33,7 +33,7 @@ it('refuses questions that it has no room for, and answers those that it has', a
   expect(world.connection.state.name).toBe('connected');
 });
 
-it('tells a Hubline server that it has handled all messages, and no other server', async () => {
+it("a Hubline server's sequence message is acknowledged after all messages before it, and no other server's", async () => {
   const order: unknown[] = [];
   for (const shaken of [{ hubline: 1 }, {}]) {
     const said = (): void => void order.push('said');
@@ -49,7 +49,7 @@ it('tells a Hubline server that it has handled all messages, and no other server
   expect(order).toEqual(['said', 'said']);
 });
 
-it.each([undefined, NaN, -1, 'soon'])('closes with an error where the reconnect policy gives %s', async (delay) => {
+it.each([undefined, NaN, -1, 'soon'])('a reconnect policy that returns %s closes the connection with an error', async (delay) => {
   await using world = await World.started({ reconnect: { nextDelayMs: () => delay as number } });
   world.server.last.drop();
   await vi.waitFor(() =>
@@ -57,7 +57,7 @@ it.each([undefined, NaN, -1, 'soon'])('closes with an error where the reconnect 
   );
 });
 
-it('is started and stopped by a page that mounts twice without an unhandled rejection', async () => {
+it('start and stop in quick succession cause no unhandled rejection', async () => {
   const unhandled: unknown[] = [];
   const listener = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', listener);
@@ -79,7 +79,7 @@ it('is started and stopped by a page that mounts twice without an unhandled reje
   await expect(overtaken).rejects.toMatchObject({ code: 'cancelled' });
 });
 
-it('answers, pings and leaves also where the server says that it takes next to nothing', async () => {
+it('a server with a tiny maxMessageBytes still gets errors, pings and a close', async () => {
   const unhandled: unknown[] = [];
   const listener = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', listener);

@@ -10,29 +10,29 @@ const failure = (promise: Promise<unknown>): Promise<HublineError> =>
     (error: unknown) => error as HublineError,
   );
 
-it('gives the result of a call', async () => {
+it('a call returns the result of the method', async () => {
   await using world = await World.started();
   expect(await world.connection.invoke.echo('a', 1, null, false)).toEqual(['a', 1, null, false]);
   expect(world.server.last.heard).toEqual([{ type: 1, invocationId: '0', target: 'echo', arguments: ['a', 1, null, false] }]);
 });
 
-it.each([null, 0, '', false])('gives the result %j', async (result) => {
+it.each([null, 0, '', false])('a call returns the result %j', async (result) => {
   await using world = await World.started({ behaves: answers({ result }) });
   expect(await world.connection.invoke.echo()).toBe(result);
 });
 
-it('gives undefined where the completion has no result', async () => {
+it('a call returns undefined if the completion has no result', async () => {
   await using world = await World.started({ behaves: answers({}) });
   expect(await world.connection.invoke.void()).toBeUndefined();
 });
 
-it('calls methods that no contract names', async () => {
+it('connection.call calls methods that are not in the contract', async () => {
   await using world = await World.started();
   expect(await world.connection.call('Any.Method', [1, 'x'])).toEqual([1, 'x']);
   expect(await world.connection.call('AnyMethod')).toEqual([]);
 });
 
-it('can be awaited, printed and asked for names that belong to the language', async () => {
+it('connection.invoke can be awaited, printed and serialised without a call', async () => {
   await using world = await World.started();
   const { invoke } = world.connection;
   expect(await Promise.resolve(invoke)).toBe(invoke);
@@ -42,13 +42,13 @@ it('can be awaited, printed and asked for names that belong to the language', as
   expect(world.server.last.heard).toEqual([]);
 });
 
-it('tells a HubException by its text', async () => {
+it('a HubException is a hub_error with its text', async () => {
   const error = "An unexpected error occurred invoking 'echo' on the server. HubException: The room\nis full.";
   await using world = await World.started({ behaves: answers({ error }) });
   expect(await failure(world.connection.invoke.echo())).toMatchObject({ code: 'hub_error', message: 'The room\nis full.' });
 });
 
-it('keeps the whole text of other failures', async () => {
+it('another error keeps its whole text and is internal', async () => {
   await using world = await World.started({ behaves: answers({ error: "Unknown hub method 'echo'" }) });
   expect(await failure(world.connection.invoke.echo())).toMatchObject({ code: 'internal', message: "Unknown hub method 'echo'" });
 });
@@ -58,21 +58,21 @@ it.each([
   ['from_the_future', '{"a":1}', { code: 'from_the_future', details: { a: 1 } }],
   ['unknown_method', 'no JSON', { code: 'unknown_method', details: {} }],
   ['no code at all', undefined, { code: 'internal', details: {} }],
-])('reads the code %s and the details %s of a Hubline server', async (code, details, expected) => {
+])('an error of a Hubline server with the code %s and the details %s is read', async (code, details, expected) => {
   const headers = { 'hubline-code': code, ...(details && { 'hubline-details': details }) };
   await using world = await World.started({ behaves: answers({ error: 'No.', headers }) });
   expect(await failure(world.connection.invoke.echo())).toMatchObject({ message: 'No.', ...expected });
   expect(world.connection.state.name).toBe('connected');
 });
 
-it('fails a call with what cannot be written', async () => {
+it('a call with arguments that cannot be encoded fails', async () => {
   await using world = await World.started();
   expect(await failure(world.connection.invoke.echo(new Map()))).toMatchObject({ code: 'not_encodable' });
   expect(await failure(world.connection.invoke.echo(1n))).toMatchObject({ code: 'not_encodable' });
   expect(await world.connection.invoke.echo('still there')).toEqual(['still there']);
 });
 
-it('fails calls before the start and after the stop', async () => {
+it('a call before the start or after the stop fails', async () => {
   await using world = await World.open();
   expect(await failure(world.connection.invoke.echo())).toMatchObject({ code: 'connection_lost' });
   expect(await failure(collect(world.connection.stream.count()))).toMatchObject({ code: 'connection_lost' });
@@ -81,7 +81,7 @@ it('fails calls before the start and after the stop', async () => {
   expect(await failure(world.connection.invoke.echo())).toMatchObject({ code: 'connection_lost' });
 });
 
-it('fails pending calls and streams at once when the connection is lost, and again when it is stopped', async () => {
+it('pending calls and streams fail at once when the connection is lost or stopped', async () => {
   await using world = await World.started({ behaves: silent });
   for (const end of [() => world.server.last.drop(), () => void world.connection.stop()]) {
     const pending = [failure(world.connection.invoke.echo()), failure(collect(world.connection.stream.count()))];
@@ -93,7 +93,7 @@ it('fails pending calls and streams at once when the connection is lost, and aga
   }
 });
 
-it('times a call out', async () => {
+it('a call fails with call_timeout after its time limit', async () => {
   await using world = await World.started({ behaves: silent, stopped: true });
   const slow = failure(world.connection.invoke.echo());
   const quick = failure(world.connection.with({ timeoutMs: 100 }).invoke.echo());
@@ -108,7 +108,7 @@ it('times a call out', async () => {
   expect(await slow).toMatchObject({ code: 'call_timeout', details: { timeoutMs: 30_000 } });
 });
 
-it('gives a call up by its signal, and tells only a Hubline server', async () => {
+it('an aborted call fails at once, and only a Hubline server gets a cancel', async () => {
   for (const hubline of [false, true]) {
     await using world = await World.started({ behaves: silent, shakes: () => (hubline ? { hubline: 1 } : {}) });
     const controller = new AbortController();
@@ -122,7 +122,7 @@ it('gives a call up by its signal, and tells only a Hubline server', async () =>
   }
 });
 
-it('does not send a call whose signal has aborted', async () => {
+it('a call whose signal is already aborted is not sent', async () => {
   await using world = await World.started();
   const calls = world.connection.with({ signal: AbortSignal.abort() });
   expect(await failure(calls.invoke.echo())).toMatchObject({ code: 'cancelled' });
@@ -132,7 +132,7 @@ it('does not send a call whose signal has aborted', async () => {
   expect(world.server.last.heard).toEqual([]);
 });
 
-it('leaves nothing behind on a signal that outlives many calls', async () => {
+it('a call removes its listener from its signal', async () => {
   await using world = await World.started();
   const controller = new AbortController();
   const add = vi.spyOn(controller.signal, 'addEventListener');
@@ -142,7 +142,7 @@ it('leaves nothing behind on a signal that outlives many calls', async () => {
   expect(remove).toHaveBeenCalledTimes(3);
 });
 
-it('sends without an id, and reports what is lost as an event', async () => {
+it('send writes no id, and a message that cannot be sent is an event `lost`', async () => {
   await using world = await World.open();
   world.connection.send.echo('too early');
   expect(world.told('lost')).toMatchObject([[{ method: 'echo', error: { code: 'connection_lost' } }]]);
@@ -153,7 +153,7 @@ it('sends without an id, and reports what is lost as an event', async () => {
   await vi.waitFor(() => expect(world.server.last.heard).toEqual([{ type: 1, target: 'echo', arguments: ['in time'] }]));
 });
 
-it('ignores answers to calls that are over, and messages of unknown types', async () => {
+it('results of finished calls and messages of unknown types are ignored', async () => {
   await using world = await World.started();
   world.server.last.send(
     { type: 3, invocationId: '99', result: 1 },
@@ -165,7 +165,7 @@ it('ignores answers to calls that are over, and messages of unknown types', asyn
   expect(world.told('error')).toEqual([]);
 });
 
-it('gives every item of a stream that ends with a failure, and then the failure', async () => {
+it('a stream that fails yields all its items first', async () => {
   const behaves: Behaviour = (client) => (message) =>
     client.send(
       { type: 2, invocationId: message.invocationId, item: 1 },
@@ -180,7 +180,7 @@ it('gives every item of a stream that ends with a failure, and then the failure'
   expect(items).toEqual([1]);
 });
 
-it('gives the items that had arrived when the connection was lost, and then the loss', async () => {
+it('a stream whose connection is lost yields the items that had arrived first', async () => {
   const behaves: Behaviour = (client) => (message) => {
     client.send({ type: 2, invocationId: message.invocationId, item: 1 }, { type: 2, invocationId: message.invocationId, item: 2 });
     client.close(1001);
@@ -196,7 +196,7 @@ it('gives the items that had arrived when the connection was lost, and then the 
   expect(items).toEqual([1, 2]);
 });
 
-it('sends a stream call when the first item is asked for', async () => {
+it('a stream is called when its first item is requested', async () => {
   await using world = await World.started();
   const items = world.connection.stream.count(1, 2);
   expect(await world.connection.invoke.echo()).toEqual([]);
@@ -204,7 +204,7 @@ it('sends a stream call when the first item is asked for', async () => {
   expect(await collect(items)).toEqual([1, 2]);
 });
 
-it('cancels a stream on the server when the loop is left, and hears no more of it', async () => {
+it('leaving the loop over a stream cancels it on the server', async () => {
   await using world = await World.started();
   for await (const item of world.connection.stream.count(1, 2, 3)) if (item === 2) break;
   // The server had sent everything: there was nothing to cancel.
@@ -218,7 +218,7 @@ it('cancels a stream on the server when the loop is left, and hears no more of i
   await vi.waitFor(() => expect(other.server.last.heard.at(-1)).toEqual({ type: 5, invocationId: '0' }));
 });
 
-it('ends a stream at once when its signal aborts, and cancels it on the server', async () => {
+it('an aborted stream ends at once and is cancelled on the server', async () => {
   await using world = await World.started({ behaves: silent });
   const controller = new AbortController();
   const reading = failure(collect(world.connection.with({ signal: controller.signal }).stream.count()));
@@ -228,7 +228,7 @@ it('ends a stream at once when its signal aborts, and cancels it on the server',
   await vi.waitFor(() => expect(typesOf(world.server.last.heard)).toEqual([4, 5]));
 });
 
-it('grants credit to a Hubline server as the items are taken, and none to others', async () => {
+it('a stream grants credit to a Hubline server as its items are taken, and none to another server', async () => {
   const numbers = Array.from({ length: 100 }, (_, i) => i);
   for (const hubline of [false, true]) {
     const behaves: Behaviour = (client) => {
@@ -248,14 +248,14 @@ it('grants credit to a Hubline server as the items are taken, and none to others
   }
 });
 
-it('settles every call over a connection that is dropped again and again', async () => {
+it('calls settle although the connection is dropped again and again', async () => {
   await using world = await World.open({ behaves: [drops, drops, echoes], reconnect: { firstMs: 1 } });
   await world.connection.start();
   await vi.waitFor(async () => expect(await world.connection.invoke.echo(1)).toEqual([1]));
   expect(world.server.clients).toHaveLength(3);
 });
 
-it('takes a window: the server is given as much credit, and granted half of it again', async () => {
+it('a stream with a window grants that much credit, and half of it again', async () => {
   await using world = await World.started({ behaves: silent, shakes: () => ({ hubline: 1 }) });
   const items = world.connection.with({ window: 2 }).stream.count()[Symbol.asyncIterator]();
   const first = items.next();
@@ -274,7 +274,7 @@ it('takes a window: the server is given as much credit, and granted half of it a
   }
 });
 
-it('keeps 65,536 items of a server without credit that the page has not taken, and no more', async () => {
+it('a stream keeps 65,536 unread items of a server without credit, and fails beyond that', async () => {
   await using world = await World.started({ behaves: silent });
   const items = world.connection.stream.count()[Symbol.asyncIterator]();
   const first = items.next();
@@ -293,7 +293,7 @@ it('keeps 65,536 items of a server without credit that the page has not taken, a
   expect(taken).toBe(65_536);
 });
 
-it('leaves a stream at once although an item is awaited, and cancels it on the server', async () => {
+it('return() ends a stream at once while an item is awaited, and cancels it on the server', async () => {
   await using world = await World.started({ behaves: silent });
   const items = world.connection.stream.count()[Symbol.asyncIterator]();
   const waiting = items.next();
@@ -308,7 +308,7 @@ it('leaves a stream at once although an item is awaited, and cancels it on the s
   expect(world.server.last.heard).toHaveLength(2);
 });
 
-it('sends the call of a stream with the first next(), so that a cancel right after it reaches the server', async () => {
+it('the first next() sends the call of a stream, so that a cancel right after it reaches the server', async () => {
   await using world = await World.started({ behaves: silent });
   const cancel = new AbortController();
   const first = world.connection.with({ signal: cancel.signal }).stream.count()[Symbol.asyncIterator]().next();

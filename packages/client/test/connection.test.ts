@@ -9,7 +9,7 @@ async function passWait(world: World): Promise<void> {
   world.clock.advance(world.clock.nextMs);
 }
 
-it('does nothing before it is started', async () => {
+it('a connection does nothing before start', async () => {
   await using world = await World.open();
   expect(world.connection.state).toEqual({ name: 'idle' });
   await world.connection.stop();
@@ -17,7 +17,7 @@ it('does nothing before it is started', async () => {
   expect(world.server.negotiated).toEqual([]);
 });
 
-it('tells every state once', async () => {
+it('a connection emits each change of its state once', async () => {
   await using world = await World.started();
   await world.connection.stop();
   expect(world.told('state')).toEqual([
@@ -29,7 +29,7 @@ it('tells every state once', async () => {
   expect(world.connection.state).toEqual({ name: 'closed' });
 });
 
-it('says goodbye when it is stopped, and waits for the end of the socket', async () => {
+it('stop sends a close message and waits until the socket is closed', async () => {
   await using world = await World.started();
   const client = world.server.last;
   await Promise.all([world.connection.stop(), world.connection.stop()]);
@@ -38,14 +38,14 @@ it('says goodbye when it is stopped, and waits for the end of the socket', async
   expect(world.told('closed')).toHaveLength(1);
 });
 
-it('starts once, however often it is told to', async () => {
+it('concurrent calls of start open one socket', async () => {
   await using world = await World.open();
   await Promise.all([world.connection.start(), world.connection.start()]);
   await world.connection.start();
   expect(world.server.clients).toHaveLength(1);
 });
 
-it('can be started again, also while it is being stopped, and from a listener', async () => {
+it('a connection can be started again, also while it stops and from a listener', async () => {
   await using world = await World.started();
   const stopped = world.connection.stop();
   await world.connection.start();
@@ -63,7 +63,7 @@ it('can be started again, also while it is being stopped, and from a listener', 
   expect(await world.connection.invoke.echo(1)).toEqual([1]);
 });
 
-it('is stopped by the end of its block', async () => {
+it('await using stops the connection at the end of its block', async () => {
   await using world = await World.open();
   {
     await using connection = world.connection;
@@ -72,7 +72,7 @@ it('is stopped by the end of its block', async () => {
   expect(world.connection.state.name).toBe('closed');
 });
 
-it('stops while it connects, and settles the start', async () => {
+it('stop ends a pending start, which rejects with cancelled', async () => {
   await using world = await World.open({ shakes: () => null });
   const started = world.connection.start();
   const outcome = started.then(
@@ -86,7 +86,7 @@ it('stops while it connects, and settles the start', async () => {
   await vi.waitFor(() => expect(world.server.open).toBe(0));
 });
 
-it('is stopped by the signal of the start, while it connects and not later', async () => {
+it('the signal of start stops a connection that is connecting, and not later', async () => {
   await using world = await World.open({ shakes: (_, n) => (n === 0 ? null : {}) });
   const first = new AbortController();
   const started = world.connection.start({ signal: first.signal });
@@ -100,7 +100,7 @@ it('is stopped by the signal of the start, while it connects and not later', asy
   expect(await world.connection.invoke.echo(1)).toEqual([1]);
 });
 
-it('comes back after a loss, with events and a new id', async () => {
+it('a lost connection reconnects, with events and a new connection id', async () => {
   await using world = await World.started({ reconnect: { firstMs: 1 } });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.told('reconnected')).toEqual([['id-1']]));
@@ -112,7 +112,7 @@ it('comes back after a loss, with events and a new id', async () => {
   expect(await world.connection.invoke.echo(1)).toEqual([1]);
 });
 
-it('tries for ever, each time after a longer wait, and one attempt after the other', async () => {
+it('a connection reconnects without end, with growing delays and one attempt at a time', async () => {
   let refuse = false;
   let open = 0;
   let most = 0;
@@ -140,7 +140,7 @@ it('tries for ever, each time after a longer wait, and one attempt after the oth
   expect(most).toBe(1);
 });
 
-it('counts attempts anew only when a connection has proven itself', async () => {
+it('the number of attempts starts again only after a connection has lasted', async () => {
   const attempts: number[] = [];
   await using world = await World.started({
     behaves: [drops, drops, silent],
@@ -162,14 +162,14 @@ it.each([
   ['a policy that gives up', { nextDelayMs: () => null }],
   ['false', false as const],
   ['a number of attempts', { attempts: 0 }],
-])('stays closed after a loss with %s', async (_, reconnect) => {
+])('a lost connection stays closed with %s', async (_, reconnect) => {
   await using world = await World.started({ reconnect });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'connection_lost' } }));
   expect(world.told('reconnecting')).toEqual([]);
 });
 
-it('closes when the policy throws, and says so', async () => {
+it('an error of the reconnect policy closes the connection and is its cause', async () => {
   const reconnect = {
     nextDelayMs: (): number => {
       throw new Error('Oops.');
@@ -181,14 +181,14 @@ it('closes when the policy throws, and says so', async () => {
   expect(world.connection.state).toMatchObject({ cause: { message: 'Oops.' } });
 });
 
-it('does not retry the first start unless asked', async () => {
+it('a failed first start is not retried by default', async () => {
   await using world = await World.open({ negotiates: () => 503 });
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed', details: { status: 503 } });
   expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'negotiation_failed' } });
   expect(world.server.negotiated).toHaveLength(1);
 });
 
-it('retries the first start where asked, and stays connecting meanwhile', async () => {
+it('reconnect.initial retries the first start in the state connecting', async () => {
   await using world = await World.open({ negotiates: (_, n) => (n < 2 ? 503 : undefined), reconnect: { initial: true, firstMs: 1 } });
   await world.connection.start();
   expect(world.told('state')).toMatchObject([
@@ -200,7 +200,7 @@ it('retries the first start where asked, and stays connecting meanwhile', async 
   expect(world.told('reconnected')).toEqual([]);
 });
 
-it('comes back after a close that allows it, and only then', async () => {
+it('a connection that the server closed reconnects only if allowReconnect is set', async () => {
   await using world = await World.started({ behaves: [closes({ allowReconnect: true }), silent], reconnect: { firstMs: 1 } });
   await vi.waitFor(() => expect(world.states).toEqual(['connecting', 'connected', 'reconnecting', 'connected']));
 
@@ -214,7 +214,7 @@ it('comes back after a close that allows it, and only then', async () => {
   await vi.waitFor(() => expect(third.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected' } }));
 });
 
-it("says why the server closed, in the server's code", async () => {
+it("a closed connection has the server's code and reason as its cause", async () => {
   await using world = await World.started({ behaves: closes({ error: 'No.', code: 'unauthorized' }) });
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ cause: { code: 'unauthorized' } }));
   await using other = await World.started({ behaves: closes({ error: 'No.', code: 'from_the_future' }) });
@@ -224,7 +224,7 @@ it("says why the server closed, in the server's code", async () => {
 });
 
 // The first draft of this loop, in our style guide and in others' clients, announced `connecting` once more.
-it('stays closed when it is stopped while it waits', async () => {
+it('a connection that is stopped while it waits to reconnect stays closed', async () => {
   await using world = await World.started({ stopped: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
@@ -239,7 +239,7 @@ it('stays closed when it is stopped while it waits', async () => {
   expect(world.clock.size).toBe(0);
 });
 
-it('stays closed when a listener of any state stops it', async () => {
+it('a connection that a listener stops in any state stays closed', async () => {
   for (const state of ['connecting', 'connected', 'reconnecting'] as const) {
     await using world = await World.open({ behaves: drops });
     world.connection.on('state', ({ name }) => void (name === state && world.connection.stop()));
@@ -252,7 +252,7 @@ it('stays closed when a listener of any state stops it', async () => {
 });
 
 // SignalR's client 10.0.11 swallows sends, and lets invoke hang, in some reconnects (signalr-wire, fault C).
-it('fails calls while it reconnects, and loses no send in silence', async () => {
+it('calls fail while the connection reconnects, and each send is reported lost', async () => {
   await using world = await World.started({ stopped: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
@@ -262,7 +262,7 @@ it('fails calls while it reconnects, and loses no send in silence', async () => 
 });
 
 // SignalR's client 10.0.11 keeps the socket that it has given up, and hears it (signalr-wire, fault D).
-it('keeps no second socket, and hears nothing of the one it has given up', async () => {
+it('a connection closes the socket that it gave up, and ignores its messages', async () => {
   const heard: string[] = [];
   await using world = await World.started({ behaves: silent, stopped: true, receiver: { said: (from) => void heard.push(from) } });
   const old = world.server.last;
@@ -281,7 +281,7 @@ it('keeps no second socket, and hears nothing of the one it has given up', async
   expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
 });
 
-it('goes on when a listener throws, and reports it', async () => {
+it('an error of a listener is reported, and the connection continues', async () => {
   await using world = await World.open();
   world.connection.on('state', () => {
     throw new Error('Oops.');
@@ -294,7 +294,7 @@ it('goes on when a listener throws, and reports it', async () => {
   expect(world.told('error')).toHaveLength(2);
 });
 
-it('calls a listener until its undo', async () => {
+it('a listener is called until it is removed', async () => {
   await using world = await World.open();
   const listener = vi.fn();
   const undo = world.connection.on('state', listener);
@@ -308,7 +308,7 @@ it('calls a listener until its undo', async () => {
   expect(listener).toHaveBeenCalledTimes(2);
 });
 
-it('logs each change of state, and nothing by default', async () => {
+it('the logger gets each change of the state, and nothing is logged without one', async () => {
   const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
   await using world = await World.started({ logger, reconnect: { firstMs: 1 } });
   world.server.last.drop();
@@ -323,7 +323,7 @@ it('logs each change of state, and nothing by default', async () => {
   await vi.waitFor(() => expect(logger.error.mock.calls).toMatchObject([['test', { name: 'closed', cause: { message: 'Enough.' } }]]));
 });
 
-it('leaves a connection whose server sends nonsense', async () => {
+it('an invalid message of the server ends the connection, which reconnects', async () => {
   await using world = await World.started({ behaves: [(client) => client.send([]), echoes], reconnect: { firstMs: 1 } });
   await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
   expect(world.told('reconnecting')).toMatchObject([[{ code: 'invalid_message' }]]);
@@ -337,13 +337,13 @@ it.each([
   ],
   ['a message', { type: 6 }, { code: 'invalid_message', message: 'Expected a handshake response from the server.' }],
   ['nonsense', 'x\u001e', { code: 'invalid_message' }],
-])('fails to start when the handshake is answered with %s', async (_, answer, expected) => {
+])('start rejects if the handshake is answered with %s', async (_, answer, expected) => {
   await using world = await World.open({ shakes: () => answer });
   await expect(world.connection.start()).rejects.toMatchObject(expected);
   await vi.waitFor(() => expect(world.server.open).toBe(0));
 });
 
-it('fails to start when the handshake is not answered in time', async () => {
+it('start rejects if the handshake is not answered within startTimeoutMs', async () => {
   await using world = await World.open({ shakes: () => null, stopped: true });
   const started = world.connection.start().catch((error: unknown) => error);
   await vi.waitFor(() => expect(world.server.open).toBe(1));
@@ -355,7 +355,7 @@ it('fails to start when the handshake is not answered in time', async () => {
   await vi.waitFor(() => expect(world.server.open).toBe(0));
 });
 
-it('leaves no timer when it is stopped', async () => {
+it('a stopped connection has no timer', async () => {
   await using world = await World.started({ stopped: true });
   await world.connection.invoke.echo(1);
   expect(world.clock.size).toBe(1);

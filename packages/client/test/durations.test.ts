@@ -16,21 +16,24 @@ async function later(): Promise<void> {
   for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
 }
 
-it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])('%s is a time above 0, or never', async (option) => {
-  for (const ms of [...NONE, 0]) await expect(World.open({ [option]: ms })).rejects.toEqual(refused(option));
-  for (const ms of NEVER) {
-    await using world = await World.started({ [option]: ms, behaves: silent });
-    const call = world.connection.invoke.echo(1).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
-    await later();
-    world.server.last.send({ type: 3, invocationId: '0', result: [1] });
-    expect(await call).toEqual([1]);
-    expect(world.states).toEqual(['connecting', 'connected']);
-    expect(world.server.clients).toHaveLength(1);
-  }
-});
+it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])(
+  '%s must be a time above 0, and may be endless',
+  async (option) => {
+    for (const ms of [...NONE, 0]) await expect(World.open({ [option]: ms })).rejects.toEqual(refused(option));
+    for (const ms of NEVER) {
+      await using world = await World.started({ [option]: ms, behaves: silent });
+      const call = world.connection.invoke.echo(1).catch((error: unknown) => error);
+      await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+      await later();
+      world.server.last.send({ type: 3, invocationId: '0', result: [1] });
+      expect(await call).toEqual([1]);
+      expect(world.states).toEqual(['connecting', 'connected']);
+      expect(world.server.clients).toHaveLength(1);
+    }
+  },
+);
 
-it.each(['firstMs', 'maxMs', 'attempts'])('reconnect.%s is a number from 0 on', async (option) => {
+it.each(['firstMs', 'maxMs', 'attempts'])('reconnect.%s must be a number from 0 on', async (option) => {
   for (const value of NONE) {
     await expect(World.open({ reconnect: { [option]: value } })).rejects.toEqual(refused(`reconnect.${option}`));
     expect(() => backoff({ [option]: value })).toThrow(refused(`reconnect.${option}`));
@@ -48,7 +51,7 @@ it.each(['firstMs', 'maxMs', 'attempts'])('reconnect.%s is a number from 0 on', 
 it.each<[string, (options: { timeoutMs?: number | undefined }) => Transport]>([
   ['LongPolling', longPolling],
   ['ServerSentEvents', serverSentEvents],
-])('timeoutMs of %s is a time above 0, or never', async (name, transport) => {
+])('timeoutMs of %s must be a time above 0, and may be endless', async (name, transport) => {
   for (const ms of [...NONE, 0]) expect(() => transport({ timeoutMs: ms as number })).toThrow(refused('timeoutMs'));
   for (const ms of [undefined, ...NEVER]) {
     const asked: string[] = [];
@@ -78,7 +81,7 @@ it.each<[string, (options: { timeoutMs?: number | undefined }) => Transport]>([
   }
 });
 
-it('timeoutMs of a call is a time from 0 on, or never', async () => {
+it('timeoutMs of a call must be a time from 0 on, and may be endless', async () => {
   await using world = await World.started();
   const { connection } = world;
   for (const ms of NONE) {
@@ -93,7 +96,7 @@ it('timeoutMs of a call is a time from 0 on, or never', async () => {
   });
 });
 
-it('takes an option that is undefined for its default', async () => {
+it('an option of undefined means its default', async () => {
   const unset = { callTimeoutMs: undefined, keepAliveMs: undefined, serverTimeoutMs: undefined, startTimeoutMs: undefined };
   await using world = await World.started({ ...unset, behaves: silent, stopped: true, reconnect: { firstMs: undefined } });
   const call = world.connection.with({ timeoutMs: undefined, signal: undefined, window: undefined }).invoke.echo();

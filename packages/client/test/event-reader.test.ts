@@ -22,7 +22,7 @@ it.each([
   ['an event that has not ended', 'data: a\n\ndata: b\n', ['a']],
   ['a byte order mark', '\ufeffdata: a\n\n', ['a']],
   ['characters of one to four bytes', 'data: aü你👋\n\n', ['aü你👋']],
-])('reads %s, wherever it is cut', (_, stream, expected) => {
+])('the event reader reads %s, cut at any byte', (_, stream, expected) => {
   const bytes = new TextEncoder().encode(stream);
   expect(read(bytes)).toEqual(expected);
   for (let cut = 1; cut < bytes.length; cut++) expect(read(bytes.slice(0, cut), bytes.slice(cut))).toEqual(expected);
@@ -30,19 +30,19 @@ it.each([
   expect(read(...Array.from(bytes, (byte) => [Uint8Array.of(), Uint8Array.of(byte)]).flat())).toEqual(expected);
 });
 
-it('gives an event as soon as it has ended, although its CR may be half of an end', () => {
+it('the event reader delivers an event at its end, although a line feed may follow', () => {
   expect(read('data: a\r\r')).toEqual(['a']);
   expect(read('data: a\r', '\r')).toEqual(['a']);
   expect(read('data: a\r', '\n\r')).toEqual(['a']);
 });
 
-it('reads a long line in many pieces without reading what it has again and again', () => {
+it('the event reader reads a long line in many pieces in linear time', () => {
   const piece = 'x'.repeat(1_000);
   const events = read('data: ', ...Array.from({ length: 5_000 }, () => piece), '\n\n');
   expect(events[0]).toHaveLength(5_000_000);
 });
 
-it('counts the lines of an event without an end, also where they are empty', () => {
+it('the event reader limits an event without an end, also one of empty lines', () => {
   const push = createEventReader(() => undefined, 1000);
   const lines = new TextEncoder().encode('data:\n'.repeat(100));
   const pushAll = (): void => {

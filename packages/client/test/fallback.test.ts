@@ -39,28 +39,28 @@ async function behind({ upgrade, transports }: { upgrade?: 'refused' | 'swallowe
   };
 }
 
-it('takes the first transport of the server', async () => {
+it('the client takes the first transport of the server', async () => {
   await using server = await behind();
   await using connection = createHubConnection(probe, server.url, { transports: ALL });
   await connection.start();
   expect(await connection.invoke.transport()).toBe('WebSockets');
 });
 
-it('falls back where WebSockets are refused on the way', async () => {
+it('the client falls back if a proxy refuses WebSockets', async () => {
   await using server = await behind({ upgrade: 'refused' });
   await using connection = createHubConnection(probe, server.url, { transports: ALL });
   await connection.start();
   expect(await connection.invoke.transport()).toBe('ServerSentEvents');
 });
 
-it('falls back where WebSockets are swallowed on the way', async () => {
+it('the client falls back if a proxy does not answer WebSockets', async () => {
   await using server = await behind({ upgrade: 'swallowed' });
   await using connection = createHubConnection(probe, server.url, { transports: ALL, startTimeoutMs: 1_000 });
   await connection.start();
   expect(await connection.invoke.transport()).toBe('ServerSentEvents');
 });
 
-it('falls back where something holds event streams back', async () => {
+it('the client falls back if a proxy buffers event streams', async () => {
   await using server = await PlainHttp.start({
     // Their head passes, and their bytes would come with many others.
     meddles: ({ headers }, response) => {
@@ -76,7 +76,7 @@ it('falls back where something holds event streams back', async () => {
   await vi.waitFor(() => expect(server.requests[0]?.state()).toBe('given up'));
 });
 
-it('takes what both have', async () => {
+it('the client takes the transport that client and server have in common', async () => {
   for (const transport of ['ServerSentEvents', 'LongPolling'] as const) {
     await using server = await behind({ transports: [transport] });
     await using connection = createHubConnection(probe, server.url, { transports: ALL });
@@ -85,7 +85,7 @@ it('takes what both have', async () => {
   }
 });
 
-it('negotiates anew for each transport, and tells why each one failed', async () => {
+it('the client negotiates for each transport, and its error has the reason of each failure', async () => {
   await using server = await PlainHttp.start({
     meddles: ({ headers }, response) => response.writeHead(headers.accept === 'text/event-stream' ? 404 : 500).end(),
   });
@@ -97,7 +97,7 @@ it('negotiates anew for each transport, and tells why each one failed', async ()
   expect(server.negotiated).toHaveLength(2);
 });
 
-it('begins with the first transport again when it comes back', async () => {
+it('the client starts with the first transport again when it reconnects', async () => {
   let refuse = true;
   await using server = await PlainHttp.start({
     meddles: ({ headers }, response) => refuse && headers.accept === 'text/event-stream' && response.writeHead(500).end(),

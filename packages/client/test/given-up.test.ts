@@ -6,7 +6,7 @@ const SOON = { nextDelayMs: () => 1_000 };
 
 // SignalR's client 10.0.11 keeps what is sent in some reconnects in a buffer that it then forgets: sends resolve and are never
 // made, and calls never settle, even when it is connected again (signalr-wire, fault C).
-it('settles everything that a loss has touched, and sends none of it over the next connection', async () => {
+it('calls and sends around a lost connection are settled, and none is sent over the next connection', async () => {
   await using world = await World.started({
     behaves: [silent, echoes],
     stopped: true,
@@ -49,7 +49,7 @@ async function timedOut(): Promise<World> {
 
 // SignalR's client 10.0.11 reopens a connection that it has given up after a time-out. That socket outlives `stop()`, and its
 // end takes the healthy connection with it (signalr-wire, fault D).
-it('opens one socket for each attempt, and is not moved by the end of one that it gave up', async () => {
+it('the client opens one socket for each attempt, and ignores the end of a socket that it gave up', async () => {
   await using world = await timedOut();
   const [old] = world.server.clients;
   expect(world.server.upgraded.map(({ url }) => url.searchParams.get('id'))).toEqual(['token-0', 'token-1']);
@@ -62,7 +62,7 @@ it('opens one socket for each attempt, and is not moved by the end of one that i
   expect(world.server.upgraded).toHaveLength(2);
 });
 
-it('leaves no socket open when it is stopped after one hung', async () => {
+it('stop leaves no socket open after one that hung', async () => {
   await using world = await timedOut();
   const [old] = world.server.clients;
   await world.connection.stop();

@@ -20,7 +20,7 @@ async function hear(world: World): Promise<void> {
   await heard;
 }
 
-it('pings when it has sent nothing for a while', async () => {
+it('the client pings after keepAliveMs without a message to the server', async () => {
   await using world = await World.started(quiet);
   world.clock.advance(14_999);
   world.connection.send.echo('x');
@@ -30,7 +30,7 @@ it('pings when it has sent nothing for a while', async () => {
   await vi.waitFor(() => expect(pings(world)).toBe(1));
 });
 
-it('loses a connection that was silent for too long', async () => {
+it('the client gives up a connection after serverTimeoutMs without a message of the server', async () => {
   await using world = await World.started(quiet);
   world.clock.advance(29_999);
   expect(world.connection.state.name).toBe('connected');
@@ -40,7 +40,7 @@ it('loses a connection that was silent for too long', async () => {
   );
 });
 
-it('takes anything for a sign of life', async () => {
+it('any message of the server keeps the connection', async () => {
   await using world = await World.started(quiet);
   for (let i = 0; i < 4; i++) {
     world.clock.advance(20_000);
@@ -51,7 +51,7 @@ it('takes anything for a sign of life', async () => {
   await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
 });
 
-it('pings when it hears something, for the timers of a hidden page hardly run', async () => {
+it('a message of the server triggers a due ping, since timers of a hidden page hardly run', async () => {
   await using world = await World.started(quiet);
   // No timer runs: only messages come.
   vi.spyOn(world.clock, 'now').mockReturnValue(world.clock.now() + 8_000);
@@ -61,7 +61,7 @@ it('pings when it hears something, for the timers of a hidden page hardly run', 
   expect(pings(world)).toBe(1);
 });
 
-it('does not take a late timer for a silent server, but asks', async () => {
+it('a late timer makes the client ping before it gives up the connection', async () => {
   await using world = await World.started(quiet);
   world.clock.oversleep(120_000);
   expect(world.connection.state.name).toBe('connected');
@@ -71,14 +71,14 @@ it('does not take a late timer for a silent server, but asks', async () => {
   expect(world.connection.state.name).toBe('connected');
 });
 
-it('asks a server only once after a late timer, however late the next one is', async () => {
+it('late timers make the client ping once before it gives up the connection', async () => {
   await using world = await World.started(quiet);
   world.clock.oversleep(120_000);
   world.clock.oversleep(60_000);
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
 });
 
-it('tries at once when it is woken while it waits', async () => {
+it('a wake ends the wait before the next attempt', async () => {
   await using world = await World.started({ ...quiet, reconnect: { nextDelayMs: () => 30_000 } });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', delayMs: 30_000 }));
@@ -86,7 +86,7 @@ it('tries at once when it is woken while it waits', async () => {
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
 });
 
-it('proves a connection to a Hubline server dead within seconds when it is woken', async () => {
+it('a wake makes the client ping a Hubline server, and give it up after 3 s without an answer', async () => {
   await using world = await World.started({ ...quiet, shakes: () => ({ hubline: 1 }) });
   world.wake();
   await vi.waitFor(() => expect(pings(world)).toBe(1));
@@ -96,7 +96,7 @@ it('proves a connection to a Hubline server dead within seconds when it is woken
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
 });
 
-it('keeps a connection to a Hubline server that answers when it is woken', async () => {
+it('a wake keeps the connection of a Hubline server that answers the ping', async () => {
   const answersPings: Behaviour = (client) => (message) => {
     if (message.type === 6) client.send({ type: 6 });
   };
@@ -109,7 +109,7 @@ it('keeps a connection to a Hubline server that answers when it is woken', async
   expect(world.connection.state.name).toBe('connected');
 });
 
-it('gives a plain server, which answers no ping, the time until its next one, where the runtime has no WebSocket pings', async () => {
+it('a wake gives a plain server 20 s for its next message if the runtime cannot send WebSocket pings', async () => {
   class WithoutPing extends WebSocket {
     override ping = undefined as never;
   }
@@ -123,7 +123,7 @@ it('gives a plain server, which answers no ping, the time until its next one, wh
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting' }));
 });
 
-it('is not moved by a wake before the start, while it connects or after the stop', async () => {
+it('a wake has no effect before the start, while the client connects and after the stop', async () => {
   await using world = await World.open({ ...quiet, shakes: () => null });
   world.wake();
   const started = world.connection.start().catch(() => {});
@@ -137,7 +137,7 @@ it('is not moved by a wake before the start, while it connects or after the stop
   expect(world.server.last.heard).toEqual([]);
 });
 
-it('asks a plain server with a ping of the WebSocket where the runtime can, and takes its pong for a sign of life', async () => {
+it('a wake sends a WebSocket ping to a plain server if the runtime can, and its pong keeps the connection', async () => {
   await using world = await World.started({ ...quiet, pongs: true });
   const pong = new Promise<void>((resolve) => world.server.last.onceControl('ping', resolve));
   world.wake();
@@ -153,7 +153,7 @@ it('asks a plain server with a ping of the WebSocket where the runtime can, and 
   await vi.waitFor(() => expect(deaf.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
 });
 
-it('notices a half-open link in the time-out although the client is busy sending', async () => {
+it('the client detects a half-open link within serverTimeoutMs although it sends', async () => {
   await using world = await World.started(quiet);
   for (let second = 0; second < 29; second++) {
     world.clock.advance(1_000);

@@ -12,7 +12,7 @@ const isMessage = ({ method, body }: Request): boolean => method === 'POST' && b
 describe.each([
   ['server-sent events', serverSentEvents],
   ['long polling', longPolling],
-] as const)('%s', (_, transport) => {
+] as const)('a connection over %s', (_, transport) => {
   const start = async ({ meddles, ...options }: Partial<WorldOptions> & PlainHttpOptions = {}) => {
     const server = await PlainHttp.start({ ...options, ...(meddles && { meddles }) });
     const world = await World.open({ url: server.url, transports: [transport()], reconnect: { firstMs: 1 }, ...options });
@@ -27,7 +27,7 @@ describe.each([
     };
   };
 
-  it('calls, streams and sends streams', async () => {
+  it('carries calls, streams and uploads', async () => {
     await using it = await start();
     const { connection } = it;
     await connection.start();
@@ -40,7 +40,7 @@ describe.each([
     expect(connection.state).toEqual({ name: 'connected', connectionId: 'id-0' });
   });
 
-  it('reads no answer to a post that has no end', async () => {
+  it("reads a bounded part of a POST's response", async () => {
     let written = 0;
     await using it = await start({
       reconnect: false,
@@ -60,7 +60,7 @@ describe.each([
     expect(written).toBeLessThan(500);
   });
 
-  it('never has two posts in flight', async () => {
+  it('has at most one POST in flight', async () => {
     let hold: (() => void) | undefined;
     await using it = await start({
       meddles: (request, response) => {
@@ -80,7 +80,7 @@ describe.each([
     expect(posts.filter(isMessage)).toHaveLength(2);
   });
 
-  it('says who it is, with the headers of the user, at every request, and with the hint', async () => {
+  it('sends the token, the headers of the user, its user agent and the affinity with every request', async () => {
     await using it = await start({
       accessToken: () => 'secret',
       headers: { 'x-mine': 'yes' },
@@ -96,7 +96,7 @@ describe.each([
     }
   });
 
-  it('uses the fetch that it is given, and sends credentials unless told otherwise', async () => {
+  it('uses the given fetch, and sends credentials unless withCredentials is false', async () => {
     const fetch = vi.fn(globalThis.fetch);
     await using it = await start({ fetch, withCredentials: false });
     await it.connection.start();
@@ -109,7 +109,7 @@ describe.each([
     expect(new Set(including.mock.calls.map(([, init]) => init?.credentials))).toEqual(new Set(['include']));
   });
 
-  it('follows redirects', async () => {
+  it('follows HTTP redirects', async () => {
     await using target = await PlainHttp.start();
     await using it = await start({
       meddles: ({ url }, response) => response.writeHead(307, { location: target.url + url.search }).end(),
@@ -119,7 +119,7 @@ describe.each([
     expect(target.methods).toEqual(it.server.methods);
   });
 
-  it('asks for a fresh token where a later request is refused, and goes on', async () => {
+  it('requests a fresh token if a later request is refused, and continues', async () => {
     const asked: boolean[] = [];
     let valid = 'old';
     await using it = await start({
@@ -133,7 +133,7 @@ describe.each([
     expect(it.world.states).toEqual(['connecting', 'connected']);
   });
 
-  it('does not send its own token where a redirect gave another', async () => {
+  it('does not send its own token after a negotiation that returned another', async () => {
     await using target = await PlainHttp.start({
       meddles: ({ method }, response) => method === 'POST' && response.writeHead(401).end(),
     });
@@ -147,23 +147,26 @@ describe.each([
     expect(new Set(target.requests.map(({ headers }) => headers.authorization))).toEqual(new Set(['Bearer theirs']));
   });
 
-  it.each([404, 413, 503])('is lost when a post is answered %i, fails its calls, and comes back without the hint', async (status) => {
-    const affinity = { node: 'api-1', query: 'node' };
-    let refused = false;
-    await using it = await start({
-      negotiation: { affinity },
-      meddles: (request, response) => !refused && isMessage(request) && (refused = true) && response.writeHead(status).end('No.'),
-    });
-    await it.connection.start();
-    await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({ code: 'connection_lost', cause: { details: { status } } });
-    await vi.waitFor(() => expect(it.world.told('reconnected')).toEqual([['id-1']]));
-    expect(await it.connection.invoke.echo(2)).toEqual([2]);
-    expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, null]);
-    // What received for the connection that was lost has ended.
-    await vi.waitFor(() => expect(it.server.open).toBe(1));
-  });
+  it.each([404, 413, 503])(
+    'is lost if a POST is answered with %i, fails its calls, and reconnects without the affinity',
+    async (status) => {
+      const affinity = { node: 'api-1', query: 'node' };
+      let refused = false;
+      await using it = await start({
+        negotiation: { affinity },
+        meddles: (request, response) => !refused && isMessage(request) && (refused = true) && response.writeHead(status).end('No.'),
+      });
+      await it.connection.start();
+      await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({ code: 'connection_lost', cause: { details: { status } } });
+      await vi.waitFor(() => expect(it.world.told('reconnected')).toEqual([['id-1']]));
+      expect(await it.connection.invoke.echo(2)).toEqual([2]);
+      expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, null]);
+      // What received for the connection that was lost has ended.
+      await vi.waitFor(() => expect(it.server.open).toBe(1));
+    },
+  );
 
-  it('is lost when a post is not answered in time', async () => {
+  it('is lost if a POST is not answered in time', async () => {
     await using it = await start({ meddles: isMessage, transports: [transport({ timeoutMs: 1500 })], reconnect: false });
     const keepAlive = setInterval(() => it.server.clients[0]?.send({ type: 6 }), 100);
     await it.connection.start();
@@ -175,7 +178,7 @@ describe.each([
     await vi.waitFor(() => expect(it.server.open).toBe(0));
   });
 
-  it('is lost when the server is gone, and tries its node first when it comes back', async () => {
+  it('is lost if the server disappears, and tries the same node first when it reconnects', async () => {
     const affinity = { node: 'api-1', query: 'node' };
     await using it = await start({ negotiation: { affinity } });
     await it.connection.start();
@@ -186,7 +189,7 @@ describe.each([
     expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1']);
   });
 
-  it('is lost when the server ends it', async () => {
+  it('is lost if the server ends it', async () => {
     await using it = await start({ reconnect: false });
     await it.connection.start();
     it.server.last.close(1000);
@@ -196,7 +199,7 @@ describe.each([
     expect(it.server.methods).not.toContain('DELETE');
   });
 
-  it('closes as the server says', async () => {
+  it('closes if the server sends a close message', async () => {
     await using it = await start();
     await it.connection.start();
     it.server.last.send({ type: 7, error: 'Enough.', code: 'disconnected' });
@@ -206,7 +209,7 @@ describe.each([
     await vi.waitFor(() => expect(it.server.open).toBe(0));
   });
 
-  it('sends what it was told to before it was stopped, a goodbye, and leaves nothing open', async () => {
+  it('sends earlier messages and a close message when it is stopped, and leaves no request open', async () => {
     await using it = await start({ behaves: silent });
     await it.connection.start();
     it.connection.send.echo('last');
@@ -219,7 +222,7 @@ describe.each([
     expect(it.world.states).toEqual(['connecting', 'connected', 'closed']);
   });
 
-  it('stops within seconds although nothing is answered any more', async () => {
+  it('stops within 4 s although no request is answered', async () => {
     let mute = false;
     await using it = await start({ meddles: () => mute });
     await it.connection.start();
@@ -231,7 +234,7 @@ describe.each([
     await vi.waitFor(() => expect(it.server.open).toBe(0));
   });
 
-  it('stops within seconds although the fetch that it was given does not listen', async () => {
+  it('stops although the given fetch ignores its signal', async () => {
     const deaf: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
     let mute = false;
     await using it = await start({ meddles: () => mute, fetch: deaf });
@@ -243,7 +246,7 @@ describe.each([
     for (const socket of it.server.sockets) socket.destroy();
   });
 
-  it('stops while it opens, and settles the start', async () => {
+  it('can be stopped while it opens, and start rejects', async () => {
     await using it = await start({ meddles: () => true });
     const started = it.connection.start();
     started.catch(() => {});
@@ -255,7 +258,7 @@ describe.each([
     }
   });
 
-  it('hears nothing more of a connection that it has given up', async () => {
+  it('ignores messages after it was given up', async () => {
     const heard: string[] = [];
     await using it = await start({ receiver: { said: (from) => void heard.push(from) }, behaves: silent });
     await it.connection.start();
@@ -270,7 +273,7 @@ describe.each([
     await vi.waitFor(() => expect(heard).toEqual(['ann']));
   });
 
-  it('fails to start where the transport is refused, with the status, and reads the refusal to its end', async () => {
+  it('rejects start with the status of a refused transport, and reads the response to its end', async () => {
     await using it = await start({ meddles: (_, response) => response.writeHead(500).end('x'.repeat(100_000)) });
     await expect(it.connection.start()).rejects.toMatchObject({
       code: 'negotiation_failed',
@@ -279,7 +282,7 @@ describe.each([
     expect(it.server.open).toBe(0);
   });
 
-  it('stops at a verdict, after a fresh token', async () => {
+  it('stops after a refusal of a fresh token', async () => {
     const asked: boolean[] = [];
     await using it = await start({
       accessToken: ({ fresh }: { readonly fresh: boolean }) => (asked.push(fresh), 'token'),
@@ -299,7 +302,7 @@ describe.each([
     }
   });
 
-  it('fails to start, and does not hang, where nobody is there', async () => {
+  it('rejects start if no server listens', async () => {
     // Taken for the other kind of address, so that nobody else is given it meanwhile.
     const taken = createServer().listen(0, '127.0.0.1');
     await vi.waitFor(() => expect(taken.address()).toBeTruthy());

@@ -5,7 +5,7 @@ import { World } from './world.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
-it('resolves an address as the page resolves its links: by <base href>, by its own address', () => {
+it('hubUrl resolves a relative address by the base of the page', () => {
   vi.stubGlobal('location', new URL('https://app.test/deep/page.html'));
   expect(hubUrl('hubs/chat').href).toBe('https://app.test/deep/hubs/chat');
   vi.stubGlobal('document', { baseURI: 'https://app.test/base/' });
@@ -15,13 +15,13 @@ it('resolves an address as the page resolves its links: by <base href>, by its o
   expect(hubUrl('/hubs/chat').href).toBe('https://app.test/hubs/chat');
 });
 
-it("resolves an address in a worker made of a blob by the worker's origin", () => {
+it("hubUrl resolves a relative address in a worker from a blob by the worker's origin", () => {
   vi.stubGlobal('location', new URL('blob:https://app.test/0b1c'));
   expect(hubUrl('/hubs/chat').href).toBe('https://app.test/hubs/chat');
   expect(hubUrl('https://other.test/hub').href).toBe('https://other.test/hub');
 });
 
-it('changes queries as strings: other parameters stay as they were written', () => {
+it('withQuery and withAffinity leave other parameters as they were written', () => {
   const url = new URL('https://app.test/hub?a=b%20c&flag');
   expect(withQuery(url, 'id', 'a+b/c=').href).toBe('https://app.test/hub?a=b%20c&flag&id=a%2Bb%2Fc%3D');
   expect(withQuery(new URL('https://app.test/hub'), 'id', '1').href).toBe('https://app.test/hub?id=1');
@@ -31,7 +31,7 @@ it('changes queries as strings: other parameters stay as they were written', () 
   expect(withAffinity(url, undefined)).toBe(url);
 });
 
-it('connects where URLs have no setters and there is no TextDecoder, as in React Native', async () => {
+it('a connection opens where URLs have no setters and TextDecoder is missing, as in React Native', async () => {
   const refuse = (): never => {
     throw new Error('not implemented');
   };
@@ -54,13 +54,13 @@ it('connects where URLs have no setters and there is no TextDecoder, as in React
   expect(await world.connection.invoke.echo('hi')).toEqual(['hi']);
 });
 
-it('takes the name of the parameter for a balancer as it is: a server may have written any', () => {
+it('withAffinity takes any name of a parameter literally', () => {
   const url = new URL('https://app.test/hub?axb=1');
   expect(withAffinity(url, { node: 'n', query: '(a+)+$(' }).searchParams.get('(a+)+$(')).toBe('n');
   expect(withAffinity(url, { node: 'n', query: 'a.b' }).searchParams.get('a.b')).toBe('n');
 });
 
-it('names no secret of the address in an error', () => {
+it('errors contain no secret of the address', () => {
   expect(addressOf('wss://user:secret@app.test/hub?token=secret')).toBe('wss://app.test/hub');
   expect(addressOf(new URL('https://app.test/@room/hub?token=secret'))).toBe('https://app.test/@room/hub');
   expect(() => hubUrl('http://user:secret@app.test/hub')).toThrow(

@@ -8,7 +8,7 @@ const open = (server: PlainHttp, options: WorldOptions = {}): Promise<World> =>
   World.open({ url: server.url, transports: [longPolling()], reconnect: { firstMs: 1 }, ...options });
 const isPoll = ({ method }: Request): boolean => method === 'GET';
 
-it('is open when the first poll is answered, and always has one poll', async () => {
+it('the connection opens with the answer to the first poll, and then always has one poll', async () => {
   await using server = await PlainHttp.start();
   await using world = await open(server);
   await world.connection.start();
@@ -18,7 +18,7 @@ it('is open when the first poll is answered, and always has one poll', async () 
   for (const { beside } of server.requests.filter(isPoll)) expect(beside).not.toContain('GET');
 });
 
-it('polls again when a poll is answered with nothing', async () => {
+it('the client polls again after an answer without data', async () => {
   let polls = 0;
   await using server = await PlainHttp.start({
     meddles: (request, response) => isPoll(request) && ++polls > 1 && polls < 5 && response.writeHead(200).end(),
@@ -30,7 +30,7 @@ it('polls again when a poll is answered with nothing', async () => {
   expect(world.states).toEqual(['connecting', 'connected']);
 });
 
-it('ends at 204, without a word', async () => {
+it('the answer 204 ends the connection without a DELETE', async () => {
   await using server = await PlainHttp.start();
   await using world = await open(server, { reconnect: false });
   await world.connection.start();
@@ -44,13 +44,13 @@ it('ends at 204, without a word', async () => {
   expect(server.methods.filter((method) => method === 'DELETE')).toEqual([]);
 });
 
-it('fails to start where the first poll says that it is over', async () => {
+it('start rejects if the first poll is answered with 204', async () => {
   await using server = await PlainHttp.start({ meddles: (_, response) => response.writeHead(204).end() });
   await using world = await open(server);
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
 });
 
-it('gives up its poll, waits for that, and then says that it leaves', async () => {
+it('stop aborts the poll and then sends a DELETE', async () => {
   await using server = await PlainHttp.start({ behaves: silent });
   await using world = await open(server);
   await world.connection.start();
@@ -63,7 +63,7 @@ it('gives up its poll, waits for that, and then says that it leaves', async () =
   await vi.waitFor(() => expect(server.requests.findLast(isPoll)?.state()).toBe('given up'));
 });
 
-it.each([404, 500])('does not mind how the server takes its leave: %i', async (status) => {
+it.each([404, 500])('stop succeeds although the DELETE is answered with %i', async (status) => {
   await using server = await PlainHttp.start({
     meddles: ({ method }, response) => method === 'DELETE' && response.writeHead(status).end(),
   });
@@ -73,7 +73,7 @@ it.each([404, 500])('does not mind how the server takes its leave: %i', async (s
   expect(world.connection.state).toEqual({ name: 'closed' });
 });
 
-it('says that it leaves when a post is refused, for the server would wait for it', async () => {
+it('a refused POST makes the client send a DELETE, for which the server would wait', async () => {
   await using server = await PlainHttp.start({
     meddles: ({ body }, response) => body.includes('"type":1') && response.writeHead(413).end(),
   });
@@ -83,7 +83,7 @@ it('says that it leaves when a post is refused, for the server would wait for it
   await vi.waitFor(() => expect(server.methods).toContain('DELETE'));
 });
 
-it('neither pings nor takes silence for a loss, however long and whoever wakes it', async () => {
+it('the client neither pings over long polling nor gives up a silent server', async () => {
   await using server = await PlainHttp.start({ behaves: silent });
   await using world = await open(server, { stopped: true });
   await world.connection.start();
@@ -97,7 +97,7 @@ it('neither pings nor takes silence for a loss, however long and whoever wakes i
   expect(world.states).toEqual(['connecting', 'connected']);
 });
 
-it('is lost when a poll is not answered in time: the server has promised to', async () => {
+it('a poll that is not answered in time ends the connection', async () => {
   await using server = await PlainHttp.start({ behaves: silent });
   await using world = await open(server, { transports: [longPolling({ timeoutMs: 200 })], reconnect: false });
   await world.connection.start();
@@ -107,7 +107,7 @@ it('is lost when a poll is not answered in time: the server has promised to', as
   await vi.waitFor(() => expect(server.open).toBe(0));
 });
 
-it('hears messages that are cut over several polls, inside a character too', async () => {
+it('messages may be cut over several polls, also within a character', async () => {
   const record = Buffer.from('{"type":1,"target":"said","arguments":["ann","你好"]}\u001e');
   const pieces = Array.from({ length: Math.ceil(record.length / 4) }, (_, i) => record.subarray(i * 4, i * 4 + 4));
   let polls = 0;

@@ -8,7 +8,7 @@ const ALL = {
   availableTransports: ['LongPolling', 'ServerSentEvents', 'WebSockets'].map((transport) => ({ transport, transferFormats: ['Text'] })),
 };
 
-it('negotiates with POST, version 1 and the query that the user gave, and connects with the secret token', async () => {
+it("negotiate is a POST of version 1 with the user's query, and the connection uses the secret token", async () => {
   await using world = await World.started({ path: '/?room=a%20b&x=1', headers: { 'x-mine': 'yes' } });
   const [asked] = world.server.negotiated;
   expect(asked?.method).toBe('POST');
@@ -22,14 +22,14 @@ it('negotiates with POST, version 1 and the query that the user gave, and connec
   expect(world.server.last.handshake).toEqual({ protocol: 'json', version: 1, hubline: 1 });
 });
 
-it('connects to a server of version 0 with its only id', async () => {
+it('a server of version 0 is connected with its only id', async () => {
   const answer = { negotiateVersion: 0, connectionToken: 'not me' };
   await using world = await World.started({ negotiates: (_, n) => offer(n, answer) });
   expect(world.server.last.url.searchParams.get('id')).toBe('id-0');
   expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-0' });
 });
 
-it('follows redirects with the token it is given, and starts over at the first address when it reconnects', async () => {
+it('redirects are followed with their token, and a reconnect starts at the first address', async () => {
   await using other = await PlainServer.start();
   const accessToken = vi.fn(() => 'mine');
   await using world = await World.started({
@@ -52,7 +52,7 @@ it('follows redirects with the token it is given, and starts over at the first a
   expect(world.server.negotiated[2]).toMatchObject({ headers: { authorization: 'Bearer mine' } });
 });
 
-it('does not follow redirects for ever', { timeout: 30_000 }, async () => {
+it('a negotiation follows 100 redirects', { timeout: 30_000 }, async () => {
   await using world = await World.open({ negotiates: () => ({ url: '/hub' }) });
   await expect(world.connection.start()).rejects.toMatchObject({
     code: 'negotiation_failed',
@@ -67,7 +67,7 @@ it.each([
   [404, 'negotiation_failed', 'Either this is not a SignalR endpoint or there is a proxy blocking the connection.'],
   [500, 'negotiation_failed', "Unexpected status code '500'."],
   [204, 'negotiation_failed', "Unexpected status code '204'."],
-])('fails to start when negotiate answers with %i', async (status, code, message) => {
+])('start rejects if negotiate is answered with the status %i', async (status, code, message) => {
   await using world = await World.open({ negotiates: () => status });
   await expect(world.connection.start()).rejects.toMatchObject({
     code,
@@ -86,13 +86,13 @@ it.each([
   [[], { code: 'negotiation_failed' }],
   [{ connectionId: 'a', availableTransports: 'all' }, { code: 'negotiation_failed' }],
   [{ url: 'http://' }, { code: 'negotiation_failed' }],
-])('fails to start when negotiate answers %j', async (answer, expected) => {
+])('start rejects if negotiate is answered with %j', async (answer, expected) => {
   await using world = await World.open({ negotiates: () => answer });
   await expect(world.connection.start()).rejects.toMatchObject(expected);
   expect(world.server.upgraded).toEqual([]);
 });
 
-it('fails to start when nobody is there, and when the answer does not come', async () => {
+it('start rejects if no server listens, and if negotiate is not answered in time', async () => {
   const server = await PlainServer.start();
   const { url } = server;
   await server[Symbol.asyncDispose]();
@@ -110,7 +110,7 @@ it('fails to start when nobody is there, and when the answer does not come', asy
   await expect(patient.connection.start()).rejects.toMatchObject({ code: 'timed_out' });
 });
 
-it('sends the token as a header where headers can be sent', async () => {
+it('the token is sent as a header in Node', async () => {
   await using world = await World.started({ accessToken: async () => 'secret' });
   for (const { url, headers } of [...world.server.negotiated, ...world.server.upgraded]) {
     expect(headers.authorization).toBe('Bearer secret');
@@ -118,7 +118,7 @@ it('sends the token as a header where headers can be sent', async () => {
   }
 });
 
-it('asks once more for a fresh token when it is refused, and stops at the second refusal', async () => {
+it('a refused token is requested fresh once, and a second refusal closes the connection', async () => {
   const asked: boolean[] = [];
   const accessToken = ({ fresh }: { readonly fresh: boolean }): string => (asked.push(fresh), fresh ? 'new' : 'old');
   const negotiates = ({ headers }: { headers: { authorization?: string | undefined } }): number | undefined =>
@@ -132,7 +132,7 @@ it('asks once more for a fresh token when it is refused, and stops at the second
   expect(other.states).toEqual(['connecting', 'closed']);
 });
 
-it('stays closed when a reconnect is refused even with a fresh token', async () => {
+it('a reconnect that is refused with a fresh token closes the connection', async () => {
   const asked: boolean[] = [];
   await using world = await World.started({
     accessToken: ({ fresh }) => (asked.push(fresh), 'token'),
@@ -144,12 +144,12 @@ it('stays closed when a reconnect is refused even with a fresh token', async () 
   expect(asked).toEqual([false, false, true]);
 });
 
-it('stops at a refused upgrade too', async () => {
+it('a refused upgrade closes the connection', async () => {
   await using world = await World.open({ upgrades: () => 401, reconnect: { initial: true } });
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'unauthorized', details: { status: 401 } });
 });
 
-it('goes on when the token cannot be had, and fails the first start with that', async () => {
+it('an error of accessToken fails the first start, and delays a reconnect', async () => {
   let broken = true;
   const accessToken = (): string => {
     if (broken) throw new Error('No network.');
@@ -166,7 +166,7 @@ it('goes on when the token cannot be had, and fails the first start with that', 
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
 });
 
-it('gives up waiting for a token when it is stopped', async () => {
+it('stop ends a pending accessToken', async () => {
   await using world = await World.open({ accessToken: () => new Promise<string>(() => {}) });
   const started = world.connection.start();
   started.catch(() => {});
@@ -174,14 +174,14 @@ it('gives up waiting for a token when it is stopped', async () => {
   await expect(started).rejects.toMatchObject({ code: 'cancelled' });
 });
 
-it('skips the negotiation, and has no id', async () => {
+it('skipNegotiation opens the WebSocket without an id', async () => {
   await using world = await World.started({ skipNegotiation: true });
   expect(world.server.negotiated).toEqual([]);
   expect(world.server.last.url.search).toBe('');
   expect(world.connection.state).toEqual({ name: 'connected' });
 });
 
-it('asks for a fresh token when it has not come in without negotiation, for a page is not told why', async () => {
+it('skipNegotiation requests a fresh token after each failed attempt, whose reason pages do not see', async () => {
   const asked: boolean[] = [];
   await using world = await World.started({
     skipNegotiation: true,
@@ -194,7 +194,7 @@ it('asks for a fresh token when it has not come in without negotiation, for a pa
   expect(asked).toEqual([false, true, true, true]);
 });
 
-it('tries the transports in the order of the server, each with a negotiation of its own', async () => {
+it('transports are tried in the order of the server, with a negotiation each', async () => {
   const tried: string[] = [];
   const spy = (name: Transport['name']): Transport => ({
     name,
@@ -210,14 +210,14 @@ it('tries the transports in the order of the server, each with a negotiation of 
   expect(tried).toEqual(['LongPolling token-0', 'ServerSentEvents token-1']);
 });
 
-it('falls back to the next transport', async () => {
+it('the client falls back to the next transport', async () => {
   const { webSockets } = await import('../src/index.ts');
   const transports = [webSockets(), failing('LongPolling', 'Not today.')];
   await using world = await World.started({ transports, negotiates: (_, n) => offer(n, ALL) });
   expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
 });
 
-it('fails to start where client and server have no transport in common', async () => {
+it('start rejects if client and server have no transport in common', async () => {
   await using world = await World.open({ transports: [failing('LongPolling', '')] });
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
   const binaryOnly = { availableTransports: [{ transport: 'WebSockets', transferFormats: ['Binary'] }] };
@@ -226,7 +226,7 @@ it('fails to start where client and server have no transport in common', async (
   expect(other.server.upgraded).toEqual([]);
 });
 
-it('goes back to its node, and drops the hint after a refusal', async () => {
+it('a reconnect names its node, and no longer after a refusal', async () => {
   let refuse = false;
   const affinity = { node: 'api-1', query: 'node' };
   await using world = await World.started({
@@ -245,7 +245,7 @@ it('goes back to its node, and drops the hint after a refusal', async () => {
   expect(nodes()).toEqual([null, 'api-1', 'api-1', null]);
 });
 
-it('drops the hint where the node does not know it, and where the node goes away', async () => {
+it('a reconnect does not name a node that does not know the connection or shuts down', async () => {
   const affinity = { node: 'api-1', query: 'node' };
   await using world = await World.started({
     negotiates: (_, n) => offer(n, { affinity }),
@@ -257,7 +257,7 @@ it('drops the hint where the node does not know it, and where the node goes away
   expect(world.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1', null, null]);
 });
 
-it('uses the fetch and the WebSocket that it is given', async () => {
+it('the given fetch and WebSocket are used', async () => {
   const { WebSocket } = await import('ws');
   const fetch = vi.fn(globalThis.fetch);
   const opened: string[] = [];
@@ -273,7 +273,7 @@ it('uses the fetch and the WebSocket that it is given', async () => {
   expect(opened).toEqual([expect.stringMatching(/^ws:.*id=token-0$/)]);
 });
 
-it('resolves a relative address against the page or the worker', async () => {
+it('a relative address is resolved by the page or the worker', async () => {
   await using world = await World.open();
   vi.stubGlobal('location', { href: new URL('/app/index.html', world.server.url).href });
   try {

@@ -16,7 +16,7 @@ vi.mock('ws', async (load) => {
 
 afterEach(() => void vi.unstubAllGlobals());
 
-it('says what to install where Node has no WebSocket and `ws` is not there', async () => {
+it('start without any WebSocket in Node rejects with what to install', async () => {
   vi.stubGlobal('WebSocket', undefined);
   await using world = await World.open();
   await expect(world.connection.start()).rejects.toMatchObject({
@@ -31,7 +31,7 @@ it('says what to install where Node has no WebSocket and `ws` is not there', asy
   expect(server.upgraded).toEqual([]);
 });
 
-it("takes Node's own where `ws` is not there", async () => {
+it('the WebSocket of Node is used if `ws` is missing', async () => {
   const asked: string[] = [];
   class Own extends EventTarget {
     constructor(url: string) {

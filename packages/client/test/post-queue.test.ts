@@ -31,7 +31,7 @@ function withResolvers(): PromiseWithResolvers<void> {
   return { promise, resolve, reject };
 }
 
-it('posts what is sent in one turn as one, and what is sent meanwhile as the next', async () => {
+it('the queue posts all of one turn at once, and later messages after the answer', async () => {
   const { queue, bodies, answers, heard, most } = createPosts();
   queue.send('a');
   queue.send('b');
@@ -51,7 +51,7 @@ it('posts what is sent in one turn as one, and what is sent meanwhile as the nex
   expect(most()).toBe(1);
 });
 
-it('posts bytes as they are, also after text', async () => {
+it('the queue posts bytes, also after text', async () => {
   const bodies: number[][] = [];
   const queue = createPostQueue(async (body) => bodies.push([...new Uint8Array(await body.arrayBuffer())]), vi.fn());
   queue.send('a');
@@ -60,7 +60,7 @@ it('posts bytes as they are, also after text', async () => {
   expect(bodies).toEqual([[97, 0, 255, 128]]);
 });
 
-it('counts what the server has not taken', async () => {
+it('bufferedAmount counts what the server has not answered', async () => {
   const { queue, answers, heard } = createPosts();
   queue.send('abc');
   await heard(1);
@@ -74,7 +74,7 @@ it('counts what the server has not taken', async () => {
   expect(queue.bufferedAmount).toBe(0);
 });
 
-it('says once that a post failed, sends nothing more, and is flushed', async () => {
+it('a failed POST is reported once, later messages are not sent, and flushed resolves', async () => {
   const { queue, bodies, answers, failed, heard } = createPosts();
   queue.send('a');
   await heard(1);
@@ -88,6 +88,6 @@ it('says once that a post failed, sends nothing more, and is flushed', async () 
   expect(bodies).toEqual(['a']);
 });
 
-it('has flushed at once where nothing was sent', async () => {
+it('flushed resolves at once if nothing was sent', async () => {
   await createPosts().queue.flushed();
 });

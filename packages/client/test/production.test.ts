@@ -11,7 +11,7 @@ it.each<[string, unknown]>([
   ['a string', 'soon'],
   ['a promise', Promise.resolve(5)],
   ['a symbol', Symbol('soon')],
-])('the production build closes with an error that names the reconnect policy and what it gave: %s', async (_, value) => {
+])('the production build closes with an error that names the reconnect policy and its value: %s', async (_, value) => {
   await using world = await World.started({ reconnect: { nextDelayMs: () => value as number } });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state.name).toBe('closed'));
@@ -20,7 +20,7 @@ it.each<[string, unknown]>([
   expect(world.told('closed')).toMatchObject([[error]]);
 });
 
-it('the production build refuses options of its own back-off that give no delay', async () => {
+it('the production build refuses options of backoff that give no delay', async () => {
   await using world = await World.started({ reconnect: { firstMs: NaN } });
   world.server.last.drop();
   await vi.waitFor(() =>
@@ -31,7 +31,7 @@ it('the production build refuses options of its own back-off that give no delay'
   );
 });
 
-it.each([NaN, -1, '5'])('the production build refuses a time limit of a call that is none: %s', async (value) => {
+it.each([NaN, -1, '5'])('the production build refuses an invalid time limit of a call: %s', async (value) => {
   await using world = await World.started();
   const timeoutMs = value as number;
   const refused = expect.objectContaining({ code: 'invalid_option', details: { option: 'timeoutMs', value } }) as Error;

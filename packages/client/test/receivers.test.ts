@@ -16,7 +16,7 @@ async function ask(world: World, target: string, ...args: readonly unknown[]): P
 }
 const quiet: WorldOptions = { behaves: silent };
 
-it('hears events, whatever the case of their names, in every receiver', async () => {
+it('each receiver gets events, whatever the case of their names', async () => {
   const heard: string[] = [];
   await using world = await World.started({ ...quiet, receiver: { said: (from, text) => void heard.push(`1 ${from} ${text}`) } });
   const undo = world.connection.receive({ said: (from) => void heard.push(`2 ${from}`) });
@@ -28,7 +28,7 @@ it('hears events, whatever the case of their names, in every receiver', async ()
   expect(world.server.last.heard).toEqual([]);
 });
 
-it('keeps its receivers through a reconnect', async () => {
+it('receivers stay registered over a reconnect', async () => {
   const heard: string[] = [];
   await using world = await World.started({ ...quiet, receiver: { said: (from) => void heard.push(from) } });
   world.server.last.drop();
@@ -39,7 +39,7 @@ it('keeps its receivers through a reconnect', async () => {
 });
 
 // SignalR's client 10.0.11 takes the last of several results where the first is falsy (signalr-wire, fault E).
-it.each([0, '', false, null, 5])('gives the result %j, and refuses a second one', async (result) => {
+it.each([0, '', false, null, 5])("a receiver's result %j is sent, and a second result is refused", async (result) => {
   await using world = await World.started({ ...quiet, receiver: { confirm: async () => result } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result });
   const undo = world.connection.receive({ confirm: async () => undefined });
@@ -49,14 +49,14 @@ it.each([0, '', false, null, 5])('gives the result %j, and refuses a second one'
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ error: 'Client provided multiple results.' });
 });
 
-it('says that it has no result', async () => {
+it('a call without a result is answered with an error', async () => {
   await using world = await World.started({ ...quiet, receiver: { confirm: async () => undefined } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ error: "Client didn't provide a result." });
   expect(await ask(world, 'constructor')).toEqual({ error: "Client didn't provide a result." });
   expect(await ask(world, 'toString')).toEqual({ error: "Client didn't provide a result." });
 });
 
-it('answers with what a receiver threw, and reports it', async () => {
+it('an error of a receiver is sent to the server and reported', async () => {
   await using world = await World.started({ ...quiet, receiver: { confirm: () => Promise.reject(new Error('Nobody at home.')) } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ error: 'Nobody at home.' });
   expect(world.told('error')).toMatchObject([[{ message: 'Nobody at home.' }]]);
@@ -64,7 +64,7 @@ it('answers with what a receiver threw, and reports it', async () => {
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result: true });
 });
 
-it('goes on when a receiver of an event throws', async () => {
+it('an error of one receiver does not affect the others', async () => {
   const heard: string[] = [];
   const receiver = {
     said: () => {
@@ -78,13 +78,13 @@ it('goes on when a receiver of an event throws', async () => {
   expect(world.told('error')).toMatchObject([[{ message: 'Oops.' }]]);
 });
 
-it('answers that a result cannot be written', async () => {
+it('a result that cannot be encoded is answered with an error', async () => {
   await using world = await World.started({ ...quiet, receiver: { confirm: async () => new Map() } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ error: 'JSON has no way to write the Map at result.' });
   expect(world.told('error')).toMatchObject([[{ code: 'not_encodable' }]]);
 });
 
-it('answers a cancelled call at once, and only once', async () => {
+it('a cancelled call of the server is answered at once, and only once', async () => {
   let give = (_answer: boolean): void => {};
   const confirm = (): Promise<unknown> => new Promise<boolean>((resolve) => (give = resolve));
   await using world = await World.started({ ...quiet, receiver: { confirm } });
@@ -98,7 +98,7 @@ it('answers a cancelled call at once, and only once', async () => {
   expect(world.server.last.heard[1]).toMatchObject({ target: 'echo' });
 });
 
-it('does not answer over the next connection what the last one was asked', async () => {
+it('a call of the server is not answered over the next connection', async () => {
   let give = (_answer: boolean): void => {};
   const confirm = (): Promise<unknown> => new Promise<boolean>((resolve) => (give = resolve));
   await using world = await World.started({ ...quiet, receiver: { confirm } });
@@ -112,7 +112,7 @@ it('does not answer over the next connection what the last one was asked', async
   await vi.waitFor(() => expect(world.server.last.heard).toMatchObject([{ target: 'echo' }]));
 });
 
-it('hears what comes in one frame with the handshake, and can call back at once', async () => {
+it('an event in one frame with the handshake is delivered, and its receiver may call the hub', async () => {
   const record = '\u001e';
   const greeting = JSON.stringify({ type: 1, target: 'said', arguments: ['server', 'welcome'] });
   const answers: unknown[] = [];
@@ -122,7 +122,7 @@ it('hears what comes in one frame with the handshake, and can call back at once'
   await vi.waitFor(() => expect(answers).toEqual([['back']]));
 });
 
-it('takes the methods of a class, own and inherited, bound', async () => {
+it('a receiver may be an instance of a class, with inherited methods', async () => {
   class Base {
     readonly heard: string[] = [];
     said(_from: string, text: string): void {
@@ -146,7 +146,7 @@ it('takes the methods of a class, own and inherited, bound', async () => {
   expect(world.server.last.heard.slice(1).map(({ error }) => error)).toEqual(Array(3).fill("Client didn't provide a result."));
 });
 
-it('registers one event by its name, and once', async () => {
+it('on, receive and once register one event by its name', async () => {
   await using world = await World.started(quiet);
   const heard: string[] = [];
   const undo = world.connection.on('said', (_from, text) => void heard.push(`on ${text}`));
@@ -166,7 +166,7 @@ it('registers one event by its name, and once', async () => {
   expect(closed).toBe(1);
 });
 
-it('warns once of an event that no receiver has, with the nearest name', async () => {
+it('an event without a receiver is logged once with the nearest name', async () => {
   const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
   await using world = await World.started({ ...quiet, logger, receiver: { said: () => {} } });
   const call = (target: string): object => ({ type: 1, target, arguments: [] });
@@ -178,13 +178,13 @@ it('warns once of an event that no receiver has, with the nearest name', async (
   ]);
 });
 
-it('warns of an option that does not exist, with the nearest name', async () => {
+it('an unknown option is logged with the nearest name', async () => {
   const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
   await using _world = await World.open({ logger, acessToken: () => 'x' } as never);
   expect(logger.warn.mock.calls).toContainEqual(['test', 'There is no option "acessToken". Did you mean "accessToken"?']);
 });
 
-it('takes an Invocation without arguments, and null for an error and for headers', async () => {
+it('an Invocation without arguments and null for error and headers are accepted', async () => {
   const heard: unknown[] = [];
   await using world = await World.started({ ...quiet, receiver: { said: (...args) => void heard.push(args) } });
   world.server.last.send({ type: 1, target: 'said' }, { type: 1, target: 'said', arguments: [1], headers: null, invocationId: '' });
@@ -195,7 +195,7 @@ it('takes an Invocation without arguments, and null for an error and for headers
   expect(await call).toEqual([2]);
 });
 
-it('reports what a listener throws, at once or later', async () => {
+it('an error of an asynchronous listener is reported', async () => {
   await using world = await World.started(quiet);
   world.connection.on('closed', async () => {
     await Promise.resolve();
@@ -205,7 +205,7 @@ it('reports what a listener throws, at once or later', async () => {
   await vi.waitFor(() => expect(world.told('error')).toMatchObject([[{ message: 'later' }]]));
 });
 
-it('checks the arguments of events and questions with the schemas in args', async () => {
+it('args checks the arguments of events and calls of the server', async () => {
   const heard: unknown[] = [];
   await using world = await World.started({
     ...quiet,
@@ -222,7 +222,7 @@ it('checks the arguments of events and questions with the schemas in args', asyn
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result: true });
 });
 
-it('hears events in their order, with a schema or without', async () => {
+it('events are delivered in order, with and without a schema', async () => {
   const heard: string[] = [];
   await using world = await World.started({
     ...quiet,
@@ -234,7 +234,7 @@ it('hears events in their order, with a schema or without', async () => {
   await vi.waitFor(() => expect(heard).toEqual(['1', '2']));
 });
 
-it('answers whatever a receiver or a schema throws', async () => {
+it('a call of the server is answered whatever its receiver throws', async () => {
   const odd = new Error('hidden');
   Object.defineProperty(odd, 'message', {
     get() {

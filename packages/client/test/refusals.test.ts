@@ -6,7 +6,7 @@ it.each([
   ['/hub/', '/hub'],
   ['/hub//?a=1', '/hub?a=1'],
   ['/hub#part', '/hub'],
-])('normalises the address %s', async (path, expected) => {
+])('the address %s is normalised', async (path, expected) => {
   await using server = await PlainServer.start();
   const url = new URL(server.url).origin + path;
   await using world = await World.started({ url });
@@ -17,14 +17,14 @@ it.each([
   expect(asked!.url.pathname + asked!.url.search).toBe(`${expected}${expected.includes('?') ? '&' : '?'}id=token-0`);
 });
 
-it('takes ws and wss for http and https', async () => {
+it('ws and wss addresses are taken as http and https', async () => {
   await using server = await PlainServer.start();
   await using world = await World.started({ url: server.url.replace('http', 'ws') });
   expect(world.connection.state.name).toBe('connected');
 });
 
 it.each(['/hubs/chat', 'hubs/chat', 'ftp://host/hub', 'http://user:secret@host/hub', 'http://', '', 'http://host/hub?id=1'])(
-  'refuses the address "%s" in Node, for good and in words',
+  'the address "%s" is refused in Node and not retried',
   async (url) => {
     await using world = await World.open({ url, reconnect: { initial: true } });
     await expect(world.connection.start()).rejects.toMatchObject({ code: 'invalid_option', details: { option: 'url' } });
@@ -32,13 +32,13 @@ it.each(['/hubs/chat', 'hubs/chat', 'ftp://host/hub', 'http://user:secret@host/h
   },
 );
 
-it('keeps a parameter of the user that has the name of the affinity', async () => {
+it('a query parameter of the user overrides the affinity', async () => {
   const affinity = { node: 'api-1', query: 'node' };
   await using world = await World.started({ path: '?node=mine', negotiates: (_, n) => offer(n, { affinity }) });
   expect(world.server.last.url.searchParams.getAll('node')).toEqual(['mine']);
 });
 
-it('does not give token and headers to another origin, unless told to', async () => {
+it('token and headers are not sent to another origin, unless forwardCredentials is set', async () => {
   for (const forwardCredentials of [false, true]) {
     await using other = await PlainServer.start();
     await using _world = await World.started({
@@ -60,7 +60,7 @@ it.each([
   ['null', 'Negotiate offers no connection: (URL) null'],
   ['{}', 'Negotiate offers no connection: (URL) {}'],
   [`${'{"a":'.repeat(70)}1${'}'.repeat(70)}`, 'Negotiate offers no connection: (URL) {"a":'],
-])('says what came where negotiate answers "%s"', async (body, message) => {
+])('the error of start contains the answer of negotiate: "%s"', async (body, message) => {
   await using world = await World.open({ fetch: () => Promise.resolve(new Response(body)) });
   const expected = message.replace('URL', `${world.server.url}/negotiate`);
   await expect(world.connection.start()).rejects.toMatchObject({
@@ -69,7 +69,7 @@ it.each([
   });
 });
 
-it('reads no answer of negotiate that has no end', async () => {
+it('the client reads a bounded part of the answer of negotiate', async () => {
   let read = 0;
   const endless = new ReadableStream({
     pull(controller) {
@@ -85,7 +85,7 @@ it('reads no answer of negotiate that has no end', async () => {
   }
 });
 
-it("reads the server's code and text, and how long it asks to be left alone", async () => {
+it("a refusal's code, text and Retry-After are read", async () => {
   const refuses = (status: number, headers: Record<string, string>) => (): Promise<Response> =>
     Promise.resolve(new Response('Too many of you.', { status, headers }));
   await using busy = await World.open({ fetch: refuses(429, { 'retry-after': '7', 'hubline-code': 'limit_exceeded' }) });
@@ -108,7 +108,7 @@ it("reads the server's code and text, and how long it asks to be left alone", as
   await expect(other.connection.start()).rejects.toMatchObject({ details: { status: 404 } });
 });
 
-it('leaves a busy server alone for as long as it asks, at least, also when it is woken', async () => {
+it('a reconnect waits as long as Retry-After says, also after a wake', async () => {
   const answers = [200, 503, 200];
   const busy: typeof fetch = async (input, init) => {
     const status = answers.shift();
@@ -126,7 +126,7 @@ it('leaves a busy server alone for as long as it asks, at least, also when it is
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
 });
 
-it("reads the refusal of a WebSocket's server: its status, code, text and when to come back", async () => {
+it('the status, code, text and Retry-After of a refused WebSocket are read', async () => {
   const { createServer } = await import('node:http');
   const server = createServer();
   server.on('upgrade', (_request, socket) => {
@@ -144,7 +144,7 @@ it("reads the refusal of a WebSocket's server: its status, code, text and when t
   await new Promise((resolve) => server.close(resolve));
 });
 
-it('gives up on an access token that does not come, and says so', async () => {
+it('an access token that does not arrive within startTimeoutMs fails the start', async () => {
   await using world = await World.open({ accessToken: () => new Promise(() => {}), startTimeoutMs: 50 });
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'timed_out', message: 'accessToken: No answer in 50 ms.' });
 });

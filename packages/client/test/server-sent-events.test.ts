@@ -8,7 +8,7 @@ import { World, type WorldOptions } from './world.ts';
 const open = (server: PlainHttp, options: WorldOptions = {}): Promise<World> =>
   World.open({ url: server.url, transports: [serverSentEvents()], reconnect: { firstMs: 1 }, ...options });
 
-it('asks for an event stream once, and posts', async () => {
+it('the client opens one event stream and POSTs its messages', async () => {
   await using server = await PlainHttp.start();
   await using world = await open(server);
   await world.connection.start();
@@ -20,7 +20,7 @@ it('asks for an event stream once, and posts', async () => {
   expect(server.last.heard.at(-1)).toEqual({ type: 7 });
 });
 
-it('hears messages wherever the stream is cut, and over several events and lines', async () => {
+it('messages may be cut at any byte of the stream, and over events and lines', async () => {
   const heard: string[] = [];
   await using server = await PlainHttp.start({ behaves: silent });
   await using world = await open(server, { receiver: { said: (from, text) => void heard.push(from + text) } });
@@ -36,7 +36,7 @@ it('hears messages wherever the stream is cut, and over several events and lines
   await vi.waitFor(() => expect(heard).toEqual(['ann你好', 'bob👋']), 5_000);
 });
 
-it('pings, and takes silence for a loss', async () => {
+it('the client pings over an event stream, and gives up a silent server', async () => {
   await using server = await PlainHttp.start({ behaves: silent });
   await using world = await open(server, { stopped: true, reconnect: { nextDelayMs: () => 1_000 } });
   await world.connection.start();
@@ -50,7 +50,7 @@ it('pings, and takes silence for a loss', async () => {
 it.each([
   ['a page', 'text/html', 'Expected an event stream, got text/html.'],
   ['nothing', undefined, 'Expected an event stream, got nothing.'],
-])('fails to start where it gets %s', async (_, type, message) => {
+])('start rejects if the event stream is %s', async (_, type, message) => {
   await using server = await PlainHttp.start({
     meddles: (_request, response) => response.writeHead(200, type ? { 'content-type': type } : {}).write('<html>') || true,
   });
@@ -62,7 +62,7 @@ it.each([
   await vi.waitFor(() => expect(server.open).toBe(0));
 });
 
-it('fails to start where the stream is over before it began', async () => {
+it('start rejects if the event stream ends at once', async () => {
   await using server = await PlainHttp.start({
     meddles: (_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end(),
   });
@@ -70,7 +70,7 @@ it('fails to start where the stream is over before it began', async () => {
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
 });
 
-it('is passed over by a protocol of bytes', async () => {
+it('a binary protocol does not use server-sent events', async () => {
   const offer = (transport: string, ...transferFormats: string[]): object => ({ transport, transferFormats });
   await using server = await PlainHttp.start({
     negotiation: { availableTransports: [offer('ServerSentEvents', 'Text'), offer('LongPolling', 'Text', 'Binary')] },

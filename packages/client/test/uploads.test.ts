@@ -25,7 +25,7 @@ function endless(): AsyncIterable<number> & { readonly left: Promise<void> } {
   return { left, [Symbol.asyncIterator]: () => iterator };
 }
 
-it('uploads a stream beside plain arguments', async () => {
+it('a call uploads a stream beside plain arguments', async () => {
   await using world = await World.started();
   expect(await world.connection.invoke.import('lobby', numbers(1, 2))).toEqual([1, 2]);
   expect(world.server.last.heard).toEqual([
@@ -37,7 +37,7 @@ it('uploads a stream beside plain arguments', async () => {
 });
 
 // SignalR's client 10.0.11 finds only the first of two adjacent streams (signalr-wire, fault A).
-it('uploads adjacent streams, each under its own id', async () => {
+it('a call uploads two streams, each with its own id', async () => {
   await using world = await World.started();
   const sum = await world.connection.invoke.zip(numbers(1, 2), numbers(3));
   expect([...sum].sort()).toEqual([1, 2, 3]);
@@ -46,7 +46,7 @@ it('uploads adjacent streams, each under its own id', async () => {
   expect(world.server.last.heard.find(({ target }) => target === 'import')).toMatchObject({ invocationId: '4', streamIds: ['3'] });
 });
 
-it('uploads and downloads in one call, and uploads without waiting for a result', async () => {
+it('a call uploads and streams, and send uploads without a result', async () => {
   const behaves: Behaviour = (client) => (message) => {
     if (message.type === 2) client.send({ type: 2, invocationId: '1', item: message.item });
     if (message.type === 3) client.send({ type: 3, invocationId: '1' });
@@ -58,13 +58,13 @@ it('uploads and downloads in one call, and uploads without waiting for a result'
   expect(world.server.last.heard.at(-3)).toEqual({ type: 1, target: 'import', arguments: ['lobby'], streamIds: ['2'] });
 });
 
-it('uploads what an untyped call is given', async () => {
+it('connection.call uploads the streams among its arguments', async () => {
   await using world = await World.started();
   expect(await world.connection.call('import', [numbers(5), 'lobby'])).toEqual([5]);
   expect(world.server.last.heard[0]).toMatchObject({ arguments: ['lobby'], streamIds: ['0'] });
 });
 
-it('tells the server and the caller what a source threw', async () => {
+it('an error of a source is sent to the server and thrown to the caller', async () => {
   await using world = await World.started();
   async function* failing(): AsyncGenerator<number> {
     yield 1;
@@ -77,7 +77,7 @@ it('tells the server and the caller what a source threw', async () => {
   await vi.waitFor(() => expect(world.server.last.heard).toContainEqual({ type: 3, invocationId: '0', error: 'The disk is gone.' }));
 });
 
-it('leaves a source whose item cannot be written', async () => {
+it('a source with an item that cannot be encoded is ended', async () => {
   await using world = await World.started();
   let left = false;
   async function* unwritable(): AsyncGenerator<number> {
@@ -91,7 +91,7 @@ it('leaves a source whose item cannot be written', async () => {
   expect(left).toBe(true);
 });
 
-it('says at once that an upload is given up, even while its source waits', async () => {
+it('an aborted upload is reported to the server at once, while its source waits', async () => {
   await using world = await World.started({ behaves: silent });
   const controller = new AbortController();
   async function* waiting(): AsyncGenerator<number> {
@@ -105,7 +105,7 @@ it('says at once that an upload is given up, even while its source waits', async
   await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
 });
 
-it('stops uploading when the server has answered', async () => {
+it('an upload stops when the server has answered the call', async () => {
   const behaves: Behaviour = (client) => (message) => {
     if (message.item === 3) client.send({ type: 3, invocationId: '1', result: [42] });
   };
@@ -116,7 +116,7 @@ it('stops uploading when the server has answered', async () => {
   await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
 });
 
-it('stops uploading when the call is given up, and when the connection is lost', async () => {
+it('an upload stops when its call is aborted or the connection is lost', async () => {
   await using world = await World.started({ behaves: silent });
   const controller = new AbortController();
   const sources = [endless(), endless(), endless()] as const;
@@ -135,7 +135,7 @@ it('stops uploading when the call is given up, and when the connection is lost',
   await Promise.all([sources[1].left, sources[2].left]);
 });
 
-it('tells a waiting source by its signal that the call is given up, and that the connection is lost', async () => {
+it('the signal of sourceWithSignal aborts when the call is aborted or the connection is lost', async () => {
   await using world = await World.started({ behaves: silent });
   const left: string[] = [];
   const waiting = (name: string): AsyncIterable<number> =>
@@ -158,7 +158,7 @@ it('tells a waiting source by its signal that the call is given up, and that the
   await vi.waitFor(() => expect(left).toEqual(['given up', 'lost']));
 });
 
-it('sends all that a source with a signal gives', async () => {
+it('all items of a source with a signal are sent', async () => {
   await using world = await World.started();
   let aborted: boolean | undefined;
   const source = sourceWithSignal(async function* (signal) {
@@ -169,7 +169,7 @@ it('sends all that a source with a signal gives', async () => {
   expect(aborted).toBe(false);
 });
 
-it('waits for a slow server', async () => {
+it('an upload waits for a slow server', async () => {
   let taken = 0;
   const counts: Behaviour = (client) => (message) => {
     if (message.type === 2) taken++;

@@ -12,7 +12,7 @@ function page(): { readonly document: { hidden: boolean }; fire(type: string): v
   return { document, fire: (type) => void target.dispatchEvent(new Event(type)) };
 }
 
-it.each(['online', 'pageshow', 'resume', 'visibilitychange'])('wakes on %s, until the signal aborts', (type) => {
+it.each(['online', 'pageshow', 'resume', 'visibilitychange'])('onWake calls back on %s until its signal aborts', (type) => {
   const { fire } = page();
   const wake = vi.fn();
   const stop = new AbortController();
@@ -24,7 +24,7 @@ it.each(['online', 'pageshow', 'resume', 'visibilitychange'])('wakes on %s, unti
   expect(wake).toHaveBeenCalledOnce();
 });
 
-it('does not wake when the page is hidden, and wakes a hidden page when the network is back', () => {
+it('onWake ignores a page that becomes hidden, and calls back for a hidden page when the network is back', () => {
   const { document, fire } = page();
   const wake = vi.fn();
   onWake(wake, new AbortController().signal);
@@ -35,6 +35,6 @@ it('does not wake when the page is hidden, and wakes a hidden page when the netw
   expect(wake).toHaveBeenCalledOnce();
 });
 
-it('does nothing where there is no page', () => {
+it('onWake does nothing without a page', () => {
   expect(() => onWake(() => {}, new AbortController().signal)).not.toThrow();
 });

@@ -46,13 +46,13 @@ async function start(count: number) {
   };
 }
 
-it('tells a receiver that its question timed out', async () => {
+it('the signal of a receiver aborts when the call times out', async () => {
   await using world = await start(1);
   expect((await world.hub.clients.all.with({ timeoutMs: 1_000 }).invokeAll.confirm('?')).items).toMatchObject([{ code: 'call_timeout' }]);
   await expect.poll(() => world.log).toEqual(['0 ? no detail', '0 cancelled']);
 });
 
-it('tells a receiver that its question was cancelled', async () => {
+it('the signal of a receiver aborts when the call is cancelled', async () => {
   await using world = await start(1);
   const asking = new AbortController();
   const asked = world.hub.clients.all.with({ signal: asking.signal }).invokeOne.confirm('?', 'now');
@@ -62,7 +62,7 @@ it('tells a receiver that its question was cancelled', async () => {
   await expect.poll(() => world.log).toEqual(['0 ? now', '0 cancelled']);
 });
 
-it('asks one client at a time in truth: the one before is told when the next is asked', async () => {
+it('invokeOne aborts the signal of one receiver before it calls the next', async () => {
   await using world = await start(2);
   await expect(world.hub.clients.all.with({ attemptMs: 1_000 }).invokeOne.confirm('?')).rejects.toMatchObject({
     code: 'no_client_responded',
@@ -71,7 +71,7 @@ it('asks one client at a time in truth: the one before is told when the next is 
   expect(world.log.filter((line) => line.endsWith('cancelled'))).toHaveLength(2);
 });
 
-it('tells a receiver that the connection ended, and takes events too', async () => {
+it('the signal of a receiver aborts when the connection ends, and receivers of events have one', async () => {
   await using world = await start(1);
   world.hub.clients.all.send.said('hello');
   await expect.poll(() => world.log).toEqual(['0 hello false']);

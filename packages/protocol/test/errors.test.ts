@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { asError, END_REASONS, HublineError, isHubError, isHublineError, LEAVE_REASONS } from '@hubline/protocol';
 
 describe('docs/errors.md', () => {
-  it('has one line for every code with the names of its details, in the order of ErrorDetails', () => {
+  it('has one line for each code with the names of its details, in the order of ErrorDetails', () => {
     expect(documented()).toEqual(declared());
   });
 
-  it('lists every reason, and every reason but three is a code of the table', () => {
+  it('lists each reason, and each reason but three is a code of the table', () => {
     const listed = [...textOf('../../../docs/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, reason]) => reason);
     expect(listed).toEqual([...END_REASONS, ...LEAVE_REASONS]);
     const codes = new Set(documented().map(([code]) => code));
@@ -53,13 +53,13 @@ describe('HublineError', () => {
     expect(String(error)).toBe('HublineError: say did not answer in 20 ms.');
   });
 
-  it('narrows its details by its code', () => {
+  it('has details of the type of its code', () => {
     if (!isHublineError(error) || error.code !== 'call_timeout') return expect.fail('not recognised');
     const timeoutMs: number = error.details.timeoutMs;
     expect(timeoutMs).toBe(20);
   });
 
-  it('has data of a known type where a guard accepts them', () => {
+  it('has data of the type that a guard accepts', () => {
     interface Quota {
       readonly left: number;
     }
@@ -75,13 +75,13 @@ describe('HublineError', () => {
     expect(isHubError(new Error('hub_error'))).toBe(false);
   });
 
-  it('is not confused with others', () => {
+  it('is recognised by isHublineError, and other values are not', () => {
     for (const other of [new Error('x'), { name: 'HublineError', code: 'internal' }, undefined, 'x'])
       expect(isHublineError(other)).toBe(false);
   });
 });
 
-it('makes an Error of whatever was thrown', () => {
+it('asError makes an Error of any thrown value', () => {
   const error = new TypeError('x');
   expect(asError(error)).toBe(error);
   expect(asError('text')).toEqual(new Error('text'));

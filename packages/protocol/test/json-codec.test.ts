@@ -24,11 +24,11 @@ function decode(chunks: readonly Wire[], maxMessageBytes = Infinity): HubMessage
   return messages;
 }
 
-describe('round trip', () => {
+describe('the JSON codec', () => {
   const textOf = (messages: readonly HubMessage[]) => messages.map((sent) => jsonCodec.encode(sent)).join('');
   const conversation = fc.array(message, { maxLength: 6 });
 
-  it('gives every message back, however the text is cut', () => {
+  it('round-trips messages in text cut anywhere', () => {
     const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(textOf(messages))));
     fc.assert(
       fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(asJson(messages))),
@@ -36,7 +36,7 @@ describe('round trip', () => {
     );
   });
 
-  it('gives every message back, however the bytes are cut', () => {
+  it('round-trips messages in bytes cut anywhere', () => {
     const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(bytes(textOf(messages)))));
     fc.assert(
       fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(asJson(messages))),
@@ -44,7 +44,7 @@ describe('round trip', () => {
     );
   });
 
-  it('reads bytes that arrive one by one', () => {
+  it('decodes bytes one by one', () => {
     const sent: HubMessage[] = [{ type: Invocation, target: 'Grüße', arguments: ['𝄞 ✓', 1] }, { type: Ping }];
     expect(decode(Array.from(bytes(textOf(sent)), (byte) => Uint8Array.of(byte)))).toEqual(sent);
   });
@@ -60,14 +60,14 @@ describe('round trip', () => {
     expect(received).toEqual([{ type: Ping }, { type: Ping }]);
   });
 
-  it('counts what it has read, unknown types included, and says whether a message is unfinished', () => {
+  it('counts decoded messages, also of unknown types, and knows whether a message is partial', () => {
     const decoder = jsonCodec.decoder();
     const ignore = () => undefined;
     expect([decoder.push('{"type":6}\u001e{"type":99}\u001e{"ty', ignore), decoder.isPartial]).toEqual([2, true]);
     expect([decoder.push('pe":6}\u001e', ignore), decoder.isPartial]).toEqual([1, false]);
   });
 
-  it('reads a large message in small chunks in linear time', () => {
+  it('decodes a large message in small chunks in linear time', () => {
     const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
     const text = jsonCodec.encode(large) as string;
     const chunks = Array.from({ length: Math.ceil(text.length / 100) }, (_, i) => text.slice(i * 100, i * 100 + 100));
@@ -76,8 +76,8 @@ describe('round trip', () => {
   }, 20_000);
 });
 
-describe('encoding', () => {
-  it('writes what other SignalR peers expect', () => {
+describe('encoding in JSON', () => {
+  it('writes the records of SignalR', () => {
     expect(jsonCodec.encode({ type: Ping })).toBe('{"type":6}\u001e');
     expect(jsonCodec.encode({ type: Completion, invocationId: '1', result: null })).toBe(
       '{"type":3,"invocationId":"1","result":null}\u001e',
@@ -94,7 +94,7 @@ describe('encoding', () => {
     ['function', () => 1],
     ['symbol', Symbol('s')],
   ];
-  it.each(losses)('refuses %s, and says where it is', (found, value) => {
+  it.each(losses)('refuses %s and names its path', (found, value) => {
     const carriers: [HubMessage, path: string][] = [
       [{ type: Invocation, target: 't', arguments: [1, { a: [{ b: value }] }] }, 'arguments[1].a[0].b'],
       [{ type: StreamItem, invocationId: '1', item: value }, 'item'],
@@ -105,7 +105,7 @@ describe('encoding', () => {
     }
   });
 
-  it('refuses a bigint, a cycle, and what cannot be read', () => {
+  it('refuses a bigint, a cycle and a getter that throws', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = [cycle];
     const throwing = {
@@ -118,7 +118,7 @@ describe('encoding', () => {
     }
   });
 
-  it.each(CODECS)('writes 64 levels, and says so where a value has more: %s', (_name, codec) => {
+  it.each(CODECS)('writes 64 levels and refuses more, in the codec %s', (_name, codec) => {
     // The message and, of a call, the list of its arguments are levels too.
     const item = (levels: number) => ({ type: StreamItem, invocationId: '1', item: nested(levels - 1) }) as const;
     expect(decode([codec.encode(item(64))])).toEqual([item(64)]);
@@ -129,7 +129,7 @@ describe('encoding', () => {
     expect(errorOf(() => codec.encode(item(65))).message).toBe('JSON has no way to write the value of more than 64 levels.');
   });
 
-  it.each(CODECS)('gives not_encodable for values that defend themselves: %s', (_name, codec) => {
+  it.each(CODECS)('refuses values that throw when they are read, in the codec %s', (_name, codec) => {
     const throws = (thrown: unknown) => () => {
       throw thrown;
     };
@@ -146,7 +146,7 @@ describe('encoding', () => {
     }
   });
 
-  it.each(CODECS)('refuses what JSON would lose without a word: %s', (_name, codec) => {
+  it.each(CODECS)('refuses values that JSON would drop or change, in the codec %s', (_name, codec) => {
     class Empty {}
     class Point {
       readonly x = 1;
@@ -196,7 +196,7 @@ describe('encoding', () => {
     );
   });
 
-  it('takes an object at its word where it says what it is as JSON', () => {
+  it('writes the result of toJSON', () => {
     const self: { toJSON: () => string; self?: unknown } = { toJSON: () => 'me' };
     self.self = self;
     expect(jsonCodec.encode({ type: StreamItem, invocationId: '1', item: [self, new Date(0)] })).toBe(
@@ -205,7 +205,7 @@ describe('encoding', () => {
   });
 });
 
-describe('size limit', () => {
+describe('maxMessageBytes of the JSON codec', () => {
   const item = (text: string) => jsonCodec.encode({ type: StreamItem, invocationId: '1', item: text }) as string;
   const sizeOf = (wire: string) => bytes(wire).length - 1; // the separator does not count
 
@@ -225,7 +225,7 @@ describe('size limit', () => {
     }
   });
 
-  it('does not wait for the end of a message that is too large already', () => {
+  it('applies before the end of a message', () => {
     expect(errorOf(() => decode(['x'.repeat(101)], 100))).toMatchObject({ code: 'message_too_large' });
     const decoder = jsonCodec.decoder({ maxMessageBytes: 100 });
     const noMessage = () => expect.fail('delivered');
@@ -233,12 +233,12 @@ describe('size limit', () => {
     expect(errorOf(() => decoder.push('x'.repeat(60), noMessage))).toBeInstanceOf(HublineError);
   });
 
-  it('is a limit for each message, not for a chunk or a connection', () => {
+  it('applies to each message, and not to a chunk or a connection', () => {
     const wire = item('x'.repeat(100));
     expect(decode([wire.repeat(50)], sizeOf(wire))).toHaveLength(50);
   });
 
-  it('says what SignalR says', () => {
+  it("has SignalR's error text", () => {
     expect(errorOf(() => decode(['x'.repeat(32_769)], 32_768)).message).toMatch(/^The maximum message size of 32768B was exceeded\./);
   });
 });

@@ -10,7 +10,7 @@ const { Invocation, StreamItem, Completion, StreamInvocation, CancelInvocation, 
 const xyz = { invocationId: 'xyz' };
 const call = { target: 'method', arguments: [42] };
 
-describe('the bytes of HubProtocol.md', () => {
+describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
   const vectors: [name: string, body: string, message: HubMessage][] = [
     ['Invocation', '96 01 80 a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...xyz, ...call }],
     ['Invocation that nobody answers', '96 01 80 c0 a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...call }],
@@ -43,21 +43,21 @@ describe('the bytes of HubProtocol.md', () => {
     ['Sequence', '92 09 cc 13', { type: Sequence, sequenceId: 19 }],
     ['Credit', '93 40 a1 31 05', { type: Credit, invocationId: '1', credit: 5 }],
   ];
-  it.each(vectors)('reads %s', (_, body, expected) => {
+  it.each(vectors)('decodes %s', (_, body, expected) => {
     expect(decode([framed(body)])).toStrictEqual([expected]);
   });
 
   // 36 and 19 fit one byte, and the specification's writer takes two; readers take any width.
-  it.each(vectors.filter(([name]) => name !== 'Ack' && name !== 'Sequence'))('writes %s', (_, body, { ...each }) => {
+  it.each(vectors.filter(([name]) => name !== 'Ack' && name !== 'Sequence'))('encodes %s', (_, body, { ...each }) => {
     expect(hex(codec.encode(each))).toBe(hex(framed(body)));
   });
 
-  it('writes a ping as exactly 02 91 06, and small sequence ids in one byte', () => {
+  it('encodes a ping as 02 91 06, and small sequence ids in one byte', () => {
     expect(hex(codec.encode({ type: Ping }))).toBe('02 91 06');
     expect(hex(codec.encode({ type: Ack, sequenceId: 36 }))).toBe('03 92 08 24');
   });
 
-  it('reads sequence ids of any width', () => {
+  it('decodes sequence ids of any width', () => {
     for (const id of ['2a', 'cc 2a', 'cd 00 2a', 'ce 00 00 00 2a', 'cf 00 00 00 00 00 00 00 2a', 'd3 00 00 00 00 00 00 00 2a']) {
       expect(decode([framed(`92 08 ${id}`), framed(`92 09 ${id}`)])).toEqual([
         { type: Ack, sequenceId: 42 },
@@ -66,7 +66,7 @@ describe('the bytes of HubProtocol.md', () => {
     }
   });
 
-  it('reads what other writers leave out or add', () => {
+  it('decodes messages with missing and additional items', () => {
     const bodies: [body: string, message: HubMessage][] = [
       ['95 01 80 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
       ['95 01 c0 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
@@ -91,11 +91,11 @@ describe('the bytes of HubProtocol.md', () => {
     expect(decode(bodies.map(([body]) => framed(body)))).toStrictEqual(bodies.map(([, expected]) => expected));
   });
 
-  it('skips types that it does not know', () => {
+  it('skips unknown types', () => {
     expect(decode([framed('93 63 80 a0'), framed('91 06')])).toEqual([{ type: Ping }]);
   });
 
-  it('writes lengths in groups of seven bits', () => {
+  it('encodes lengths in groups of seven bits', () => {
     const ends: [length: number, prefix: string][] = [
       [127, '7f'],
       [128, '80 01'],
@@ -117,7 +117,7 @@ describe('the bytes of HubProtocol.md', () => {
   });
 });
 
-describe('round trip', () => {
+describe('the MessagePack codec', () => {
   /** What has no content is not written. JSON has -0 nowhere either. */
   const asArrived = (each: HubMessage): unknown =>
     Object.fromEntries(
@@ -134,7 +134,7 @@ describe('round trip', () => {
     { maxLength: 6 },
   );
 
-  it('gives every message back, however the bytes are cut', () => {
+  it('round-trips messages in bytes cut anywhere', () => {
     const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(wireOf(messages))));
     fc.assert(
       fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(messages.map(asArrived).map(wellFormed))),
@@ -142,19 +142,19 @@ describe('round trip', () => {
     );
   }, 20_000);
 
-  it('reads bytes that arrive one by one', () => {
+  it('decodes bytes one by one', () => {
     const messages: HubMessage[] = [{ type: Invocation, target: 'Grüße', arguments: ['𝄞 ✓'.repeat(100), 1] }, { type: Ping }];
     expect(decode(Array.from(wireOf(messages), (byte) => Uint8Array.of(byte)))).toEqual(messages);
   });
 
-  it('reads a large message in small chunks in linear time', () => {
+  it('decodes a large message in small chunks in linear time', () => {
     const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
     const wire = codec.encode(large) as Uint8Array;
     const chunks = Array.from({ length: Math.ceil(wire.length / 100) }, (_, i) => wire.subarray(i * 100, i * 100 + 100));
     expect(decode(chunks)).toEqual([large]);
   }, 20_000);
 
-  it('writes what a getter writes meanwhile beside, and not over it', () => {
+  it('encodes within a getter without changing the outer message', () => {
     const nested = {
       get inner() {
         return codec.encode({ type: StreamItem, invocationId: '2', item: 'x'.repeat(100) }).length;
@@ -164,7 +164,7 @@ describe('round trip', () => {
   });
 });
 
-it('counts what it has read, unknown types included, and says whether a message is unfinished', () => {
+it('the MessagePack decoder counts messages, also of unknown types, and knows whether a message is partial', () => {
   const decoder = codec.decoder();
   const ignore = (): void => undefined;
   expect([decoder.push(bytes('02 91 06 02 91 63 02 91'), ignore), decoder.isPartial]).toEqual([2, true]);
@@ -172,7 +172,7 @@ it('counts what it has read, unknown types included, and says whether a message 
   expect([decoder.push(bytes('02'), ignore), decoder.isPartial]).toEqual([0, true]);
 });
 
-describe('malformed input', () => {
+describe('malformed MessagePack', () => {
   it.each<[why: string, body: string]>([
     ['Invalid payload.', '80'],
     ['Invalid payload.', '90'],
@@ -210,7 +210,7 @@ describe('malformed input', () => {
     expect(errorOf(() => decode([framed(body)]))).toMatchObject({ code: 'invalid_message', message: why });
   });
 
-  it('takes 64 levels, and refuses more', () => {
+  it('has a limit of 64 levels', () => {
     const tooDeep = { code: 'invalid_message', message: 'The message has more than 64 levels.' };
     for (const open of ['91', '81 01', '81 a1 61']) {
       const item = (levels: number) => {
@@ -223,7 +223,7 @@ describe('malformed input', () => {
     expect(errorOf(() => decode([join([bytes('80 80 02'), bytes('91'.repeat(32_768))])]))).toMatchObject(tooDeep);
   });
 
-  it('writes 64 levels, and says so where a value has more', () => {
+  it('is not written: a value of more than 64 levels is refused', () => {
     const nested = (levels: number): unknown => Array.from({ length: levels }).reduce<unknown>((inner) => [inner], new Date(0));
     const item = (levels: number) => ({ type: StreamItem, invocationId: '1', item: nested(levels - 1) }) as const;
     expect(decode([codec.encode(item(64)) as Uint8Array])).toEqual([item(64)]);
@@ -233,7 +233,7 @@ describe('malformed input', () => {
     }
   });
 
-  it('refuses lengths of more than 31 bits, a message without bytes, and text', () => {
+  it('is a length of more than 31 bits, a message without bytes, or text', () => {
     const tooBig = { message: 'Messages bigger than 2GB are not supported.', code: 'invalid_message' };
     expect(errorOf(() => decode([bytes('ff ff ff ff 08')]))).toMatchObject(tooBig);
     expect(errorOf(() => decode([bytes('80 80 80 80 80')]))).toMatchObject(tooBig);
@@ -243,14 +243,14 @@ describe('malformed input', () => {
     codec.decoder().push('', () => expect.fail('delivered')); // what follows a handshake in a text frame
   });
 
-  it('hands over the messages before a bad one', () => {
+  it('does not prevent the delivery of the messages before it', () => {
     const messages: HubMessage[] = [];
     const decoder = codec.decoder();
     expect(errorOf(() => decoder.push(join([framed('91 06'), framed('c0')]), (each) => messages.push(each))).code).toBe('invalid_message');
     expect(messages).toEqual([{ type: Ping }]);
   });
 
-  it('checks the announced size before anything of it is there', () => {
+  it('is refused by its announced size before its bytes arrive', () => {
     const limit = { maxMessageBytes: 100 };
     expect(errorOf(() => decode([bytes('65')], limit))).toMatchObject({ code: 'message_too_large', details: { limitBytes: 100 } });
     expect(errorOf(() => decode([bytes('ff ff'), bytes('ff ff 07')], limit))).toMatchObject({ code: 'message_too_large' });
@@ -259,7 +259,7 @@ describe('malformed input', () => {
     expect(decode([fits, fits], limit)).toHaveLength(2);
   });
 
-  it('answers any bytes with messages or a HublineError', () => {
+  it('gives messages or a HublineError for any bytes', () => {
     const isFine = (chunks: readonly Uint8Array[]): void => {
       try {
         decode(chunks, { maxMessageBytes: 32_768 });
@@ -289,7 +289,7 @@ describe('malformed input', () => {
     );
   }, 20_000);
 
-  it('turns whatever another implementation throws into a HublineError', () => {
+  it('gives a HublineError whatever another implementation throws', () => {
     const broken = messagePackCodec({
       encode: () => {
         throw new RangeError('no');

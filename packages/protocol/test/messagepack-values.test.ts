@@ -43,17 +43,17 @@ it.each<[value: unknown, body: string]>([
   ['a'.repeat(20) + 'ä'.repeat(6), `d9 20 ${'61 '.repeat(20)}${'c3 a4 '.repeat(6)}`.trim()],
   ['\ufeffx', 'a4 ef bb bf 78'],
   [{ a: 1 }, '81 a1 61 01'],
-])('%o is %s, both ways', (value, body) => {
+])('%o is encoded as %s and decoded again', (value, body) => {
   expect(itemBytes(value)).toBe(body);
   expect(item(body)).toEqual(value === 0 ? 0 : value);
 });
 
-it('writes small bigints as numbers, which is what they arrive as', () => {
+it('small bigints are encoded as numbers, and decoded as such', () => {
   expect(itemBytes(5n)).toBe('05');
   expect(sent([5n, -(2n ** 40n), 2n ** 53n, -(2n ** 53n)])).toEqual([5, -(2 ** 40), 2n ** 53n, -(2n ** 53n)]);
 });
 
-it('gives every integer of 64 bits back', () => {
+it('integers of 64 bits round-trip', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }), (value) => {
       const arrived = sent(value) as number | bigint;
@@ -63,12 +63,12 @@ it('gives every integer of 64 bits back', () => {
   );
 });
 
-it('gives every number and date back', () => {
+it('numbers and dates round-trip', () => {
   fc.assert(fc.property(fc.double(), (value) => void expect(sent(value)).toBe(value === 0 ? 0 : value)));
   fc.assert(fc.property(fc.date({ noInvalidDate: true }), (value) => void expect(sent(value)).toEqual(value)));
 });
 
-it('gives texts and bytes back on both sides of every limit of the format', () => {
+it('texts and bytes round-trip on both sides of each limit of the format', () => {
   for (const length of [0, 1, 23, 24, 25, 31, 32, 63, 64, 65, 255, 256, 65_535, 65_536]) {
     for (const unit of ['x', 'ä', '✓', '𝄞']) expect(sent(unit.repeat(length)) === unit.repeat(length)).toBe(true);
     const data = new Uint8Array(length).fill(7);
@@ -78,7 +78,7 @@ it('gives texts and bytes back on both sides of every limit of the format', () =
   }
 }, 20_000);
 
-it('gives lists and objects back on both sides of every limit of the format', () => {
+it('lists and objects round-trip on both sides of each limit of the format', () => {
   for (const length of [15, 16, 65_536]) {
     const list = Array.from({ length }, (_, i) => i);
     const object = Object.fromEntries(list.map((i) => [`k${i}`, i]));
@@ -86,7 +86,7 @@ it('gives lists and objects back on both sides of every limit of the format', ()
   }
 }, 20_000);
 
-it('hands out bytes that share no memory with what arrived', () => {
+it('decoded bytes share no memory with the received ones', () => {
   const wire = Buffer.from(codec.encode({ type: StreamItem, invocationId: '1', item: Uint8Array.of(1, 2, 3) }) as Uint8Array);
   const [received] = decode([wire]);
   wire.fill(9);
@@ -96,28 +96,28 @@ it('hands out bytes that share no memory with what arrived', () => {
   expect(data.buffer.byteLength).toBe(3);
 });
 
-it('takes buffers, and what says itself what it is', () => {
+it('buffers and values with toJSON are encoded', () => {
   expect(sent([Buffer.from('a'), Uint8Array.of(1).buffer])).toEqual([Uint8Array.of(97), Uint8Array.of(1)]);
   expect(sent({ url: new URL('http://a/'), own: { toJSON: () => 'me' } })).toEqual({ url: 'http://a/', own: 'me' });
 });
 
-it('leaves out what is undefined, as JSON does, and writes null in lists', () => {
+it('undefined is left out of objects and null in lists, as in JSON', () => {
   expect(sent({ a: undefined, b: [undefined] })).toStrictEqual({ b: [null] });
 });
 
-it('reads floats of four bytes, and keys that are numbers', () => {
+it('floats of four bytes and numeric keys are decoded', () => {
   expect(item('ca 3f c0 00 00')).toBe(1.5);
   expect(item('82 01 a1 61 a1 62 02')).toEqual({ 1: 'a', b: 2 });
 });
 
-it('drops keys named __proto__', () => {
+it('keys named __proto__ are dropped', () => {
   const polluting = `82 a9 ${Buffer.from('__proto__').toString('hex')} 81 a1 78 01 a1 79 02`;
   const value = item(polluting) as object;
   expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
   expect(value).toStrictEqual({ y: 2 });
 });
 
-it('carries a type of your own where both ends declare it', () => {
+it('an extension type round-trips if both ends declare it', () => {
   class Money {
     readonly cents: number;
     constructor(cents: number) {
@@ -154,7 +154,7 @@ it.each<[found: string, value: unknown]>([
   ['Promise', Promise.resolve(1)],
   ['Blob', new Blob(['x'])],
   ['bigint of more than 64 bits', 2n ** 64n],
-])('refuses %s, and says where it is', (found, value) => {
+])('%s is refused with its path', (found, value) => {
   const carriers: [HubMessage, path: string][] = [
     [{ type: Invocation, target: 't', arguments: [1, { a: [{ b: value }] }] }, 'arguments[1].a[0].b'],
     [{ type: StreamItem, invocationId: '1', item: value }, 'item'],
@@ -165,11 +165,11 @@ it.each<[found: string, value: unknown]>([
   }
 });
 
-it('writes the numbers that JSON has no way to write', () => {
+it('NaN and infinities round-trip', () => {
   expect(sent([NaN, Infinity, -Infinity])).toEqual([NaN, Infinity, -Infinity]);
 });
 
-it('refuses a cycle, and what cannot be read', () => {
+it('a cycle and a getter that throws are refused', () => {
   const throwing = {
     get value(): never {
       throw new Error('no');
@@ -181,7 +181,7 @@ it('refuses a cycle, and what cannot be read', () => {
   expect(sent('still there')).toBe('still there');
 });
 
-it('carries every JSON value as JSON does', () => {
+it('each JSON value round-trips as in JSON', () => {
   // UTF-8 has no halves of pairs, which JSON writes as \ud800.
   const values = json.filter((value) => !JSON.stringify(value).includes('\\ud'));
   fc.assert(fc.property(values, (value) => void expect(sent(value)).toStrictEqual(JSON.parse(JSON.stringify(value)))));

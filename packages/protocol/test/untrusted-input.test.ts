@@ -29,7 +29,7 @@ function receive(...chunks: readonly Wire[]) {
   return { messages };
 }
 
-describe('malformed messages', () => {
+describe('malformed JSON messages', () => {
   const SEQUENCE_IDS = ['', ',"sequenceId":-1', ',"sequenceId":1.5', ',"sequenceId":"1"', ',"sequenceId":null', ',"sequenceId":1e300'];
   const ID = '"invocationId":"1"';
   const CASES: Record<string, readonly string[]> = {
@@ -80,7 +80,7 @@ describe('malformed messages', () => {
   };
   const cases = Object.entries(CASES).flatMap(([why, records]) => records.map((record) => ({ why, record })));
 
-  it.each(cases)('answers $record with "$why"', ({ why, record }) => {
+  it.each(cases)('are refused: $record with "$why"', ({ why, record }) => {
     expect(receive(`${record}\u001e`).fault).toMatchObject({ code: 'invalid_message', message: why });
   });
 
@@ -101,21 +101,21 @@ describe('malformed messages', () => {
     [`{"type":3,${ID},"headers":"x"}`, { type: 3, invocationId: '1' }],
     [`{"type":2,${ID},"item":1,"headers":[]}`, { type: 2, invocationId: '1', item: 1 }],
     ['{"type":1,"target":"t","arguments":[],"headers":{"a":1}}', { type: 1, target: 't', arguments: [] }],
-  ])('takes %s, as one of the official implementations does', (record, message) => {
+  ])('are accepted if an official implementation accepts them: %s', (record, message) => {
     expect(receive(`${record}\u001e`)).toStrictEqual({ messages: [message] });
   });
 
-  it('delivers the messages before a bad one', () => {
+  it('do not prevent the delivery of the messages before them', () => {
     const { messages, fault } = receive('{"type":6}\u001e{"type":5,"invocationId":"1"}\u001e{"type":5}\u001e{"type":6}\u001e');
     expect(messages).toEqual([{ type: Ping }, { type: MessageType.CancelInvocation, invocationId: '1' }]);
     expect(fault).toMatchObject({ code: 'invalid_message' });
   });
 
-  it.each(['0', '10', '63', '65', '255', '-1', '1.5', '1e400', '9007199254740993'])('skips messages of type %s', (type) => {
+  it.each(['0', '10', '63', '65', '255', '-1', '1.5', '1e400', '9007199254740993'])('of the unknown type %s are skipped', (type) => {
     expect(receive(`{"type":${type},"headers":7,"target":{}}\u001e{"type":6}\u001e`)).toEqual({ messages: [{ type: Ping }] });
   });
 
-  it('takes what the formal description allows', () => {
+  it('are not those with additional whitespace, fields and nulls', () => {
     const odd = [
       `{"arguments":[],"target":"t","type":1}`,
       ` {"type" : 6 , "later":[1]} \n`,
@@ -127,7 +127,7 @@ describe('malformed messages', () => {
   });
 });
 
-describe('arbitrary input', () => {
+describe('arbitrary JSON input', () => {
   const bytes = fc.uint8Array({ maxLength: 200 });
   /** Bytes that get further than the first: JSON's own characters, separators, pieces of real messages. */
   const nearly = fc
@@ -140,21 +140,21 @@ describe('arbitrary input', () => {
     )
     .map((parts) => parts.join(''));
 
-  it('gives messages or the documented error for bytes', () => {
+  it('gives messages or the documented error for any bytes', () => {
     fc.assert(
       fc.property(fc.array(bytes), (chunks) => void receive(...chunks)),
       { numRuns: 500 },
     );
   });
 
-  it('gives messages or the documented error for text', () => {
+  it('gives messages or the documented error for any text', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(nearly, fc.string({ unit: 'binary' }))), (chunks) => void receive(...chunks, '\u001e')),
       { numRuns: 1000 },
     );
   });
 
-  it('gives messages or the documented error for any JSON, also where a field of a message is replaced', () => {
+  it('gives messages or the documented error for any JSON, and for messages with a replaced field', () => {
     const spoiled = fc
       .record({ sent: message, key: fc.nat(), value: json })
       .map(({ sent, key, value }) => ({ ...sent, [Object.keys(sent)[key % Object.keys(sent).length] as string]: value }));
@@ -164,7 +164,7 @@ describe('arbitrary input', () => {
     );
   });
 
-  it('takes 64 levels, and gives the documented error for more, however the text spells them', () => {
+  it('gives the documented error for more than 64 levels, in any spelling', () => {
     const nested = (levels: number, open: string, close: string) =>
       // The message is a level too.
       `{"type":2,"invocationId":"1","item":${open.repeat(levels - 1)}1${close.repeat(levels - 1)}}\u001e`;
@@ -190,7 +190,7 @@ describe('arbitrary input', () => {
     expect(errorOf(() => parseHandshakeResponse(deep))).toMatchObject({ code: 'invalid_message' });
   });
 
-  it('counts no brackets in texts', () => {
+  it('may have any number of brackets in texts', () => {
     const item = ['[', '{', '"', '\\', '\\"['].flatMap((text) => [text.repeat(200), [text.repeat(99)]]);
     const text = jsonCodec.encode({ type: MessageType.StreamItem, invocationId: '1', item });
     expect(receive(text).messages).toMatchObject([{ item }]);
@@ -231,8 +231,8 @@ describe('arbitrary input', () => {
   });
 });
 
-describe('JSON', () => {
-  it('takes the fast path for the escapes that .NET writes by default', () => {
+describe('parseJson', () => {
+  it('parses the escapes that .NET writes without a reviver', () => {
     const parse = vi.spyOn(JSON, 'parse');
     const text = String.raw`"\u0022\u0026\u0027\u002B\u003Cb\u003E\u0060\u00E9"`;
     expect(parseJson(text)).toBe('"&\'+<b>`é');
@@ -241,7 +241,7 @@ describe('JSON', () => {
   });
 });
 
-describe('__proto__', () => {
+describe('the key __proto__', () => {
   const SPELLINGS = ['__proto__', '\\u005f_proto__', '__pr\\u006Fto__', '\\u005F\\u005f\\u0070\\u0072\\u006f\\u0074\\u006f\\u005f\\u005f'];
   const PLACES: readonly ((key: string) => string)[] = [
     (key) => `{"type":6,"${key}":{"polluted":true}}`,
@@ -251,7 +251,7 @@ describe('__proto__', () => {
     (key) => `{"type":2,"invocationId":"1","item":{"${key}":{"${key}":{"polluted":true}}}}`,
   ];
 
-  it.each(SPELLINGS)('does not survive, spelled %s', (key) => {
+  it.each(SPELLINGS)('is dropped in any spelling: %s', (key) => {
     for (const place of PLACES) {
       const [received] = receive(`${place(key)}\u001e`).messages;
       expect(received).toBeDefined();
@@ -261,7 +261,7 @@ describe('__proto__', () => {
     expect({}).not.toHaveProperty('polluted');
   });
 
-  it('does not survive in a handshake', () => {
+  it('is dropped in a handshake', () => {
     for (const key of SPELLINGS) {
       const record = `{"protocol":"json","version":1,"${key}":{"hubline":7}}`;
       expect(parseHandshakeRequest(record)).toEqual({ protocol: 'json', version: 1 });
@@ -269,12 +269,12 @@ describe('__proto__', () => {
     }
   });
 
-  it('leaves the neighbours, and text that only mentions it', () => {
+  it('is dropped without its neighbours, and texts keep it', () => {
     const { messages } = receive('{"type":2,"invocationId":"1","item":[{"__proto__":1,"kept":1},"__proto__","\\u005f"]}\u001e');
     expect(messages).toEqual([{ type: MessageType.StreamItem, invocationId: '1', item: [{ kept: 1 }, '__proto__', '_'] }]);
   });
 
-  it('stands for no type of message', () => {
+  it('is no type of a message', () => {
     for (const type of ['"__proto__"', '"constructor"']) {
       expect(errorOf(() => jsonCodec.decoder().push(`{"type":${type}}\u001e`, () => expect.fail('delivered'))).message).toBe(
         'Invalid payload.',

@@ -209,7 +209,7 @@ const cases = Object.keys(LINES).flatMap((transport) =>
   STEPS.flatMap(([step, run]) => ['before', 'after'].map((order) => ({ transport, step, order, run }))),
 );
 
-it.each(cases)('holds nothing of a client over $transport that aborts $step, $order the hooks go on', async (each) => {
+it.each(cases)('the server releases everything of a client over $transport that aborts $step, $order the hooks go on', async (each) => {
   await using world = await start();
   await each.run(world, LINES[each.transport]!);
   if (each.order === 'after') world.release();
@@ -233,7 +233,7 @@ it.each(cases)('holds nothing of a client over $transport that aborts $step, $or
   expect(world.errors).toEqual([]);
 });
 
-it('holds nothing of a client that did not negotiate and whose WebSocket is refused after it was authenticated', async () => {
+it('the server releases everything of a client without negotiation whose WebSocket is refused after authentication', async () => {
   await using world = await start();
   const answer = await rawRequest(world.port, upgradeLines('/hub', { 'sec-websocket-version': '12' }));
   expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);

@@ -41,7 +41,7 @@ it.each([
   ],
   ['an older browser on another host, over HTTP', { origin: 'http://other.example' }, undefined],
   ['an older browser on another port', { origin: 'http://localhost:8080' }, `${COOKIE}; SameSite=Lax`],
-])('sets the cookie that %s keeps', async (_who, headers, cookie) => {
+])('negotiate sets the affinity cookie that %s keeps', async (_who, headers, cookie) => {
   await using world = await start({ trustProxy: true });
   const answer = await world.ask('POST', NEGOTIATE, headers);
   expect(answer).toMatch(/^HTTP\/1.1 200 /);
@@ -49,7 +49,7 @@ it.each([
   expect(answer).toContain('"affinity":{"node":"api 1","query":"node","cookie":"hubline_node"}');
 });
 
-it('knows HTTPS that ends here', async () => {
+it('negotiate recognises HTTPS that ends at this server', async () => {
   await using world = await start();
   // Without a certificate: nobody is to be proven here.
   const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
@@ -67,7 +67,7 @@ it('knows HTTPS that ends here', async () => {
   await new Promise((resolve) => tls.close(resolve));
 });
 
-it('names cookie and query as it is told to, and sets no cookie where there is to be none', async () => {
+it('the options of affinity name the cookie and the query parameter, and can turn the cookie off', async () => {
   await using named = await start({ affinity: { cookie: 'at', query: 'to', path: '/hub', domain: 'example.com' } });
   const answer = await named.ask('POST', NEGOTIATE);
   expect(cookieOf(answer)).toBe('at=api%201; Path=/hub; Domain=example.com; HttpOnly; SameSite=Lax');
@@ -85,14 +85,14 @@ it.each([
   ['a stream', 'GET', '/hub?id=x&NODE=api-2'],
   ['a post', 'POST', '/hub?node=api-2&id=x'],
   ['a goodbye', 'DELETE', '/hub?id=x&node=api-2'],
-])('tells %s that is meant for another node so, and one for this node that it is gone', async (_what, method, target) => {
+])('the server answers %s for another node with wrong_node, and one for this node with connection_gone', async (_what, method, target) => {
   await using world = await start();
   const wrong = await world.ask(method, target);
   expect(wrong).toMatch(/^HTTP\/1.1 404 [^]*hubline-code: wrong_node\r\n[^]*No Connection with that ID/);
   expect(await world.ask(method, target.replace('api-2', 'api%201'))).toContain('hubline-code: connection_gone');
 });
 
-it('opens no new connection over a WebSocket that is meant for another node', async () => {
+it('a WebSocket for another node opens no new connection', async () => {
   await using world = await start();
   const skipped = await rawRequest(world.port, upgradeLines('/hub?node=api-2'));
   expect(skipped).toMatch(/^HTTP\/1.1 404 [^]*hubline-code: wrong_node\r\n/);
@@ -101,12 +101,12 @@ it('opens no new connection over a WebSocket that is meant for another node', as
   expect((await here.call('where')).error).toBeUndefined();
 });
 
-it('answers a negotiation whatever node it names: who comes back takes the node that is left', async () => {
+it('a negotiation is answered whatever node it names, so that a client of a dead node can reconnect', async () => {
   await using world = await start();
   expect(await world.ask('POST', `${NEGOTIATE}&node=api-2`)).toMatch(/^HTTP\/1.1 200 [^]*"node":"api 1"/);
 });
 
-it('tells methods how the client asked, as the client sees it behind proxies that are trusted', async () => {
+it("methods see the request's url and address as the client sent them to trusted proxies", async () => {
   const headers = {
     'x-forwarded-proto': 'http, https',
     'x-forwarded-host': 'evil.example, hubs.example',
@@ -126,7 +126,7 @@ it('tells methods how the client asked, as the client sees it behind proxies tha
   }
 });
 
-it('serves its hubs behind a prefix, and nowhere else', async () => {
+it('the server serves its hubs below pathPrefix and nowhere else', async () => {
   await using world = await start({ pathPrefix: '/app' });
   expect(await world.ask('POST', `/app${NEGOTIATE}`)).toMatch(/^HTTP\/1.1 200 /);
   expect(await world.ask('POST', NEGOTIATE)).toMatch(/^HTTP\/1.1 404 /);

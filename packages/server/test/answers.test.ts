@@ -13,8 +13,8 @@ function deep(levels: number): unknown {
   return value;
 }
 
-describe('the answer of a client, on its way between nodes', () => {
-  it.each([jsonCodec, packed])('comes out as it went in, in $name', (codec) => {
+describe('the result of a client that one node sends to another', () => {
+  it.each([jsonCodec, packed])('round-trips in $name', (codec) => {
     const values = [null, 0, 'text', [1, [2]], { a: { b: true } }];
     const copies = values.map((value, i) => writeAnswer(`${i}`, answered(value), { codec, spoken: new Set(codecs.keys()) }));
     const body = Buffer.concat(copies.flatMap(({ bytes }) => bytes ?? []));
@@ -22,7 +22,7 @@ describe('the answer of a client, on its way between nodes', () => {
     expect(readAnswers(settled, body, codecs)).toEqual(values.map((value, i) => ({ id: `${i}`, value })));
   });
 
-  it.each([jsonCodec, packed])('that cannot be written is the error of this client, in $name', (codec) => {
+  it.each([jsonCodec, packed])('is an error of that client if it cannot be encoded in $name', (codec) => {
     const thrown = {
       get bad(): never {
         throw Object.create(null);
@@ -37,7 +37,7 @@ describe('the answer of a client, on its way between nodes', () => {
     }
   });
 
-  it('that cannot be read is the error of this client, and costs no other its answer', () => {
+  it('is an error of that client if it cannot be decoded, and the results of other clients remain', () => {
     const good = ['a', 'c'].map((id) => writeAnswer(id, answered(id), { codec: jsonCodec, spoken: new Set(['json']) }));
     const damaged = Buffer.from('{"type":3,');
     const body = Buffer.concat([good[0]!.bytes!, damaged, good[1]!.bytes!]);

@@ -10,7 +10,7 @@ const invocation = (invocationId: string, target: string, ...args: readonly unkn
   arguments: args,
 });
 
-it('refuses another number of arguments than the contract says', async () => {
+it('a call with another number of arguments than the contract allows is refused', async () => {
   interface Counted {
     add(a: number, b: number): Promise<number>;
     greet(name: string, greeting?: string): Promise<string>;

@@ -46,7 +46,7 @@ const text =
   (_request, response) =>
     void response.end(body);
 
-it('takes its paths from a server whose routes came before and come after', async () => {
+it('an attached hub server takes its own paths, and other routes go to listeners added before and after', async () => {
   const before = vi.fn(text('before'));
   await using world = await host(before);
   await using _server = serve(world.http);
@@ -60,14 +60,14 @@ it('takes its paths from a server whose routes came before and come after', asyn
   expect(after).toHaveBeenCalledTimes(1);
 });
 
-it('works under a framework that answers everything that it is handed', async () => {
+it('an attached hub server works beside a framework that answers every request', async () => {
   await using world = await host((_request, response) => void response.writeHead(418).end('mine'));
   await using _server = serve(world.http);
   expect(await world.get('/hubs')).toBe('mine');
   expect(await world.negotiate('/hub')).toBe(200);
 });
 
-it('leaves the upgrades of others alone, before and after', async () => {
+it('an attached hub server leaves the upgrades of other WebSocket servers to them', async () => {
   await using world = await host();
   const first = new WebSocketServer({ server: world.http, path: '/first' });
   await using _server = serve(world.http);
@@ -89,7 +89,7 @@ const offer = (port: number, target: string, { end, ...headers }: Record<string,
 
 const H2C = { upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' };
 
-it('ignores upgrades that are not its own, so that the request goes on as HTTP/1.1 and its socket too', async () => {
+it('an upgrade for another path is ignored: the request and its socket continue as HTTP/1.1', async () => {
   await using world = await host(
     (request, response) => void response.end(`${request.method} ${request.url}, ${String(request.headers['x-a'])}`),
   );
@@ -110,7 +110,7 @@ it('ignores upgrades that are not its own, so that the request goes on as HTTP/1
   expect(await world.negotiate('/hub')).toBe(200);
 });
 
-it('answers a few offers of a socket, the last with an end, and cuts one that sends offers without end', async () => {
+it('a socket gets four ignored upgrades answered, the last with connection: close, and is cut if it sends more at once', async () => {
   const asked = vi.fn(text('yours'));
   await using world = await host(asked);
   await using _server = serve(world.http);
@@ -138,7 +138,7 @@ it('answers a few offers of a socket, the last with an end, and cuts one that se
   expect(await world.negotiate('/hub')).toBe(200);
 });
 
-it('serves its own paths to clients that offer HTTP/2, as Java does', async () => {
+it('a hub path is served to clients that offer an upgrade to HTTP/2, as Java does', async () => {
   await using world = await host();
   await using _server = serve(world.http);
   const headers = { ...H2C, connection: 'Upgrade, HTTP2-Settings', 'content-length': '0' };
@@ -154,7 +154,7 @@ it('serves its own paths to clients that offer HTTP/2, as Java does', async () =
   expect(await offer(world.port, '/hub', { ...H2C, end: 'Connection ID required' })).toMatch(/^HTTP\/1.1 400 /);
 });
 
-it('leaves upgrades to the listeners of the application, but for those of its own paths', async () => {
+it('upgrades for other paths go to the upgrade listeners of the application', async () => {
   await using world = await host(text('yours'));
   world.http.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
   await using _server = serve(world.http);
@@ -162,7 +162,7 @@ it('leaves upgrades to the listeners of the application, but for those of its ow
   expect(await offer(world.port, '/hub', { ...H2C, end: 'Connection ID required' })).toMatch(/^HTTP\/1.1 400 /);
 });
 
-it('hands an ignored upgrade on once where several servers are attached', async () => {
+it('an ignored upgrade is handed on once if several hub servers are attached', async () => {
   const asked = vi.fn(text('yours'));
   await using world = await host(asked);
   await using _one = serve(world.http, '/one', one);
@@ -173,7 +173,7 @@ it('hands an ignored upgrade on once where several servers are attached', async 
   expect(asked).toHaveBeenCalledTimes(1);
 });
 
-it('does the same over TLS', async () => {
+it('an ignored upgrade over TLS continues as HTTP/1.1', async () => {
   // Without a certificate: nobody is to be proven here.
   const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
   const https = createTlsServer(anonymous, text('yours'));
@@ -193,7 +193,7 @@ it('does the same over TLS', async () => {
   await once(https, 'close');
 });
 
-it('closes a refused socket whose peer keeps its side open', async () => {
+it('a refused upgrade closes its socket although the peer keeps its side open', async () => {
   await using world = await host();
   await using _server = serve(world.http);
   const socket = connect({ port: world.port, host: '127.0.0.1', allowHalfOpen: true });
@@ -204,7 +204,7 @@ it('closes a refused socket whose peer keeps its side open', async () => {
   socket.destroy();
 });
 
-it('gives the server back when it is closed, whatever order', async () => {
+it('closing attached hub servers, in any order, gives their paths back to the application', async () => {
   await using world = await host(text('yours'));
   const first = serve(world.http, '/one', one);
   const second = serve(world.http, '/two', two);
@@ -219,7 +219,7 @@ it('gives the server back when it is closed, whatever order', async () => {
   expect(world.http.listening).toBe(true);
 });
 
-it('hosts hubs on paths of their own', async () => {
+it('a server hosts several hubs, each on its own path', async () => {
   await using server = createHubServer();
   server.hub(one, { path: '/one', methods: { echo: async () => 'one' } });
   server.hub(two, { path: '/two', methods: { echo: async () => 'two' } });
@@ -229,7 +229,7 @@ it('hosts hubs on paths of their own', async () => {
   expect([(await a.call('echo')).result, (await b.call('echo')).result]).toEqual(['one', 'two']);
 });
 
-it('refuses a name or a path twice', async () => {
+it('a server refuses the name or the path of another hub', async () => {
   await using server = createHubServer();
   const methods = { echo: async (_ctx: unknown, value: unknown) => value };
   server.hub(one, { path: '/one', methods });
@@ -238,7 +238,7 @@ it('refuses a name or a path twice', async () => {
   server.hub(two, { path: '/two', methods });
 });
 
-it('opens no door on a node that takes no connections', async () => {
+it('a node that accepts no connections answers 404 on its hub paths', async () => {
   await using server = createHubServer({ accept: false });
   server.hub(one, { path: '/hub', methods: { echo: async () => 1 } });
   const port = await server.listen(0);
@@ -246,7 +246,7 @@ it('opens no door on a node that takes no connections', async () => {
   expect(await rawRequest(port, upgradeLines('/hub', { connection: 'Upgrade, close' }))).toMatch(/^HTTP\/1.1 404 /);
 });
 
-it.each(['c', '/c', '/c/', 'c/'])('serves the path "%s" with and without a slash, over every transport', async (path) => {
+it.each(['c', '/c', '/c/', 'c/'])('the path "%s" is served with and without a slash over every transport', async (path) => {
   await using world = await host();
   await using _server = serve(world.http, path);
   expect(await world.negotiate('/c')).toBe(200);
@@ -262,7 +262,7 @@ it.each(['c', '/c', '/c/', 'c/'])('serves the path "%s" with and without a slash
   }
 });
 
-it('serves a path at the root, one behind a prefix, and one with characters that addresses encode', async () => {
+it('a hub is served at the root, below a prefix and at a path with encoded characters', async () => {
   for (const [options, path, asked] of [
     [{}, '/', ''],
     [{ pathPrefix: 'app/' }, 'c/', '/app/c'],
@@ -278,7 +278,7 @@ it('serves a path at the root, one behind a prefix, and one with characters that
 
 const NO_PATHS = ['/x?y', '/x#y', '/a b', '/a//b', '//', '/../a', '/a/.', '/a\\b', '/a/negotiate', '/a/Negotiate', 5, null, {}];
 const ENCODED_DOTS = ['/%2e/a', '/a/%2E', '/%2e%2e/a', '/%2e./a', '/.%2e/a'];
-it.each([...NO_PATHS, ...ENCODED_DOTS])('refuses the path %j, which no request could ask for', async (path) => {
+it.each([...NO_PATHS, ...ENCODED_DOTS])('a server refuses the path %j, which no request can have', async (path) => {
   await using server = createHubServer();
   const option = expect.objectContaining({ code: 'invalid_option', details: { option: 'path' } }) as Error;
   expect(() => server.hub(one, { path: path as string, methods: { echo: async () => 1 } })).toThrow(option);
@@ -304,7 +304,7 @@ it.each<[option: string, options: object]>([
   ['origins', { origins: ['https://:password@app.example.com'] }],
   ['origins', { origins: [['https://app.example.com']] }],
   ['origins', { origins: 'https://app.example.com' }],
-])('refuses options of a hub that make no sense: %s, %j', async (option, options) => {
+])('a server refuses invalid options of a hub: %s, %j', async (option, options) => {
   await using server = createHubServer();
   const error = expect.objectContaining({ code: 'invalid_option', details: { option } }) as Error;
   expect(() => server.hub(one, { path: '/hub', methods: { echo: async () => 1 }, ...options })).toThrow(error);
@@ -326,7 +326,7 @@ it.each([
   ['affinity.path', { affinity: { path: '/; HttpOnly' } }],
   ['affinity.path', { affinity: { path: null } }],
   ['affinity.domain', { affinity: { domain: 'x\r\nset-cookie: y' } }],
-])('refuses options of the server that make no sense: %s, %j', (option, options) => {
+])('createHubServer refuses invalid options: %s, %j', (option, options) => {
   const error = expect.objectContaining({ code: 'invalid_option', details: { option } }) as Error;
   expect(() => createHubServer(options as object)).toThrow(error);
 });

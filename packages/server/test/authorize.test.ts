@@ -9,7 +9,7 @@ interface Rooms {
 }
 const rooms = defineHub<Rooms>('rooms');
 
-it('decides who may call about the arguments that the method gets', async () => {
+it('authorize gets the arguments that the schema returned, as the method does', async () => {
   await using server = createHubServer();
   const asked: string[] = [];
   server.hub(rooms, {

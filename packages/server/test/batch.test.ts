@@ -4,7 +4,7 @@ import { binaryFrame, textFrame } from '../src/transports/frame.ts';
 
 const joined: Format = (messages) => Buffer.from(messages.map((message) => message.toString()).join('|'));
 
-it('is one list for all who append the same messages in the same order', () => {
+it('a batch is shared by all callers that append the same messages in the same order', () => {
   const start = new Batch();
   const a = start.append('1').append('2');
   const b = start.append('1').append('2');
@@ -14,7 +14,7 @@ it('is one list for all who append the same messages in the same order', () => {
   expect(a.as(joined).toString()).toBe('1|2');
 });
 
-it('is another list as soon as something differs, and leaves the first as it was', () => {
+it('a batch with a different message is another batch, and the first one is unchanged', () => {
   const start = new Batch();
   const a = start.append('1').append('2').append('3');
   const b = start.append('1').append('x').append('3');
@@ -23,7 +23,7 @@ it('is another list as soon as something differs, and leaves the first as it was
   expect(start.count).toBe(0);
 });
 
-it('keeps the bytes of each format', () => {
+it('a batch keeps its bytes for each format', () => {
   const batch = new Batch().append('1');
   const upper: Format = () => Buffer.from('UPPER');
   expect(batch.as(joined).toString()).toBe('1');
@@ -31,7 +31,7 @@ it('keeps the bytes of each format', () => {
   expect(batch.as(joined).toString()).toBe('1');
 });
 
-it('never says that it is smaller than its bytes', () => {
+it('maxBytes of a batch is never below its size', () => {
   const texts = ['a', 'é', '€', '😀', '', '\u0000', 'mixed é€😀'];
   let batch = new Batch();
   let bytes = 0;
@@ -43,7 +43,7 @@ it('never says that it is smaller than its bytes', () => {
   expect(new Batch().append(new Uint8Array(7)).maxBytes).toBe(7);
 });
 
-it.each([0, 1, 125, 126, 127, 65_535, 65_536, 70_000])('frames %d bytes as RFC 6455 has it', (length) => {
+it.each([0, 1, 125, 126, 127, 65_535, 65_536, 70_000])('textFrame and binaryFrame write %d bytes as RFC 6455 says', (length) => {
   const payload = Buffer.alloc(length, 'x');
   for (const [format, opcode] of [
     [textFrame, 0x81],
@@ -60,7 +60,7 @@ it.each([0, 1, 125, 126, 127, 65_535, 65_536, 70_000])('frames %d bytes as RFC 6
   }
 });
 
-it('frames text and bytes together, counting bytes and not characters', () => {
+it('textFrame writes text and bytes in one frame, and counts bytes', () => {
   const frame = textFrame(['é€', Buffer.from('😀'), '']);
   expect(frame[1]).toBe(9);
   expect(frame.subarray(2).toString()).toBe('é€😀');

@@ -27,7 +27,7 @@ function listen(url: string) {
   return { socket, heard, closed: once(socket, 'close').then(([code]) => Number(code)) };
 }
 
-it('gets what a WebSocket sends, text as text and bytes as bytes, and sends it back so', async () => {
+it('a connection handler gets text and bytes of a WebSocket as such, and sends them so', async () => {
   await using world = await serve(echo);
   const { socket, heard, closed } = listen(world.socket);
   await once(socket, 'open');
@@ -38,7 +38,7 @@ it('gets what a WebSocket sends, text as text and bytes as bytes, and sends it b
   expect(await closed).toBe(1000); // as ASP.NET Core answers a close without a code
 });
 
-it('carries bytes over long polling as they are', async () => {
+it('a connection handler gets and sends bytes over long polling', async () => {
   await using world = await serve(echo);
   const client = await HttpClient.negotiate(world.raw);
   await client.poll();
@@ -49,7 +49,7 @@ it('carries bytes over long polling as they are', async () => {
   expect(new Uint8Array(await answer.arrayBuffer())).toEqual(bytes);
 });
 
-it('carries text over server-sent events, also where a character is split over two posts', async () => {
+it('a connection handler gets and sends text over server-sent events, also if a character is split over two posts', async () => {
   await using world = await serve(echo);
   const client = await HttpClient.negotiate(world.raw);
   await using events = await client.events();
@@ -61,24 +61,27 @@ it('carries text over server-sent events, also where a character is split over t
   expect(data).toBe('a😀b\nc');
 });
 
-it.each(['WebSockets', 'ServerSentEvents', 'LongPolling'])('may speak first, and leave at once, over %s', async (transport) => {
-  await using world = await serve((connection) => void connection.send('hello'));
-  if (transport === 'WebSockets') {
-    const { heard, closed } = listen(world.socket);
-    expect(await closed).toBe(1000);
-    expect(heard).toEqual(['hello']);
-    return;
-  }
-  const client = await HttpClient.negotiate(world.raw);
-  if (transport === 'ServerSentEvents') {
-    expect(await (await client.events()).end()).toBe(':\r\ndata: hello\r\n\r\n');
-    return;
-  }
-  expect([await (await client.poll()).text(), await (await client.poll()).text()]).toEqual(['', 'hello']);
-  expect((await client.poll()).status).toBe(204);
-});
+it.each(['WebSockets', 'ServerSentEvents', 'LongPolling'])(
+  'a connection handler may send first and return at once, over %s',
+  async (transport) => {
+    await using world = await serve((connection) => void connection.send('hello'));
+    if (transport === 'WebSockets') {
+      const { heard, closed } = listen(world.socket);
+      expect(await closed).toBe(1000);
+      expect(heard).toEqual(['hello']);
+      return;
+    }
+    const client = await HttpClient.negotiate(world.raw);
+    if (transport === 'ServerSentEvents') {
+      expect(await (await client.events()).end()).toBe(':\r\ndata: hello\r\n\r\n');
+      return;
+    }
+    expect([await (await client.poll()).text(), await (await client.poll()).text()]).toEqual(['', 'hello']);
+    expect((await client.poll()).status).toBe(204);
+  },
+);
 
-it('knows who it is, and how the client asked', async () => {
+it('a connection handler sees the connection id, the user and the request', async () => {
   await using world = await start();
   const seen: unknown[] = [];
   world.server.connectionHandler(
@@ -97,7 +100,7 @@ it('knows who it is, and how the client asked', async () => {
 it.each([
   ['is cut', (socket: WebSocket) => socket.terminate()],
   ['breaks the protocol', (socket: WebSocket) => socket.send('x'.repeat(100))],
-])('is told when the connection %s, which is no error of its own', async (_how, end) => {
+])("a connection handler's loop and signal end when the connection %s, which is not reported as its error", async (_how, end) => {
   const over: string[] = [];
   const handler: Handler = async (connection) => {
     connection.signal.addEventListener('abort', () => over.push('signal'));
@@ -116,7 +119,7 @@ it.each([
   expect(world.errors).toEqual([]);
 });
 
-it('closes with 1009 on a WebSocket message larger than maxFrameBytes, whose frames may be smaller, and says so', async () => {
+it('a WebSocket message larger than maxFrameBytes, in frames of any size, closes the connection with 1009 and a reason', async () => {
   await using world = await serve(echo, { limits: { maxFrameBytes: 50 } });
   const { socket, heard } = listen(world.socket);
   await once(socket, 'open');
@@ -135,7 +138,7 @@ const inFragments = (count: number): Buffer =>
     encodeFrame(Opcode.continuation, Buffer.from('x')),
   ]);
 
-it('closes with 1009 on a WebSocket message of endless fragments, which may be 16,384', async () => {
+it('a WebSocket message may have 16,384 fragments, and one more closes the connection with 1009', async () => {
   await using world = await serve(echo);
   await using some = new WireSocket(world.port, inFragments(16_384), '/raw');
   await some.until(() => some.frames.length > 0);
@@ -145,7 +148,7 @@ it('closes with 1009 on a WebSocket message of endless fragments, which may be 1
   expect(more.closeCode).toBe(1009);
 });
 
-it('holds nothing of empty fragments', async () => {
+it('empty fragments of a WebSocket message take no memory', async () => {
   await using world = await serve(echo);
   const { socket } = listen(world.socket);
   await once(socket, 'open');
@@ -156,7 +159,7 @@ it('holds nothing of empty fragments', async () => {
   socket.terminate();
 });
 
-it('keeps the bytes of a fragment that waits, and not the chunk that it came in', async () => {
+it('a waiting fragment of a WebSocket message keeps its own bytes, not the chunk that contained it', async () => {
   await using world = await serve(echo, { limits: { maxMessagesPerSecond: 1_000_000, maxBytesPerSecond: 1_000_000_000 } });
   const { socket } = listen(world.socket);
   await once(socket, 'open');
@@ -176,7 +179,7 @@ it('keeps the bytes of a fragment that waits, and not the chunk that it came in'
   socket.terminate();
 });
 
-it('says so with 1011, and reports it, where it fails', async () => {
+it('an error of a connection handler closes the connection with 1011 and is reported', async () => {
   const error = new Error('failed');
   await using world = await serve(() => Promise.reject(error));
   expect(await listen(world.socket).closed).toBe(1011);
@@ -188,12 +191,12 @@ it.each([
   ['shutdown', 1001],
   ['connection_lost', 1006],
   ['slow_consumer', 1006],
-] as const)('closes for the reason "%s" with %d', async (code, webSocketCode) => {
+] as const)('connection.close with the code "%s" closes the WebSocket with %d', async (code, webSocketCode) => {
   await using world = await serve((connection) => connection.close({ code }));
   expect(await listen(world.socket).closed).toBe(webSocketCode);
 });
 
-it('waits for a client that does not keep up', async () => {
+it('connection.send waits while the client does not read', async () => {
   let sent = 0;
   await using world = await serve(async (connection) => {
     for (; !connection.signal.aborted; sent++) await connection.send('x'.repeat(100_000));
@@ -210,7 +213,7 @@ it('waits for a client that does not keep up', async () => {
   await closed;
 });
 
-it('ends a client that is sent more than it may leave untaken', async () => {
+it('a client that does not read more than maxBufferedBytes is disconnected', async () => {
   await using world = await serve(
     (connection) => {
       for (let i = 0; i < 20; i++) void connection.send('x'.repeat(1_000_000));
@@ -222,7 +225,7 @@ it('ends a client that is sent more than it may leave untaken', async () => {
 });
 
 it.each([undefined, null, 5, 5n, {}, { length: 1e9 }, ['a'], new ArrayBuffer(4)])(
-  'refuses to send what is neither text nor bytes: %o',
+  'connection.send refuses data that is neither text nor bytes: %o',
   async (data) => {
     let thrown: unknown;
     await using world = await serve(async (connection) => {

@@ -15,7 +15,7 @@ it.each([
   ['objects of one shape', () => listOf(500, (at) => `{"id":${at},"name":"n${at}","tags":["a","b"]}`)],
   ['objects with keys of their own', (round: number) => listOf(300, (at) => `{"k${round}_${at}":1,"l${round}_${at}":2}`)],
   ['deep lists', () => listOf(100, () => '['.repeat(30) + ']'.repeat(30))],
-])('estimates what %s need, and not many times as much', (_what, make) => {
+])('costOf estimates the memory of %s within a factor', (_what, make) => {
   const texts = Array.from({ length: 200 }, (_none, round) => Buffer.from(make(round)).toString()); // each in one piece
   const kept: unknown[] = [];
   const before = heapInUse();
@@ -26,7 +26,7 @@ it.each([
   expect(estimated).toBeLessThan(needed * 6);
 });
 
-it('counts bytes by their length, and survives any depth', () => {
+it('costOf counts bytes by their length, and accepts any depth', () => {
   expect(costOf(new Uint8Array(1000))).toBeGreaterThanOrEqual(1000);
   let deep: unknown = [];
   for (let i = 0; i < 100_000; i++) deep = [deep];

@@ -68,7 +68,7 @@ async function start() {
 }
 const HIT = { type: 1, target: 'hit', arguments: [] };
 
-it('runs one call of a client at a time', async () => {
+it('the server runs one call of a client at a time', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   for (let i = 0; i < 3; i++) client.send({ type: 1, target: 'wait', arguments: [] });
@@ -76,7 +76,7 @@ it('runs one call of a client at a time', async () => {
   expect(world.running()).toBe(1);
 });
 
-it('takes a WebSocket message of 1 MiB for a connection handler, and no larger one', async () => {
+it('a connection handler gets WebSocket messages of up to 1 MiB', async () => {
   await using world = await start();
   await using client = new RawClient(world.port, { path: '/raw' });
   await new Promise((resolve) => client.socket.once('open', resolve));
@@ -86,7 +86,7 @@ it('takes a WebSocket message of 1 MiB for a connection handler, and no larger o
   expect(await client.closed).toBe(1009);
 });
 
-it('buffers 4 MiB for a client that does not read, and not many times as much', async () => {
+it('the server buffers 4 MiB for a client that does not read, and then disconnects it', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   client.pause();
@@ -98,7 +98,7 @@ it('buffers 4 MiB for a client that does not read, and not many times as much', 
   await expect.poll(() => world.ended).toMatchObject([{ code: 'slow_consumer', error: { details: { limitBytes: 4 * MEBIBYTE } } }]);
 });
 
-it('opens 1,024 streams of a client, and no more', async () => {
+it('a client may open 1,024 streams', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   for (let i = 0; i < 1030; i++) client.send({ type: 4, invocationId: `${i}`, target: 'stuck', arguments: [] });
@@ -108,13 +108,13 @@ it('opens 1,024 streams of a client, and no more', async () => {
   expect(client.messages.filter(({ type }) => type === 3)).toHaveLength(7);
 });
 
-it('is in 1,000 groups, and no more', async () => {
+it('a connection may be in 1,000 groups', async () => {
   await using world = await start();
   expect((await world.client.call('join', 1000)).result).toBe('joined');
   expect((await world.client.call('join', 1001)).result).not.toBe('joined');
 });
 
-it('takes 20,000 messages of a client within a second', async () => {
+it('the server reads 20,000 messages of a client in a second', async () => {
   await using world = await start();
   await using flooder = await RawClient.open(world.port);
   for (let i = 0; i < 30; i++) flooder.send(...Array.from({ length: 1000 }, () => HIT));
@@ -123,7 +123,7 @@ it('takes 20,000 messages of a client within a second', async () => {
   expect(world.hits()).toBeLessThan(21_000);
 });
 
-it('takes 16 MiB of a client within a second', async () => {
+it('the server reads 16 MiB of a client in a second', async () => {
   await using world = await start();
   await using flooder = await RawClient.open(world.port);
   const large = { ...HIT, headers: { x: 'x'.repeat(30_000) } };
@@ -133,7 +133,7 @@ it('takes 16 MiB of a client within a second', async () => {
   expect(world.hits()).toBeLessThan(600);
 });
 
-it('does not pile up pongs for a client that does not read, and answers it again when it does', async () => {
+it('the server writes no pongs to a client that does not read, and writes them again when it reads', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   const pongs: string[] = [];
@@ -149,7 +149,7 @@ it('does not pile up pongs for a client that does not read, and answers it again
   await expect.poll(() => pongs).toEqual(['late']);
 });
 
-it('takes a handshake of 4 kB, and no larger one', async () => {
+it('the server accepts a handshake of 4 kB, and cancels a longer one', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port, { handshake: null });
   client.socket.send(`{"protocol":"json","version":1,"x":"${'x'.repeat(4000)}"}\u001e`);

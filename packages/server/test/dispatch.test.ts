@@ -95,31 +95,34 @@ const failed = (invocationId: string, error: string, code: string): Heard =>
     headers: expect.objectContaining({ 'hubline-code': code }) as unknown,
   }) as Heard;
 
-it('answers a call with its result, whatever it is', async () => {
+it('a call is answered with any JSON result', async () => {
   await using world = await start();
   for (const value of [0, '', false, null, [], {}, 'é€😀', { deep: [{ a: 1 }] }]) {
     expect(await world.client.call('echo', value)).toEqual({ type: 3, invocationId: expect.any(String) as string, result: value });
   }
 });
 
-it('answers a method without a result with null', async () => {
+it('a call of a method without a result is answered with null', async () => {
   await using world = await start();
   expect(await world.client.call('nothing')).toEqual({ type: 3, invocationId: 'c0', result: null });
 });
 
-it('finds methods without regard to case', async () => {
+it('method names are case-insensitive', async () => {
   await using world = await start();
   expect((await world.client.call('ECHO', 1)).result).toBe(1);
   expect((await world.client.call('Echo', 2)).result).toBe(2);
 });
 
-it.each(['Nope', 'constructor', '__proto__', 'toString', 'hasOwnProperty', 'then'])('has no method %s', async (name) => {
-  await using world = await start();
-  expect(await world.client.call(name, 1)).toEqual(failed('c0', `Unknown hub method '${name}'`, 'unknown_method'));
-  expect((await world.client.call('echo', 'still here')).result).toBe('still here');
-});
+it.each(['Nope', 'constructor', '__proto__', 'toString', 'hasOwnProperty', 'then'])(
+  'a call of %s, which the hub does not have, fails with unknown_method',
+  async (name) => {
+    await using world = await start();
+    expect(await world.client.call(name, 1)).toEqual(failed('c0', `Unknown hub method '${name}'`, 'unknown_method'));
+    expect((await world.client.call('echo', 'still here')).result).toBe('still here');
+  },
+);
 
-it('says which kind of call a method takes', async () => {
+it('a call of a method by the wrong kind of invocation fails and names the right one', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'Count', 3), { type: 4, invocationId: '2', target: 'Echo', arguments: [1] });
@@ -131,7 +134,7 @@ it('says which kind of call a method takes', async () => {
   );
 });
 
-it('counts the streams that a client sends', async () => {
+it('a call with another number of uploaded streams than the method takes fails', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'sum'), { ...invocation('2', 'echo', 1), streamIds: ['s', 't'] });
@@ -139,7 +142,7 @@ it('counts the streams that a client sends', async () => {
   expect(await client.completion('2')).toEqual(failed('2', 'Client sent 2 stream(s), Hub method expects 0.', 'invalid_arguments'));
 });
 
-it('refuses an invocation id that is in use, and lets the first call end', async () => {
+it('a call with an invocation id in use fails, and the first call continues', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'wait', 'a'), invocation('1', 'echo', 1));
@@ -150,7 +153,7 @@ it('refuses an invocation id that is in use, and lets the first call end', async
   await client.until(() => client.messages.some(({ result }) => result === 'again'));
 });
 
-it('gives the items of a stream id that is used again to the newer call, and ends the older stream', async () => {
+it('a stream id that is used again belongs to the newer call, and the older upload fails', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ ...invocation('1', 'sum'), streamIds: ['s'] }, { ...invocation('2', 'sum'), streamIds: ['s'] });
@@ -165,14 +168,14 @@ it.each([
   ['hub', "An unexpected error occurred invoking 'fail' on the server. HubException: Not in this room.", 'hub_error'],
   ['forbidden', "An unexpected error occurred invoking 'fail' on the server. HubException: Never.", 'forbidden'],
   ['unauthorized', "An unexpected error occurred invoking 'fail' on the server. HubException: Unauthorized", 'unauthorized'],
-])('answers what a method throws: %s', async (kind, text, code) => {
+])('an error that a method throws is answered with its text and code: %s', async (kind, text, code) => {
   await using world = await start();
   expect(await world.client.call('fail', kind)).toEqual(failed('c0', text, code));
   expect(world.errors).toHaveLength(code === 'internal' ? 1 : 0);
   expect(JSON.stringify(world.client.messages)).not.toContain('secret');
 });
 
-it('tells names and messages of errors where details are asked for', async () => {
+it('detailedErrors adds names and messages of errors to the answers', async () => {
   await using world = await start({}, { detailedErrors: true });
   expect((await world.client.call('fail', 'error')).error).toBe(
     "An unexpected error occurred invoking 'fail' on the server. TypeError: secret",
@@ -182,7 +185,7 @@ it('tells names and messages of errors where details are asked for', async () =>
   );
 });
 
-it.each(['bigint', 'cycle', 'map'])('answers a result that cannot be written: %s', async (kind) => {
+it.each(['bigint', 'cycle', 'map'])('a result that cannot be encoded fails its call with not_encodable: %s', async (kind) => {
   await using world = await start();
   const { error, headers } = await world.client.call('fail', kind);
   expect(error).toMatch(/^An unexpected error occurred invoking 'fail' on the server\. HubException: /);
@@ -190,7 +193,7 @@ it.each(['bigint', 'cycle', 'map'])('answers a result that cannot be written: %s
   expect((await world.client.call('echo', 1)).result).toBe(1);
 });
 
-it('answers nothing to a call without an id, and reports its error', async () => {
+it('a call without an id is not answered, and its error is reported', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ type: 1, target: 'fail', arguments: ['error'] }, { type: 1, target: 'nope', arguments: [] }, invocation('1', 'echo', 1));
@@ -199,7 +202,7 @@ it('answers nothing to a call without an id, and reports its error', async () =>
   expect(world.errors).toMatchObject([['call of fail', new TypeError('secret')]]);
 });
 
-it('asks authorize, which knows who calls and with what', async () => {
+it('authorize decides by the caller and the arguments', async () => {
   const authorize = { secret: (ctx: { userId: string | undefined }, room: string) => ctx.userId === 'alice' && room !== 'vault' };
   const authenticate = ({ token }: { token?: string }) => (token ? { userId: token } : {});
   await using world = await start({ authorize, authenticate });
@@ -213,7 +216,7 @@ it('asks authorize, which knows who calls and with what', async () => {
   expect(world.errors).toEqual([]);
 });
 
-it('refuses where authorize says anything but true, or throws', async () => {
+it('a call is refused unless authorize returns true', async () => {
   const answers: unknown[] = ['yes', 1, undefined, Promise.resolve(false)];
   await using world = await start({ authorize: { secret: () => answers.shift() as boolean, add: () => Promise.reject(new Error('x')) } });
   for (let i = 0; i < 4; i++) expect((await world.client.call('secret', 'x')).headers).toMatchObject({ 'hubline-code': 'unauthorized' });
@@ -222,7 +225,7 @@ it('refuses where authorize says anything but true, or throws', async () => {
   );
 });
 
-it('checks arguments with a schema, whose output is what the method gets', async () => {
+it('a schema checks the arguments, and the method gets its output', async () => {
   await using server = createHubServer();
   const got: unknown[] = [];
   server.hub(defineHub<{ say(room: string, text: string): Promise<void> }>('say'), {
@@ -243,7 +246,7 @@ it('checks arguments with a schema, whose output is what the method gets', async
   expect(got).toHaveLength(1);
 });
 
-it('runs middleware around calls and streams, outermost first; it may answer itself, change and fail', async () => {
+it('middleware runs around calls and streams, outermost first, and may answer, change and fail a call', async () => {
   const log: string[] = [];
   const named =
     (name: string): NonNullable<Options['use']>[number] =>
@@ -268,7 +271,7 @@ it('runs middleware around calls and streams, outermost first; it may answer its
   expect(client.items('s')).toEqual([1, 2]);
 });
 
-it('runs calls of one client one after the other, in order', async () => {
+it('calls of one client run one after another, in order', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'wait', 'a'), invocation('2', 'wait', 'b'), invocation('3', 'echo', 'c'));
@@ -283,7 +286,7 @@ it('runs calls of one client one after the other, in order', async () => {
   expect(client.messages.map(({ invocationId }) => invocationId)).toEqual(['1', '2', '3']);
 });
 
-it('runs as many at the same time as it may', async () => {
+it('maxParallelCalls calls of one client run at the same time', async () => {
   await using world = await start({}, { limits: { maxParallelCalls: 2 } });
   const { client } = world;
   client.send(invocation('1', 'wait', 'a'), invocation('2', 'wait', 'b'), invocation('3', 'wait', 'c'));
@@ -296,7 +299,7 @@ it('runs as many at the same time as it may', async () => {
   expect(client.messages.map(({ invocationId }) => invocationId)).toEqual(['2', '3', '1']);
 });
 
-it('lets a method ask its caller', async () => {
+it('a method may call its caller', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'ask', 'Sure?'));
@@ -306,7 +309,7 @@ it('lets a method ask its caller', async () => {
   expect((await client.completion('1')).result).toBe('yes');
 });
 
-it('cancels a call that runs: its signal aborts, and it is answered when it ends', async () => {
+it('a cancel aborts the signal of a running call, which is answered when it ends', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'wait', 'a'));
@@ -317,7 +320,7 @@ it('cancels a call that runs: its signal aborts, and it is answered when it ends
   expect((await client.completion('1')).result).toBe('a');
 });
 
-it('does not run a call that was cancelled while it waited, and answers it', async () => {
+it('a call that is cancelled while it waits is answered and never run', async () => {
   await using world = await start();
   const { client } = world;
   client.send(invocation('1', 'wait', 'a'), invocation('2', 'wait', 'b'), { type: 4, invocationId: '3', target: 'count', arguments: [5] });
@@ -336,7 +339,7 @@ it('does not run a call that was cancelled while it waited, and answers it', asy
   expect(world.log).toEqual(['a begins', 'a ends']);
 });
 
-it('aborts what runs when the client is gone, and drops what waits', async () => {
+it('when a client disconnects, running calls are aborted and waiting calls are dropped', async () => {
   await using world = await start();
   world.client.send(invocation('1', 'wait', 'a'), invocation('2', 'wait', 'b'));
   await expect.poll(() => world.log).toEqual(['a begins']);
@@ -348,7 +351,7 @@ it('aborts what runs when the client is gone, and drops what waits', async () =>
   expect(world.log).toEqual(['a begins', 'a aborted: connection_lost', 'a ends']);
 });
 
-it('keeps items for as long as the connection, for each its own', async () => {
+it('ctx.items last as long as the connection and are separate for each connection', async () => {
   await using world = await start({
     use: [
       async (ctx, _call, next) => {
@@ -365,7 +368,7 @@ it('keeps items for as long as the connection, for each its own', async () => {
   expect((await other.call('echo')).result).toBe(1);
 });
 
-it('fails a call without a list of arguments alone, as SignalR fails a binding', async () => {
+it('a call without a list of arguments fails, and the connection continues', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ type: 1, invocationId: 'a', target: 'echo' }, { type: 1, invocationId: 'b', target: 'echo', arguments: { length: 1 } });

@@ -56,7 +56,7 @@ const GOODBYE = { type: 7, allowReconnect: true, code: 'shutdown' };
 it.each([
   ['a call', { type: 1, invocationId: '1', target: 'work', arguments: [] }, { type: 3, result: 'done' }],
   ['a stream', { type: 4, invocationId: '1', target: 'count', arguments: [] }, { type: 3, invocationId: '1' }],
-])('lets %s that runs end before it says goodbye', async (_what, call, completion) => {
+])('drain lets %s end before the connection is closed', async (_what, call, completion) => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   await using idle = await RawClient.open(world.port);
@@ -72,7 +72,7 @@ it.each([
   expect(client.messages.slice(-2)).toMatchObject([completion, GOODBYE]);
 });
 
-it('lets a question to a client be answered before it says goodbye', async () => {
+it('drain lets a client answer a call of the server before the connection is closed', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   const asked = world.hub.clients.all.invokeAll.confirm();
@@ -84,7 +84,7 @@ it('lets a question to a client be answered before it says goodbye', async () =>
   await expect.poll(() => world.clock.advance(100).then(drained)).toBe(true);
 });
 
-it('waits no longer than its grace, for `drain` and for `close`', async () => {
+it('drain and close wait for running calls no longer than graceMs', async () => {
   for (const end of ['drain', 'close'] as const) {
     await using world = await start();
     await using client = await RawClient.open(world.port);
@@ -101,7 +101,7 @@ it('waits no longer than its grace, for `drain` and for `close`', async () => {
   }
 });
 
-it('answers 503 while it drains, and then stops listening, so that a balancer tries another node', async () => {
+it('a draining server answers 503 and then stops listening, so that a balancer tries another node', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   client.send({ type: 1, invocationId: '1', target: 'work', arguments: [] });
@@ -119,7 +119,7 @@ it('answers 503 while it drains, and then stops listening, so that a balancer tr
   await expect(rawRequest(world.port, upgradeLines('/hub'))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
 
-it("lists the nodes of a hub's own backplane, and takes a hub that only sends on it", async () => {
+it("nodes() includes the nodes of a hub's own backplane, also for a hub that only sends", async () => {
   const backplane = faultyBackplane();
   const contract = defineHub<Calls>('own', { count: 'stream' });
   const methods = { work: async () => '', count: async function* () {} };
@@ -141,7 +141,7 @@ it("lists the nodes of a hub's own backplane, and takes a hub that only sends on
     expect(() => host.hub(defineHub('broken'), broken)).toThrow(expect.objectContaining({ code: 'invalid_option' }));
 });
 
-it('tells the state of each backplane, and which hubs it joins', async () => {
+it('health() gives the state of each backplane with its hubs', async () => {
   await using world = await start();
   const other = defineHub<Calls>('other', { count: 'stream' });
   const methods = { work: async () => '', count: async function* () {} };

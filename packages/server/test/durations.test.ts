@@ -20,12 +20,12 @@ async function later(): Promise<void> {
   for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
 }
 
-it.each(names)('timeouts.%s is a time above 0', async (name) => {
+it.each(names)('timeouts.%s must be a time above 0', async (name) => {
   for (const ms of [...NONE, 0])
     expect([ms, await refusalOf(() => createHubServer({ timeouts: { [name]: ms } }))]).toEqual([ms, refused(`timeouts.${name}`)]);
 });
 
-it.each(NEVER)('with %d ms for every time limit, nothing is ended', async (ms) => {
+it.each(NEVER)('a time limit of %d ms never ends anything, for every time limit', async (ms) => {
   await using server = createHubServer({ timeouts: Object.fromEntries(names.map((name) => [name, ms])) });
   const ended: unknown[] = [];
   const errors: unknown[] = [];
@@ -64,12 +64,12 @@ it.each(NEVER)('with %d ms for every time limit, nothing is ended', async (ms) =
   expect(errors).toEqual([]);
 });
 
-it('takes a time limit that is undefined for its default', () => {
+it('a time limit of undefined means its default', () => {
   expect(settingsFrom({ timeouts: Object.fromEntries(names.map((name) => [name, undefined])) }).timeouts).toEqual(defaults);
   expect(settingsFrom({ timeouts: undefined, limits: undefined, protocols: undefined }).timeouts).toEqual(defaults);
 });
 
-it('hosts a hub whose options, limits and time limits are all undefined, as one without any', async () => {
+it('a hub whose options are all undefined gets the defaults', async () => {
   const unset = (...options: readonly string[]): never => Object.fromEntries(options.map((name) => [name, undefined])) as never;
   await using server = createHubServer({
     ...(unset('nodeId', 'app', 'accept', 'backplane', 'trustProxy', 'pathPrefix', 'detailedErrors', 'logger', 'limits') as object),
@@ -97,7 +97,7 @@ it.each<[option: string, from: string, act: Act]>([
   ['graceMs', 'watchUsers', (server, graceMs) => server.hub(contract).presence.watchUsers({ all: true }, { graceMs })],
   ['timeoutMs', 'a target', (server, timeoutMs) => server.hub(contract).clients.all.with({ timeoutMs })],
   ['attemptMs', 'a target', (server, attemptMs) => server.hub(contract).clients.all.with({ attemptMs })],
-])('%s of %s is a time from 0 on', async (option, from, act) => {
+])('%s of %s must be a time from 0 on', async (option, from, act) => {
   for (const ms of NONE) {
     await using server = createHubServer();
     expect([ms, await refusalOf(() => act(server, ms as never))]).toEqual([ms, refused(option, { value: ms })]);
@@ -119,11 +119,11 @@ it('a timer of 25 days or more never fires', async () => {
   expect(fired).toEqual([2 ** 31 - 1]);
 });
 
-it('a time limit of 25 days or more has no end, also after a part of it: what is left of it would fire', () => {
+it('a time limit of 25 days or more stays endless after a part of it has passed', () => {
   expect([2 ** 31 - 1, 2 ** 31, Infinity].map((ms) => timeLimit(ms) - 1_000)).toEqual([2 ** 31 - 1_001, Infinity, Infinity]);
 });
 
-it('measures how long a server has been up with a clock that only goes forward', async () => {
+it('uptimeMs is measured with a monotonic clock', async () => {
   const clock = new TestClock();
   let wall = 1_000_000;
   await using server = createHubServer({}, Object.assign(clock, { now: () => wall }));

@@ -15,7 +15,7 @@ interface Receiver {
 }
 const chat = defineHub<Chat, Receiver>('chat', { count: 'stream', sum: { uploads: 1 } });
 
-it('speaks over two nodes', async () => {
+it('two clients on two nodes call, send, stream, upload and answer calls through a memory backplane', async () => {
   const backplane = memoryBackplane();
   const start = async (nodeId: string) => {
     const server = createHubServer({ nodeId, backplane, detailedErrors: true });

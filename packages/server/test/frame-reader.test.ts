@@ -26,7 +26,7 @@ function masked(opcode: number, payload: string, mask: readonly number[]): Buffe
 
 const wholeOf = (heard: readonly string[]): string => heard.map((line) => line.replace(/^(text|binary) (.*).$/, '$2')).join('');
 
-it('unmasks payloads, wherever they are cut', () => {
+it('a FrameReader unmasks payloads that are cut at any byte', () => {
   const payload = 'Grüße, 𝄞 und mehr';
   const bytes = masked(text, payload, [0x12, 0xff, 0x00, 0x81]);
   for (let at = 0; at <= bytes.length; at++) {
@@ -38,14 +38,14 @@ it('unmasks payloads, wherever they are cut', () => {
   }
 });
 
-it('reads bytes that come one by one', () => {
+it('a FrameReader reads bytes one by one', () => {
   const { reader, heard } = reading();
   const bytes = Buffer.concat([masked(binary, 'ab', [1, 2, 3, 4]), masked(ping, 'p', [1, 2, 3, 4]), masked(text, 'é', [0, 0, 0, 9])]);
   for (const byte of bytes) reader.push(Buffer.of(byte));
   expect(heard).toEqual(['binary 61…', 'binary 62.', 'ping p', 'text …', 'text é.']);
 });
 
-it('joins the fragments of a message, with control frames between them', () => {
+it('a FrameReader joins the fragments of a message, with control frames between them', () => {
   const { reader, heard } = reading();
   const parts = [
     encodeFrame(text, Buffer.from('a'), { isFinal: false }),
@@ -58,7 +58,7 @@ it('joins the fragments of a message, with control frames between them', () => {
   expect(heard).toEqual(['text a…', 'pong', 'text b…', 'ping ?', 'text .']);
 });
 
-it('keeps no view of a chunk for a control frame, whole or cut, so that a chunk is not kept for a few bytes', () => {
+it('a FrameReader copies the payload of a control frame, so that no chunk is kept for a few bytes', () => {
   const payloads: Buffer[] = [];
   const nothing = (): void => undefined;
   const reader = new FrameReader({
@@ -78,14 +78,14 @@ it('keeps no view of a chunk for a control frame, whole or cut, so that a chunk 
   expect(payloads.map(String)).toEqual(Array.from(bytes, () => 'alive'));
 });
 
-it('keeps the start of a header apart from those of other sockets', () => {
+it('a FrameReader keeps its partial header apart from other readers', () => {
   const readers = [reading(), reading()];
   const frames = ['one', 'two'].map((payload, i) => masked(text, payload, [i, 1, 2, 3]));
   for (let at = 0; at < frames[0]!.length; at++) readers.forEach(({ reader }, i) => reader.push(frames[i]!.subarray(at, at + 1)));
   expect(readers.map(({ heard }) => wholeOf(heard))).toEqual(['one', 'two']);
 });
 
-it('hands over the pieces of a frame as they come, however large it says that it is', () => {
+it('a FrameReader hands over the pieces of a frame as they arrive, whatever length is announced', () => {
   const { reader, heard } = reading();
   reader.push(encodeFrame(binary, Buffer.from('ab'), { length: 2 ** 40 }));
   reader.push(Buffer.from('cd'));
@@ -96,7 +96,7 @@ it.each([
   [126, 4],
   [65_535, 4],
   [65_536, 10],
-])('reads a length of %i', (length) => {
+])('a FrameReader reads a length of %i', (length) => {
   const { reader, heard } = reading();
   reader.push(encodeFrame(text, Buffer.alloc(length, 'x')));
   expect(heard[0]).toHaveLength('text .'.length + length);
@@ -116,7 +116,7 @@ it.each([
   ['half a close code', 1002, encodeFrame(close, Buffer.of(3))],
   ['a close code that is none', 1002, encodeFrame(close, Buffer.of(3, 0xed))],
   ['a length beyond whole numbers', 1009, encodeFrame(binary, Buffer.alloc(0), { length: 2 ** 53 })],
-])('refuses %s with %i', (_what, code, bytes) => {
+])('a FrameReader refuses %s with %i', (_what, code, bytes) => {
   const { reader } = reading();
   let thrown: unknown;
   try {
@@ -128,14 +128,14 @@ it.each([
   expect((thrown as FrameError).closeCode).toBe(code);
 }); // prettier-ignore
 
-it('reads nothing after a close', () => {
+it('a FrameReader reads nothing after a close frame', () => {
   const { reader, heard } = reading();
   reader.push(Buffer.concat([encodeFrame(close, Buffer.alloc(0)), encodeFrame(text, Buffer.from('late'))]));
   reader.push(encodeFrame(text, Buffer.from('later')));
   expect(heard).toEqual(['close 1005']);
 });
 
-it('writes a reason of whole characters that fits into a close frame', () => {
+it('closeFrame cuts a long reason at a whole character', () => {
   const frame = closeFrame(1009, `${'x'.repeat(122)}€`);
   expect(frame.subarray(0, 4)).toEqual(Buffer.of(0x88, 124, 0x03, 0xf1));
   expect(frame.subarray(4).toString()).toBe('x'.repeat(122));

@@ -80,7 +80,7 @@ const ORDERS = ['before it is let in', 'while it is let in', 'after it is let in
 
 const cases = STEPS.flatMap(([name, ...requests]) => ORDERS.map((order) => ({ name, order, requests })));
 
-it.each(cases)('holds nothing of a client that leaves $name, $order', async ({ order, requests }) => {
+it.each(cases)('the server releases everything of a client that disconnects during $name, $order', async ({ order, requests }) => {
   await using world = await start();
   const target = targetOf(await HttpClient.negotiate(world.url));
   for (const request of requests.slice(0, -1)) await once(await world.write(request(target)), 'data');
@@ -108,7 +108,7 @@ it.each(cases)('holds nothing of a client that leaves $name, $order', async ({ o
   expect(world.errors).toEqual([]);
 });
 
-it('holds nothing of a stream whose answer waits behind another one of its socket', async () => {
+it('the server releases a stream whose response waits behind another response of its socket', async () => {
   await using world = await start();
   const polling = await HttpClient.polling(world.url);
   const streaming = await HttpClient.negotiate(world.url);
@@ -121,7 +121,7 @@ it('holds nothing of a stream whose answer waits behind another one of its socke
   expect(world.clock.size).toBe(0);
 });
 
-it('tells authenticate that the client has left, and that its time is over', async () => {
+it('the signal of authenticate aborts when the client disconnects and after authenticateMs', async () => {
   await using world = await start();
   world.hold();
   await world.write(NEGOTIATE(''));

@@ -37,7 +37,7 @@ it.each([
   ['{"protocol":"json","version":1,"hubline":1}', '{"hubline":1,"maxMessageBytes":32768}'],
   ['{"protocol":"json","version":1,"hubline":7}', '{"hubline":1,"maxMessageBytes":32768}'],
   ['{"protocol":"json","version":1,"hubline":"1"}', '{}'],
-])('answers %s with %s', async (request, answer) => {
+])('the server answers the handshake %s with %s', async (request, answer) => {
   await using world = await start();
   await using client = await world.knock();
   client.socket.send(request + END);
@@ -61,7 +61,7 @@ it.each([
   ['GET / HTTP/1.1', 'An unexpected error occurred during connection handshake.'],
   ['{', 'An unexpected error occurred during connection handshake.'],
   [`{"protocol":"${'x'.repeat(5000)}","version":1}`, 'Handshake was canceled.'],
-])('refuses %.60s', async (request, error) => {
+])('the server refuses the handshake %.60s', async (request, error) => {
   await using world = await start();
   await using client = await world.knock();
   client.socket.send(request + END);
@@ -69,7 +69,7 @@ it.each([
   expect(client.records).toEqual([{ error }]);
 });
 
-it('does not wait for the end of a handshake that is too long', async () => {
+it('the server refuses a long handshake before its end', async () => {
   await using world = await start();
   await using client = await world.knock();
   client.socket.send('x'.repeat(5000));
@@ -77,7 +77,7 @@ it('does not wait for the end of a handshake that is too long', async () => {
   expect(client.records).toEqual([{ error: 'Handshake was canceled.' }]);
 });
 
-it('cancels a handshake that does not come in time, and no sooner', async () => {
+it('the server cancels a handshake after handshakeMs', async () => {
   const clock = new TestClock();
   await using world = await start({ timeouts: { handshakeMs: 6000 } }, clock);
   await using client = await world.knock();
@@ -88,7 +88,7 @@ it('cancels a handshake that does not come in time, and no sooner', async () => 
   expect(client.records).toEqual([{ error: 'Handshake was canceled.' }]);
 });
 
-it('takes a handshake in pieces, as text or as bytes, with messages behind it', async () => {
+it('the server reads a handshake in pieces, as text or bytes, followed by messages', async () => {
   await using world = await start();
   await using pieces = await world.knock();
   for (const piece of [SHAKE.slice(0, 5), SHAKE.slice(5, -1), SHAKE.slice(-1) + JSON.stringify(echo('1', 'é')) + END])
@@ -135,7 +135,7 @@ const linkOf = (link: Link): Link => ({
   close: () => link.close(),
 });
 
-it('answers the handshake when everybody knows of the client; what came meanwhile, from both sides, follows in order', async () => {
+it('the server answers the handshake after the registration, and then messages of both sides in order', async () => {
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   const entering: string[] = [];
@@ -159,7 +159,7 @@ it('answers the handshake when everybody knows of the client; what came meanwhil
   open();
 });
 
-it('stops reading a client that floods it while it is being registered', async () => {
+it('the server stops reading a client that sends much during its registration', async () => {
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   await using world = await start({ backplane: slowBackplane(gate) });
@@ -179,7 +179,7 @@ it('stops reading a client that floods it while it is being registered', async (
   expect((await client.call('echo', 'after')).result).toBe('after');
 }, 60_000);
 
-it('gives up a client for which too much waits while it is being registered', async () => {
+it('the server disconnects a client for which more than maxBufferedBytes wait during its registration', async () => {
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   const entering: string[] = [];
@@ -203,7 +203,7 @@ it('gives up a client for which too much waits while it is being registered', as
   expect(world.server.health().connections).toBe(1);
 });
 
-it('says that something failed where a client cannot be registered', async () => {
+it('the server refuses the handshake if the registration fails', async () => {
   const { open } = memoryBackplane();
   const broken: Backplane = {
     open(...args) {

@@ -65,7 +65,7 @@ async function halfOpen(port: number, messages: readonly object[]): Promise<Wire
   return socket;
 }
 
-it('pings who was sent nothing for as long as the keep-alive says, and only those', async () => {
+it('the server pings a client to which nothing was sent for keepAliveMs, and no other', async () => {
   await using world = await start();
   const { clock, client } = world;
   await clock.advance(14_000);
@@ -81,13 +81,13 @@ it('pings who was sent nothing for as long as the keep-alive says, and only thos
   expect(world.pings()).toBeLessThanOrEqual(4);
 });
 
-it('does not expect pings of a client that never sent one', async () => {
+it('the server expects no pings of a client that never sent one', async () => {
   await using world = await start();
   await world.pass(60, 10_000);
   expect((await world.client.call('echo', 1)).result).toBe(1);
 });
 
-it('ends a client that pinged and then fell silent, which may come back', async () => {
+it('the server disconnects a client that pinged and then was silent, and lets it reconnect', async () => {
   await using world = await start();
   const { clock, client } = world;
   client.send(PING);
@@ -106,7 +106,7 @@ it('ends a client that pinged and then fell silent, which may come back', async 
   await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
-it('does not count silence while a call runs', async () => {
+it('the server does not count the silence of a client while its call runs', async () => {
   await using world = await start();
   const { clock, client } = world;
   client.send(PING, { type: 1, invocationId: 'w', target: 'wait', arguments: [] });
@@ -120,7 +120,7 @@ it('does not count silence while a call runs', async () => {
   await client.closed;
 });
 
-it('counts silence while a stream runs', async () => {
+it('the server counts the silence of a client while its stream runs', async () => {
   await using world = await start();
   const { clock, client } = world;
   client.send(PING, { type: 4, invocationId: 's', target: 'ticks', arguments: [] });
@@ -134,7 +134,7 @@ it.each([
   ['of a client that never pinged', PLAIN, []],
   ['of a client of ours, which pings when it has sent nothing', { ...PLAIN, hubline: 1 }, []],
   ['of a client whose call runs', PLAIN, [{ type: 1, invocationId: 'w', target: 'wait', arguments: [] }]],
-])('notices a link that is half open, %s', async (_of, handshake, messages) => {
+])('the server detects a half-open link %s', async (_of, handshake, messages) => {
   await using world = await start();
   await using half = await halfOpen(world.port, [handshake, ...messages]);
   await world.pass(2, 14_000);
@@ -144,7 +144,7 @@ it.each([
   await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
-it('notices a link that is half open also while a method does not keep up', async () => {
+it('the server detects a half-open link while a slow method keeps it from reading', async () => {
   await using world = await start();
   const waits = Array.from({ length: 500 }, () => ({ type: 1, target: 'wait', arguments: [] }));
   await using _half = await halfOpen(world.port, [PLAIN, ...waits]);
@@ -152,7 +152,7 @@ it('notices a link that is half open also while a method does not keep up', asyn
   await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
-it('times a client that announced Hubline from the handshake on', async () => {
+it('the server counts the silence of a client that announced Hubline from the handshake on', async () => {
   await using world = await start({ ...PLAIN, hubline: 1 });
   await world.pass(3, 9000);
   expect(world.ended).toEqual([]);
@@ -160,7 +160,7 @@ it('times a client that announced Hubline from the handshake on', async () => {
   await expect.poll(() => world.ended).toMatchObject([{ code: 'timed_out' }]);
 });
 
-it('stops its timer when nobody is left', async () => {
+it('the server stops its keep-alive timer when no client is connected', async () => {
   await using world = await start();
   expect(world.clock.size).toBeGreaterThan(0);
   world.client.socket.close(1000);
@@ -170,13 +170,13 @@ it('stops its timer when nobody is left', async () => {
   expect(world.clock.size).toBe(0);
 });
 
-it('answers the ping of a client that announced Hubline: one that wakes asks whether it is still connected', async () => {
+it('the server answers a ping of a client that announced Hubline, which checks its link when it wakes', async () => {
   await using world = await start({ protocol: 'json', version: 1, hubline: 1 });
   world.client.send(PING);
   await expect.poll(world.pings).toBe(1);
 });
 
-it('answers no ping of any other client', async () => {
+it('the server answers no ping of a client that did not announce Hubline', async () => {
   await using world = await start();
   world.client.send(PING);
   expect((await world.client.call('echo', 1)).result).toBe(1);

@@ -69,7 +69,7 @@ async function closed(http: Server): Promise<void> {
 const GOODBYE = { type: 7, allowReconnect: true };
 const CALL = record({ type: 1, invocationId: '1', target: 'work', arguments: [] });
 
-it('is closed while a client is connected over WebSockets, which is sent elsewhere', async () => {
+it('an attached HTTP server closes while a client is connected over WebSockets, and the client may reconnect elsewhere', async () => {
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http);
@@ -80,7 +80,7 @@ it('is closed while a client is connected over WebSockets, which is sent elsewhe
   await expect.poll(() => world.server.health()).toMatchObject({ status: 'ok', connections: 0 });
 });
 
-it('is closed while a client reads server-sent events', async () => {
+it('an attached HTTP server closes while a client reads server-sent events', async () => {
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http);
@@ -93,7 +93,7 @@ it('is closed while a client reads server-sent events', async () => {
   expect(await events.end()).toContain('"type":7');
 });
 
-it('is closed while a client polls', async () => {
+it('an attached HTTP server closes while a client polls', async () => {
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http);
@@ -104,7 +104,7 @@ it('is closed while a client polls', async () => {
   expect(await (await poll).text()).toContain('"type":7');
 });
 
-it('is closed while a client is not in the middle of anything, although others are idle on their sockets', async () => {
+it('an attached HTTP server closes while a negotiated client keeps an idle socket', async () => {
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http);
@@ -112,7 +112,7 @@ it('is closed while a client is not in the middle of anything, although others a
   await closed(web.http);
 });
 
-it('lets a call end first, and takes no new clients meanwhile', async () => {
+it('an attached HTTP server that closes lets calls end first, and accepts no new clients meanwhile', async () => {
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http);
@@ -139,7 +139,7 @@ it('lets a call end first, and takes no new clients meanwhile', async () => {
   await closing;
 });
 
-it('closes the socket of an answer that ends last', async () => {
+it('an attached HTTP server that closes ends the socket of the last response', async () => {
   await using web = await host();
   const attachment = new Attachment(web.http);
   const held = new Promise<ServerResponse>((resolve) => {
@@ -157,7 +157,7 @@ it('closes the socket of an answer that ends last', async () => {
   await closing;
 });
 
-it('cuts calls when its grace is over', async () => {
+it('an attached HTTP server that closes cuts calls after graceMs', async () => {
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http, { graceMs: 0 });
@@ -168,7 +168,7 @@ it('cuts calls when its grace is over', async () => {
   expect(client.messages).toMatchObject([GOODBYE]);
 });
 
-it('leaves the clients of other HTTP servers alone, and takes new ones when it listens again', async () => {
+it('closing one attached HTTP server leaves the clients of others connected, and it may listen again', async () => {
   await using world = serve();
   await using one = await host();
   await using other = await host();
@@ -185,7 +185,7 @@ it('leaves the clients of other HTTP servers alone, and takes new ones when it l
   expect((await again.call('work')).result).toBe('done');
 });
 
-it('is closed in either order with the hub server', async () => {
+it('an attached HTTP server and the hub server close in either order', async () => {
   await using web = await host();
   await using world = serve();
   const { close } = web.http;
@@ -241,7 +241,7 @@ async function overHttp2(http: HttpServer, session: ClientHttp2Session): Promise
 /** A certificate is not needed: nobody is to be proven here. */
 const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
 
-it('may be of HTTP/2 with HTTP/1.1 for WebSockets, as those of Vite and Hono are', async () => {
+it('attach accepts an HTTP/2 server with HTTP/1.1 for WebSockets, such as those of Vite and Hono', async () => {
   await using world = serve();
   const http = createSecureServer({ ...anonymous, allowHTTP1: true });
   world.server.attach(http);
@@ -254,7 +254,7 @@ it('may be of HTTP/2 with HTTP/1.1 for WebSockets, as those of Vite and Hono are
   await gone;
 });
 
-it('may be of HTTP/2 alone, where there are no WebSockets', async () => {
+it('attach accepts a server of HTTP/2 alone, without WebSockets', async () => {
   await using world = serve();
   const http = createHttp2Server();
   world.server.attach(http);
@@ -265,7 +265,7 @@ it.each([
   ['undefined', undefined],
   ['an Express application', ['emit', 'listen']],
   ['a Fastify or Nest application', ['listen', 'close']],
-])('is no application, for requests would pass it by: %s', async (_what, methods) => {
+])('attach refuses an application, whose requests would not reach the hub: %s', async (_what, methods) => {
   await using world = serve();
   const given = methods && Object.fromEntries(methods.map((name) => [name, () => undefined]));
   expect(() => world.server.attach(given as unknown as Server)).toThrow(

@@ -10,7 +10,7 @@ const small = defineHub<Calls>('small');
 const large = defineHub<Calls>('large');
 const methods = { size: async (_ctx: unknown, text: string) => text.length };
 
-it('has limits of its own, each in the place of the server’s', async () => {
+it('a hub has its own limits, and those of the server for all others', async () => {
   await using server = createHubServer({ limits: { maxMessageBytes: 1000, maxGroups: 2 } });
   const hub = server.hub(small, { path: '/small', methods });
   const own = server.hub(large, { path: '/large', limits: { maxMessageBytes: 100_000, maxGroups: undefined }, methods });
@@ -28,7 +28,7 @@ it('has limits of its own, each in the place of the server’s', async () => {
 });
 
 it.each([{ maxMessageBytes: 0 }, { maxGroups: '5' }, { maxConnections: 5 }, { maxFrameBytes: 5 }, { maxGrops: 5 }])(
-  'refuses what is no limit of a hub: %j',
+  'a hub refuses invalid limits: %j',
   (limits) => {
     const server = createHubServer();
     expect(() => server.hub(small, { path: '/small', limits: limits as HubLimits, methods })).toThrow(

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { refusal, start, type Echo } from './negotiate-world.ts';
 import { RawClient, rawRequest, upgradeLines } from './raw-client.ts';
 
-it.each(['with', 'without'])('gives a connection no attribute and no name that its client only claims, %s authenticate', async (way) => {
+it.each(['with', 'without'])('a connection gets no attribute or user that its client only claims, %s authenticate', async (way) => {
   const server = createHubServer();
   const hub = server.hub<Echo, Record<never, never>, { role: string }>(defineHub<Echo, Record<never, never>, { role: string }>('echo'), {
     path: '/hub',
@@ -33,7 +33,7 @@ it.each(['with', 'without'])('gives a connection no attribute and no name that i
   }
 });
 
-it('lets only the user who negotiated connect', async () => {
+it('a connection is refused to any user but the one who negotiated it', async () => {
   await using world = await start({ authenticate: ({ token }) => (token ? { userId: token } : {}) });
   const { connectionToken, connectionId } = await world.negotiate('?negotiateVersion=1', { authorization: 'Bearer alice' });
   expect(await refusal(world.port, `/hub?id=${connectionToken}`, { authorization: 'Bearer bob' })).toMatchObject({ status: 403 });
@@ -42,7 +42,7 @@ it('lets only the user who negotiated connect', async () => {
   expect((await client.call('whoAmI')).result).toEqual([connectionId, 'alice']);
 });
 
-it('lets nobody pass whom an asynchronous sameIdentity is asked about: nobody waits for its answer', async () => {
+it('a promise from sameIdentity refuses the request, since its answer is not awaited', async () => {
   const sameIdentity = (async () => false) as unknown as () => boolean;
   await using world = await start({ authenticate: ({ token }) => (token ? { userId: token } : {}), sameIdentity });
   const { connectionToken } = await world.negotiate('?negotiateVersion=1', { authorization: 'Bearer alice' });
@@ -53,7 +53,7 @@ it.each([
   ['another value', 'b', 403],
   ['one attribute less', '', 403],
   ['the same', 'a', 101],
-])('compares attributes too, since users may have no id: %s', async (_what, token, status) => {
+])('the default sameIdentity compares attributes too, since users may have no id: %s', async (_what, token, status) => {
   const server = createHubServer();
   const errors: unknown[] = [];
   server.on('error', (...error) => errors.push(error));
@@ -81,7 +81,7 @@ it.each([
   }
 });
 
-it('lets a hub say itself which later requests come from the same client', async () => {
+it('sameIdentity decides which later requests come from the same client', async () => {
   let runs = 0;
   const server = createHubServer();
   server.hub<Echo, Record<never, never>, { run: number }>(defineHub<Echo, Record<never, never>, { run: number }>('echo'), {

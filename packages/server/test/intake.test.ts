@@ -58,16 +58,19 @@ const upload = (invocationId: string, target: string, streamId: string) => ({ ..
 const item = (invocationId: string, value: unknown) => ({ type: 2, invocationId, item: value });
 const times = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_none, at) => make(at));
 
-it.each(['one WebSocket message', 'many'])('takes an upload of 5,000 small items that are sent in a loop, in %s', async (how) => {
-  await using world = await start();
-  const { client } = world;
-  const messages = [upload('1', 'sum', 'u'), ...times(5000, (i) => item('u', i)), { type: 3, invocationId: 'u' }];
-  if (how === 'many') for (const message of messages) client.send(message);
-  else client.send(...messages);
-  expect((await client.completion('1')).result).toBe((5000 * 4999) / 2);
-});
+it.each(['one WebSocket message', 'many'])(
+  'the server handles an upload of 5,000 small items that are sent in a loop, in %s',
+  async (how) => {
+    await using world = await start();
+    const { client } = world;
+    const messages = [upload('1', 'sum', 'u'), ...times(5000, (i) => item('u', i)), { type: 3, invocationId: 'u' }];
+    if (how === 'many') for (const message of messages) client.send(message);
+    else client.send(...messages);
+    expect((await client.completion('1')).result).toBe((5000 * 4999) / 2);
+  },
+);
 
-it('takes an upload of 5,000 small items over MessagePack', async () => {
+it('the server handles an upload of 5,000 small items over MessagePack', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port, { handshake: { protocol: 'messagepack', version: 1 } });
   const framed = (...body: number[]): number[] => [body.length, ...body];
@@ -84,7 +87,7 @@ it('takes an upload of 5,000 small items over MessagePack', async () => {
   expect(Buffer.from(client.bytes.at(-1)!)).toEqual(Buffer.from(framed(...completion))); // 35,000
 });
 
-it.each(['one WebSocket message', 'many'])('takes 10,000 calls of one turn, in %s', async (how) => {
+it.each(['one WebSocket message', 'many'])('the server handles 10,000 calls of one turn, in %s', async (how) => {
   await using world = await start();
   const { client } = world;
   const calls = times(10_000, (i) => call(`${i}`, 'hit'));
@@ -94,7 +97,7 @@ it.each(['one WebSocket message', 'many'])('takes 10,000 calls of one turn, in %
   expect(world.hits()).toBe(10_000);
 });
 
-it('takes 110 calls of 10 kB that a client joins into one WebSocket message', async () => {
+it('the server handles 110 calls of 10 kB in one WebSocket message', async () => {
   await using world = await start();
   const { client } = world;
   client.send(...times(110, (i) => call(`${i}`, 'echo', 'x'.repeat(10_000))));
@@ -102,7 +105,7 @@ it('takes 110 calls of 10 kB that a client joins into one WebSocket message', as
   expect(client.messages).toHaveLength(110);
 });
 
-it('takes a body of a POST in portions, and thousands of messages in it', async () => {
+it('the server handles the body of a POST in portions, with thousands of messages', async () => {
   await using world = await start();
   const client = await HttpClient.polling(`http://127.0.0.1:${world.port}/hub`);
   const posted = client.post(times(6000, (i) => record(call(`${i}`, 'hit'))).join(''));
@@ -112,7 +115,7 @@ it('takes a body of a POST in portions, and thousands of messages in it', async 
   expect(world.hits()).toBe(6000);
 });
 
-it('handles everything that a client sends before it leaves', async () => {
+it('the server handles everything that a client sends before it disconnects', async () => {
   await using world = await start();
   const { client } = world;
   client.send(...times(10_000, () => ({ type: 1, target: 'hit', arguments: [] })));
@@ -122,7 +125,7 @@ it('handles everything that a client sends before it leaves', async () => {
   await expect.poll(() => world.server.health().connections).toBe(0);
 });
 
-it('opens no streams for a call whose method takes none, or fewer', async () => {
+it('the server opens no upload for a call with the wrong number of streams', async () => {
   await using world = await start();
   const { client } = world;
   const before = heapInUse();
@@ -137,7 +140,7 @@ it('opens no streams for a call whose method takes none, or fewer', async () => 
   expect((await client.completion('99')).error).toBe('Client sent 4000 stream(s), Hub method expects 0.');
 });
 
-it('reads the answer of a client that has sent much before it', async () => {
+it('the server reads the result of a client behind much that the client sent before it', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'asking', 'u'));
@@ -147,7 +150,7 @@ it('reads the answer of a client that has sent much before it', async () => {
   expect((await client.completion('1')).result).toBe('true, then 4000');
 });
 
-it('holds no more than twice the budget of a client that is asked, and goes on when the question is over', async () => {
+it('the server holds at most twice the budget for a client that owes a result, and reads on after the call', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'asking', 'u'));
@@ -163,7 +166,7 @@ it('holds no more than twice the budget of a client that is asked, and goes on w
   expect((await client.call('echo', 'well')).result).toBe('well');
 });
 
-it('runs no more calls that ask their caller than may be open, and loses none', async () => {
+it('the server runs at most maxOpenCalls calls that call their caller, and drops none', async () => {
   await using world = await start({ limits: { maxOpenCalls: 10 } });
   const { client } = world;
   for (let i = 0; i < 100; i++) client.send(call(`${i}`, 'asked', 'x'.repeat(2000)));
@@ -179,7 +182,7 @@ it('runs no more calls that ask their caller than may be open, and loses none', 
   await client.until(() => client.messages.filter(({ type, result }) => type === 3 && result === true).length === 100);
 });
 
-it('bounds the arguments of calls that ask their caller', async () => {
+it('the server bounds the arguments of calls that call their caller', async () => {
   await using world = await start({ limits: { maxQueuedBytes: 200_000 } });
   const { client } = world;
   for (let i = 0; i < 100; i++) client.send(call(`${i}`, 'asked', 'x'.repeat(20_000)));
@@ -188,7 +191,7 @@ it('bounds the arguments of calls that ask their caller', async () => {
   expect(client.messages.filter(({ target }) => target === 'confirm').length).toBe(5);
 });
 
-it('gives others their turn while a large message of small ones is handled', async () => {
+it('the server handles other clients between the portions of a large message', async () => {
   await using world = await start();
   const { client } = world;
   await using flooder = await RawClient.open(world.port);
@@ -202,7 +205,7 @@ it('gives others their turn while a large message of small ones is handled', asy
   expect(Math.max(...steps)).toBeLessThan(5000);
 });
 
-it('reads a client that sends more messages than it may more slowly, and loses none', async () => {
+it('the server reads a client above maxMessagesPerSecond more slowly, and drops no message', async () => {
   const clock = new TestClock();
   await using world = await start({ limits: { maxMessagesPerSecond: 100 } }, clock);
   await using flooder = await RawClient.open(world.port);
@@ -217,7 +220,7 @@ it('reads a client that sends more messages than it may more slowly, and loses n
   await expect.poll(world.hits).toBe(1000);
 });
 
-it('reads a client that sends more bytes than it may more slowly, and loses none', async () => {
+it('the server reads a client above maxBytesPerSecond more slowly, and drops no message', async () => {
   const clock = new TestClock();
   await using world = await start({ limits: { maxBytesPerSecond: 100_000 } }, clock);
   await using flooder = await RawClient.open(world.port);
@@ -229,7 +232,7 @@ it('reads a client that sends more bytes than it may more slowly, and loses none
   await expect.poll(world.hits).toBe(100);
 });
 
-it.each(['{"type":99}\u001e', '{"type":6}\u001e'])('slows a flood of %s', async (message) => {
+it.each(['{"type":99}\u001e', '{"type":6}\u001e'])('the server reads a flood of %s more slowly', async (message) => {
   const clock = new TestClock();
   await using world = await start({ limits: { maxMessagesPerSecond: 1000 } }, clock);
   await using flooder = await RawClient.open(world.port, { handshake: { protocol: 'json', version: 1 } });
@@ -239,7 +242,7 @@ it.each(['{"type":99}\u001e', '{"type":6}\u001e'])('slows a flood of %s', async 
   expect(world.hits()).toBe(0);
 });
 
-it('slows a flood of pings of the WebSocket, and answers the last of each read', async () => {
+it('the server reads a flood of WebSocket pings more slowly, and answers only the last of each read', async () => {
   const clock = new TestClock();
   await using world = await start({ limits: { maxMessagesPerSecond: 1000 } }, clock);
   await using flooder = await RawClient.open(world.port);

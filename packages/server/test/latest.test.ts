@@ -28,7 +28,7 @@ async function start(maxBufferedBytes = 32 * 1024 * 1024) {
 const seen = (client: RawClient, target: string): readonly unknown[] =>
   client.messages.filter((message) => message.target === target).map((message) => message.arguments);
 
-it('gives a client that does not keep up only the latest of each key, and everything else in order', async () => {
+it('a slow client gets the latest message of each key, and all other messages in order', async () => {
   await using world = await start();
   const { client, hub } = world;
   await using quick = await RawClient.open(world.port);
@@ -55,7 +55,7 @@ it('gives a client that does not keep up only the latest of each key, and everyt
   expect(seen(quick, 'moved')).toHaveLength(600); // it keeps up, and gets all of them
 });
 
-it('counts what waits under its keys as untaken', async () => {
+it('messages that wait under a key count for maxBufferedBytes', async () => {
   await using world = await start(14 * 1024 * 1024);
   const { client, hub } = world;
   client.pause();
@@ -68,14 +68,14 @@ it('counts what waits under its keys as untaken', async () => {
   await expect.poll(() => world.hub.presence.count()).toMatchObject({ value: 0 }); // a slow consumer
 });
 
-it('names the key, where it is no name', async () => {
+it('with refuses a key that is no name', async () => {
   await using world = await start();
   expect(() => world.hub.clients.all.with({ replaces: ['x'] as unknown as string })).toThrow(
     expect.objectContaining({ code: 'invalid_option', details: { option: 'replaces' } }),
   );
 });
 
-it('takes the key to other nodes', async () => {
+it('a message with a key reaches the clients of other nodes', async () => {
   await using nodes = await threeNodes();
   const { world, a, b } = nodes;
   const client = await world.client(b);
@@ -83,7 +83,7 @@ it('takes the key to other nodes', async () => {
   await expect.poll(() => client.said).toEqual(['here']);
 });
 
-it('replaces on its way to other nodes only what is for the same connections, by the same key', async () => {
+it('a message to another node replaces only a message with the same key for the same connections', async () => {
   await using nodes = await threeNodes();
   const { world, a, b } = nodes;
   const bob = await world.client(b);
@@ -109,7 +109,7 @@ it('replaces on its way to other nodes only what is for the same connections, by
   expect(world.tap.keys).toHaveLength(2 * latest.length);
 });
 
-it('gives a client whose program is late only the latest of each key, although its socket takes everything', async () => {
+it('a client that acknowledges late gets the latest message of each key, although its socket takes everything', async () => {
   const clock = new TestClock();
   const server = createHubServer({}, clock);
   const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
@@ -145,7 +145,7 @@ it('gives a client whose program is late only the latest of each key, although i
   await silent.until(() => seen(silent, 'moved').length === 52 || undefined);
 });
 
-it('asks a client that answers in time at ever longer intervals, up to 4 s, and one that was late soon', async () => {
+it('the server asks a client that acknowledges in time at growing intervals up to 4 s, and a late one soon', async () => {
   const clock = new TestClock();
   const server = createHubServer({}, clock);
   const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });

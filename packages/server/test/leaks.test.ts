@@ -108,7 +108,7 @@ async function cutAfter(port: number, act: (client: RawClient) => void): Promise
   await client.closed;
 }
 
-it('holds nothing of a thousand clients that came and went', async () => {
+it('the server keeps nothing of a thousand clients that connected and disconnected in many ways', async () => {
   const clock = new TestClock();
   const { backplane, held } = watched();
   await using server = createHubServer(
@@ -172,7 +172,7 @@ function resources(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'TCPServerWrap').length;
 }
 
-it('leaves nothing running when it is closed', async () => {
+it('a closed server leaves no socket open', async () => {
   const before = resources();
   const server = createHubServer();
   server.hub(defineHub<{ echo(value: unknown): Promise<unknown> }>('echo'), {

@@ -41,14 +41,14 @@ async function settles(promise: Promise<unknown>, timeout: number): Promise<void
   await expect.poll(() => done, { timeout }).toBe(true);
 }
 
-it('rejects when the port is taken, and can listen elsewhere', async () => {
+it('listen rejects if the port is taken, and the server may listen on another one', async () => {
   await using world = await start();
   await using other = createHubServer();
   await expect(other.listen(world.port, '127.0.0.1')).rejects.toMatchObject({ code: 'EADDRINUSE' });
   expect(await other.listen(0)).toBeGreaterThan(0);
 });
 
-it('closes once, for ever', async () => {
+it('close returns one promise, and a closed server stays closed', async () => {
   await using world = await start();
   const first = world.server.close();
   expect(world.server.close()).toBe(first);
@@ -60,7 +60,7 @@ it('closes once, for ever', async () => {
   await expect(RawClient.open(world.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
 
-it('sends clients elsewhere when it goes away, and waits for `disconnected`', async () => {
+it('close disconnects clients, lets them reconnect elsewhere, and waits for the hook `disconnected`', async () => {
   let saved = false;
   await using world = await start({
     async disconnected(_ctx, reason) {
@@ -75,7 +75,7 @@ it('sends clients elsewhere when it goes away, and waits for `disconnected`', as
   expect(await client.closed).toBe(1001);
 });
 
-it('spreads those it sends away over the time that it is given', async () => {
+it('drain spreads the disconnects over spreadMs', async () => {
   const clock = new TestClock();
   await using world = await start({}, {}, clock);
   const clients = await Promise.all([1, 2, 3, 4].map(() => RawClient.open(world.port)));
@@ -89,7 +89,7 @@ it('spreads those it sends away over the time that it is given', async () => {
   await expect.poll(left).toBe(4);
 });
 
-it('lets `connected` ask the client', async () => {
+it('the hook `connected` may call the client', async () => {
   const answers: boolean[] = [];
   await using world = await start({ connected: async (ctx) => void answers.push(await ctx.clients.caller.invoke.confirm('Ready?')) });
   await using client = await RawClient.open(world.port);
@@ -100,14 +100,14 @@ it('lets `connected` ask the client', async () => {
   await vi.waitFor(() => expect(answers).toEqual([true]));
 });
 
-it('does not wait for a client that never shakes hands', async () => {
+it('close does not wait for a client without a handshake', async () => {
   await using world = await start();
   const client = await RawClient.open(world.port, { handshake: null });
   await settles(world.server.close(), 2000);
   expect(await client.closed).toBe(1001);
 });
 
-it('does not let in who was still being looked at when it closed', async () => {
+it('a closing server refuses a client that is being authenticated', async () => {
   let letIn: () => void = () => undefined;
   const door = new Promise<void>((resolve) => (letIn = resolve));
   let asked = 0;
@@ -128,7 +128,7 @@ it('does not let in who was still being looked at when it closed', async () => {
   expect(await negotiate).toMatch(/^HTTP\/1.1 503 /);
 });
 
-it('does not wait for ever for requests that never end, or never begin', async () => {
+it('close does not wait for requests whose authentication never ends or that never begin', async () => {
   let asked = 0;
   const authenticate = (): Promise<never> => {
     asked++;
@@ -146,7 +146,7 @@ it('does not wait for ever for requests that never end, or never begin', async (
   silent.destroy();
 });
 
-it('cuts clients that do not answer its goodbye', async () => {
+it('close cuts clients that do not answer the close within closeMs', async () => {
   await using world = await start();
   const client = await RawClient.open(world.port);
   client.pause();
@@ -162,7 +162,7 @@ it('cuts clients that do not answer its goodbye', async () => {
   await client.closed;
 });
 
-it('survives a reset while authenticate is at work', async () => {
+it('the server survives the reset of a request that is being authenticated', async () => {
   let letIn: () => void = () => undefined;
   let asked = 0;
   await using world = await start({
@@ -199,7 +199,7 @@ it.each([
   'disconnected',
   'invalid_message',
   'message_too_large',
-])('says why a connection ended: %s', async (why) => {
+])('the hook `disconnected` gets the reason why a connection ended: %s', async (why) => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   const acts: Record<string, () => void> = {
@@ -239,7 +239,7 @@ it.each([
   if (why === 'left' || why === 'left: leaving') expect(client.messages).toEqual([{ type: 7, allowReconnect: false }]);
 });
 
-it('tells the hook `disconnected` with which code the program ended the connection', async () => {
+it('the hook `disconnected` gets the code with which the program ended the connection', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   await world.hub.disconnect({ all: true }, { code: 'replaced' });
@@ -251,14 +251,14 @@ it('tells the hook `disconnected` with which code the program ended the connecti
   expect(reason?.code === 'disconnected' && reason.error.details).toEqual({ reason: 'replaced' });
 });
 
-it('tells `disconnected` also where nothing was called and nothing listens to `connected`', async () => {
+it('the hook `disconnected` runs without a call and without a hook `connected`', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port);
   client.socket.terminate();
   await expect.poll(() => world.ended).toMatchObject([{ code: 'connection_lost' }]);
 });
 
-it('tells nobody of a connection that never shook hands', async () => {
+it('the hook `disconnected` does not run for a connection without a handshake', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port, { handshake: null });
   client.reset();
@@ -269,7 +269,7 @@ it('tells nobody of a connection that never shook hands', async () => {
   expect(world.server.health().connections).toBe(0);
 });
 
-it('runs `connected` before the first call, and `disconnected` after it', async () => {
+it('the hook `connected` runs before the first call, and `disconnected` after it', async () => {
   const order: string[] = [];
   let go: () => void = () => undefined;
   await using world = await start({
@@ -296,7 +296,7 @@ it('runs `connected` before the first call, and `disconnected` after it', async 
   await client[Symbol.asyncDispose]();
 });
 
-it('ends a connection whose `connected` throws, and reports what it threw', async () => {
+it('an error of the hook `connected` ends the connection and is reported', async () => {
   const error = new Error('secret');
   await using world = await start({ connected: () => Promise.reject(error) });
   await using client = await RawClient.open(world.port);
@@ -306,7 +306,7 @@ it('ends a connection whose `connected` throws, and reports what it threw', asyn
   expect(world.errors).toEqual([['connected', error]]);
 });
 
-it('refuses a client for good where `connected` throws an error that is meant for it', async () => {
+it('an error for the client from the hook `connected` refuses the client for good', async () => {
   await using world = await start({ connected: () => Promise.reject(forbidden('You are banned.')) });
   await using client = await RawClient.open(world.port);
   await client.closed;
@@ -314,21 +314,21 @@ it('refuses a client for good where `connected` throws an error that is meant fo
   await expect.poll(() => world.ended).toMatchObject([{ code: 'forbidden', error: { message: 'You are banned.' } }]);
 });
 
-it('tells a client that has not announced Hubline what ASP.NET Core says where `connected` fails', async () => {
+it("a client that does not announce Hubline gets ASP.NET Core's close message when the hook `connected` fails", async () => {
   await using world = await start({ connected: () => Promise.reject(new Error('secret')) });
   await using client = await RawClient.open(world.port, { handshake: { protocol: 'json', version: 1 } });
   await client.closed;
   expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.' }]); // as if it said allowReconnect: false
 });
 
-it('tells details of a failure only where they are asked for', async () => {
+it('detailedErrors adds the error of the hook `connected` to the close message', async () => {
   await using world = await start({ connected: () => Promise.reject(new TypeError('secret')) }, { detailedErrors: true });
   await using client = await RawClient.open(world.port);
   await client.closed;
   expect(client.messages).toMatchObject([{ error: 'Connection closed with an error. TypeError: secret' }]);
 });
 
-it('runs neither `connected` nor anything else for a client that says goodbye with its handshake', async () => {
+it('a client that closes right behind its handshake runs no hook', async () => {
   const seen: string[] = [];
   await using world = await start({ connected: () => void seen.push('connected'), disconnected: () => void seen.push('disconnected') });
   await using client = await RawClient.open(world.port, { handshake: null });

@@ -57,7 +57,7 @@ it.each([
   ['at once', (text: string) => [text]],
   ['in pieces, without an end', (text: string) => text.match(/[^]{1,300}/g)?.map((piece) => piece.replace(END, '')) ?? []],
   ['of few characters and many bytes', () => [`{"type":6,"x":"${'€'.repeat(350)}"}${END}`]],
-])('ends a client whose message is too large, and nobody else: %s', async (_how, pieces) => {
+])('a message larger than maxMessageBytes ends its client and no other: %s', async (_how, pieces) => {
   await using world = await start({ limits: { maxMessageBytes: 1000 } });
   const { client, neighbour } = world;
   expect((await client.call('echo', 'x'.repeat(900))).result).toHaveLength(900);
@@ -73,7 +73,7 @@ it.each([
   expect((await neighbour.call('echo', 'fine')).result).toBe('fine');
 });
 
-it('takes messages of 32 KiB by default, and no larger ones', async () => {
+it('maxMessageBytes is 32 KiB by default', async () => {
   await using world = await start();
   const { client } = world;
   const overhead = JSON.stringify(invocation(0, '')).length;
@@ -84,7 +84,7 @@ it('takes messages of 32 KiB by default, and no larger ones', async () => {
   expect(client.messages.at(-1)).toMatchObject({ code: 'message_too_large' });
 });
 
-it('takes a WebSocket message of any size, whose hub messages are each below maxMessageBytes', async () => {
+it('a WebSocket message may have any size if each of its hub messages is below maxMessageBytes', async () => {
   await using world = await start({ limits: { maxFrameBytes: 5000 } });
   const { client } = world;
   const text = 'x'.repeat(10_000);
@@ -93,7 +93,7 @@ it('takes a WebSocket message of any size, whose hub messages are each below max
   expect(client.messages.every(({ result }) => result === text)).toBe(true);
 });
 
-it('takes many small messages in one frame, although together they are larger than a message may be', async () => {
+it('a WebSocket message may have many small hub messages that are larger than maxMessageBytes together', async () => {
   await using world = await start();
   const { client } = world;
   const messages = Array.from({ length: 3000 }, (_, i) => invocation(i, i));
@@ -103,7 +103,7 @@ it('takes many small messages in one frame, although together they are larger th
   expect(client.messages.map(({ result }) => result)).toEqual(messages.map((_, i) => i));
 });
 
-it('takes thousands of calls that are sent ahead of their answers', async () => {
+it('a client may send thousands of calls ahead of their results', async () => {
   await using world = await start();
   const { client } = world;
   for (let i = 0; i < 5000; i++) client.send(invocation(i, i));
@@ -111,7 +111,7 @@ it('takes thousands of calls that are sent ahead of their answers', async () => 
   expect(client.messages.map(({ result }) => result)).toEqual(Array.from({ length: 5000 }, (_, i) => i));
 });
 
-it('refuses a stream beyond maxOpenCalls, and has room again when one has ended', async () => {
+it('a stream beyond maxOpenCalls is refused until another stream ends', async () => {
   await using world = await start({ limits: { maxOpenCalls: 5 } });
   const { client, neighbour } = world;
   const stream = (invocationId: string) => ({ type: 4, invocationId, target: 'wait', arguments: [] });
@@ -128,7 +128,7 @@ it('refuses a stream beyond maxOpenCalls, and has room again when one has ended'
   await neighbour.until(() => neighbour.items('0').length === 1);
 });
 
-it('refuses a stream whose arguments, with those of the open ones, hold more than maxQueuedBytes', async () => {
+it('a stream is refused if the arguments of all open streams hold more than maxQueuedBytes', async () => {
   await using world = await start({ limits: { maxQueuedBytes: 100_000 } });
   const { client } = world;
   const stream = (invocationId: string) => ({ type: 4, invocationId, target: 'wait', arguments: [], headers: { x: 'x'.repeat(20_000) } });
@@ -138,7 +138,7 @@ it('refuses a stream whose arguments, with those of the open ones, hold more tha
   expect((await client.call('echo', 1)).result).toBe(1);
 });
 
-it('drops a client that takes nothing, while its neighbour gets everything', async () => {
+it('a client that does not read is disconnected, and another client gets all messages', async () => {
   await using world = await start({ limits: { maxBufferedBytes: 100_000 } });
   const { client, neighbour } = world;
   client.pause();
@@ -157,13 +157,13 @@ it('drops a client that takes nothing, while its neighbour gets everything', asy
   await client.closed;
 });
 
-it('writes one large message to a client that takes everything', async () => {
+it('one message larger than maxBufferedBytes is sent to a client that reads', async () => {
   await using world = await start({ limits: { maxBufferedBytes: 1000 } });
   expect((await world.client.call('big', 5_000_000)).result).toHaveLength(5_000_000);
   expect((await world.client.call('echo', 1)).result).toBe(1);
 });
 
-it('refuses a join beyond maxGroups, and has room again after a leave', async () => {
+it('a join beyond maxGroups is refused until the connection leaves a group', async () => {
   await using world = await start({ limits: { maxGroups: 3 } });
   const { hub, client } = world;
   const id = (await client.call('id')).result as string;
@@ -181,6 +181,6 @@ it.each([
   { limits: { uploadCapacity: Number.NaN } },
   { timeouts: { keepAliveMs: 0 } },
   { timeouts: { handshakeMs: '5' as unknown as number } },
-])('refuses limits and times that make no sense: %j', (options) => {
+])('createHubServer refuses invalid limits and time limits: %j', (options) => {
   expect(() => createHubServer(options)).toThrow(expect.objectContaining({ code: 'invalid_option' }));
 });

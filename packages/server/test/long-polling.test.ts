@@ -20,7 +20,7 @@ async function answerOf(response: Response) {
   return { status: response.status, text: await response.text() };
 }
 
-it('answers the first poll at once with nothing, and holds the next until there is something to say', async () => {
+it('the first poll is answered at once without data, and the next one is held until there is a message', async () => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   const first = await client.poll();
@@ -40,7 +40,7 @@ it('answers the first poll at once with nothing, and holds the next until there 
   expect(await answerOf(await third.answer)).toEqual({ status: 200, text: record({ type: 3, invocationId: '1', result: 'hi' }) });
 });
 
-it('keeps what is said between two polls, in order', async () => {
+it('messages between two polls are kept in order', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   for (const text of ['1', '2', '3']) await world.hub.clients.all.send.said(text);
@@ -48,7 +48,7 @@ it('keeps what is said between two polls, in order', async () => {
   expect(await (await client.poll()).text()).toBe(messages.join(''));
 });
 
-it('ends the older of two polls with 204, and answers the newer', async () => {
+it('a second poll ends the first with 204, and gets the next message', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   const older = await world.hold(client);
@@ -59,7 +59,7 @@ it('ends the older of two polls with 204, and answers the newer', async () => {
   expect(await answerOf(await newer.answer)).toEqual({ status: 200, text: record({ type: 1, target: 'said', arguments: ['x'] }) });
 });
 
-it('answers a poll with nothing when its time is over, and holds the next', async () => {
+it('a poll without messages is answered after pollMs, and the next one is held', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   for (let i = 0; i < 2; i++) {
@@ -72,7 +72,7 @@ it('answers a poll with nothing when its time is over, and holds the next', asyn
   }
 });
 
-it('says goodbye to a held poll, answers the next with 204, and is then not there any more', async () => {
+it('a disconnect answers the held poll with the close message, the next poll with 204 and later ones with 404', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   const { answer } = await world.hold(client);
@@ -85,7 +85,7 @@ it('says goodbye to a held poll, answers the next with 204, and is then not ther
   await expect.poll(() => world.ended).toEqual([[client.connectionId, 'disconnected']]);
 });
 
-it('ends with DELETE: 202 for it, 204 for the held poll, 404 for all that follows', async () => {
+it('a DELETE gets 202, the held poll 204, and all later requests 404', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   const { answer } = await world.hold(client);
@@ -97,7 +97,7 @@ it('ends with DELETE: 202 for it, 204 for the held poll, 404 for all that follow
   await expect.poll(() => world.ended).toEqual([[client.connectionId, 'left']]);
 });
 
-it.each(['none', 'WebSockets', 'ServerSentEvents'])('refuses DELETE where the transport is %s', async (transport) => {
+it.each(['none', 'WebSockets', 'ServerSentEvents'])('a DELETE is refused if the transport is %s', async (transport) => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   await using _socket =
@@ -107,7 +107,7 @@ it.each(['none', 'WebSockets', 'ServerSentEvents'])('refuses DELETE where the tr
   expect(await answerOf(await client.leave())).toEqual({ status: 400, text });
 });
 
-it('forgets a client that does not poll again', async () => {
+it('a client that does not poll again within disconnectMs is disconnected', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   await world.clock.advance(14_000);
@@ -117,7 +117,7 @@ it('forgets a client that does not poll again', async () => {
   expect((await client.poll()).status).toBe(404);
 });
 
-it('counts from the end of a poll, however long it was held: who gives up on one has time for the next', async () => {
+it('disconnectMs begins at the end of a poll, so a client that gave up a long poll has time for the next', async () => {
   await using world = await start({ timeouts: { disconnectMs: 5000 } });
   const client = await HttpClient.polling(world.url);
   const poll = new AbortController();
@@ -133,7 +133,7 @@ it('counts from the end of a poll, however long it was held: who gives up on one
   expect(world.ended).toEqual([]);
 });
 
-it('does not ping, and does not expect pings', async () => {
+it('a client over long polling is not pinged, and need not ping', async () => {
   await using world = await start({ timeouts: { keepAliveMs: 1000, clientMs: 2000 } });
   const client = await HttpClient.polling(world.url);
   await client.post(record({ type: 6 })); // who pings over another transport is expected to go on
@@ -143,7 +143,7 @@ it('does not ping, and does not expect pings', async () => {
   expect(world.ended).toEqual([]);
 });
 
-it('tells a client whose handshake does not come', async () => {
+it('a client without a handshake gets `Handshake was canceled.` with its poll', async () => {
   await using world = await start({ timeouts: { handshakeMs: 5000 } });
   const client = await HttpClient.negotiate(world.url);
   await client.poll();
@@ -153,7 +153,7 @@ it('tells a client whose handshake does not come', async () => {
   expect((await client.poll()).status).toBe(204);
 });
 
-it('tells a client whose message is too large, in the words that its users know', async () => {
+it("a client whose message is too large gets SignalR's error text with its poll", async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   expect((await client.post(record({ type: 1, target: 'echo', arguments: ['x'.repeat(40_000)] }))).status).toBe(200);
@@ -162,7 +162,7 @@ it('tells a client whose message is too large, in the words that its users know'
   await expect.poll(() => world.ended).toEqual([[client.connectionId, 'message_too_large']]);
 });
 
-it('ends a connection whose answer nobody takes', async () => {
+it("a poll's response that is not read within sendMs ends the connection", async () => {
   await using world = await start({ timeouts: { sendMs: 5000, disconnectMs: 1000 } });
   const { client, socket, head } = await reading(world);
   expect(head).toMatch(/^HTTP\/1.1 200 OK/);
@@ -172,7 +172,7 @@ it('ends a connection whose answer nobody takes', async () => {
   socket.destroy();
 });
 
-it('answers no further poll while an answer is on its way, so that answers do not pile up unread', async () => {
+it('a poll is not answered while an earlier response is unread', async () => {
   await using world = await start({ limits: { maxBufferedBytes: 32_000_000 } });
   const { client, socket } = await reading(world);
   const second = await world.hold(client);
@@ -188,7 +188,7 @@ it('answers no further poll while an answer is on its way, so that answers do no
   socket.destroy();
 });
 
-it('counts an answer on its way, whichever poll it answers, as buffered', async () => {
+it('an unread response counts for maxBufferedBytes until it is read', async () => {
   await using world = await start();
   const { client, socket } = await reading(world);
   const next = await world.hold(client);
@@ -198,7 +198,7 @@ it('counts an answer on its way, whichever poll it answers, as buffered', async 
   socket.destroy();
 });
 
-it('releases the poll that waits for an answer on its way where the connection ends', async () => {
+it('a poll that waits behind an unread response gets 204 when the connection ends', async () => {
   await using world = await start({ timeouts: { sendMs: 5000 } });
   const { client, socket } = await reading(world);
   const next = await world.hold(client);
@@ -207,7 +207,7 @@ it('releases the poll that waits for an answer on its way where the connection e
   socket.destroy();
 });
 
-it('ends a connection whose answer was lost on its way: the client cannot know what it missed', async () => {
+it("a poll's response that breaks off ends the connection, since the client may have missed messages", async () => {
   await using world = await start();
   const { client, socket } = await reading(world);
   socket.destroy();
@@ -215,7 +215,7 @@ it('ends a connection whose answer was lost on its way: the client cannot know w
   expect((await client.poll()).status).toBe(404);
 });
 
-it('lets pages of allowed origins read every answer', async () => {
+it('a page of an allowed origin may read all responses', async () => {
   await using world = await start({ hub: { origins: ['https://app.example'] } });
   const headers = { origin: 'https://app.example' };
   const client = await HttpClient.negotiate(world.url, headers);

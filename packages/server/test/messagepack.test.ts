@@ -91,7 +91,7 @@ class World implements AsyncDisposable {
 const notEncodable = expect.objectContaining({ code: 'not_encodable' }) as Error;
 
 describe('MessagePack over WebSockets', () => {
-  it('carries calls, with everything that JSON cannot', async () => {
+  it('carries calls with all values that JSON cannot hold', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a'), 'messagepack');
     expect(await connection.invoke.echo(RICH)).toStrictEqual(RICH);
@@ -99,7 +99,7 @@ describe('MessagePack over WebSockets', () => {
     expect(await connection.invoke.nothing()).toBeNull();
   });
 
-  it('carries streams both ways, and questions to the client', async () => {
+  it('carries streams in both directions and calls to the client', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a'), 'messagepack');
     const items: Uint8Array[] = [];
@@ -120,7 +120,7 @@ describe('MessagePack over WebSockets', () => {
     expect(Buffer.compare(echoed, megabyte)).toBe(0);
   });
 
-  it('tells of errors with their codes, on a connection that goes on', async () => {
+  it('carries errors with their codes, and the connection continues', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a'), 'messagepack');
     const codeOf = (call: Promise<unknown>) => call.then(String, (error: unknown) => (isHublineError(error) ? error.code : String(error)));
@@ -131,7 +131,7 @@ describe('MessagePack over WebSockets', () => {
     expect(await connection.invoke.echo('still here')).toBe('still here');
   });
 
-  it('is not offered unless the server is told to', async () => {
+  it('is refused unless the server has the protocol', async () => {
     await using world = new World();
     const node = await world.node('a', { protocols: [jsonCodec] });
     await expect(world.client(node, 'messagepack')).rejects.toThrow("The protocol 'messagepack' is not supported.");
@@ -142,7 +142,7 @@ describe('MessagePack over WebSockets', () => {
   });
 });
 
-it('is refused over a transport that carries only text', async () => {
+it('MessagePack is refused over server-sent events, which carry only text', async () => {
   await using world = new World();
   const client = await HttpClient.negotiate((await world.node('a')).url);
   await using events = await client.events();
@@ -166,7 +166,7 @@ describe('clients of both protocols on two nodes', () => {
   }
   const idOf = ({ connection: { state } }: Client): string => (state.name === 'connected' && state.connectionId) || expect.fail('no id');
 
-  it('all get what both can hold', async () => {
+  it('all get a message that both protocols can hold', async () => {
     await using world = new World();
     const { a, b, everybody } = await four(world);
     await a.hub.clients.all.send.said({ text: '✓', at: new Date(0) });
@@ -179,7 +179,7 @@ describe('clients of both protocols on two nodes', () => {
     expect([...a.losses, ...b.losses]).toEqual([]);
   });
 
-  it('get what they can hold, and each node tells whom it could not reach', async () => {
+  it('get a message if their protocol can hold it, and each node reports it lost for the others', async () => {
     await using world = new World();
     const { a, b, everybody, jsonA, packA, jsonB } = await four(world);
     const sent = a.hub.clients.all.send.said(Uint8Array.of(1));
@@ -200,7 +200,7 @@ describe('clients of both protocols on two nodes', () => {
     await expect(Promise.resolve(a.hub.clients.all.send.said(new Map()))).rejects.toEqual(notEncodable);
   });
 
-  it('answer with what their protocols can hold', async () => {
+  it('return results that their protocol can hold', async () => {
     await using world = new World();
     const { a, jsonA, packA, jsonB, packB } = await four(world);
     const valuesOf = async (value: unknown) => {
@@ -219,8 +219,8 @@ describe('clients of both protocols on two nodes', () => {
   });
 });
 
-describe('nodes that speak different protocols', () => {
-  it('convert what they hear', async () => {
+describe('nodes with different protocols', () => {
+  it("convert each other's messages", async () => {
     await using world = new World();
     const a = await world.node('a', { protocols: [jsonCodec] });
     const b = await world.node('b');
@@ -234,7 +234,7 @@ describe('nodes that speak different protocols', () => {
     expect([...a.losses, ...b.losses]).toEqual([]);
   });
 
-  it('tell of what they cannot read, and of answers that the other cannot', async () => {
+  it('report messages that they cannot read, and results that the caller cannot read', async () => {
     await using world = new World();
     const a = await world.node('a', { protocols: [messagePack()] });
     const b = await world.node('b', { protocols: [jsonCodec] });
@@ -249,7 +249,7 @@ describe('nodes that speak different protocols', () => {
   });
 });
 
-it('tells an asker that speaks only JSON where an answer is more than JSON', async () => {
+it('an invokeAll of a node with only JSON gets not_encodable for a result that JSON cannot hold', async () => {
   await using world = new World();
   const a = await world.node('a', { protocols: [jsonCodec] });
   const b = await world.node('b');

@@ -4,7 +4,7 @@ import { refusal, start } from './negotiate-world.ts';
 import { RawClient, rawRequest, requestLines } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
 
-it('answers version 1 with a public id, a secret token, its transports and where it lives', async () => {
+it('version 1 is answered with a public id, a secret token, the transports and the affinity', async () => {
   await using world = await start();
   const response = await world.post('?negotiateVersion=1');
   expect(response.status).toBe(200);
@@ -25,7 +25,7 @@ it('answers version 1 with a public id, a secret token, its transports and where
   expect(body.connectionToken).not.toBe(body.connectionId);
 });
 
-it('gives ids that begin with its process and never repeat', async () => {
+it('connection ids start with the id of the process and never repeat', async () => {
   await using world = await start();
   const [self] = (await world.server.nodes()).items;
   const answers = await Promise.all(Array.from({ length: 20 }, () => world.negotiate()));
@@ -34,7 +34,7 @@ it('gives ids that begin with its process and never repeat', async () => {
 });
 
 it.each(['', '?negotiateVersion=0'])(
-  'answers version 0 with the secret token as the id, which is not the public id (%s)',
+  'version 0 is answered with the secret token as the id, and the public id opens nothing (%s)',
   async (query) => {
     await using world = await start();
     const body = await world.negotiate(query);
@@ -48,7 +48,7 @@ it.each(['', '?negotiateVersion=0'])(
   },
 );
 
-it('takes higher versions down to its own, and looks keys up without case', async () => {
+it('a higher version is answered with version 1, and parameter names are case-insensitive', async () => {
   await using world = await start();
   expect(await world.negotiate('?NEGOTIATEversion=7')).toMatchObject({ negotiateVersion: 1 });
   expect(await world.negotiate('?negotiateVersion=99999999999999999999')).toMatchObject({ negotiateVersion: 1 });
@@ -59,14 +59,14 @@ it.each([
   ['', 'The client requested a non-integer protocol version.'],
   ['1.5', 'The client requested a non-integer protocol version.'],
   ['-1', "The client requested version '-1', but the server does not support this version."],
-])('answers the version "%s" with an error', async (version, error) => {
+])('the version "%s" is answered with an error', async (version, error) => {
   await using world = await start();
   const response = await world.post(`?negotiateVersion=${version}`);
   expect(response.status).toBe(200);
   expect(await response.json()).toEqual({ error });
 });
 
-it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('answers %s negotiate with 405', async (method) => {
+it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('negotiate by %s is answered with 405', async (method) => {
   await using world = await start();
   expect((await fetch(`${world.url}/negotiate`, { method })).status).toBe(405);
 });
@@ -82,14 +82,14 @@ it.each([
   ['GET ?id=x', 404, 'No Connection with that ID'],
   ['GET ?id=x text/event-stream', 404, 'No Connection with that ID'],
   ['PUT ?id=x', 405, ''],
-])('answers %s on the hub itself with %d', async (request, status, text) => {
+])("the hub's own path answers %s with %d", async (request, status, text) => {
   await using world = await start();
   const [method = '', query = '', accept = '*/*'] = request.split(' ');
   const response = await fetch(world.url + query, { method, headers: { accept } });
   expect([response.status, await response.text()]).toEqual([status, text]);
 });
 
-it('leaves paths that are not its own alone', async () => {
+it('paths outside the hub are answered with 404', async () => {
   await using world = await start();
   for (const path of ['/', '/hub//', '/hub/x', '/hub/negotiate/x', '/negotiate', '/HUB', '//hub']) {
     expect((await fetch(`http://127.0.0.1:${world.port}${path}`)).status, path).toBe(404);
@@ -99,7 +99,7 @@ it('leaves paths that are not its own alone', async () => {
 it.each([
   [unauthorized('Who are you?'), 401, 'unauthorized'],
   [forbidden('Not you.'), 403, 'forbidden'],
-])('refuses at negotiate and at connect with what authenticate throws: %s', async (error, status, code) => {
+])('an error for the client from authenticate is the answer to negotiate and to a WebSocket: %s', async (error, status, code) => {
   await using world = await start({
     authenticate: () => {
       throw error;
@@ -114,7 +114,7 @@ it.each([
   expect(world.errors).toEqual([]);
 });
 
-it('answers 500 and reports where authenticate fails otherwise, and keeps the reason to itself', async () => {
+it('any other error of authenticate is answered with 500 and reported, and its text is not sent', async () => {
   const error = new Error('database password is hunter2');
   await using world = await start({ authenticate: () => Promise.reject(error) });
   const response = await world.post('');
@@ -129,14 +129,14 @@ it('answers 500 and reports where authenticate fails otherwise, and keeps the re
   ]);
 });
 
-it('answers 500 and reports where authenticate gives an attribute what is no value of one', async () => {
+it('an invalid attribute from authenticate is answered with 500 and reported', async () => {
   await using world = await start({ attributes: { level: 'indexed' }, authenticate: () => ({ attributes: { level: NaN } }) });
   expect((await world.post('')).status).toBe(500);
   const error = expect.objectContaining({ code: 'invalid_option', details: { option: 'level' } }) as Error;
   expect(world.errors).toEqual([['authenticate', error]]);
 });
 
-it('hands authenticate the token from the header or the query, the url, the headers and the address', async () => {
+it('authenticate gets the token of the header or the query, the url, the headers and the address', async () => {
   const seen: unknown[] = [];
   await using world = await start({
     authenticate: ({ token, url, headers, remoteAddress }) => {
@@ -155,13 +155,13 @@ it('hands authenticate the token from the header or the query, the url, the head
   ]);
 });
 
-it('does not take the public id for the secret token', async () => {
+it('the public id does not open a connection', async () => {
   await using world = await start();
   const { connectionId } = await world.negotiate();
   expect(await refusal(world.port, `/hub?id=${connectionId}`)).toMatchObject({ status: 404 });
 });
 
-it('answers an unknown id with 404 and one that is taken with 409', async () => {
+it('an unknown id is answered with 404, and the id of an open connection with 409', async () => {
   await using world = await start();
   const unknown = await refusal(world.port, '/hub?id=nobody');
   expect(unknown).toMatchObject({ status: 404, body: 'No Connection with that ID' });
@@ -175,7 +175,7 @@ it('answers an unknown id with 404 and one that is taken with 409', async () => 
   await expect.poll(async () => (await refusal(world.port, `/hub?id=${connectionToken}`)).status).toBe(404);
 });
 
-it('gives a connection to one of two that come for it at the same time', async () => {
+it('of two WebSockets for one connection at the same time, one is accepted', async () => {
   let letIn: () => void = () => undefined;
   const door = new Promise<void>((resolve) => (letIn = resolve));
   let waiting = 0;
@@ -200,7 +200,7 @@ it('gives a connection to one of two that come for it at the same time', async (
   await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
 });
 
-it('forgets who negotiated and does not come', async () => {
+it('a negotiated connection that is not opened within connectMs is forgotten', async () => {
   const clock = new TestClock();
   await using world = await start({}, { clock, timeouts: { connectMs: 5000 } });
   const early = await world.negotiate();
@@ -212,7 +212,7 @@ it('forgets who negotiated and does not come', async () => {
   expect((await client.call('echo', 1)).result).toBe(1);
 });
 
-it.each(['a b', '[', 'x:99999', '%'])('answers the Host "%s" with 400', async (host) => {
+it.each(['a b', '[', 'x:99999', '%'])('the Host "%s" is answered with 400', async (host) => {
   await using world = await start();
   const lines = requestLines('POST', '/hub/negotiate', { host, 'content-length': '0', connection: 'close' });
   expect(await rawRequest(world.port, lines)).toMatch(/^HTTP\/1.1 400 /);
@@ -220,7 +220,7 @@ it.each(['a b', '[', 'x:99999', '%'])('answers the Host "%s" with 400', async (h
   expect(world.errors).toEqual([]);
 });
 
-it('keeps nothing of an upgrade that failed', async () => {
+it('a failed upgrade leaves no connection and no timer', async () => {
   const clock = new TestClock();
   let letIn: (() => void) | undefined;
   await using world = await start(
@@ -253,20 +253,20 @@ it.each([
   ['a url that is none', { url: 5 }],
   ['an empty url', { url: '' }],
   ['a bigint', { url: '/x', accessToken: 5n }],
-])('answers 500 at once where redirect gives %s, and reports it', async (_what, given) => {
+])('the answer is 500 if redirect returns %s, which is reported', async (_what, given) => {
   await using world = await start({ redirect: () => given as { url: string } });
   const response = await world.post('?negotiateVersion=1');
   expect([response.status, await response.text()]).toEqual([500, 'The server failed to answer.']);
   expect(world.errors).toMatchObject([['redirect', { code: 'invalid_option', details: { option: 'redirect' } }]]);
 });
 
-it('tells a client of a redirect its url and token, and nothing else', async () => {
+it('a redirect is answered with its url and token and nothing else', async () => {
   const given = { url: 'https://other.example', accessToken: 't', secret: 's' };
   await using world = await start({ redirect: () => given });
   expect(await (await world.post('?negotiateVersion=1')).json()).toEqual({ url: 'https://other.example', accessToken: 't' });
 });
 
-it('takes null of redirect, and of its accessToken, for none', async () => {
+it('redirect may return null, and an accessToken of null', async () => {
   await using here = await start({ redirect: () => null as never });
   expect(await (await here.post('?negotiateVersion=1')).json()).toHaveProperty('connectionToken');
   await using elsewhere = await start({ redirect: () => ({ url: 'https://other.example', accessToken: null as never }) });

@@ -16,7 +16,7 @@ it.each([
   ['LongPolling', longPolling()],
   ['ServerSentEvents', serverSentEvents()],
   ['WebSockets', webSockets()],
-])('%s through a balancer that is not sticky: the error says so, and where to read', async (_name, transport) => {
+])('%s through a balancer without affinity fails with an error that points to the documentation', async (_name, transport) => {
   await using ann = createHubServer({ nodeId: 'ann' });
   await using bob = createHubServer({ nodeId: 'bob' });
   const ports = [await listening(ann), await listening(bob)];
@@ -53,7 +53,7 @@ it.each([
   }
 });
 
-it('says nothing of balancers where nothing answers the negotiation', async () => {
+it('an unanswered negotiation fails with an error that does not mention balancers', async () => {
   await using server = createHubServer();
   const url = `http://127.0.0.1:${await listening(server)}/nothing`;
   const error = await createHubConnection(contract, url)

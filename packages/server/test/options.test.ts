@@ -21,7 +21,7 @@ const plain = (options: object): never => options as never;
 const hosted = (server: HubServer, options: object, from: object = contract): unknown =>
   server.hub(from as typeof contract, plain({ path: '/hub', methods, ...options }));
 
-describe('a name that means nothing is refused, and the nearest one named', () => {
+describe('an unknown option is refused, and the error names the nearest one:', () => {
   it.each<[string, option: string, nearest: string, act: (server: HubServer) => unknown]>([
     ['an option of the server', 'options.trustProxi', 'trustProxy', () => createHubServer(plain({ trustProxi: 1 }))],
     ['a limit', 'limits.maxConections', 'maxConnections', () => createHubServer({ limits: plain({ maxConections: 1 }) })],
@@ -46,7 +46,7 @@ describe('a name that means nothing is refused, and the nearest one named', () =
     expect(await refusalOf(() => act(server))).toEqual(refused(option, { text: new RegExp(`the nearest name is '${nearest}'`) }));
   });
 
-  it('one that is near nothing is refused too, and one that is undefined is ignored', async () => {
+  it('an unknown option without a near name is refused, and an undefined one is ignored', async () => {
     expect(await refusalOf(() => createHubServer(plain({ zzzzzz: 1 })))).toEqual(refused('options.zzzzzz', { text: /is no option\.$/ }));
     await using server = createHubServer(plain({ zzzzzz: undefined, limits: { maxGroups: undefined }, timeouts: { callMs: undefined } }));
     hosted(server, {
@@ -64,7 +64,7 @@ const WRONG = [null, 5, 'text', true, [], Symbol('x')];
 const SERVER = { emit: () => true, listen: () => undefined, close: () => undefined };
 const without = (...fine: readonly unknown[]): readonly unknown[] => WRONG.filter((value) => !fine.includes(value));
 
-describe('an argument of the wrong type is refused, and named', () => {
+describe('an argument of the wrong type is refused, and the error names it:', () => {
   it.each<Row>([
     ['createHubServer', 'options', [null, 5, 'text'], (_server, value) => createHubServer(value)],
     ...(['limits', 'timeouts', 'affinity'] as const).map(
@@ -174,7 +174,7 @@ describe('an argument of the wrong type is refused, and named', () => {
     }
   });
 
-  it('a second link of one process is refused by a memory backplane', async () => {
+  it('a memory backplane refuses a second link of one process', async () => {
     const memory = memoryBackplane();
     const open: Backplane['open'] = (...options) => {
       const link = memory.open(...options);
@@ -187,7 +187,7 @@ describe('an argument of the wrong type is refused, and named', () => {
     expect(await refusalOf(() => createHubServer({ backplane: { open } }))).toEqual(refused('process'));
   });
 
-  it('a schema may be a function, as those of ArkType are', async () => {
+  it('a schema may be a function, as in ArkType', async () => {
     await using server = createHubServer();
     const schema = Object.assign(() => undefined, {
       '~standard': { version: 1, vendor: 'test', validate: () => ({ value: ['checked'] }) },
@@ -197,7 +197,7 @@ describe('an argument of the wrong type is refused, and named', () => {
     expect((await world.client.call('say', 'text')).result).toBe('checked');
   });
 
-  it('a raw connection is not closed for a reason that is none', async () => {
+  it('close of a raw connection refuses an invalid reason', async () => {
     await using server = createHubServer();
     const refusals: unknown[] = [];
     server.connectionHandler('/raw', async (connection: RawConnection) => {
@@ -213,7 +213,7 @@ describe('an argument of the wrong type is refused, and named', () => {
   });
 });
 
-describe('methods of an instance of a class', () => {
+describe('methods of a class', () => {
   class Base {
     readonly #greeting: string = 'hello';
     async say(_ctx: unknown, text: string): Promise<string> {
@@ -231,7 +231,7 @@ describe('methods of an instance of a class', () => {
     }
   }
 
-  it('are its own and the inherited ones, bound to it; what every object has is none', async () => {
+  it('include inherited ones, are bound to the instance, and exclude those of Object.prototype', async () => {
     await using server = createHubServer();
     const classy = defineHub<Pick<Chat, 'say' | 'shout' | 'arrow'>>('classy', plain({ shout: { args: 1 } }));
     server.hub(classy, plain({ path: '/hub', methods: new Chat(), authorize: { shout: () => true } }));

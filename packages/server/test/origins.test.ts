@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { refusal, start } from './negotiate-world.ts';
 import { RawClient, rawRequest, requestLines } from './raw-client.ts';
 
-it('answers the preflight of a page that may connect', async () => {
+it('the preflight of an allowed origin is answered', async () => {
   await using world = await start({ origins: ['https://app.example'] });
   const response = await fetch(`${world.url}/negotiate`, {
     method: 'OPTIONS',
@@ -23,13 +23,13 @@ it('answers the preflight of a page that may connect', async () => {
   });
 });
 
-it('refuses a page where an asynchronous function says whether it may connect: nobody waits for its answer', async () => {
+it('a promise from the function origins refuses the page, since its answer is not awaited', async () => {
   const origins = (async () => false) as unknown as () => boolean;
   await using world = await start({ origins });
   expect((await world.post('', { origin: 'https://evil.example' })).status).toBe(403);
 });
 
-it('tells a page nothing of the error that the function met on its way', async () => {
+it('an error of the function origins is answered with 500 without its text', async () => {
   const origins = () => {
     throw new HublineError('connection_gone', 'a secret', { connectionId: '' });
   };
@@ -39,7 +39,7 @@ it('tells a page nothing of the error that the function met on its way', async (
   expect(world.errors).toMatchObject([['origins', { code: 'connection_gone' }]]);
 });
 
-it('lets a page that may connect read answers and refusals alike, with credentials', async () => {
+it('a page of an allowed origin may read answers and refusals, with credentials', async () => {
   await using world = await start({
     origins: ['https://app.example'],
     authenticate: ({ token }) => {
@@ -56,26 +56,29 @@ it('lets a page that may connect read answers and refusals alike, with credentia
   }
 });
 
-it.each(['https://evil.example', 'null', 'not a url', 'http://127.0.0.1:1'])('refuses the origin "%s" everywhere', async (origin) => {
-  let asked = 0;
-  await using world = await start({
-    authenticate: () => {
-      asked++;
-      return {};
-    },
-  });
-  const answer = await rawRequest(
-    world.port,
-    requestLines('POST', '/hub/negotiate', { host: `127.0.0.1:${world.port}`, origin, 'content-length': '0', connection: 'close' }),
-  );
-  expect(answer).toMatch(/^HTTP\/1.1 403 /);
-  expect(answer.toLowerCase()).toContain('hubline-code: forbidden');
-  expect(answer.toLowerCase()).not.toContain('access-control-allow-origin');
-  expect(await refusal(world.port, '/hub', { origin })).toMatchObject({ status: 403 });
-  expect(asked).toBe(0);
-});
+it.each(['https://evil.example', 'null', 'not a url', 'http://127.0.0.1:1'])(
+  'the origin "%s" is refused at negotiate and at an upgrade',
+  async (origin) => {
+    let asked = 0;
+    await using world = await start({
+      authenticate: () => {
+        asked++;
+        return {};
+      },
+    });
+    const answer = await rawRequest(
+      world.port,
+      requestLines('POST', '/hub/negotiate', { host: `127.0.0.1:${world.port}`, origin, 'content-length': '0', connection: 'close' }),
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 403 /);
+    expect(answer.toLowerCase()).toContain('hubline-code: forbidden');
+    expect(answer.toLowerCase()).not.toContain('access-control-allow-origin');
+    expect(await refusal(world.port, '/hub', { origin })).toMatchObject({ status: 403 });
+    expect(asked).toBe(0);
+  },
+);
 
-it('takes pages of its own origin, of a list, of a function, and with "*" all', async () => {
+it('the server accepts its own origin, a list of origins, a function, and all origins with "*"', async () => {
   await using own = await start();
   expect((await own.post('', { origin: `http://127.0.0.1:${own.port}` })).status).toBe(200);
   await using client = await RawClient.open(own.port, { origin: `http://127.0.0.1:${own.port}` });
@@ -94,7 +97,7 @@ it('takes pages of its own origin, of a list, of a function, and with "*" all', 
   expect((await all.post('', { origin: 'null' })).status).toBe(200);
 });
 
-it('tells the same host over another scheme from its own origin, also behind a proxy', async () => {
+it('the same host over another scheme is another origin, also behind a proxy', async () => {
   await using plain = await start();
   expect((await plain.post('', { origin: `https://127.0.0.1:${plain.port}` })).status).toBe(403);
   expect(await refusal(plain.port, '/hub', { origin: 'https://localhost' })).toMatchObject({ status: 403 });
@@ -110,7 +113,7 @@ it('tells the same host over another scheme from its own origin, also behind a p
   }
 });
 
-it('reports each origin that it refuses once, with what to do about it, and no more than a hundred', async () => {
+it('the first hundred refused origins are reported once each, with advice', async () => {
   await using world = await start();
   for (let i = 0; i < 2; i++) await world.post('', { origin: `https://127.0.0.1:${world.port}` });
   expect(world.errors).toEqual([['request', expect.objectContaining({ code: 'forbidden' }) as Error]]);
@@ -119,7 +122,7 @@ it('reports each origin that it refuses once, with what to do about it, and no m
   expect(world.errors).toHaveLength(100);
 });
 
-it('lets every page in with "*", but none as its visitor: no credentials, and no cookies of another origin', async () => {
+it('with "*" any page may connect, but without credentials and cookies of another origin', async () => {
   const seen: unknown[] = [];
   await using world = await start({
     origins: '*',

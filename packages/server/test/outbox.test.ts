@@ -58,7 +58,7 @@ async function start(clients: number) {
   };
 }
 
-it('writes what is sent in one turn as one frame, in order', async () => {
+it('all messages of one turn are written as one frame, in order', async () => {
   await using world = await start(2);
   const [a, b] = world.receivers as [RawClient, RawClient];
   world.written();
@@ -72,7 +72,7 @@ it('writes what is sent in one turn as one frame, in order', async () => {
   expect(world.written().map((writes) => writes.length)).toEqual([1, 1]);
 });
 
-it('writes the same bytes to everybody who is sent the same', async () => {
+it('clients that get the same messages share the same bytes', async () => {
   await using world = await start(3);
   const [a, b, c] = world.receivers as [RawClient, RawClient, RawClient];
   world.written();
@@ -85,7 +85,7 @@ it('writes the same bytes to everybody who is sent the same', async () => {
   expect(third?.[0]).toBe(first?.[0]);
 });
 
-it('gives everybody their own where they are sent different things in one turn', async () => {
+it('clients that get different messages in one turn each get their own', async () => {
   await using world = await start(2);
   const [a, b] = world.receivers as [RawClient, RawClient];
   const id = (await world.hub.presence.connections()).items[0]?.connectionId ?? '';
@@ -101,7 +101,7 @@ it('gives everybody their own where they are sent different things in one turn',
   ]);
 });
 
-it('answers calls of one frame in one frame, with what the methods sent before', async () => {
+it('the results of calls in one frame are written in one frame, with the messages that the methods sent before', async () => {
   await using world = await start(1);
   const [client] = world.receivers as [RawClient];
   world.written();
@@ -119,7 +119,7 @@ it('answers calls of one frame in one frame, with what the methods sent before',
   expect(world.written()).toMatchObject([{ length: 1 }]);
 });
 
-it('writes messages of every size whole: frames change their header at 126 and 65536 bytes', async () => {
+it('messages of every size are written whole, in frames of the three header sizes', async () => {
   await using world = await start(1);
   const [client] = world.receivers as [RawClient];
   const overhead = '{"type":3,"invocationId":"c0","result":""}\u001e'.length;
@@ -131,7 +131,7 @@ it('writes messages of every size whole: frames change their header at 126 and 6
   }
 });
 
-it('writes much of one turn in several frames, in order, and joins no more than that', async () => {
+it('a turn with much to write is written in several frames, in order', async () => {
   await using world = await start(1);
   const [client] = world.receivers as [RawClient];
   const text = 'é'.repeat(20_000);

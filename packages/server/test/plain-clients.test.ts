@@ -191,7 +191,7 @@ function extras(heard: Heard): unknown {
   return isPlain ? undefined : heard;
 }
 
-describe.each(['json', 'messagepack'])('a client that announces nothing, over %s', (protocol) => {
+describe.each(['json', 'messagepack'])('a client that does not announce Hubline, over %s', (protocol) => {
   it('gets exactly the fields that ASP.NET Core sends, in every message that this server can send', async () => {
     await using world = await start(protocol);
     const { hub, ids, clock } = world;

@@ -23,7 +23,7 @@ function gated() {
   return { taken, gates, handler };
 }
 
-it('is refused over a connection that has no transport, or a WebSocket', async () => {
+it('a POST is refused for a connection without a transport and for one with a WebSocket', async () => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   expect(await answerOf(await client.post('x'))).toEqual({ status: 404, text: 'No Connection with that ID' });
@@ -32,7 +32,7 @@ it('is refused over a connection that has no transport, or a WebSocket', async (
   expect(await answerOf(await client.post('x'))).toEqual({ status: 405, text });
 });
 
-it('may carry a message in pieces, and many messages at once', async () => {
+it('a POST may contain a part of a message, or many messages', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   const text = call('1', 'é€😀') + call('2', 'b');
@@ -45,7 +45,7 @@ it('may carry a message in pieces, and many messages at once', async () => {
   expect(answer).toBe(completions);
 });
 
-it('is answered when its body has been taken, one after the other', async () => {
+it('a POST is answered when its body has been taken, one after another', async () => {
   await using world = await start({ limits: { uploadCapacity: 1 } });
   const { taken, gates, handler } = gated();
   world.server.connectionHandler('/raw', handler);
@@ -68,7 +68,7 @@ it('is answered when its body has been taken, one after the other', async () => 
   expect(taken).toEqual(['1', '2', '3', '4']);
 });
 
-it('has its turn: a body that comes slowly is taken whole before the next one', async () => {
+it('a POST waits until the slow body of an earlier POST is complete', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   const message = call('slow', 1);
@@ -89,7 +89,7 @@ it('has its turn: a body that comes slowly is taken whole before the next one', 
   slow.destroy();
 });
 
-it('is answered with 400 where its body ends too early, and the next one is taken', async () => {
+it('a POST whose body ends early is answered with 400, and the next POST is taken', async () => {
   await using world = await start();
   const client = await HttpClient.polling(world.url);
   const socket = await client.raw('POST', { headers: { 'content-length': '100' } });
@@ -102,7 +102,7 @@ it('is answered with 400 where its body ends too early, and the next one is take
   expect(world.errors).toEqual([]);
 });
 
-it('cuts sockets that bring more posts than may wait, and takes those that wait', async () => {
+it('a connection keeps 64 waiting POSTs, and the sockets of further ones are cut', async () => {
   await using world = await start({ limits: { uploadCapacity: 1 } });
   const { taken, gates, handler } = gated();
   let requests = 0;
@@ -128,7 +128,7 @@ it('cuts sockets that bring more posts than may wait, and takes those that wait'
   expect(taken.slice(0, 10).sort()).toEqual(Array.from({ length: 10 }, (_none, i) => `${i}`));
 });
 
-it('is let go when the connection ends while it waits', async () => {
+it('a POST that waits is answered when the connection ends', async () => {
   await using world = await start({ limits: { uploadCapacity: 1 } });
   const { gates, handler } = gated();
   world.server.connectionHandler('/raw', handler);
@@ -147,7 +147,7 @@ it.each([
   ['ServerSentEvents', 'WebSockets'],
   ['WebSockets', 'LongPolling'],
   ['WebSockets', 'ServerSentEvents'],
-] as const)('does not let a connection change from %s to %s', async (from, to) => {
+] as const)('a connection cannot change from %s to %s', async (from, to) => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   await using events = from === 'ServerSentEvents' ? await client.events() : undefined;
@@ -173,7 +173,7 @@ it.each([
   expect(events?.response.status ?? 200).toBe(200);
 });
 
-it('answers 409 to a second stream of one connection', async () => {
+it('a second event stream of one connection is answered with 409', async () => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   await using _events = await client.events();
@@ -182,7 +182,7 @@ it('answers 409 to a second stream of one connection', async () => {
 });
 
 it.each(['WebSockets', 'ServerSentEvents', 'LongPolling'] as const)(
-  'does not speak %s where the hub does not offer it',
+  'a hub without the transport %s neither offers nor accepts it',
   async (missing) => {
     const transports = (['WebSockets', 'ServerSentEvents', 'LongPolling'] as const).filter((name) => name !== missing);
     await using world = await start({ hub: { transports } });
@@ -207,7 +207,7 @@ it.each(['WebSockets', 'ServerSentEvents', 'LongPolling'] as const)(
   },
 );
 
-it('answers no client below its minimum version', async () => {
+it('a hub refuses clients below its minimumVersion', async () => {
   await using world = await start({ hub: { minimumVersion: 1 } });
   const negotiate = async (query: string) => (await fetch(`${world.url}/negotiate${query}`, { method: 'POST' })).json() as Promise<object>;
   const error = "The client requested version '0', but the server does not support this version.";
@@ -216,7 +216,7 @@ it('answers no client below its minimum version', async () => {
   expect(await negotiate('?negotiateVersion=1')).toMatchObject({ negotiateVersion: 1 });
 });
 
-it('sends who negotiates elsewhere, with a token, before it asks who that is', async () => {
+it('redirect sends a client elsewhere with a token, before authenticate runs', async () => {
   await using world = await start({
     hub: {
       authenticate: () => Promise.reject(new Error('nobody is asked')),
@@ -230,7 +230,7 @@ it('sends who negotiates elsewhere, with a token, before it asks who that is', a
   expect((await fetch(`${world.url}/negotiate?negotiateVersion=1`, { method: 'POST' })).status).toBe(500);
 });
 
-it('of a negotiation is not kept while it is authenticated', async () => {
+it('the body of a negotiation is read and not kept while it is authenticated', async () => {
   let letIn: () => void = () => undefined;
   const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
   await using world = await start({ hub: { authenticate: () => isLetIn.then(() => ({})) } });

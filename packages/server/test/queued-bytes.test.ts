@@ -105,7 +105,7 @@ const cases = [{ codec: jsonCodec }, { codec: messagePack() }];
 /** The first message that exceeds the budget is decoded before it is seen to. */
 const within = (budget: number): number => Math.floor(budget / LARGE_BYTES) + 1;
 
-it.each(cases)('decodes no more calls than the budget has room for while a method is slow, over $codec.name', async ({ codec }) => {
+it.each(cases)('the server decodes no more calls than maxQueuedBytes allows while a method runs, over $codec.name', async ({ codec }) => {
   await using world = await start(codec);
   const { client, send } = await flooderOf(world, codec);
   for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', LARGE)); // fewer than maxQueuedCalls
@@ -116,18 +116,21 @@ it.each(cases)('decodes no more calls than the budget has room for while a metho
   await client[Symbol.asyncDispose]();
 });
 
-it.each(cases)('decodes no more calls than the budget has room for before `connected` has run, over $codec.name', async ({ codec }) => {
-  await using world = await start(codec);
-  world.holdConnected();
-  const { client, send } = await flooderOf(world, codec);
-  for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', LARGE));
-  expect(await world.settled()).toBeLessThanOrEqual(within(MEBIBYTE));
-  world.pass();
-  await expect.poll(() => world.counter.decoded).toBe(60);
-  await client[Symbol.asyncDispose]();
-});
+it.each(cases)(
+  'the server decodes no more calls than maxQueuedBytes allows before `connected` has run, over $codec.name',
+  async ({ codec }) => {
+    await using world = await start(codec);
+    world.holdConnected();
+    const { client, send } = await flooderOf(world, codec);
+    for (let i = 0; i < 60; i++) send(call(`${i}`, 'slow', LARGE));
+    expect(await world.settled()).toBeLessThanOrEqual(within(MEBIBYTE));
+    world.pass();
+    await expect.poll(() => world.counter.decoded).toBe(60);
+    await client[Symbol.asyncDispose]();
+  },
+);
 
-it.each(cases)('decodes no more than twice the budget while the client is asked, over $codec.name', async ({ codec }) => {
+it.each(cases)('the server decodes at most twice maxQueuedBytes while the client owes a result, over $codec.name', async ({ codec }) => {
   await using world = await start(codec);
   const { client, send } = await flooderOf(world, codec);
   send(call('question', 'asking', 0));
@@ -138,7 +141,7 @@ it.each(cases)('decodes no more than twice the budget while the client is asked,
   await client[Symbol.asyncDispose]();
 });
 
-it.each(cases)('decodes no more items of an upload than the budget has room for, over $codec.name', async ({ codec }) => {
+it.each(cases)('the server decodes no more items of an upload than maxQueuedBytes allows, over $codec.name', async ({ codec }) => {
   await using world = await start(codec);
   const { client, send } = await flooderOf(world, codec);
   send({ ...call('1', 'unread'), streamIds: ['u'] });
@@ -149,7 +152,7 @@ it.each(cases)('decodes no more items of an upload than the budget has room for,
   await client[Symbol.asyncDispose]();
 });
 
-it('decodes 128 calls that wait, and one more, however small they are', async () => {
+it('the server decodes 128 small calls that wait, and one more', async () => {
   await using world = await start(jsonCodec);
   const { client, send } = await flooderOf(world, jsonCodec);
   for (let i = 0; i < 300; i++) send(call(`${i}`, 'slow', 0)); // a frame each
@@ -158,7 +161,7 @@ it('decodes 128 calls that wait, and one more, however small they are', async ()
   await client[Symbol.asyncDispose]();
 });
 
-it('decodes 10 items of an upload that wait, and one more, however small they are', async () => {
+it('the server decodes 10 small items of an upload that wait, and one more', async () => {
   await using world = await start(jsonCodec);
   const { client, send } = await flooderOf(world, jsonCodec);
   send({ ...call('1', 'unread'), streamIds: ['u'] });
@@ -172,7 +175,7 @@ it.each([
   ['numbers', 0.5],
   ['texts', 'x'],
   ['keys', { a: 1, b: 2 }],
-])('holds no more memory than the budget of clients that flood a slow method: %s', async (_what, small) => {
+])('the server holds no more memory than the budget of clients that flood a slow method with %s', async (_what, small) => {
   await using world = await start(jsonCodec);
   const before = heapInUse();
   const args = Array.from({ length: Math.floor(30_000 / (JSON.stringify(small).length + 1)) }, () => small);
@@ -183,7 +186,7 @@ it.each([
   for (const { client } of flooders) await client[Symbol.asyncDispose]();
 });
 
-it('reads no more than it reads ahead of a client whose registration does not end', async () => {
+it('the server reads only READ_AHEAD_BYTES of a client whose registration does not end', async () => {
   let isStuck = false;
   await using server = createHubServer({ backplane: stuckBackplane(() => isStuck), timeouts: { closeMs: 10 } });
   const echo = defineHub<Pick<Calls, 'echo'>>('echo');

@@ -23,17 +23,17 @@ async function until(most: number, step: (at: number) => unknown): Promise<[coun
 }
 const refused = (status: number): unknown => expect.objectContaining({ refusal: expect.objectContaining({ status }) as unknown });
 
-it('takes 500 new connections a second', async () => {
+it('the default quota allows 500 new connections a second', async () => {
   const { quota } = defaults();
   expect(await until(1000, (at) => quota.enter(`10.0.0.${at}`))).toEqual([500, refused(503)]);
 });
 
-it('takes 250 new connections of one address a second', async () => {
+it('the default quota allows 250 new connections of one address a second', async () => {
   const { quota } = defaults();
   expect(await until(1000, () => quota.enter('10.0.0.1'))).toEqual([250, refused(429)]);
 });
 
-it('takes 50,000 connections', async () => {
+it('the default quota allows 50,000 connections', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
     if (at % 500 === 499) await clock.advance(1000);
@@ -42,7 +42,7 @@ it('takes 50,000 connections', async () => {
   expect(await until(60_000, enter)).toEqual([50_000, refused(503)]);
 });
 
-it('takes 1,000 connections of one address', async () => {
+it('the default quota allows 1,000 connections of one address', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
     if (at % 250 === 249) await clock.advance(1000);
@@ -51,7 +51,7 @@ it('takes 1,000 connections of one address', async () => {
   expect(await until(2000, enter)).toEqual([1000, refused(429)]);
 });
 
-it('takes 500 connections of one user', async () => {
+it('the default quota allows 500 connections of one user', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
     if (at % 500 === 499) await clock.advance(1000);
@@ -67,7 +67,7 @@ async function authenticating(quota: ConnectionQuota, remoteAddress: string, lef
   run.catch(() => undefined);
 }
 
-it('runs 1,024 authentications at the same time, and 256 of one address', async () => {
+it('the default quota allows 1,024 authentications at the same time, and 256 of one address', async () => {
   const left = new AbortController().signal;
   const one = defaults().quota;
   expect(await until(400, () => authenticating(one, '10.0.0.1', left))).toEqual([256, refused(429)]);

@@ -36,7 +36,7 @@ async function start(options: HubServerOptions = {}) {
   return { server, clock, errors, doors, port, url, negotiate, statuses, [Symbol.asyncDispose]: () => server.close() };
 }
 
-it('refuses more connections than the node takes with 503, and takes another one when one has ended', async () => {
+it('a node with maxConnections connections refuses others with 503 until one ends', async () => {
   await using world = await start({ limits: { maxConnections: 2 } });
   const client = await RawClient.open(world.port);
   expect(await world.statuses(2)).toEqual([200, 503]);
@@ -52,7 +52,7 @@ it('refuses more connections than the node takes with 503, and takes another one
   expect(await world.statuses(3)).toEqual([200, 200, 503]);
 });
 
-it('counts connections that hold no socket', async () => {
+it('connections without a socket count for maxConnectionsPerAddress', async () => {
   await using world = await start({ limits: { maxConnectionsPerAddress: 3 } });
   for (let i = 0; i < 3; i++) await HttpClient.polling(world.url);
   expect(world.server.health().connections).toBe(3);
@@ -60,7 +60,7 @@ it('counts connections that hold no socket', async () => {
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30']);
 });
 
-it('counts by address, behind a proxy by the address that the proxy has seen, and IPv6 by /64', async () => {
+it('addresses are those that trusted proxies report, and IPv6 addresses count by /64', async () => {
   await using world = await start({ trustProxy: true, limits: { maxConnectionsPerAddress: 2 } });
   const from = (address: string) => world.statuses(1, { 'x-forwarded-for': address });
   expect(await from('9.9.9.9, 1.2.3.4')).toEqual([200]);
@@ -73,7 +73,7 @@ it('counts by address, behind a proxy by the address that the proxy has seen, an
   expect(await from('2001:db8:1:3::1')).toEqual([200]);
 });
 
-it('counts by user', async () => {
+it('connections of a user count for maxConnectionsPerUser', async () => {
   await using world = await start({ limits: { maxConnectionsPerUser: 2 } });
   const [alice, bob] = [{ authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }];
   expect(await world.statuses(3, alice)).toEqual([200, 200, 429]);
@@ -83,7 +83,7 @@ it('counts by user', async () => {
   expect(await world.statuses(1, alice)).toEqual([200]);
 });
 
-it('takes as many new connections a second as it may, and a known connection goes on', async () => {
+it('maxHandshakesPerSecond limits new connections, and existing ones continue', async () => {
   await using world = await start({ limits: { maxHandshakesPerSecond: 5 } });
   const client = await HttpClient.polling(world.url);
   expect(await world.statuses(5)).toEqual([200, 200, 200, 200, 503]);
@@ -95,7 +95,7 @@ it('takes as many new connections a second as it may, and a known connection goe
   expect(await world.statuses(6)).toEqual([200, 200, 200, 200, 200, 503]);
 });
 
-it('takes no more new connections of one address a second than its share, and lets other addresses in', async () => {
+it('maxHandshakesPerSecondPerAddress limits one address, and other addresses are accepted', async () => {
   await using world = await start({ trustProxy: true, limits: { maxHandshakesPerSecond: 6, maxHandshakesPerSecondPerAddress: 2 } });
   const [one, other] = [{ 'x-forwarded-for': '1.2.3.4' }, { 'x-forwarded-for': '1.2.3.5' }];
   const nobody = await fetch(`${world.url}?id=nobody`, { headers: one });
@@ -107,7 +107,7 @@ it('takes no more new connections of one address a second than its share, and le
   expect(await world.statuses(3, one)).toEqual([200, 200, 429]);
 });
 
-it('runs as many authentications at the same time as it may', async () => {
+it('maxAuthentications limits the authentications that run at the same time', async () => {
   await using world = await start({ limits: { maxAuthentications: 2 } });
   const slow = [1, 2].map(() => world.negotiate({}, '&slow'));
   await expect.poll(() => world.doors.length).toBe(2);
@@ -118,7 +118,7 @@ it('runs as many authentications at the same time as it may', async () => {
   expect(await world.statuses(1)).toEqual([200]);
 });
 
-it('runs as many authentications of one address at the same time as it may, and lets other addresses in', async () => {
+it('maxAuthenticationsPerAddress limits one address, and other addresses are authenticated', async () => {
   await using world = await start({ trustProxy: true, limits: { maxAuthentications: 4, maxAuthenticationsPerAddress: 2 } });
   const [one, other] = [{ 'x-forwarded-for': '1.2.3.4' }, { 'x-forwarded-for': '1.2.3.5' }];
   const slow = [1, 2].map(() => world.negotiate(one, '&slow'));
@@ -131,7 +131,7 @@ it('runs as many authentications of one address at the same time as it may, and 
   expect(await world.statuses(3, one)).toEqual([200, 200, 200]); // one after the other
 });
 
-it('gives places back where authenticate fails, and where an upgrade is no valid handshake', async () => {
+it('a failed authentication and an invalid upgrade free their quota', async () => {
   await using world = await start({ limits: { maxConnections: 1 } });
   for (let i = 0; i < 3; i++) {
     expect((await world.negotiate({ authorization: 'Bearer nobody' })).status).toBe(500);
@@ -142,7 +142,7 @@ it('gives places back where authenticate fails, and where an upgrade is no valid
   expect((await client.call('echo', 1)).result).toBe(1);
 });
 
-it('tells the operator once a minute which limit refuses', async () => {
+it('a limit that refuses connections is reported once a minute', async () => {
   await using world = await start({ limits: { maxConnections: 1 } });
   expect(await world.statuses(4)).toEqual([200, 503, 503, 503]);
   const error = expect.objectContaining({ code: 'limit_exceeded', details: { limit: 'maxConnections', max: 1 } }) as Error;
@@ -152,7 +152,7 @@ it('tells the operator once a minute which limit refuses', async () => {
   expect(world.errors).toHaveLength(2);
 });
 
-describe('what counts as one address', () => {
+describe('addressKey', () => {
   it.each([
     ['1.2.3.4', '1.2.3.4'],
     ['1.2.3.4:80', '1.2.3.4'],
@@ -168,10 +168,10 @@ describe('what counts as one address', () => {
     ['', ''],
     ['unknown', 'unknown'],
     ['x'.repeat(1000), 'x'.repeat(255)],
-  ])('%j is %j', (address, key) => {
+  ])('makes %j into %j', (address, key) => {
     expect(addressKey(address)).toBe(key);
   });
-  it('is one where it is not known', () => {
+  it('makes an unknown address into one key', () => {
     expect(addressKey(undefined)).toBe('');
   });
 });

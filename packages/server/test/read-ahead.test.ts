@@ -13,7 +13,7 @@ interface Calls {
 const contract = defineHub<Calls>('ahead');
 const KIBIBYTE = 1024;
 
-it('reads 64 KiB of a WebSocket while a method does not keep up, and not many times as much', async () => {
+it('the server reads 64 KiB ahead of a WebSocket whose method is slow, and not many times as much', async () => {
   const http = createServer();
   const sockets: Socket[] = [];
   http.on('connection', (socket) => sockets.push(socket));

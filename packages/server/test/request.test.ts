@@ -39,7 +39,7 @@ it.each([
   'x:1:2',
   '%2f',
   'x:99999',
-])('refuses the host %j, also from a proxy: it would move the path', async (host) => {
+])('the host %j, which would change the path of the url, is refused, also from a proxy', async (host) => {
   await using world = await start({ trustProxy: true });
   for (const headers of [{ host }, { 'x-forwarded-host': host }] as const) {
     expect(await world.negotiate(headers)).toMatch(/^HTTP\/1.1 400 /);
@@ -48,20 +48,20 @@ it.each([
 });
 
 it.each(['x', 'x.example', 'a_b', '127.0.0.1:80', '[::1]', '[::1]:8080', 'x:', 'xn--bcher-kva.example'])(
-  'takes the host %j',
+  'the host %j is accepted',
   async (host) => {
     await using world = await start();
     expect(await world.negotiate({ host })).toMatch(/^HTTP\/1.1 200 /);
   },
 );
 
-it('takes an empty host for none, as HTTP says', async () => {
+it('an empty host means no host, as HTTP says', async () => {
   await using world = await start();
   expect(await world.negotiate({ host: '' })).toMatch(/^HTTP\/1.1 200 /);
   expect(world.seen[0]?.url.href).toBe('http://localhost/hubs/admin/negotiate');
 });
 
-it('takes a target in absolute form, as a client writes it for a proxy, if its host is that of the request', async () => {
+it('a target in absolute form is accepted if its host is that of the request', async () => {
   await using world = await start();
   const target = 'http://x.example/hubs/admin/negotiate?a=1';
   expect(await world.negotiate({ host: 'x.example' }, target)).toMatch(/^HTTP\/1.1 200 /);
@@ -77,12 +77,12 @@ it('takes a target in absolute form, as a client writes it for a proxy, if its h
   expect(await rawRequest(world.port, upgrade, (answer) => answer !== '')).toMatch(/^HTTP\/1.1 101 /);
 });
 
-it.each(['javascript', 'file', 'https://evil.example/?', 'h t'])('refuses the scheme %j of a proxy', async (scheme) => {
+it.each(['javascript', 'file', 'https://evil.example/?', 'h t'])('the scheme %j of a proxy is refused', async (scheme) => {
   await using world = await start({ trustProxy: true });
   expect(await world.negotiate({ 'x-forwarded-proto': scheme })).toMatch(/^HTTP\/1.1 400 /);
 });
 
-it('hands over the name and the path of the hub that it has found', async () => {
+it('authenticate gets the name and the path of the hub', async () => {
   await using world = await start();
   await world.negotiate({ host: 'evil' }, '/hubs/admin/negotiate?x=/hubs/public');
   await using _client = await RawClient.open(world.port, { path: '/hubs/admin/' });
@@ -92,7 +92,7 @@ it('hands over the name and the path of the hub that it has found', async () => 
   ]);
 });
 
-it('keeps secrets from methods: the token, the header that had it, and the id of the connection', async () => {
+it('methods do not see the access token, the authorization header and the connection token', async () => {
   await using world = await start();
   const response = await fetch(`http://127.0.0.1:${world.port}/hubs/admin/negotiate?negotiateVersion=1`, { method: 'POST' });
   const { connectionToken } = (await response.json()) as { connectionToken: string };
@@ -108,7 +108,7 @@ it('keeps secrets from methods: the token, the header that had it, and the id of
   expect(world.seen.at(-1)?.url.href).toBe(`http://127.0.0.1:${world.port}/hubs/admin?room=a+b`);
 });
 
-it('removes a secret that is written in hundreds of spellings, and writes the query once for all of them', async () => {
+it('secrets in hundreds of spellings are removed from the query in one pass', async () => {
   await using world = await start();
   const spelling = (n: number): string => [...'access_token'].map((unit, at) => ((n >> at) & 1 ? unit.toUpperCase() : unit)).join('');
   const query = Array.from({ length: 800 }, (_, n) => `${spelling(n)}=${n}`).join('&');

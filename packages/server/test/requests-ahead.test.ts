@@ -33,7 +33,7 @@ async function client(port: number) {
   return { socket, answers: () => text.split('HTTP/1.1 200 OK').length - 1, isCut: () => isCut };
 }
 
-it('answers 32 requests that a socket sends at once, and as many again after them', async () => {
+it('32 requests that a socket sends at once are answered, and 32 more after them', async () => {
   const { authenticate, letIn, asked } = gate();
   await using world = await start({ hub: { authenticate } });
   const { socket, answers, isCut } = await client(world.port);
@@ -47,7 +47,7 @@ it('answers 32 requests that a socket sends at once, and as many again after the
   socket.destroy();
 });
 
-it('cuts a socket that sends one more, and reads no request that follows', async () => {
+it('a socket that sends 33 requests at once is cut, and its further requests are not read', async () => {
   const { authenticate, letIn, asked } = gate();
   await using world = await start({ hub: { authenticate } });
   const { socket, isCut } = await client(world.port);
@@ -61,7 +61,7 @@ it('cuts a socket that sends one more, and reads no request that follows', async
   other.socket.destroy();
 });
 
-it('answers any number of them over HTTP/2, where a socket may be a proxy', async () => {
+it('an HTTP/2 socket, which may be a proxy, may have any number of requests at once', async () => {
   const { authenticate, letIn, asked } = gate();
   const server = createHubServer();
   server.hub(defineHub('ahead'), { path: '/hub', authenticate, methods: {} });

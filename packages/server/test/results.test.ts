@@ -41,7 +41,7 @@ async function answering(port: number, outcome: object): Promise<RawClient> {
 const summary = (outcomes: readonly Outcome<unknown>[]): readonly unknown[] =>
   outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.code)).sort();
 
-it('a result that its schema refuses is that client’s outcome, and costs no other', async () => {
+it('a result that its schema refuses is the outcome of that client alone', async () => {
   const backplane = memoryBackplane();
   await using near = createHubServer({ nodeId: 'near', backplane });
   await using far = createHubServer({ nodeId: 'far', backplane });
@@ -59,7 +59,7 @@ it('a result that its schema refuses is that client’s outcome, and costs no ot
   await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
 });
 
-it('one client’s invalid result rejects invoke, and what has no schema passes', async () => {
+it('invoke rejects with an invalid result, and results without a schema are not checked', async () => {
   await using server = createHubServer();
   const { hub, url } = await start(server);
   const connection = createHubConnection(contract, url, { receiver: { rate: async () => 9, note: async () => 'anything' } });
@@ -70,7 +70,7 @@ it('one client’s invalid result rejects invoke, and what has no schema passes'
   await connection.stop();
 });
 
-it('a schema that throws is reported, and is an outcome', async () => {
+it("an error of a result schema is reported, and the client's outcome is invalid_result", async () => {
   await using server = createHubServer();
   const errors: unknown[] = [];
   server.on('error', (stage, error) => errors.push([stage, error]));
@@ -90,7 +90,7 @@ it('a schema that throws is reported, and is an outcome', async () => {
   expect(errors).toMatchObject([['result of rate', { message: 'the database is away' }]]);
 });
 
-it('an answer nested 8,000 deep is that client’s error, ends no process and costs no other', async () => {
+it('a result nested 8,000 levels deep is client_error for that client alone', async () => {
   await using server = createHubServer({ limits: { maxMessageBytes: 1024 * 1024 } });
   const { hub, port } = await start(server);
   await using deep = await RawClient.open(port);

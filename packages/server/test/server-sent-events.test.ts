@@ -13,7 +13,7 @@ async function streaming(url: string) {
   return { client, events };
 }
 
-it('says at once that the stream is open, with headers that keep proxies from holding it back', async () => {
+it('the event stream begins at once, with headers against the buffering of proxies', async () => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   await using events = await client.events();
@@ -28,7 +28,7 @@ it('says at once that the stream is open, with headers that keep proxies from ho
   expect(await events.until('\n')).toBe(':\r\n');
 });
 
-it('writes each turn as one event, and answers posts with nothing', async () => {
+it('each turn is written as one event, and POSTs are answered without data', async () => {
   await using world = await start();
   const { client, events } = await streaming(world.url);
   const post = await client.post(record({ type: 1, invocationId: '1', target: 'echo', arguments: ['a\nb'] }));
@@ -38,7 +38,7 @@ it('writes each turn as one event, and answers posts with nothing', async () => 
   await events[Symbol.asyncDispose]();
 });
 
-it('ends the stream after the goodbye', async () => {
+it('the event stream ends after the close message', async () => {
   await using world = await start();
   const { client, events } = await streaming(world.url);
   await world.hub.disconnect({ connection: client.connectionId }, 'enough');
@@ -47,7 +47,7 @@ it('ends the stream after the goodbye', async () => {
   expect((await client.post('x')).status).toBe(404);
 });
 
-it('ends the connection with the stream', async () => {
+it('the end of the event stream ends the connection', async () => {
   await using world = await start();
   const { client, events } = await streaming(world.url);
   await events[Symbol.asyncDispose]();
@@ -55,7 +55,7 @@ it('ends the connection with the stream', async () => {
   expect((await client.post('x')).status).toBe(404);
 });
 
-it('pings when nothing else was sent', async () => {
+it('a ping is written if nothing else was sent for keepAliveMs', async () => {
   await using world = await start({ timeouts: { keepAliveMs: 5000 } });
   const { events } = await streaming(world.url);
   await world.clock.advance(7000);
@@ -63,7 +63,7 @@ it('pings when nothing else was sent', async () => {
   await events[Symbol.asyncDispose]();
 });
 
-it('cuts a client that takes nothing', async () => {
+it('a client that does not read its event stream for sendMs is disconnected', async () => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   const socket = await client.raw('GET', { headers: { accept: 'text/event-stream' } });
@@ -78,7 +78,7 @@ it('cuts a client that takes nothing', async () => {
   socket.destroy();
 });
 
-it('carries no bytes: MessagePack is refused in the words of SignalR', async () => {
+it("the protocol MessagePack is refused over an event stream, with SignalR's text", async () => {
   await using world = await start();
   const client = await HttpClient.negotiate(world.url);
   await using events = await client.events();
@@ -86,7 +86,7 @@ it('carries no bytes: MessagePack is refused in the words of SignalR', async () 
   expect(await events.until('\u001e')).toMatch(/error.*messagepack/);
 });
 
-it('gives a connection to one of two streams that come at the same time, and 409 to the other', async () => {
+it('of two event streams for one connection at the same time, one is accepted and the other gets 409', async () => {
   const open: (() => void)[] = [];
   await using world = await start({
     hub: {
@@ -113,7 +113,7 @@ it('gives a connection to one of two streams that come at the same time, and 409
   await first?.[Symbol.asyncDispose]();
 });
 
-it('is refused with 503 where the node has closed while it came', async () => {
+it('an event stream that is authenticated while the node drains is refused with 503', async () => {
   let letIn: (() => void) | undefined;
   await using world = await start({
     hub: {

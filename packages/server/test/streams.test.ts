@@ -127,7 +127,7 @@ const upload = (invocationId: string, target: string, streamId: string) => ({
 });
 const item = (invocationId: string, value: unknown) => ({ type: 2, invocationId, item: value });
 
-it('sends items in order, then a completion without a result', async () => {
+it('a stream sends its items in order, then a completion without a result', async () => {
   await using world = await start();
   const { client } = world;
   client.send(stream('s', 'Count', 5), stream('e', 'count', 0));
@@ -137,7 +137,7 @@ it('sends items in order, then a completion without a result', async () => {
   expect(client.items('e')).toEqual([]);
 });
 
-it('runs streams beside each other and beside calls', async () => {
+it('streams run beside other streams and calls', async () => {
   await using world = await start();
   const { client } = world;
   client.send(stream('a', 'stuck'), stream('b', 'stuck'));
@@ -148,7 +148,7 @@ it('runs streams beside each other and beside calls', async () => {
 it.each([
   ['stuck', 'aborted'],
   ['custom', 'return'],
-])('answers a cancel at once where the stream waits for ever: %s', async (target, logged) => {
+])('a cancel of a stream that never yields is answered at once: %s', async (target, logged) => {
   await using world = await start();
   const { client } = world;
   client.send(stream('s', target));
@@ -161,7 +161,7 @@ it.each([
   expect(world.errors).toEqual([]);
 });
 
-it('stops a stream that its client has cancelled, and one whose client is gone', async () => {
+it('a stream stops when its client cancels it or disconnects', async () => {
   await using world = await start();
   const { client } = world;
   client.send(stream('s', 'count', 1e9));
@@ -175,7 +175,7 @@ it('stops a stream that its client has cancelled, and one whose client is gone',
   await expect.poll(() => world.log).toEqual(['count ends', 'count ends']);
 });
 
-it('leaves others their turn where a generator never waits', async () => {
+it('a generator that never waits does not block other work', async () => {
   await using world = await start();
   const { client } = world;
   client.send(stream('s', 'count', 1e9));
@@ -193,7 +193,7 @@ it.each([
   ['error', 'An error occurred on the server while streaming results.', 'internal'],
   ['hub', 'An error occurred on the server while streaming results. HubException: No more.', 'hub_error'],
   ['bigint', /^An error occurred on the server while streaming results\. HubException: ./, 'not_encodable'],
-])('tells of an error in the midst of a stream: %s', async (kind, error, code) => {
+])('an error within a stream is its completion: %s', async (kind, error, code) => {
   await using world = await start();
   const { client } = world;
   client.send(stream('s', 'fail', 2, kind));
@@ -204,7 +204,7 @@ it.each([
   expect(world.errors).toHaveLength(code === 'hub_error' ? 0 : 1);
 });
 
-it('says so where a streaming method gives no stream', async () => {
+it('a streaming method that returns no stream fails', async () => {
   await using world = await start();
   world.client.send(stream('s', 'custom', 'nothing'));
   expect((await world.client.completion('s')).error).toBe(
@@ -212,7 +212,7 @@ it('says so where a streaming method gives no stream', async () => {
   );
 });
 
-it('stalls a generator whose client does not read, and goes on when it does', async () => {
+it('a generator pauses while its client does not read, and continues when it reads', async () => {
   await using world = await start();
   const { client } = world;
   client.send(stream('s', 'chunks', 10_000));
@@ -237,7 +237,7 @@ it('stalls a generator whose client does not read, and goes on when it does', as
   client.socket.terminate();
 }, 60_000);
 
-it('sends no more items than the client has room for', async () => {
+it('a stream sends only as many items as the client gave credit for', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ ...stream('s', 'count', 10), headers: { 'hubline-credit': '3' } });
@@ -257,7 +257,7 @@ it('sends no more items than the client has room for', async () => {
   expect(client.items('s')).toHaveLength(10);
 });
 
-it('cancels a stream that waits for room', async () => {
+it('a stream that waits for credit can be cancelled', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ ...stream('s', 'count', 10), headers: { 'hubline-credit': '1' } });
@@ -267,7 +267,7 @@ it('cancels a stream that waits for room', async () => {
   await expect.poll(() => world.log).toEqual(['count ends']);
 });
 
-it('takes uploads in order until they end', async () => {
+it('an upload passes its items to the method in order until it ends', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'sum', 'u'), item('u', 1), item('nobody', 7), item('u', 2));
@@ -275,7 +275,7 @@ it('takes uploads in order until they end', async () => {
   expect((await client.completion('1')).result).toEqual([1, 2, 3]);
 });
 
-it('runs two uploads beside each other, and one that streams back', async () => {
+it('uploads run beside each other, and a method may upload and stream', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'sum', 'u'), upload('2', 'sum', 'v'), { ...upload('3', 'double', 'w'), type: 4 });
@@ -288,7 +288,7 @@ it('runs two uploads beside each other, and one that streams back', async () => 
   expect((await client.completion('1')).result).toEqual([2]);
 });
 
-it('throws in the method what the client ended its upload with', async () => {
+it('the error that ends an upload is thrown in the method', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'sum', 'u'), item('u', 1), { type: 3, invocationId: 'u', error: 'Something bad' });
@@ -297,7 +297,7 @@ it('throws in the method what the client ended its upload with', async () => {
   );
 });
 
-it('does not read more than a slow method takes', async () => {
+it('an upload is not read ahead of a slow method', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'slow', 'u'));
@@ -319,7 +319,7 @@ it('does not read more than a slow method takes', async () => {
   expect((await client.completion('1')).result).toBe(1000);
 }, 60_000);
 
-it('goes on reading where a method leaves its upload early', async () => {
+it('the server reads on after a method stopped reading its upload', async () => {
   await using world = await start();
   const { client } = world;
   client.send(upload('1', 'first', 'u'));
@@ -329,7 +329,7 @@ it('goes on reading where a method leaves its upload early', async () => {
   expect((await client.call('echo', 'read')).result).toBe('read');
 });
 
-it('goes on reading where nobody takes an upload: the method does not exist, or refuses it', async () => {
+it("the server reads on if an upload's method does not exist or is refused", async () => {
   await using world = await start({}, { authorize: { sum: () => false } });
   const { client } = world;
   client.send(upload('1', 'nope', 'u'), upload('2', 'sum', 'v'));
@@ -339,7 +339,7 @@ it('goes on reading where nobody takes an upload: the method does not exist, or 
   expect((await client.call('echo', 'read')).result).toBe('read');
 });
 
-it('reads answers while an upload is full, so that a method may ask whoever uploads to it', async () => {
+it('a method may call the client whose upload is full', async () => {
   await using world = await start();
   const { client } = world;
   const answered = new Set<unknown>();
@@ -354,7 +354,7 @@ it('reads answers while an upload is full, so that a method may ask whoever uplo
   expect((await client.completion('1')).result).toBe(100);
 });
 
-it('aborts an upload that nobody waits for when its client is gone', async () => {
+it('the upload of a call without an id is aborted when its client disconnects', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ type: 1, target: 'slow', arguments: [], streamIds: ['u'] }, item('u', 1));

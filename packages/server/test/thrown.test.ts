@@ -125,10 +125,10 @@ async function start(options: Options, serverOptions?: HubServerOptions) {
   return { ...(await open(server)), server, hub };
 }
 
-describe.each(Object.keys(ODD))('thrown: %s', (what) => {
+describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
   const odd = ODD[what]!;
 
-  it.each(Object.keys(IN_CALLS))('by a %s, it is an outcome, and the connection goes on', async (place) => {
+  it.each(Object.keys(IN_CALLS))('from a %s fails the call, and the connection continues', async (place) => {
     await using world = await start(IN_CALLS[place]!(odd));
     const { error, headers } = await world.client.call('fail');
     expect(error).toMatch(/An unexpected error occurred invoking 'fail' on the server\./);
@@ -137,7 +137,7 @@ describe.each(Object.keys(ODD))('thrown: %s', (what) => {
     if (place !== 'middleware that does not await') expect((await world.client.call('echo', 'on')).result).toBe('on');
   });
 
-  it('by a generator, at its start, between items and at its end, it is an outcome', async () => {
+  it('from a generator, at any point, fails the stream', async () => {
     const generators: readonly (() => AsyncIterable<number>)[] = [
       () => toss(odd),
       async function* () {
@@ -155,7 +155,7 @@ describe.each(Object.keys(ODD))('thrown: %s', (what) => {
     }
   });
 
-  it('by connected, it ends the connection and no other', async () => {
+  it('from the hook `connected` ends its connection and no other', async () => {
     await using world = await start({});
     await using server = createHubServer();
     const reported: unknown[] = [];
@@ -168,7 +168,7 @@ describe.each(Object.keys(ODD))('thrown: %s', (what) => {
     expect((await world.client.call('echo', 'on')).result).toBe('on');
   });
 
-  it('by what a request asks, it refuses the request', async () => {
+  it('from a function that answers requests refuses the request', async () => {
     for (const options of [
       { authenticate: () => toss(odd) },
       { authenticate: async () => toss(odd) },
@@ -193,7 +193,7 @@ describe.each(Object.keys(ODD))('thrown: %s', (what) => {
     }
   });
 
-  it('by listeners, it neither ends the process nor keeps the caller waiting', async () => {
+  it('from an error listener neither ends the process nor delays the caller', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       await using world = await start({ methods: { ...METHODS, fail: async () => toss(() => new Error('a secret')) } });
@@ -209,9 +209,9 @@ describe.each(Object.keys(ODD))('thrown: %s', (what) => {
   });
 });
 
-describe('what a caller is told', () => {
+describe('the answer to a caller', () => {
   it.each(['authenticate', 'connected', 'method', 'authorize', 'middleware', 'generator'])(
-    'holds nothing of the errors that %s met on its way',
+    "contains nothing of other clients' errors that %s got",
     async (place) => {
       const inner = async (hub: Ctx['hub']): Promise<never> => {
         await hub.clients.all.invokeOne.confirm('?');
@@ -271,7 +271,7 @@ describe('what a caller is told', () => {
   );
 });
 
-it('carries the data of a hubError to its caller', async () => {
+it('the data of a hubError reaches the caller', async () => {
   const data = { retryAt: 17, rooms: ['a'] };
   await using world = await start({ methods: { ...METHODS, fail: () => Promise.reject(hubError('Later.', data)) } });
   const { error, headers } = await world.client.call('fail');
@@ -279,7 +279,7 @@ it('carries the data of a hubError to its caller', async () => {
   expect(JSON.parse((headers as Record<string, string>)['hubline-details']!)).toEqual({ data });
 });
 
-describe('what is forgotten', () => {
+describe('a rejection that the program does not handle', () => {
   const rejections: unknown[] = [];
   const note = (reason: unknown): void => void rejections.push(reason);
   beforeEach(() => void process.on('unhandledRejection', note));
@@ -302,7 +302,7 @@ describe('what is forgotten', () => {
     invokeOne: ({ hub }, gone) => hub.clients.connection(gone).invokeOne.confirm('?'),
   };
 
-  it.each(Object.keys(FORGETS))('is reported once, and no unhandled rejection: %s', async (name) => {
+  it.each(Object.keys(FORGETS))('is reported once and causes no unhandledRejection event: %s', async (name) => {
     let gone = '';
     await using world = await start({
       methods: { ...METHODS, fail: async (ctx) => ((gone ||= `${ctx.connectionId.slice(0, 11)}x`), void FORGETS[name]!(ctx, gone)) },
@@ -312,7 +312,7 @@ describe('what is forgotten', () => {
     expect(world.errors).toMatchObject([[expect.stringContaining(name.replace('ctx.', '').replace('invoke', 'invoke')), {}]]);
   });
 
-  it('is a join whose client leaves: it ends nothing', async () => {
+  it('of a join whose client has disconnected is reported as connection_gone', async () => {
     let release = (): void => undefined;
     const left = new Promise<void>((resolve) => (release = resolve));
     await using world = await start({
@@ -331,7 +331,7 @@ describe('what is forgotten', () => {
     await expect.poll(() => world.errors).toMatchObject([['groups.add', { code: 'connection_gone' }]]);
   });
 
-  it('is reported to no one where it is awaited', async () => {
+  it('is not reported if the program handles it', async () => {
     await using world = await start({ methods: { ...METHODS, fail: async (ctx) => ctx.groups.add('').catch(() => 'caught') } });
     expect((await world.client.call('fail')).result).toBe('caught');
     await new Promise((resolve) => setImmediate(resolve));
@@ -346,7 +346,7 @@ describe('an internal error', () => {
     return server;
   };
 
-  it('goes to console.error with its stack where nothing listens, and to the listener otherwise', async () => {
+  it('is printed with its stack if there is no error listener, and otherwise goes to the listener', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       await using server = failing();
@@ -362,7 +362,7 @@ describe('an internal error', () => {
     }
   });
 
-  it('goes to the logger of the server, also where something listens', async () => {
+  it('goes to the logger of the server, also with an error listener', async () => {
     const lines: unknown[] = [];
     const log =
       (level: string) =>
@@ -375,7 +375,7 @@ describe('an internal error', () => {
     expect(lines).toContainEqual(['error', 'hubline: call of fail']);
   });
 
-  it('is printed though its logger throws, rejects or cannot read it', async () => {
+  it('is printed if the logger throws or rejects', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       for (const error of [() => toss(() => new Error('logger')), async () => toss(() => new Error('logger'))] as (() => never)[]) {

@@ -75,7 +75,7 @@ async function start(options: HubServerOptions = {}) {
   };
 }
 
-it('destroys the socket of a client that does not answer a close within closeMs', async () => {
+it('a socket whose client does not answer a close is destroyed after closeMs', async () => {
   await using world = await start({ timeouts: { closeMs: 3_000 } });
   const hello = Buffer.from(JSON.stringify({ protocol: 'json', version: 1 }) + END);
   const silent = connect(world.port, '127.0.0.1').setEncoding('latin1');
@@ -90,7 +90,7 @@ it('destroys the socket of a client that does not answer a close within closeMs'
   await expect.poll(() => silent.closed).toBe(true);
 });
 
-it('waits 15 s for the client that has negotiated, and no longer', async () => {
+it('a negotiated connection waits 15 s for its transport', async () => {
   await using world = await start();
   const url = `http://127.0.0.1:${world.port}/hub`;
   const [one, other] = [await HttpClient.negotiate(url), await HttpClient.negotiate(url)];
@@ -100,7 +100,7 @@ it('waits 15 s for the client that has negotiated, and no longer', async () => {
   expect((await other.poll()).status).toBe(404);
 });
 
-it('waits 15 s for a handshake, and no longer', async () => {
+it('a connection waits 15 s for its handshake', async () => {
   await using world = await start();
   await using client = await RawClient.open(world.port, { handshake: null });
   await world.pass(14);
@@ -113,7 +113,7 @@ it('waits 15 s for a handshake, and no longer', async () => {
 it.each([
   [15, {}],
   [20, { openingMs: 20_000 }],
-])('ends a connection whose registration does not end within %d s', async (seconds, timeouts) => {
+])('a connection whose registration takes longer than %d s ends', async (seconds, timeouts) => {
   let isStuck = false;
   await using world = await start({ timeouts, backplane: stuckBackplane(() => isStuck) });
   isStuck = true;
@@ -127,7 +127,7 @@ it.each([
   isStuck = false;
 });
 
-it('ends a connection whose hook `connected` does not end, and reports it', async () => {
+it('a connection whose hook `connected` takes longer than 30 s ends, which is reported', async () => {
   await using world = await start();
   world.stick();
   await using client = await RawClient.open(world.port);
@@ -139,7 +139,7 @@ it('ends a connection whose hook `connected` does not end, and reports it', asyn
   expect(world.errors).toMatchObject([['connected', { code: 'timed_out' }]]);
 });
 
-it('ends a client whose message is never finished, however it drips, and no sooner', async () => {
+it('a client whose message is not complete after 60 s is disconnected, and not earlier', async () => {
   await using world = await start();
   const { client } = world;
   client.socket.send(`{"type":1,"target":"echo","arguments":["`);
@@ -159,7 +159,7 @@ it('ends a client whose message is never finished, however it drips, and no soon
   expect(client.messages.at(-1)).toMatchObject({ type: 7, allowReconnect: true, code: 'timed_out' });
 });
 
-it('ends a stream whose client gives no credit, and no sooner', async () => {
+it('a stream without credit ends after 300 s, and not earlier', async () => {
   await using world = await start();
   const { client } = world;
   client.send({ type: 4, invocationId: 's', target: 'count', arguments: [10], headers: { 'hubline-credit': '2' } });
@@ -178,7 +178,7 @@ it('ends a stream whose client gives no credit, and no sooner', async () => {
   expect((await client.call('echo', 1)).result).toBe(1);
 });
 
-it('waits 30 s for the answer of a client, and 5 s where another client could be asked', async () => {
+it('a call of a client waits 30 s for the result, and invokeOne waits 5 s for each client', async () => {
   await using world = await start();
   const over: unknown[] = [];
   const { all } = world.hub.clients;
@@ -201,7 +201,7 @@ async function later(): Promise<void> {
   for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
 }
 
-it.each([Infinity, 2 ** 31])('waits where a time limit of %d ms is longer than a timer takes: it does not end at once', async (ms) => {
+it.each([Infinity, 2 ** 31])('a time limit of %d ms does not end at once, although no timer takes it', async (ms) => {
   const authenticate = async () => {
     await later();
     return {};
@@ -221,7 +221,7 @@ it.each([Infinity, 2 ** 31])('waits where a time limit of %d ms is longer than a
   await connection.stop();
 });
 
-it('ends a connection of a handler whose link is half open, or whose message is never finished', async () => {
+it("a connection handler's connection ends if its link is half-open or its message stays incomplete", async () => {
   await using world = await start();
   const over: string[] = [];
   world.server.connectionHandler('/raw', async (connection) => {

@@ -7,15 +7,15 @@ import { watchChannel } from '../src/presence/topic-changes.ts';
 const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: fc.constantFrom(...':%={}" a\u{1f600}\n') }));
 const value = fc.oneof(name, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean());
 
-describe('topic', () => {
-  it('reads well for plain names', () => {
+describe('a topic', () => {
+  it('is readable for plain names', () => {
     expect(allTopic('chat')).toBe('chat:all');
     expect(groupTopic('chat', 'lobby-1.a_B')).toBe('chat:group:lobby-1.a_B');
     expect(userTopic('chat', 'alice')).toBe('chat:user:alice');
     expect(attributeTopic('chat', 'role', 'admin')).toBe('chat:attribute:role=%22admin%22');
   });
 
-  it('holds only ASCII, and no space, brace or control character, whatever the names are', () => {
+  it('has only ASCII characters without space, brace and control characters, for any names', () => {
     fc.assert(
       fc.property(name, name, value, (hub, inner, attribute) => {
         const topics = [allTopic(hub), groupTopic(hub, inner), userTopic(hub, inner), attributeTopic(hub, inner, attribute)];
@@ -24,7 +24,7 @@ describe('topic', () => {
     );
   });
 
-  it('is no channel of a node or of watchers, whatever the hub is called', () => {
+  it('differs from every channel of a node or of watchers, for any name of a hub', () => {
     const hub = fc.oneof(name, fc.constantFrom('node', 'watch', 'nodes', 'group'));
     const made = fc.oneof(
       hub.map(allTopic),
@@ -44,7 +44,7 @@ describe('topic', () => {
     );
   });
 
-  it('gives every hub, kind and name a string of its own', () => {
+  it('differs for each hub, kind and name', () => {
     const makers = [
       (hub: string) => ['all', hub, allTopic(hub)],
       (hub: string, inner: string) => ['group', hub, inner, groupTopic(hub, inner)],
@@ -71,7 +71,7 @@ describe('topic', () => {
     expect(new Set(topics).size).toBe(4);
   });
 
-  it('begins with the prefix of its kind, behind which the name is found again', () => {
+  it('begins with the prefix of its kind, and nameIn returns the name behind it', () => {
     fc.assert(
       fc.property(name, name, (hub, inner) => {
         const prefix = topicPrefix(hub, 'group');
@@ -83,7 +83,7 @@ describe('topic', () => {
     );
   });
 
-  it('begins with the prefix of no other hub', () => {
+  it('does not begin with the prefix of another hub', () => {
     fc.assert(
       fc.property(name, name, name, (hub, other, inner) => {
         expect(groupTopic(hub, inner).startsWith(topicPrefix(other, 'group'))).toBe(hub === other);
@@ -91,7 +91,7 @@ describe('topic', () => {
     );
   });
 
-  it('refuses half of a surrogate pair, which has no encoding', () => {
+  it('of half a surrogate pair, which has no encoding, is refused', () => {
     for (const broken of ['\ud800', 'a\udc00', '\udc00\ud800']) {
       expect(() => encodeName(broken)).toThrow(expect.objectContaining({ code: 'invalid_option', details: { option: 'name' } }));
       expect(() => groupTopic('chat', broken)).toThrow(expect.objectContaining({ code: 'invalid_option' }));

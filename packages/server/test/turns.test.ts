@@ -57,22 +57,19 @@ async function start(options: Options = {}) {
   };
 }
 
-it.each(Object.keys(WAYS))(
-  'a method that asks its caller gives up its turn, so that the caller may call before it answers: %s',
-  async (way) => {
-    await using world = await start();
-    expect(await world.connection.invoke.ask(way)).toContain('? from the hub');
-  },
-);
+it.each(Object.keys(WAYS))('a method that calls its caller lets other calls of that caller run meanwhile: %s', async (way) => {
+  await using world = await start();
+  expect(await world.connection.invoke.ask(way)).toContain('? from the hub');
+});
 
-it('connected that asks its caller lets calls run', async () => {
+it('the hook `connected` lets calls of its client run while it calls the client', async () => {
   const answers: string[] = [];
   await using world = await start({ connected: async (ctx) => void answers.push(await ctx.clients.caller.invoke.confirm('?')) });
   expect(await world.connection.invoke.answer()).toBe('from the hub');
   await expect.poll(() => answers).toEqual(['? from the hub']);
 });
 
-it('methods that ask nobody run one after the other', async () => {
+it('methods of one client that call nobody run one after another', async () => {
   await using world = await start();
   const both = [world.connection.invoke.slow('a'), world.connection.invoke.slow('b')];
   await expect.poll(() => world.log).toEqual(['a']);
@@ -84,7 +81,7 @@ it('methods that ask nobody run one after the other', async () => {
   expect(await Promise.all(both)).toEqual(['a', 'b']);
 });
 
-it('a time-out of a question is not shown as the time-out of the call that asked it, and is reported by its own name', async () => {
+it('a call_timeout within a method is internal to its caller, and is reported with its own method', async () => {
   await using server = createHubServer({ timeouts: { callMs: 50 } });
   const errors: unknown[] = [];
   server.on('error', (stage, error) => errors.push([stage, error]));

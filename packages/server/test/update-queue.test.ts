@@ -32,8 +32,8 @@ function queue(maxPending = 3) {
   return { updates, push, read };
 }
 
-describe('the updates that a watcher has not read', () => {
-  it('are one for each connection, in order of the first', async () => {
+describe('the unread updates of a watch', () => {
+  it('are at most one for each connection, in order of the first ones', async () => {
     const { push, read } = queue();
     push('update', 'a');
     push('update', 'b');
@@ -44,7 +44,7 @@ describe('the updates that a watcher has not read', () => {
     expect(await read()).toEqual(['update a', 'leave b', 'join c']);
   });
 
-  it('are none of a connection that has come and gone meanwhile', async () => {
+  it('contain no connection that joined and left meanwhile', async () => {
     const { push, read, updates } = queue();
     for (let i = 0; i < 1000; i++) {
       push('join', `c${i}`);
@@ -55,14 +55,14 @@ describe('the updates that a watcher has not read', () => {
     expect(await read()).toEqual([]);
   });
 
-  it('show a connection that left and is back as changed', async () => {
+  it('show a connection that left and joined again as an update', async () => {
     const { push, read } = queue();
     push('leave', 'a');
     push('join', 'a');
     expect(await read()).toEqual(['update a']);
   });
 
-  it('give way to one snapshot past the bound, with everything as it is when it is read', async () => {
+  it('become one snapshot past maxPending, with the state at the time of reading', async () => {
     const { push, read, updates } = queue();
     updates.resynchronise();
     for (const id of ['a', 'b', 'c', 'd', 'e']) push('join', id);
@@ -71,7 +71,7 @@ describe('the updates that a watcher has not read', () => {
     expect(await read()).toEqual(['snapshot b,c,d,e true']);
   });
 
-  it('go on after a snapshot', async () => {
+  it('continue after a snapshot', async () => {
     const { push, updates } = queue();
     const reader = updates.drain();
     for (const id of ['a', 'b', 'c', 'd']) push('join', id);

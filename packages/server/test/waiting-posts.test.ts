@@ -62,7 +62,7 @@ async function statusOf(socket: Socket): Promise<string> {
 }
 
 it.each(['its turn', '`authenticate`'])(
-  'that wait for %s cost what their bytes are, in whatever chunks they come',
+  'POSTs that wait for %s take the memory of their bytes, in chunks of any size',
   { timeout: 60_000 },
   async (what) => {
     const { handler, pass, taken } = gated();
@@ -96,7 +96,7 @@ it.each(['its turn', '`authenticate`'])(
   },
 );
 
-it('that never end are read until the queue of Node is full, and joined', { timeout: 60_000 }, async () => {
+it("POSTs without an end are read until Node's queue is full", { timeout: 60_000 }, async () => {
   await using world = await start({ limits: { uploadCapacity: 1 } });
   let letIn: () => void = () => undefined;
   const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
@@ -119,7 +119,7 @@ it('that never end are read until the queue of Node is full, and joined', { time
   for (const socket of sockets) socket.destroy();
 });
 
-it('hold 1 MiB of one connection together: a socket that brings more is cut, and what waits is taken', async () => {
+it('POSTs of one connection that wait hold 1 MiB together, a socket beyond that is cut, and the waiting ones are taken', async () => {
   await using world = await waiting();
   const { client, pass, taken, arrived } = world;
   const bytes = 60_000;
@@ -143,7 +143,7 @@ it('hold 1 MiB of one connection together: a socket that brings more is cut, and
   for (const socket of sockets) socket.destroy();
 });
 
-it('are taken whole, however long they waited', async () => {
+it('a POST that waited is taken whole', async () => {
   await using world = await waiting();
   const { client, pass, taken, arrived, held } = world;
   const posts = Array.from({ length: 3 }, () => client.post(new Uint8Array(400_000)));
@@ -153,7 +153,7 @@ it('are taken whole, however long they waited', async () => {
   await expect.poll(taken).toBe('123'.length + 3 * 400_000);
 });
 
-it('are taken whole over HTTP/2, however long they waited', async () => {
+it('a POST over HTTP/2 that waited is taken whole', async () => {
   const { handler, pass, taken } = gated();
   const server = createHubServer({ limits: { uploadCapacity: 1 } });
   server.connectionHandler('/raw', handler);

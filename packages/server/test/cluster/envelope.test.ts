@@ -11,8 +11,8 @@ const headers = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue());
 /** As JSON has it: `-0` is `0`. */
 const written = (header: object): unknown => JSON.parse(JSON.stringify(header));
 
-describe('an envelope', () => {
-  it('comes out as it went in', () => {
+describe('encodeEnvelope and decodeEnvelope', () => {
+  it('round-trip every envelope', () => {
     fc.assert(
       fc.property(kinds, headers, fc.uint8Array(), (kind, header, body) => {
         const read = decodeEnvelope(encodeEnvelope({ kind, header, body }));
@@ -22,7 +22,7 @@ describe('an envelope', () => {
     expect(decodeEnvelope(encodeEnvelope({ kind: EnvelopeKind.ask, header: {} })).body).toHaveLength(0);
   });
 
-  it('that is damaged is refused with a typed error, whatever it is', () => {
+  it('reject damaged bytes with a typed error', () => {
     const codes = ['invalid_message', 'unsupported_version'];
     const refused = (payload: Uint8Array): void => {
       try {
@@ -42,7 +42,7 @@ describe('an envelope', () => {
   });
 });
 
-describe('a node', () => {
+describe('a node that receives invalid messages', () => {
   const common = (id: unknown) => ({
     id,
     invocationId: id,
@@ -60,7 +60,7 @@ describe('a node', () => {
   const channelOf = async ({ server }: Node): Promise<string> =>
     `node=${(await server.nodes()).items.find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
 
-  it('reports damaged messages once for each kind, passes over them, and lives on', async () => {
+  it('reports damaged messages once for each kind, ignores them, and keeps serving calls and sends', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -84,7 +84,7 @@ describe('a node', () => {
     expect(codesAt(b)).toEqual(Array.from({ length: Object.keys(EnvelopeKind).length }, () => 'deliver: invalid_message'));
   });
 
-  it('reports records of other nodes whose names are none once, and watches on', async () => {
+  it('reports presence records with invalid names once, and keeps its watches', async () => {
     await using nodes = await threeNodes();
     const { world, b } = nodes;
     const watch = b.hub.presence.watch()[Symbol.asyncIterator]();
@@ -102,7 +102,7 @@ describe('a node', () => {
     await watch.return?.();
   });
 
-  it('joins no group on a command whose name is none', async () => {
+  it('ignores a join command with an invalid group name', async () => {
     await using nodes = await threeNodes();
     const { world, b } = nodes;
     const client = await world.client(b);
@@ -115,7 +115,7 @@ describe('a node', () => {
     expect(await b.hub.presence.groupsOf(client.id)).toEqual(['fine']);
   });
 
-  it('passes over what no kind allows: no handler throws', async () => {
+  it('ignores messages with any combination of invalid fields, and no handler throws', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -160,7 +160,7 @@ describe('a node', () => {
     await watch.return?.();
   });
 
-  it('refuses a version that it does not know, and the asker is told', async () => {
+  it("rejects messages of an unsupported version, and the sender's calls fail with unsupported_version", async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000, commandMs: 60_000 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -188,7 +188,7 @@ describe('a node', () => {
     expect(far.asked).toHaveLength(1);
   });
 
-  it('says so where it does not know a question, and ignores kinds that it does not know', async () => {
+  it('answers an unknown request with unknown_method, and ignores unknown kinds of messages', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b } = nodes;

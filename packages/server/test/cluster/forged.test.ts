@@ -12,8 +12,8 @@ const lines = (outcomes: readonly Outcome<string>[]): readonly string[] =>
     .map((outcome) => `${outcome.connectionId}: ${outcome.status === 'fulfilled' ? outcome.value : `${outcome.code}: ${outcome.message}`}`)
     .sort();
 
-describe('reports of messages that cannot be read', () => {
-  it('are one for each kind of faults, however many versions and kinds there are', async () => {
+describe('reports of unreadable messages', () => {
+  it('are limited to one for each kind of fault, for any number of versions and kinds', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     for (let byte = 0; byte < 256; byte++) {
@@ -33,7 +33,7 @@ describe('reports of messages that cannot be read', () => {
     expect(codesAt(b)).toHaveLength(known + 2);
   });
 
-  it('are repeated once a minute', async () => {
+  it('are repeated at most once a minute', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b } = nodes;
@@ -48,7 +48,7 @@ describe('reports of messages that cannot be read', () => {
   });
 });
 
-it('errors of a handler are reported once a minute', () => {
+it('a node reports the errors of a message handler at most once a minute', () => {
   let deliver: (payload: Uint8Array, from: string) => void = () => undefined;
   const bus: Bus = {
     publish: () => Promise.resolve(),
@@ -71,8 +71,8 @@ it('errors of a handler are reported once a minute', () => {
   expect(report).toHaveBeenCalledTimes(2);
 });
 
-describe('numbers of other nodes', () => {
-  it.each([1e308, -1, 0.5])('are whole numbers: a change of version %d is dropped, and hides no later one', async (version) => {
+describe('a presence change with a version that is no whole number', () => {
+  it.each([1e308, -1, 0.5])('is dropped and hides no later change: version %d', async (version) => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(a, { role: 'old' });
@@ -88,7 +88,7 @@ describe('numbers of other nodes', () => {
   });
 });
 
-describe('replies of a node that are not as they should be', () => {
+describe('invalid replies of a node to an invokeAll', () => {
   type Header = Readonly<Record<string, unknown>> & {
     readonly value?: { readonly roster?: readonly string[]; readonly settled?: unknown };
   };
@@ -116,13 +116,13 @@ describe('replies of a node that are not as they should be', () => {
     return { items, one, two, a, [Symbol.asyncDispose]: () => nodes[Symbol.asyncDispose]() };
   }
 
-  it('leave no client without an outcome: one that is not answered for is `node_silent`', async () => {
+  it('leave no client without an outcome: a client that is missing from the reply gets node_silent', async () => {
     await using world = await asked((header) => [header.value?.settled ? { ...header, value: { settled: [] }, last: true } : header]);
     const text = `node_silent: Node 'b' did not say what this client has answered.`;
     expect(lines(world.items)).toEqual([`${world.one.id}: ${text}`, `${world.two.id}: ${text}`].sort());
   });
 
-  it('give no client two outcomes: neither a second list of clients nor a second answer counts', async () => {
+  it('give no client two outcomes: a second list of clients and a second result are ignored', async () => {
     await using world = await asked((header) => {
       const { settled } = header.value ?? {};
       if (!Array.isArray(settled)) return [header];
@@ -139,7 +139,7 @@ describe('replies of a node that are not as they should be', () => {
     ['an answer without an id', { settled: [{ code: 'client_error', message: 'x' }] }],
     ['a code that is none', { settled: [{ id: 'x', code: 'unauthorized', message: 'x' }] }],
     ['lengths that are none', { settled: [{ id: 'x', written: ['json', -1] }] }],
-  ])('are errors of their node: %s', async (_what, value) => {
+  ])('give the clients of that node the outcome node_silent: %s', async (_what, value) => {
     await using world = await asked((header) => [header.value?.settled ? { ...header, value } : header]);
     expect(world.items.map((outcome) => outcome.status === 'rejected' && outcome.code)).toEqual(['node_silent', 'node_silent']);
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { threeNodes } from './three-nodes.ts';
 
-it('joins and leaves of all whom a filter names are done on every node, and counted', async () => {
+it('groups.add and groups.remove with a filter change the groups on every node and count the connections', async () => {
   await using nodes = await threeNodes();
   const { world, a, b, c } = nodes;
   const alice = [await world.client(a, { user: 'alice' }), await world.client(b, { user: 'alice' })];
@@ -17,7 +17,7 @@ it('joins and leaves of all whom a filter names are done on every node, and coun
   expect(await a.hub.presence.count({ group: 'room' })).toMatchObject({ value: 0 });
 });
 
-it('names the node that did not do it', async () => {
+it('groups.add with a filter names the nodes that did not answer', async () => {
   await using nodes = await threeNodes({ timeouts: { commandMs: 100 } });
   const { world, a, b } = nodes;
   await world.client(a);

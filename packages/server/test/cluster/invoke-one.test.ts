@@ -11,7 +11,7 @@ const fails = (): string => {
 const error = (code: string) => expect.objectContaining({ code }) as Error;
 
 describe('invokeOne', () => {
-  it('asks one client at a time, those who are near first, until one gives a result', async () => {
+  it('calls one client at a time, local clients first, until one returns a result', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const order: string[] = [];
@@ -34,7 +34,7 @@ describe('invokeOne', () => {
     expect(leftovers()).toEqual(NOTHING);
   });
 
-  it('says of everybody why nobody gave a result', async () => {
+  it('rejects with the cause of each client when no client returned a result', async () => {
     await using nodes = await threeNodes({ timeouts: { attemptMs: 500 } });
     const { world, a, b, c } = nodes;
     const throwing = await world.client(a, { answer: fails });
@@ -56,7 +56,7 @@ describe('invokeOne', () => {
     await until(() => leftovers().clientCalls === 0);
   });
 
-  it('stops when its time is over, or the signal aborts', async () => {
+  it('rejects when its time limit is over or its signal aborts', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b } = nodes;
@@ -79,7 +79,7 @@ describe('invokeOne', () => {
     expect(leftovers()).toEqual(NOTHING);
   });
 
-  it('does not wait longer for the directory than for clients', async () => {
+  it('waits for the directory no longer than for clients', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a } = nodes;
@@ -100,7 +100,7 @@ describe('invokeOne', () => {
     await expect(cancelled).rejects.toEqual(error('cancelled'));
   });
 
-  it('passes over those who leave while they are asked', async () => {
+  it('goes on with the next client when a client disconnects or its node is lost', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const leaver = await world.client(a);
@@ -115,7 +115,7 @@ describe('invokeOne', () => {
     expect(await call).toBe('far');
   });
 
-  it('asks everybody at once in a race, takes the first result and gives up on the others', async () => {
+  it('with race calls all clients at once, takes the first result and cancels the other calls', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const slow = await Promise.all([a, b].map((node) => world.client(node, { answer: never, extensions: { hubline: 1 } })));

@@ -12,7 +12,7 @@ async function caughtUp(from: Node, client: RawClient): Promise<void> {
   await until(() => client.said.length > count);
 }
 
-describe.each(['first', 'later'])('a node that is late with the %s question of another', (which) => {
+describe.each(['first', 'later'])('a node that reads the %s request of another node late', (which) => {
   async function world() {
     const clock = new ManualClock();
     const nodes = await threeNodes({ clock });
@@ -24,7 +24,7 @@ describe.each(['first', 'later'])('a node that is late with the %s question of a
     return { ...nodes, clock, late, other, asked: () => late.asked.length - before };
   }
 
-  it('does not ask its clients when the time is over: invokeOne runs at one client', async () => {
+  it('does not call its clients after the time limit, so invokeOne runs on one client', async () => {
     await using nodes = await world();
     const { a, clock, late, other } = nodes;
     const target = a.hub.clients.anyOf(...([late, other].map(({ id }) => a.hub.clients.connection(id)) as [never]));
@@ -46,7 +46,7 @@ describe.each(['first', 'later'])('a node that is late with the %s question of a
     expect(leftovers()).toEqual(NOTHING);
   });
 
-  it('asks its clients where the answer is still waited for', async () => {
+  it('calls its clients while the caller still waits', async () => {
     await using nodes = await world();
     const { a, clock, late } = nodes;
     nodes.world.faults.freeze('b');
@@ -58,7 +58,7 @@ describe.each(['first', 'later'])('a node that is late with the %s question of a
     expect(nodes.asked()).toBe(1);
   });
 
-  it('reads a cancel that came behind the question first', async () => {
+  it('reads a cancel that follows the request before it calls the client', async () => {
     await using nodes = await world();
     const { a, late } = nodes;
     nodes.world.faults.freeze('b');
@@ -75,7 +75,7 @@ describe.each(['first', 'later'])('a node that is late with the %s question of a
     expect(leftovers()).toEqual(NOTHING);
   });
 
-  it('carries out a command all the same', async () => {
+  it('carries out a command after the caller has timed out', async () => {
     await using nodes = await world();
     const { a, b, clock, late } = nodes;
     nodes.world.faults.freeze('b');
@@ -89,8 +89,8 @@ describe.each(['first', 'later'])('a node that is late with the %s question of a
   });
 });
 
-describe('a question', () => {
-  it('ends at its deadline on the node that was asked, also where the cancel is lost', async () => {
+describe('a request between nodes', () => {
+  it('ends at its deadline on the remote node, also if the cancel is lost', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b } = nodes;

@@ -2,8 +2,8 @@ import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { threeNodes } from './three-nodes.ts';
 
-describe('nodes', () => {
-  it('know each other, and hear who comes and goes', async () => {
+describe('nodes of a cluster', () => {
+  it('know each other and report nodes that join and are lost', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const heard: string[] = [];
@@ -23,7 +23,7 @@ describe('nodes', () => {
     expect((await b.server.nodes()).items.map(({ process }) => process)).toHaveLength(3);
   });
 
-  it('are announced once while they are there, when a query shows them, and a loss comes before a return', async () => {
+  it('are announced once, when nodes() shows them, and a loss is reported before a return', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     const heard: string[] = [];
@@ -60,7 +60,7 @@ describe('nodes', () => {
     expect(await Promise.all(shown)).toEqual([true, true, true]);
   });
 
-  it('say how they are', async () => {
+  it('report their health and the state of their backplane', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     const events: string[] = [];
@@ -89,7 +89,7 @@ describe('nodes', () => {
     await until(() => a.server.health().connections === 0); // sockets that are still closing count
   });
 
-  it('of one name do not harm each other', async () => {
+  it('with the same nodeId do not damage each other', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const twin = await world.start('b');
@@ -109,7 +109,7 @@ describe('nodes', () => {
     expect(await c.hub.presence.groupsOf(second.id)).toEqual(['g', 'h']);
   });
 
-  it('that say goodbye are gone at once, with their clients', async () => {
+  it('that are closed disappear at once with their clients', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const client = await world.client(b, { user: 'u' });
@@ -123,7 +123,7 @@ describe('nodes', () => {
     }
   });
 
-  it('that were declared dead by mistake heal completely', async () => {
+  it('that were declared dead by mistake recover completely', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const client = await world.client(b, { user: 'u', role: 'x', answer: () => 'yes' });

@@ -37,8 +37,8 @@ async function outage(): Promise<Outage & AsyncDisposable> {
   return { ...nodes, near, failing, far, late, left };
 }
 
-describe('while its link is down, a node', () => {
-  it('calls its own clients, and says at once that it cannot call others', async () => {
+describe('a node whose link is down', () => {
+  it('calls its own clients, and rejects calls to other clients at once', async () => {
     await using nodes = await outage();
     const { near, far, late, left } = nodes;
     const invoke = ({ id }: RawClient) => nodes.a.hub.clients.connection(id).invoke.confirm('?');
@@ -48,7 +48,7 @@ describe('while its link is down, a node', () => {
     await expect(invoke(left)).rejects.toEqual(gone);
   });
 
-  it('collects from its own clients, and names the nodes of others, also of those that it knows by their ids', async () => {
+  it('collects results from its own clients, and names the nodes of other connections', async () => {
     await using nodes = await outage();
     const { clients } = nodes.a.hub;
     const collect = async (...ids: readonly [string, ...string[]]) => {
@@ -63,7 +63,7 @@ describe('while its link is down, a node', () => {
     expect(await collect(nodes.near.id, nodes.late.id)).toEqual({ lines: ['a: near'], missing: ['b', 'c'] });
   });
 
-  it.each([false, true])('asks its own clients for one result, and says who else might have given one (race: %s)', async (race) => {
+  it.each([false, true])('with invokeOne calls its own clients, and names the nodes that it cannot reach (race: %s)', async (race) => {
     await using nodes = await outage();
     const { clients } = nodes.a.hub;
     const { near, failing, far } = nodes;
@@ -84,7 +84,7 @@ describe('while its link is down, a node', () => {
     });
   });
 
-  it('names the nodes that it could no longer ask for one result, where its link went down meanwhile', async () => {
+  it('names the nodes that invokeOne could no longer reach when the link went down during the call', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -110,7 +110,7 @@ describe('while its link is down, a node', () => {
     });
   });
 
-  it('changes its own connections, and says at once that it cannot change others', async () => {
+  it('changes its own connections, and rejects changes of other connections at once', async () => {
     await using nodes = await outage();
     const { hub } = nodes.a;
     const changes = [
@@ -128,7 +128,7 @@ describe('while its link is down, a node', () => {
     expect(leftovers().questions).toBe(0);
   });
 
-  it('ends its own connections, and names the nodes that it cannot tell', async () => {
+  it('disconnects its own connections, and names the nodes that it cannot reach', async () => {
     await using nodes = await outage();
     const { near, failing, far, late, left } = nodes;
     const { hub } = nodes.a;
@@ -142,7 +142,7 @@ describe('while its link is down, a node', () => {
     await failing.ended;
   });
 
-  it('knows its own connections, and refuses to guess about others', async () => {
+  it('answers queries about its own connections, and rejects queries about others', async () => {
     await using nodes = await outage();
     const { presence } = nodes.a.hub;
     expect(await presence.isOnline('near')).toBe(true);
@@ -153,7 +153,7 @@ describe('while its link is down, a node', () => {
     expect(await nodes.a.server.nodes()).toMatchObject({ items: [{ nodeId: 'a' }], complete: false, missingNodes: ['b', 'c'] });
   });
 
-  it('begins to watch with its own connections, and tells of the others when it is back', async () => {
+  it('starts a watch with its own connections, and adds the others when the link is up again', async () => {
     await using nodes = await outage();
     const seen: string[] = [];
     const over = new AbortController();
@@ -175,10 +175,10 @@ describe('while its link is down, a node', () => {
   });
 });
 
-describe('while its link is down, a node that knows no others', () => {
+describe('a node whose link is down and that knows no other node', () => {
   const local = (count: number): Error => expect.objectContaining({ code: 'backplane_unavailable', details: { local: count } }) as Error;
 
-  it('says that there may be some, though it can name none', async () => {
+  it('reports incomplete answers without naming a node', async () => {
     await using world = new World();
     const a = await world.start('a');
     const near = await world.client(a, { user: 'near', answer: () => 'near' });

@@ -24,8 +24,8 @@ async function crowd(): Promise<ThreeNodes & AsyncDisposable & { readonly client
   return { ...nodes, clients };
 }
 
-describe('many users', () => {
-  it('are looked up in one round trip, and watched with one snapshot', async () => {
+describe('queries for many users', () => {
+  it('take one round trip with isOnline and one snapshot with watchUsers', async () => {
     await using people = await crowd();
     const { world, a, b } = people;
     const ids = Array.from({ length: 500 }, (_, i) => `u${i}`);
@@ -52,8 +52,8 @@ describe('many users', () => {
   });
 });
 
-describe('connections', () => {
-  it('shows what is known of each, wherever it is', async () => {
+describe('presence.connections', () => {
+  it('returns all fields of each connection on any node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const before = Date.now();
@@ -70,7 +70,7 @@ describe('connections', () => {
     for (const { connectedAt } of page.items) expect(connectedAt - before).toSatisfy((ms: number) => ms >= -1 && ms < 10_000);
   });
 
-  it('shows only what is selected', async () => {
+  it('returns only the selected fields', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const { id: connectionId } = await world.client(b, { user: 'u' });
@@ -82,7 +82,7 @@ describe('connections', () => {
     expect((await presence.connections({ all: true }, { select: [] })).items).toEqual([{ connectionId }]);
   });
 
-  it.each([1, 2, 5, 11, 12, 100])('comes to the end in pages of %i, everybody once', async (limit) => {
+  it.each([1, 2, 5, 11, 12, 100])('returns each connection once in pages of %i, up to the last page', async (limit) => {
     await using people = await crowd();
     const { a, clients } = people;
     const filters: readonly (readonly [Filter<Marks> | undefined, number])[] = [
@@ -109,7 +109,7 @@ describe('connections', () => {
     }
   });
 
-  it('takes filters of every shape, and counts the same', async () => {
+  it('accepts filters of every shape, and count agrees', async () => {
     await using people = await crowd();
     const { clients } = people;
     const id = (i: number): string => clients[i]!.id;
@@ -146,7 +146,7 @@ describe('connections', () => {
     }
   });
 
-  it('of a hub knows nobody of another hub', async () => {
+  it('and all other members of a hub see no connection of another hub', async () => {
     await using nodes = await threeNodes();
     const other = defineHub<{ nothing(): Promise<void> }, { welcome(id: string): void; said(text: string): void }>('other');
     await using server = createHubServer({ nodeId: 'd', backplane: nodes.world.tap });
@@ -176,8 +176,8 @@ describe('connections', () => {
   });
 });
 
-describe('users', () => {
-  it('are told with their connections, in pages', async () => {
+describe('presence.users', () => {
+  it('returns each user with the number of connections, in pages', async () => {
     await using people = await crowd();
     await people.world.client(people.a); // nobody in particular
     const users: unknown[] = [];
@@ -191,8 +191,8 @@ describe('users', () => {
   });
 });
 
-describe('while a link is cut', () => {
-  it('answers with what is near and names who is missing', async () => {
+describe('a node whose link is cut', () => {
+  it('answers queries with its own connections and names the missing nodes', async () => {
     await using people = await crowd();
     const { world, a, b, c, clients } = people;
     world.faults.cut('c');
@@ -229,7 +229,7 @@ describe('while a link is cut', () => {
     expect(await presence.count()).toEqual({ value: 12, complete: true, missingNodes: [] });
   });
 
-  it('joins and leaves go on, and are known everywhere afterwards', async () => {
+  it('applies joins and leaves locally, and writes them when the link is up again', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const stays = await world.client(b);
@@ -255,7 +255,7 @@ describe('while a link is cut', () => {
   });
 });
 
-it('is gone who was never there', async () => {
+it('groupsOf rejects with connection_gone for a connection that does not exist', async () => {
   await using nodes = await threeNodes();
   const { world, a, b } = nodes;
   const left = await world.client(b);

@@ -5,8 +5,8 @@ import { threeNodes, type Node, type ThreeNodes } from './three-nodes.ts';
 
 const nodesOf = ({ a, b, c }: ThreeNodes): readonly Node[] => [a, b, c];
 
-describe('what was awaited is so on every node', () => {
-  it('after start', async () => {
+describe('read your writes', () => {
+  it('a connection is in effect on every node when its start resolves', async () => {
     await using nodes = await threeNodes();
     for (let i = 0; i < 10; i++) {
       const client = await nodes.world.client(nodes.a, { user: `u${i}`, role: 'admin' });
@@ -19,7 +19,7 @@ describe('what was awaited is so on every node', () => {
     }
   });
 
-  it('after join and leave', async () => {
+  it('a join and a leave are in effect on every node when they resolve', async () => {
     await using nodes = await threeNodes();
     const client = await nodes.world.client(nodes.b);
     for (let i = 0; i < 10; i++) {
@@ -42,7 +42,7 @@ describe('what was awaited is so on every node', () => {
     }
   });
 
-  it('after an order from another node', async () => {
+  it('a change by another node is in effect on every node when it resolves', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const client = await world.client(b, { role: 'connection', level: 1 });
@@ -64,7 +64,7 @@ describe('what was awaited is so on every node', () => {
     expect(client.said).toEqual(['in the group', 'an admin', 'of level 1', 'end']);
   });
 
-  it('and not before, also where the same is on its way already', async () => {
+  it('a change does not resolve before it is in effect, also if the same change is being written already', async () => {
     await using nodes = await threeNodes();
     const { world, b, c } = nodes;
     const client = await world.client(b, { role: 'connection' });
@@ -92,44 +92,48 @@ async function turns(count: number): Promise<string> {
   return 'waiting';
 }
 
-describe('storms', () => {
+describe('concurrent changes', () => {
   const GROUPS = ['g0', 'g1', 'g2', 'g3', 'g4'];
 
-  it.each([1, 2, 3, 4])('of joins and leaves end where the last of each ended (seed %i)', { timeout: 20_000 }, async (seed) => {
-    await using nodes = await threeNodes();
-    const chance = random(seed);
-    const all = nodesOf(nodes);
-    const clients = await Promise.all(Array.from({ length: 24 }, (_, i) => nodes.world.client(all[i % 3]!)));
-    const model = new Map(clients.map(({ id }) => [id, new Set<string>()]));
-    const storm = async (client: RawClient): Promise<void> => {
-      for (let i = 0; i < 12; i++) {
-        const groups = GROUPS.filter(() => chance() < 0.5);
-        const joins = groups.map(() => chance() < 0.6);
-        // Of one caller and one node, in order; many at once.
-        const { hub } = all[Math.floor(chance() * 3)]!;
-        const orders = groups.map((group, at) => (joins[at] ? hub.groups.add(client.id, group) : hub.groups.remove(client.id, group)));
-        groups.forEach((group, at) => (joins[at] ? model.get(client.id)?.add(group) : model.get(client.id)?.delete(group)));
-        await Promise.all(orders);
+  it.each([1, 2, 3, 4])(
+    'joins and leaves end in the state of the last change of each group (seed %i)',
+    { timeout: 20_000 },
+    async (seed) => {
+      await using nodes = await threeNodes();
+      const chance = random(seed);
+      const all = nodesOf(nodes);
+      const clients = await Promise.all(Array.from({ length: 24 }, (_, i) => nodes.world.client(all[i % 3]!)));
+      const model = new Map(clients.map(({ id }) => [id, new Set<string>()]));
+      const storm = async (client: RawClient): Promise<void> => {
+        for (let i = 0; i < 12; i++) {
+          const groups = GROUPS.filter(() => chance() < 0.5);
+          const joins = groups.map(() => chance() < 0.6);
+          // Of one caller and one node, in order; many at once.
+          const { hub } = all[Math.floor(chance() * 3)]!;
+          const orders = groups.map((group, at) => (joins[at] ? hub.groups.add(client.id, group) : hub.groups.remove(client.id, group)));
+          groups.forEach((group, at) => (joins[at] ? model.get(client.id)?.add(group) : model.get(client.id)?.delete(group)));
+          await Promise.all(orders);
+        }
+      };
+      await Promise.all(clients.map(storm));
+      for (const { hub } of all) {
+        for (const group of GROUPS) {
+          const expected = clients.map(({ id }) => id).filter((id) => model.get(id)?.has(group));
+          const { items } = await hub.presence.connections({ group }, { select: [] });
+          expect(items.map(({ connectionId }) => connectionId).sort(), group).toEqual(expected.sort());
+          hub.clients.group(group).send.said(group);
+        }
+        hub.clients.all.send.said('end');
       }
-    };
-    await Promise.all(clients.map(storm));
-    for (const { hub } of all) {
-      for (const group of GROUPS) {
-        const expected = clients.map(({ id }) => id).filter((id) => model.get(id)?.has(group));
-        const { items } = await hub.presence.connections({ group }, { select: [] });
-        expect(items.map(({ connectionId }) => connectionId).sort(), group).toEqual(expected.sort());
-        hub.clients.group(group).send.said(group);
+      await until(() => clients.every(({ said }) => said.filter((text) => text === 'end').length === 3));
+      for (const { id, said } of clients) {
+        const expected = [...(model.get(id) ?? [])].sort().flatMap((group) => [group, group, group]);
+        expect(said.filter((text) => text !== 'end').sort()).toEqual(expected);
       }
-      hub.clients.all.send.said('end');
-    }
-    await until(() => clients.every(({ said }) => said.filter((text) => text === 'end').length === 3));
-    for (const { id, said } of clients) {
-      const expected = [...(model.get(id) ?? [])].sort().flatMap((group) => [group, group, group]);
-      expect(said.filter((text) => text !== 'end').sort()).toEqual(expected);
-    }
-  });
+    },
+  );
 
-  it.each([1, 2, 3])('of attributes end at the last value of each (seed %i)', { timeout: 20_000 }, async (seed) => {
+  it.each([1, 2, 3])('attributes end with their last value (seed %i)', { timeout: 20_000 }, async (seed) => {
     await using nodes = await threeNodes();
     const chance = random(seed);
     const all = nodesOf(nodes);
@@ -156,7 +160,7 @@ describe('storms', () => {
     }
   });
 
-  it('of one who comes and goes never make the count wrong for those who stay', { timeout: 20_000 }, async () => {
+  it('connects and disconnects never make the count of the remaining connections wrong', { timeout: 20_000 }, async () => {
     await using nodes = await threeNodes();
     const all = nodesOf(nodes);
     await nodes.world.client(nodes.a, { user: 'u' });

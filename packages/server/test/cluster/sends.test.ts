@@ -6,7 +6,7 @@ import { threeNodes } from './three-nodes.ts';
 const error = (code: string, details: object = {}) => expect.objectContaining({ code, details }) as Error;
 
 describe('a send', () => {
-  it('finds groups and users whatever their names are', async () => {
+  it('reaches groups and users with any well-formed name', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const names = ['a:b', 'a', '{tag}', 'two words', 'çà 😀 文', 'Lobby', 'lobby', 'LOBBY', '%41', 'A', '*', 'x'.repeat(255)];
@@ -22,7 +22,7 @@ describe('a send', () => {
     expect((await a.hub.presence.users()).items.map(({ userId }) => userId).sort()).toEqual([...names].sort());
   });
 
-  it('refuses a name that is no well-formed text', async () => {
+  it('rejects a name that is not well-formed text', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -65,7 +65,7 @@ describe('a send', () => {
     await until(() => far.said.length === 1);
   });
 
-  it('comes only to nodes with somebody whom it may concern', async () => {
+  it('goes only to nodes that may have a member of its target', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const [near, far, away] = await Promise.all([
@@ -105,7 +105,7 @@ describe('a send', () => {
     ).toEqual(['b', 'c']);
   });
 
-  it('to more than 64 topics goes out once', async () => {
+  it('to more than 64 topics is published once, on the channel of all connections', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);
@@ -121,8 +121,8 @@ describe('a send', () => {
   });
 });
 
-describe('what a send gives back', () => {
-  it('resolves when it is on its way', async () => {
+describe('the promise of a send', () => {
+  it('resolves when the message is published', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);
@@ -133,7 +133,7 @@ describe('what a send gives back', () => {
     expect(await a.hub.clients.connection('nobody').send.said('hi')).toBeUndefined();
   });
 
-  it('tells of a loss to other nodes, once, and has reached those who are near', async () => {
+  it('reports a loss to other nodes once, with the number of local connections that were reached', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const near = await Promise.all([world.client(a), world.client(a)]);
@@ -153,7 +153,7 @@ describe('what a send gives back', () => {
     expect(far.said).toEqual([]);
   });
 
-  it('over two topics comes once, also where one channel is late by thousands of messages', async () => {
+  it('over two topics delivers one copy, also if one channel is thousands of messages late', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);
@@ -172,7 +172,7 @@ describe('what a send gives back', () => {
     expect(far.said).toHaveLength(count + 1);
   });
 
-  it('never ends the process where nobody looks at it', async () => {
+  it('never ends the process when nothing handles its rejection', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const unhandled = vi.fn();
@@ -193,7 +193,7 @@ describe('what a send gives back', () => {
     }
   });
 
-  it('rejects what cannot be written, wherever the members are', async () => {
+  it('rejects values that cannot be encoded, for local and remote members', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);

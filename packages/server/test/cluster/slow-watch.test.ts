@@ -4,8 +4,8 @@ import { encodeEnvelope, EnvelopeKind } from '../../src/backplane/envelope.ts';
 import { follow } from './follow.ts';
 import { threeNodes } from './three-nodes.ts';
 
-describe('a watch whose reader does not keep up', () => {
-  it('tells of many changes of one connection by the last one', async () => {
+describe('a watch whose reader is slow', () => {
+  it('combines many changes of one connection into the last one', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -21,7 +21,7 @@ describe('a watch whose reader does not keep up', () => {
     await watch.return?.();
   });
 
-  it('gets a snapshot instead of what it missed, past a thousand connections, and goes on from there', async () => {
+  it('replaces more than a thousand unread changes by a snapshot, and continues from there', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);

@@ -5,7 +5,7 @@ import { UserFollower } from './follow.ts';
 import { threeNodes } from './three-nodes.ts';
 
 describe('watchUsers', () => {
-  it('tells of the first who comes and the last who has gone, after the grace', async () => {
+  it('reports the first connection of a user at once, and the end of the last one after graceMs', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -49,7 +49,7 @@ describe('watchUsers', () => {
     await users.ended;
   });
 
-  it('never shows somebody as away who keeps coming back', async () => {
+  it('never reports a user offline who reconnects within graceMs', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -77,7 +77,7 @@ describe('watchUsers', () => {
     await Promise.all(watches.map(({ ended }) => ended));
   });
 
-  it('without a grace tells at once', async () => {
+  it('with a graceMs of 0 reports changes at once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const over = new AbortController();

@@ -6,7 +6,7 @@ import type { RawClient } from './raw-client.ts';
 import { threeNodes, World, type Marks, type Node } from './three-nodes.ts';
 
 describe('a watch', () => {
-  it('begins with who is there, then tells who comes, changes and leaves, on any node', async () => {
+  it('starts with a snapshot, then reports joins, updates and leaves on any node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const early = await world.client(b, { user: 'u', role: 'connection' });
@@ -33,7 +33,7 @@ describe('a watch', () => {
     expect(near.log).toEqual(log);
   });
 
-  it('follows exactly those that its filter names', async () => {
+  it('reports exactly the connections that its filter names', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b, { user: 'u', role: 'connection', level: 1 });
@@ -74,7 +74,7 @@ describe('a watch', () => {
     for (const follower of followers) follower[Symbol.dispose]();
   });
 
-  it('tells once of what happens while it starts', async () => {
+  it('reports each change during its start once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -104,7 +104,7 @@ describe('a watch', () => {
     expect(all.log).toEqual(['snapshot', `update ${client.id}`]);
   });
 
-  it('of several topics is not fooled by the slower channel', async () => {
+  it('over several topics ignores outdated changes from a late channel', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const [leaver, mover] = [await world.client(b), await world.client(b)];
@@ -127,7 +127,7 @@ describe('a watch', () => {
     expect(all.present.get(mover.id)).toMatchObject({ attributes: { note: '2' }, groups: ['slow'] });
   });
 
-  it('of several topics takes nobody back who has left, when the slower channel tells of it', async () => {
+  it('over several topics never adds a connection again that has left, because of a late channel', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -149,7 +149,7 @@ describe('a watch', () => {
   });
 
   it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
-    'that starts while connections churn ends with the truth (seed %i)',
+    'that starts during many changes ends with the same connections as a query (seed %i)',
     { timeout: 20_000 },
     async (seed) => {
       await using nodes = await threeNodes();
@@ -210,8 +210,8 @@ describe('a watch', () => {
   );
 });
 
-describe('a watch of a node in trouble', () => {
-  it('tells at once that a lost node took its clients along, and that they are back', async () => {
+describe('a watch during faults', () => {
+  it('reports the leave of all clients of a lost node at once, and their join when the node is back', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const clients = await Promise.all([world.client(b), world.client(b)]);
@@ -226,7 +226,7 @@ describe('a watch of a node in trouble', () => {
     expect(all.wrong).toEqual([]);
   });
 
-  it('sees nobody leave while the store is flushed, and no count is complete and wrong', async () => {
+  it('reports no leave while the store is flushed, and no complete count is wrong', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     await Promise.all([world.client(b), world.client(b)]);
@@ -248,7 +248,7 @@ describe('a watch of a node in trouble', () => {
     expect(lost).toEqual([]);
   });
 
-  it('shows what it was sent no changes of, when the backplane says so', async () => {
+  it('reports changes that it was not sent, when the backplane calls it stale', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     using all = follow(a);
@@ -264,7 +264,7 @@ describe('a watch of a node in trouble', () => {
     expect(all.log).toEqual(['snapshot', `join ${client.id}`]);
   });
 
-  it('is told of a goodbye at once', async () => {
+  it('reports the leave of all clients of a closed node at once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     await Promise.all([world.client(b), world.client(b)]);
@@ -275,7 +275,7 @@ describe('a watch of a node in trouble', () => {
     expect(all.wrong).toEqual([]);
   });
 
-  it('shows after an outage of the other node what has changed, and nothing else', async () => {
+  it('reports only the changes after an outage of another node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const [stays, leaves, changes] = await Promise.all([world.client(b), world.client(b), world.client(b)]);
@@ -293,7 +293,7 @@ describe('a watch of a node in trouble', () => {
     expect(all.ids).toEqual([stays.id, changes.id, comes.id].sort());
   });
 
-  it('shows after an outage of its own node what has changed meanwhile', async () => {
+  it('reports the changes after an outage of its own node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const [leaves, lost] = await Promise.all([world.client(b), world.client(c)]);
@@ -311,9 +311,23 @@ describe('a watch of a node in trouble', () => {
     await until(() => all.log.length === 5);
     expect(all.log.slice(2).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} ended`, `leave ${lost.id} node_lost`].sort());
   });
+
+  it('reports the changes after its own node was declared dead by mistake', async () => {
+    await using nodes = await threeNodes();
+    const { world, a, b } = nodes;
+    const leaves = await world.client(b);
+    using all = follow(a);
+    await until(() => all.log.length > 0);
+    world.faults.expire('a');
+    await leaves.close();
+    const comes = await world.client(b);
+    world.faults.thaw('a');
+    await until(() => all.ids.join() === comes.id);
+    expect(all.wrong).toEqual([]);
+  });
 });
 
-describe('the end of a watch', () => {
+describe('a watch that ends', () => {
   const held = (world: World, { nodeId }: Node) => ({
     watches: [...world.tap.watches(nodeId)],
     channels: world.tap.channels(nodeId).filter((channel) => channel.startsWith('watch=')),
@@ -321,7 +335,7 @@ describe('the end of a watch', () => {
   const nothing = { watches: [], channels: [] };
   const filter: Filter<Marks> = { anyOf: [{ group: 'g' }, { user: 'u' }] };
 
-  it('leaves nothing behind, by a break or by the signal', async () => {
+  it('releases its subscriptions and directory watches after a break and after an abort', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     for await (const event of a.hub.presence.watch(filter)) {
@@ -342,7 +356,7 @@ describe('the end of a watch', () => {
     expect(held(world, a)).toEqual(nothing);
   });
 
-  it('leaves nothing behind at any moment of its start', async () => {
+  it('releases its subscriptions and directory watches when it is aborted at any moment of its start', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     for (let turns = 0; turns < 30; turns++) {
@@ -362,7 +376,7 @@ describe('the end of a watch', () => {
     expect(held(world, a)).toEqual(nothing);
   });
 
-  it('comes with the end of the server', async () => {
+  it('comes to its end when the server closes', async () => {
     const world = new World();
     await using _end = world;
     const node = await world.start('a');
@@ -375,19 +389,5 @@ describe('the end of a watch', () => {
     await Promise.all([all.ended, usersEnded]);
     await new Follower(node.hub.presence.watch()).ended;
     expect(world.tap.watches('a')).toEqual([]);
-  });
-
-  it('of a node that was declared dead by mistake shows what has changed meanwhile', async () => {
-    await using nodes = await threeNodes();
-    const { world, a, b } = nodes;
-    const leaves = await world.client(b);
-    using all = follow(a);
-    await until(() => all.log.length > 0);
-    world.faults.expire('a');
-    await leaves.close();
-    const comes = await world.client(b);
-    world.faults.thaw('a');
-    await until(() => all.ids.join() === comes.id);
-    expect(all.wrong).toEqual([]);
   });
 });

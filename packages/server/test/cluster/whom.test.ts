@@ -3,7 +3,7 @@ import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { threeNodes } from './three-nodes.ts';
 
-it('takes a target wherever it takes a filter, and counts the same connections', async () => {
+it('presence, groups and disconnect accept a target in place of a filter, and select the same connections', async () => {
   await using nodes = await threeNodes();
   const { world, a, b, c } = nodes;
   const [ann, bob, admin] = [
@@ -36,7 +36,7 @@ it('takes a target wherever it takes a filter, and counts the same connections',
   await expect.poll(() => presence.count()).toMatchObject({ value: 1 });
 });
 
-it('refuses a target of another hub, and what is neither a filter nor a target', async () => {
+it('presence, groups and disconnect refuse a target of another hub and values that are neither a filter nor a target', async () => {
   await using server = createHubServer();
   const [one, other] = ['one', 'other'].map((name) => server.hub(defineHub(name), { path: `/${name}`, methods: {} }));
   await server.ready();

@@ -29,28 +29,32 @@ function decode(codec: Codec, bytes: Uint8Array, random: Random) {
   }
 }
 
-it.each(CODECS)('reads what is a message, and names what is not: $codec.name', { timeout: 600_000 }, async ({ codec, makeCase, ping }) => {
-  const { cases, random, attempt } = campaign(`decoder ${codec.name}`, 270);
-  const seen = { messages: 0, ends: new Set<string>() };
-  for (let i = 0; i < cases; i++) {
-    const numbers = random(i);
-    const bytes = Buffer.concat([ping, makeCase(numbers, `${i}`)]);
-    await attempt(i, bytes.toString('latin1'), () => {
-      const decoded = decode(codec, bytes, numbers);
-      const { end, messages, missing } = new Oracle(codec.name as 'json', MAX_BYTES).judge(bytes);
-      seen.messages += decoded.messages;
-      if (end === 'goodbye') return expect(decoded.messages).toBeGreaterThanOrEqual(messages); // a decoder knows no goodbyes
-      expect(decoded.messages).toBe(messages);
-      if (end) {
-        expect(end.texts).toContain(decoded.text);
-        expect(decoded.code).toBe(end.code);
-        seen.ends.add(decoded.text ?? '');
-      } else if (missing === 0) {
-        expect(decoded.text).toBeUndefined();
-      }
-    });
-  }
-  // Otherwise the cases would be worth little.
-  expect(seen.messages).toBeGreaterThan(cases);
-  expect(seen.ends.size).toBeGreaterThan(5);
-});
+it.each(CODECS)(
+  'a decoder delivers valid messages and refuses invalid ones: $codec.name',
+  { timeout: 600_000 },
+  async ({ codec, makeCase, ping }) => {
+    const { cases, random, attempt } = campaign(`decoder ${codec.name}`, 270);
+    const seen = { messages: 0, ends: new Set<string>() };
+    for (let i = 0; i < cases; i++) {
+      const numbers = random(i);
+      const bytes = Buffer.concat([ping, makeCase(numbers, `${i}`)]);
+      await attempt(i, bytes.toString('latin1'), () => {
+        const decoded = decode(codec, bytes, numbers);
+        const { end, messages, missing } = new Oracle(codec.name as 'json', MAX_BYTES).judge(bytes);
+        seen.messages += decoded.messages;
+        if (end === 'goodbye') return expect(decoded.messages).toBeGreaterThanOrEqual(messages); // a decoder knows no goodbyes
+        expect(decoded.messages).toBe(messages);
+        if (end) {
+          expect(end.texts).toContain(decoded.text);
+          expect(decoded.code).toBe(end.code);
+          seen.ends.add(decoded.text ?? '');
+        } else if (missing === 0) {
+          expect(decoded.text).toBeUndefined();
+        }
+      });
+    }
+    // Otherwise the cases would be worth little.
+    expect(seen.messages).toBeGreaterThan(cases);
+    expect(seen.ends.size).toBeGreaterThan(5);
+  },
+);

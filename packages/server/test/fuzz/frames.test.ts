@@ -55,7 +55,7 @@ const ALLOWED: readonly ((random: Random) => Uint8Array)[] = [
   (random) => encodeFrame(text, Buffer.from(PING.toString().repeat(1 + random.below(10_000)))), // a message may hold any number
 ];
 
-it('ends sockets that do not speak WebSocket, with the code for what they did', { timeout: 3_600_000 }, async () => {
+it('sockets that break RFC 6455 are closed with its code', { timeout: 3_600_000 }, async () => {
   const { cases, random, attempt } = campaign('frames', 40);
   let warmHeap = 0;
   for (let i = 0; i < cases; i++) {

@@ -41,7 +41,7 @@ it.each([
   { name: 'WebSockets', share: 60, open: overWebSockets, carriesBytes: true },
   { name: 'server-sent events', share: 5, open: overServerSentEvents, carriesBytes: false },
   { name: 'long polling', share: 5, open: overLongPolling, carriesBytes: true },
-])('answers every handshake: $name', { timeout: 3_600_000 }, async ({ name, share, open, carriesBytes }) => {
+])('each handshake is answered: $name', { timeout: 3_600_000 }, async ({ name, share, open, carriesBytes }) => {
   const { cases, random, attempt } = campaign(`handshakes over ${name}`, share);
   let refused = 0;
   let warmHeap = 0;

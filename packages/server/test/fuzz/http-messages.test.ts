@@ -11,6 +11,6 @@ it.each([
   { name: 'server-sent events', protocol: 'json', share: 12, open: overServerSentEvents },
   { name: 'long polling', protocol: 'json', share: 9, open: overLongPolling },
   { name: 'long polling', protocol: 'messagepack', share: 9, open: overLongPolling },
-] as const)('answers what it is sent, or says why it ends: $protocol over $name', { timeout: 3_600_000 }, (given) =>
+] as const)('each case is answered or ends its connection with a reason: $protocol over $name', { timeout: 3_600_000 }, (given) =>
   converse(world, given),
 );

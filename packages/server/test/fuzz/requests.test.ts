@@ -88,7 +88,7 @@ async function each(
   expect((await world.settled()) - warmHeap).toBeLessThan(3 * 1024 * 1024);
 }
 
-it('answers every negotiation', { timeout: 3_600_000 }, async () => {
+it('each negotiation is answered', { timeout: 3_600_000 }, async () => {
   using socket = new HttpSocket(world.port);
   await each('negotiations', 60, (random) => {
     const version = random.pick([
@@ -138,7 +138,7 @@ it('answers every negotiation', { timeout: 3_600_000 }, async () => {
   });
 });
 
-it('answers every request for a connection', { timeout: 3_600_000 }, async () => {
+it('each request for a connection is answered', { timeout: 3_600_000 }, async () => {
   const negotiate = () => HttpClient.negotiate(world.url);
   const tokenOf = (client: HttpClient): string => new URL(client.url).searchParams.get('id') ?? '';
   const live = await connectAll();
@@ -223,7 +223,7 @@ const TEXTS = new RegExp(
   ].join('|')})$`,
 ); // prettier-ignore
 
-it('answers bytes that were once an HTTP request with a status, or closes', { timeout: 3_600_000 }, async () => {
+it('damaged HTTP requests are answered with a status or their socket is closed', { timeout: 3_600_000 }, async () => {
   const VALID = [
     requestLines('POST', '/hub/negotiate?negotiateVersion=1', { 'content-length': '0' }),
     requestLines('OPTIONS', '/hub/negotiate', { origin: 'http://localhost', 'access-control-request-method': 'POST' }),

@@ -11,11 +11,11 @@ afterAll(() => world.close());
 it.each([
   { name: 'WebSockets', protocol: 'json', share: 80, open: overWebSockets },
   { name: 'WebSockets', protocol: 'messagepack', share: 80, open: overWebSockets },
-] as const)('answers what it is sent, or says why it ends: $protocol over $name', { timeout: 3_600_000 }, (given) =>
+] as const)('each case is answered or ends its connection with a reason: $protocol over $name', { timeout: 3_600_000 }, (given) =>
   converse(world, given),
 );
 
-it.each([70, 3000, 10_000, 16_000])('ends a connection that sends %i levels, and no other', async (levels) => {
+it.each([70, 3000, 10_000, 16_000])('a message of %i levels ends its connection and no other', async (levels) => {
   for (const more of ['', '"\\u0041",']) {
     await using client = await RawClient.open(world.port);
     const value = '['.repeat(levels) + ']'.repeat(levels);
