@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { EventEmitter } from 'node:events';
-import type { Backplane, Link, LinkObserver, LinkState, Local, NodeInfo } from '@hubline/server/backplane';
+import type { Backplane, Link, LinkObserver, LinkState, LocalState, NodeInfo } from '@hubline/server/backplane';
 import { RedisLink } from './link.ts';
 import {
   isPersistent,
@@ -50,7 +50,7 @@ export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omi
   const events = new EventEmitter();
   const links = new Set<RedisLink>();
 
-  function open(self: NodeInfo, local: Local, observer: LinkObserver): Link {
+  function open(self: NodeInfo, local: LocalState, observer: LinkObserver): Link {
     const told: LinkObserver = {
       ...observer,
       down: (cause) => {

@@ -1,4 +1,4 @@
-import type { LinkObserver, Local, NodeInfo } from '@hubline/server/backplane';
+import type { LinkObserver, LocalState, NodeInfo } from '@hubline/server/backplane';
 import type { Keys } from './keys.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
@@ -9,7 +9,7 @@ import type { Unreadable } from './unreadable.ts';
 /** Objects and settings that the parts of a link share. */
 export interface Context {
   readonly self: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly settings: Settings;
   readonly store: Store;
   readonly keys: Keys;

@@ -1,6 +1,6 @@
 import {
   nameIn,
-  type Answer,
+  type DirectoryResult,
   type Change,
   type ConnectionRecord,
   type Directory,
@@ -53,14 +53,14 @@ export class RedisDirectory implements Directory {
     return this.#options.registrar.watch(topic);
   }
 
-  nodes(): Promise<Answer<readonly NodeInfo[]>> {
+  nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
     return this.#ask({
       read: async (missing) => [...(await this.#census(missing, [])).value.values()],
       here: ({ self }) => [self],
     });
   }
 
-  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
+  counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
     return this.#ask({
       read: async (missing, { keys }) => {
         const commands = topics.map((topic): Command => ['hgetall', keys.counts(topic)]);
@@ -79,7 +79,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>> {
+  members(topic: Topic, page: MembersPage): Promise<DirectoryResult<readonly Member[]>> {
     return this.#ask({
       read: (missing) => this.#members(missing, topic, page),
       here: ({ self: { process }, local }) => {
@@ -91,7 +91,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
+  membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>> {
     return this.#ask({
       read: async (missing, { peers, session, self, keys }) => {
         const incarnation = process === self.process ? session().incarnation : peers.incarnation(process);
@@ -104,7 +104,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+  records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>> {
     return this.#ask({
       read: async (missing) => {
         if (members.length === 0) return new Map<string, ConnectionRecord>();
@@ -121,7 +121,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
+  topics(prefix: string, page: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>> {
     return this.#ask({
       read: (missing) => this.#topics(missing, prefix, page),
       here: ({ local }) => {
@@ -132,7 +132,7 @@ export class RedisDirectory implements Directory {
     });
   }
 
-  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
+  snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>> {
     return this.#ask({
       read: (missing) => this.#snapshot(missing, topics),
       here: ({ self, local, registrar }) => {
@@ -313,17 +313,17 @@ export class RedisDirectory implements Directory {
   }
 
   /** Answers from Redis or, where the keys cannot be reached, from this node's own state. */
-  async #ask<T>({ read, here }: Question<T>): Promise<Answer<T>> {
+  async #ask<T>({ read, here }: Question<T>): Promise<DirectoryResult<T>> {
     const { peers, session, self, isUp, settled, report } = this.#options;
     await settled();
     try {
       const missing = new Set(session().isPartial ? [self.nodeId, ...peers.absent] : peers.absent); // before the query: a node may come back during it
       const value = await read(missing, this.#options);
-      return { value, missing: [...new Set([...missing, ...peers.absent])], isBlind: false };
+      return { value, missing: [...new Set([...missing, ...peers.absent])], hasUnknownNodes: false };
     } catch (error) {
       if (isUp() && !(error instanceof LeaseOverError)) report('flush', error);
     }
-    return { value: here(this.#options), missing: peers.nodeIds, isBlind: true };
+    return { value: here(this.#options), missing: peers.nodeIds, hasUnknownNodes: true };
   }
 
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {

@@ -1,4 +1,4 @@
-import { groupTopic, type Local, type Topic } from '@hubline/server/backplane';
+import { groupTopic, type LocalState, type Topic } from '@hubline/server/backplane';
 import { encodeRecord, groupIn, INLINE, lengthOf } from './values.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
@@ -31,7 +31,7 @@ export interface Dirt {
   readonly moved?: (connectionId: string) => number;
 }
 
-export function everythingIn(local: Local): Dirt {
+export function everythingIn(local: LocalState): Dirt {
   return {
     topics: (function* () {
       for (const topic of local.topics()) yield [topic, local.members(topic).keys()] as const;
@@ -43,7 +43,7 @@ export function everythingIn(local: Local): Dirt {
 export interface EntriesOptions {
   readonly keys: Keys;
   readonly incarnation: Incarnation;
-  readonly local: Local;
+  readonly local: LocalState;
 }
 
 /** Yields the trips of a flush. The state is read when its trip is made, so a flush of any size holds one trip in memory. */

@@ -1,5 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import type { Bus, Link, LinkObserver, LinkState, Local, NodeInfo, Outage } from '@hubline/server/backplane';
+import type { Bus, Link, LinkObserver, LinkState, LocalState, NodeInfo, Outage } from '@hubline/server/backplane';
 import type { Context } from './context.ts';
 import { RedisDirectory } from './directory.ts';
 import { Exchange } from './exchange.ts';
@@ -19,7 +19,7 @@ import { Unreadable } from './unreadable.ts';
 
 export interface RedisLinkOptions {
   readonly self: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly observer: LinkObserver;
   readonly settings: Settings;
   readonly openStore: (observer: StoreObserver) => Store;

@@ -75,12 +75,12 @@ export class Publisher {
   }
 
   publish(channel: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
-    const { mayWait = false, expectsAnswer = false, replaces } = options;
+    const { mayWait = false, expectsReply = false, replaces } = options;
     const key = replaces === undefined ? undefined : `${channel} ${replaces}`; // no channel has a space
     const { onUnavailable, hearsAnswers } = this.#options;
     if (this.#isClosing) return Promise.reject(unavailable('The link is closed.'));
     const isDown = this.#isDown(channel);
-    if (isDown || (expectsAnswer && this.#state !== 'connecting' && !hearsAnswers())) {
+    if (isDown || (expectsReply && this.#state !== 'connecting' && !hearsAnswers())) {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
       if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
     }

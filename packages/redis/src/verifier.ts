@@ -1,4 +1,4 @@
-import type { ConnectionRecord, Local, NodeInfo, Topic } from '@hubline/server/backplane';
+import type { ConnectionRecord, LocalState, NodeInfo, Topic } from '@hubline/server/backplane';
 import { everythingIn, slices, type Dirt } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
@@ -7,7 +7,7 @@ import { decodeNumber, encodeNode, encodeRecord, INLINE, LEASE, lengthOf, WHOLE 
 
 export interface VerifierOptions {
   readonly self: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly store: Store;
   readonly keys: Keys;
   readonly heartbeatIntervalMs: number;
@@ -173,7 +173,7 @@ export class Verifier {
 }
 
 class Findings {
-  readonly #local: Local;
+  readonly #local: LocalState;
   readonly #wrong = new Set<string>();
   readonly #keys = new Set<string>();
   readonly #topics = new Map<Topic, Iterable<string>>();
@@ -185,7 +185,7 @@ class Findings {
   #isIndexLost = false;
   #areRecordsLost = false;
 
-  constructor(local: Local) {
+  constructor(local: LocalState) {
     this.#local = local;
   }
 

@@ -62,7 +62,7 @@ it('a node whose writes are refused is missing from the answers of the others, f
   for (let joined = 1; joined <= 5; joined++) {
     await redis.call('CONFIG', 'SET', 'maxmemory', '1');
     await ann.join(`a${joined}`);
-    expect(await bob.link.directory.counts(['t'])).toMatchObject({ missing: ['ann'], isBlind: false });
+    expect(await bob.link.directory.counts(['t'])).toMatchObject({ missing: ['ann'], hasUnknownNodes: false });
     expect(await count()).toBe(joined - 1);
     await redis.call('CONFIG', 'SET', 'maxmemory', '0');
     await vi.waitFor(() => expect(ann.link.state).toBe('up'), { timeout: 20_000 });

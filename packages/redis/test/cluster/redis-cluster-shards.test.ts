@@ -84,15 +84,15 @@ describe('a master that is away', () => {
     await isTalkedOn(talk, live);
     expectSilence(talk, lost, said);
 
-    await talk.ann.bus.publish(nodeChannel(bob.process), Buffer.from('a question'), { expectsAnswer: true });
+    await talk.ann.bus.publish(nodeChannel(bob.process), Buffer.from('a question'), { expectsReply: true });
     await Promise.all([...live, ...lost].map((topic) => talk.bob.join('late', topic)));
     for (const topic of live) {
       const value = new Map([[topic, new Map([[bob.process, 2]])]]);
-      expect(await talk.ann.directory.counts([topic])).toEqual({ value, missing: [], isBlind: false });
+      expect(await talk.ann.directory.counts([topic])).toEqual({ value, missing: [], hasUnknownNodes: false });
     }
     for (const topic of lost) {
       const value = new Map([[topic, new Map()]]);
-      expect(await talk.ann.directory.counts([topic])).toEqual({ value, missing: ['bob'], isBlind: true });
+      expect(await talk.ann.directory.counts([topic])).toEqual({ value, missing: ['bob'], hasUnknownNodes: true });
     }
     expect(await talk.ann.directory.nodes()).toMatchObject({ missing: [] });
     await Promise.all(live.map((topic) => talk.bob.leave('late', topic)));
@@ -119,11 +119,11 @@ describe('a master that is away', () => {
     expect(await talk.ann.directory.nodes()).toMatchObject({ value: { length: 2 }, missing: ['bob'] });
     expect(await talk.ann.directory.counts([live[0]!])).toMatchObject({ missing: ['bob'] });
     const asked = (process: string): Promise<void> =>
-      talk.ann.bus.publish(nodeChannel(process), Buffer.from('a question'), { expectsAnswer: true });
+      talk.ann.bus.publish(nodeChannel(process), Buffer.from('a question'), { expectsReply: true });
     await expect(asked(bob.process)).rejects.toMatchObject({ code: 'backplane_unavailable' });
     // Whoever would not hear the answer does not ask.
     const answer = Buffer.from('an answer');
-    await expect(talk.bob.bus.publish(nodeChannel(ann.process), answer, { expectsAnswer: true })).rejects.toMatchObject({
+    await expect(talk.bob.bus.publish(nodeChannel(ann.process), answer, { expectsReply: true })).rejects.toMatchObject({
       code: 'backplane_unavailable',
     });
     await talk.bob.bus.publish(nodeChannel(ann.process), answer);
@@ -167,8 +167,8 @@ it('a master where nobody can listen is away, though it answers: the rest is sai
     const { said } = talk;
     await isTalkedOn(talk, live);
     expectSilence(talk, lost, said);
-    expect(await talk.ann.directory.counts(live)).toMatchObject({ missing: [], isBlind: false });
-    expect(await talk.ann.directory.counts(lost)).toMatchObject({ missing: ['bob'], isBlind: true });
+    expect(await talk.ann.directory.counts(live)).toMatchObject({ missing: [], hasUnknownNodes: false });
+    expect(await talk.ann.directory.counts(lost)).toMatchObject({ missing: ['bob'], hasUnknownNodes: true });
     expect([talk.ann.link.state, talk.bob.link.state]).toEqual(['down', 'down']);
     await operator.config('SET', 'maxclients', 1000);
   } finally {

@@ -1,4 +1,4 @@
-import type { Backplane, Link, LinkObserver, Local, NodeInfo, ProcessId } from '@hubline/server/backplane';
+import type { Backplane, Link, LinkObserver, LocalState, NodeInfo, ProcessId } from '@hubline/server/backplane';
 import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import { startProxy, type RedisServer, type TcpProxy } from '@hubline/testing/cluster';
 import type { BackplaneFixture, Entry } from '@hubline/testing/conformance';
@@ -37,7 +37,7 @@ export class ProxiedBackplane implements Backplane, AsyncDisposable {
     return new ProxiedBackplane(parts, await Promise.all(Array.from({ length: LINKS }, way)));
   }
 
-  open(self: NodeInfo, local: Local, observer: LinkObserver): Link {
+  open(self: NodeInfo, local: LocalState, observer: LinkObserver): Link {
     const way = this.#free.pop();
     if (!way) throw new RangeError(`A test has at most ${LINKS} links.`);
     this.#ways.set(self.process, way);

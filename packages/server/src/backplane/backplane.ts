@@ -36,7 +36,7 @@ export interface Backplane {
    * still connecting, or down. MUST NOT throw for anything but options that make no sense, and MUST NOT call the
    * observer or read `local` before it has returned.
    */
-  open(self: NodeInfo, local: Local, observer: LinkObserver): Link;
+  open(self: NodeInfo, local: LocalState, observer: LinkObserver): Link;
 }
 
 /** One node's place in the cluster. */
@@ -119,7 +119,7 @@ export interface PublishOptions {
   /** Whether the message may be sent later: an event, not a question. Default false. */
   readonly mayWait?: boolean;
   /** Whether the message is a question: MAY be refused while this process cannot receive the answer. Default false. */
-  readonly expectsAnswer?: boolean;
+  readonly expectsReply?: boolean;
   /**
    * A key. A message that waits since a turn before, and that other nodes cannot have received, MAY be dropped when the next one with
    * its key is published on its channel: its promise resolves then, and all messages that are left keep the order of their calls.
@@ -137,7 +137,7 @@ export interface BusSubscription {
  * The state of this process, read at the moment of a flush: the directory writes that state, not differences, and keeps no
  * copy of its own. No method may throw.
  */
-export interface Local {
+export interface LocalState {
   /** Every topic with a local member, and every connection: a new incarnation registers all of them. */
   topics(): Iterable<Topic>;
   connections(): Iterable<string>;
@@ -162,26 +162,26 @@ export interface Directory {
    * the change is written when it is back. MUST NOT reject.
    */
   changed(change: Change): Promise<Flush>;
-  nodes(): Promise<Answer<readonly NodeInfo[]>>;
+  nodes(): Promise<DirectoryResult<readonly NodeInfo[]>>;
   /** How many members each process has, those with any, for each of the topics, in one round trip. */
-  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>>;
+  counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>>;
   /** Members of a topic, ordered by process and id, after `after`, at most `limit`. */
-  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>>;
+  members(topic: Topic, page: MembersPage): Promise<DirectoryResult<readonly Member[]>>;
   /**
    * The members that one process has, or had: also of a process that is lost, for at least a minute, or until it is
    * back. By this a call names the clients of a node that died before it had named them itself.
    */
-  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>>;
+  membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>>;
   /** Records of connections, by their ids: those that exist. Each is asked of its process alone. */
-  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>>;
+  records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>>;
   /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
-  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>>;
+  topics(prefix: string, page: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>>;
   /**
    * The members of any of the topics with their records, each once, and for each process the flush up to which they are
    * certainly in it. Processes without members are in it too: their flush says which updates of them are older. The number of
    * round trips MUST NOT grow with the number of topics.
    */
-  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>>;
+  snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>>;
   /** Watches a topic: while the lease is held, every flush at any node that touches the topic names it in {@link Flush.watched}. */
   watch(topic: Topic): Promise<WatchLease>;
 }
@@ -206,15 +206,15 @@ export interface Flush {
 }
 
 /** The nodes whose part of an answer is missing. */
-export interface Shortfall {
+export interface MissingNodes {
   /** By `nodeId`. */
   readonly missing: readonly string[];
   /** Whether the list of nodes could not be read: besides the missing nodes there may be others that this one does not know. */
-  readonly isBlind: boolean;
+  readonly hasUnknownNodes: boolean;
 }
 
 /** A directory's answer. It is complete where no node is missing, and it is not blind. */
-export interface Answer<T> extends Shortfall {
+export interface DirectoryResult<T> extends MissingNodes {
   readonly value: T;
 }
 

@@ -16,7 +16,7 @@ export const EnvelopeKind = {
   /** To a topic: hand the message in the body to the connections that the target names. */
   deliver: 1,
   /** To a node: a question or a command, which is replied to. */
-  ask: 2,
+  request: 2,
   reply: 3,
   /** To a node: no reply to a question is waited for any more. */
   cancel: 4,

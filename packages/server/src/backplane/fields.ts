@@ -56,7 +56,7 @@ export function refuse(expected: string, found: unknown): never {
 }
 
 /** The protocol of a message in the body, and its length there in bytes. */
-export const written: Read<readonly [codec: string, length: number]> = (value) => {
+export const copyLength: Read<readonly [codec: string, length: number]> = (value) => {
   const [codec, length] = list<unknown>((item) => item)(value);
   return [text(codec), count(length)];
 };

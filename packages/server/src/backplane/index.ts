@@ -3,5 +3,5 @@ export { EnvelopeKind } from './envelope.ts';
 export * as read from './fields.ts';
 export type { Read } from './fields.ts';
 export { memoryBackplane } from './memory.ts';
-export { nodeChannel, Messenger } from './messenger.ts';
+export { nodeChannel, NodeMessenger } from './node-messenger.ts';
 export * from './topic.ts';

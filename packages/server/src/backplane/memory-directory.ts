@@ -1,11 +1,11 @@
 import type {
-  Answer,
+  DirectoryResult,
   Change,
   ConnectionRecord,
   Directory,
   Flush,
   LinkState,
-  Local,
+  LocalState,
   Member,
   MembersPage,
   NodeInfo,
@@ -20,7 +20,7 @@ import type { Topic } from './topic.ts';
 /** A node of this process, as the directories of the other nodes read it. */
 export interface MemoryNode {
   readonly node: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly state: LinkState;
   /** The topics that it watches, with the number of its watches. */
   readonly watches: Map<Topic, number>;
@@ -68,15 +68,15 @@ export class MemoryDirectory implements Directory {
     return flush;
   }
 
-  nodes(): Promise<Answer<readonly NodeInfo[]>> {
+  nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
     return this.#answer(() => this.#parts().map(({ node }) => node));
   }
 
-  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
+  counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
     return this.#answer(() => new Map(topics.map((topic) => [topic, this.#counts(topic)])));
   }
 
-  members(topic: Topic, { after, limit }: MembersPage): Promise<Answer<readonly Member[]>> {
+  members(topic: Topic, { after, limit }: MembersPage): Promise<DirectoryResult<readonly Member[]>> {
     return this.#answer(() => {
       const found: Member[] = [];
       for (const { node, local } of this.#parts().toSorted((a, b) => compare(a.node.process, b.node.process))) {
@@ -90,18 +90,18 @@ export class MemoryDirectory implements Directory {
     });
   }
 
-  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
+  membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>> {
     return this.#answer(() => [...(this.#links.get(process)?.local.members(topic).keys() ?? [])]);
   }
 
-  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+  records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>> {
     return this.#answer(() => {
       const found = members.flatMap(({ process, connectionId }) => this.#part(process)?.local.record(connectionId) ?? []);
       return new Map(found.map((record) => [record.connectionId, record]));
     });
   }
 
-  topics(prefix: string, { after, limit }: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
+  topics(prefix: string, { after, limit }: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>> {
     return this.#answer(() => {
       const topics = new Set(this.#parts().flatMap(({ local }) => smallest(local.topics(), { limit, after, prefix })));
       const page = [...topics].sort(compare).slice(0, limit);
@@ -109,7 +109,7 @@ export class MemoryDirectory implements Directory {
     });
   }
 
-  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
+  snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>> {
     return this.#answer(() =>
       this.#parts().map(({ node, local, directory }) => {
         const ids = new Set(topics.flatMap((topic) => [...local.members(topic).keys()]));
@@ -156,9 +156,9 @@ export class MemoryDirectory implements Directory {
     return new Set([...this.#touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic))));
   }
 
-  async #answer<T>(read: () => T): Promise<Answer<T>> {
+  async #answer<T>(read: () => T): Promise<DirectoryResult<T>> {
     await this.#self.ready().catch(() => undefined);
-    return { value: read(), missing: [], isBlind: this.#self.state === 'closed' };
+    return { value: read(), missing: [], hasUnknownNodes: this.#self.state === 'closed' };
   }
 }
 

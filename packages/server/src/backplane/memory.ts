@@ -1,5 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import type { Backplane, Bus, BusSubscription, Link, LinkObserver, LinkState, Local, NodeInfo, ProcessId } from './backplane.ts';
+import type { Backplane, Bus, BusSubscription, Link, LinkObserver, LinkState, LocalState, NodeInfo, ProcessId } from './backplane.ts';
 import { endOfTurn, MemoryDirectory, type MemoryNode } from './memory-directory.ts';
 import type { Topic } from './topic.ts';
 
@@ -24,7 +24,7 @@ interface Subscription {
 
 interface MemoryLinkOptions {
   readonly node: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly observer: LinkObserver;
   readonly links: Map<ProcessId, MemoryLink>;
 }
@@ -32,7 +32,7 @@ interface MemoryLinkOptions {
 /** The link of one node in this process. It is up from the next turn of the event loop until it is closed. */
 class MemoryLink implements Link, MemoryNode {
   readonly node: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly directory: MemoryDirectory;
   readonly bus: Bus;
   readonly watches = new Map<Topic, number>();

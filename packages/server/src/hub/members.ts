@@ -48,11 +48,11 @@ export class Members implements Executor {
     const { userId, attributes } = connection;
     const topics = [allTopic(this.#hub), ...(userId === undefined ? [] : [userTopic(this.#hub, userId)])];
     for (const [key, value] of Object.entries(attributes)) if (this.isIndexed(key)) topics.push(this.#topic(key, value));
-    return this.#membership.enter(connection, this.#hub, topics);
+    return this.#membership.add(connection, this.#hub, topics);
   }
 
   leave(connection: Connection): Promise<void> {
-    return this.#membership.leave(connection.id);
+    return this.#membership.remove(connection.id);
   }
 
   /** @throws HublineError `limit_exceeded`, `connection_gone` */
@@ -83,7 +83,7 @@ export class Members implements Executor {
     if (before === value) return this.#membership.settled(topic);
     connection.attributes = { ...connection.attributes, [key]: value };
     const left = topic === undefined || before === undefined ? [] : [this.#topic(key, before)];
-    await this.#membership.move(connectionId, topic === undefined ? [] : [topic], left);
+    await this.#membership.changeTopics(connectionId, topic === undefined ? [] : [topic], left);
   }
 
   disconnect(selector: Selector, { code, reason, allowReconnect = false }: Farewell): Promise<number> {

@@ -1,6 +1,6 @@
 import { checkKnown, checkName } from '@hubline/protocol';
 import { checkConnectionId } from '../connection/index.ts';
-import { Queries, type ClusterValue } from '../presence/index.ts';
+import { PresenceQueries, type ClusterValue } from '../presence/index.ts';
 import { checkMs, checkSignal } from './option-checks.ts';
 import type { HubCluster } from './hub-cluster.ts';
 import type { Filters } from './filter.ts';
@@ -17,7 +17,7 @@ interface PresenceParts<A> {
 }
 
 export function presenceOf<A>(hub: string, cluster: HubCluster, { filters, operations }: PresenceParts<A>): Presence<A> {
-  const queries = new Queries<A>(hub, cluster.link.directory, cluster.nodes);
+  const queries = new PresenceQueries<A>(hub, cluster.link.directory, cluster.nodes);
   function isOnline(userId: string): Promise<boolean>;
   function isOnline(userIds: readonly string[]): Promise<Online>;
   function isOnline(users: string | readonly string[]): Promise<boolean | Online> {

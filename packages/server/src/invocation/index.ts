@@ -1,6 +1,6 @@
-export { serveClientAnswers } from './client-answers.ts';
-export type { Outcomes } from './collection.ts';
-export { Commands, connectionGone, type CheckedResult, type Executor, type Farewell } from './commands.ts';
+export { serveInvocations } from './local-invocations.ts';
+export type { Outcomes } from './cluster-invocation.ts';
+export { RemoteCommands, connectionGone, type CheckedResult, type Executor, type Farewell } from './remote-commands.ts';
 export { Invocations, type InvokeOptions } from './invocations.ts';
 export type { AbsentUser, ClientOutcome, Outcome, RejectionCode } from './outcome.ts';
-export { Questions } from './questions.ts';
+export { NodeRequests } from './node-requests.ts';

@@ -1,18 +1,18 @@
 import { HublineError, MessageType } from '@hubline/protocol';
-import { nameIn, topicPrefix, type Answer, type ProcessId, type Topic } from '../backplane/index.ts';
+import { nameIn, topicPrefix, type DirectoryResult, type ProcessId, type Topic } from '../backplane/index.ts';
 import { Outgoing, timeLimit, type Clock } from '../connection/index.ts';
-import { select, writeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
-import { Shortfalls, unreachable, type PresenceReader, type Nodes } from '../presence/index.ts';
-import { ASK_CLIENTS, type AskClients } from './client-answers.ts';
-import { Collection, type Destinations, type Outcomes } from './collection.ts';
+import { select, encodeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
+import { isComplete, MissingNodesCollector, nodesUnavailable, type PresenceReader, type ClusterNodes } from '../presence/index.ts';
+import { INVOKE_CLIENTS, type InvocationRequest } from './local-invocations.ts';
+import { ClusterInvocation, type Destinations, type Outcomes } from './cluster-invocation.ts';
 import type { ClientOutcome, Outcome } from './outcome.ts';
-import type { Question, Questions } from './questions.ts';
+import type { NodeRequest, NodeRequests } from './node-requests.ts';
 
 export interface InvocationsOptions {
   readonly self: ProcessId;
-  readonly questions: Questions;
+  readonly requests: NodeRequests;
   readonly reader: PresenceReader;
-  readonly nodes: Nodes;
+  readonly nodes: ClusterNodes;
   readonly membership: LocalMembership;
   readonly codecs: Codecs;
   readonly clock: Clock;
@@ -52,7 +52,7 @@ export class Invocations {
 
   /** Invokes every client of the selector; gives one outcome for each. */
   all<T>(call: ClientCall, options: InvokeOptions = {}): Outcomes<T> {
-    return this.#collect<T>(call, options);
+    return this.#invoke<T>(call, options);
   }
 
   /**
@@ -61,10 +61,10 @@ export class Invocations {
    */
   async single<T>(connectionId: string, call: ClientCall, options: InvokeOptions = {}): Promise<T> {
     const { timeoutMs = this.#options.timeoutMs } = options;
-    const collection = this.#collect<T>(call, { ...options, timeoutMs });
-    const outcome = (await collection).items.find(isOfClient);
-    if (collection.failure) throw collection.failure;
-    if (!outcome && !collection.shortfalls.isNone) throw unreachable(collection.shortfalls.missing);
+    const invocation = this.#invoke<T>(call, { ...options, timeoutMs });
+    const outcome = (await invocation).items.find(isOfClient);
+    if (invocation.failure) throw invocation.failure;
+    if (!outcome && !isComplete(invocation.missing)) throw nodesUnavailable(invocation.missing.missing);
     if (!outcome) throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
     if (outcome.status === 'fulfilled') return outcome.value;
     throw errorOf(outcome, call.method, timeoutMs);
@@ -80,32 +80,32 @@ export class Invocations {
     { timeoutMs = this.#options.timeoutMs, attemptMs = this.#options.attemptMs, signal, race = false }: InvokeOptions = {},
   ): Promise<T> {
     const causes: Cause[] = [];
-    const shortfalls = new Shortfalls();
-    const search = { timeoutMs, signal, shortfalls };
+    const missing = new MissingNodesCollector();
+    const search = { timeoutMs, signal, missing };
     for await (const outcome of race ? this.#raced<T>(call, search) : this.#oneByOne<T>(call, search, attemptMs)) {
       if (outcome.status === 'fulfilled') return outcome.value;
       causes.push(outcome);
     }
     if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was given up.`, { method: call.method });
-    const { missing: missingNodes, isNone, isNameless } = shortfalls;
+    const { missing: missingNodes } = missing;
     const asked = causes.filter(({ code, nodeId }) => code !== 'node_silent' || !missingNodes.includes(nodeId));
     // `no_client_responded` would be wrong: clients on the other nodes were not asked.
-    if (isNameless || (!isNone && asked.length === 0)) throw unreachable(missingNodes, asked.length);
+    if (!isComplete(missing) && (missingNodes.length === 0 || asked.length === 0)) throw nodesUnavailable(missingNodes, asked.length);
     throw new HublineError('no_client_responded', `No client gave a result for '${call.method}' (${causes.length} asked).`, {
       causes: causes.map(({ connectionId, code, message }) => ({ connectionId, code, message })),
       missingNodes,
     });
   }
 
-  async *#raced<T>(call: ClientCall, { timeoutMs, signal, shortfalls }: Search): AsyncGenerator<ClientOutcome<T>, void, undefined> {
-    const collection = this.#collect<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
-    for await (const outcome of collection) if (isOfClient(outcome)) yield outcome;
-    shortfalls.note(collection.shortfalls);
+  async *#raced<T>(call: ClientCall, { timeoutMs, signal, missing }: Search): AsyncGenerator<ClientOutcome<T>, void, undefined> {
+    const invocation = this.#invoke<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
+    for await (const outcome of invocation) if (isOfClient(outcome)) yield outcome;
+    missing.add(invocation.missing);
   }
 
   async *#oneByOne<T>(
     call: ClientCall,
-    { timeoutMs, signal, shortfalls }: Search,
+    { timeoutMs, signal, missing }: Search,
     attemptMs: number,
   ): AsyncGenerator<ClientOutcome<T>, void, undefined> {
     const { clock } = this.#options;
@@ -116,13 +116,13 @@ export class Invocations {
     signal?.addEventListener('abort', end);
     if (signal?.aborted) end();
     try {
-      for await (const connectionId of this.#candidates(call, over, shortfalls)) {
+      for await (const connectionId of this.#candidates(call, over, missing)) {
         const leftMs = endsAt - clock.elapsed();
         if (leftMs <= 0) return;
         const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
-        const collection = this.#collect<T>({ ...call, selector: { connection: connectionId } }, options);
-        for (const outcome of (await collection).items) if (isOfClient(outcome)) yield outcome;
-        shortfalls.note(collection.shortfalls);
+        const invocation = this.#invoke<T>({ ...call, selector: { connection: connectionId } }, options);
+        for (const outcome of (await invocation).items) if (isOfClient(outcome)) yield outcome;
+        missing.add(invocation.missing);
       }
     } finally {
       stopTimer();
@@ -131,27 +131,27 @@ export class Invocations {
   }
 
   /** Yields this node's clients first, then those of others, until the call is over: the directory may be slower than the time limit. */
-  async *#candidates(call: ClientCall, over: Promise<void>, shortfalls: Shortfalls): AsyncGenerator<string, void, undefined> {
+  async *#candidates(call: ClientCall, over: Promise<void>, missing: MissingNodesCollector): AsyncGenerator<string, void, undefined> {
     const { reader, nodes, self } = this.#options;
     const near = this.#near(call);
     yield* near;
     for (let after: string | undefined, more = true; more;) {
       const answer = await Promise.race([reader.ids(call.hub, call.selector, { after, limit: PAGE }), over]);
       if (!answer) {
-        for (const { process, nodeId } of nodes.all()) if (process !== self) shortfalls.add(nodeId);
+        for (const { process, nodeId } of nodes.all()) if (process !== self) missing.addNode(nodeId);
         return;
       }
-      for (const id of shortfalls.of(answer)) if (!near.has(id)) yield id;
+      for (const id of missing.valueOf(answer)) if (!near.has(id)) yield id;
       after = answer.value.at(-1);
       more = answer.value.length === PAGE;
     }
   }
 
-  #collect<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): Collection<T> {
-    const { self, questions, reader, nodes, clock, codecs } = this.#options;
-    return new Collection<T>({
+  #invoke<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): ClusterInvocation<T> {
+    const { self, requests, reader, nodes, clock, codecs } = this.#options;
+    return new ClusterInvocation<T>({
       self,
-      questions,
+      requests,
       reader,
       nodes,
       clock,
@@ -160,7 +160,7 @@ export class Invocations {
       timeoutMs: timeLimit(timeoutMs),
       selector: call.selector,
       method: call.method,
-      question: () => this.#question(call),
+      request: () => this.#request(call),
       destinations: () => this.#destinations(call),
     });
   }
@@ -170,10 +170,10 @@ export class Invocations {
     return new Set(select(selector, this.#options.membership.of(hub)).keys());
   }
 
-  async #destinations(call: ClientCall): Promise<Answer<Destinations>> {
+  async #destinations(call: ClientCall): Promise<DirectoryResult<Destinations>> {
     const { hub, selector } = call;
     const { reader, membership, nodes, self } = this.#options;
-    const { value, ...shortfall } = await reader.whereabouts(selector, (process) => nodes.get(process) !== undefined);
+    const { value, ...missing } = await reader.locate(selector, (process) => nodes.get(process) !== undefined);
     // This node's own membership is newer than the directory.
     const others = [...value.processes].filter((process) => process !== self);
     const near = this.#near(call);
@@ -181,16 +181,16 @@ export class Invocations {
     const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
     const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
     const absentUsers = absent.flatMap((topic) => nameIn(topic, topicPrefix(hub, 'user')) ?? []);
-    return { ...shortfall, value: { processes: near.size > 0 ? [self, ...others] : others, near, connections, absentUsers } };
+    return { ...missing, value: { processes: near.size > 0 ? [self, ...others] : others, near, connections, absentUsers } };
   }
 
   /** One invocation id for all clients, so that the message is written once. */
-  #question({ hub, selector, method, args }: ClientCall): Question {
+  #request({ hub, selector, method, args }: ClientCall): NodeRequest {
     const invocationId = `${this.#options.self}-${this.#nextId++}`;
     const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
-    const { written, body } = writeCopies(new Outgoing(() => message), this.#options.codecs);
-    const params: AskClients = { hub, target: selector, method, invocationId, written };
-    return { op: ASK_CLIENTS, params, body };
+    const { written, body } = encodeCopies(new Outgoing(() => message), this.#options.codecs);
+    const params: InvocationRequest = { hub, target: selector, method, invocationId, written };
+    return { op: INVOKE_CLIENTS, params, body };
   }
 }
 
@@ -198,7 +198,7 @@ interface Search {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   /** Collects the nodes that could not be asked. */
-  readonly shortfalls: Shortfalls;
+  readonly missing: MissingNodesCollector;
 }
 
 type Cause = ClientOutcome<unknown> & { readonly status: 'rejected' };

@@ -34,10 +34,10 @@ export interface AbsentUser {
 export type Outcome<T> = ClientOutcome<T> | AbsentUser;
 
 /** An outcome without its node: the reader knows which node sent it. */
-export type Settled =
+export type LocalOutcome =
   { readonly id: string; readonly value: unknown } | { readonly id: string; readonly code: RejectionCode; readonly message: string };
 
-export function outcomeOf<T>(settled: Settled, nodeId: string): ClientOutcome<T> {
+export function outcomeOf<T>(settled: LocalOutcome, nodeId: string): ClientOutcome<T> {
   const { id: connectionId } = settled;
   if ('code' in settled) return { connectionId, nodeId, status: 'rejected', code: settled.code, message: settled.message };
   return { connectionId, nodeId, status: 'fulfilled', value: settled.value as T }; // the contract has the type of the result

@@ -1,11 +1,11 @@
 import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
-import { EnvelopeKind, nodeChannel, read, type Messenger, type ProcessId } from '../backplane/index.ts';
+import { EnvelopeKind, nodeChannel, read, type NodeMessenger, type ProcessId } from '../backplane/index.ts';
 import { Outgoing, processOf, type Clock } from '../connection/index.ts';
-import { RecentMap } from './recent-map.ts';
+import { ExpiringMap } from './expiring-map.ts';
 import type { LocalMembership } from './local-membership.ts';
 import { routeOf, type Route } from './route.ts';
 import { readSelector, select, type Selector } from './selector.ts';
-import { readCopies, writeCopies, type Codecs } from './written.ts';
+import { decodeCopies, encodeCopies, type Codecs } from './encoded-copies.ts';
 
 /** A send on its way. Awaited, it settles when local members and the backplane's buffer have it. */
 export interface Sent extends PromiseLike<void> {
@@ -33,7 +33,7 @@ export interface Loss {
 export interface BroadcasterOptions {
   readonly self: ProcessId;
   readonly membership: LocalMembership;
-  readonly messenger: Messenger;
+  readonly messenger: NodeMessenger;
   readonly codecs: Codecs;
   readonly clock: Pick<Clock, 'elapsed'>;
   /** Called for every loss, also where the sender handles `confirmed`. */
@@ -43,7 +43,7 @@ export interface BroadcasterOptions {
 const readDeliver = read.fields({
   hub: read.text,
   target: readSelector,
-  written: read.list(read.written),
+  written: read.list(read.copyLength),
   /** Set only where copies go over several channels: receivers drop all but the first. */
   id: read.optional(read.count),
   /** A newer message with this key replaces this one where it has not been written yet. */
@@ -59,12 +59,12 @@ const EVENT = { mayWait: true };
 export class Broadcaster {
   readonly #options: BroadcasterOptions;
   /** The ids of messages that arrived over one of several channels: a later copy is dropped. */
-  readonly #seen: RecentMap<true>;
+  readonly #seen: ExpiringMap<true>;
   #nextId = 1;
 
   constructor(options: BroadcasterOptions) {
     this.#options = options;
-    this.#seen = new RecentMap({ elapsed: () => options.clock.elapsed() });
+    this.#seen = new ExpiringMap({ elapsed: () => options.clock.elapsed() });
     options.messenger.on(EnvelopeKind.deliver, readDeliver, (header, body, from) => this.#receive(header, body, from));
   }
 
@@ -123,7 +123,7 @@ export class Broadcaster {
   }
 
   #envelope(header: Omit<DeliverHeader, 'written'>, outgoing: Outgoing) {
-    const { written, body } = writeCopies(outgoing, this.#options.codecs);
+    const { written, body } = encodeCopies(outgoing, this.#options.codecs);
     return { kind: EnvelopeKind.deliver, header: { ...header, written } satisfies DeliverHeader, body };
   }
 
@@ -146,7 +146,7 @@ export class Broadcaster {
 
   #receive({ hub, target, written, id, replaces }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
     if (id !== undefined && this.#isCopy(`${from}${id.toString(36)}`)) return;
-    const outgoing = readCopies(written, body, this.#options.codecs, replaces);
+    const outgoing = decodeCopies(written, body, this.#options.codecs, replaces);
     const { missed } = this.#deliver(hub, target, outgoing);
     if (!missed) return;
     const { message } = outgoing;

@@ -1,7 +1,15 @@
-import { groupTopic, type Change, type ConnectionRecord, type Directory, type Flush, type Local, type Topic } from '../backplane/index.ts';
+import {
+  groupTopic,
+  type Change,
+  type ConnectionRecord,
+  type Directory,
+  type Flush,
+  type LocalState,
+  type Topic,
+} from '../backplane/index.ts';
 import type { Connection } from '../connection/index.ts';
-import type { Population } from './selector.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import type { MemberIndex } from './selector.ts';
+import type { TopicSubscriptions } from './topic-subscriptions.ts';
 
 /** A connection as a member of topics. */
 export interface LocalMember {
@@ -11,7 +19,7 @@ export interface LocalMember {
   readonly topics: ReadonlySet<Topic>;
 }
 
-interface MutableResident extends LocalMember {
+interface MutableMember extends LocalMember {
   readonly groups: Set<string>;
   readonly topics: Set<Topic>;
 }
@@ -30,21 +38,21 @@ const NOBODY: ReadonlyMap<string, LocalMember> = new Map();
  * Indexes this node's connections by topic, for groups, users and attributes alike. The directory publishes its contents, and the
  * node subscribes to the channels of its topics.
  */
-export class LocalMembership implements Local {
-  readonly #residents = new Map<string, MutableResident>();
+export class LocalMembership implements LocalState {
+  readonly #members = new Map<string, MutableMember>();
   readonly #topics = new Map<Topic, Map<string, LocalMember>>();
   readonly #directory: () => Directory;
-  readonly #subscriptions: Subscriptions;
+  readonly #subscriptions: TopicSubscriptions;
   readonly #watchers = new Set<(change: MembershipChange) => void>();
 
   /** Takes the directory as a function: the directory reads this membership, so it is created after it. */
-  constructor(directory: () => Directory, subscriptions: Subscriptions) {
+  constructor(directory: () => Directory, subscriptions: TopicSubscriptions) {
     this.#directory = directory;
     this.#subscriptions = subscriptions;
   }
 
   get size(): number {
-    return this.#residents.size;
+    return this.#members.size;
   }
 
   topics(): Iterable<Topic> {
@@ -52,7 +60,7 @@ export class LocalMembership implements Local {
   }
 
   connections(): Iterable<string> {
-    return this.#residents.keys();
+    return this.#members.keys();
   }
 
   members(topic: Topic): ReadonlyMap<string, LocalMember> {
@@ -60,11 +68,11 @@ export class LocalMembership implements Local {
   }
 
   member(connectionId: string): LocalMember | undefined {
-    return this.#residents.get(connectionId);
+    return this.#members.get(connectionId);
   }
 
   record(connectionId: string): ConnectionRecord | undefined {
-    const member = this.#residents.get(connectionId);
+    const member = this.#members.get(connectionId);
     if (!member) return undefined;
     const { userId, attributes, connectedAt } = member.connection;
     return {
@@ -78,11 +86,11 @@ export class LocalMembership implements Local {
   }
 
   /** The members of one hub: an id of another hub does not match. */
-  of(hub: string): Population<LocalMember> {
+  of(hub: string): MemberIndex<LocalMember> {
     return {
       members: (topic) => this.members(topic),
       connection: (id) => {
-        const member = this.#residents.get(id);
+        const member = this.#members.get(id);
         return member?.hub === hub ? member : undefined;
       },
     };
@@ -94,25 +102,25 @@ export class LocalMembership implements Local {
   }
 
   /** Resolves when every node reaches the connection through these topics, and every query shows it. */
-  async enter(connection: Connection, hub: string, topics: readonly Topic[]): Promise<void> {
+  async add(connection: Connection, hub: string, topics: readonly Topic[]): Promise<void> {
     const member = { connection, hub, groups: new Set<string>(), topics: new Set(topics) };
-    this.#residents.set(connection.id, member);
+    this.#members.set(connection.id, member);
     const heard = topics.map((topic) => this.#add(topic, member));
     await this.#changed(member, { topics, connections: [connection.id] });
     await Promise.all(heard);
   }
 
-  async leave(connectionId: string): Promise<void> {
-    const member = this.#residents.get(connectionId);
+  async remove(connectionId: string): Promise<void> {
+    const member = this.#members.get(connectionId);
     if (!member) return;
-    this.#residents.delete(connectionId);
+    this.#members.delete(connectionId);
     for (const topic of member.topics) this.#remove(topic, connectionId);
     await this.#changed(member, { topics: [...member.topics], connections: [connectionId] });
   }
 
-  /** Resolves like {@link enter}, also where it is a member already: the first join may still be on its way. */
+  /** Resolves like {@link add}, also where it is a member already: the first join may still be on its way. */
   async joinGroup(connectionId: string, group: string): Promise<void> {
-    const member = this.#residents.get(connectionId);
+    const member = this.#members.get(connectionId);
     if (!member) return;
     const topic = groupTopic(member.hub, group);
     if (member.topics.has(topic)) return this.settled(topic);
@@ -122,7 +130,7 @@ export class LocalMembership implements Local {
 
   /** Resolves when no node reaches the connection through the group any more, and no query shows it there. */
   async leaveGroup(connectionId: string, group: string): Promise<void> {
-    const member = this.#residents.get(connectionId);
+    const member = this.#members.get(connectionId);
     if (!member) return;
     const topic = groupTopic(member.hub, group);
     if (!member.groups.delete(group)) return this.settled(topic);
@@ -136,12 +144,12 @@ export class LocalMembership implements Local {
   }
 
   /** Moves a connection between the topics of its indexed attributes. */
-  async move(connectionId: string, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
-    const member = this.#residents.get(connectionId);
+  async changeTopics(connectionId: string, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
+    const member = this.#members.get(connectionId);
     if (member) await this.#move(member, joined, left);
   }
 
-  async #move(member: MutableResident, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
+  async #move(member: MutableMember, joined: readonly Topic[], left: readonly Topic[]): Promise<void> {
     for (const topic of left) {
       member.topics.delete(topic);
       this.#remove(topic, member.connection.id);
@@ -164,13 +172,13 @@ export class LocalMembership implements Local {
     let members = this.#topics.get(topic);
     if (!members) this.#topics.set(topic, (members = new Map<string, LocalMember>()));
     members.set(member.connection.id, member);
-    return this.#subscriptions.want(topic);
+    return this.#subscriptions.acquire(topic);
   }
 
   #remove(topic: Topic, connectionId: string): void {
     const members = this.#topics.get(topic);
     if (!members?.delete(connectionId)) return;
     if (members.size === 0) this.#topics.delete(topic);
-    this.#subscriptions.unwant(topic);
+    this.#subscriptions.release(topic);
   }
 }

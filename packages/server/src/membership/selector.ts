@@ -9,13 +9,13 @@ export type Selector = (
 ) & { readonly except?: readonly string[] };
 
 /** The members of one node by connection id, over which a selector is evaluated. */
-export interface Population<M> {
+export interface MemberIndex<M> {
   members(topic: Topic): ReadonlyMap<string, M>;
   connection(connectionId: string): M | undefined;
 }
 
 /** The members that the selector matches, by connection id. The map may be the population's own: read it at once. */
-export function select<M>(selector: Selector, population: Population<M>): ReadonlyMap<string, M> {
+export function select<M>(selector: Selector, population: MemberIndex<M>): ReadonlyMap<string, M> {
   const named = candidates(selector, population);
   return isExact(selector) ? named : new Map([...named].filter(([id]) => matches(selector, id, population)));
 }
@@ -27,7 +27,7 @@ function isExact(selector: Selector): boolean {
 }
 
 /** The smallest available set that contains all members of the selector. */
-function candidates<M>(selector: Selector, population: Population<M>): ReadonlyMap<string, M> {
+function candidates<M>(selector: Selector, population: MemberIndex<M>): ReadonlyMap<string, M> {
   if ('topic' in selector) return population.members(selector.topic);
   if ('connection' in selector) {
     const member = population.connection(selector.connection);
@@ -38,7 +38,7 @@ function candidates<M>(selector: Selector, population: Population<M>): ReadonlyM
   return new Map(parts.flatMap((part) => [...part]));
 }
 
-function matches<M>(selector: Selector, id: string, population: Population<M>): boolean {
+function matches<M>(selector: Selector, id: string, population: MemberIndex<M>): boolean {
   if (selector.except?.includes(id)) return false;
   if ('topic' in selector) return population.members(selector.topic).has(id);
   if ('connection' in selector) return selector.connection === id;

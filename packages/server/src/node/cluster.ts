@@ -1,10 +1,10 @@
-import { allTopic, Messenger, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
+import { allTopic, NodeMessenger, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
-import { Commands, Invocations, Questions, serveClientAnswers, type Executor } from '../invocation/index.ts';
-import { Broadcaster, LocalMembership, Subscriptions, type Codecs, type Loss } from '../membership/index.ts';
+import { RemoteCommands, Invocations, NodeRequests, serveInvocations, type Executor } from '../invocation/index.ts';
+import { Broadcaster, LocalMembership, TopicSubscriptions, type Codecs, type Loss } from '../membership/index.ts';
 import type { HubCluster } from '../hub/index.ts';
 import type { BackplaneHealth } from './health.ts';
-import { completenessOf, PresenceReader, Nodes, TopicChanges, Watches, type ClusterItems } from '../presence/index.ts';
+import { completenessOf, PresenceReader, ClusterNodes, TopicChanges, Watches, type ClusterItems } from '../presence/index.ts';
 
 /** The cluster events that a node emits to its program. */
 export interface ClusterEvents {
@@ -32,35 +32,40 @@ export interface ClusterOptions {
 /** The parts of one backplane link that its hubs share: membership, broadcasts, presence and invocations. */
 export class Cluster implements HubCluster {
   readonly link: Link;
-  readonly nodes: Nodes;
+  readonly nodes: ClusterNodes;
   readonly membership: LocalMembership;
   readonly broadcaster: Broadcaster;
   readonly invocations: Invocations;
-  readonly commands: Commands;
+  readonly commands: RemoteCommands;
   readonly watches: Watches;
-  readonly #messenger: Messenger;
-  readonly #subscriptions: Subscriptions;
-  readonly #questions: Questions;
+  readonly #messenger: NodeMessenger;
+  readonly #subscriptions: TopicSubscriptions;
+  readonly #requests: NodeRequests;
   readonly #executors = new Map<string, Executor>();
 
   constructor(options: ClusterOptions) {
     const { backplane, self, codecs, clock, events, lingerMs } = options;
     const report = (stage: string) => (error: unknown) => events.error(stage, error);
-    this.nodes = new Nodes(self, clock);
-    this.#subscriptions = new Subscriptions({ listen: (channel) => this.#messenger.listen(channel), clock, lingerMs });
+    this.nodes = new ClusterNodes(self, clock);
+    this.#subscriptions = new TopicSubscriptions({ subscribe: (channel) => this.#messenger.subscribe(channel), clock, lingerMs });
     const membership = (this.membership = new LocalMembership(() => this.link.directory, this.#subscriptions));
     this.link = backplane.open(self, membership, this.#observe(events));
     const { bus, directory } = this.link;
-    const messenger = (this.#messenger = new Messenger({ bus, self: self.process, elapsed: () => clock.elapsed(), report: events.error }));
+    const messenger = (this.#messenger = new NodeMessenger({
+      bus,
+      self: self.process,
+      elapsed: () => clock.elapsed(),
+      report: events.error,
+    }));
     const nodes = this.nodes;
     const reader = new PresenceReader(directory);
-    const questions = (this.#questions = new Questions({ self: self.process, messenger, nodes, clock, report: report('ask') }));
+    const requests = (this.#requests = new NodeRequests({ self: self.process, messenger, nodes, clock, report: report('ask') }));
     this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, clock, lost: events.lost });
     const changes = new TopicChanges({ self: self.process, membership, messenger, report: report('watch') });
     this.watches = new Watches({ directory, subscriptions: this.#subscriptions, changes, nodes, clock, report: report('watch') });
     this.invocations = new Invocations({
       self: self.process,
-      questions,
+      requests,
       reader,
       nodes,
       membership,
@@ -69,15 +74,15 @@ export class Cluster implements HubCluster {
       timeoutMs: options.callTimeoutMs,
       attemptMs: options.attemptMs,
     });
-    this.commands = new Commands({
-      questions,
+    this.commands = new RemoteCommands({
+      requests,
       nodes,
       directory,
       clock,
       timeoutMs: options.commandTimeoutMs,
       executor: (hub) => this.#executors.get(hub),
     });
-    serveClientAnswers({ questions, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
+    serveInvocations({ requests, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
   }
 
   /** The names of the hubs that this backplane joins. */
@@ -93,7 +98,7 @@ export class Cluster implements HubCluster {
   /** Serves a hub. From then on this node is subscribed to messages for all of the hub's connections. */
   serve(hub: string, executor: Executor): void {
     this.#executors.set(hub, executor);
-    void this.#subscriptions.want(allTopic(hub));
+    void this.#subscriptions.acquire(allTopic(hub));
   }
 
   /**
@@ -101,11 +106,11 @@ export class Cluster implements HubCluster {
    * backplane cannot be asked only this one is.
    */
   async knownNodes(): Promise<ClusterItems<NodeInfo>> {
-    const { value, ...shortfall } = await this.link.directory.nodes();
+    const { value, ...missing } = await this.link.directory.nodes();
     const shown = new Set(value.map(({ process }) => process));
-    const isBack = ({ process, nodeId }: NodeInfo): boolean => !shown.has(process) && shortfall.missing.includes(nodeId);
-    const others = shortfall.isBlind ? [] : this.nodes.all().filter(isBack);
-    return { items: [...value, ...others], ...completenessOf(shortfall) };
+    const isBack = ({ process, nodeId }: NodeInfo): boolean => !shown.has(process) && missing.missing.includes(nodeId);
+    const others = missing.hasUnknownNodes ? [] : this.nodes.all().filter(isBack);
+    return { items: [...value, ...others], ...completenessOf(missing) };
   }
 
   async ready(): Promise<void> {
@@ -115,7 +120,7 @@ export class Cluster implements HubCluster {
 
   async close(): Promise<void> {
     await this.watches.close();
-    this.#questions.close();
+    this.#requests.close();
     this.#subscriptions.close();
     this.#messenger.close();
     await this.link.close();
@@ -141,7 +146,7 @@ export class Cluster implements HubCluster {
       },
       lost: (node, reason) => {
         if (!this.nodes.lost(node, reason)) return;
-        this.#questions.lost(node);
+        this.#requests.lost(node);
         this.watches.lost(node);
         events.nodeLost(node, reason);
       },

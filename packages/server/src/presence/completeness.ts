@@ -1,5 +1,5 @@
-import type { Shortfall } from '../backplane/index.ts';
-import { isComplete } from './shortfalls.ts';
+import type { MissingNodes } from '../backplane/index.ts';
+import { isComplete } from './missing-nodes.ts';
 
 /** Whether an answer has the part of every node. */
 export interface Completeness {
@@ -19,7 +19,7 @@ export interface ClusterItems<T> extends Completeness {
   readonly items: readonly T[];
 }
 
-export const completenessOf = (shortfall: Shortfall): Completeness => ({
-  complete: isComplete(shortfall),
-  missingNodes: shortfall.missing,
+export const completenessOf = (missing: MissingNodes): Completeness => ({
+  complete: isComplete(missing),
+  missingNodes: missing.missing,
 });

@@ -1,8 +1,8 @@
 import type { LeaveReason } from '@hubline/protocol';
-import type { ConnectionRecord, Shortfall } from '../backplane/index.ts';
+import type { ConnectionRecord, MissingNodes } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
-import { infoOf, type ConnectionInfo } from './queries.ts';
-import type { Nodes } from './nodes.ts';
+import { infoOf, type ConnectionInfo } from './presence-queries.ts';
+import type { ClusterNodes } from './cluster-nodes.ts';
 import { completenessOf, type ClusterItems } from './completeness.ts';
 import type { WatchSnapshot, WatchUpdate } from './watch.ts';
 
@@ -30,14 +30,14 @@ export interface UserPresenceUpdate {
   readonly userId: string;
 }
 
-export const presenceSnapshot = <A>(snapshot: WatchSnapshot, nodes: Nodes, isFirst: boolean): PresenceSnapshot<A> =>
+export const presenceSnapshot = <A>(snapshot: WatchSnapshot, nodes: ClusterNodes, isFirst: boolean): PresenceSnapshot<A> =>
   snapshotOf(
     snapshot.records.map((record) => infoOf<A>(record, nodes)),
     snapshot,
     isFirst,
   );
 
-export function presenceUpdate<A>(update: WatchUpdate, nodes: Nodes): PresenceUpdate<A> {
+export function presenceUpdate<A>(update: WatchUpdate, nodes: ClusterNodes): PresenceUpdate<A> {
   const connection = infoOf<A>(update.record, nodes);
   return update.type === 'leave' ? { type: 'leave', connection, reason: update.reason } : { type: update.type, connection };
 }
@@ -50,11 +50,11 @@ export function mergeUpdates<A>(earlier: PresenceUpdate<A>, later: PresenceUpdat
   return later.type === 'join' ? { type: 'update', connection } : later;
 }
 
-const snapshotOf = <T>(items: readonly T[], shortfall: Shortfall, isFirst: boolean): Snapshot<T> => ({
+const snapshotOf = <T>(items: readonly T[], missing: MissingNodes, isFirst: boolean): Snapshot<T> => ({
   type: 'snapshot',
   resynchronised: !isFirst,
   items,
-  ...completenessOf(shortfall),
+  ...completenessOf(missing),
 });
 
 export interface UserPresenceOptions {

@@ -8,12 +8,11 @@ export type {
   UserPresenceSnapshot,
   UserPresenceUpdate,
 } from './events.ts';
-export { Nodes } from './nodes.ts';
+export { ClusterNodes } from './cluster-nodes.ts';
 export type { Page, Pages } from './page.ts';
-export { Queries, type ConnectionInfo, type PageOptions, type UserInfo } from './queries.ts';
-export { Queue } from './queue.ts';
-export { isComplete, Shortfalls } from './shortfalls.ts';
-export { unreachable } from './unreachable.ts';
+export { PresenceQueries, type ConnectionInfo, type PageOptions, type UserInfo } from './presence-queries.ts';
+export { AsyncQueue } from './async-queue.ts';
+export { isComplete, MissingNodesCollector, NONE_MISSING, nodesUnavailable } from './missing-nodes.ts';
 export { TopicChanges } from './topic-changes.ts';
 export { UpdateQueue } from './update-queue.ts';
 export { Watches } from './watches.ts';

@@ -1,7 +1,7 @@
-import type { Answer, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
+import type { DirectoryResult, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
-import { connectionsIn, select, topicsIn, type Population, type Selector } from '../membership/index.ts';
-import { Shortfalls } from './shortfalls.ts';
+import { connectionsIn, select, topicsIn, type MemberIndex, type Selector } from '../membership/index.ts';
+import { MissingNodesCollector } from './missing-nodes.ts';
 
 const PAGE = 1000;
 
@@ -13,7 +13,7 @@ export class PresenceReader {
     this.#directory = directory;
   }
 
-  async count(hub: string, selector: Selector): Promise<Answer<number>> {
+  async count(hub: string, selector: Selector): Promise<DirectoryResult<number>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
       const named = await this.#named(hub, selector);
@@ -30,7 +30,7 @@ export class PresenceReader {
     hub: string,
     selector: Selector,
     { after, limit }: { readonly after?: string | undefined; readonly limit: number },
-  ): Promise<Answer<readonly string[]>> {
+  ): Promise<DirectoryResult<readonly string[]>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
       const named = await this.#named(hub, selector);
@@ -42,50 +42,50 @@ export class PresenceReader {
   }
 
   /** The processes that may have connections of the selector. A connection's process is known by its id. */
-  async whereabouts(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<Answer<Whereabouts>> {
+  async locate(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<DirectoryResult<Locations>> {
     const topics = topicsIn(selector);
     // The process of an id may have joined a moment ago: the directory announces processes that are not known yet.
     const isUnknown = connectionsIn(selector).some((id) => !isLive(processOf(id)));
-    const shortfalls = new Shortfalls();
-    if (isUnknown) shortfalls.note(await this.#directory.nodes());
-    const counts = topics.length > 0 ? shortfalls.of(await this.#directory.counts(topics)) : undefined;
+    const missing = new MissingNodesCollector();
+    if (isUnknown) missing.add(await this.#directory.nodes());
+    const counts = topics.length > 0 ? missing.valueOf(await this.#directory.counts(topics)) : undefined;
     const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(counts?.get(topic)?.keys());
     const processes = processesOf(selector, { having, isLive });
-    return shortfalls.answer({ processes, isEmpty: (topic) => having(topic).size === 0 });
+    return missing.result({ processes, isEmpty: (topic) => having(topic).size === 0 });
   }
 
   /** The connections of the selector on one process, also where that process is lost. */
-  async idsOn(process: ProcessId, selector: Selector): Promise<Answer<readonly string[]>> {
-    const shortfalls = new Shortfalls();
+  async idsOn(process: ProcessId, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
+    const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
     for (const topic of topicsIn(selector)) {
-      const ids = shortfalls.of(await this.#directory.membersOf(process, topic));
+      const ids = missing.valueOf(await this.#directory.membersOf(process, topic));
       members.set(topic, new Map(ids.map((id) => [id, true])));
     }
-    const population: Population<true> = {
+    const population: MemberIndex<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
       connection: (id) => (processOf(id) === process ? true : undefined),
     };
-    return shortfalls.answer([...select(selector, population).keys()]);
+    return missing.result([...select(selector, population).keys()]);
   }
 
-  async #named(hub: string, selector: Selector): Promise<Answer<readonly string[]>> {
-    const shortfalls = new Shortfalls();
+  async #named(hub: string, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
+    const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    for (const topic of topicsIn(selector)) members.set(topic, await this.#membersOf(topic, shortfalls));
+    for (const topic of topicsIn(selector)) members.set(topic, await this.#membersOf(topic, missing));
     const ids = connectionsIn(selector);
-    const records = ids.length > 0 ? shortfalls.of(await this.#directory.records(ids.map(memberOf))) : undefined;
-    const population: Population<true> = {
+    const records = ids.length > 0 ? missing.valueOf(await this.#directory.records(ids.map(memberOf))) : undefined;
+    const population: MemberIndex<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
       connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub does not match
     };
-    return shortfalls.answer([...select(selector, population).keys()].sort());
+    return missing.result([...select(selector, population).keys()].sort());
   }
 
-  async #membersOf(topic: Topic, shortfalls: Shortfalls): Promise<ReadonlyMap<string, true>> {
+  async #membersOf(topic: Topic, missing: MissingNodesCollector): Promise<ReadonlyMap<string, true>> {
     const members = new Map<string, true>();
     for (let after: Member | undefined, more = true; more;) {
-      const page = shortfalls.of(await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) }));
+      const page = missing.valueOf(await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) }));
       for (const { connectionId } of page) members.set(connectionId, true);
       after = page.at(-1);
       more = page.length === PAGE;
@@ -98,7 +98,7 @@ export const memberOf = (connectionId: string): Member => ({ process: processOf(
 
 const plainTopic = (selector: Selector): Topic | undefined => ('topic' in selector && !selector.except ? selector.topic : undefined);
 
-export interface Whereabouts {
+export interface Locations {
   readonly processes: ReadonlySet<ProcessId>;
   /** Whether none of the processes that were asked has a member of the topic. */
   readonly isEmpty: (topic: Topic) => boolean;

@@ -4,7 +4,7 @@ import {
   read,
   type ConnectionRecord,
   type Flush,
-  type Messenger,
+  type NodeMessenger,
   type ProcessId,
   type Read,
   type Topic,
@@ -56,7 +56,7 @@ const readTopicChange: Read<TopicChange> = read.fields({
 export interface TopicChangesOptions {
   readonly self: ProcessId;
   readonly membership: LocalMembership;
-  readonly messenger: Messenger;
+  readonly messenger: NodeMessenger;
   readonly report: (error: unknown) => void;
 }
 

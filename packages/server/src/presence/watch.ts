@@ -5,23 +5,23 @@ import {
   attributeTopic,
   groupTopic,
   userTopic,
-  type Answer,
+  type DirectoryResult,
   type ConnectionRecord,
   type Directory,
   type NodeInfo,
   type ProcessId,
-  type Shortfall,
+  type MissingNodes,
   type Topic,
   type WatchLease,
 } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
-import { RecentMap, select, topicsIn, type Selector, type Subscriptions } from '../membership/index.ts';
+import { ExpiringMap, select, topicsIn, type Selector, type TopicSubscriptions } from '../membership/index.ts';
 import { watchChannel, type TopicChange, type TopicChanges } from './topic-changes.ts';
-import type { Nodes } from './nodes.ts';
-import { isComplete, Shortfalls } from './shortfalls.ts';
+import type { ClusterNodes } from './cluster-nodes.ts';
+import { isComplete, MissingNodesCollector, NONE_MISSING } from './missing-nodes.ts';
 
 /** The records of all connections that match the watch, as far as they are known. */
-export interface WatchSnapshot extends Shortfall {
+export interface WatchSnapshot extends MissingNodes {
   readonly records: readonly ConnectionRecord[];
 }
 
@@ -33,9 +33,9 @@ export interface WatchOptions {
   readonly hub: string;
   readonly selector: Selector;
   readonly directory: Directory;
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: TopicSubscriptions;
   readonly changes: TopicChanges;
-  readonly nodes: Nodes;
+  readonly nodes: ClusterNodes;
   readonly clock: Pick<Clock, 'elapsed' | 'after'>;
   /** Called with the first snapshot; updates follow. */
   readonly begin: () => void;
@@ -66,13 +66,13 @@ export class Watch {
   readonly #topics: readonly Topic[];
   readonly #known = new Map<string, Known>();
   /** The versions at which connections left: of two channels, the slower one may still carry older updates of them. */
-  readonly #left: RecentMap<number>;
+  readonly #left: ExpiringMap<number>;
   /** The highest version that each process has announced, on whichever channel. */
   readonly #heard = new Map<ProcessId, number>();
   /** The version of each process up to which the last snapshot is complete: changes of older versions are ignored. */
   readonly #had = new Map<ProcessId, number>();
-  /** The shortfall of the last snapshot. */
-  #shortfall: Shortfall = COMPLETE;
+  /** The missing of the last snapshot. */
+  #missing: MissingNodes = NONE_MISSING;
   #retryMs = RETRY_MS.least;
   #cancelRetry: () => void = () => undefined;
   #leases: readonly WatchLease[] = [];
@@ -84,13 +84,13 @@ export class Watch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#topics = cover(options.selector, options.hub);
-    this.#left = new RecentMap({ elapsed: () => options.clock.elapsed(), maxBytes: MAX_LEFT_BYTES });
+    this.#left = new ExpiringMap({ elapsed: () => options.clock.elapsed(), maxBytes: MAX_LEFT_BYTES });
   }
 
   async start(): Promise<void> {
     const { changes, directory, subscriptions, begin } = this.#options;
     this.#stopListening = changes.listen((change, from) => this.#hear(change, from));
-    await Promise.all(this.#topics.map((topic) => subscriptions.want(watchChannel(topic))));
+    await Promise.all(this.#topics.map((topic) => subscriptions.acquire(watchChannel(topic))));
     const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
     if (this.#closed) return release(leases); // the watch was closed meanwhile
     this.#leases = leases;
@@ -100,8 +100,8 @@ export class Watch {
   }
 
   get snapshot(): WatchSnapshot {
-    const { missing, isBlind } = this.#shortfall;
-    return { records: [...this.#known.values()].map(({ record }) => record), missing, isBlind };
+    const { missing, hasUnknownNodes } = this.#missing;
+    return { records: [...this.#known.values()].map(({ record }) => record), missing, hasUnknownNodes };
   }
 
   /** Compares with a new snapshot, since changes may have been missed. */
@@ -112,7 +112,7 @@ export class Watch {
     this.#cancelRetry();
     void this.#compare().catch((error: unknown) => {
       this.#options.report(error);
-      this.#shortfall = { missing: [], isBlind: true };
+      this.#missing = { missing: [], hasUnknownNodes: true };
       this.#catchUp(); // without a snapshot
     });
   }
@@ -127,7 +127,7 @@ export class Watch {
     this.#closed = true;
     this.#cancelRetry();
     this.#stopListening();
-    for (const topic of this.#topics) this.#options.subscriptions.unwant(watchChannel(topic));
+    for (const topic of this.#topics) this.#options.subscriptions.release(watchChannel(topic));
     await release(this.#leases);
   }
 
@@ -142,17 +142,17 @@ export class Watch {
     this.#catchUp();
   }
 
-  async #read(): Promise<Answer<ReadonlyMap<string, Known>>> {
+  async #read(): Promise<DirectoryResult<ReadonlyMap<string, Known>>> {
     const present = new Map<string, Known>();
-    const shortfalls = new Shortfalls();
+    const missing = new MissingNodesCollector();
     const had = new Map<ProcessId, number>();
-    for (const { node, version, records } of shortfalls.of(await this.#options.directory.snapshot(this.#topics))) {
+    for (const { node, version, records } of missing.valueOf(await this.#options.directory.snapshot(this.#topics))) {
       had.set(node.process, version);
       for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
     }
     for (const [process, version] of had) this.#had.set(process, version);
-    this.#shortfall = shortfalls;
-    return shortfalls.answer(present);
+    this.#missing = missing;
+    return missing.result(present);
   }
 
   #hear(change: TopicChange, from: ProcessId): void {
@@ -178,8 +178,8 @@ export class Watch {
 
   /** Schedules another snapshot where the last one lacks a node: changes of that node may have been missed for good. */
   #retry(): void {
-    if (isComplete(this.#shortfall)) this.#retryMs = RETRY_MS.least;
-    if (this.#closed || isComplete(this.#shortfall)) return;
+    if (isComplete(this.#missing)) this.#retryMs = RETRY_MS.least;
+    if (this.#closed || isComplete(this.#missing)) return;
     this.#cancelRetry = this.#options.clock.after(this.#retryMs, () => this.resynchronise());
     this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS.most);
   }
@@ -190,7 +190,7 @@ export class Watch {
     const heard = this.#heard.get(from) ?? 0;
     this.#heard.set(from, Math.max(heard, version));
     // On the slower of several channels an unknown connection is new, or one that left and is forgotten: a snapshot tells which.
-    const isDoubtful = version < heard && this.#left.hasForgotten;
+    const isDoubtful = version < heard && this.#left.hasExpired;
     if (isDoubtful && present.some(({ connectionId }) => !this.#known.has(connectionId) && this.#left.get(connectionId) === undefined)) {
       return this.resynchronise();
     }
@@ -230,8 +230,6 @@ export class Watch {
     return record.hub === this.#options.hub && select(this.#options.selector, population).size > 0;
   }
 }
-
-const COMPLETE: Shortfall = { missing: [], isBlind: false };
 
 async function release(leases: readonly WatchLease[]): Promise<void> {
   await Promise.all(leases.map((lease) => lease.close()));

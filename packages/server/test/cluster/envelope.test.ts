@@ -19,7 +19,7 @@ describe('encodeEnvelope and decodeEnvelope', () => {
         expect({ ...read, body: new Uint8Array(read.body) }).toEqual({ kind, header: written(header), body });
       }),
     );
-    expect(decodeEnvelope(encodeEnvelope({ kind: EnvelopeKind.ask, header: {} })).body).toHaveLength(0);
+    expect(decodeEnvelope(encodeEnvelope({ kind: EnvelopeKind.request, header: {} })).body).toHaveLength(0);
   });
 
   it('reject damaged bytes with a typed error', () => {
@@ -109,7 +109,7 @@ describe('a node that receives invalid messages', () => {
     const channel = await channelOf(b);
     for (const group of ['', 'x'.repeat(256), 'fine']) {
       const params = { hub: 'room', do: 'join', connectionId: client.id, group };
-      await world.tap.publish('a', channel, encodeEnvelope({ kind: EnvelopeKind.ask, header: { id: 1, op: 'command', params } }));
+      await world.tap.publish('a', channel, encodeEnvelope({ kind: EnvelopeKind.request, header: { id: 1, op: 'command', params } }));
     }
     await until(async () => (await b.hub.presence.groupsOf(client.id)).length > 0);
     expect(await b.hub.presence.groupsOf(client.id)).toEqual(['fine']);
@@ -195,7 +195,7 @@ describe('a node that receives invalid messages', () => {
     const far = await world.client(b);
     world.tap.alter = (nodeId, payload) => {
       const { kind, header } = decodeEnvelope(payload);
-      return nodeId === 'a' && kind === EnvelopeKind.ask ? encodeEnvelope({ kind, header: { ...header, op: 'dance' } }) : payload;
+      return nodeId === 'a' && kind === EnvelopeKind.request ? encodeEnvelope({ kind, header: { ...header, op: 'dance' } }) : payload;
     };
     await expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'unknown_method' }));
     world.tap.alter = (_nodeId, payload) => Uint8Array.from([ENVELOPE_VERSION, 77, ...payload.subarray(2)]);

@@ -2,7 +2,7 @@ import type { Outcome } from '@hubline/server';
 import { until } from '@hubline/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { decodeEnvelope, encodeEnvelope, ENVELOPE_VERSION, EnvelopeKind } from '../../src/backplane/envelope.ts';
-import { Messenger, read, type Bus } from '../../src/backplane/index.ts';
+import { NodeMessenger, read, type Bus } from '../../src/backplane/index.ts';
 import { ManualClock } from './manual-clock.ts';
 import { threeNodes, type Node } from './three-nodes.ts';
 
@@ -19,7 +19,7 @@ describe('reports of unreadable messages', () => {
     for (let byte = 0; byte < 256; byte++) {
       for (const [version, kind] of [
         [ENVELOPE_VERSION, byte],
-        [byte, EnvelopeKind.ask],
+        [byte, EnvelopeKind.request],
         [byte, byte],
       ] as const)
         await world.tap.publish('a', 'room:all', Uint8Array.from([version, kind, 255, 255, 255, 255]));
@@ -59,11 +59,11 @@ it('a node reports the errors of a message handler at most once a minute', () =>
   };
   let now = 0;
   const report = vi.fn();
-  const messenger = new Messenger({ bus, self: 'b', elapsed: () => now, report });
-  messenger.on(EnvelopeKind.ask, read.object, () => {
+  const messenger = new NodeMessenger({ bus, self: 'b', elapsed: () => now, report });
+  messenger.on(EnvelopeKind.request, read.object, () => {
     throw new TypeError('not expected');
   });
-  const hear = (): void => deliver(encodeEnvelope({ kind: EnvelopeKind.ask, header: {} }), 'a');
+  const hear = (): void => deliver(encodeEnvelope({ kind: EnvelopeKind.request, header: {} }), 'a');
   for (let times = 0; times < 1000; times++) hear();
   expect(report).toHaveBeenCalledExactlyOnceWith('deliver', new TypeError('not expected'));
   now = 60_000;

@@ -1,6 +1,6 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
-import type { Answer, ProcessSnapshot } from '../../src/backplane/index.ts';
+import type { DirectoryResult, ProcessSnapshot } from '../../src/backplane/index.ts';
 import { follow } from './follow.ts';
 import { threeNodes, type World } from './three-nodes.ts';
 
@@ -9,7 +9,7 @@ describe('a watch whose snapshot lacks a node', () => {
   function lacking({ tap }: World) {
     const state = { taken: 0, heal: (): void => void (tap.around = (read) => read()) };
     tap.around = async <T>(read: () => Promise<T>): Promise<T> => {
-      const answer = (await read()) as Answer<readonly ProcessSnapshot[]>;
+      const answer = (await read()) as DirectoryResult<readonly ProcessSnapshot[]>;
       state.taken++;
       return { ...answer, value: answer.value.filter(({ node }) => node.nodeId !== 'b'), missing: ['b'] } as T;
     };

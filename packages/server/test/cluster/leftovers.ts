@@ -1,9 +1,9 @@
 import { vi } from 'vitest';
 import { ClientCalls } from '../../src/connection/client-calls.ts';
-import { Questions } from '../../src/invocation/index.ts';
+import { NodeRequests } from '../../src/invocation/index.ts';
 
 // Every one that lives is seen here, and is the real one.
-const questions = vi.spyOn(Questions.prototype, 'answer').mock.contexts as readonly Questions[];
+const questions = vi.spyOn(NodeRequests.prototype, 'handle').mock.contexts as readonly NodeRequests[];
 const calls = vi.spyOn(ClientCalls.prototype, 'open').mock.contexts as readonly ClientCalls[];
 const sum = (all: readonly { readonly size: number }[]): number => [...new Set(all)].reduce((total, { size }) => total + size, 0);
 

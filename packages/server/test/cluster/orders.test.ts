@@ -229,7 +229,7 @@ describe('disconnect', () => {
       await world.client(b);
       world.tap.alter = (nodeId, payload) => {
         const { kind, header, body } = decodeEnvelope(payload);
-        if (nodeId !== 'a' || kind !== EnvelopeKind.ask) return payload;
+        if (nodeId !== 'a' || kind !== EnvelopeKind.request) return payload;
         const { params } = header as { readonly params: object };
         return encodeEnvelope({ kind, header: { ...header, params: { ...params, ...more } }, body });
       };

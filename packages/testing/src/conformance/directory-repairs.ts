@@ -70,7 +70,7 @@ export function testRepairs(test: Tests): void {
       await world.do('thaw', ann);
       await world.until(async () => {
         const { members: healed } = await ask(bob);
-        return healed.missing.length === 0 && !healed.isBlind && healed.value.length === 1;
+        return healed.missing.length === 0 && !healed.hasUnknownNodes && healed.value.length === 1;
       });
     });
   }
@@ -187,7 +187,7 @@ async function seenBy({ directory, self }: TestNode, [ann, bob]: readonly TestNo
     snapshot: snapshot.value.flatMap((part) => part.records.map(({ connectionId }) => connectionId)).sort(),
     isWatched: watched.has('t') || self.nodeId === 'cat',
   };
-  return { seen, isComplete: answers.every(({ missing, isBlind }) => missing.length === 0 && !isBlind) };
+  return { seen, isComplete: answers.every(({ missing, hasUnknownNodes }) => missing.length === 0 && !hasUnknownNodes) };
 }
 
 function expectedOf(nodes: readonly TestNode[]): Seen {

@@ -1,7 +1,15 @@
-import { groupTopic, nameIn, topicPrefix, type Change, type ConnectionRecord, type Local, type Topic } from '@hubline/server/backplane';
+import {
+  groupTopic,
+  nameIn,
+  topicPrefix,
+  type Change,
+  type ConnectionRecord,
+  type LocalState,
+  type Topic,
+} from '@hubline/server/backplane';
 
 /** A node's local entries, changed by the test. Each change returns the argument for `directory.changed`. */
-export class LocalDouble implements Local {
+export class LocalDouble implements LocalState {
   readonly #topics = new Map<Topic, Map<string, unknown>>();
   readonly #records = new Map<string, Omit<ConnectionRecord, 'groups'>>();
   readonly #groups = new Map<string, Set<string>>();

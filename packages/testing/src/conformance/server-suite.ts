@@ -1,6 +1,6 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, isHublineError, type Hub, type HubServer } from '@hubline/server';
-import { EnvelopeKind, Messenger, nodeChannel, type Backplane, type ProcessId } from '@hubline/server/backplane';
+import { EnvelopeKind, NodeMessenger, nodeChannel, type Backplane, type ProcessId } from '@hubline/server/backplane';
 import { describe, expect } from 'vitest';
 import type { BackplaneFixture } from './fixture.ts';
 import { PollingClient } from './polling-client.ts';
@@ -72,11 +72,11 @@ export function describeServers<B extends Backplane>(name: string, fixture: Back
       await near.server.ready();
       const process = await far.process();
       const ann = await world.node('ann');
-      const messenger = new Messenger({ bus: ann.bus, self: ann.process, elapsed: () => performance.now(), report: () => undefined });
+      const messenger = new NodeMessenger({ bus: ann.bus, self: ann.process, elapsed: () => performance.now(), report: () => undefined });
       const headers = [{}, [], { id: null, hub: 1, target: null, params: 'x', op: {}, written: 1, topic: [] }];
       for (let times = 0; times < 2; times++) {
         for (const kind of Object.values(EnvelopeKind)) {
-          for (const header of headers) await messenger.tell(process, { kind, header, body: Uint8Array.from([1, 2, 3]) });
+          for (const header of headers) await messenger.send(process, { kind, header, body: Uint8Array.from([1, 2, 3]) });
         }
         await ann.bus.publish(nodeChannel(process), Uint8Array.from([0])); // another version
       }

@@ -1,5 +1,5 @@
 import type {
-  Answer,
+  DirectoryResult,
   Change,
   ConnectionRecord,
   Directory,
@@ -42,19 +42,19 @@ export class MemoryDirectory implements Directory {
     return (this.#open ??= this.#flushAfterTurn());
   }
 
-  nodes(): Promise<Answer<readonly NodeInfo[]>> {
+  nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
     return this.#ask((parts) => parts.map(({ node }) => node));
   }
 
-  counts(topics: readonly Topic[]): Promise<Answer<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
+  counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
     return this.#ask((parts) => new Map(topics.map((topic) => [topic, countsIn(parts, topic)])));
   }
 
-  members(topic: Topic, page: MembersPage): Promise<Answer<readonly Member[]>> {
+  members(topic: Topic, page: MembersPage): Promise<DirectoryResult<readonly Member[]>> {
     return this.#ask((parts) => membersIn(parts, topic, page));
   }
 
-  membersOf(process: ProcessId, topic: Topic): Promise<Answer<readonly string[]>> {
+  membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>> {
     return this.#ask(() => {
       const { state, node, local } = this.#place;
       if (state !== 'up') return process === node.process ? [...local.members(topic).keys()] : [];
@@ -63,7 +63,7 @@ export class MemoryDirectory implements Directory {
     });
   }
 
-  records(members: readonly Member[]): Promise<Answer<ReadonlyMap<string, ConnectionRecord>>> {
+  records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>> {
     return this.#ask((parts) => {
       const found = parts.flatMap(({ node: { process }, entries }) =>
         recordsIn(
@@ -75,11 +75,11 @@ export class MemoryDirectory implements Directory {
     });
   }
 
-  topics(prefix: string, page: TopicsPage): Promise<Answer<readonly TopicCount[]>> {
+  topics(prefix: string, page: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>> {
     return this.#ask((parts) => topicsIn(parts, prefix, page));
   }
 
-  snapshot(topics: readonly Topic[]): Promise<Answer<readonly ProcessSnapshot[]>> {
+  snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>> {
     return this.#ask((parts) =>
       parts.map(({ node, version, entries }) => {
         const ids = new Set(topics.flatMap((topic) => [...entries.members(topic).keys()]));
@@ -127,15 +127,15 @@ export class MemoryDirectory implements Directory {
     return this.#place.state === 'up' && this.#place.leased;
   }
 
-  #ask<T>(read: (parts: readonly Part[]) => T): Promise<Answer<T>> {
+  #ask<T>(read: (parts: readonly Part[]) => T): Promise<DirectoryResult<T>> {
     return this.#place.say(() => {
       const { node, local, flushes, knownNodeIds } = this.#place;
       if (!this.#isReading) {
-        return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds, isBlind: true };
+        return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds, hasUnknownNodes: true };
       }
       const leased = [...this.#cluster.values()].filter((place) => place.leased);
       const parts = leased.map(({ node, written }) => ({ node, version: written.version, entries: written }));
-      return { value: read(parts), missing: [], isBlind: false };
+      return { value: read(parts), missing: [], hasUnknownNodes: false };
     });
   }
 }

@@ -1,4 +1,4 @@
-import type { Change, ConnectionRecord, Local, Topic } from '@hubline/server/backplane';
+import type { Change, ConnectionRecord, LocalState, Topic } from '@hubline/server/backplane';
 
 /** What readers need of one process: what it has written or, for itself while it is down, what it has. */
 export interface Entries {
@@ -13,7 +13,7 @@ interface Ids {
   keys(): Iterable<string>;
 }
 
-export const entriesOf = (local: Local): Entries => ({
+export const entriesOf = (local: LocalState): Entries => ({
   sortedTopics: () => [...local.topics()].sort(),
   members: (topic) => local.members(topic),
   record: (connectionId) => local.record(connectionId),
@@ -67,14 +67,14 @@ export class WrittenEntries implements Entries {
     this.#sorted = undefined;
   }
 
-  rewrite(local: Local, version: number): void {
+  rewrite(local: LocalState, version: number): void {
     this.clear();
     for (const topic of local.topics()) this.#writeTopic(topic, local.members(topic));
     for (const connectionId of local.connections()) this.#writeRecord(connectionId, local);
     this.version = version;
   }
 
-  write(dirty: Dirty, local: Local, version: number): void {
+  write(dirty: Dirty, local: LocalState, version: number): void {
     for (const [topic, lists] of dirty.topics) this.#updateTopic(topic, lists, local.members(topic));
     for (const connectionId of dirty.connections) this.#writeRecord(connectionId, local);
     this.version = version;
@@ -99,7 +99,7 @@ export class WrittenEntries implements Entries {
     }
   }
 
-  #writeRecord(connectionId: string, local: Local): void {
+  #writeRecord(connectionId: string, local: LocalState): void {
     const record = local.record(connectionId);
     // A copy, since the owner may change its own: others see what was written, not what is there now.
     if (record) this.#records.set(connectionId, { ...record, attributes: { ...record.attributes }, groups: [...record.groups] });

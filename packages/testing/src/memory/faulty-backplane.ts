@@ -1,5 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import type { Backplane, Bus, Directory, Link, LinkObserver, LinkState, Local, NodeInfo } from '@hubline/server/backplane';
+import type { Backplane, Bus, Directory, Link, LinkObserver, LinkState, LocalState, NodeInfo } from '@hubline/server/backplane';
 import { MemoryBus } from './bus.ts';
 import { MemoryDirectory } from './directory.ts';
 import { MemoryPlace, type MemoryCluster } from './place.ts';
@@ -49,7 +49,7 @@ export function faultyBackplane(): FaultyBackplane {
   const cluster: MemoryCluster = new Map();
   const cutNames = new Set<string>();
 
-  function open(self: NodeInfo, local: Local, observer: LinkObserver): Link {
+  function open(self: NodeInfo, local: LocalState, observer: LinkObserver): Link {
     if (cluster.has(self.process)) {
       throw new HublineError('invalid_option', `The process ${self.process} has a link already.`, { option: 'process' });
     }

@@ -1,5 +1,5 @@
 import { HublineError } from '@hubline/protocol';
-import type { LinkObserver, LinkState, Local, NodeInfo, ProcessId, Topic } from '@hubline/server/backplane';
+import type { LinkObserver, LinkState, LocalState, NodeInfo, ProcessId, Topic } from '@hubline/server/backplane';
 import { WrittenEntries } from './entries.ts';
 import { Inbox } from './inbox.ts';
 
@@ -14,7 +14,7 @@ export interface MemorySubscription {
 /** One process's place in the cluster: what the others see of it, what it was told, and what is wrong with it. */
 export class MemoryPlace {
   readonly node: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly subscriptions = new Map<string, MemorySubscription>();
   readonly watches = new Map<Topic, number>();
   readonly written = new WrittenEntries();
@@ -221,7 +221,7 @@ export class MemoryPlace {
 
 interface PlaceParts {
   readonly node: NodeInfo;
-  readonly local: Local;
+  readonly local: LocalState;
   readonly observer: LinkObserver;
   readonly cluster: MemoryCluster;
 }

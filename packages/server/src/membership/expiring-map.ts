@@ -1,4 +1,4 @@
-export interface RecentMapOptions {
+export interface ExpiringMapOptions {
   /** A clock that only goes forward, in milliseconds. */
   readonly elapsed: () => number;
   /** Every entry is remembered for this long at least, and for twice as long at most. Default 60,000. */
@@ -11,7 +11,7 @@ export interface RecentMapOptions {
 const ENTRY_BYTES = 72;
 
 /** A map that keeps entries for a time, in two generations: when the younger one is old or full, the older one is dropped. */
-export class RecentMap<V> {
+export class ExpiringMap<V> {
   readonly #elapsed: () => number;
   readonly #keepMs: number;
   readonly #generationBytes: number;
@@ -19,9 +19,9 @@ export class RecentMap<V> {
   #old = new Map<string, V>();
   #youngBytes = 0;
   #youngSince: number;
-  #hasForgotten = false;
+  #hasExpired = false;
 
-  constructor({ elapsed, keepMs = 60_000, maxBytes = 16 * 1024 * 1024 }: RecentMapOptions) {
+  constructor({ elapsed, keepMs = 60_000, maxBytes = 16 * 1024 * 1024 }: ExpiringMapOptions) {
     this.#elapsed = elapsed;
     this.#keepMs = keepMs;
     this.#generationBytes = maxBytes / 2;
@@ -33,8 +33,8 @@ export class RecentMap<V> {
   }
 
   /** Whether any entry has been dropped. */
-  get hasForgotten(): boolean {
-    return this.#hasForgotten;
+  get hasExpired(): boolean {
+    return this.#hasExpired;
   }
 
   get(key: string): V | undefined {
@@ -51,7 +51,7 @@ export class RecentMap<V> {
     const ageMs = this.#elapsed() - this.#youngSince;
     if (ageMs < this.#keepMs && this.#youngBytes < this.#generationBytes) return;
     const isYoungOver = ageMs >= 2 * this.#keepMs;
-    this.#hasForgotten ||= this.#old.size > 0 || (isYoungOver && this.#young.size > 0);
+    this.#hasExpired ||= this.#old.size > 0 || (isYoungOver && this.#young.size > 0);
     this.#old = isYoungOver ? new Map<string, V>() : this.#young;
     this.#young = new Map();
     this.#youngBytes = 0;

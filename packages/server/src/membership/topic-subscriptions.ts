@@ -3,24 +3,24 @@ import type { Clock } from '../connection/index.ts';
 
 interface Entry {
   readonly subscription: BusSubscription;
-  wanted: number;
+  uses: number;
   /** Cancels the pending unsubscription. */
-  stay: (() => void) | undefined;
+  cancelClose: (() => void) | undefined;
 }
 
-export interface SubscriptionsOptions {
-  readonly listen: (channel: string) => BusSubscription;
+export interface TopicSubscriptionsOptions {
+  readonly subscribe: (channel: string) => BusSubscription;
   readonly clock: Clock;
-  /** How long a channel stays subscribed after its last use: clients reconnect, and others join. */
+  /** How long a channel cancelCloses subscribed after its last use: clients reconnect, and others join. */
   readonly lingerMs: number;
 }
 
 /** The channels that this node is subscribed to for the topics of its connections. */
-export class Subscriptions {
-  readonly #options: SubscriptionsOptions;
+export class TopicSubscriptions {
+  readonly #options: TopicSubscriptionsOptions;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(options: SubscriptionsOptions) {
+  constructor(options: TopicSubscriptionsOptions) {
     this.#options = options;
   }
 
@@ -28,16 +28,16 @@ export class Subscriptions {
     return this.#entries.size;
   }
 
-  /** Counts a use of the channel: each call needs its {@link unwant}. Resolves when the channel is subscribed. */
-  want(channel: string): Promise<void> {
+  /** Counts a use of the channel: each call needs its {@link release}. Resolves when the channel is subscribed. */
+  acquire(channel: string): Promise<void> {
     let entry = this.#entries.get(channel);
     if (!entry) {
-      entry = { subscription: this.#options.listen(channel), wanted: 0, stay: undefined };
+      entry = { subscription: this.#options.subscribe(channel), uses: 0, cancelClose: undefined };
       this.#entries.set(channel, entry);
     }
-    entry.wanted++;
-    entry.stay?.();
-    entry.stay = undefined;
+    entry.uses++;
+    entry.cancelClose?.();
+    entry.cancelClose = undefined;
     return entry.subscription.ready;
   }
 
@@ -46,18 +46,18 @@ export class Subscriptions {
     await this.#entries.get(channel)?.subscription.ready;
   }
 
-  unwant(channel: string): void {
+  release(channel: string): void {
     const entry = this.#entries.get(channel);
-    if (!entry || --entry.wanted > 0) return;
-    entry.stay = this.#options.clock.after(this.#options.lingerMs, () => {
+    if (!entry || --entry.uses > 0) return;
+    entry.cancelClose = this.#options.clock.after(this.#options.lingerMs, () => {
       this.#entries.delete(channel);
       entry.subscription.close();
     });
   }
 
   close(): void {
-    for (const { stay, subscription } of this.#entries.values()) {
-      stay?.();
+    for (const { cancelClose, subscription } of this.#entries.values()) {
+      cancelClose?.();
       subscription.close();
     }
     this.#entries.clear();

@@ -1,12 +1,12 @@
 import type { ProcessId } from '../backplane/index.ts';
 
-/** When a question was sent, and when it must be answered. */
-export interface Postmark {
+/** When a request was sent, and when it must be answered. */
+export interface RequestTimes {
   /** By the sender's clock, which runs at the reader's pace but has another origin. */
   readonly sentAt: number;
-  /** The time that was left when it was sent, in milliseconds; Infinity for a question without an end. */
+  /** The time that was left when it was sent, in milliseconds; Infinity for a request without an end. */
   readonly leftMs: number;
-  /** Of a question that was returned and is sent again: when the reader returned it, by the reader's clock. */
+  /** Of a request that was returned and is sent again: when the reader returned it, by the reader's clock. */
   readonly returnedAt?: number | undefined;
 }
 
@@ -19,17 +19,17 @@ interface Fastest {
   readonly confirmedAt: number;
 }
 
-/** A question that took this much longer than the fastest one is returned: its sender may have given up meanwhile. */
+/** A request that took this much longer than the fastest one is returned: its sender may have given up meanwhile. */
 const MAX_DELAY_MS = 250;
 /** Clocks drift: after this time an offset is not valid any more. */
 const CONFIRMED_MS = 600_000;
 
 /**
- * Estimates the transit time of questions without synchronised clocks: a node with a blocked event loop or a slow link reads late
- * what was sent in time. A question that may be late is returned, and sent again by a node that still waits; the round trip bounds
- * the age of the repeated question.
+ * Estimates the transit time of requests without synchronised clocks: a node with a blocked event loop or a slow link reads late
+ * what was sent in time. A request that may be late is returned, and sent again by a node that still waits; the round trip bounds
+ * the age of the repeated request.
  */
-export class Transit {
+export class ClockOffsets {
   readonly #elapsed: () => number;
   readonly #fastest = new Map<ProcessId, Fastest>();
 
@@ -37,8 +37,8 @@ export class Transit {
     this.#elapsed = elapsed;
   }
 
-  /** The most time that may be left for a question; undefined where it has to be returned. */
-  leftMs(from: ProcessId, { sentAt, leftMs, returnedAt }: Postmark): number | undefined {
+  /** The most time that may be left for a request; undefined where it has to be returned. */
+  leftMs(from: ProcessId, { sentAt, leftMs, returnedAt }: RequestTimes): number | undefined {
     const now = this.#elapsed();
     const offset = now - sentAt;
     const roundTripMs = returnedAt === undefined ? undefined : now - returnedAt;

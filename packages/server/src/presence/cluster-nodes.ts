@@ -8,7 +8,7 @@ interface Lost {
 }
 
 /** The processes that are in the cluster, as the link's events have reported them. */
-export class Nodes {
+export class ClusterNodes {
   readonly #clock: Pick<Clock, 'elapsed'>;
   readonly #live = new Map<ProcessId, NodeInfo>();
   /** The processes that were lost and are not back: reports about them and about their clients still need their names. */

@@ -1,13 +1,12 @@
 import { HublineError, invalidOption } from '@hubline/protocol';
-import { nameIn, topicPrefix, userTopic, type Answer, type ConnectionRecord, type Directory } from '../backplane/index.ts';
+import { nameIn, topicPrefix, userTopic, type DirectoryResult, type ConnectionRecord, type Directory } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
 import { completenessOf, type ClusterValue } from './completeness.ts';
 import { PresenceReader, memberOf } from './presence-reader.ts';
-import type { Nodes } from './nodes.ts';
+import type { ClusterNodes } from './cluster-nodes.ts';
 import { checkPage, pages, type Page, type Pages } from './page.ts';
-import { isComplete, Shortfalls } from './shortfalls.ts';
-import { unreachable } from './unreachable.ts';
+import { isComplete, MissingNodesCollector, nodesUnavailable } from './missing-nodes.ts';
 
 /** The directory's data of one connection on any node. */
 export interface ConnectionInfo<A> {
@@ -37,13 +36,13 @@ export interface PageOptions<F = never> {
 const DEFAULT_LIMIT = 100;
 
 /** The presence queries of one hub. */
-export class Queries<A> {
+export class PresenceQueries<A> {
   readonly #hub: string;
   readonly #directory: Directory;
-  readonly #nodes: Nodes;
+  readonly #nodes: ClusterNodes;
   readonly #reader: PresenceReader;
 
-  constructor(hub: string, directory: Directory, nodes: Nodes) {
+  constructor(hub: string, directory: Directory, nodes: ClusterNodes) {
     this.#hub = hub;
     this.#directory = directory;
     this.#nodes = nodes;
@@ -57,10 +56,10 @@ export class Queries<A> {
     checkPage(limit, cursor);
     if (select !== undefined) checkFields(select);
     return pages(async (after) => {
-      const shortfalls = new Shortfalls();
-      const ids = shortfalls.of(await this.#reader.ids(this.#hub, selector, { after, limit }));
-      const items = await this.#infos<F>(ids, select, shortfalls);
-      return page(shortfalls.answer(items), ids.length === limit ? ids.at(-1) : undefined);
+      const missing = new MissingNodesCollector();
+      const ids = missing.valueOf(await this.#reader.ids(this.#hub, selector, { after, limit }));
+      const items = await this.#infos<F>(ids, select, missing);
+      return page(missing.result(items), ids.length === limit ? ids.at(-1) : undefined);
     }, cursor);
   }
 
@@ -80,7 +79,7 @@ export class Queries<A> {
   /** @throws HublineError `backplane_unavailable` where the user was not found and not every node could be asked. */
   async isOnline(userId: string): Promise<boolean> {
     const count = await this.#reader.count(this.#hub, { topic: userTopic(this.#hub, userId) });
-    if (count.value === 0 && !isComplete(count)) throw unreachable(count.missing);
+    if (count.value === 0 && !isComplete(count)) throw nodesUnavailable(count.missing);
     return count.value > 0;
   }
 
@@ -104,21 +103,21 @@ export class Queries<A> {
     if (record?.hub === this.#hub) return record.groups;
     const owner = this.#nodes.get(processOf(connectionId));
     const isAsked = owner ? !records.missing.includes(owner.nodeId) : isComplete(records);
-    if (!isAsked) throw unreachable(records.missing);
+    if (!isAsked) throw nodesUnavailable(records.missing);
     throw new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
   }
 
   async #infos<F extends keyof ConnectionInfo<A>>(
     ids: readonly string[],
     select: readonly F[] | undefined,
-    shortfalls: Shortfalls,
+    missing: MissingNodesCollector,
   ): Promise<readonly Pick<ConnectionInfo<A>, F | 'connectionId'>[]> {
     const fields: readonly (keyof ConnectionInfo<A>)[] | undefined = select && [...new Set([...select, 'connectionId' as const])];
     if (fields?.every((field) => field === 'connectionId' || field === 'nodeId')) {
       const items = ids.map((connectionId) => pick({ connectionId, nodeId: this.#nodes.nameOf(processOf(connectionId)) }, fields));
       return items as Pick<ConnectionInfo<A>, F | 'connectionId'>[];
     }
-    const records = shortfalls.of(await this.#directory.records(ids.map(memberOf)));
+    const records = missing.valueOf(await this.#directory.records(ids.map(memberOf)));
     // Omits connections that left between the two queries.
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
     return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;
@@ -140,7 +139,10 @@ function checkFields(select: unknown): void {
   throw invalidOption('select', `must be a list of ${Object.keys(FIELDS).join(', ')}`);
 }
 
-export function infoOf<A>({ connectionId, userId, attributes, groups, connectedAt }: ConnectionRecord, nodes: Nodes): ConnectionInfo<A> {
+export function infoOf<A>(
+  { connectionId, userId, attributes, groups, connectedAt }: ConnectionRecord,
+  nodes: ClusterNodes,
+): ConnectionInfo<A> {
   return {
     connectionId,
     nodeId: nodes.nameOf(processOf(connectionId)),
@@ -155,7 +157,7 @@ function pick<T extends object>(from: T, fields: readonly PropertyKey[]): Partia
   return Object.fromEntries(Object.entries(from).filter(([field]) => fields.includes(field))) as Partial<T>;
 }
 
-function page<T>(answer: Answer<readonly T[]>, cursor: string | undefined): Page<T> {
+function page<T>(answer: DirectoryResult<readonly T[]>, cursor: string | undefined): Page<T> {
   return {
     items: answer.value,
     ...(cursor === undefined ? {} : { cursor }),

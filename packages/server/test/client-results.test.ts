@@ -1,7 +1,7 @@
 import { jsonCodec, MessageType, type Completion } from '@hubline/protocol';
 import { messagePack } from '@hubline/protocol/messagepack';
 import { describe, expect, it } from 'vitest';
-import { readAnswers, readClientAnswers, writeAnswer } from '../src/invocation/answers.ts';
+import { decodeResults, readInvocationReply, encodeResult } from '../src/invocation/client-results.ts';
 
 const packed = messagePack();
 const codecs = new Map([jsonCodec, packed].map((codec) => [codec.name, codec]));
@@ -16,10 +16,10 @@ function deep(levels: number): unknown {
 describe('the result of a client that one node sends to another', () => {
   it.each([jsonCodec, packed])('round-trips in $name', (codec) => {
     const values = [null, 0, 'text', [1, [2]], { a: { b: true } }];
-    const copies = values.map((value, i) => writeAnswer(`${i}`, answered(value), { codec, spoken: new Set(codecs.keys()) }));
+    const copies = values.map((value, i) => encodeResult(`${i}`, answered(value), { codec, spoken: new Set(codecs.keys()) }));
     const body = Buffer.concat(copies.flatMap(({ bytes }) => bytes ?? []));
-    const { settled = [] } = readClientAnswers(JSON.parse(JSON.stringify({ settled: copies.map(({ answer }) => answer) })));
-    expect(readAnswers(settled, body, codecs)).toEqual(values.map((value, i) => ({ id: `${i}`, value })));
+    const { settled = [] } = readInvocationReply(JSON.parse(JSON.stringify({ settled: copies.map(({ answer }) => answer) })));
+    expect(decodeResults(settled, body, codecs)).toEqual(values.map((value, i) => ({ id: `${i}`, value })));
   });
 
   it.each([jsonCodec, packed])('is an error of that client if it cannot be encoded in $name', (codec) => {
@@ -31,14 +31,14 @@ describe('the result of a client that one node sends to another', () => {
     const cyclic: Record<string, unknown> = {};
     cyclic.self = cyclic;
     for (const value of [deep(50_000), thrown, cyclic, 1n << 70n, () => 1]) {
-      const { answer, bytes } = writeAnswer('a', answered(value), { codec, spoken: new Set(['json']) });
+      const { answer, bytes } = encodeResult('a', answered(value), { codec, spoken: new Set(['json']) });
       expect(answer).toMatchObject({ id: 'a', code: expect.stringMatching(/^(client_error|not_encodable)$/) as string });
       expect(bytes).toBeUndefined();
     }
   });
 
   it('is an error of that client if it cannot be decoded, and the results of other clients remain', () => {
-    const good = ['a', 'c'].map((id) => writeAnswer(id, answered(id), { codec: jsonCodec, spoken: new Set(['json']) }));
+    const good = ['a', 'c'].map((id) => encodeResult(id, answered(id), { codec: jsonCodec, spoken: new Set(['json']) }));
     const damaged = Buffer.from('{"type":3,');
     const body = Buffer.concat([good[0]!.bytes!, damaged, good[1]!.bytes!]);
     const settled = [
@@ -47,7 +47,7 @@ describe('the result of a client that one node sends to another', () => {
       good[1]!.answer,
       { id: 'd', written: ['rare', 0] as const },
     ];
-    expect(readAnswers(settled, body, codecs)).toEqual([
+    expect(decodeResults(settled, body, codecs)).toEqual([
       { id: 'a', value: 'a' },
       expect.objectContaining({ id: 'b', code: 'client_error' }),
       { id: 'c', value: 'c' },

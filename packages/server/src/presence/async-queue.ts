@@ -1,5 +1,5 @@
 /** An unbounded queue that one consumer iterates. The producer never waits. */
-export class Queue<T> {
+export class AsyncQueue<T> {
   readonly #items: T[] = [];
   #ended: { readonly error?: unknown } | undefined;
   #wake: (() => void) | undefined;

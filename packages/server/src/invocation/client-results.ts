@@ -2,13 +2,13 @@ import { asError, HublineError, isHublineError, jsonCodec, MessageType, type Cod
 import { read, type Read } from '../backplane/index.ts';
 import type { ClientAnswer } from '../connection/index.ts';
 import { bytesOf, readMessage, wireOf, type Codecs } from '../membership/index.ts';
-import type { RejectionCode, Settled } from './outcome.ts';
+import type { RejectionCode, LocalOutcome } from './outcome.ts';
 
 /**
  * A client's answer as one node sends it to another: a rejection, or the protocol and the length of its completion. The
  * completions are one after the other in the reply's body.
  */
-export type SentAnswer =
+export type ResultHeader =
   | { readonly id: string; readonly code: RejectionCode; readonly message: string }
   | { readonly id: string; readonly written: readonly [codec: string, length: number] };
 
@@ -29,23 +29,23 @@ const readRejection: Read<RejectionCode> = (value) => {
   return isRejection(code) ? code : read.refuse('the code of a rejection', value);
 };
 const readRejected = read.fields({ id: read.text, code: readRejection, message: read.text });
-const readAnswered = read.fields({ id: read.text, written: read.written });
-const readSentAnswer: Read<SentAnswer> = (value) => ('code' in read.object(value) ? readRejected(value) : readAnswered(value));
+const readAnswered = read.fields({ id: read.text, written: read.copyLength });
+const readResultHeader: Read<ResultHeader> = (value) => ('code' in read.object(value) ? readRejected(value) : readAnswered(value));
 
 /** A reply of a node whose clients are asked: first their ids, then their answers. */
-export const readClientAnswers = read.fields({
+export const readInvocationReply = read.fields({
   roster: read.optional(read.list(read.text)),
-  settled: read.optional(read.list(readSentAnswer)),
+  settled: read.optional(read.list(readResultHeader)),
 });
 
 /** An answer, and its completion's bytes. */
-export interface AnswerCopy {
-  readonly answer: SentAnswer;
+export interface EncodedResult {
+  readonly answer: ResultHeader;
   readonly bytes?: Uint8Array;
 }
 
 /** The protocols that an answer passes: the client's, and those of the node that asks. */
-export interface Between {
+export interface ResultProtocols {
   /** The client's. */
   readonly codec: Codec | undefined;
   /** Those that the asking node reads. */
@@ -53,7 +53,7 @@ export interface Between {
 }
 
 /** Encodes an answer. Never throws: an answer that cannot be encoded becomes the error of this client alone. */
-export function writeAnswer(id: string, answer: ClientAnswer, { codec = jsonCodec, spoken }: Between): AnswerCopy {
+export function encodeResult(id: string, answer: ClientAnswer, { codec = jsonCodec, spoken }: ResultProtocols): EncodedResult {
   if (!answer) return { answer: { id, code: 'connection_gone', message: 'The client has disconnected.' } };
   if (answer.error !== undefined) return { answer: { id, code: 'client_error', message: answer.error } };
   const completion: Completion = { type: MessageType.Completion, invocationId: '-', result: answer.result ?? null };
@@ -62,12 +62,12 @@ export function writeAnswer(id: string, answer: ClientAnswer, { codec = jsonCode
     const bytes = bytesOf(common.encode(completion));
     return { answer: { id, written: [common.name, bytes.length] }, bytes };
   } catch (error) {
-    return { answer: unwritable(id, error) };
+    return { answer: unencodable(id, error) };
   }
 }
 
 /** Decodes answers. One that cannot be decoded becomes the error of its client alone. */
-export function readAnswers(answers: readonly SentAnswer[], body: Uint8Array, codecs: Codecs): Settled[] {
+export function decodeResults(answers: readonly ResultHeader[], body: Uint8Array, codecs: Codecs): LocalOutcome[] {
   let at = 0;
   return answers.map((answer) => {
     if ('code' in answer) return answer;
@@ -88,7 +88,7 @@ function readResult(bytes: Uint8Array, codec: Codec | undefined): unknown {
 }
 
 /** The rejection of a connected client whose protocol cannot encode the invocation, or whose answer cannot be forwarded. */
-export function unwritable(id: string, error: unknown): SentAnswer {
+export function unencodable(id: string, error: unknown): ResultHeader {
   const code = isHublineError(error) && error.code === 'not_encodable' ? error.code : 'client_error';
   return { id, code, message: asError(error).message };
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Transit } from '../src/invocation/transit.ts';
+import { ClockOffsets } from '../src/invocation/clock-offsets.ts';
 
 /** A sender whose clock shows `skew` more than the reader's. */
 function reader(skew: number) {
   let now = 50_000;
-  const transit = new Transit(() => now);
+  const transit = new ClockOffsets(() => now);
   return {
     pass: (ms: number) => (now += ms),
     /** The time that is left for a question that was on its way for `delayMs`. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { RecentMap } from '../src/membership/index.ts';
+import { ExpiringMap } from '../src/membership/index.ts';
 
 function recent(options: { keepMs?: number; maxBytes?: number } = {}) {
   let now = 0;
-  const map = new RecentMap<number>({ elapsed: () => now, ...options });
+  const map = new ExpiringMap<number>({ elapsed: () => now, ...options });
   return { map, pass: (ms: number) => (now += ms) };
 }
 
@@ -15,14 +15,14 @@ describe('a RecentMap', () => {
     pass(999);
     map.set('later', 2);
     expect([map.get('first'), map.get('more 0'), map.get('later')]).toEqual([1, 0, 2]);
-    expect(map.hasForgotten).toBe(false);
+    expect(map.hasExpired).toBe(false);
     pass(1);
     map.set('young', 3);
     expect([map.get('first'), map.get('later')]).toEqual([1, 2]);
     pass(1000);
     map.set('younger', 4);
     expect([map.get('first'), map.get('later'), map.get('young'), map.get('younger')]).toEqual([undefined, undefined, 3, 4]);
-    expect(map.hasForgotten).toBe(true);
+    expect(map.hasExpired).toBe(true);
   });
 
   it('forgets all entries after a pause of twice keepMs', () => {
@@ -31,7 +31,7 @@ describe('a RecentMap', () => {
     pass(2000);
     map.set('second', 2);
     expect([map.get('first'), map.get('second'), map.size]).toEqual([undefined, 2, 1]);
-    expect(map.hasForgotten).toBe(true);
+    expect(map.hasExpired).toBe(true);
   });
 
   it('holds at most maxBytes, and forgets the oldest entries first', () => {

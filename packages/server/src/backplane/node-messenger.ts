@@ -9,7 +9,7 @@ export type EnvelopeHandler<Header> = (header: Header, body: Uint8Array, from: P
 /** The channel of a process. No topic begins like this: names of hubs are encoded, and have no `=`. */
 export const nodeChannel = (process: ProcessId): string => `node=${process}`;
 
-export interface MessengerOptions {
+export interface NodeMessengerOptions {
   readonly bus: Bus;
   readonly self: ProcessId;
   /** The milliseconds of a clock that only goes forward. */
@@ -23,7 +23,7 @@ const MAX_REPORTED = 1000;
 const AGAIN_MS = 60_000;
 
 /** Sends envelopes to nodes and topics, and hands those that arrive to the handler of their kind. */
-export class Messenger {
+export class NodeMessenger {
   readonly #bus: Bus;
   readonly #self: ProcessId;
   readonly #elapsed: () => number;
@@ -33,12 +33,12 @@ export class Messenger {
   /** When a kind of faults was last reported: by process, code and kind of message. */
   readonly #reportedAt = new Map<string, number>();
 
-  constructor({ bus, self, elapsed, report }: MessengerOptions) {
+  constructor({ bus, self, elapsed, report }: NodeMessengerOptions) {
     this.#bus = bus;
     this.#self = self;
     this.#elapsed = elapsed;
     this.#report = report;
-    this.#own = this.listen(nodeChannel(self));
+    this.#own = this.subscribe(nodeChannel(self));
   }
 
   /** Settles when this node is subscribed to its own channel. */
@@ -52,7 +52,7 @@ export class Messenger {
   }
 
   /** Sends to one process, this one included. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
-  async tell(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
+  async send(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
     const payload = encodeEnvelope(envelope);
     if (process !== this.#self) return this.#bus.publish(nodeChannel(process), payload, options);
     setImmediate(() => this.#deliver(payload, process));
@@ -69,7 +69,7 @@ export class Messenger {
     return channels.map(async (channel) => this.#bus.publish(channel, payload, options));
   }
 
-  listen(channel: string): BusSubscription {
+  subscribe(channel: string): BusSubscription {
     return this.#bus.subscribe(channel, (payload, from) => this.#deliver(payload, from));
   }
 
@@ -100,7 +100,7 @@ export class Messenger {
   }
 
   #refuse(process: ProcessId): void {
-    this.tell(process, { kind: EnvelopeKind.refused, header: {} }).catch((error: unknown) => this.#report('publish', error));
+    this.send(process, { kind: EnvelopeKind.refused, header: {} }).catch((error: unknown) => this.#report('publish', error));
   }
 
   close(): void {

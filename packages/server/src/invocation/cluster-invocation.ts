@@ -1,11 +1,19 @@
 import { asError, HublineError, isHublineError } from '@hubline/protocol';
-import type { Answer, ProcessId } from '../backplane/index.ts';
+import type { DirectoryResult, ProcessId } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
-import { completenessOf, Queue, Shortfalls, type ClusterItems, type PresenceReader, type Nodes } from '../presence/index.ts';
+import {
+  completenessOf,
+  AsyncQueue,
+  isComplete,
+  MissingNodesCollector,
+  type ClusterItems,
+  type PresenceReader,
+  type ClusterNodes,
+} from '../presence/index.ts';
 import type { Codecs, Selector } from '../membership/index.ts';
-import { readAnswers, readClientAnswers } from './answers.ts';
-import { absentUser, outcomeOf, type Outcome, type RejectionCode, type Settled } from './outcome.ts';
-import type { Question, Questions, Reply } from './questions.ts';
+import { decodeResults, readInvocationReply } from './client-results.ts';
+import { absentUser, outcomeOf, type Outcome, type RejectionCode, type LocalOutcome } from './outcome.ts';
+import type { NodeRequest, NodeRequests, NodeReply } from './node-requests.ts';
 
 /**
  * The outcomes of all clients: awaited, all at once; iterated, as they arrive. Leaving the loop cancels the others; awaited after the loop,
@@ -25,35 +33,35 @@ export interface Destinations {
   readonly absentUsers: readonly string[];
 }
 
-export interface CollectionOptions {
+export interface ClusterInvocationOptions {
   readonly self: ProcessId;
-  readonly questions: Questions;
+  readonly requests: NodeRequests;
   readonly reader: PresenceReader;
-  readonly nodes: Nodes;
+  readonly nodes: ClusterNodes;
   readonly clock: Clock;
   readonly codecs: Codecs;
   readonly selector: Selector;
   readonly method: string;
-  readonly question: () => Question;
-  readonly destinations: () => Promise<Answer<Destinations>>;
+  readonly request: () => NodeRequest;
+  readonly destinations: () => Promise<DirectoryResult<Destinations>>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** One call to many clients: every client of every node ends with exactly one outcome, at the deadline at the latest. */
-export class Collection<T> implements Outcomes<T> {
+export class ClusterInvocation<T> implements Outcomes<T> {
   /** Why a node could not be asked, where it is not lost: `backplane_unavailable`, `unsupported_version` … */
   failure: HublineError | undefined;
   /** The nodes that could not be asked. */
-  readonly shortfalls = new Shortfalls();
-  readonly #options: CollectionOptions;
+  readonly missing = new MissingNodesCollector();
+  readonly #options: ClusterInvocationOptions;
   readonly #outcomes: Outcome<T>[] = [];
-  readonly #queue = new Queue<Outcome<T>>();
+  readonly #queue = new AsyncQueue<Outcome<T>>();
   /** Aborts when no more outcomes are wanted. */
   readonly #over = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(options: CollectionOptions) {
+  constructor(options: ClusterInvocationOptions) {
     this.#options = options;
     this.#done = this.#run();
     this.#done.catch(() => undefined); // the caller that awaits or iterates gets it
@@ -63,7 +71,7 @@ export class Collection<T> implements Outcomes<T> {
     onFulfilled?: ((outcomes: ClusterItems<Outcome<T>>) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.#done.then(() => ({ items: this.#outcomes, ...completenessOf(this.shortfalls) })).then(onFulfilled, onRejected);
+    return this.#done.then(() => ({ items: this.#outcomes, ...completenessOf(this.missing) })).then(onFulfilled, onRejected);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Outcome<T>, void, undefined> {
@@ -101,20 +109,20 @@ export class Collection<T> implements Outcomes<T> {
       // The directory has not answered which nodes to ask.
       const text = `The backplane did not name the nodes to ask for '${method}' within ${timeoutMs} ms.`;
       this.failure ??= new HublineError('call_timeout', text, { method, timeoutMs });
-      for (const { nodeId } of nodes.all()) this.shortfalls.add(nodeId);
+      for (const { nodeId } of nodes.all()) this.missing.addNode(nodeId);
       return;
     }
-    const { processes, near, connections, absentUsers } = this.shortfalls.of(answer);
-    const question = this.#options.question();
+    const { processes, near, connections, absentUsers } = this.missing.valueOf(answer);
+    const request = this.#options.request();
     const leftMs = endsAt - clock.elapsed();
-    await Promise.all(processes.map((process) => this.#ask({ process, question, timeoutMs: leftMs, near })));
+    await Promise.all(processes.map((process) => this.#ask({ process, request, timeoutMs: leftMs, near })));
     this.#nameGone(connections);
     // Only where every node was asked: otherwise the user may be online on one of the others.
-    if (this.shortfalls.isNone) for (const userId of absentUsers) this.#add(absentUser(userId));
+    if (isComplete(this.missing)) for (const userId of absentUsers) this.#add(absentUser(userId));
   }
 
   /** Looks up the destinations. Undefined where the time limit is over first. */
-  async #destinations(): Promise<Answer<Destinations> | undefined> {
+  async #destinations(): Promise<DirectoryResult<Destinations> | undefined> {
     const { clock, timeoutMs, destinations } = this.#options;
     let stopTimer = (): void => undefined;
     const late = new Promise<undefined>((resolve) => (stopTimer = clock.after(timeoutMs, () => resolve(undefined))));
@@ -125,24 +133,24 @@ export class Collection<T> implements Outcomes<T> {
     }
   }
 
-  async #ask({ process, question, timeoutMs, near }: Ask): Promise<void> {
-    const { self, questions, nodes } = this.#options;
+  async #ask({ process, request, timeoutMs, near }: Ask): Promise<void> {
+    const { self, requests, nodes } = this.#options;
     const nodeId = nodes.nameOf(process);
     /** Clients that the node asked and that have not answered. Undefined until it has named them; those of this node are known. */
     let unsettled = process === self ? new Set(near) : undefined;
-    const take = ({ value, body = new Uint8Array() }: Reply): void => {
-      const { roster, settled = [] } = readClientAnswers(value);
+    const take = ({ value, body = new Uint8Array() }: NodeReply): void => {
+      const { roster, settled = [] } = readInvocationReply(value);
       if (roster) unsettled ??= new Set(roster);
-      for (const one of readAnswers(settled, body, this.#options.codecs)) if (unsettled?.delete(one.id)) this.#settle(one, nodeId);
+      for (const one of decodeResults(settled, body, this.#options.codecs)) if (unsettled?.delete(one.id)) this.#settle(one, nodeId);
     };
     try {
-      for await (const reply of questions.ask(process, question, { timeoutMs, signal: this.#over.signal })) take(reply);
+      for await (const reply of requests.send(process, request, { timeoutMs, signal: this.#over.signal })) take(reply);
       const message = `Node '${nodeId}' did not say what this client has answered.`;
       for (const id of unsettled ?? []) this.#settle({ id, code: 'node_silent', message }, nodeId);
     } catch (cause) {
       const error = isHublineError(cause) ? cause : new HublineError('internal', asError(cause).message, {}, { cause });
       const { code, message } = this.#rejection(error, unsettled !== undefined);
-      if (error.code === 'backplane_unavailable') this.shortfalls.add(nodeId);
+      if (error.code === 'backplane_unavailable') this.missing.addNode(nodeId);
       for (const id of unsettled ?? (await this.#idsOn(process, nodeId))) this.#settle({ id, code, message }, nodeId);
     }
   }
@@ -159,7 +167,7 @@ export class Collection<T> implements Outcomes<T> {
   async #idsOn(process: ProcessId, nodeId: string): Promise<Iterable<string>> {
     const { reader, selector } = this.#options;
     const { value, missing } = await reader.idsOn(process, selector).catch(() => ({ value: [], missing: [nodeId] }));
-    if (missing.includes(nodeId)) this.shortfalls.add(nodeId);
+    if (missing.includes(nodeId)) this.missing.addNode(nodeId);
     return value;
   }
 
@@ -172,7 +180,7 @@ export class Collection<T> implements Outcomes<T> {
       const process = processOf(id);
       const nodeId = nodes.nameOf(process);
       if (nodes.isLost(process)) this.#settle({ id, code: 'node_lost', message: `Node '${nodeId}' is gone.` }, nodeId);
-      else if (this.shortfalls.isNone)
+      else if (isComplete(this.missing))
         this.#settle({ id, code: 'connection_gone', message: `Connection '${id}' does not exist.` }, nodes.get(process)?.nodeId ?? '');
     }
   }
@@ -182,7 +190,7 @@ export class Collection<T> implements Outcomes<T> {
     return `'${method}' was not answered within ${timeoutMs} ms.`;
   }
 
-  #settle(settled: Settled, nodeId: string): void {
+  #settle(settled: LocalOutcome, nodeId: string): void {
     this.#add(outcomeOf<T>(settled, nodeId));
   }
 
@@ -195,7 +203,7 @@ export class Collection<T> implements Outcomes<T> {
 
 interface Ask extends Pick<Destinations, 'near'> {
   readonly process: ProcessId;
-  readonly question: Question;
+  readonly request: NodeRequest;
   readonly timeoutMs: number;
 }
 

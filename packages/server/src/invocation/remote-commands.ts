@@ -1,9 +1,9 @@
 import { checkName, HublineError, isHublineError } from '@hubline/protocol';
-import { read, type Directory, type NodeInfo, type ProcessId, type Read, type Shortfall } from '../backplane/index.ts';
+import { read, type Directory, type NodeInfo, type ProcessId, type Read } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
 import { readSelector, type Selector } from '../membership/index.ts';
-import { isComplete, unreachable, type ClusterValue, type Nodes } from '../presence/index.ts';
-import type { Questions } from './questions.ts';
+import { isComplete, NONE_MISSING, nodesUnavailable, type ClusterValue, type ClusterNodes } from '../presence/index.ts';
+import type { NodeRequests } from './node-requests.ts';
 
 /** Carries out commands on this node's own connections, from this node or another one. */
 export interface Executor {
@@ -35,8 +35,8 @@ export interface Farewell {
 /** A client's result as the schema returned it, or the reason why the schema refuses it. */
 export type CheckedResult = { readonly value: unknown } | { readonly message: string };
 
-/** A change to connections. Unlike a question, it is carried out however late it arrives. */
-export type Command =
+/** A change to connections. Unlike a request, it is carried out however late it arrives. */
+export type RemoteCommand =
   | { readonly hub: string; readonly do: 'join' | 'leave'; readonly connectionId: string; readonly group: string }
   | {
       readonly hub: string;
@@ -48,12 +48,12 @@ export type Command =
   | { readonly hub: string; readonly do: 'joinMatching' | 'leaveMatching'; readonly target: Selector; readonly group: string }
   | ({ readonly hub: string; readonly do: 'disconnect'; readonly target: Selector } & Farewell);
 
-type CommandFor<D extends Command['do']> = Command & { readonly do: D };
+type RemoteCommandFor<D extends RemoteCommand['do']> = RemoteCommand & { readonly do: D };
 
 const readAttribute: Read<string | number | boolean> = (value) =>
   typeof value === 'boolean' || typeof value === 'string' ? value : read.number(value);
 
-const READERS: { readonly [D in Command['do']]: Read<Omit<CommandFor<D>, 'do'>> } = {
+const READERS: { readonly [D in RemoteCommand['do']]: Read<Omit<RemoteCommandFor<D>, 'do'>> } = {
   join: read.fields({ hub: read.text, connectionId: read.text, group: read.name }),
   leave: read.fields({ hub: read.text, connectionId: read.text, group: read.name }),
   set: read.fields({ hub: read.text, connectionId: read.text, key: read.text, value: readAttribute }),
@@ -68,16 +68,16 @@ const READERS: { readonly [D in Command['do']]: Read<Omit<CommandFor<D>, 'do'>> 
   }),
 };
 
-const readCommand: Read<Command> = (value) => {
+const readCommand: Read<RemoteCommand> = (value) => {
   const { do: what } = read.fields({ do: read.text })(value);
   if (!Object.hasOwn(READERS, what))
     throw new HublineError('unknown_method', `This node does not know the command '${what}'.`, { method: what });
-  return { do: what, ...READERS[what as Command['do']](value) } as Command;
+  return { do: what, ...READERS[what as RemoteCommand['do']](value) } as RemoteCommand;
 };
 
-export interface CommandsOptions {
-  readonly questions: Questions;
-  readonly nodes: Nodes;
+export interface RemoteCommandsOptions {
+  readonly requests: NodeRequests;
+  readonly nodes: ClusterNodes;
   /** Announces nodes that are not known yet. */
   readonly directory: Pick<Directory, 'nodes'>;
   readonly clock: Clock;
@@ -86,25 +86,24 @@ export interface CommandsOptions {
 }
 
 const COMMAND = 'command';
-const COMPLETE: Shortfall = { missing: [], isBlind: false };
 
 /** Changes to connections, carried out by the node that holds them and acknowledged by it. */
-export class Commands {
-  readonly #options: CommandsOptions;
+export class RemoteCommands {
+  readonly #options: RemoteCommandsOptions;
 
-  constructor(options: CommandsOptions) {
+  constructor(options: RemoteCommandsOptions) {
     this.#options = options;
-    options.questions.answer(COMMAND, readCommand, async ({ params }) => ({
+    options.requests.handle(COMMAND, readCommand, async ({ params }) => ({
       value: { count: await execute(params, options.executor(params.hub)) },
     }));
   }
 
   /** Sends a command to the connection's own node. @throws HublineError `connection_gone`, `node_lost`, `node_silent`, `backplane_unavailable` … */
-  async toOwner(command: Command & { readonly connectionId: string }): Promise<void> {
+  async toOwner(command: RemoteCommand & { readonly connectionId: string }): Promise<void> {
     const { nodes, directory } = this.#options;
     const process = processOf(command.connectionId);
-    const unseen = nodes.get(process) ? COMPLETE : await directory.nodes();
-    if (!nodes.get(process)) throw isComplete(unseen) ? connectionGone(command.connectionId) : unreachable(unseen.missing);
+    const unseen = nodes.get(process) ? NONE_MISSING : await directory.nodes();
+    if (!nodes.get(process)) throw isComplete(unseen) ? connectionGone(command.connectionId) : nodesUnavailable(unseen.missing);
     await this.#give(process, command);
   }
 
@@ -116,10 +115,10 @@ export class Commands {
    * `missingNodes` are the nodes that did not answer in time or could not be asked, and those that this node has known, whose lease
    * ended within the last minute, and that are not back under any process. They may still carry out the command when they resume.
    */
-  async toMatching(command: CommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<ClusterValue<number>> {
+  async toMatching(command: RemoteCommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<ClusterValue<number>> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in command.target ? processOf(command.target.connection) : undefined;
-    const unseen = owner !== undefined && nodes.get(owner) ? COMPLETE : await directory.nodes();
+    const unseen = owner !== undefined && nodes.get(owner) ? NONE_MISSING : await directory.nodes();
     const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
     let changed = 0;
     const missing = new Map<ProcessId, string>();
@@ -141,14 +140,14 @@ export class Commands {
     const isNowhere = lapsed.length + live.length === 0; // the connection may be on any node that could not be asked
     const named = [...missing].flatMap(([process, nodeId]) => (nodes.isReplaced(process) ? [] : nodeId));
     const missingNodes = isNowhere ? unseen.missing : [...new Set(named)];
-    if (unseen.isBlind && missingNodes.length === 0) throw unreachable(missingNodes, changed);
-    return { value: changed, complete: missingNodes.length === 0 && !unseen.isBlind, missingNodes };
+    if (unseen.hasUnknownNodes && missingNodes.length === 0) throw nodesUnavailable(missingNodes, changed);
+    return { value: changed, complete: missingNodes.length === 0 && !unseen.hasUnknownNodes, missingNodes };
   }
 
   /** Sends the command to one process, and resolves with the number of connections that it changed. */
-  async #give(process: ProcessId, command: Command): Promise<number> {
-    const { questions, timeoutMs } = this.#options;
-    for await (const { value } of questions.ask(process, { op: COMMAND, params: command }, { timeoutMs, isCommand: true })) {
+  async #give(process: ProcessId, command: RemoteCommand): Promise<number> {
+    const { requests, timeoutMs } = this.#options;
+    for await (const { value } of requests.send(process, { op: COMMAND, params: command }, { timeoutMs, isCommand: true })) {
       return readDone(value).count;
     }
     return 0;
@@ -160,7 +159,7 @@ const readDone = read.fields({ count: read.count });
 export const connectionGone = (connectionId: string): HublineError<'connection_gone'> =>
   new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
 
-async function execute(command: Command, executor: Executor | undefined): Promise<number> {
+async function execute(command: RemoteCommand, executor: Executor | undefined): Promise<number> {
   // This node does not serve the hub.
   if (!executor) return 'target' in command ? 0 : Promise.reject(connectionGone(command.connectionId));
   switch (command.do) {

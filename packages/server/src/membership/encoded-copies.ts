@@ -2,7 +2,7 @@ import { HublineError, isHublineError, type Codec, type HubMessage, type Wire } 
 import { Outgoing } from '../connection/index.ts';
 
 /** The protocol and the length in bytes of each copy of a message, in the order of the body. */
-export type Written = readonly (readonly [codec: string, length: number])[];
+export type CopyLengths = readonly (readonly [codec: string, length: number])[];
 
 export type Codecs = ReadonlyMap<string, Codec>;
 
@@ -10,7 +10,7 @@ export type Codecs = ReadonlyMap<string, Codec>;
  * Encodes a message in every protocol of this node that can hold it, so that no other node has to encode it again.
  * @throws HublineError `not_encodable` where there is none
  */
-export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly written: Written; readonly body: Uint8Array } {
+export function encodeCopies(outgoing: Outgoing, codecs: Codecs): { readonly written: CopyLengths; readonly body: Uint8Array } {
   const copies: (readonly [codec: string, bytes: Uint8Array])[] = [];
   let failure: unknown;
   for (const codec of codecs.values()) {
@@ -32,7 +32,7 @@ export function writeCopies(outgoing: Outgoing, codecs: Codecs): { readonly writ
  * @throws HublineError `invalid_message` where the body is longer or shorter than it is said to be
  */
 // eslint-disable-next-line @typescript-eslint/max-params -- the key is optional, and of one caller
-export function readCopies(written: Written, body: Uint8Array, codecs: Codecs, replaces?: string): Outgoing {
+export function decodeCopies(written: CopyLengths, body: Uint8Array, codecs: Codecs, replaces?: string): Outgoing {
   const copies: (readonly [codec: string, wire: Wire])[] = [];
   let at = 0;
   for (const [name, length] of written) {
