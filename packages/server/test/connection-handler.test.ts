@@ -3,7 +3,7 @@ import type { RawConnection } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
-import { heapInUse } from './garbage.ts';
+import { heapInUse } from './heap.ts';
 import { HttpClient } from './http-client.ts';
 import { start } from './http-world.ts';
 

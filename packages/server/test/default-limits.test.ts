@@ -1,7 +1,7 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, type CloseReason } from '@hubline/server';
 import { expect, it } from 'vitest';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -47,7 +47,7 @@ async function start() {
   server.connectionHandler('/raw', async (connection) => {
     for await (const chunk of connection) void connection.send(String(chunk.length));
   });
-  const opened = await open(server);
+  const opened = await listenAndConnect(server);
   const rounds = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) await opened.client.call('echo', i);
   };

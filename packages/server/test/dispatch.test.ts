@@ -10,7 +10,7 @@ import {
 } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient, type Heard } from './raw-client.ts';
 
 interface Calls {
@@ -78,7 +78,7 @@ async function start(options: Options = {}, serverOptions: HubServerOptions = {}
     },
     ...options,
   });
-  return { ...(await open(server)), log, pass: (name: string) => gates.get(name)?.() };
+  return { ...(await listenAndConnect(server)), log, pass: (name: string) => gates.get(name)?.() };
 }
 
 const invocation = (invocationId: string, target: string, ...args: readonly unknown[]) => ({

@@ -2,7 +2,7 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, type CloseReason } from '@hubline/server';
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { TestClock } from './test-clock.ts';
 
 interface Hub {
@@ -33,7 +33,7 @@ async function start(handshake: object = PLAIN) {
     },
     disconnected: (_ctx, reason) => void ended.push(reason),
   });
-  const opened = await open(server, { handshake });
+  const opened = await listenAndConnect(server, { handshake });
   const { client } = opened;
   return {
     ...opened,

@@ -2,9 +2,9 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, jsonCodec, type HubServerOptions } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { expect, it } from 'vitest';
-import { heapInUse } from './garbage.ts';
+import { heapInUse } from './heap.ts';
 import { HttpClient, record } from './http-client.ts';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -50,7 +50,7 @@ async function start(options: HubServerOptions = {}, clock?: TestClock) {
       },
     },
   });
-  return { server, ...(await open(server)), hits: () => hits, pass };
+  return { server, ...(await listenAndConnect(server)), hits: () => hits, pass };
 }
 
 const call = (invocationId: string, target: string, ...args: readonly unknown[]) => ({ type: 1, invocationId, target, arguments: args });

@@ -5,8 +5,8 @@ import { createHubServer, jsonCodec, type Codec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { expect, it } from 'vitest';
 import { costOf } from '../src/connection/cost.ts';
-import { heapInUse } from './garbage.ts';
-import { open } from './open.ts';
+import { heapInUse } from './heap.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
 import { stuckBackplane } from './stuck-backplane.ts';
 
@@ -70,7 +70,7 @@ async function start(codec: Codec) {
       },
     },
   });
-  const opened = await open(server);
+  const opened = await listenAndConnect(server);
   /** Waits until nothing was decoded for as long as a neighbour takes for 30 calls, and returns how much it was. */
   const settled = async (): Promise<number> => {
     for (let before = -1; before !== counter.decoded;) {

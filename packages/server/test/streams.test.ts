@@ -1,7 +1,7 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, hubError, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { expect, it } from 'vitest';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
 
 interface Streams {
@@ -109,7 +109,7 @@ async function start(serverOptions: HubServerOptions = {}, options: Options = {}
     },
     ...options,
   });
-  return { ...(await open(server)), log, produced: () => produced, pass: () => pass() };
+  return { ...(await listenAndConnect(server)), log, produced: () => produced, pass: () => pass() };
 }
 
 const stream = (invocationId: string, target: string, ...args: readonly unknown[]) => ({

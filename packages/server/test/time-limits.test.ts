@@ -5,7 +5,7 @@ import { createHubServer, type CloseReason, type HubServerOptions } from '@hubli
 import { expect, it } from 'vitest';
 import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { HttpClient } from './http-client.ts';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient, upgradeLines } from './raw-client.ts';
 import { stuckBackplane } from './stuck-backplane.ts';
 import { TestClock } from './test-clock.ts';
@@ -41,7 +41,7 @@ async function start(options: HubServerOptions = {}) {
       },
     },
   });
-  const opened = await open(server);
+  const opened = await listenAndConnect(server);
   /** Advances second by second; the client answers in between, so that its link is never silent. */
   const pass = async (seconds: number): Promise<void> => {
     for (let i = 0; i < seconds; i++) {

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { createHubServer, type RawConnection } from '@hubline/server';
 import { expect, it } from 'vitest';
-import { heapInUse } from './garbage.ts';
+import { heapInUse } from './heap.ts';
 import { HttpClient } from './http-client.ts';
 import { start } from './http-world.ts';
 

@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import type { DirectoryResult, ProcessSnapshot } from '../../src/backplane/index.ts';
-import { follow } from './follow.ts';
+import { follow } from './watch-followers.ts';
 import { threeNodes, type World } from './three-nodes.ts';
 
 describe('a watch whose snapshot lacks a node', () => {

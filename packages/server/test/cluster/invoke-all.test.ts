@@ -2,7 +2,7 @@ import type { Outcome, Target } from '@hubline/server';
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers, NOTHING } from './leftovers.ts';
+import { leftovers, NOTHING } from './open-requests.ts';
 import { threeNodes, type TargetParts } from './three-nodes.ts';
 
 /** `<connection> <node>: <value or code>`, in order of the connections. */

@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers, NOTHING } from './leftovers.ts';
+import { leftovers, NOTHING } from './open-requests.ts';
 import { threeNodes } from './three-nodes.ts';
 
 const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;

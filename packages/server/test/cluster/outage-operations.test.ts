@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers } from './leftovers.ts';
+import { leftovers } from './open-requests.ts';
 import type { RawClient } from './raw-client.ts';
 import { threeNodes, World, type ThreeNodes } from './three-nodes.ts';
 

@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { encodeEnvelope, EnvelopeKind } from '../../src/backplane/envelope.ts';
-import { follow } from './follow.ts';
+import { follow } from './watch-followers.ts';
 import { threeNodes } from './three-nodes.ts';
 
 describe('a watch whose reader is slow', () => {

@@ -12,7 +12,7 @@ import {
 import { faultyBackplane } from '@hubline/testing';
 import type { Clock } from '../../src/connection/index.ts';
 import { RawClient, type Answer } from './raw-client.ts';
-import { tapped, type Tapped } from './tapped.ts';
+import { tapped, type Tapped } from './tapped-backplane.ts';
 
 export interface Room {
   join(group: string): Promise<void>;

@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { UserFollower } from './follow.ts';
+import { UserFollower } from './watch-followers.ts';
 import { threeNodes } from './three-nodes.ts';
 
 describe('watchUsers', () => {

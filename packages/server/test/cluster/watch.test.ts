@@ -1,7 +1,7 @@
 import { random, until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '@hubline/server';
-import { follow, Follower } from './follow.ts';
+import { follow, Follower } from './watch-followers.ts';
 import type { RawClient } from './raw-client.ts';
 import { threeNodes, World, type Marks, type Node } from './three-nodes.ts';
 

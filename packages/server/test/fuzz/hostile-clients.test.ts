@@ -3,7 +3,7 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, HublineError, jsonCodec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { heapInUse } from '../garbage.ts';
+import { heapInUse } from '../heap.ts';
 import { HANDSHAKE, HttpClient, record } from '../http-client.ts';
 import { RawClient, upgradeLines } from '../raw-client.ts';
 import { campaign } from './campaign.ts';

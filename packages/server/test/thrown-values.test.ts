@@ -1,7 +1,7 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, hubError, HublineError, type Context, type HubOptions, type HubServerOptions } from '@hubline/server';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
 
 interface Calls {
@@ -122,7 +122,7 @@ const IN_CALLS: Record<string, Place> = {
 async function start(options: Options, serverOptions?: HubServerOptions) {
   const server = createHubServer(serverOptions);
   const hub = server.hub(contract, { path: '/hub', methods: METHODS!, ...options });
-  return { ...(await open(server)), server, hub };
+  return { ...(await listenAndConnect(server)), server, hub };
 }
 
 describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {

@@ -1,7 +1,7 @@
 import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
 import { expect, it } from 'vitest';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
 import { TestClock } from './test-clock.ts';
 import { threeNodes } from './cluster/three-nodes.ts';
@@ -22,7 +22,7 @@ const FILLER = 'x'.repeat(12 * 1024 * 1024);
 async function start(maxBufferedBytes = 32 * 1024 * 1024) {
   const server = createHubServer({ limits: { maxBufferedBytes } });
   const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
-  return { ...(await open(server)), hub };
+  return { ...(await listenAndConnect(server)), hub };
 }
 
 const seen = (client: RawClient, target: string): readonly unknown[] =>
@@ -113,7 +113,7 @@ it('a client that acknowledges late gets the latest message of each key, althoug
   const clock = new TestClock();
   const server = createHubServer({}, clock);
   const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
-  await using world = await open(server);
+  await using world = await listenAndConnect(server);
   await using silent = await RawClient.open(world.port); // it announces Hubline, and never answers
   const { client } = world;
   const questions = (): number => client.messages.filter(({ type }) => type === 9).length;
@@ -149,7 +149,7 @@ it('the server asks a client that acknowledges in time at growing intervals up t
   const clock = new TestClock();
   const server = createHubServer({}, clock);
   const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
-  await using world = await open(server);
+  await using world = await listenAndConnect(server);
   const { client } = world;
   const questions = (): number => client.messages.filter(({ type }) => type === 9).length;
   /** Whether the client is asked after the pause; it answers after a time. */

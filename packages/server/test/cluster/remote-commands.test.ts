@@ -4,7 +4,7 @@ import { isHublineError } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
 import { decodeEnvelope, encodeEnvelope, EnvelopeKind } from '../../src/backplane/envelope.ts';
-import { leftovers, NOTHING } from './leftovers.ts';
+import { leftovers, NOTHING } from './open-requests.ts';
 import { room, threeNodes } from './three-nodes.ts';
 
 const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;

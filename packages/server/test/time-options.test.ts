@@ -4,7 +4,7 @@ import { createHubServer, type HubServer } from '@hubline/server';
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock, timeLimit } from '../src/connection/index.ts';
 import { settingsFrom } from '../src/node/index.ts';
-import { refusalOf, refused } from './refusals.ts';
+import { errorOf, invalidOption } from './option-errors.ts';
 import { TestClock } from './test-clock.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -22,7 +22,7 @@ async function later(): Promise<void> {
 
 it.each(names)('timeouts.%s must be a time above 0', async (name) => {
   for (const ms of [...NONE, 0])
-    expect([ms, await refusalOf(() => createHubServer({ timeouts: { [name]: ms } }))]).toEqual([ms, refused(`timeouts.${name}`)]);
+    expect([ms, await errorOf(() => createHubServer({ timeouts: { [name]: ms } }))]).toEqual([ms, invalidOption(`timeouts.${name}`)]);
 });
 
 it.each(NEVER)('a time limit of %d ms never ends anything, for every time limit', async (ms) => {
@@ -100,12 +100,12 @@ it.each<[option: string, from: string, act: Act]>([
 ])('%s of %s must be a time from 0 on', async (option, from, act) => {
   for (const ms of NONE) {
     await using server = createHubServer();
-    expect([ms, await refusalOf(() => act(server, ms as never))]).toEqual([ms, refused(option, { value: ms })]);
+    expect([ms, await errorOf(() => act(server, ms as never))]).toEqual([ms, invalidOption(option, { value: ms })]);
   }
   for (const ms of [0, undefined, ...NEVER]) {
     await using server = createHubServer();
-    const expected = option === 'spreadMs' && ms === Infinity ? refused(option) : 'nothing was refused';
-    expect([from, ms, await refusalOf(() => act(server, ms as never))]).toEqual([from, ms, expected]);
+    const expected = option === 'spreadMs' && ms === Infinity ? invalidOption(option) : 'nothing was refused';
+    expect([from, ms, await errorOf(() => act(server, ms as never))]).toEqual([from, ms, expected]);
   }
 });
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 
 /** The error that a call throws or rejects with; a text where it does neither. */
-export async function refusalOf(call: () => unknown): Promise<unknown> {
+export async function errorOf(call: () => unknown): Promise<unknown> {
   try {
     await call();
   } catch (error) {
@@ -11,7 +11,10 @@ export async function refusalOf(call: () => unknown): Promise<unknown> {
 }
 
 /** Matches the error `invalid_option` of an option: with these details besides, and a message that matches `text`. */
-export const refused = (option: string, { text = /^/, ...details }: { readonly text?: RegExp; readonly value?: unknown } = {}): unknown =>
+export const invalidOption = (
+  option: string,
+  { text = /^/, ...details }: { readonly text?: RegExp; readonly value?: unknown } = {},
+): unknown =>
   expect.objectContaining({
     code: 'invalid_option',
     details: expect.objectContaining({ option, ...details }) as unknown,

@@ -2,7 +2,7 @@ import type { HubServer } from '@hubline/server';
 import { RawClient, type RawOptions } from './raw-client.ts';
 
 /** Lets a server listen, and a client in. Both are gone when it is disposed. */
-export async function open(server: HubServer, options?: RawOptions) {
+export async function listenAndConnect(server: HubServer, options?: RawOptions) {
   const errors: unknown[] = [];
   server.on('error', (stage, error) => errors.push([stage, error]));
   const port = await server.listen(0, '127.0.0.1');

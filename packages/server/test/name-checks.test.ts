@@ -2,7 +2,7 @@ import { defineHub } from '@hubline/protocol';
 import { createHubServer, memoryBackplane, type Context } from '@hubline/server';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RawClient } from './raw-client.ts';
-import { refusalOf } from './refusals.ts';
+import { errorOf } from './option-errors.ts';
 
 interface Calls {
   try(what: string, value: unknown): Promise<string>;
@@ -88,7 +88,7 @@ describe('a hub', () => {
     for (const [what, value] of NO_NAMES) {
       if (value === '' && MAY_BE_EMPTY.has(method)) continue;
       if (method === 'presence.isOnline' && Array.isArray(value)) continue; // a list of users
-      const refused = await refusalOf(() => call(ctx, value as string));
+      const refused = await errorOf(() => call(ctx, value as string));
       // Where a filter may stand instead, an object is taken for one.
       const isFilter = method.startsWith('groups.') && option === 'connectionId' && typeof value === 'object' && value !== null;
       expect(refused, what).toMatchObject({ code: 'invalid_option', details: { option: isFilter ? 'filter' : option } });
@@ -116,7 +116,7 @@ describe('a hub', () => {
   ])('refuses an invalid filter: %o', async (filter) => {
     const given = filter as unknown as { readonly all: true };
     for (const ask of [ctx.hub.clients.matching, ctx.hub.disconnect])
-      expect(await refusalOf(() => ask(given))).toMatchObject({ code: 'invalid_option' });
+      expect(await errorOf(() => ask(given))).toMatchObject({ code: 'invalid_option' });
   });
 
   it('accepts a filter of 16 levels, and refuses a deeper one', async () => {
@@ -124,11 +124,11 @@ describe('a hub', () => {
       Array.from({ length: levels - 1 }).reduce((inner) => ({ anyOf: [inner] }), { all: true }) as { readonly all: true };
     expect(await ctx.hub.presence.count(nested(16))).toMatchObject({ value: 1 });
     for (const levels of [17, 20_000])
-      expect(await refusalOf(() => ctx.hub.clients.matching(nested(levels)))).toMatchObject({ code: 'invalid_option' });
+      expect(await errorOf(() => ctx.hub.clients.matching(nested(levels)))).toMatchObject({ code: 'invalid_option' });
   });
 
   it('refuses a connection id with characters that no id has, since ids are part of channels', async () => {
-    expect(await refusalOf(() => ctx.hub.clients.connection('a b{c}'))).toMatchObject({ code: 'invalid_option' });
+    expect(await errorOf(() => ctx.hub.clients.connection('a b{c}'))).toMatchObject({ code: 'invalid_option' });
   });
 
   it.each([
@@ -154,7 +154,7 @@ describe('a hub', () => {
       return method === 'users' ? hub.presence.users(options) : hub.presence[method](all, options);
     };
     for (const value of values)
-      expect(await refusalOf(() => call(value as never)), typeof value).toMatchObject({ code: 'invalid_option', details: { option } });
+      expect(await errorOf(() => call(value as never)), typeof value).toMatchObject({ code: 'invalid_option', details: { option } });
     expect(await hub.presence.count()).toMatchObject({ value: 1 });
   });
 
@@ -166,8 +166,8 @@ describe('a hub', () => {
     ['NaN', NaN],
   ] as const)('refuses an attribute whose value is %s', async (_what, value) => {
     const { hub, connectionId } = ctx;
-    expect(await refusalOf(() => hub.clients.where({ role: value as string }))).toMatchObject({ details: { option: 'role' } });
-    expect(await refusalOf(() => hub.attributes.set(connectionId, 'role', value as string))).toMatchObject({
+    expect(await errorOf(() => hub.clients.where({ role: value as string }))).toMatchObject({ details: { option: 'role' } });
+    expect(await errorOf(() => hub.attributes.set(connectionId, 'role', value as string))).toMatchObject({
       code: 'invalid_option',
       details: { option: 'role' },
     });
@@ -222,13 +222,13 @@ describe('a server', () => {
       if (value === undefined && method.startsWith('server')) continue; // the default
       if (value === '' && MAY_BE_EMPTY.has(method)) continue;
       if (value === null && method === 'server pathPrefix') continue;
-      expect(await refusalOf(() => make(value as string)), what).toMatchObject({ code: 'invalid_option', details: { option } });
+      expect(await errorOf(() => make(value as string)), what).toMatchObject({ code: 'invalid_option', details: { option } });
     }
   });
 
   it('refuses an attribute that is declared as neither indexed nor plain', async () => {
     const declare = (attributes: object) => () => createHubServer().hub(contract, { path: '/hub', attributes: attributes, methods });
     for (const attributes of [{ role: 'index' }, { role: true }, { '': 'plain' }, { ['x'.repeat(256)]: 'plain' }])
-      expect(await refusalOf(declare(attributes))).toMatchObject({ code: 'invalid_option' });
+      expect(await errorOf(declare(attributes))).toMatchObject({ code: 'invalid_option' });
   });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { costOf } from '../src/connection/cost.ts';
-import { heapInUse } from './garbage.ts';
+import { heapInUse } from './heap.ts';
 
 const listOf = (count: number, item: (at: number) => string): string =>
   `[${Array.from({ length: count }, (_none, at) => item(at)).join()}]`;

@@ -3,9 +3,9 @@ import { defineHub, jsonCodec } from '@hubline/protocol';
 import { createHubServer, memoryBackplane, type HubServer, type RawConnection } from '@hubline/server';
 import type { Backplane } from '@hubline/server/backplane';
 import { describe, expect, it } from 'vitest';
-import { open } from './open.ts';
+import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient } from './raw-client.ts';
-import { refusalOf, refused } from './refusals.ts';
+import { errorOf, invalidOption } from './option-errors.ts';
 
 interface Calls {
   say(text: string): Promise<string>;
@@ -43,11 +43,13 @@ describe('an unknown option is refused, and the error names the nearest one:', (
     ['an option of close', 'options.graceMS', 'graceMs', (server) => server.close(plain({ graceMS: 1 }))],
   ])('%s', async (...[, option, nearest, act]) => {
     await using server = createHubServer();
-    expect(await refusalOf(() => act(server))).toEqual(refused(option, { text: new RegExp(`the nearest name is '${nearest}'`) }));
+    expect(await errorOf(() => act(server))).toEqual(invalidOption(option, { text: new RegExp(`the nearest name is '${nearest}'`) }));
   });
 
   it('an unknown option without a near name is refused, and an undefined one is ignored', async () => {
-    expect(await refusalOf(() => createHubServer(plain({ zzzzzz: 1 })))).toEqual(refused('options.zzzzzz', { text: /is no option\.$/ }));
+    expect(await errorOf(() => createHubServer(plain({ zzzzzz: 1 })))).toEqual(
+      invalidOption('options.zzzzzz', { text: /is no option\.$/ }),
+    );
     await using server = createHubServer(plain({ zzzzzz: undefined, limits: { maxGroups: undefined }, timeouts: { callMs: undefined } }));
     hosted(server, {
       zzzzzz: undefined,
@@ -170,7 +172,7 @@ describe('an argument of the wrong type is refused, and the error names it:', ()
   ])('%s', async (...[, option, values, act]) => {
     for (const value of values) {
       await using server = createHubServer();
-      expect([value, await refusalOf(() => act(server, value as never))]).toEqual([value, refused(option)]);
+      expect([value, await errorOf(() => act(server, value as never))]).toEqual([value, invalidOption(option)]);
     }
   });
 
@@ -184,7 +186,7 @@ describe('an argument of the wrong type is refused, and the error names it:', ()
         void link.close();
       }
     };
-    expect(await refusalOf(() => createHubServer({ backplane: { open } }))).toEqual(refused('process'));
+    expect(await errorOf(() => createHubServer({ backplane: { open } }))).toEqual(invalidOption('process'));
   });
 
   it('a schema may be a function, as in ArkType', async () => {
@@ -193,7 +195,7 @@ describe('an argument of the wrong type is refused, and the error names it:', ()
       '~standard': { version: 1, vendor: 'test', validate: () => ({ value: ['checked'] }) },
     });
     hosted(server, { args: { say: schema } });
-    await using world = await open(server);
+    await using world = await listenAndConnect(server);
     expect((await world.client.call('say', 'text')).result).toBe('checked');
   });
 
@@ -203,7 +205,7 @@ describe('an argument of the wrong type is refused, and the error names it:', ()
     server.connectionHandler('/raw', async (connection: RawConnection) => {
       const codes = [undefined, 'nope', null, 'constructor'].map((code) => ({ code }));
       for (const reason of [null, 5, 'normal', ...codes, { kode: 'normal' }, { code: 'shutdown', allowReconect: true }])
-        refusals.push(await refusalOf(() => connection.close(reason as never)));
+        refusals.push(await errorOf(() => connection.close(reason as never)));
       connection.close({ code: 'shutdown' });
     });
     const client = new RawClient(await server.listen(0, '127.0.0.1'), { path: '/raw' });
@@ -235,7 +237,7 @@ describe('methods of a class', () => {
     await using server = createHubServer();
     const classy = defineHub<Pick<Chat, 'say' | 'shout' | 'arrow'>>('classy', plain({ shout: { args: 1 } }));
     server.hub(classy, plain({ path: '/hub', methods: new Chat(), authorize: { shout: () => true } }));
-    await using world = await open(server);
+    await using world = await listenAndConnect(server);
     const results = async (...names: readonly string[]): Promise<unknown[]> =>
       Promise.all(names.map(async (name) => (await world.client.call(name, ...(name === 'arrow' ? [] : ['x']))).result));
     expect(await results('say', 'shout', 'arrow')).toEqual(['hello x!', 'HELLO X!', 'a field is no method']);
