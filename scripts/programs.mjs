@@ -3,13 +3,14 @@
  * Node built-ins only.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addBackports } from './backports.mjs';
 import { install } from './install.mjs';
+import { denyServices, NO_SERVICES, restorePolicy } from './service-policy.mjs';
 
 const isRoot = process.getuid?.() === 0;
 const hasApt = existsSync('/usr/bin/apt-get');
@@ -46,6 +47,7 @@ function playwrightsChromium() {
  * HUBLINE_INSTALL=0. Otherwise it prints everything that is missing and the one command for this system, and exits.
  */
 export async function programs(names = Object.keys(PROGRAMS)) {
+  if (isRoot && hasApt) restorePolicy(); // an earlier run may have been killed while apt installed
   let found = await findAll(names);
   const packages = names.filter((name) => !found[name] && !isDecided(name)).flatMap((name) => PROGRAMS[name].apt ?? []);
   if (packages.length > 0 && isRoot && hasApt && process.env.HUBLINE_INSTALL !== '0') {
@@ -80,29 +82,24 @@ async function find(name) {
 /** There is a file, but is it a program? */
 const runs = (path, probe) => new Promise((resolve) => execFile(path, [probe], { timeout: 10_000 }, (error) => resolve(!error)));
 
-/** Debian starts the servers that it installs, on ports that others use; while this policy is there it does not. */
 function installByApt(packages) {
-  const policy = '/usr/sbin/policy-rc.d';
-  const saved = `${policy}.before-hubline`;
-  const ignore = () => {}; // Ctrl-C ends apt-get, and we still put the policy back
+  const ignore = () => {}; // Ctrl-C ends apt-get, and this process still restores the policy
   console.log(`Installing with apt (HUBLINE_INSTALL=0 forbids it): ${packages.join(' ')}`);
   process.on('SIGINT', ignore);
-  if (existsSync(policy)) renameSync(policy, saved);
-  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const restore = denyServices();
   try {
     aptGet('update');
-    const [there, others] = [packages.filter(isThere), packages.filter((name) => !isThere(name))];
-    if (there.length > 0) aptGet('install', '-y', '--no-install-recommends', ...there);
+    const [available, others] = [packages.filter(isAvailable), packages.filter((name) => !isAvailable(name))];
+    if (available.length > 0) aptGet('install', '-y', '--no-install-recommends', ...available);
     if (others.length > 0) installFromBackports(others);
   } finally {
-    rmSync(policy);
-    if (existsSync(saved)) renameSync(saved, policy);
+    restore();
     process.off('SIGINT', ignore);
   }
 }
 
 /** Whether apt can install a package from the sources that it has. */
-function isThere(name) {
+function isAvailable(name) {
   const { stdout } = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   return /^\s*Candidate: (?!\(none\))/m.test(stdout ?? '');
 }
@@ -121,7 +118,7 @@ function installFromBackports(packages) {
 function aptGet(...args) {
   const { status } = spawnSync('apt-get', ['-q', ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    env: { ...process.env, ...NO_SERVICES, DEBIAN_FRONTEND: 'noninteractive' },
   });
   if (status !== 0) console.error(`apt-get ${args.join(' ')} failed.`);
 }
