@@ -1,4 +1,4 @@
-/** Runs `act` with the reason as soon as the signal, if there is one, is aborted, be it already; returns its undo. */
+/** Runs `act` with the reason when the signal aborts, at once if it has aborted already. Returns a function that removes the listener. */
 export function onAbort(signal: AbortSignal | undefined, act: (reason: unknown) => void): () => void {
   const listener = (): void => act(signal?.reason);
   if (signal?.aborted) listener();

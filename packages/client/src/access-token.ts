@@ -1,2 +1,2 @@
-/** Asked before every attempt; with `fresh`, the server has refused the last one, and a cached one will not do. */
-export type AccessToken = (ask: { readonly fresh: boolean }) => string | undefined | Promise<string | undefined>;
+/** Gives the access token for an attempt to connect. `fresh`: the server has refused the last token, so a cached one is of no use. */
+export type AccessToken = (request: { readonly fresh: boolean }) => string | undefined | Promise<string | undefined>;

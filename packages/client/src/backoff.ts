@@ -1,30 +1,34 @@
 import { checkBackoff } from '#diagnostics';
 
-/** Decides how long to wait before the next attempt. Pure, so that a test is a table. */
+/** Decides how long to wait before the next attempt. */
 export interface ReconnectPolicy {
   /**
    * Milliseconds to wait, or null to give up.
-   * @param failed `attempt` counts from 0 since a connection last proved itself; `cause` is why the last one ended.
+   * @param failed `attempt` counts the attempts since the last stable connection, from 0; `cause` is the error that ended the last
+   *   connection or attempt. A connection is stable if it lasted at least 5 s.
    */
   nextDelayMs(failed: { readonly attempt: number; readonly cause: Error }): number | null;
-  /** Whether the first start is retried too. Default false: `start()` rejects with the first failure. */
+  /** Whether attempts of `start()` are retried too. Default false: `start()` rejects with the first failure. */
   readonly initial?: boolean | undefined;
 }
 
 export interface BackoffOptions {
-  /** The widest wait before the first attempt. Default 250. */
+  /** The longest delay before the first attempt, in milliseconds. It doubles with each attempt. Default 250. */
   readonly firstMs?: number | undefined;
-  /** The widest wait of all. Default 30,000. */
+  /** The longest delay before any attempt, in milliseconds. Default 30,000. */
   readonly maxMs?: number | undefined;
-  /** Attempts in a row before giving up. Default: no end. */
+  /** The number of attempts before the connection is closed. Default: no limit. */
   readonly attempts?: number | undefined;
-  /** Whether the first start is retried too. Default false. */
+  /** Whether attempts of `start()` are retried too. Default false. */
   readonly initial?: boolean | undefined;
-  /** A number in [0, 1). Default `Math.random`. */
+  /** Returns a number in [0, 1). Default `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
-/** Full jitter: spreads a thousand clients over the whole window instead of piling them on its edge. */
+/**
+ * Creates a policy of exponential back-off with full jitter: the delay is a random part of a window that doubles, so clients that were
+ * disconnected together do not return together.
+ */
 export function backoff({
   firstMs = 250,
   maxMs = 30_000,
@@ -33,7 +37,7 @@ export function backoff({
   random = Math.random,
 }: BackoffOptions = {}): ReconnectPolicy {
   checkBackoff({ firstMs, maxMs, attempts });
-  // From the 30th attempt on the window is as wide as it gets: 2 ** 1024 is Infinity, and 0 times that is no number.
+  // The exponent has a limit: 2 ** 1024 is Infinity, and 0 * Infinity is NaN.
   return {
     initial,
     nextDelayMs: ({ attempt }) => (attempt < attempts ? random() * Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30)) : null),

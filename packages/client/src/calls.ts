@@ -14,81 +14,81 @@ import {
   type StreamItem,
 } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
-import { failureOf, textOf } from './remote-error.ts';
-import type { Settings } from './settings.ts';
+import { errorOf, textOf } from './remote-error.ts';
+import type { ClientSettings } from './settings.ts';
 import type { StreamCall, StreamOptions } from './stream.ts';
 import type { Pipe } from './transport.ts';
 
 export interface CallOptions {
-  /** Gives the call up: it rejects `cancelled`, and the server is told where it understands. */
+  /** Cancels the call, which rejects with `cancelled`. Hubline servers are told of every cancelled call, others of streams only. */
   readonly signal?: AbortSignal | undefined;
-  /** The time for the whole call. Default for calls: the connection's `callTimeoutMs`; for streams: no end. */
+  /** The time limit of the whole call. Default for calls: the connection's `callTimeoutMs`; for streams: none. */
   readonly timeoutMs?: number | undefined;
   /**
-   * How many items of a stream a Hubline server may send ahead of the consumer. Default 64. A small window keeps a slow consumer close
-   * to the present.
+   * How many items of a stream a Hubline server may send ahead of the consumer. Default 64. With a small window a slow consumer gets
+   * more recent items.
    */
   readonly window?: number | undefined;
 }
 
 export interface Call extends CallOptions {
   readonly method: string;
-  /** With the streams to upload in any place: on the wire they are apart. */
+  /** Includes the streams to upload, at any position; the wire carries them apart from the other arguments. */
   readonly args: readonly unknown[];
 }
 
-/** What calls need of their session. */
+/** The part of a session that its calls use. */
 export interface CallPort {
-  /** Whether the server knows our extensions: that plain calls can be cancelled, and what credit is. */
+  /** Whether the server supports Hubline's extensions: the cancellation of calls, and credit for streams. */
   readonly hubline: boolean;
-  /** Aborts when the session is over. */
+  /** Aborts when the session ends. */
   readonly over: AbortSignal;
   /** @throws HublineError `not_encodable` */
   send(message: HubMessage): void;
   readonly pipe: Pipe;
 }
 
-/** Calls that were sent and not yet answered, over one session. The one owner of call and stream ids. */
+/** The pending calls of one session. Assigns the ids of calls and streams. */
 export interface Calls {
   /** @throws HublineError `not_encodable`, `message_too_large`, `cancelled` */
   send(call: Call): void;
   invoke(call: Call): Promise<unknown>;
   /** Sends the call of a stream: see `createStream`. */
-  stream(call: Call, ...heard: Parameters<StreamOptions['open']>): StreamCall;
-  /** Takes a message of the server about a call. Calls that are over have no listener. */
+  stream(call: Call, ...callbacks: Parameters<StreamOptions['open']>): StreamCall;
+  /** Handles a message of the server about a call. Messages about calls that have ended are ignored. */
   take(message: StreamItem | Completion): void;
-  /** Ends every call: the session is over. */
+  /** Rejects every pending call, when the session ends. */
   failAll(cause: Error | undefined): void;
 }
 
-/** Hears the messages about one call; undefined: the session is over. */
-type Listener = (said: StreamItem | Completion | undefined, cause?: Error) => void;
+/** Handles the messages about one call; undefined means that the session ended. */
+type Listener = (message: StreamItem | Completion | undefined, cause?: Error) => void;
 type Settle = (error?: HublineError | null, result?: unknown) => void;
 
-/** How many items a server may send ahead of the consumer. */
+/** The default of `window`. */
 const WINDOW = 64;
-/** Items of a server without credit that the consumer has not taken. */
+/** How many items may wait for the consumer if the server does not support credit. */
 const MAX_ITEMS = 65_536;
-/** How much may wait in the transport before uploads pause. */
+/** Uploads pause while more bytes wait in the transport. */
 const HIGH_WATER_BYTES = 1_048_576;
-/** A WebSocket does not say when it has room again. */
-const LOOK_AGAIN_MS = 10;
+/** A WebSocket has no event for a drained buffer, so a paused upload polls. */
+const POLL_MS = 10;
 
-export function createCalls({ clock, report }: Settings, { hubline, over: sessionOver, send, pipe }: CallPort): Calls {
+export function createCalls({ clock, report }: ClientSettings, { hubline, over: sessionEnded, send, pipe }: CallPort): Calls {
   const pending = new Map<string, Listener>();
   let nextId = 0;
   const newId = (): string => String(nextId++);
 
   /**
-   * Sends a call, and begins its uploads; `failed` hears of an upload that fails. Gives the id, without which there is no answer, and
-   * what ends the uploads: an AbortController would cost every call as much as all the rest.
+   * Sends a call, and starts its uploads; calls `failed` when an upload fails. Returns the id, if the call expects a result, and the
+   * functions that stop the uploads. An AbortController would double the cost of each call.
    */
   const write = (
     { method, args, signal, window = WINDOW }: Call,
     type?: 1 | 4,
     failed: (error: HublineError) => void = report,
   ): readonly [id: string | undefined, stops: readonly (() => void)[]] => {
-    if (sessionOver.aborted) throw lost(undefined, method);
+    if (sessionEnded.aborted) throw connectionLost(undefined, method);
     if (signal?.aborted) throw cancelled(signal.reason, method);
     const sources = args.filter(isStream);
     const streamIds = sources.map(newId);
@@ -104,7 +104,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     return [invocationId, sources.map((source, i) => upload(source, streamIds[i]!, (error) => failed(uploadFailed(method, error))))];
   };
 
-  /** Sends what a source gives until it ends, or is not wanted any more. Always ends with a completion. Returns its end. */
+  /** Sends the items of a source until it ends or is stopped, and then a completion. Returns a function that stops the upload. */
   const upload = (source: AsyncIterable<unknown>, invocationId: string, failed: (error: unknown) => void): (() => void) => {
     let iterator: AsyncIterator<unknown> | undefined;
     let over = false;
@@ -113,13 +113,13 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       over = true;
       undo();
       send({ type: COMPLETION, invocationId, error } as Completion);
-      // The source learns at once that it is left, and not with its next item.
+      // Without this call the source would run until its next item.
       if (error) (async () => iterator?.return?.())().catch(report);
     };
     const stop = (): void => end('cancelled');
-    const undo = onAbort(sessionOver, stop);
+    const undo = onAbort(sessionEnded, stop);
     void (async () => {
-      await Promise.resolve(); // a source that throws at once finds the call sent
+      await Promise.resolve(); // the call is sent before its source can throw
       try {
         if (over) return;
         iterator = source[Symbol.asyncIterator]();
@@ -129,7 +129,7 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
           if (done) return end();
           send({ type: STREAM_ITEM, invocationId, item: value ?? null });
           while (!over && pipe.bufferedAmount > HIGH_WATER_BYTES) {
-            await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
+            await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
           }
         }
       } catch (thrown) {
@@ -141,16 +141,16 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
     return stop;
   };
 
-  /** A call with an `item` is a stream. */
+  /** Sends a call and waits for its completion. With `item` it is a stream. */
   const open = (
     call: Call,
     settle: Settle,
     item?: (item: unknown) => void,
-  ): readonly [id: string, giveUp: (error: HublineError) => void] => {
+  ): readonly [id: string, cancel: (error: HublineError) => void] => {
     const { method, signal, timeoutMs = Infinity } = call;
     const type = item ? STREAM_INVOCATION : INVOCATION;
-    // What fails later than at once: the call has its id by then.
-    const [id, stops] = write(call, type, (error) => giveUp(error)) as [string, (() => void)[]];
+    // An upload fails later, when `cancel` is assigned.
+    const [id, stops] = write(call, type, (error) => cancel(error)) as [string, (() => void)[]];
     const done: Settle = (error, result) => {
       if (!pending.delete(id)) return;
       undoTimer();
@@ -158,21 +158,21 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       for (const stop of stops) stop();
       settle(error, result);
     };
-    const giveUp = (error: HublineError): void => {
-      // Only a Hubline server knows that a call can be cancelled which is not a stream.
+    const cancel = (error: HublineError): void => {
+      // SignalR servers cancel streams only.
       if (pending.has(id) && (item || hubline)) send({ type: CANCEL_INVOCATION, invocationId: id });
       done(error);
     };
-    pending.set(id, (said, cause) => {
-      if (!said) done(lost(cause, method));
-      else if (said.type === STREAM_ITEM) item?.(said.item);
-      else done(failureOf(said), said.result);
+    pending.set(id, (message, cause) => {
+      if (!message) done(connectionLost(cause, method));
+      else if (message.type === STREAM_ITEM) item?.(message.item);
+      else done(errorOf(message), message.result);
     });
     const undoTimer = clock.after(timeoutMs, () =>
-      giveUp(new HublineError('call_timeout', `No answer in ${timeoutMs} ms.`, { method, timeoutMs })),
+      cancel(new HublineError('call_timeout', `No answer in ${timeoutMs} ms.`, { method, timeoutMs })),
     );
-    const undoAbort = onAbort(signal, (reason) => giveUp(cancelled(reason, method)));
-    return [id, giveUp];
+    const undoAbort = onAbort(signal, (reason) => cancel(cancelled(reason, method)));
+    return [id, cancel];
   };
 
   return {
@@ -189,11 +189,11 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
       const max = hubline ? window : MAX_ITEMS;
       let waiting = 0;
       let taken = 0;
-      const [invocationId, giveUp] = open(
+      const [invocationId, cancel] = open(
         call,
         (error = null) => ended(error),
         (each) => {
-          if (++waiting > max) giveUp(new HublineError('limit_exceeded', `More than ${max} items wait.`, { limit: 'window', max }));
+          if (++waiting > max) cancel(new HublineError('limit_exceeded', `More than ${max} items wait.`, { limit: 'window', max }));
           else item(each);
         },
       );
@@ -202,22 +202,22 @@ export function createCalls({ clock, report }: Settings, { hubline, over: sessio
           waiting--;
           if (++taken % batch === 0 && hubline && pending.has(invocationId)) send({ type: CREDIT, invocationId, credit: batch });
         },
-        giveUp: () => giveUp(cancelled(undefined, method)),
+        cancel: () => cancel(cancelled(undefined, method)),
       };
     },
 
     take: (message) => pending.get(message.invocationId)?.(message),
 
     failAll(cause) {
-      for (const hear of pending.values()) hear(undefined, cause);
+      for (const listener of pending.values()) listener(undefined, cause);
     },
   };
 }
 
 const isStream = (arg: unknown): arg is AsyncIterable<unknown> => !!(arg as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator];
 
-/** Nothing is queued for a connection that may never come. */
-export const lost = (cause?: Error, method?: string): HublineError => {
+/** The error of calls whose connection ended, or without a connection: calls are not queued. */
+export const connectionLost = (cause?: Error, method?: string): HublineError => {
   const text = cause ? `Connection lost: ${cause.message}` : 'Not connected.';
   return new HublineError('connection_lost', text, given({ method }), { cause });
 };
@@ -225,6 +225,6 @@ export const lost = (cause?: Error, method?: string): HublineError => {
 export const cancelled = (cause?: unknown, method?: string): HublineError =>
   new HublineError('cancelled', 'Cancelled.', given({ method }), { cause });
 
-/** An item that cannot be sent says so itself; whatever else a source throws is the program's own error. */
+/** The error of an upload: an error of ours, such as `not_encodable`, stays as it is; any other was thrown by the source. */
 const uploadFailed = (method: string, cause: unknown): HublineError =>
   isHublineError(cause) ? cause : new HublineError('upload_failed', textOf(cause), { method }, { cause });

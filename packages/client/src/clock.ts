@@ -1,10 +1,10 @@
 import { after } from '@hubline/protocol';
 
-/** Time, as everything in the client sees it: tests bring their own. */
+/** The time and the timers of the client. Tests pass their own. */
 export interface Clock {
-  /** Milliseconds of wall time: it must go on while the machine sleeps. */
+  /** Milliseconds of wall time, which passes while the machine sleeps too. */
   now(): number;
-  /** Runs `act` once after `ms`; returns its undo. */
+  /** Runs `act` once after `ms`. Returns a function that cancels it. */
   after(ms: number, act: () => void): () => void;
 }
 

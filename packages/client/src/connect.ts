@@ -3,40 +3,40 @@ import { onAbort } from './abort.ts';
 import { hubUrl, withAffinity, withQuery } from './hub-url.ts';
 import { negotiate, type Offer } from './negotiate.ts';
 import { reasonOf, refusal } from './refusal.ts';
-import type { Settings } from './settings.ts';
+import type { ClientSettings } from './settings.ts';
 import type { OpenRequest, Pipe, Transport } from './transport.ts';
 
 export interface Attempt {
-  /** Calls the attempt off. */
+  /** Cancels the attempt. */
   readonly signal: AbortSignal;
   /** Whether the server has refused the last token. */
   readonly fresh: boolean | undefined;
   /** The node to prefer. */
   readonly affinity: Affinity | undefined;
-  /** Called before each step that can take its time; `late` when it took too much, which otherwise ends the attempt. */
-  step(name: string, late?: () => void): void;
+  /** Starts the time limit of the next step. After the time limit it calls `timedOut`, by default to end the attempt. */
+  step(name: string, timedOut?: () => void): void;
   receive(wire: Wire): void;
 }
 
-/** A pipe that is open, and what the server said about it. */
+/** An open pipe, with its data from the response of negotiate. */
 export interface Connected {
   readonly pipe: Pipe;
-  /** Unknown where negotiation was skipped. */
+  /** Undefined if negotiation was skipped. */
   readonly connectionId?: string;
-  /** For the next attempt, if this connection serves. */
+  /** The node of this connection, for the next attempt. */
   readonly affinity?: Affinity | undefined;
 }
 
-/** A failure that another attempt will not change. */
-export const isVerdict = (error: unknown): boolean => isRefused(error) || codeIn(error) === 'invalid_option';
+/** Whether another attempt would fail in the same way. */
+export const isPermanent = (error: unknown): boolean => isRefused(error) || codeIn(error) === 'invalid_option';
 const isRefused = (error: unknown): boolean => ['unauthorized', 'forbidden'].includes(codeIn(error));
 const codeIn = (error: unknown): string => (error as HublineError).code;
 
 /**
- * Opens a pipe: asks for a token, negotiates, and tries the transports in the server's order.
+ * Opens a pipe: asks the program for a token, negotiates, and tries the transports in the server's order.
  * @throws HublineError `unauthorized` or `forbidden` even with a fresh token; `invalid_option`; `negotiation_failed` for everything else
  */
-export async function connect(settings: Settings, attempt: Attempt): Promise<Connected> {
+export async function connect(settings: ClientSettings, attempt: Attempt): Promise<Connected> {
   const { signal, fresh, affinity: hint, step } = attempt;
   const { url: given, accessToken, transports, codec, skipNegotiation } = settings;
   const failures: unknown[] = [];
@@ -47,7 +47,7 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
     const open = (transport: Transport, where: Pick<OpenRequest, 'url' | 'token' | 'headers'>): Promise<Pipe> => {
       const opening = new AbortController();
       onAbort(signal, () => opening.abort());
-      // A transport that does not open in time is given up, and the next one has its turn.
+      // A transport that does not open in time is aborted, and the next one is tried.
       step(transport.name, () => opening.abort());
       return transport.open({
         ...settings,
@@ -67,7 +67,7 @@ export async function connect(settings: Settings, attempt: Attempt): Promise<Con
     for (const { transport: name, transferFormats } of offer.availableTransports) {
       const transport = transports.find((each) => each.name === name);
       if (!transport || !String(transferFormats).toLowerCase().includes(codec.format)) continue;
-      // A connection that could not be opened is used up.
+      // A connection id cannot be used again after a failure, so the next transport needs a new one.
       offer ??= await ask(url);
       const { connectionId, connectionToken, negotiateVersion, affinity } = offer;
       const target = withQuery(withAffinity(offer.url, affinity), 'id', (negotiateVersion && connectionToken) || connectionId);

@@ -2,49 +2,49 @@ import { asError, checkDuration, type Affinity, type ErrorDetails, type HublineE
 import { onAbort } from './abort.ts';
 import { cancelled, type Calls } from './calls.ts';
 import type { ConnectionState } from './connection-state.ts';
-import { runSession, type Open } from './session.ts';
-import type { Settings } from './settings.ts';
+import { runSession, type OpenSession } from './session.ts';
+import type { ClientSettings } from './settings.ts';
 import type { PipeEnd } from './transport.ts';
 
-/** A connection that lasted this long has proven itself: the next loss starts counting attempts anew. */
-const PROVEN_MS = 5_000;
+/** After a connection that lasted this long the count of attempts starts again from 0. */
+const STABLE_MS = 5_000;
 
-/** The life of a connection, from `start` to `stop` or a verdict. */
+/** Connects and reconnects, from `start` until `stop` or a failure that is final. */
 export interface ConnectionLoop {
   readonly state: ConnectionState;
-  /** Undefined while calls cannot be made. */
+  /** Undefined unless the state is `connected`. */
   readonly calls: Calls | undefined;
   readonly start: (options?: { readonly signal?: AbortSignal | undefined }) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
-export function createLoop(settings: Settings): ConnectionLoop {
+export function createLoop(settings: ClientSettings): ConnectionLoop {
   const { clock, policy, skipNegotiation } = settings;
   let state: ConnectionState = { name: 'idle' };
   let stopping: AbortController | undefined;
   let started: Promise<void>;
   let ended: Promise<void> | undefined;
-  let live: Open | undefined;
-  /** Good for one attempt: a node that does not take us back is not asked again. */
+  let session: OpenSession | undefined;
+  /** The node to prefer in the next attempt only: if that attempt fails, later ones go to any node. */
   let affinity: Affinity | undefined;
-  /** Ends the present wait. */
+  /** Ends the delay before the next attempt. */
   let proceed: (() => void) | undefined;
-  /** The server asked to be left alone: waking does not shorten the wait. */
-  let isPatient = false;
+  /** Whether the server asked for the delay. `onWake` then does not shorten it. */
+  let isDelayFixed = false;
 
-  /** The only place that assigns the state, and therefore the only place that announces it. */
+  /** Assigns the state and reports it. No other code does either. */
   const enter = (next: ConnectionState): void => {
     const before = state.name;
     state = next;
     settings.entered(state, before);
   };
 
-  /** Gives the reason why it is over. */
+  /** Runs one session after another. Returns the error that ended the last one, or undefined after `stop`. */
   const loop = async (stop: AbortSignal, started: () => void): Promise<Error | undefined> => {
     onAbort(stop, () => proceed?.());
     settings.onWake(() => {
-      live?.prove();
-      if (!isPatient) proceed?.();
+      session?.probe();
+      if (!isDelayFixed) proceed?.();
     }, stop);
     for (let attempt = 0, everOpen = false; !stop.aborted;) {
       let openAt = Infinity;
@@ -53,11 +53,11 @@ export function createLoop(settings: Settings): ConnectionLoop {
       affinity = undefined;
       const { cause, final } = await runSession(settings, {
         stop,
-        // Without negotiation a page does not learn that its token was refused.
+        // Without negotiation a page cannot see that its token was refused.
         fresh: skipNegotiation && attempt > 0,
         affinity: hint,
         opened(open) {
-          live = open;
+          session = open;
           everOpen = true;
           openAt = clock.now();
           affinity = open.affinity;
@@ -65,19 +65,19 @@ export function createLoop(settings: Settings): ConnectionLoop {
           started();
         },
       });
-      live = undefined;
+      session = undefined;
       if (!cause) break;
-      // A node that is going away, or that refused a request: it does not know the connection any more.
+      // A node that shuts down, or refused a request, is not preferred for the next attempt.
       const { code, details } = cause as Partial<HublineError<'connection_lost' | 'shutdown'>>;
       if (code === 'shutdown' || (details as Partial<PipeEnd> | undefined)?.status) affinity = undefined;
-      if (clock.now() - openAt >= PROVEN_MS) attempt = 0;
+      if (clock.now() - openAt >= STABLE_MS) attempt = 0;
       const nextMs = final || !(everOpen || policy.initial) ? null : policy.nextDelayMs({ attempt, cause });
       if (nextMs === null) return cause;
       checkDuration('reconnect', nextMs);
-      // A busy server is left alone for as long as it asks; the policy's delay spreads its clients.
+      // After the delay that a busy server asks for, the delay of the policy keeps its clients from returning together.
       const retryAfterMs = (details as ErrorDetails['negotiation_failed'] | undefined)?.retryAfterMs ?? 0;
       const delayMs = nextMs + retryAfterMs;
-      isPatient = retryAfterMs > 0;
+      isDelayFixed = retryAfterMs > 0;
       attempt++;
       if (everOpen) enter({ name: 'reconnecting', attempt, delayMs, cause });
       if (stop.aborted) break;
@@ -97,7 +97,7 @@ export function createLoop(settings: Settings): ConnectionLoop {
       return state;
     },
     get calls() {
-      return live?.calls;
+      return session?.calls;
     },
     start({ signal } = {}) {
       if (stopping && !stopping.signal.aborted) return started;
@@ -105,11 +105,11 @@ export function createLoop(settings: Settings): ConnectionLoop {
       const promise = (started = new Promise<void>((resolve, reject) => {
         ended = (async (previous) => {
           await previous;
-          // What a policy throws is a verdict too.
+          // An error that the policy throws closes the connection.
           const cause = await loop(stop.signal, resolve).catch(asError);
           stop.abort();
           enter({ name: 'closed', ...(cause && { cause }) });
-          // A start that its own stop overtakes is no failure that anybody must handle.
+          // A caller that stops the connection need not handle the rejection of its `start()`.
           if (!cause) promise.catch(() => {});
           reject(cause ?? cancelled());
         })(ended);

@@ -1,25 +1,25 @@
-/** Each state carries exactly what exists in it. */
+/** The state of a connection. Each state has the properties that exist in it. */
 export type ConnectionState =
-  /** Made, and never started. */
+  /** `start()` was not called yet. */
   | { readonly name: 'idle' }
-  /** The first attempts; `attempt` counts from 0. */
+  /** The connection was never open since `start()`. `attempt` counts from 0. */
   | { readonly name: 'connecting'; readonly attempt: number }
-  /** Calls may be made. No id where negotiation was skipped. */
+  /** Calls are possible. There is no connection id if negotiation was skipped. */
   | { readonly name: 'connected'; readonly connectionId?: string | undefined }
-  /** Lost: the attempt of this number, from 1, begins `delayMs` after this state did. */
+  /** The connection ended with `cause`. Attempt number `attempt`, from 1, starts `delayMs` milliseconds after this state began. */
   | { readonly name: 'reconnecting'; readonly attempt: number; readonly delayMs: number; readonly cause: Error }
-  /** Over, until somebody calls `start()`. No cause: `stop()` was called. */
+  /** The connection is closed until the next `start()`. There is no cause after `stop()`. */
   | { readonly name: 'closed'; readonly cause?: Error };
 
 export interface ConnectionEvents {
-  /** Every change of the state. */
+  /** The state changed. */
   state: [state: ConnectionState];
   reconnecting: [cause: Error];
-  /** Connected again, usually as another connection: groups are not kept. */
+  /** The client is connected again. For the server it is a new connection, without the groups of the old one. */
   reconnected: [connectionId: string | undefined];
   closed: [cause: Error | undefined];
-  /** A `send` that did not reach the transport. */
+  /** A `send` failed before its message reached the transport. */
   lost: [loss: { readonly method: string; readonly error: Error }];
-  /** What has no caller to be thrown to: a receiver, a listener or an upload's source threw. */
+  /** An error without a caller: a receiver, a listener or the source of an upload threw. */
   error: [error: Error];
 }

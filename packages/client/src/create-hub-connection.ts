@@ -12,7 +12,7 @@ import {
 } from '@hubline/protocol';
 import { EventEmitter } from 'eventemitter3';
 import { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
-import { lost, type Call, type CallOptions, type Calls } from './calls.ts';
+import { connectionLost, type Call, type CallOptions, type Calls } from './calls.ts';
 import { systemClock } from './clock.ts';
 import { createLoop } from './connection-loop.ts';
 import type { ConnectionEvents } from './connection-state.ts';
@@ -20,12 +20,12 @@ import type { EventArgs, HubCalls, HubConnection, Results } from './hub-connecti
 import { createReceivers } from './receivers.ts';
 import { createStream } from './stream.ts';
 import type { AccessToken } from './access-token.ts';
-import type { Settings } from './settings.ts';
+import type { ClientSettings } from './settings.ts';
 import type { Network, Transport } from './transport.ts';
-import { onWake } from './wake.ts';
+import { onWake } from './wake-events.ts';
 import { webSockets } from './web-sockets.ts';
 
-/** Takes a line per change of state (`info`, `warn` while reconnecting, `error` when closed by a failure). `console` is one. */
+/** Gets one line per change of state: `info`, `warn` while reconnecting, `error` if a failure closes the connection. `console` is one. */
 export interface Logger {
   info(message: string, ...details: unknown[]): void;
   warn(message: string, ...details: unknown[]): void;
@@ -33,59 +33,60 @@ export interface Logger {
 }
 
 export interface HubConnectionOptions<H, R> extends Network {
-  /** Gives the token for each attempt; asked once more, with `fresh`, when the server refused it. Default: no token. */
+  /** Gives the token for each attempt. Called again, with `fresh`, if the server refused the token. Default: no token. */
   readonly accessToken?: AccessToken | undefined;
-  /** How to come back: a policy, the options of `backoff`, or false for never. Default: for ever, with full jitter. */
+  /** How to reconnect: a policy, the options of `backoff`, or false for never. Default: `backoff()`, without a limit of attempts. */
   readonly reconnect?: ReconnectPolicy | BackoffOptions | false | undefined;
-  /** The methods that the server may call, from the first message on: an object, also of a class. `receive` adds more. */
+  /** The methods that the server may call: a plain object or an instance of a class. `receive` adds more. */
   readonly receiver?: Implementation<R> | undefined;
-  /** Schemas of results: they check what comes back, and give `invalid_result` where it does not fit. */
+  /** Schemas of results and of stream items. A value that does not match rejects with `invalid_result`. */
   readonly results?: Results<H> | undefined;
   /**
-   * Schemas of the tuples of arguments that receivers get (`z.tuple([…])`). An event that does not fit calls no receiver and is the event
-   * `error` (`invalid_arguments`); a question is answered with that error. A schema that is asynchronous delays its event behind later ones.
+   * Schemas of the arguments of receivers, each for a tuple (`z.tuple([…])`). If the arguments do not match, no receiver is called, the
+   * event `error` reports `invalid_arguments`, and a server that waits for a result gets that error. An asynchronous schema can change the
+   * order of events.
    */
   readonly args?: EventArgs<R> | undefined;
-  /** In no order: the server's decides. Default `[webSockets()]`. */
+  /** The transports that may be used. The server decides their order. Default `[webSockets()]`. */
   readonly transports?: readonly Transport[] | undefined;
-  /** Saves a request where the first transport is WebSockets; there is then no connection id, and no redirect. Default false. */
+  /** Connects without negotiation, by WebSockets only. There is then no connection id and no redirect. Default false. */
   readonly skipNegotiation?: boolean | undefined;
-  /** The time for each call, unless `with` says otherwise. Default 30,000; `Infinity` for no end. */
+  /** The time limit of each call, unless `with` sets another. Default 30,000; `Infinity` for none. */
   readonly callTimeoutMs?: number | undefined;
-  /** A ping is sent when nothing was for so long. Default 15,000. Less than half of the server's client time-out. */
+  /** A ping is sent if nothing was sent for this time. Default 15,000. Must be less than half of the server's client time-out. */
   readonly keepAliveMs?: number | undefined;
-  /** The connection is lost when nothing came for so long. Default 30,000: at least twice the server's keep-alive. */
+  /** The connection times out if nothing was received for this time. Default 30,000. Must be at least twice the server's keep-alive. */
   readonly serverTimeoutMs?: number | undefined;
-  /** The time for each step of an attempt: access token, negotiation, opening the transport, handshake. Default 15,000. */
+  /** The time limit of each step of an attempt: access token, negotiation, opening a transport, handshake. Default 15,000. */
   readonly startTimeoutMs?: number | undefined;
-  /** Whether the token and `headers` follow a negotiate redirect to another origin that brings no token of its own. Default false. */
+  /** Whether the token and `headers` are sent to another origin after a redirect of negotiate without a token. Default false. */
   readonly forwardCredentials?: boolean | undefined;
-  /** The largest message of the server, in bytes; a larger one ends the connection. Default 16 MiB. */
+  /** The largest message from the server, in bytes. A larger one ends the connection. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined;
-  /** Questions of the server that wait for their receiver's answer; more are refused. Default 1,000. */
+  /** How many calls of the server may wait for the result of a receiver. More are refused. Default 1,000. */
   readonly maxQuestions?: number | undefined;
-  /** Default `jsonCodec`. */
+  /** The codec of messages. Default: JSON. */
   readonly protocol?: Codec | undefined;
-  /** Default: silence, but for one warning in the console per name that no receiver has. */
+  /** Default: nothing is logged, except warnings about unknown options and missing receivers, in the console of development builds. */
   readonly logger?: Logger | undefined;
 }
 
 const EVENTS: readonly (keyof ConnectionEvents)[] = ['state', 'reconnecting', 'reconnected', 'closed', 'lost', 'error'];
 
-/** Has the names that the language calls behind our back: `await connection.invoke` must not call a method named "then". */
-const NAMELESS = { then: undefined, toJSON: undefined };
+/** Names that JavaScript itself looks up: `await connection.invoke` must not call a hub method named "then". */
+const NO_METHODS = { then: undefined, toJSON: undefined };
 
-/** Replacements that tests pass in; the defaults are the real ones. */
-export type Surroundings = Partial<Pick<Settings, 'clock' | 'onWake'>>;
+/** Parts that tests replace. */
+export type Replacements = Partial<Pick<ClientSettings, 'clock' | 'onWake'>>;
 
 /**
- * A connection to the hub of a contract. Has no effect before `start()`.
+ * Creates a connection to the hub of a contract. Nothing is sent before `start()`.
  *
  *     const connection = createHubConnection(chat, "/hubs/chat", { receiver: { said: (message) => show(message) } });
  *     await connection.start();
  *     await connection.invoke.say("lobby", "hi");
  *
- * @param url Relative ones are resolved against the page's or worker's address. Its query is kept.
+ * @param url A relative one is resolved against the address of the page or worker. Its query is kept.
  */
 export function createHubConnection<H, R, A>(
   contract: Contract<H, R, A>,
@@ -95,9 +96,9 @@ export function createHubConnection<H, R, A>(
   return connectionIn({}, contract, { ...options, url });
 }
 
-/** The composition root: the one place that knows every part, and every default. */
+/** The composition root: creates every part, with the defaults of all options. */
 export function connectionIn<H, R, A>(
-  surroundings: Surroundings,
+  replacements: Replacements,
   { name }: Contract<H, R, A>,
   options: HubConnectionOptions<H, R> & { readonly url: string | URL },
 ): HubConnection<H, R> {
@@ -121,7 +122,7 @@ export function connectionIn<H, R, A>(
   };
   checkDurations(others);
   const events = new EventEmitter<string>();
-  /** A listener that throws must not stop what it listens to, at once or later. */
+  /** Calls the listeners of an event. An error of a listener, asynchronous ones included, is reported and stops nothing. */
   const emit = <E extends keyof ConnectionEvents>(event: E, ...args: ConnectionEvents[E]): void => {
     for (const listener of events.listeners(event)) {
       (async () => (listener as Listener)(...args))().catch((error: unknown) => report(error, event));
@@ -140,7 +141,7 @@ export function connectionIn<H, R, A>(
     clock: systemClock,
     onWake,
     ...others,
-    ...surroundings,
+    ...replacements,
     codec: protocol,
     policy:
       (reconnect as Partial<ReconnectPolicy>).nextDelayMs ?
@@ -152,37 +153,37 @@ export function connectionIn<H, R, A>(
       const level = state.name === 'closed' ? 'error' : 'warn';
       logger?.['cause' in state ? level : 'info'](name, state);
       emit('state', state);
-      // Every state is an event too; who listens is told only of these two.
+      // The name of every state is emitted; `closed` and `reconnecting` are documented events.
       if (state.name !== before) emit(state.name as 'closed' | 'reconnecting', (state as { readonly cause: Error }).cause);
       if (state.name === 'connected' && before === 'reconnecting') emit('reconnected', state.connectionId);
     },
   });
   /** @throws HublineError `connection_lost` */
-  const calls = ({ method }: Call): Calls => {
+  const callsFor = ({ method }: Call): Calls => {
     if (loop.calls) return loop.calls;
-    throw lost(undefined, method);
+    throw connectionLost(undefined, method);
   };
-  /** Returns the result or item that the caller gets: the one that its schema returns. */
+  /** Returns the output of the method's schema for a result or item, or the value itself if there is no schema. */
   const checked = (value: unknown, { method }: Call): unknown => {
     const schema = (results as Readonly<Record<string, StandardSchema<never> | undefined>>)[method];
-    // Every object has a `constructor`, which is no schema.
+    // `results` inherits properties such as `constructor`, which are no schemas.
     return schema?.['~standard'] ? validate(schema, value, { code: 'invalid_result', method }) : value;
   };
   const invoke = async (call: Call): Promise<unknown> =>
-    checked(await calls(call).invoke({ timeoutMs: others.callTimeoutMs, ...call }), call);
+    checked(await callsFor(call).invoke({ timeoutMs: others.callTimeoutMs, ...call }), call);
   const send = (call: Call): void => {
     try {
-      calls(call).send(call);
+      callsFor(call).send(call);
     } catch (error) {
       emit('lost', { method: call.method, error: asError(error) });
     }
   };
   const stream = (call: Call): AsyncIterable<unknown> =>
-    createStream({ open: (...heard) => calls(call).stream(call, ...heard), check: (item) => checked(item, call) });
+    createStream({ open: (...callbacks) => callsFor(call).stream(call, ...callbacks), check: (item) => checked(item, call) });
   const callsWith = (callOptions: CallOptions): HubCalls<H> => {
     /** `proxy.say("hi")` becomes `act({ method: "say", args: ["hi"] })`. */
     const proxy = (act: (call: Call) => unknown): object =>
-      new Proxy(NAMELESS, {
+      new Proxy(NO_METHODS, {
         get: (target, key): unknown =>
           typeof key === 'symbol' || key in target ?
             (target as Record<PropertyKey, unknown>)[key]
@@ -191,13 +192,13 @@ export function connectionIn<H, R, A>(
     return { invoke: proxy(invoke), send: proxy(send), stream: proxy(stream) } as HubCalls<H>;
   };
 
-  /** Events of the connection, and those of the server by the receiver's name. */
+  /** Listens to an event of the connection, or to calls of the server under this name. */
   const on = (event: string, listener: Listener): (() => void) => {
     if (!EVENTS.includes(event as keyof ConnectionEvents)) return receivers.add({ [event]: listener });
-    // The same function may listen twice, and be undone once.
-    const own: Listener = (...args) => listener(...args);
-    events.on(event, own);
-    return () => void events.off(event, own);
+    // A wrapper of its own for each call: the same function may be added twice and removed once.
+    const wrapper: Listener = (...args) => listener(...args);
+    events.on(event, wrapper);
+    return () => void events.off(event, wrapper);
   };
 
   return {

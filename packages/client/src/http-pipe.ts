@@ -1,46 +1,47 @@
 import { after, asError, type HublineError, type Wire } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
-import { bodyOf } from './body.ts';
+import { readBody } from './response-body.ts';
 import { createPostQueue } from './post-queue.ts';
 import { refusal, refusalOf } from './refusal.ts';
 import { request, uncached } from './request.ts';
 import type { OpenRequest, Pipe, PipeEnd } from './transport.ts';
 
-/** How long a goodbye may take. */
+/** How long closing may take. */
 const CLOSE_MS = 2_000;
 
 export interface HttpOptions {
   /**
-   * How long the server may take to answer a request; then the connection is lost. Polls too: more than the server holds
-   * one, which is 90 s by default here and there. Default 100,000.
+   * How long the server may take to answer a request, a poll included, before the connection ends. Default 100,000. Must be more than the
+   * server holds a poll: 90 s by default in Hubline and in ASP.NET Core.
    */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a way to receive needs of its pipe. */
-export interface Port {
-  /** Asks for what the server has to say, and reads it. @throws HublineError where the server refuses */
+/** The part of the pipe that its transport uses to receive. */
+export interface HttpPort {
+  /** Sends a GET request and reads the response. @throws HublineError if the server refuses it */
   get<T>(headers: Readonly<Record<string, string>>, read: (response: Response) => Promise<T>): Promise<T>;
-  /** The server has answered. */
+  /** Reports the first response: the pipe is open. */
   opened(): void;
   receive(wire: Wire): void;
 }
 
 export interface HttpPipeOptions extends HttpOptions {
-  /** Receives until the server says that it is over. */
-  readonly run: (port: Port) => Promise<void>;
-  /** Whether the pipe is made of polls: nobody pings, and who leaves says so. */
+  /** Receives until the server ends the connection. */
+  readonly run: (port: HttpPort) => Promise<void>;
+  /** Whether the pipe receives by polls. The client then sends no pings, and ends the connection with a DELETE. */
   readonly polls?: boolean;
 }
 
-/** What server-sent events and long polling share: they receive in their own ways, and send by POST. */
+/** Opens a pipe that sends by POST, for server-sent events and long polling. Each receives in its own way: `run`. */
 export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs = 100_000 }: HttpPipeOptions): Promise<Pipe> {
   const { signal, receive, accessToken } = asked;
   let { token } = asked;
-  /** Ends the request that receives; the other, every request. */
+  /** Aborts the request that receives. */
   const receiving = new AbortController();
+  /** Aborts all other requests. */
   const all = new AbortController();
-  /** The server has said that it is over. */
+  /** Whether the server ended the connection. */
   let ended = false;
   let closing = false;
 
@@ -57,7 +58,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       try {
         let response = await request({ ...asked, token }, init);
         if (response.status === 401 && accessToken) {
-          await response.body?.cancel(); // it would hold its socket
+          await response.body?.cancel(); // an unread body would keep its socket busy
           token = await accessToken({ fresh: true });
           response = await request({ ...asked, token }, init);
         }
@@ -68,7 +69,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       }
     };
 
-    /** Without an error: what waits is still sent. */
+    /** Closes the pipe. Without an error it sends the waiting messages first. */
     const close = async (error?: unknown): Promise<void> => {
       if (closing) return;
       closing = true;
@@ -82,7 +83,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       if (!error) await posts.flushed();
       receiving.abort();
       await received;
-      // A goodbye that nobody hears: the server ends what is not polled.
+      // A failure of this request is ignored: the server ends a connection that is not polled.
       if (polls && !ended) await ask({ method: 'DELETE', signal: all.signal }, readNothing).catch(() => {});
       stop();
     };
@@ -101,7 +102,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       },
       polls,
     };
-    const port: Port = {
+    const port: HttpPort = {
       get: (headers, read) => ask({ headers, ...uncached(), signal: receiving.signal }, read),
       opened: () => resolve(pipe),
       receive,
@@ -117,5 +118,5 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
   });
 }
 
-/** The answer to a post says nothing, and a bad server's may have no end. */
-const readNothing = (response: Response): Promise<unknown> => bodyOf(response);
+/** Reads and ignores a response, up to the limit of `readBody`. */
+const readNothing = (response: Response): Promise<unknown> => readBody(response);

@@ -2,13 +2,13 @@ import { checkHubUrl } from '#diagnostics';
 import { asError, HublineError, type Affinity } from '@hubline/protocol';
 
 /**
- * The address of a hub, absolute, as http or https, without a slash at its end and without a fragment; its query is kept. Relative ones
- * are resolved as the page resolves its links. Only strings are changed: React Native's URL has no setters.
+ * Returns the absolute URL of a hub, with the scheme http or https, without a final slash and without a fragment; the query is kept. A
+ * relative URL is resolved as the page resolves its links. The code changes strings only: React Native's URL has no setters.
  * @throws HublineError `invalid_option`
  */
 export function hubUrl(given: string | URL): URL {
   const { document, location } = globalThis;
-  // A worker made of a blob has an origin, and no address that anything could be relative to.
+  // The address of a worker created from a blob is no base for relative URLs, but its origin is.
   const base = document?.baseURI ?? (location?.protocol === 'blob:' ? location.origin : location?.href);
   try {
     checkHubUrl(given, base);
@@ -21,7 +21,7 @@ export function hubUrl(given: string | URL): URL {
   }
 }
 
-/** A copy with this parameter in its query, unless the query has one of this name: the user's stays as it is. */
+/** Returns the URL with this parameter added to its query. A parameter of this name that is there already stays as it is. */
 export function withQuery(url: URL, name: string, value: string): URL {
   const { href } = url;
   const key = `${encodeURIComponent(name)}=`;
@@ -29,11 +29,11 @@ export function withQuery(url: URL, name: string, value: string): URL {
   return new URL(href + (href.includes('?') ? '&' : '?') + key + encodeURIComponent(value));
 }
 
-/** A copy that balancers read as "to this node". */
+/** Returns the URL with the query parameter by which load balancers route to a node. */
 export const withAffinity = (url: URL, affinity: Affinity | undefined): URL =>
   affinity ? withQuery(url, affinity.query, affinity.node) : url;
 
-/** The address for an error: without its query and its user, which may be secrets. */
+/** Returns the address for an error text, without its query and user, which may be secrets. */
 export const addressOf = (url: string | URL): string =>
   String(url)
     .replace(/\?.*/, '')

@@ -11,7 +11,7 @@ export { webSockets } from './web-sockets.ts';
 export { serverSentEvents } from './server-sent-events.ts';
 export { longPolling } from './long-polling.ts';
 export type { HttpOptions } from './http-pipe.ts';
-// What a contract and its errors need, so that an application can do with one import.
+// For contracts and their errors, so that an application needs one import only.
 export { defineHub, HublineError, isHubError, isHublineError, jsonCodec } from '@hubline/protocol';
 export type {
   AnyHublineError,
@@ -24,5 +24,5 @@ export type {
   HubOutput,
   StandardSchema,
 } from '@hubline/protocol';
-// What the compiler writes into the declarations of an application, which may not see the other package.
+// The compiler writes these into the declarations of an application, which may not depend on the other package.
 export type { Asking, Calling, CallName, Implementation, Kinds, Streaming, StreamName } from '@hubline/protocol';

@@ -1,14 +1,14 @@
 import { checkDurations } from '#diagnostics';
-import { bodyOf } from './body.ts';
-import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
+import { readBody } from './response-body.ts';
+import { openHttpPipe, type HttpOptions, type HttpPort } from './http-pipe.ts';
 import type { Transport } from './transport.ts';
 
-/** An answer may hold many messages. */
-const MESSAGES_A_POLL = 4;
+/** The largest response to a poll, as a multiple of the largest message: a response may hold several messages. */
+const MESSAGES_PER_POLL = 4;
 
 /**
- * Long polling: a request that the server holds until it has something to say, again and again. It passes every proxy,
- * and carries bytes. There are no pings: a request is answered, or it is not.
+ * Long polling: the client sends one request after another, and the server answers each when it has messages. Works through every proxy,
+ * and carries bytes. There are no pings: a request that gets no response ends the connection.
  */
 export function longPolling(options: HttpOptions = {}): Transport {
   checkDurations(options);
@@ -18,12 +18,12 @@ export function longPolling(options: HttpOptions = {}): Transport {
   };
 }
 
-async function run({ get, opened, receive }: Port, maxMessageBytes: number): Promise<void> {
+async function run({ get, opened, receive }: HttpPort, maxMessageBytes: number): Promise<void> {
   for (;;) {
-    const body = await get({}, async (response) => response.status !== 204 && bodyOf(response, maxMessageBytes * MESSAGES_A_POLL));
+    const body = await get({}, async (response) => response.status !== 204 && readBody(response, maxMessageBytes * MESSAGES_PER_POLL));
     if (!body) return;
     const bytes = new Uint8Array(await body.arrayBuffer());
-    // The first answer is empty, and says that the connection is there.
+    // The first response is empty: it confirms that the connection is open.
     opened();
     if (bytes.length > 0) receive(bytes);
   }

@@ -1,5 +1,5 @@
 import { parseJson, type Negotiated, type NegotiateRedirect, type NegotiateRefusal } from '@hubline/protocol';
-import { bodyOf } from './body.ts';
+import { readBody } from './response-body.ts';
 import { withQuery } from './hub-url.ts';
 import { refusal, refusalOf } from './refusal.ts';
 import { request } from './request.ts';
@@ -14,12 +14,13 @@ export interface NegotiateRequest extends Network {
   readonly signal: AbortSignal;
 }
 
-/** What the server offers, and where: `url`, `token` and `headers` are those after a redirect, where the server redirected. */
+/** The server's offer of a connection. `url`, `token` and `headers` are those for its transports, after all redirects. */
 export interface Offer extends Negotiated, Pick<NegotiateRequest, 'url' | 'token' | 'headers'> {}
 
 /**
- * Asks the server for a connection, and follows its redirects. The token and the user's headers do not follow to another origin: a
- * redirect there brings its own token. @throws HublineError `unauthorized`, `forbidden`, `negotiation_failed` …, with SignalR's texts
+ * Asks the server for a connection, and follows its redirects. The token and the user's headers are not sent to another origin, unless
+ * `forwardCredentials` is set; a redirect may carry a token of its own.
+ * @throws HublineError `unauthorized`, `forbidden`, `negotiation_failed` …, with SignalR's texts
  */
 export async function negotiate({ forwardCredentials, signal, ...asked }: NegotiateRequest): Promise<Offer> {
   let { url, token, headers } = asked;
@@ -27,7 +28,7 @@ export async function negotiate({ forwardCredentials, signal, ...asked }: Negoti
     const target = withQuery(new URL(url.href.replace(/\/?(\?|$)/, '/negotiate$1')), 'negotiateVersion', '1');
     const response = await request({ ...asked, url: target, token, headers }, { method: 'POST', signal });
     if (response.status !== 200) throw await refusalOf(response, target);
-    const answer = answerIn(await (await bodyOf(response)).text(), target);
+    const answer = answerIn(await (await readBody(response)).text(), target);
     if (answer.error) throw refusal(answer.error, { url: target, code: answer.code });
     if (!answer.url) return { ...answer, url, token, headers };
     const next = new URL(answer.url, url);

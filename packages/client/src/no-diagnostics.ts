@@ -1,4 +1,4 @@
-/** Replaces `diagnostics.ts` in production builds, where the program has been developed already. Bundlers drop calls of such functions. */
+/** Replaces `diagnostics.ts` in production builds. Bundlers drop calls of empty functions. */
 export function checkDurations(): void {}
 export function checkBackoff(): void {}
 export function checkWindow(): void {}

@@ -1,20 +1,23 @@
 import { HublineError } from '@hubline/protocol';
-import { refusal, type Refused } from './refusal.ts';
+import { refusal, type RefusalDetails } from './refusal.ts';
 import type { Network, OpenRequest } from './transport.ts';
 
-/** Compared with package.json by a test. */
+/** A test compares it with package.json. */
 const VERSION = '0.1.0';
 
-/** The first as in browsers; the second says who we are. */
+/** `X-Requested-With` as in browsers, and the header in which SignalR clients name themselves. */
 export const COMMON_HEADERS = { 'X-Requested-With': 'XMLHttpRequest', 'X-SignalR-User-Agent': `Hubline/${VERSION}` };
 
-/** In Node: `ws` where it is installed, for it tells why a server refused; otherwise Node's own, from Node 22 on. */
+/**
+ * Creates a WebSocket in Node: that of the package `ws` if it is installed, because it reports why a server refused; otherwise Node's own,
+ * which exists from Node 22 on.
+ */
 export async function createSocket(url: URL, { WebSocket }: OpenRequest, headers: Readonly<Record<string, string>>): Promise<WebSocket> {
   const Socket = WebSocket ?? (await findSocket());
   return new Socket(url.href, { headers } as never);
 }
 
-/** What `ws` has beyond the browser's WebSocket; Node's own has none of it. */
+/** The members that `ws` has beyond a browser's WebSocket. Node's own has none of them. */
 interface NodeSocket {
   on(event: 'unexpected-response', listener: (request: unknown, response: NodeResponse) => void): void;
   on(event: 'ping' | 'pong', listener: () => void): void;
@@ -29,13 +32,13 @@ interface NodeResponse {
 const nodeSocket = (socket: WebSocket): NodeSocket | undefined =>
   'ping' in socket && socket.ping ? (socket as unknown as NodeSocket) : undefined;
 
-/** How much of a refusal is read. */
+/** How many characters of a refusal are read. */
 const MAX_TEXT_LENGTH = 1_000;
 
-/** Why a WebSocket did not open: `ws` tells the answer of a server that refused. */
-export function failureOf(socket: WebSocket, url: URL): () => HublineError {
+/** Returns a function that creates the error for a WebSocket that did not open. `ws` reports the response of a server that refused. */
+export function openErrorOf(socket: WebSocket, url: URL): () => HublineError {
   let message = '';
-  let refused: Refused = {};
+  let refused: RefusalDetails = {};
   socket.onerror = (event) => {
     message ||= (event as Partial<ErrorEvent>).message ?? '';
   };
@@ -58,11 +61,11 @@ export function failureOf(socket: WebSocket, url: URL): () => HublineError {
   return () => refusal(`The WebSocket did not open. ${message}`, { url, ...refused });
 }
 
-/** Sends a ping of the WebSocket itself, which every server answers, whatever it speaks; `heard` runs at each ping and pong. */
-export function pingOf(socket: WebSocket, heard: () => void): (() => void) | undefined {
+/** Returns a function that sends a WebSocket ping, or undefined without `ws`. `received` is called at each ping and pong. */
+export function pingOf(socket: WebSocket, received: () => void): (() => void) | undefined {
   const ws = nodeSocket(socket);
-  ws?.on('ping', heard);
-  ws?.on('pong', heard);
+  ws?.on('ping', received);
+  ws?.on('pong', received);
   return ws && (() => ws.ping());
 }
 

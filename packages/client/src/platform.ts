@@ -3,10 +3,10 @@ import { withQuery } from './hub-url.ts';
 import { refusal } from './refusal.ts';
 import type { OpenRequest } from './transport.ts';
 
-/** By these headers ASP.NET answers 401 instead of sending people to a page to sign in. A browser says by itself what it is. */
+/** With this header ASP.NET answers 401 instead of a redirect to a page to sign in. Browsers send a user agent themselves. */
 export const COMMON_HEADERS = { 'X-Requested-With': 'XMLHttpRequest' };
 
-/** In browsers and workers: a WebSocket has no headers, so the token goes into the query, as SignalR servers expect. */
+/** Creates a WebSocket in browsers and workers. It cannot send headers, so the token goes into the query, where SignalR servers read it. */
 export function createSocket(
   url: URL,
   { token, WebSocket: Socket = globalThis.WebSocket }: OpenRequest,
@@ -15,8 +15,8 @@ export function createSocket(
   return new Socket((token ? withQuery(url, 'access_token', token) : url).href);
 }
 
-/** Why a WebSocket did not open: a page is not told. */
-export const failureOf = (_socket: WebSocket, url: URL) => (): HublineError => refusal('The WebSocket did not open.', { url });
+/** Returns a function that creates the error for a WebSocket that did not open. Browsers do not report why. */
+export const openErrorOf = (_socket: WebSocket, url: URL) => (): HublineError => refusal('The WebSocket did not open.', { url });
 
-/** A page cannot send the pings of the WebSocket itself. */
-export const pingOf = (_socket: WebSocket, _heard: () => void): (() => void) | undefined => undefined;
+/** Undefined: browsers cannot send WebSocket pings. */
+export const pingOf = (_socket: WebSocket, _received: () => void): (() => void) | undefined => undefined;

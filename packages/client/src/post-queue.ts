@@ -1,15 +1,15 @@
 import type { Wire } from '@hubline/protocol';
 
-/** What is sent by POST: never two at a time, for they could overtake each other. What waits meanwhile leaves as one. */
+/** Sends messages by POST, one request at a time to keep their order. Messages that wait are sent in one request. */
 export interface PostQueue {
   send(wire: Wire): void;
-  /** Settles when nothing waits any more. Never rejects. */
+  /** Resolves when no message waits. Never rejects. */
   flushed(): Promise<void>;
-  /** What the server has not taken yet. */
+  /** The size of all messages whose request has not succeeded yet: bytes, or UTF-16 units of texts. */
   readonly bufferedAmount: number;
 }
 
-/** @param failed Called once; nothing is sent after it. */
+/** Creates a queue. @param failed Called with the first error; nothing is sent after it */
 export function createPostQueue(post: (body: Blob) => Promise<unknown>, failed: (error: unknown) => void): PostQueue {
   let waiting: Wire[] = [];
   let bufferedAmount = 0;
@@ -19,7 +19,7 @@ export function createPostQueue(post: (body: Blob) => Promise<unknown>, failed: 
     while (waiting.length > 0) {
       const wires = waiting;
       waiting = [];
-      // No type, and so no header of a type that would cost a preflight.
+      // A Blob without a type sends no Content-Type, which would need a preflight request.
       await post(new Blob(wires as BlobPart[]));
       for (const { length } of wires) bufferedAmount -= length;
     }
@@ -30,7 +30,7 @@ export function createPostQueue(post: (body: Blob) => Promise<unknown>, failed: 
     send(wire) {
       waiting.push(wire);
       bufferedAmount += wire.length;
-      // What is sent in one turn leaves together.
+      // Messages of one turn of the event loop share a request.
       sending ??= Promise.resolve().then(drain).catch(failed);
     },
     flushed: async () => sending,

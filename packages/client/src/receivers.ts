@@ -4,12 +4,12 @@ import { textOf } from './remote-error.ts';
 
 type Handler = (signal: AbortSignal, args: readonly unknown[]) => unknown;
 
-/** How a receiver of `withSignal` is called. */
+/** The function of a receiver made by `withSignal`, which takes the signal too. */
 const CALL = Symbol('call');
 
 /**
- * A receiver that is told when its answer is not wanted any more: the server's question was cancelled or timed out, or the connection
- * ended. For an event the signal is never aborted.
+ * Creates a receiver that gets a signal, which aborts when the server does not wait for the result any more: the call was cancelled or
+ * timed out, or the connection ended. For an event the signal never aborts.
  *
  *     receiver: { confirm: withSignal((signal, question) => dialog.ask(question, { signal })) }
  */
@@ -18,22 +18,22 @@ export function withSignal<P extends readonly unknown[], T>(handler: (signal: Ab
   return Object.assign(receiver, { [CALL]: (signal: AbortSignal, args: P) => handler(signal, ...args) });
 }
 
-/** What the server may call. It stays when the connection is lost and comes back. */
+/** The functions that the server may call. They survive reconnections. */
 export interface Receivers {
-  /** Adds the methods of an object, its own and inherited ones, without case as SignalR matches names. Returns its undo. */
+  /** Adds the methods of an object, inherited ones included. Names ignore case, as in SignalR. Returns a function that removes them. */
   readonly add: (receiver: object) => () => void;
   /**
-   * Checks the arguments, and calls every receiver of this name in turn, without waiting for one before the next. Errors are reported.
-   * The answer is for callers who want one: exactly one receiver gives it, and `undefined` is none.
+   * Checks the arguments and calls every receiver of this name, without waiting for one before the next. Reports errors. Returns the
+   * outcome for a server that waits for a result: exactly one receiver must return a value other than `undefined`.
    */
   call(target: string, args: readonly unknown[], signal: AbortSignal): Promise<Pick<Completion, 'result' | 'error'>>;
 }
 
 export interface ReceiversOptions {
-  /** Schemas of the arguments, by the receiver's name. */
+  /** Schemas of the arguments, by the name of the receiver. */
   readonly args: Readonly<Record<string, StandardSchema | undefined>>;
   readonly report: (error: unknown) => void;
-  /** No receiver has this name; these are the receivers that there are. */
+  /** Called if no receiver has the name `target`. `receivers` has the names that exist. */
   readonly missing: (target: string, receivers: Pick<EventEmitter<string>, 'eventNames'>) => void;
 }
 
@@ -59,7 +59,7 @@ export function createReceivers({ args: schemas, report, missing }: ReceiversOpt
       try {
         const schema = schemasByName.get(name);
         let checked: unknown = schema ? validate(schema, args, { code: 'invalid_arguments', method: target }) : args;
-        // Awaited only where it must be: events keep their order beside those that have no schema.
+        // Awaited only if the schema is asynchronous, so that other events keep their order.
         if (checked instanceof Promise) checked = await checked;
         const calls = called.map(async (handler) => {
           const result = await handler(signal, checked as readonly unknown[]);
@@ -75,7 +75,7 @@ export function createReceivers({ args: schemas, report, missing }: ReceiversOpt
   };
 }
 
-/** By name in lower case. An instance of a class has its methods in its prototypes. */
+/** The methods of an object and of its prototypes, by their names in lower case. */
 function methodsOf(receiver: object): ReadonlyMap<string, Handler> {
   const table = new Map<string, Handler>();
   for (let each: object | null = receiver; each && each !== Object.prototype; each = Object.getPrototypeOf(each) as object | null) {

@@ -9,22 +9,22 @@ import {
   type ErrorDetails,
 } from '@hubline/protocol';
 
-/** The server's error code. A newer server may have codes that our types do not have: they are passed on as they are. */
+/** Returns the server's error code, or `otherwise` if it is missing or malformed. A code of a newer server, unknown here, is kept. */
 export const codeOf = (code: string | null | undefined, otherwise: ErrorCode): ErrorCode =>
   code && /^\w{1,40}$/.test(code) ? (code as ErrorCode) : otherwise;
 
 /**
- * Why a call failed. Plain SignalR servers name no code: a HubException is what the method's author wants the caller to
- * read, and everything else is the server's own affair.
+ * Returns the error of a failed call, or undefined. Other SignalR servers send no code: the text of a HubException, which is meant for the
+ * caller, becomes a `hub_error`, and any other error `internal`.
  */
-export function failureOf({ error, headers }: Completion): HublineError | undefined {
+export function errorOf({ error, headers }: Completion): HublineError | undefined {
   if (!error) return undefined;
   const hubText = /HubException: ([^]+)/.exec(error)?.[1];
   const code = codeOf(headers?.[CODE_HEADER], hubText ? 'hub_error' : 'internal');
   return new HublineError<ErrorCode>(code, hubText ?? error, detailsIn(headers?.[DETAILS_HEADER]));
 }
 
-/** Details that are no JSON are none: the error is still the server's. */
+/** Reads the details of an error. Malformed JSON counts as no details. */
 function detailsIn(text = '{}'): ErrorDetails[ErrorCode] {
   try {
     return parseJson(text) ?? {};
@@ -33,5 +33,5 @@ function detailsIn(text = '{}'): ErrorDetails[ErrorCode] {
   }
 }
 
-/** The text of whatever was thrown, for the other side. The wire has no empty error. Never throws. */
+/** Returns the text of a thrown value for the wire, where an error must not be empty. Never throws. */
 export const textOf = (thrown: unknown): string => asError(thrown).message || 'Error';

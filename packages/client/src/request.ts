@@ -7,7 +7,7 @@ export interface Destination extends Network {
   readonly token: string | undefined;
 }
 
-/** The headers of every request: the user's win. Ours would cost one more round trip over origins, a preflight: they stay at home. */
+/** Returns the headers of a request. The user's override ours. Our common headers go to the page's own origin only, to save preflights. */
 export function headersFor({ url, token, headers }: Destination): Record<string, string> {
   const { location } = globalThis;
   return {
@@ -17,7 +17,7 @@ export function headersFor({ url, token, headers }: Destination): Record<string,
   };
 }
 
-/** One request. @throws HublineError `negotiation_failed` where there is no answer */
+/** Sends one request. @throws HublineError `negotiation_failed` if there is no response */
 export async function request(
   to: Destination,
   init: RequestInit & { readonly headers?: Readonly<Record<string, string>> },
@@ -35,7 +35,7 @@ export async function request(
 }
 
 /**
- * Keeps caches out of requests that they could answer: those that receive. workerd throws at options that it does not have, and has
- * this one from a compatibility date on.
+ * Returns the option that keeps caches from answering a GET request. workerd throws at unknown options, and knows this one from a
+ * compatibility date on.
  */
 export const uncached = (): Pick<RequestInit, 'cache'> => ('cache' in (globalThis.Request?.prototype ?? {}) ? { cache: 'no-store' } : {});

@@ -1,13 +1,13 @@
 import { checkDurations } from '#diagnostics';
 import { tooLarge } from '@hubline/protocol';
-import { openHttpPipe, type HttpOptions, type Port } from './http-pipe.ts';
+import { openHttpPipe, type HttpOptions, type HttpPort } from './http-pipe.ts';
 import { refusal } from './refusal.ts';
 import type { Transport } from './transport.ts';
 
 /**
- * Server-sent events, read with `fetch`: headers can be sent, and Node and workers have it. Text only: with a binary
- * protocol the next transport is tried. Open when the first bytes have come: what holds back the answer, as some proxies
- * and virus scanners do, does not open it.
+ * Server-sent events. They are read with `fetch`, which can send headers and exists in Node and workers. They carry text only; with a
+ * binary protocol the client tries the next transport. The transport is open when its first bytes arrive, so the client tries the next one
+ * if a proxy or virus scanner holds back the response.
  */
 export function serverSentEvents(options: HttpOptions = {}): Transport {
   checkDurations(options);
@@ -17,7 +17,7 @@ export function serverSentEvents(options: HttpOptions = {}): Transport {
   };
 }
 
-async function run({ get, opened, receive }: Port, maxMessageBytes: number): Promise<void> {
+async function run({ get, opened, receive }: HttpPort, maxMessageBytes: number): Promise<void> {
   const push = createEventReader(receive, maxMessageBytes);
   const { reader, first } = await get({ Accept: 'text/event-stream' }, async ({ headers, body }) => {
     const type = headers.get('content-type') ?? 'nothing';
@@ -35,8 +35,8 @@ async function run({ get, opened, receive }: Port, maxMessageBytes: number): Pro
 }
 
 /**
- * Takes the bytes of an event stream, cut anywhere, and gives the data of each event (HTML standard, 9.2.6). What is not
- * data says nothing to us: comments, names, ids, retry times. @throws HublineError `message_too_large`
+ * Creates a parser of an event stream (HTML standard, 9.2.6). It takes chunks of bytes and delivers the data of each event. It ignores
+ * comments, names, ids and retry times. @throws HublineError `message_too_large`
  */
 export function createEventReader(deliver: (data: string) => void, maxBytes = Infinity): (bytes: Uint8Array) => void {
   const utf8 = new TextDecoder();
@@ -44,11 +44,11 @@ export function createEventReader(deliver: (data: string) => void, maxBytes = In
   let partial = '';
   let data: string[] = [];
   let length = 0;
-  /** The last line ended with CR: LF, if it comes next, is the other half of that end. */
+  /** Whether the last chunk ended with CR. An LF that follows belongs to the same end of line. */
   let afterCr = false;
   return (bytes) => {
     const text = utf8.decode(bytes, { stream: true });
-    // In the middle of a character.
+    // The chunk ended within a character.
     if (!text) return;
     const lines = text.slice(afterCr && text[0] === '\n' ? 1 : 0).split(/\r\n|\r|\n/);
     afterCr = text.endsWith('\r');
@@ -56,7 +56,7 @@ export function createEventReader(deliver: (data: string) => void, maxBytes = In
     partial = lines.pop()!;
     for (const line of lines) {
       const field = /^data(?:: ?|$)/.exec(line)?.[0];
-      if (field) length += data[data.push(line.slice(field.length)) - 1]!.length + 1; // lines cost memory also where they are empty
+      if (field) length += data[data.push(line.slice(field.length)) - 1]!.length + 1; // empty lines cost memory too
       if (line) continue;
       const event = data.join('\n');
       data = [];

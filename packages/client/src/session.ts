@@ -21,132 +21,131 @@ import {
   type Wire,
 } from '@hubline/protocol';
 import { onAbort } from './abort.ts';
-import { cancelled, createCalls, lost, type Calls } from './calls.ts';
-import { connect, isVerdict, type Connected } from './connect.ts';
+import { cancelled, connectionLost, createCalls, type Calls } from './calls.ts';
+import { connect, isPermanent, type Connected } from './connect.ts';
 import { refusal } from './refusal.ts';
 import { codeOf, textOf } from './remote-error.ts';
-import type { Settings } from './settings.ts';
+import type { ClientSettings } from './settings.ts';
 import type { Pipe } from './transport.ts';
 
-/** A timer that fires this late has slept, with a throttled page or the whole machine. What arrived meanwhile is not read yet. */
-const LATE_MS = 1_000;
-/** How long a Hubline server may take to answer a ping. */
-const PROOF_MS = 3_000;
+/** A timer that fires this late was suspended, by a throttled page or with the whole machine. Received messages may not be read yet. */
+const SUSPENDED_MS = 1_000;
+/** How long a Hubline server may take to answer the ping of a probe. */
+const PROBE_MS = 3_000;
 
-/** A session after its handshake. */
-export interface Open extends Connected {
+/** A session whose handshake is done. */
+export interface OpenSession extends Connected {
   readonly calls: Calls;
-  /** Asks whether the server is still there: if not, the session ends soon. */
-  prove(): void;
+  /** Pings the server. If it does not answer within seconds, the session ends. */
+  probe(): void;
 }
 
 export interface SessionOptions {
-  /** Says goodbye, and ends. */
+  /** Ends the session, with a Close message if it is open. */
   readonly stop: AbortSignal;
-  /** Whether the token that was used last may be the reason why it failed. */
+  /** Whether the access token must be a new one. */
   readonly fresh: boolean | undefined;
   /** The node to prefer. */
   readonly affinity: Affinity | undefined;
-  /** The handshake is done, and calls can be made. Runs before any message is handled. */
-  opened(open: Open): void;
+  /** Called when the handshake is done, before any message is handled. */
+  opened(open: OpenSession): void;
 }
 
-/** Why a session is over. No cause: it was stopped here. */
-export interface Ending {
+/** The end of a session. There is no cause after `stop`. */
+export interface SessionEnd {
   readonly cause: Error | undefined;
-  /** There is no point in coming back. */
+  /** Whether the client must not reconnect. */
   readonly final: boolean | undefined;
 }
 
 /**
- * One attempt, and the connection that comes of it. When it is over, nothing of it speaks again. Settles then; after
- * `stop` only when the transport is closed, for whoever stops wants to know, and whoever comes back does not wait for a
- * dead socket.
+ * Runs one attempt to connect, and its connection until that ends. Resolves with the end; after `stop`, when the transport is closed too.
+ * An end with a cause does not wait for the transport: reconnecting must not wait for a dead socket.
  */
-export async function runSession(settings: Settings, { stop, fresh, affinity, opened }: SessionOptions): Promise<Ending> {
+export async function runSession(settings: ClientSettings, { stop, fresh, affinity, opened }: SessionOptions): Promise<SessionEnd> {
   const { clock, codec, receivers, report, startTimeoutMs } = settings;
   let { keepAliveMs, serverTimeoutMs } = settings;
   const over = new AbortController();
   const { signal } = over;
   const decoder = codec.decoder({ maxMessageBytes: settings.maxMessageBytes });
-  /** What the server asked this client and waits for. */
-  const asked = new Map<string, AbortController>();
+  /** Calls of the server that wait for a result, by invocation id. */
+  const serverCalls = new Map<string, AbortController>();
   let connected: Connected | undefined;
-  /** It is closed by the signal. */
+  /** `signal` closes it. */
   let pipe: Pipe | undefined;
   let calls: Calls | undefined;
-  /** Whether the server knows our extensions. */
+  /** Whether the server supports Hubline's extensions. */
   let hubline = false;
-  /** The largest message that the server takes, where it says so. */
+  /** The largest message that the server accepts, if it sent that limit. */
   let limitBytes = Infinity;
   let sentAt = 0;
-  /** When the server has been silent for too long. */
+  /** The time at which the session ends if nothing is received. */
   let deadline = 0;
-  let proving = false;
-  let undoAlarm: (() => void) | undefined;
+  let probing = false;
+  let cancelTimer: (() => void) | undefined;
 
-  const ended = new Promise<Ending>((settle) => onAbort(signal, settle as (reason: unknown) => void));
+  const ended = new Promise<SessionEnd>((settle) => onAbort(signal, settle as (reason: unknown) => void));
   const end = (cause?: Error, final?: boolean): void => {
     if (signal.aborted) return;
     over.abort({ cause, final });
-    undoAlarm?.();
+    cancelTimer?.();
     calls?.failAll(cause);
-    for (const question of asked.values()) question.abort(lost(cause));
+    for (const controller of serverCalls.values()) controller.abort(connectionLost(cause));
   };
 
-  /** A session waits for one thing at a time: a step of the attempt, later the next beat. */
-  const alarm = (ms: number, act: () => void): void => {
-    undoAlarm?.();
-    undoAlarm = clock.after(ms, act);
+  /** Sets the one timer of the session: for a step of the attempt, later for the keep-alive. */
+  const setTimer = (ms: number, act: () => void): void => {
+    cancelTimer?.();
+    cancelTimer = clock.after(ms, act);
   };
   const timedOut = (what: string, timeoutMs: number): void =>
     end(new HublineError('timed_out', `${what}: No answer in ${timeoutMs} ms.`, { timeoutMs }));
-  const step = (name: string, late = () => timedOut(name, startTimeoutMs)): void => alarm(startTimeoutMs, late);
+  const step = (name: string, onTimeout = () => timedOut(name, startTimeoutMs)): void => setTimer(startTimeoutMs, onTimeout);
 
   const send = (message: HubMessage): void => {
     if (signal.aborted) return;
     const wire = codec.encode(message);
-    // What the connection says by itself has nobody who could be told that it is too large.
-    const isOfProgram = 'arguments' in message || 'item' in message || 'result' in message;
-    const bytes = isOfProgram && wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
+    // Only messages of the application have a caller that can get this error.
+    const isOfApplication = 'arguments' in message || 'item' in message || 'result' in message;
+    const bytes = isOfApplication && wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
     if (bytes > limitBytes) throw tooLarge(limitBytes, bytes);
     pipe?.send(wire);
     sentAt = clock.now();
   };
 
-  /** Both kinds where the runtime can: a plain SignalR server answers only that of the WebSocket. */
+  /** Sends a hub message and, if the runtime can, a ping of the transport, which is the only one that other SignalR servers answer. */
   const ping = (): void => {
     send({ type: PING });
     pipe?.ping?.();
   };
 
-  /** Pings when nothing was sent for long; ends when nothing came for too long. */
-  const beat = (): void =>
-    alarm(Math.min(deadline, sentAt + keepAliveMs) - clock.now(), () => {
+  /** Schedules the keep-alive: a ping if nothing was sent for `keepAliveMs`, the end of the session if nothing was received in time. */
+  const keepAlive = (): void =>
+    setTimer(Math.min(deadline, sentAt + keepAliveMs) - clock.now(), () => {
       const lateMs = clock.now() - deadline;
-      if (lateMs >= 0) return proving || lateMs < LATE_MS ? timedOut('ping', serverTimeoutMs) : prove();
+      if (lateMs >= 0) return probing || lateMs < SUSPENDED_MS ? timedOut('ping', serverTimeoutMs) : probe();
       if (clock.now() - sentAt >= keepAliveMs) ping();
-      beat();
+      keepAlive();
     });
-  const prove = (): void => {
-    if (!calls || proving || signal.aborted || pipe!.polls) return;
-    proving = true;
-    // A plain SignalR server answers no ping; it sends its own, every 15 s by default.
-    deadline = clock.now() + (hubline || pipe!.ping ? PROOF_MS : (serverTimeoutMs * 2) / 3);
+  const probe = (): void => {
+    if (!calls || probing || signal.aborted || pipe!.polls) return;
+    probing = true;
+    // Other SignalR servers answer no ping message, but send their own every 15 s by default.
+    deadline = clock.now() + (hubline || pipe!.ping ? PROBE_MS : (serverTimeoutMs * 2) / 3);
     ping();
-    beat();
+    keepAlive();
   };
-  /** Any data is a sign of life, whatever it says. */
-  const heard = (): void => {
-    proving = false;
+  /** Extends the deadline: any data shows that the server is alive. */
+  const extend = (): void => {
+    probing = false;
     deadline = clock.now() + serverTimeoutMs;
-    // Chrome lets the timers of hidden pages run once a minute, but hands over messages at once.
+    // Chrome throttles the timers of hidden pages to one a minute, but delivers messages at once.
     if (calls && clock.now() - sentAt > keepAliveMs / 2) ping();
   };
 
-  /** Answers once: a call that was cancelled is over, whatever its receiver still gives. */
+  /** Sends the completion of a server's call, unless one was sent already, after a cancellation. */
   const complete = (invocationId: string, outcome: Pick<Completion, 'result' | 'error'>): void => {
-    if (!asked.delete(invocationId)) return;
+    if (!serverCalls.delete(invocationId)) return;
     try {
       send({ type: COMPLETION, invocationId, ...outcome });
     } catch (error) {
@@ -155,14 +154,14 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     }
   };
   const answer = async ({ target, arguments: args, invocationId }: Invocation): Promise<void> => {
-    const question = new AbortController();
+    const controller = new AbortController();
     if (invocationId) {
       const { maxQuestions } = settings;
       const error = `More than ${maxQuestions} questions wait.`;
-      if (asked.size >= maxQuestions) return send({ type: COMPLETION, invocationId, error });
-      asked.set(invocationId, question);
+      if (serverCalls.size >= maxQuestions) return send({ type: COMPLETION, invocationId, error });
+      serverCalls.set(invocationId, controller);
     }
-    const outcome = await receivers.call(target, args, question.signal);
+    const outcome = await receivers.call(target, args, controller.signal);
     if (invocationId) complete(invocationId, outcome);
   };
 
@@ -171,11 +170,11 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     if (message.type === INVOCATION) void answer(message);
     if (message.type === STREAM_ITEM || message.type === COMPLETION) calls?.take(message);
     if (message.type === CANCEL_INVOCATION) {
-      asked.get(message.invocationId)?.abort(cancelled());
-      // The caller waits no longer, but the server still completes a cancelled call.
+      serverCalls.get(message.invocationId)?.abort(cancelled());
+      // The protocol requires a completion also for a cancelled call.
       complete(message.invocationId, { error: 'cancelled' });
     }
-    // All messages before it are handled: a Hubline server asks whether this client keeps up.
+    // A Hubline server measures by the Ack whether this client keeps up.
     if (message.type === SEQUENCE && hubline) send({ type: ACK, sequenceId: message.sequenceId });
     if (message.type === CLOSE) {
       const { error, code, reason, allowReconnect } = message;
@@ -183,22 +182,22 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     }
   };
 
-  const agree = (wire: Wire): Wire => {
+  const readHandshake = (wire: Wire): Wire => {
     const { error, hubline: version, maxMessageBytes = Infinity, rest } = readHandshakeResponse(wire);
     if (error) throw refusal(error);
     hubline = !!version;
     limitBytes = maxMessageBytes;
     calls = createCalls(settings, { hubline, over: signal, send, pipe: pipe! });
-    beat();
-    opened({ ...connected!, calls, prove });
+    keepAlive();
+    opened({ ...connected!, calls, probe });
     return rest;
   };
   const receive = (wire: Wire): void => {
     if (signal.aborted) return;
-    heard();
+    extend();
     if (wire.length === 0) return;
     try {
-      decoder.push(calls ? wire : agree(wire), take);
+      decoder.push(calls ? wire : readHandshake(wire), take);
     } catch (error) {
       end(asError(error));
     }
@@ -214,7 +213,7 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
     sentAt = clock.now();
     pipe.send(encodeHandshake({ protocol: codec.name, version: 1, hubline: HUBLINE_VERSION }));
   };
-  connect(settings, { signal, fresh, affinity, step, receive }).then(begin, (error: unknown) => end(asError(error), isVerdict(error)));
+  connect(settings, { signal, fresh, affinity, step, receive }).then(begin, (error: unknown) => end(asError(error), isPermanent(error)));
 
   const undo = onAbort(stop, () => {
     if (calls) send({ type: CLOSE });
@@ -226,6 +225,6 @@ export async function runSession(settings: Settings, { stop, fresh, affinity, op
   return ending;
 }
 
-/** Without what frames a message: the separator of JSON, the length of MessagePack. */
+/** Returns the size of a message without its framing: the separator of JSON, the length prefix of MessagePack. */
 const bytesIn = (wire: Wire): number =>
   typeof wire === 'string' ? new TextEncoder().encode(wire).length - 1 : wire.length - 1 - wire.findIndex((byte) => byte < 0x80);

@@ -6,8 +6,8 @@ import type { ConnectionState } from './connection-state.ts';
 import type { Receivers } from './receivers.ts';
 import type { Network, Transport } from './transport.ts';
 
-/** What one connection is made of: the user's options with every default in its place, and what surrounds it. */
-export interface Settings extends Network {
+/** The options of one connection with all defaults applied, and the parts that it works with. */
+export interface ClientSettings extends Network {
   readonly url: string | URL;
   readonly accessToken?: AccessToken | undefined;
   readonly transports: readonly Transport[];
@@ -22,10 +22,10 @@ export interface Settings extends Network {
   readonly policy: ReconnectPolicy;
   readonly clock: Clock;
   readonly receivers: Receivers;
-  /** Calls `wake` when the page or the network comes back, until the signal aborts. */
+  /** Calls `wake` when the page is shown again or the network is available again, until the signal aborts. */
   onWake(wake: () => void, signal: AbortSignal): void;
-  /** The state has changed. */
+  /** Reports a change of the state. */
   entered(state: ConnectionState, before: ConnectionState['name']): void;
-  /** Background failures end here. */
+  /** Reports an error that no caller gets. */
   report(error: unknown): void;
 }

@@ -1,18 +1,18 @@
 /**
- * A source of an upload that is told at once when it is not wanted any more: its call was answered or given up, or the connection ended.
- * A generator alone learns it when its present wait is over.
+ * Creates a source of an upload that gets a signal. The signal aborts as soon as the upload is stopped: its call was answered or
+ * cancelled, or the connection ended. A generator alone is stopped only when its current `await` is over.
  *
  *     connection.invoke.import("lobby", sourceWithSignal((signal) => readLines(file, { signal })));
  */
 export function sourceWithSignal<T>(open: (signal: AbortSignal) => AsyncIterable<T>): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
-      const left = new AbortController();
-      const iterator = open(left.signal)[Symbol.asyncIterator]();
+      const stopped = new AbortController();
+      const iterator = open(stopped.signal)[Symbol.asyncIterator]();
       return {
         next: () => iterator.next(),
         async return() {
-          left.abort();
+          stopped.abort();
           await iterator.return?.();
           return { done: true, value: undefined };
         },

@@ -1,23 +1,24 @@
 import type { HublineError } from '@hubline/protocol';
 
-/** A call whose items a stream gives. */
+/** The call of a stream. */
 export interface StreamCall {
-  /** Tells the server that there is room for another item. */
+  /** Reports that the consumer took an item: the server may then send more. */
   took(): void;
-  giveUp(): void;
+  /** Cancels the call. */
+  cancel(): void;
 }
 
 export interface StreamOptions {
-  /** Sends the call, and hears of it: each item, then once how it ended (null: well). */
+  /** Sends the call. Calls `item` for each item, then `ended` once, with null if the stream succeeded. */
   open(item: (item: unknown) => void, ended: (error: HublineError | null) => void): StreamCall;
-  /** Returns the value that the program gets for an item. */
+  /** Returns the value that the consumer gets for an item. */
   check(item: unknown): unknown;
 }
 
-/** Gives the items of a call. It is sent when the first one is asked for; leaving cancels it at once, also while an item is awaited. */
+/** Creates the iterator over the items of a call. The first `next()` sends the call; `return()` cancels it, also during a `next()`. */
 export function createStream({ open, check }: StreamOptions): AsyncIterableIterator<unknown> {
   const items: unknown[] = [];
-  /** How it ended: null is well, or told already. */
+  /** The end of the stream: undefined while it is open, null after success or after its error was thrown. */
   let end: HublineError | null | undefined;
   let call: StreamCall | undefined;
   let wake = (): void => {};
@@ -25,14 +26,14 @@ export function createStream({ open, check }: StreamOptions): AsyncIterableItera
 
   const leave = (): void => {
     items.length = 0;
-    call?.giveUp();
+    call?.cancel();
     end = null;
     wake();
   };
   const step = async (): Promise<IteratorResult<unknown>> => {
     try {
       while (end === undefined && items.length === 0) {
-        const news = new Promise<void>((resolve) => (wake = resolve));
+        const changed = new Promise<void>((resolve) => (wake = resolve));
         call ??= open(
           (item) => {
             items.push(item);
@@ -40,12 +41,12 @@ export function createStream({ open, check }: StreamOptions): AsyncIterableItera
           },
           (error) => {
             end = error;
-            // The caller who cancels wants no more; after a loss the caller still gets what had arrived.
+            // After a cancellation the items that arrived are dropped; after any other error the consumer still gets them.
             if (error?.code === 'cancelled') items.length = 0;
             wake();
           },
         );
-        await news;
+        await changed;
       }
       if (items.length > 0) {
         call?.took();
@@ -59,7 +60,7 @@ export function createStream({ open, check }: StreamOptions): AsyncIterableItera
     }
   };
   return {
-    // One after the other, as a generator has it.
+    // Calls of `next` run one after the other, as in a generator.
     next: () => (turn = turn ? turn.then(step, step) : step()),
     async return() {
       leave();

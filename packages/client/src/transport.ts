@@ -1,57 +1,57 @@
 import type { TransportName, Wire } from '@hubline/protocol';
 import type { AccessToken } from './access-token.ts';
 
-/** An open pipe: it is closed by the signal that it was opened with. There is no "opening" pipe: see {@link Transport}. */
+/** An open connection of a transport. The signal of its {@link OpenRequest} closes it. */
 export interface Pipe {
-  /** Hands over encoded messages. Never throws: a broken pipe is reported once, through `closed`. */
+  /** Sends encoded messages. Never throws; `closed` reports a broken pipe. */
   send(wire: Wire): void;
-  /** Settles exactly once, whoever closed it, and within seconds of the signal. Never rejects. */
+  /** Resolves when the pipe is closed by either side, within seconds of the signal. Never rejects. */
   readonly closed: Promise<PipeEnd>;
-  /** Bytes that were sent and have not left yet. */
+  /** How many bytes wait to be sent. */
   readonly bufferedAmount: number;
-  /** Asks for a sign of life below the messages, where the runtime can; it arrives as data without content. */
+  /** Sends a ping of the transport itself, if the runtime can. The pong is received as data without content. */
   readonly ping?: (() => void) | undefined;
-  /** Made of requests that are answered or not: nobody pings, and silence says nothing. */
+  /** Whether the pipe receives by polls. There are then no pings and no server time-out: each request has a time limit. */
   readonly polls?: boolean;
 }
 
 export interface PipeEnd {
-  /** The WebSocket close code, where there is one. */
+  /** The close code of a WebSocket. */
   readonly closeCode?: number;
-  /** The HTTP status of a refused request, where there is one. */
+  /** The HTTP status of a refused request. */
   readonly status?: number | undefined;
   readonly reason?: string;
 }
 
-/** What the user may replace in the environment. */
+/** How requests are sent. The application may replace the functions of the runtime. */
 export interface Network {
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** Constructs like the browser's; in Node it is given `{ headers }` as its second argument, as `ws` and undici take it. */
+  /** A class like the browser's WebSocket. In Node it gets `{ headers }` as its second argument, as `ws` and undici do. */
   readonly WebSocket?: (new (url: string, options?: never) => WebSocket) | undefined;
-  /** Sent where the environment lets us: everywhere but on a browser's WebSocket. */
+  /** Headers of every request. A browser's WebSocket cannot send them. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Whether cookies go to another origin. Default true, as in SignalR. */
+  /** Whether cookies are sent to another origin. Default true, as in SignalR. */
   readonly withCredentials?: boolean | undefined;
 }
 
 export interface OpenRequest extends Network {
-  /** Where to connect: http or https, with everything in its query but the token. */
+  /** The http or https URL to connect to, complete but for the token. */
   readonly url: URL;
   readonly token: string | undefined;
-  /** The largest message, or event, in bytes. */
+  /** The largest message that may be received, in bytes. */
   readonly maxMessageBytes: number;
-  /** For another token, when the server refuses this one later on. None where a redirect gave it. */
+  /** Gives another token if the server refuses this one later. Undefined if the token came from a redirect. */
   readonly accessToken?: AccessToken | undefined;
-  /** Calls the opening off, and closes the pipe that came of it: the transport MUST then flush, and keep nothing open. */
+  /** Aborts the attempt, or closes the open pipe: the transport MUST then send waiting messages and release its resources. */
   readonly signal: AbortSignal;
-  /** Bound before the first byte, so nothing can be missed. */
+  /** Gets the data that the pipe receives, from the first byte on. */
   receive(wire: Wire): void;
 }
 
-/** A way to reach a server. A value: who does not pass one does not ship it. */
+/** A transport, such as WebSockets. Bundlers leave out transports that the application does not import. */
 export interface Transport {
-  /** Its name in negotiate's answer. */
+  /** The name of the transport in the response of negotiate. */
   readonly name: TransportName;
-  /** @throws HublineError `unauthorized`, `forbidden` or `negotiation_failed` */
+  /** Connects. @throws HublineError `unauthorized`, `forbidden` or `negotiation_failed` */
   open(request: OpenRequest): Promise<Pipe>;
 }

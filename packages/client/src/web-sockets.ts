@@ -1,12 +1,12 @@
-import { createSocket, failureOf, pingOf } from '#platform';
+import { createSocket, openErrorOf, pingOf } from '#platform';
 import { onAbort } from './abort.ts';
 import { headersFor } from './request.ts';
 import type { OpenRequest, Pipe, PipeEnd, Transport } from './transport.ts';
 
-/** How long a socket may take to say goodbye: over a dead network a browser would wait for minutes. */
+/** How long the closing handshake may take. On a dead network a browser would wait for minutes. */
 const CLOSE_MS = 2_000;
 
-/** WebSockets. In Node 20, which has none, the package `ws` must be installed. */
+/** WebSockets. Node 20 has no WebSocket, so the package `ws` must be installed there. */
 export function webSockets(): Transport {
   return { name: 'WebSockets', open };
 }
@@ -18,7 +18,7 @@ async function open(request: OpenRequest): Promise<Pipe> {
   socket.binaryType = 'arraybuffer';
   return new Promise((resolve, reject) => {
     const closed = new Promise<PipeEnd>((settle) => {
-      const failure = failureOf(socket, request.url);
+      const failure = openErrorOf(socket, request.url);
       let timer: ReturnType<typeof setTimeout> | undefined;
       socket.onclose = ({ code: closeCode, reason }) => {
         clearTimeout(timer);
@@ -28,7 +28,7 @@ async function open(request: OpenRequest): Promise<Pipe> {
       onAbort(signal, () => {
         socket.close(1000);
         timer = setTimeout(() => {
-          // Only `ws` can do this; a browser's socket is deaf by now, and ends when the browser thinks so.
+          // Only `ws` can terminate. A browser ends the socket later, and its messages are ignored.
           (socket as { terminate?: () => void }).terminate?.();
           settle({});
         }, CLOSE_MS);
@@ -37,7 +37,7 @@ async function open(request: OpenRequest): Promise<Pipe> {
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => receive(typeof data === 'string' ? data : new Uint8Array(data));
     socket.onopen = () =>
       resolve({
-        // While it closes, a socket drops what it is given.
+        // A socket that is closing ignores `send`, without an error.
         send: (wire) => socket.send(wire as string),
         closed,
         get bufferedAmount() {

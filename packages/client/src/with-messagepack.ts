@@ -1,3 +1,3 @@
-/** What pages load by a script tag when they want MessagePack too: one global, so one class of errors. */
+/** The bundle with MessagePack for a script tag. One bundle has one global and one class of errors. */
 export * from './index.ts';
 export * from './messagepack.ts';

@@ -1,6 +1,6 @@
-/** The little that we use of the optional package: its own types would bring all of Node's into a browser package. */
+/** The types of the optional package `ws` that we use. Its own types would bring Node's types into a browser package. */
 declare module 'ws' {
-  /** Version 8 names it, version 7 is it. */
+  /** Version 8 has a named export, version 7 only the default. */
   export { WebSocketConstructor as WebSocket, WebSocketConstructor as default };
   declare const WebSocketConstructor: new (url: string, options?: never) => globalThis.WebSocket;
 }

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { onWake } from '../src/wake.ts';
+import { onWake } from '../src/wake-events.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 

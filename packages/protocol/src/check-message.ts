@@ -2,17 +2,17 @@ import { isName, type Raw } from './check-server-message.ts';
 import { invalidMessage } from './errors.ts';
 import { MessageType, type HubMessage } from './messages.ts';
 
-/** Whether the fields of a message are those of its type. */
+/** Whether the fields of a message are valid for its type. */
 type Check = (raw: Raw) => boolean;
 
 /**
- * Checks the shape of one parsed message, and makes it as its type says: the two official implementations accept more than they
- * write, and what either of them accepts ends no connection here. Returns undefined for a type that this version does not know, which
- * a receiver ignores (HubProtocol.md). The texts are those of SignalR's own parsers where they have one.
+ * Checks and normalizes one parsed message. It accepts every message that one of the two official implementations accepts, which is more
+ * than they write. Returns undefined for an unknown type, which a receiver ignores (HubProtocol.md). Error texts are those of SignalR's
+ * parsers, if they have one.
  * @throws HublineError `invalid_message`
  */
 export function checkMessage(parsed: unknown): HubMessage | undefined {
-  const raw = tidy(parsed);
+  const raw = normalize(parsed);
   const type = raw.type as number;
   const isValid = Object.hasOwn(CHECKS, type) && CHECKS[type as MessageType];
   if (!isValid) return undefined;
@@ -22,31 +22,31 @@ export function checkMessage(parsed: unknown): HubMessage | undefined {
   throw invalidMessage(`Invalid ${field} for ${name} message.`);
 }
 
-/** Leaves out fields that one of the official implementations takes for absent. */
-function tidy(parsed: unknown): Raw {
+/** Deletes fields that one of the official implementations treats as absent. */
+function normalize(parsed: unknown): Raw {
   const raw = (parsed ?? {}) as Raw;
   const { type, headers, error, result } = raw;
   if (typeof type !== 'number') throw invalidMessage('Invalid payload.');
-  // The JavaScript client never looks at headers, and .NET writes null where it has nothing.
+  // The JavaScript client ignores headers, and .NET writes null for an absent value.
   if (headers !== undefined && !isHeaders(headers)) delete raw.headers;
   if (error === null || (error === '' && result !== undefined)) delete raw.error;
   return raw;
 }
 
 const isInvocation: Check = (raw) => {
-  // An empty id is none (MessagePackHubProtocolWorker.cs).
+  // An empty id counts as absent (MessagePackHubProtocolWorker.cs).
   if (raw.invocationId === '' || raw.invocationId === null) delete raw.invocationId;
   return isCall(raw) && (raw.invocationId === undefined || isName(raw.invocationId));
 };
-/** SignalR's client takes an empty error, and beside an error every result that is false. */
+/** SignalR's client accepts an empty error, and a falsy result beside an error. */
 const isCompletion: Check = ({ invocationId, error, result }) => isName(invocationId) && isOptional(error, 'string') && !(error && result);
 const isClose: Check = ({ error, allowReconnect, code, reason }) =>
   isOptional(error, 'string') && isOptional(allowReconnect, 'boolean') && isOptional(code, 'string') && isOptional(reason, 'string');
 const isStreamItem: Check = ({ invocationId, item }) => isName(invocationId) && item !== undefined;
 
-/** .NET writes `null` where it has nothing. */
+/** .NET writes `null` for an absent value. */
 const isOptional = (value: unknown, type: string): boolean => value === undefined || value === null || typeof value === type;
-/** A call without a list of arguments fails alone, as in SignalR's binding failure. */
+/** A call without a list of arguments fails without ending the connection, like a binding failure in SignalR. */
 function isCall(raw: Raw): boolean {
   if (!Array.isArray(raw.arguments)) {
     raw.arguments = [];
@@ -63,7 +63,7 @@ const isHeaders = (value: unknown): boolean =>
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isSequence: Check = ({ sequenceId }) => isCount(sequenceId);
 
-/** One row per message: a new message does not compile without its check. */
+/** One check per message type: a new type does not compile without one. */
 const CHECKS: Record<MessageType, Check> = {
   [MessageType.Invocation]: isInvocation,
   [MessageType.StreamItem]: isStreamItem,

@@ -3,10 +3,10 @@ import type { IsUnion, Output, PlainArgs, Result, Uploads } from './contract-par
 import { invalidOption } from './names.ts';
 
 /**
- * How many plain parameters a method has: a number, or the least and the most where some are optional. The server then refuses
- * calls with another number of arguments.
+ * The number of plain parameters of a method: a number, or the least and the most if some are optional. The server then refuses calls
+ * with another number of arguments.
  */
-interface Counted<F> {
+interface ArgumentCounts<F> {
   readonly args?: ArgumentCount<PlainArgs<F>['length']>;
 }
 type ArgumentCount<Length extends number> =
@@ -14,38 +14,38 @@ type ArgumentCount<Length extends number> =
   : IsUnion<Length> extends true ? readonly [least: Length, most: Length]
   : Length;
 
-/** How one method uses streams; methods that use none have no such kind. */
+/** How a method uses streams; never if it uses none. */
 export type Kind<F> =
   Result<F> extends AsyncIterable<unknown> ?
     Uploads<F>['length'] extends 0 ?
-      'stream' | ({ readonly stream: true } & Counted<F>)
-    : { readonly stream: true; readonly uploads: Uploads<F>['length'] } & Counted<F>
+      'stream' | ({ readonly stream: true } & ArgumentCounts<F>)
+    : { readonly stream: true; readonly uploads: Uploads<F>['length'] } & ArgumentCounts<F>
   : Uploads<F>['length'] extends 0 ? never
-  : { readonly uploads: Uploads<F>['length'] } & Counted<F>;
+  : { readonly uploads: Uploads<F>['length'] } & ArgumentCounts<F>;
 
-/** Methods that use streams. */
+/** The names of methods that use streams. */
 type KindName<H> = { [K in keyof H]: [Kind<H[K]>] extends [never] ? never : K }[keyof H];
 type KindsOf<H, K extends keyof H> = { readonly [P in K]: Kind<H[P]> };
-/** Types vanish at run time, and the wire needs to know which methods stream: all of them. The others may say how many arguments they take. */
-export type Kinds<H> = KindsOf<H, KindName<H>> & { readonly [P in Exclude<keyof H, KindName<H>>]?: Counted<H[P]> };
+/** The kinds of a hub's methods, which types cannot tell at run time: required for methods that use streams, optional for others. */
+export type Kinds<H> = KindsOf<H, KindName<H>> & { readonly [P in Exclude<keyof H, KindName<H>>]?: ArgumentCounts<H[P]> };
 
-/** A hub's name where no method streams; otherwise a text that the compiler shows, because the second argument is missing. */
+/** A hub's name if no method streams; otherwise a text that the compiler shows, because the second argument is missing. */
 type NameAlone<H> = [KindName<H>] extends [never] ? string : `${KindName<H> & string} streams: name it in the second argument`;
 
-/** A hub's name, what clients may call, what the server may call, and which of it streams. */
+/** The contract of a hub: its name, the methods that clients may call, the methods that the server may call, and which of them stream. */
 export interface Contract<H, R, A> {
   /** Identifies the hub across applications and nodes. */
   readonly name: string;
   readonly kinds: Kinds<H>;
-  /** Never there at run time. */
+  /** Types only; never present at run time. */
   readonly '~types'?: { readonly hub: H; readonly receiver: R; readonly attributes: A };
 }
 
 /**
- * Names a contract. The second argument lists the methods that stream, and is required exactly where there are any:
- * `"stream"` for a download, `{ uploads: n }` for n stream parameters (they come last), `{ stream: true, uploads: n }`
- * for both. `args: n`, or `args: [least, most]`, on any method says how many plain arguments it takes: the server refuses
- * others with `invalid_arguments`. A third type parameter gives the attributes of a connection.
+ * Creates the contract of a hub. The second argument lists the methods that stream, and is required if there are any: `"stream"` for a
+ * download, `{ uploads: n }` for n stream parameters (they come last), `{ stream: true, uploads: n }` for both. `args: n`, or
+ * `args: [least, most]`, on any method is its number of plain arguments: the server refuses other calls with `invalid_arguments`. The
+ * third type parameter is the type of the attributes of a connection.
  *
  *     export const chat = defineHub<ChatHub, ChatReceiver>("chat", { history: "stream", say: { args: 2 } });
  */
@@ -63,15 +63,15 @@ export function defineHub(name: string, kinds = {}): Contract<object, object, ob
   return { name, kinds };
 }
 
-/** What a contract says of a method, at run time. */
+/** The kind of a method at run time. */
 export interface MethodKind {
   readonly stream: boolean;
   readonly uploads: number;
-  /** The least and the most plain arguments. Undefined where the contract does not say. */
+  /** The least and the most plain arguments; undefined if the contract does not limit them. */
   readonly args: readonly [least: number, most: number] | undefined;
 }
 
-/** @throws HublineError `invalid_option` where the number of arguments is none */
+/** Reads the kind of a method from a contract. @throws HublineError `invalid_option` if `args` is no valid number of arguments */
 export function methodKind(kind: unknown): MethodKind {
   if (kind === 'stream') return { stream: true, uploads: 0, args: undefined };
   const { stream = false, uploads = 0, args } = (kind ?? {}) as { stream?: boolean; uploads?: number; args?: unknown };
@@ -89,5 +89,5 @@ const isCount = (value: unknown): value is number => Number.isInteger(value) && 
 type CallsOf<C> = C extends Contract<infer H, infer _R, infer _A> ? H : never;
 /** The plain parameters of a method: `HubInput<typeof chat, "say">`. */
 export type HubInput<C, K extends keyof CallsOf<C>> = PlainArgs<CallsOf<C>[K]>;
-/** What a method gives: its result, or the item of its stream. */
+/** The output of a method: its result, or the item of its stream. */
 export type HubOutput<C, K extends keyof CallsOf<C>> = Output<CallsOf<C>[K]>;

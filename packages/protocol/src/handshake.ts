@@ -3,30 +3,30 @@ import { invalidMessage } from './errors.ts';
 import { tooLarge } from './json-codec.ts';
 import { parseJson } from './json-text.ts';
 
-/** Client → server, first, once. `hubline` is ours: the version of our extensions; other servers ignore it. */
+/** Client → server, the first message. `hubline` is ours: the version of our extensions. Other servers ignore it. */
 export interface HandshakeRequest {
   readonly protocol: string;
   readonly version: number;
   readonly hubline?: number | undefined;
 }
 
-/** Server → client, answers the request. With an `error` the server closes. `hubline` only where the client sent it. */
+/** Server → client, answers the request. After an `error` the server closes. `hubline` is there if the client sent it. */
 export interface HandshakeResponse {
   readonly error?: string | undefined;
   readonly hubline?: number | undefined;
-  /** Ours: the largest message that the server takes, in bytes. */
+  /** Ours: the largest message that the server accepts, in bytes. */
   readonly maxMessageBytes?: number | undefined;
 }
 
 /** The version of the extensions that PROTOCOL.md describes. */
 export const HUBLINE_VERSION = 1;
 
-/** Both halves are JSON text ended by U+001E, whatever protocol follows. */
+/** Encodes a request or response: JSON text ended by U+001E, for every protocol that follows. */
 export const encodeHandshake = (half: HandshakeRequest | HandshakeResponse): string => JSON.stringify(half) + RECORD_SEPARATOR;
 
 /**
- * Collects the first record of a connection. Feed it chunks until it returns the record with what follows it, which is
- * already hub messages. @throws HublineError `message_too_large`
+ * Collects the handshake record of a connection. `push` returns it once it is complete, with the rest of the chunk, which holds hub
+ * messages. @throws HublineError `message_too_large`
  */
 export class HandshakeReader {
   readonly #maxBytes: number;
@@ -46,7 +46,7 @@ export class HandshakeReader {
   }
 }
 
-/** @throws HublineError `invalid_message` */
+/** Parses the record of a request. @throws HublineError `invalid_message` */
 export function parseHandshakeRequest(record: string): HandshakeRequest {
   const { protocol, version, hubline } = fieldsOf(record);
   if (typeof protocol !== 'string' || !Number.isSafeInteger(version)) {
@@ -55,7 +55,7 @@ export function parseHandshakeRequest(record: string): HandshakeRequest {
   return { protocol, version: version as number, hubline: numberOf(hubline) };
 }
 
-/** @throws HublineError `invalid_message`, also where the record is a hub message: the server skipped the handshake. */
+/** Parses the record of a response. @throws HublineError `invalid_message`, also for a hub message: the server skipped the handshake */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
   const { type, error, hubline, maxMessageBytes } = fieldsOf(record);
   if (type || typeof (error ?? '') !== 'string') throw invalidMessage('Expected a handshake response from the server.');
@@ -63,8 +63,8 @@ export function parseHandshakeResponse(record: string): HandshakeResponse {
 }
 
 /**
- * The server's half, and what follows it in the chunk, which is already hub messages: no transport of a client cuts the
- * half in two. @throws HublineError `invalid_message`
+ * Parses the response at the start of a chunk. `rest` is the rest of the chunk, which holds hub messages. No transport of a client splits
+ * the response over two chunks. @throws HublineError `invalid_message`
  */
 export function readHandshakeResponse(chunk: Wire): HandshakeResponse & { readonly rest: Wire } {
   const end = typeof chunk === 'string' ? chunk.indexOf(RECORD_SEPARATOR) : chunk.indexOf(0x1e);

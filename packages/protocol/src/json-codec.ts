@@ -3,31 +3,31 @@ import { asError, HublineError, isHublineError } from './errors.ts';
 import { checkMessage } from './check-message.ts';
 import { checkServerMessage } from './check-server-message.ts';
 import { isTooDeep, MAX_DEPTH, parseJson } from './json-text.ts';
-import { lossOf } from './lossy.ts';
 import type { HubMessage } from './messages.ts';
 import { given } from './options.ts';
+import { unencodableKind } from './unencodable.ts';
 
 /**
- * {@link jsonCodec} without what a client does not need, and should not ship: it reads what servers send, and names of what cannot be
- * written the last step of the path only.
+ * A smaller {@link jsonCodec} for clients: its decoder reads messages of servers only, and its errors name only the last step of the path
+ * to a value that cannot be written.
  */
 export const clientJsonCodec: Codec = {
   name: 'json',
   version: 2,
   format: 'text',
-  encode: (message) => written(() => JSON.stringify(message, refuseLoss)),
+  encode: (message) => toRecord(() => JSON.stringify(message, refuseUnencodable)),
   decoder: (options) => createDecoder((record) => checkServerMessage(parseJson(record)), options),
 };
 
-/** SignalR's JSON protocol: one JSON object a message, ended by U+001E. */
+/** SignalR's JSON protocol: one JSON object per message, ended by U+001E. */
 export const jsonCodec: Codec = {
   name: 'json',
   version: 2,
   format: 'text',
   encode(message) {
-    return written(() => {
+    return toRecord(() => {
       const text = stringify(message);
-      // After JSON.stringify: a cycle would have no end here.
+      // After JSON.stringify, which rejects cycles: the checks would not end in one.
       if ('arguments' in message) checkEncodable(message.arguments, 'arguments');
       else if ('item' in message) checkEncodable(message.item, 'item');
       else if ('result' in message) checkEncodable(message.result, 'result');
@@ -41,8 +41,8 @@ export const jsonCodec: Codec = {
     }, options),
 };
 
-/** Adds the separator. Whatever getters and `toJSON` throw is a `not_encodable`. */
-function written(write: () => string): string {
+/** Returns the text of `write` with the separator. @throws HublineError `not_encodable`, also for any error of getters and `toJSON` */
+function toRecord(write: () => string): string {
   try {
     const text = write();
     if (isTooDeep(text)) throw notEncodable(`value of more than ${MAX_DEPTH} levels`);
@@ -55,9 +55,9 @@ function written(write: () => string): string {
 type Parse = (record: string) => HubMessage | undefined;
 
 function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOptions = {}): Decoder {
-  /** Made when bytes come: React Native has none, and gets text. */
+  /** Created when bytes arrive: React Native, which has no TextDecoder, receives text only. */
   let utf8: TextDecoder | undefined;
-  /** The start of a message whose end has not arrived. It is only read again when it has: long ones cost linear time. */
+  /** The start of a message whose end has not arrived. It is parsed once the end has, so a long message costs linear time. */
   let partial = '';
   return {
     get isPartial() {
@@ -69,7 +69,7 @@ function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOpti
       const ends = parts.length - 1;
       for (let i = 0; i <= ends; i++) {
         partial += parts[i]!;
-        // A UTF-16 unit is at least one byte. Counting exactly would read what is here again with every chunk that arrives.
+        // A UTF-16 unit is at least one byte. An exact count would read the whole partial message again for every chunk.
         if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
         if (i === ends) break;
         const message = parse(partial);
@@ -81,13 +81,13 @@ function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOpti
   };
 }
 
-/** A UTF-16 unit is at most three bytes of UTF-8, so most messages need no counting. */
+/** Checks the size of a message. A UTF-16 unit is at most three bytes of UTF-8, so most messages need no exact count. */
 function checkBytes(record: string, { maxMessageBytes = Infinity }: DecoderOptions = {}): void {
   if (record.length * 3 <= maxMessageBytes) return;
   if (new TextEncoder().encode(record).length > maxMessageBytes) throw tooLarge(maxMessageBytes);
 }
 
-/** SignalR's text, which its users know to search for. `bytes` is the size of the message, where it is known. */
+/** Creates the error of a message beyond the limit, with SignalR's text. `bytes` is the size of the message, if known. */
 export function tooLarge(limitBytes: number, bytes?: number): HublineError<'message_too_large'> {
   const text = `The maximum message size of ${limitBytes}B was exceeded. See maxMessageBytes.`;
   return new HublineError('message_too_large', text, given({ limitBytes, bytes }));
@@ -97,7 +97,7 @@ function stringify(message: HubMessage): string {
   try {
     return JSON.stringify(message);
   } catch (error) {
-    JSON.stringify(message, refuseLoss); // names a bigint's place
+    JSON.stringify(message, refuseUnencodable); // its error names the path of a bigint
     throw error;
   }
 }
@@ -112,56 +112,57 @@ function notEncodable(found: string, { path = '', cause }: { path?: string; caus
   );
 }
 
-/** JSON.stringify turns these into `{}`, null or nothing without a word; a loss that nobody is told of is worse than an error. */
-function lossInJson(value: unknown): string | undefined {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : lossOf(value);
+/** Returns the kind of a value that JSON.stringify would turn into `{}`, null or nothing without an error. */
+function unencodableInJson(value: unknown): string | undefined {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : unencodableKind(value);
 }
 
-/** `value` is what toJSON has made of what the holder has. */
-function refuseLoss(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
-  const found = lossInJson(this[key]) ?? lossInJson(value) ?? (typeof value === 'bigint' ? 'bigint' : undefined);
+/** A replacer that throws for values that JSON cannot write. `value` is the result of toJSON; `this[key]` is the original. */
+function refuseUnencodable(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  const found = unencodableInJson(this[key]) ?? unencodableInJson(value) ?? (typeof value === 'bigint' ? 'bigint' : undefined);
   if (found) throw notEncodable(found, { path: key });
   return value;
 }
 
-/** The same with the whole path, and several times as fast as a replacer. */
+/** Throws for values that JSON cannot write, with their whole path. Several times as fast as a replacer. */
 function checkEncodable(value: unknown, name: string): void {
-  const loss = lossIn(value);
-  if (loss) throw notEncodable(loss.found, { path: name + loss.path });
+  const unencodable = unencodableIn(value);
+  if (unencodable) throw notEncodable(unencodable.found, { path: name + unencodable.path });
 }
 
-interface Loss {
+/** The first value in a tree that JSON cannot write. */
+interface Unencodable {
   readonly path: string;
   readonly found: string;
 }
 
-function lossIn(value: unknown): Loss | undefined {
-  const found = lossInJson(value);
+function unencodableIn(value: unknown): Unencodable | undefined {
+  const found = unencodableInJson(value);
   if (found) return { path: '', found };
   if (typeof value !== 'object' || value === null) return undefined;
-  if (Array.isArray(value)) return lossInItems(value);
+  if (Array.isArray(value)) return unencodableInItems(value);
   const { toJSON } = value as { readonly toJSON?: unknown };
-  if (typeof toJSON !== 'function') return lossInFields(value);
-  // JSON.stringify asks once, so what comes of it is taken as it is.
+  if (typeof toJSON !== 'function') return unencodableInFields(value);
+  // JSON.stringify calls `toJSON` once, so that of the result is ignored.
   const json: unknown = toJSON.call(value, '');
-  const lost = lossInJson(json);
-  if (lost) return { path: '', found: lost };
+  const foundInJson = unencodableInJson(json);
+  if (foundInJson) return { path: '', found: foundInJson };
   if (typeof json !== 'object' || json === null) return undefined;
-  return Array.isArray(json) ? lossInItems(json) : lossInFields(json);
+  return Array.isArray(json) ? unencodableInItems(json) : unencodableInFields(json);
 }
 
-function lossInItems(items: readonly unknown[]): Loss | undefined {
+function unencodableInItems(items: readonly unknown[]): Unencodable | undefined {
   for (let i = 0; i < items.length; i++) {
-    const loss = lossIn(items[i]);
-    if (loss) return { ...loss, path: `[${i}]${loss.path}` };
+    const inner = unencodableIn(items[i]);
+    if (inner) return { ...inner, path: `[${i}]${inner.path}` };
   }
   return undefined;
 }
 
-function lossInFields(object: object): Loss | undefined {
+function unencodableInFields(object: object): Unencodable | undefined {
   for (const key in object) {
-    const loss = lossIn((object as Record<string, unknown>)[key]);
-    if (loss) return { ...loss, path: `.${key}${loss.path}` };
+    const inner = unencodableIn((object as Record<string, unknown>)[key]);
+    if (inner) return { ...inner, path: `.${key}${inner.path}` };
   }
   return undefined;
 }

@@ -1,19 +1,19 @@
 import { invalidMessage, type HublineError } from './errors.ts';
 
-/** Levels of arrays and objects in one message, in both protocols and both ways. System.Text.Json has the same limit. */
+/** The limit of nested arrays and objects in a message, in both protocols and both directions. System.Text.Json has the same limit. */
 export const MAX_DEPTH = 64;
 
-/** A property named `__proto__`, also where its letters are escaped. */
+/** Matches a text that may have a property named `__proto__`, even with escaped letters. */
 const PROTO = /__proto__|\\u00(?:5f|6f|7[024])/i;
 
 /**
- * Reads one JSON text of a peer, without its properties named `__proto__`: merged into another object they would become its
- * prototype. @throws HublineError `invalid_message`
+ * Parses a JSON text of a peer. Drops properties named `__proto__`, which would become the prototype of an object that they are merged
+ * into. @throws HublineError `invalid_message`
  */
 export function parseJson(text: string): unknown {
   if (isTooDeep(text)) throw tooDeep();
   try {
-    // A reviver makes a text take six times as long.
+    // With a reviver, parsing takes six times as long.
     return JSON.parse(text, PROTO.test(text) ? withoutProto : undefined);
   } catch (cause) {
     throw invalidMessage('The message is not JSON.', cause);
@@ -24,7 +24,7 @@ const withoutProto = (key: string, value: unknown): unknown => (key === '__proto
 
 export const tooDeep = (): HublineError<'invalid_message'> => invalidMessage(`The message has more than ${MAX_DEPTH} levels.`);
 
-/** Whether a JSON text has more levels than {@link MAX_DEPTH}. Reads the text once, and only where it has brackets enough. */
+/** Whether a JSON text has more levels than {@link MAX_DEPTH}. Counts brackets first, and levels only if there are enough brackets. */
 export function isTooDeep(text: string): boolean {
   let brackets = 0;
   for (const bracket of '[{') {

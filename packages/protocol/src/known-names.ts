@@ -1,8 +1,8 @@
 import { invalidOption } from './names.ts';
 
 /**
- * Refuses names in an object of the program that mean nothing there: a misspelt one would be ignored, and with it a limit or a guard.
- * One that is undefined stands for a default that does not exist, and is ignored.
+ * Refuses unknown names in an object of the program: a misspelt name would be ignored, and with it a limit or a guard. A name whose value
+ * is undefined is allowed.
  * @throws HublineError `invalid_option` that names the nearest known name
  */
 export function checkKnown(
@@ -18,14 +18,14 @@ export function checkKnown(
   }
 }
 
-/** Functions that the program gives; undefined stands for none. @throws HublineError `invalid_option` */
+/** Refuses values that are neither a function nor undefined. @throws HublineError `invalid_option` */
 export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
   for (const [option, value] of Object.entries(functions)) {
     if (value !== undefined && typeof value !== 'function') throw invalidOption(option, 'must be a function');
   }
 }
 
-/** The nearest of some names, without case; undefined where none is near. */
+/** Returns the name that is most similar, ignoring case; undefined if none is similar enough. */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const [nearest] = names
     .map((each) => ({ each, far: distance(name.toLowerCase(), each.toLowerCase()) }))
@@ -34,7 +34,7 @@ export function nearestName(name: string, names: readonly string[]): string | un
   return nearest?.each;
 }
 
-/** Letters to insert, delete, replace or swap with the next one (Damerau and Levenshtein). */
+/** The Damerau–Levenshtein distance: letters to insert, delete, replace or swap with the next one. */
 function distance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, i) => i)];
   for (let i = 1; i <= from.length; i++) {

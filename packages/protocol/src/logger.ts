@@ -1,4 +1,4 @@
-/** Takes a line for what happens in the background. `console` is one. */
+/** Logs events that no caller gets. `console` is a logger. */
 export interface Logger {
   info(message: string, ...details: unknown[]): void;
   warn(message: string, ...details: unknown[]): void;

@@ -4,15 +4,15 @@ import { asError, HublineError, invalidMessage, isHublineError } from './errors.
 import { tooLarge } from './json-codec.ts';
 import { MessageType, type Headers, type HubMessage } from './messages.ts';
 
-/** What turns values into MessagePack and back; any implementation will do. */
+/** An implementation of MessagePack. */
 export interface MessagePack {
-  /** The bytes are copied before anything else is encoded, so they may be in memory that is used again. */
+  /** The codec copies the bytes before it encodes another value, so an implementation may reuse their memory. */
   encode(value: unknown): Uint8Array;
-  /** Exactly one value, which shares no memory with the bytes. Must drop keys named `__proto__`. */
+  /** Decodes exactly one value, which MUST share no memory with the bytes. MUST drop keys named `__proto__`. */
   decode(bytes: Uint8Array): unknown;
 }
 
-/** SignalR's MessagePack protocol: each message an array, after its length in bytes (HubProtocol.md, "MessagePack"). */
+/** SignalR's MessagePack protocol: each message is an array, preceded by its length in bytes (HubProtocol.md, "MessagePack"). */
 export function messagePackCodec(messagePack: MessagePack): Codec {
   return {
     name: 'messagepack',
@@ -23,10 +23,10 @@ export function messagePackCodec(messagePack: MessagePack): Codec {
   };
 }
 
-/** How a completion ends. */
+/** The kind of outcome of a completion. */
 const ResultKind = { error: 1, void: 2, value: 3 } as const;
 
-/** `code` and `reason`, at the end of a Close, are ours; see `codecForPeer`. */
+/** Returns the items of a message. `code` and `reason`, at the end of a Close, are ours; see `codecForPeer`. */
 function itemsOf(message: HubMessage): readonly unknown[] {
   const { type } = message;
   switch (type) {
@@ -61,7 +61,7 @@ function itemsOf(message: HubMessage): readonly unknown[] {
   }
 }
 
-/** What {@link itemsOf} has taken apart, as JSON would have brought it: from here on both are checked in the same way. */
+/** Returns the message with these items, in the shape of a parsed JSON message, so that both protocols share one check. */
 function messageOf(items: unknown): HubMessage | undefined {
   if (!Array.isArray(items) || items.length === 0) throw invalidMessage('Invalid payload.');
   const [type, first, second, third, fourth, fifth] = items as readonly unknown[];
@@ -106,7 +106,7 @@ const streamsOf = (ids: unknown): object => (Array.isArray(ids) && ids.length ==
 
 function headersOf(headers: unknown): { readonly headers?: Headers } {
   if (headers === null || (typeof headers === 'object' && !Array.isArray(headers) && Object.keys(headers).length === 0)) return {};
-  return { headers: headers as Headers }; // checked with the rest
+  return { headers: headers as Headers }; // checkMessage checks them
 }
 
 function outcomeOf(kind: unknown, value: unknown): object {
@@ -124,7 +124,7 @@ function bodyOf(message: HubMessage, messagePack: MessagePack): Uint8Array {
       const text = `The message cannot be written as MessagePack: ${asError(cause).message}`;
       throw new HublineError('not_encodable', text, { path: '', found: 'unknown' }, { cause });
     }
-    // To its sender the item has a name and no number.
+    // The first step of the path is an index in the array of items; the sender knows the item by its name.
     const { found, path } = cause.details;
     const name =
       'arguments' in message ? 'arguments'
@@ -138,7 +138,7 @@ function bodyOf(message: HubMessage, messagePack: MessagePack): Uint8Array {
   }
 }
 
-/** The length in groups of 7 bits, the lowest first; the highest bit says that another follows. */
+/** Returns the body after its length, in groups of 7 bits, lowest first. The highest bit of a byte is set if another follows. */
 function framed(body: Uint8Array): Uint8Array {
   let prefixBytes = 1;
   while (body.length >= 2 ** (7 * prefixBytes)) prefixBytes++;
@@ -148,13 +148,13 @@ function framed(body: Uint8Array): Uint8Array {
   return wire;
 }
 
-/** 5 groups are 35 bits; SignalR allows 31. */
+/** 5 groups hold 35 bits; SignalR allows 31 bits. */
 const MAX_PREFIX_BYTES = 5;
 
 class MessagePackDecoder implements Decoder {
   readonly #messagePack: MessagePack;
   readonly #maxBytes: number;
-  /** The length of the message that comes, as far as it is read. */
+  /** The length of the next message, as far as its prefix is read. */
   #size = 0;
   #prefixBytes = 0;
   #isSized = false;
@@ -173,7 +173,7 @@ class MessagePackDecoder implements Decoder {
 
   push(chunk: Wire, deliver: (message: HubMessage) => void): number {
     let messages = 0;
-    if (chunk.length === 0) return messages; // what follows a handshake that came as text
+    if (chunk.length === 0) return messages; // the rest of a handshake that arrived as text
     if (typeof chunk === 'string') throw invalidMessage('MessagePack came as text.');
     for (let at = 0; at < chunk.length;) {
       if (!this.#isSized) {
@@ -217,7 +217,7 @@ class MessagePackDecoder implements Decoder {
     return messageOf(items);
   }
 
-  /** Grows with what has arrived, and not at once to what was announced. */
+  /** Stores a part of a message. The buffer grows with received bytes, not with the announced length. */
   #hold(part: Uint8Array): void {
     const needed = this.#held + part.length;
     if (needed > this.#partial.length) {

@@ -1,16 +1,16 @@
 import { HublineError } from './errors.ts';
 
-/** Carries a type of your own as a MessagePack extension. Both ends need it. */
+/** Carries a type of the application as a MessagePack extension. Both ends need it. */
 export interface Extension {
-  /** 0 to 127; the negative ones are MessagePack's own. */
+  /** From 0 to 127; negative types are MessagePack's own. */
   readonly type: number;
-  /** Undefined where the object is not of this type. Not asked about plain objects, arrays, bytes and dates. */
+  /** Returns undefined if the object is not of this type. Not called for plain objects, arrays, bytes and dates. */
   encode(value: object): Uint8Array | undefined;
-  /** The bytes are yours. What it throws makes the message an `invalid_message`. */
+  /** Returns the object. It may keep the bytes. If it throws, the message is an `invalid_message`. */
   decode(data: Uint8Array): unknown;
 }
 
-/** An extension that nobody has declared arrives as this, and is written as it came. */
+/** The content of an extension that was not declared. It can be sent again unchanged. */
 export class ExtensionData {
   readonly type: number;
   readonly data: Uint8Array;
@@ -24,7 +24,7 @@ export class ExtensionData {
 /** MessagePack's own extension: seconds and nanoseconds since 1970. */
 export const TIMESTAMP = -1;
 
-/** @throws HublineError `invalid_option` */
+/** Checks the types of extensions, and returns the extensions. @throws HublineError `invalid_option` */
 export function checkExtensions(extensions: readonly Extension[]): readonly Extension[] {
   for (const { type } of extensions) {
     const isUnique = extensions.filter((other) => other.type === type).length === 1;

@@ -2,12 +2,12 @@ import { invalidMessage } from './errors.ts';
 import { MAX_DEPTH, tooDeep } from './json-text.ts';
 import { ExtensionData, TIMESTAMP, type Extension } from './messagepack-extension.ts';
 
-/** Up to here a loop is faster than a call into the runtime (measured in Node 20). */
+/** Up to this length a loop is faster than a call into the runtime (measured in Node 20). */
 const SHORT_TEXT = 24;
-// Without `ignoreBOM` a text that begins with U+FEFF would lose it.
+// Without `ignoreBOM` the decoder drops a U+FEFF at the start of a text.
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Reads one value. What it hands out shares no memory with the bytes. Lengths are believed only where the bytes are there. */
+/** Reads one MessagePack value, which shares no memory with the bytes. Checks every length against the bytes that are there. */
 export class MessagePackReader {
   readonly #extensions: readonly Extension[];
   readonly #bytes: Uint8Array;
@@ -18,7 +18,7 @@ export class MessagePackReader {
     this.#extensions = extensions;
   }
 
-  /** @throws HublineError `invalid_message`, and whatever an extension throws */
+  /** Reads the value. @throws HublineError `invalid_message`, and any error of an extension */
   read(): unknown {
     const value = this.#value(0);
     if (this.#at < this.#bytes.length) throw invalidMessage('There are bytes after the message.');
@@ -98,11 +98,11 @@ export class MessagePackReader {
     const object: Record<string, unknown> = {};
     for (let i = 0; i < count; i++) {
       const key = this.#value(depth + 1);
-      // .NET has dictionaries with numbers for keys; here, as in JSON, keys are texts.
+      // .NET writes dictionaries with numbers as keys. They become texts here, as in JSON.
       if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint')
         throw invalidMessage('A key is no text and no number.');
       const value = this.#value(depth + 1);
-      // Merged into another object it would become its prototype.
+      // Merged into another object this property would become its prototype.
       if (key !== '__proto__') object[String(key)] = value;
     }
     return object;
@@ -153,7 +153,7 @@ export class MessagePackReader {
     return date;
   }
 
-  /** A 64-bit integer of which the upper half is read: a number where that is exact. */
+  /** Reads the lower half of a 64-bit integer. Returns a number if that is exact, otherwise a bigint. */
   #long(high: number): number | bigint {
     const low = this.#uint(4);
     const number = high * 2 ** 32 + low;
@@ -171,7 +171,7 @@ export class MessagePackReader {
     return new DataView(buffer, byteOffset + this.#take(size), size);
   }
 
-  /** Where the next bytes begin. */
+  /** Advances by `size` bytes. Returns the position where they begin. */
   #take(size: number): number {
     const start = this.#at;
     if (size > this.#bytes.length - start) throw incomplete();
@@ -179,7 +179,7 @@ export class MessagePackReader {
     return start;
   }
 
-  /** Every value has a byte at least, so a few bytes cannot announce millions. */
+  /** Checks a number of values: each needs a byte at least, so a short message cannot announce millions of values. */
   #expect(count: number, depth: number): void {
     if (count > this.#bytes.length - this.#at) throw incomplete();
     if (depth === MAX_DEPTH) throw tooDeep();

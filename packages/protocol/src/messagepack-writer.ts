@@ -1,29 +1,29 @@
 import { HublineError } from './errors.ts';
 import { MAX_DEPTH } from './json-text.ts';
-import { lossOf } from './lossy.ts';
 import { ExtensionData, TIMESTAMP, type Extension } from './messagepack-extension.ts';
+import { unencodableKind } from './unencodable.ts';
 
 const FIRST_BYTES = 2048;
-/** What a writer keeps between messages: one large message must not cost its size for ever. */
+/** The largest buffer that a writer keeps between messages, so that one large message does not hold its memory for ever. */
 const KEPT_BYTES = 256 * 1024;
-/** Up to here a loop is faster than a call into the runtime (measured in Node 20). */
+/** Up to this length a loop is faster than a call into the runtime (measured in Node 20). */
 const SHORT_TEXT = 64;
 const UTF8 = new TextEncoder();
 
-/** Writes one value after the other as MessagePack, into memory that it uses again. */
+/** Writes values as MessagePack, one at a time, into a buffer that it reuses. */
 export class MessagePackWriter {
   readonly #extensions: readonly Extension[];
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #at = 0;
-  /** Where in the value the writer is: an index or key for each level. */
+  /** The position of the writer in the value: an index or key for each level. */
   readonly #trail: (number | string)[] = [];
 
   constructor(extensions: readonly Extension[]) {
     this.#extensions = extensions;
   }
 
-  /** The bytes are good until the next call. @throws HublineError `not_encodable`, and whatever getters and `toJSON` throw. */
+  /** Returns bytes that are valid until the next call. @throws HublineError `not_encodable`, and any error of getters and `toJSON` */
   write(value: unknown): Uint8Array {
     if (this.#bytes.length > KEPT_BYTES) this.#use(new Uint8Array(FIRST_BYTES));
     this.#at = 0;
@@ -55,7 +55,7 @@ export class MessagePackWriter {
     if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null && this.#special(value, depth)) return;
     if (depth === MAX_DEPTH) throw this.#refused(`value of more than ${MAX_DEPTH} levels, or a cycle`, 0);
     if (Array.isArray(value)) return this.#array(value, depth);
-    // What has toJSON says what it is, here as in JSON: peers of both protocols get the same.
+    // `toJSON` applies here as in JSON, so peers of both protocols get the same value.
     const { toJSON } = value as { readonly toJSON?: unknown };
     if (typeof toJSON === 'function') this.#value(toJSON.call(value, ''), depth + 1);
     else this.#map(value as Readonly<Record<string, unknown>>, depth);
@@ -69,7 +69,7 @@ export class MessagePackWriter {
     }
   }
 
-  /** As JSON does, leaves out what is undefined. */
+  /** Leaves out undefined values, as JSON does. */
   #map(object: Readonly<Record<string, unknown>>, depth: number): void {
     const keys = Object.keys(object);
     let count = 0;
@@ -84,7 +84,7 @@ export class MessagePackWriter {
     }
   }
 
-  /** True where the object was one of those that have a form of their own. */
+  /** Writes an object that has a form of its own in MessagePack; returns false for any other. */
   #special(value: object, depth: number): boolean {
     if (value instanceof Uint8Array) this.#binary(value);
     else if (value instanceof ArrayBuffer) this.#binary(new Uint8Array(value));
@@ -104,9 +104,9 @@ export class MessagePackWriter {
     return false;
   }
 
-  /** Written as plain objects these would lose what they hold without a word. */
+  /** Returns false. @throws HublineError `not_encodable` if a plain object would not keep the content of the value */
   #isPlain(value: object, depth: number): false {
-    const found = lossOf(value);
+    const found = unencodableKind(value);
     if (found) throw this.#refused(found, depth);
     return false;
   }
@@ -116,7 +116,7 @@ export class MessagePackWriter {
     this.#reserve(5 + length * 3);
     const bytes = this.#bytes;
     const start = this.#at;
-    // Most texts have as many bytes as units; others may have to move when their length is known.
+    // Most texts have as many bytes as UTF-16 units. Others may move when their length is known.
     const guess = start + headerBytes(length);
     let at = guess;
     let i = 0;
@@ -134,7 +134,7 @@ export class MessagePackWriter {
     this.#at += written;
   }
 
-  /** Integers are never floats, however large: .NET does not take a float for a long. */
+  /** Writes integers of any size as integers: .NET does not read a float as a long. */
   #number(value: number): void {
     if (!Number.isSafeInteger(value)) return this.#float(value);
     if (value >= 0) {
@@ -227,7 +227,7 @@ export class MessagePackWriter {
     this.#int(value, size);
   }
 
-  /** The lowest bytes of a whole number, negative ones included. */
+  /** Writes the lowest `size` bytes of an integer, which may be negative. */
   #int(value: number, size: number): void {
     this.#reserve(size);
     if (size === 8) {
@@ -265,7 +265,7 @@ export class MessagePackWriter {
   }
 }
 
-/** Of a text with so many bytes. */
+/** The size of the header of a text with `length` bytes. */
 const headerBytes = (length: number): number =>
   length < 32 ? 1
   : length < 0x100 ? 2

@@ -8,20 +8,20 @@ export { messagePackCodec, type MessagePack } from './messagepack-codec.ts';
 export { ExtensionData, type Extension } from './messagepack-extension.ts';
 
 export interface MessagePackOptions {
-  /** Types of your own. Default: none. */
+  /** Types of the application. Default: none. */
   readonly extensions?: readonly Extension[];
 }
 
 /**
- * SignalR's MessagePack protocol, for both ends. Carries what JSON does, and `Uint8Array`, `Date` and integers of 64 bits:
- * those that a number holds exactly are numbers, others bigints. @throws HublineError `invalid_option`
+ * SignalR's MessagePack protocol, for both ends. Carries all values that JSON carries, and `Uint8Array`, `Date` and integers of 64 bits,
+ * which are numbers if that is exact and bigints otherwise. @throws HublineError `invalid_option`
  */
 export function messagePack(options: MessagePackOptions = {}): Codec {
   const extensions = checkExtensions(options.extensions ?? []);
   let spare: MessagePackWriter | undefined;
   return messagePackCodec({
     encode(value) {
-      // A getter or an extension may encode something itself; it then has a writer of its own.
+      // A getter or an extension may encode another value meanwhile; that needs a second writer.
       const writer = spare ?? new MessagePackWriter(extensions);
       spare = undefined;
       const bytes = writer.write(value);

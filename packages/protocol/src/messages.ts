@@ -1,6 +1,5 @@
 /**
- * The types that clients read and write, each as a constant of its own: bundlers write the number wherever the name stands, and would
- * ship a table as it is.
+ * The message types, each a constant of its own: bundlers replace the name of a constant by its number, but not the entries of a table.
  */
 export const INVOCATION = 1;
 export const STREAM_ITEM = 2;
@@ -14,8 +13,8 @@ export const SEQUENCE = 9;
 export const CREDIT = 64;
 
 /**
- * Everything that may cross the wire after the handshake. Numbers and property names are SignalR's
- * (HubProtocol.md in dotnet/aspnetcore); PROTOCOL.md is our prose. Direction is written beside each message.
+ * The types of all messages after the handshake. Numbers and property names are SignalR's (HubProtocol.md in dotnet/aspnetcore);
+ * PROTOCOL.md describes our use of them. Each message below names its direction.
  */
 export const MessageType = {
   Invocation: INVOCATION,
@@ -27,27 +26,27 @@ export const MessageType = {
   Close: CLOSE,
   Ack: ACK,
   Sequence: SEQUENCE,
-  /** Ours, and only between two Hubline peers: see {@link Credit}. */
+  /** Ours, used between Hubline peers only: see {@link Credit}. */
   Credit: CREDIT,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
 export type Headers = Readonly<Record<string, string>>;
 
-/** Both directions. With an `invocationId` the caller wants a {@link Completion}; without one nobody answers. */
+/** Both directions. With an `invocationId` the callee sends a {@link Completion}; without one it sends nothing. */
 export interface Invocation {
   readonly type: typeof MessageType.Invocation;
   readonly headers?: Headers;
   readonly invocationId?: string;
   readonly target: string;
   readonly arguments: readonly unknown[];
-  /** The message had no list of arguments: the call fails, and the connection goes on. Set by decoders. */
+  /** Set by decoders if the message had no list of arguments: the call fails, and the connection stays open. */
   readonly unbound?: true;
   /** Ids of the streams that the caller uploads, in the order of the method's stream parameters. */
   readonly streamIds?: readonly string[];
 }
 
-/** Both directions: one item of a download (id of the call) or of an upload (id of the stream). */
+/** Both directions: one item of a download (with the id of the call) or of an upload (with the id of the stream). */
 export interface StreamItem {
   readonly type: typeof MessageType.StreamItem;
   readonly headers?: Headers;
@@ -55,7 +54,7 @@ export interface StreamItem {
   readonly item: unknown;
 }
 
-/** Both directions: settles a call, or ends a stream. `result` and `error` exclude each other; void has neither. */
+/** Both directions: ends a call or a stream. Has `result`, or `error`, or neither for void. */
 export interface Completion {
   readonly type: typeof MessageType.Completion;
   readonly headers?: Headers;
@@ -75,25 +74,25 @@ export interface StreamInvocation {
   readonly streamIds?: readonly string[];
 }
 
-/** Client → server, and server → client where the client announced Hubline. The callee still sends a completion. */
+/** Client → server, and server → client if the client announced Hubline. The callee still sends a completion. */
 export interface CancelInvocation {
   readonly type: typeof MessageType.CancelInvocation;
   readonly headers?: Headers;
   readonly invocationId: string;
 }
 
-/** Both directions: a sign of life. */
+/** Both directions: shows that the sender is alive. */
 export interface Ping {
   readonly type: typeof MessageType.Ping;
 }
 
-/** Both directions: the last message of a connection. `code` and `reason` are ours, and go to peers that announced Hubline. */
+/** Both directions: the last message of a connection. `code` and `reason` are ours, for peers that announced Hubline. */
 export interface Close {
   readonly type: typeof MessageType.Close;
   readonly error?: string;
   readonly allowReconnect?: boolean;
   readonly code?: string;
-  /** The application's own, beside the code `disconnected`. */
+  /** The application's own reason, with the code `disconnected`. */
   readonly reason?: string;
 }
 
@@ -119,9 +118,9 @@ export interface Credit {
 export type HubMessage =
   Invocation | StreamItem | Completion | StreamInvocation | CancelInvocation | Ping | Close | Ack | Sequence | Credit;
 
-// Names of the headers that carry what SignalR has no field for. They go to peers that announced Hubline: see `codecForPeer`.
+// Headers carry values for which SignalR has no field. They are sent to peers that announced Hubline: see `codecForPeer`.
 
-/** On a completion with an error, and on a refusal by HTTP: the error's {@link ErrorCode}. */
+/** On a completion with an error, and on an HTTP response with an error: its {@link ErrorCode}. */
 export const CODE_HEADER = 'hubline-code';
 /** On a completion with an error: the error's details as JSON. */
 export const DETAILS_HEADER = 'hubline-details';

@@ -1,11 +1,11 @@
 import { HublineError } from './errors.ts';
 
-/** The options that were given: one that is undefined means its default, everywhere. */
+/** Returns the options without those that are undefined, which stand for their defaults. */
 export const given = <T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 
 /**
- * A duration is a number of milliseconds, from 0 on. Infinity is one, and never over; NaN is none.
+ * Checks a duration: a number of milliseconds, from 0 to Infinity.
  * @throws HublineError `invalid_option` with the option and the value
  */
 export function checkDuration(option: string, value: unknown): void {
@@ -14,8 +14,8 @@ export function checkDuration(option: string, value: unknown): void {
 }
 
 /**
- * Runs `act` once after `ms` milliseconds; returns its undo. Infinity, and every time beyond the 31 bits that setTimeout takes (24
- * days), is never: setTimeout would fire at once.
+ * Runs `act` once after `ms` milliseconds. Returns a function that cancels it. Never runs it after more than 31 bits of milliseconds (24
+ * days), Infinity included, for which setTimeout would fire at once.
  */
 export function after(ms: number, act: () => void): () => void {
   const timer = ms <= 2 ** 31 - 1 ? setTimeout(act, ms) : undefined;

@@ -2,9 +2,9 @@ import type { Codec } from './codec.ts';
 import { MessageType, type HubMessage } from './messages.ts';
 
 /**
- * The codec for one peer, by the version of Hubline that its handshake announced (0: none). A plain SignalR peer gets exactly the
- * fields that ASP.NET Core writes: Microsoft's Java client throws on a Completion with headers, and loses the error of a Close with
- * an item too many. This is the one place that decides it.
+ * Returns the codec for one peer, by the version of Hubline that its handshake announced (0: none). Other SignalR peers get exactly the
+ * fields that ASP.NET Core writes: Microsoft's Java client throws on a Completion with headers, and ignores the error of a Close with an
+ * additional item.
  */
 export function codecForPeer(codec: Codec, hubline: number): Codec {
   if (hubline > 0) return codec;
@@ -17,7 +17,7 @@ export function codecForPeer(codec: Codec, hubline: number): Codec {
   };
 }
 
-/** The message without the fields that Hubline adds. */
+/** Returns the message without the fields that Hubline adds. */
 function plain(message: HubMessage): HubMessage {
   if (message.type === MessageType.Close) {
     const { type, error, allowReconnect } = message;

@@ -1,6 +1,6 @@
 import { HublineError } from './errors.ts';
 
-/** The part of Standard Schema v1 (standardschema.dev) that we call: zod, valibot and arktype schemas have it. */
+/** The part of Standard Schema v1 (standardschema.dev) that Hubline uses. Schemas of zod, valibot and arktype have it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1;
@@ -20,15 +20,15 @@ interface SchemaIssue {
 /** The output of a schema, or every issue with its path. */
 export type Checked<Output> = { readonly value: Output } | { readonly issues: readonly string[] };
 
-/** Checks a value. Rejects with whatever the schema throws. */
+/** Checks a value. Rejects with any error that the schema throws. */
 export async function check<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Promise<Checked<Output>> {
   const result = await schema['~standard'].validate(value);
   return result.issues ? { issues: result.issues.map(describe) } : { value: result.value };
 }
 
 /**
- * The schema's output: at once, unless the schema itself is asynchronous.
- * @throws HublineError with the code given, listing every issue with its path
+ * Returns the schema's output, as a promise if the schema is asynchronous.
+ * @throws HublineError with `code`, and every issue with its path
  */
 export function validate<Output>(
   schema: StandardSchema<unknown, Output>,

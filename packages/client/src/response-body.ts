@@ -1,12 +1,12 @@
 import { tooLarge } from '@hubline/protocol';
 
-/** More than any answer has that is not a message. */
-const MAX_ANSWER_BYTES = 65_536;
+/** The limit for responses that carry no hub messages. */
+const MAX_BODY_BYTES = 65_536;
 
-/** The body of an answer, once it is here and has no more bytes than these. @throws HublineError `message_too_large` */
-export async function bodyOf(response: Response, maxBytes = MAX_ANSWER_BYTES): Promise<Pick<Body, 'text' | 'arrayBuffer'>> {
+/** Reads the whole body of a response. @throws HublineError `message_too_large` after more than `maxBytes` */
+export async function readBody(response: Response, maxBytes = MAX_BODY_BYTES): Promise<Pick<Body, 'text' | 'arrayBuffer'>> {
   const reader = response.body?.getReader();
-  // React Native has no streams.
+  // React Native has no streams, so nothing bounds its bodies.
   if (!reader) return response;
   const parts: BlobPart[] = [];
   let length = 0;
