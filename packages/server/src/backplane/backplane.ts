@@ -1,219 +1,221 @@
 import type { Topic } from './topic.ts';
 
-/** A random id per start of a node. It names the node's channel, the origin of what it sends, and its connections. */
+/** Identifies one start of a node: a random id. The node's channel and the ids of its connections contain it. */
 export type ProcessId = string;
 
 export interface NodeInfo {
-  /** The node's name for people and balancers. Two processes with one name do not interfere with each other. */
+  /** The node's name for people and load balancers. It need not be unique: the process id is. */
   readonly nodeId: string;
   readonly process: ProcessId;
   readonly app: string;
-  /** False for a node that takes no connections. */
+  /** Whether the node accepts client connections. */
   readonly accepts: boolean;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
 
-/** The record of one connection in the directory. */
+/** The directory's record of one connection. */
 export interface ConnectionRecord {
   readonly connectionId: string;
   readonly hub: string;
   readonly userId?: string;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  /** The names of the connection's groups. */
+  /** The names of the connection's groups, in any order. */
   readonly groups: readonly string[];
   /** Milliseconds since the epoch. */
   readonly connectedAt: number;
 }
 
 /**
- * Joins nodes into one cluster. A value: it holds the settings, and opens a link for each node that is given it.
- * An implementation passes `describeBackplane` of @hubline/testing.
+ * Joins nodes into one cluster. A backplane is a value with settings; it opens one link for each node.
+ * An implementation MUST pass `describeBackplane` of @hubline/testing.
  */
 export interface Backplane {
   /**
-   * Opens this process's place in the cluster. Returns at once: a node serves its own clients while the backplane is
-   * still connecting, or down. MUST NOT throw for anything but options that make no sense, and MUST NOT call the
-   * observer or read `local` before it has returned.
+   * Opens a link for this process, and returns at once: a node serves its own clients while the link is still connecting or down.
+   * MUST NOT throw, except for invalid options. MUST NOT call the observer or read `local` before it returns.
    */
   open(self: NodeInfo, local: LocalState, observer: LinkObserver): Link;
 }
 
-/** One node's place in the cluster. */
+/** Connects one process to the cluster. */
 export interface Link {
   readonly bus: Bus;
   readonly directory: Directory;
   readonly state: LinkState;
-  /** Why the link is down, where that is known. */
+  /** The kind of the present outage, if it is known. */
   readonly outage?: Outage | undefined;
-  /** Settles when the first registration is done. @throws HublineError `backplane_unavailable` where waiting is pointless. */
+  /** Resolves after the first registration. @throws HublineError `backplane_unavailable` if the registration can never succeed */
   ready(): Promise<void>;
   /**
-   * Leaves the cluster; where the link is up, earlier publications MUST be sent first. When it resolves, the directory has no entry
-   * of this process, the other nodes have been notified (`lost` with reason `goodbye`) or will find its lease over, and nothing is
-   * delivered any more. Idempotent. Never rejects.
+   * Leaves the cluster. If the link is up, earlier publications MUST be sent first. When the promise resolves, the directory has no entry of
+   * this process, and `deliver` is not called any more. Other nodes are notified (`lost` with reason `goodbye`), or see the lease expire.
+   * Idempotent. MUST NOT reject.
    */
   close(): Promise<void>;
 }
 
-/** The state of a link. `down` may concern only a part of the backplane; the rules for a link that is down then apply to that part. */
+/** The state of a link. `down` may concern a part of the backplane; the rules for a link that is down then apply to that part only. */
 export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 
-/** The kind of an outage. `refused`: the backplane answers, and refuses commands (no memory left, no permission). */
+/** The kind of an outage. `refused`: the backplane answers, but refuses commands (no memory left, no permission). */
 export type Outage = 'unreachable' | 'refused';
 
-/** Receives the events of a link: its own state, and the other nodes. No method may throw. */
+/** Receives the events of a link: changes of its own state, and of other nodes. No method may throw. */
 export interface LinkObserver {
-  /** Called once for an outage of all or a part of the backplane. The other parts MAY go on normally. */
+  /** Called once for each outage of the backplane or a part of it. Other parts MAY continue normally. */
   down(cause: Error): void;
+  /** The outage is over. `ms` is its length. */
   up(outage: { readonly ms: number }): void;
   /**
-   * Messages for this node were lost: how many where that is known, and for how long messages may be missing. MUST be called when
-   * this process was declared dead by mistake and is back: meanwhile no messages were sent to it.
+   * Messages for this node were lost. `lost` is their number, if it is known; `ms` is the length of the time in which messages may be missing;
+   * without `channel`, any channel may be affected. MUST be called when this process was declared dead by mistake and is registered again: no messages were sent to it meanwhile.
    */
   gap(gap: { readonly channel?: string; readonly lost?: number; readonly ms: number }): void;
   /**
-   * Snapshots may be wrong, and changes of what this process watches may not have been sent to it: the store had lost entries, of this
-   * process or another one. No message is lost. MUST be called when the entries are written again. A gap implies it.
+   * Entries of this process or another one were missing from the store, so snapshots may be wrong, and changes of watched topics may be
+   * missing. No message is lost. MUST be called after the entries are written again. After a gap it need not be called.
    */
   stale(): void;
   /**
-   * Another process is in the cluster, for the first time or again: also without `lost` where only its link was down, since its
-   * entries may have changed meanwhile. MUST be called before a message from it is delivered, and after queries of this process
-   * show it: not while the link is down.
+   * Another process is in the cluster: a new one, or one whose link was down and whose entries may have changed meanwhile. MUST be
+   * called before a message from the process is delivered, and after queries of this process show it. MUST NOT be called while the link is down.
    */
   joined(node: NodeInfo): void;
-  /** The node has no lease any more, and no query shows it. Called once per loss; a loss that ends before it is noticed MAY go unreported. */
+  /**
+   * A process has left (`goodbye`), or its lease has expired (`lease`); queries do not show it any more. Called once for each loss. MAY not be
+   * called if the process registers again before its loss is detected.
+   */
   lost(node: NodeInfo, reason: 'goodbye' | 'lease'): void;
   /**
-   * Background work failed, and no caller waits for it. `read`: a value of the directory cannot be decoded, and is skipped.
-   * `repaired`: entries of this process were missing or different, and are written again. `setup`: a setting of the backplane, or of
-   * another node, endangers the backplane's guarantees.
+   * Background work failed that no caller waits for. `read`: a value of the directory cannot be decoded, and is skipped. `repaired`: entries
+   * of this process were missing or different, and are written again. `setup`: a setting of the backplane, or of another node, weakens the
+   * backplane's guarantees.
    */
   report(stage: 'publish' | 'subscribe' | 'deliver' | 'flush' | 'lease' | 'sweep' | 'read' | 'repaired' | 'setup', error: unknown): void;
 }
 
 /**
- * Carries bytes between nodes. For each sender and channel: in order, at most once.
- * Channels are strings without spaces, braces or control characters (topics, and `node=<process>`).
+ * Carries bytes between nodes. For each sender and channel, messages are delivered in order and at most once.
+ * A channel is a topic, or `node=<process>`, or `watch=<topic>`: a string without spaces, braces and control characters.
  */
 export interface Bus {
   /**
-   * Hands a payload to every *other* node that is subscribed. MUST NOT deliver to the publishing node. MUST accept or
-   * refuse at once and in order of the calls; resolves when the backplane has the payload. Neither the caller nor a
-   * receiver may change the bytes afterwards.
-   * @throws HublineError `backplane_unavailable` (by rejection) when the payload is lost, or may be: while the link is down, and
-   * after `close`. A message with `mayWait` MAY be kept instead until the link is back, in its order on the channel.
+   * Sends a payload to every *other* subscribed node; MUST NOT deliver it to this one. MUST accept or refuse messages at once, in the order
+   * of the calls. Resolves when the backplane has the payload. Neither the caller nor a receiver may change the bytes afterwards.
+   * @throws HublineError `backplane_unavailable` (by rejection) if the payload is lost or may be: while the link is down, and after `close`.
+   * A message with `mayWait` MAY instead be kept until the link is up again, in its order on the channel.
    */
   publish(channel: string, payload: Uint8Array, options?: PublishOptions): Promise<void>;
   /**
-   * MUST call `deliver` for every payload that another node publishes after `ready` resolved, until `close`, or report
-   * a gap; MAY deliver some that were published before. MUST NOT call it inside `publish` or `subscribe`. While the
-   * backplane is down, `ready` resolves and the subscription is made when it is back.
-   * @throws HublineError `invalid_option` where the channel has a subscription already: the caller counts its own.
+   * From the moment `ready` resolves until `close`, MUST call `deliver` for every payload that another node publishes, or report a gap. MAY
+   * deliver payloads that were published earlier. MUST NOT call `deliver` inside `publish` or `subscribe`. While the link is down, `ready`
+   * resolves at once, and the subscription is made when the link is up again.
+   * @throws HublineError `invalid_option` if this process is subscribed to the channel already
    */
   subscribe(channel: string, deliver: (payload: Uint8Array, from: ProcessId) => void): BusSubscription;
 }
 
 export interface PublishOptions {
-  /** Whether the message may be sent later: an event, not a question. Default false. */
+  /** Whether the message may be sent after an outage: true for an event, false for a request. Default false. */
   readonly mayWait?: boolean;
-  /** Whether the message is a question: MAY be refused while this process cannot receive the answer. Default false. */
+  /** Whether the receiver replies: such a message MAY be refused while this process cannot receive messages. Default false. */
   readonly expectsReply?: boolean;
   /**
-   * A key. A message that waits since a turn before, and that other nodes cannot have received, MAY be dropped when the next one with
-   * its key is published on its channel: its promise resolves then, and all messages that are left keep the order of their calls.
+   * A key. When a message is published, an earlier one with the same key and channel MAY be dropped if it has waited since an earlier turn
+   * of the event loop and no other node can have received it. The promise of the dropped message then resolves. The order of the remaining
+   * messages MUST NOT change.
    */
   readonly replaces?: string | undefined;
 }
 
 export interface BusSubscription {
   readonly ready: Promise<void>;
-  /** Ends the subscription: after it returns, `deliver` is not called any more. Idempotent. */
+  /** Ends the subscription: `deliver` is not called after it returns. Idempotent. */
   close(): void;
 }
 
 /**
- * The state of this process, read at the moment of a flush: the directory writes that state, not differences, and keeps no
- * copy of its own. No method may throw.
+ * The members and connections of this process. The directory reads them at the moment of a flush, so it writes states and not
+ * differences, and keeps no copy. No method may throw.
  */
 export interface LocalState {
-  /** Every topic with a local member, and every connection: a new incarnation registers all of them. */
+  /** Every topic with a local member. A new registration writes all of them. */
   topics(): Iterable<Topic>;
+  /** The ids of all local connections. A new registration writes all of them. */
   connections(): Iterable<string>;
-  /** The local members by connection id; empty where there are none (any more). */
+  /** The local members of a topic by connection id; empty if there are none. */
   members(topic: Topic): ReadonlyMap<string, unknown>;
-  /** The record of a local connection; undefined where it is gone. */
+  /** The record of a local connection; undefined if the connection has ended. */
   record(connectionId: string): ConnectionRecord | undefined;
 }
 
 /**
- * The registry of the cluster's connections and topics. Each process writes only its own entries; an entry counts only while its
- * process has a lease, so queries ignore the entries of a dead process from the end of its lease. While the link is down, before it
- * was up for the first time, and after `close`, queries answer from local state, name the other nodes as missing, and are blind;
- * watches are made when it is back.
+ * Stores the cluster's connections and topics. Each process writes only its own entries. An entry is valid while its process has a lease:
+ * queries ignore the entries of a process from the end of its lease. Before the link is up for the first time, while it is down, and after
+ * `close`, queries answer from local state, name the other nodes as missing, and set `hasUnknownNodes`. A watch is then made when the link is
+ * up.
  */
 export interface Directory {
   /**
-   * Marks topics and connections of this process as changed. A connection that joined or left a topic MUST
-   * be among the connections of the same call, so that a join need not write the whole topic. Everything of one turn of the event
-   * loop goes into one flush, one flush is in flight at a time, and all calls of one flush get the same promise. It
-   * resolves when every query, from any node, shows the change; while the backplane is down it resolves at once, and
-   * the change is written when it is back. MUST NOT reject.
+   * Marks topics and connections of this process as changed. A connection that joined or left a topic MUST be in the same call as the topic:
+   * then a join does not write the whole topic. All changes of one turn of the event loop MUST be written in one flush, and their calls return
+   * the same promise. Only one flush is in progress at a time. The promise resolves when queries from any node show the change. While the link is
+   * down it resolves at once, and the change is written when the link is up again. MUST NOT reject.
    */
   changed(change: Change): Promise<Flush>;
   nodes(): Promise<DirectoryResult<readonly NodeInfo[]>>;
-  /** How many members each process has, those with any, for each of the topics, in one round trip. */
+  /** Counts the members of each topic on each process that has any. MUST take one round trip. */
   counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>>;
-  /** Members of a topic, ordered by process and id, after `after`, at most `limit`. */
+  /** Returns at most `limit` members of a topic after `after`, in the order of process and connection id. */
   members(topic: Topic, page: MembersPage): Promise<DirectoryResult<readonly Member[]>>;
   /**
-   * The members that one process has, or had: also of a process that is lost, for at least a minute, or until it is
-   * back. By this a call names the clients of a node that died before it had named them itself.
+   * Returns the connection ids of a topic's members on one process. Those of a lost process MUST be kept for at least a minute, or until it is
+   * registered again: calls name by them the clients of a node that died before it had named them itself.
    */
   membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>>;
-  /** Records of connections, by their ids: those that exist. Each is asked of its process alone. */
+  /** Returns the records of those connections that exist, by id. Each record is read from the entries of the member's process only. */
   records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>>;
-  /** Topics that begin with `prefix`, with the number of members over all processes, ordered by topic, after `after`. */
+  /** Returns at most `limit` topics that begin with `prefix`, after `after`, in their order, with the number of members on all processes. */
   topics(prefix: string, page: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>>;
   /**
-   * The members of any of the topics with their records, each once, and for each process the flush up to which they are
-   * certainly in it. Processes without members are in it too: their flush says which updates of them are older. The number of
-   * round trips MUST NOT grow with the number of topics.
+   * Returns, for every process, the records of its members of any of the topics, each once, and the version of a flush that the records
+   * contain. Processes without members MUST be included: their version tells which updates are older than the snapshot. The number
+   * of round trips MUST NOT grow with the number of topics.
    */
   snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>>;
-  /** Watches a topic: while the lease is held, every flush at any node that touches the topic names it in {@link Flush.watched}. */
+  /** Watches a topic: while the lease is held, each flush of any node that changes the topic names it in {@link Flush.watched}. */
   watch(topic: Topic): Promise<WatchLease>;
 }
 
 export interface Change {
   /** Topics that a connection joined or left. */
   readonly topics: readonly Topic[];
-  /** Connections whose record has changed or is gone. */
+  /** Connections whose record has changed, or that have ended. */
   readonly connections: readonly string[];
-  /** Topics with unchanged members, of which one's record has changed: nothing is written for them. */
+  /** Topics whose members are unchanged, but the record of a member has changed. Nothing is written for them. */
   readonly touched?: readonly Topic[];
 }
 
 export interface Flush {
-  /** Grows with every flush of this process. */
+  /** Increases with every flush of this process. */
   readonly version: number;
   /**
-   * The touched topics that any node watches. A watch that was held before the flush began MUST be among them; while the
-   * link is down this is unknown, and all touched topics are.
+   * The topics of the change, `touched` included, that any node watches. A watch that was held before the flush began MUST be included. While
+   * the link is down the watches are unknown, and all topics of the change are included.
    */
   readonly watched: ReadonlySet<Topic>;
 }
 
-/** The nodes whose part of an answer is missing. */
+/** The nodes whose entries a result lacks. */
 export interface MissingNodes {
-  /** By `nodeId`. */
+  /** Their `nodeId`s. */
   readonly missing: readonly string[];
-  /** Whether the list of nodes could not be read: besides the missing nodes there may be others that this one does not know. */
+  /** Whether the list of nodes could not be read: other nodes, which this one does not know, may be missing too. */
   readonly hasUnknownNodes: boolean;
 }
 
-/** A directory's answer. It is complete where no node is missing, and it is not blind. */
+/** The result of a query. It is complete if no node is missing and there are no unknown nodes. */
 export interface DirectoryResult<T> extends MissingNodes {
   readonly value: T;
 }

@@ -1,28 +1,28 @@
 import { HublineError } from '@hubline/protocol';
 
-/** The version of the messages between nodes. A node refuses a version that it does not know. */
+/** The version of the envelopes. A node refuses other versions. */
 export const ENVELOPE_VERSION = 2;
 
-/** A message between nodes: one byte of version, one of kind, the header's length (4 bytes, big-endian), JSON, bytes. */
+/** A message between nodes. Encoded: version and kind (1 byte each), length of the header (4 bytes, big-endian), header as JSON, body. */
 export interface Envelope {
   readonly kind: EnvelopeKind;
-  /** A JSON object; what it holds depends on the kind. */
+  /** A JSON object; its fields depend on the kind. */
   readonly header: object;
-  /** Messages that are encoded for clients already, or written by them. */
+  /** Hub messages in the encoding of clients. */
   readonly body?: Uint8Array;
 }
 
 export const EnvelopeKind = {
-  /** To a topic: hand the message in the body to the connections that the target names. */
+  /** To a topic or a node: deliver the message in the body to the connections of the target. */
   deliver: 1,
-  /** To a node: a question or a command, which is replied to. */
+  /** To a node: a request or a remote command, which the node replies to. */
   request: 2,
   reply: 3,
-  /** To a node: no reply to a question is waited for any more. */
+  /** To a node: the requester does not wait for replies any more. */
   cancel: 4,
   /** To the watchers of a topic: connections that joined, changed and left. */
   presence: 5,
-  /** To a node: its message has a version that is not known here. In every version the first byte is that and the second the kind. */
+  /** To a node: its message has a version that this node does not know. In every version the first byte is the version, the second the kind. */
   refused: 6,
 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
@@ -42,12 +42,14 @@ export function encodeEnvelope({ kind, header, body = EMPTY }: Envelope): Uint8A
   return bytes;
 }
 
-/** @throws HublineError `unsupported_version`, or `invalid_message` where the bytes are not what the prefix says. */
+/** @throws HublineError `unsupported_version`, or `invalid_message` if the bytes are no envelope */
 export function decodeEnvelope(payload: Uint8Array): Required<Envelope> {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const version = bytes[0] ?? 0;
   if (version !== ENVELOPE_VERSION) {
-    throw new HublineError('unsupported_version', `A node speaks version ${version}; this one speaks ${ENVELOPE_VERSION}.`, { version });
+    throw new HublineError('unsupported_version', `A node sent version ${version}; this node speaks version ${ENVELOPE_VERSION}.`, {
+      version,
+    });
   }
   try {
     const bodyAt = PREFIX_BYTES + bytes.readUInt32BE(2);

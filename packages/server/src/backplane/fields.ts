@@ -1,16 +1,16 @@
 import { checkName, HublineError } from '@hubline/protocol';
 
-/** Checks a value that another node wrote. @throws HublineError `invalid_message` */
+/** Decodes a value that another node sent. @throws HublineError `invalid_message` */
 export type Read<T> = (value: unknown) => T;
 
 export const text: Read<string> = (value) => (typeof value === 'string' ? value : refuse('a string', value));
 
-/** A name that can be a part of a topic. */
+/** A name that a topic can contain. */
 export const name: Read<string> = (value) => (isName(value) ? value : refuse('a name', value));
 
 export const number: Read<number> = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : refuse('a number', value));
 
-/** A whole number from 0 on: a version, a number of bytes, an id. */
+/** A whole number of at least 0: a version, a number of bytes, an id. */
 export const count: Read<number> = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : refuse('a whole number', value);
 
@@ -28,7 +28,7 @@ export const list =
   (value) =>
     Array.isArray(value) ? value.map((item) => read(item)) : refuse('a list', value);
 
-/** An object with these fields. Others are ignored: a later version may add some. */
+/** An object with these fields. Others are ignored: a later version may add fields. */
 export const fields =
   <S extends Readonly<Record<string, Read<unknown>>>>(shape: S): Read<{ readonly [K in keyof S]: ReturnType<S[K]> }> =>
   (value) => {
@@ -38,7 +38,7 @@ export const fields =
     return found as { readonly [K in keyof S]: ReturnType<S[K]> };
   };
 
-/** Whether {@link checkName} accepts it. */
+/** Whether {@link checkName} accepts the value. */
 export function isName(value: unknown): value is string {
   try {
     return checkName(value, 'name') === value;
@@ -55,7 +55,7 @@ export function refuse(expected: string, found: unknown): never {
   throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: `${expected} was expected, and not ${kind}` });
 }
 
-/** The protocol of a message in the body, and its length there in bytes. */
+/** The protocol of a message in the body, and its length in bytes. */
 export const copyLength: Read<readonly [codec: string, length: number]> = (value) => {
   const [codec, length] = list<unknown>((item) => item)(value);
   return [text(codec), count(length)];

@@ -17,23 +17,23 @@ import type {
 } from './backplane.ts';
 import type { Topic } from './topic.ts';
 
-/** A node of this process, as the directories of the other nodes read it. */
+/** A node of this operating system process, as the directories of the others read it. */
 export interface MemoryNode {
   readonly node: NodeInfo;
   readonly local: LocalState;
   readonly state: LinkState;
-  /** The topics that it watches, with the number of its watches. */
+  /** The watched topics, each with its number of watches. */
   readonly watches: Map<Topic, number>;
   readonly directory: { readonly version: number };
-  /** Settles when the state is not `connecting` any more. */
+  /** Settles when the state changes from `connecting`. */
   ready(): Promise<void>;
 }
 
-/** Answers queries from the current state of each node of this process, without copies. */
+/** Answers queries from the current state of each node in memory, without copies. */
 export class MemoryDirectory implements Directory {
   readonly #self: MemoryNode;
   readonly #links: ReadonlyMap<ProcessId, MemoryNode>;
-  /** The topics of the changes that the next flush takes. */
+  /** The topics of the next flush. */
   #touched = new Set<Topic>();
   #flush: Promise<Flush> | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -44,12 +44,12 @@ export class MemoryDirectory implements Directory {
     this.#links = links;
   }
 
-  /** The flushes so far. */
+  /** The number of flushes so far. */
   get version(): number {
     return this.#version;
   }
 
-  /** Begins a flush. It writes nothing, and only finds the watched topics. */
+  /** Schedules a flush. A flush writes nothing, and only finds the watched topics. */
   changed({ topics, touched = [] }: Change): Promise<Flush> {
     for (const topic of [...topics, ...touched]) this.#touched.add(topic);
     this.#flush ??= this.#flushAfterTurn();
@@ -69,15 +69,15 @@ export class MemoryDirectory implements Directory {
   }
 
   nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
-    return this.#answer(() => this.#parts().map(({ node }) => node));
+    return this.#result(() => this.#parts().map(({ node }) => node));
   }
 
   counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
-    return this.#answer(() => new Map(topics.map((topic) => [topic, this.#counts(topic)])));
+    return this.#result(() => new Map(topics.map((topic) => [topic, this.#counts(topic)])));
   }
 
   members(topic: Topic, { after, limit }: MembersPage): Promise<DirectoryResult<readonly Member[]>> {
-    return this.#answer(() => {
+    return this.#result(() => {
       const found: Member[] = [];
       for (const { node, local } of this.#parts().toSorted((a, b) => compare(a.node.process, b.node.process))) {
         const { process } = node;
@@ -91,18 +91,18 @@ export class MemoryDirectory implements Directory {
   }
 
   membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>> {
-    return this.#answer(() => [...(this.#links.get(process)?.local.members(topic).keys() ?? [])]);
+    return this.#result(() => [...(this.#links.get(process)?.local.members(topic).keys() ?? [])]);
   }
 
   records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>> {
-    return this.#answer(() => {
+    return this.#result(() => {
       const found = members.flatMap(({ process, connectionId }) => this.#part(process)?.local.record(connectionId) ?? []);
       return new Map(found.map((record) => [record.connectionId, record]));
     });
   }
 
   topics(prefix: string, { after, limit }: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>> {
-    return this.#answer(() => {
+    return this.#result(() => {
       const topics = new Set(this.#parts().flatMap(({ local }) => smallest(local.topics(), { limit, after, prefix })));
       const page = [...topics].sort(compare).slice(0, limit);
       return page.map((topic) => ({ topic, count: [...this.#counts(topic).values()].reduce((sum, count) => sum + count, 0) }));
@@ -110,7 +110,7 @@ export class MemoryDirectory implements Directory {
   }
 
   snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>> {
-    return this.#answer(() =>
+    return this.#result(() =>
       this.#parts().map(({ node, local, directory }) => {
         const ids = new Set(topics.flatMap((topic) => [...local.members(topic).keys()]));
         return { node, version: directory.version, records: [...ids].flatMap((id) => local.record(id) ?? []) };
@@ -136,7 +136,7 @@ export class MemoryDirectory implements Directory {
     };
   }
 
-  /** The nodes that are up; only this one where its link is closed. */
+  /** The nodes that are up; only this node if its link is closed. */
   #parts(): readonly MemoryNode[] {
     return this.#self.state === 'closed' ? [this.#self] : [...this.#links.values()].filter(({ state }) => state === 'up');
   }
@@ -156,7 +156,7 @@ export class MemoryDirectory implements Directory {
     return new Set([...this.#touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic))));
   }
 
-  async #answer<T>(read: () => T): Promise<DirectoryResult<T>> {
+  async #result<T>(read: () => T): Promise<DirectoryResult<T>> {
     await this.#self.ready().catch(() => undefined);
     return { value: read(), missing: [], hasUnknownNodes: this.#self.state === 'closed' };
   }
@@ -170,19 +170,19 @@ interface Range {
   readonly prefix?: string;
 }
 
-/** The first names in order that begin with `prefix`, after `after`: without sorting all of them for each page. */
+/** Returns the first names after `after` that begin with `prefix`, in order, without sorting all names for each page. */
 function smallest(names: Iterable<string>, { limit, after, prefix = '' }: Range): readonly string[] {
   const found: string[] = [];
   for (const name of names) {
     if (!name.startsWith(prefix) || (after !== undefined && name <= after)) continue;
     if (found.length >= limit && name >= found.at(-1)!) continue;
-    found.splice(placeOf(name, found), 0, name);
+    found.splice(positionOf(name, found), 0, name);
     if (found.length > limit) found.pop();
   }
   return limit > 0 ? found : [];
 }
 
-function placeOf(name: string, sorted: readonly string[]): number {
+function positionOf(name: string, sorted: readonly string[]): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -193,5 +193,5 @@ function placeOf(name: string, sorted: readonly string[]): number {
   return low;
 }
 
-/** Names are ASCII, so the order of code units is the order of bytes that stores use. */
+/** Names are ASCII, so the order of code units is the order of bytes in stores. */
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -3,7 +3,7 @@ import type { Backplane, Bus, BusSubscription, Link, LinkObserver, LinkState, Lo
 import { endOfTurn, MemoryDirectory, type MemoryNode } from './memory-directory.ts';
 import type { Topic } from './topic.ts';
 
-/** Joins nodes of one process: those that share this value. */
+/** Creates a backplane in memory. It joins the nodes of one operating system process that are given this value. */
 export function memoryBackplane(): Backplane {
   const links = new Map<ProcessId, MemoryLink>();
   return {
@@ -29,7 +29,7 @@ interface MemoryLinkOptions {
   readonly links: Map<ProcessId, MemoryLink>;
 }
 
-/** The link of one node in this process. It is up from the next turn of the event loop until it is closed. */
+/** The link of one node. It is up from the next turn of the event loop until `close`. */
 class MemoryLink implements Link, MemoryNode {
   readonly node: NodeInfo;
   readonly local: LocalState;
@@ -40,7 +40,7 @@ class MemoryLink implements Link, MemoryNode {
   readonly #links: Map<ProcessId, MemoryLink>;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #up: Promise<void>;
-  /** Events and messages in one queue, so that a node is announced before its messages, and its goodbye comes after them. */
+  /** Events and messages are in one queue, so `joined` comes before a node's messages, and `lost` after them. */
   #tasks: (() => void)[] = [];
   #state: LinkState = 'connecting';
 
@@ -61,7 +61,7 @@ class MemoryLink implements Link, MemoryNode {
         resolve();
       });
     });
-    this.#up.catch(() => undefined); // the caller that waits for it gets the error
+    this.#up.catch(() => undefined); // a caller of `ready` gets the error
   }
 
   get state(): LinkState {
@@ -78,7 +78,7 @@ class MemoryLink implements Link, MemoryNode {
     this.#tasks = [];
     this.#links.delete(this.node.process);
     if (wasUp) for (const other of this.#links.values()) other.#put(() => other.#observer.lost(this.node, 'goodbye'));
-    await endOfTurn(); // the other nodes get the goodbye in this turn
+    await endOfTurn(); // the other nodes are notified in this turn
   }
 
   #enter(): void {
@@ -121,7 +121,7 @@ class MemoryLink implements Link, MemoryNode {
     });
   }
 
-  /** Runs it in a later turn of the event loop, in order. */
+  /** Runs a task in a later turn of the event loop, in order. */
   #put(task: () => void): void {
     if (this.#state !== 'up') return;
     this.#tasks.push(task);

@@ -3,26 +3,26 @@ import type { Bus, BusSubscription, LinkObserver, ProcessId, PublishOptions } fr
 import { decodeEnvelope, encodeEnvelope, EnvelopeKind, type Envelope } from './envelope.ts';
 import type { Read } from './fields.ts';
 
-/** Handles an envelope from one process, whose header is checked. */
+/** Handles an envelope with a checked header. */
 export type EnvelopeHandler<Header> = (header: Header, body: Uint8Array, from: ProcessId) => void;
 
-/** The channel of a process. No topic begins like this: names of hubs are encoded, and have no `=`. */
+/** The channel of a process. It is never a topic: a topic begins with the encoded name of a hub, which contains no `=`. */
 export const nodeChannel = (process: ProcessId): string => `node=${process}`;
 
 export interface NodeMessengerOptions {
   readonly bus: Bus;
   readonly self: ProcessId;
-  /** The milliseconds of a clock that only goes forward. */
+  /** Milliseconds on a clock that only goes forward. */
   readonly elapsed: () => number;
   readonly report: LinkObserver['report'];
 }
 
-/** How many kinds of faults are remembered as reported. */
+/** The most faults whose time of report is kept. */
 const MAX_REPORTED = 1000;
-/** A kind of faults is reported again after this time: a node of another version would fill every log. */
+/** The least time between two reports of a fault: without it a node of another version would fill every log. */
 const AGAIN_MS = 60_000;
 
-/** Sends envelopes to nodes and topics, and hands those that arrive to the handler of their kind. */
+/** Sends envelopes to nodes and channels, and calls the handler of each received envelope's kind. */
 export class NodeMessenger {
   readonly #bus: Bus;
   readonly #self: ProcessId;
@@ -30,7 +30,7 @@ export class NodeMessenger {
   readonly #report: LinkObserver['report'];
   readonly #handlers = new Map<number, (header: unknown, body: Uint8Array, from: ProcessId) => void>();
   readonly #own: BusSubscription;
-  /** When a kind of faults was last reported: by process, code and kind of message. */
+  /** The time of the last report of each fault, by process, error code and kind of message. */
   readonly #reportedAt = new Map<string, number>();
 
   constructor({ bus, self, elapsed, report }: NodeMessengerOptions) {
@@ -46,24 +46,24 @@ export class NodeMessenger {
     return this.#own.ready;
   }
 
-  /** Registers the handler of a kind. `read` is the kind's one decoder: a message that it refuses is reported, and reaches no handler. */
+  /** Registers the handler of a kind. `read` decodes the header; a message that it refuses is reported, and not handled. */
   on<Header>(kind: EnvelopeKind, read: Read<Header>, handle: EnvelopeHandler<Header>): void {
     this.#handlers.set(kind, (header, body, from) => handle(read(header), body, from));
   }
 
-  /** Sends to one process, this one included. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
+  /** Sends an envelope to one process, which may be this one. @throws HublineError `backplane_unavailable`, by rejection */
   async send(process: ProcessId, envelope: Envelope, options?: PublishOptions): Promise<void> {
     const payload = encodeEnvelope(envelope);
     if (process !== this.#self) return this.#bus.publish(nodeChannel(process), payload, options);
     setImmediate(() => this.#deliver(payload, process));
   }
 
-  /** Sends to every other node that is subscribed. Never throws. @throws HublineError `backplane_unavailable`, by rejection */
+  /** Sends an envelope to every other subscribed node. @throws HublineError `backplane_unavailable`, by rejection */
   async publish(channel: string, envelope: Envelope, options?: PublishOptions): Promise<void> {
     return this.#bus.publish(channel, encodeEnvelope(envelope), options);
   }
 
-  /** The same on several channels, with one encoding. */
+  /** Like {@link publish}, on several channels; encodes the envelope once. */
   publishAll(channels: readonly string[], envelope: Envelope, options?: PublishOptions): readonly Promise<void>[] {
     const payload = encodeEnvelope(envelope);
     return channels.map(async (channel) => this.#bus.publish(channel, payload, options));
@@ -81,15 +81,15 @@ export class NodeMessenger {
       const code = isHublineError(error) ? error.code : 'internal';
       this.#reportFault({ from, code, kind: payload[1] ?? 0 }, error);
       if (code !== 'unsupported_version') return;
-      // A refusal is the same in every version; to answer one would go on for ever.
+      // A refusal is the same in every version. It gets no reply: two nodes would refuse each other's refusals for ever.
       if (payload[1] === EnvelopeKind.refused) this.#handlers.get(EnvelopeKind.refused)?.({}, new Uint8Array(), from);
       else this.#refuse(from);
     }
   }
 
-  /** Reports a message that cannot be read, or whose handler failed, once a minute for each kind of faults. */
+  /** Reports a message that could not be decoded or handled, once a minute for each fault. */
   #reportFault({ from, code, kind }: { readonly from: ProcessId; readonly code: string; readonly kind: number }, error: unknown): void {
-    // Other kinds, and those of other versions, have no meaning here.
+    // An unknown kind, and any kind of another version, counts as the same fault.
     const known = this.#handlers.has(kind) && code !== 'unsupported_version' ? kind : 'any';
     const fault = `${from} ${code} ${known}`;
     const now = this.#elapsed();

@@ -1,9 +1,9 @@
 import { HublineError } from '@hubline/protocol';
 
 /**
- * A named set of connections, as one string: `chat:all`, `chat:group:lobby`, `chat:user:alice`,
- * `chat:attribute:role=%22admin%22`. Users' names are percent-encoded, so two topics never share a string, and a
- * backplane may put it into keys, channels and hash tags as it is: it holds no space, brace or control character.
+ * A named set of connections: `chat:all`, `chat:group:lobby`, `chat:user:alice`, `chat:attribute:role=%22admin%22`. Names are percent-encoded,
+ * so two topics never share a string, and the string has no space, brace or control character: a backplane may use it in keys, channels
+ * and hash tags without an encoding of its own.
  */
 export type Topic = string;
 export type TopicKind = 'all' | 'group' | 'user' | 'attribute';
@@ -15,9 +15,9 @@ export const userTopic = (hub: string, userId: string): Topic => `${encodeName(h
 export const attributeTopic = (hub: string, key: string, value: unknown): Topic =>
   `${encodeName(hub)}:attribute:${encodeName(key)}=${encodeName(JSON.stringify(value))}`;
 
-/** All topics of a hub and kind begin with this. */
+/** The prefix of all topics of a hub and kind. */
 export const topicPrefix = (hub: string, kind: Exclude<TopicKind, 'all'>): string => `${encodeName(hub)}:${kind}:`;
-/** The name in a topic that begins with this; undefined where it is none that {@link encodeName} has made. */
+/** The name after the prefix; undefined if {@link encodeName} cannot have encoded it. */
 export function nameIn(topic: Topic, prefix: string): string | undefined {
   const encoded = topic.slice(prefix.length);
   try {
@@ -30,7 +30,7 @@ export function nameIn(topic: Topic, prefix: string): string | undefined {
 
 const PLAIN = /^[\w.-]*$/;
 
-/** @throws HublineError `invalid_option` where the name is no well-formed string: half of a surrogate pair has no encoding. */
+/** @throws HublineError `invalid_option` if the name is not well-formed: half of a surrogate pair has no encoding */
 export function encodeName(name: string): string {
   if (PLAIN.test(name)) return name;
   try {

@@ -1,16 +1,16 @@
 export interface ExpiringMapOptions {
   /** A clock that only goes forward, in milliseconds. */
   readonly elapsed: () => number;
-  /** Every entry is remembered for this long at least, and for twice as long at most. Default 60,000. */
+  /** Every entry is kept for at least this long, and for at most twice as long. Default 60,000. */
   readonly keepMs?: number;
-  /** The memory that may be held, estimated. Beyond it the oldest entries are forgotten earlier. Default 16 MiB. */
+  /** The most memory of the map, estimated. Beyond it the oldest entries are dropped earlier. Default 16 MiB. */
   readonly maxBytes?: number;
 }
 
-/** Estimated memory of a `Map` entry besides the characters of its key. */
+/** The estimated memory of a `Map` entry, without the characters of its key. */
 const ENTRY_BYTES = 72;
 
-/** A map that keeps entries for a time, in two generations: when the younger one is old or full, the older one is dropped. */
+/** A map whose entries expire. It has two generations: when the younger one is old or full, the older one is dropped. */
 export class ExpiringMap<V> {
   readonly #elapsed: () => number;
   readonly #keepMs: number;

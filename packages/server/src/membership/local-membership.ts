@@ -24,7 +24,7 @@ interface MutableMember extends LocalMember {
   readonly topics: Set<Topic>;
 }
 
-/** A change of one member, the topics whose watchers it may concern, and the flush that writes it. */
+/** A change of one member, with the topics whose watchers it may concern, and the flush that writes it. */
 export interface MembershipChange {
   readonly connectionId: string;
   readonly hub: string;
@@ -35,8 +35,8 @@ export interface MembershipChange {
 const NOBODY: ReadonlyMap<string, LocalMember> = new Map();
 
 /**
- * Indexes this node's connections by topic, for groups, users and attributes alike. The directory publishes its contents, and the
- * node subscribes to the channels of its topics.
+ * Indexes this node's connections by topic: groups, users and attributes alike. Each change is written to the directory, and the node is
+ * subscribed to the channel of every topic with a member.
  */
 export class LocalMembership implements LocalState {
   readonly #members = new Map<string, MutableMember>();
@@ -45,7 +45,7 @@ export class LocalMembership implements LocalState {
   readonly #subscriptions: TopicSubscriptions;
   readonly #watchers = new Set<(change: MembershipChange) => void>();
 
-  /** Takes the directory as a function: the directory reads this membership, so it is created after it. */
+  /** The directory is given as a function, because it reads this membership and is created later. */
   constructor(directory: () => Directory, subscriptions: TopicSubscriptions) {
     this.#directory = directory;
     this.#subscriptions = subscriptions;
@@ -85,7 +85,7 @@ export class LocalMembership implements LocalState {
     };
   }
 
-  /** The members of one hub: an id of another hub does not match. */
+  /** Returns the members of one hub: ids of other hubs' connections do not match. */
   of(hub: string): MemberIndex<LocalMember> {
     return {
       members: (topic) => this.members(topic),
@@ -96,18 +96,18 @@ export class LocalMembership implements LocalState {
     };
   }
 
-  /** Adds a watcher. It is called for every change before the change's promise resolves. */
+  /** Adds a watcher, which is called for every change before the promise of the change resolves. */
   onChange(watcher: (change: MembershipChange) => void): void {
     this.#watchers.add(watcher);
   }
 
-  /** Resolves when every node reaches the connection through these topics, and every query shows it. */
+  /** Adds a connection. Resolves when every node reaches it through these topics, and every query shows it. */
   async add(connection: Connection, hub: string, topics: readonly Topic[]): Promise<void> {
     const member = { connection, hub, groups: new Set<string>(), topics: new Set(topics) };
     this.#members.set(connection.id, member);
-    const heard = topics.map((topic) => this.#add(topic, member));
+    const subscribed = topics.map((topic) => this.#add(topic, member));
     await this.#changed(member, { topics, connections: [connection.id] });
-    await Promise.all(heard);
+    await Promise.all(subscribed);
   }
 
   async remove(connectionId: string): Promise<void> {
@@ -118,7 +118,7 @@ export class LocalMembership implements LocalState {
     await this.#changed(member, { topics: [...member.topics], connections: [connectionId] });
   }
 
-  /** Resolves like {@link add}, also where it is a member already: the first join may still be on its way. */
+  /** Resolves like {@link add}, also if the connection is a member already: an earlier join may not be in effect yet. */
   async joinGroup(connectionId: string, group: string): Promise<void> {
     const member = this.#members.get(connectionId);
     if (!member) return;
@@ -128,7 +128,7 @@ export class LocalMembership implements LocalState {
     await this.#move(member, [topic], []);
   }
 
-  /** Resolves when no node reaches the connection through the group any more, and no query shows it there. */
+  /** Resolves when no node reaches the connection through the group any more, and no query shows it in the group. */
   async leaveGroup(connectionId: string, group: string): Promise<void> {
     const member = this.#members.get(connectionId);
     if (!member) return;
@@ -137,7 +137,7 @@ export class LocalMembership implements LocalState {
     await this.#move(member, [], [topic]);
   }
 
-  /** Resolves when earlier changes are in effect; changes nothing itself. */
+  /** Resolves when earlier changes are in effect. */
   async settled(topic?: Topic): Promise<void> {
     await this.#directory().changed({ topics: topic === undefined ? [] : [topic], connections: [] });
     if (topic !== undefined) await this.#subscriptions.ready(topic);
@@ -155,10 +155,10 @@ export class LocalMembership implements LocalState {
       this.#remove(topic, member.connection.id);
     }
     for (const topic of joined) member.topics.add(topic);
-    const heard = joined.map((topic) => this.#add(topic, member));
+    const subscribed = joined.map((topic) => this.#add(topic, member));
     const touched = [...member.topics].filter((topic) => !joined.includes(topic));
     await this.#changed(member, { topics: [...joined, ...left], connections: [member.connection.id], touched });
-    await Promise.all(heard);
+    await Promise.all(subscribed);
   }
 
   #changed({ connection, hub }: LocalMember, change: Change): Promise<Flush> {

@@ -1,21 +1,22 @@
-import type { BusSubscription } from '../backplane/index.ts';
+import type { BusSubscription, NodeMessenger } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 
 interface Entry {
   readonly subscription: BusSubscription;
   uses: number;
-  /** Cancels the pending unsubscription. */
+  /** Cancels the scheduled end of the subscription. */
   cancelClose: (() => void) | undefined;
 }
 
 export interface TopicSubscriptionsOptions {
-  readonly subscribe: (channel: string) => BusSubscription;
+  /** A function, because the messenger is created later. */
+  readonly messenger: () => Pick<NodeMessenger, 'subscribe'>;
   readonly clock: Clock;
-  /** How long a channel cancelCloses subscribed after its last use: clients reconnect, and others join. */
+  /** How long a channel stays subscribed after its last use, since clients reconnect. */
   readonly lingerMs: number;
 }
 
-/** The channels that this node is subscribed to for the topics of its connections. */
+/** Subscribes this node to the channels that are in use, with a count of uses for each. */
 export class TopicSubscriptions {
   readonly #options: TopicSubscriptionsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -28,11 +29,11 @@ export class TopicSubscriptions {
     return this.#entries.size;
   }
 
-  /** Counts a use of the channel: each call needs its {@link release}. Resolves when the channel is subscribed. */
+  /** Adds a use of the channel; {@link release} ends it. Resolves when the channel is subscribed. */
   acquire(channel: string): Promise<void> {
     let entry = this.#entries.get(channel);
     if (!entry) {
-      entry = { subscription: this.#options.subscribe(channel), uses: 0, cancelClose: undefined };
+      entry = { subscription: this.#options.messenger().subscribe(channel), uses: 0, cancelClose: undefined };
       this.#entries.set(channel, entry);
     }
     entry.uses++;
@@ -41,7 +42,7 @@ export class TopicSubscriptions {
     return entry.subscription.ready;
   }
 
-  /** Resolves when the channel is subscribed, where it is in use. */
+  /** Resolves when the channel is subscribed, or at once if it is not in use. */
   async ready(channel: string): Promise<void> {
     await this.#entries.get(channel)?.subscription.ready;
   }

@@ -47,7 +47,7 @@ export class Cluster implements HubCluster {
     const { backplane, self, codecs, clock, events, lingerMs } = options;
     const report = (stage: string) => (error: unknown) => events.error(stage, error);
     this.nodes = new ClusterNodes(self, clock);
-    this.#subscriptions = new TopicSubscriptions({ subscribe: (channel) => this.#messenger.subscribe(channel), clock, lingerMs });
+    this.#subscriptions = new TopicSubscriptions({ messenger: () => this.#messenger, clock, lingerMs });
     const membership = (this.membership = new LocalMembership(() => this.link.directory, this.#subscriptions));
     this.link = backplane.open(self, membership, this.#observe(events));
     const { bus, directory } = this.link;
