@@ -1,7 +1,7 @@
 import { HublineError, MessageType } from '@hubline/protocol';
-import { nameIn, topicPrefix, type DirectoryResult, type ProcessId, type Topic } from '../backplane/index.ts';
+import { nameIn, topicPrefix, type DirectoryResult, type ProcessId } from '../backplane/index.ts';
 import { Outgoing, timeLimit, type Clock } from '../connection/index.ts';
-import { select, encodeCopies, type Codecs, type LocalMembership, type Selector } from '../membership/index.ts';
+import { encodeCopies, leavesOf, select, type Codecs, type Leaves, type LocalMembership, type Selector } from '../membership/index.ts';
 import { isComplete, MissingNodesCollector, nodesUnavailable, type PresenceReader, type ClusterNodes } from '../presence/index.ts';
 import { INVOKE_CLIENTS, type InvocationRequest } from './local-invocations.ts';
 import { ClusterInvocation, type Destinations, type Outcomes } from './cluster-invocation.ts';
@@ -177,7 +177,7 @@ export class Invocations {
     // This node's own membership is newer than the directory.
     const others = [...value.processes].filter((process) => process !== self);
     const near = this.#near(call);
-    const { connections, topics } = listedIn(selector);
+    const { connections, topics } = leavesOf(selector, noRecipients);
     const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
     const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
     const absentUsers = absent.flatMap((topic) => nameIn(topic, topicPrefix(hub, 'user')) ?? []);
@@ -205,16 +205,8 @@ type Cause = ClientOutcome<unknown> & { readonly status: 'rejected' };
 
 const isOfClient = <T>(outcome: Outcome<T>): outcome is ClientOutcome<T> => outcome.connectionId !== undefined;
 
-/** The connections and topics that a selector lists one by one: each absent one has an outcome too. */
-function listedIn(selector: Selector): { readonly connections: readonly string[]; readonly topics: readonly Topic[] } {
-  const isExcepted = (id: string): boolean => selector.except?.includes(id) ?? false;
-  if ('topic' in selector) return { connections: [], topics: [selector.topic] };
-  if ('connection' in selector) return { connections: isExcepted(selector.connection) ? [] : [selector.connection], topics: [] };
-  if ('allOf' in selector) return { connections: [], topics: [] };
-  const parts = selector.anyOf.map(listedIn);
-  const connections = parts.flatMap((part) => part.connections).filter((id) => !isExcepted(id));
-  return { connections: [...new Set(connections)], topics: [...new Set(parts.flatMap((part) => part.topics))] };
-}
+/** The leaves of an `allOf` are no recipients of their own: an absent one has no outcome. */
+const noRecipients = (): Leaves => ({ topics: [], connections: [] });
 
 /** The error for a caller that invoked only this client. */
 function errorOf({ code, message, connectionId, nodeId }: Cause, method: string, timeoutMs: number): HublineError {

@@ -59,7 +59,7 @@ async function invokeClients(
   reply(roster);
   const waiting = new Set(named);
   const spoken = new Set(written.map(([codec]) => codec));
-  const outgoing = decodeCopies(written, body, codecs);
+  const outgoing = decodeCopies({ written }, body, codecs);
   const check = executor(hub)?.resultCheck(method);
   return new Promise((resolve) => {
     let batch: EncodedResult[] = [];

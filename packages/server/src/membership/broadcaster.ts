@@ -3,29 +3,29 @@ import { EnvelopeKind, nodeChannel, read, type NodeMessenger, type ProcessId } f
 import { Outgoing, processOf, type Clock } from '../connection/index.ts';
 import { ExpiringMap } from './expiring-map.ts';
 import type { LocalMembership } from './local-membership.ts';
-import { routeOf, type Route } from './route.ts';
-import { readSelector, select, type Selector } from './selector.ts';
+import { routeOf } from './route.ts';
+import { readSelector, select, type Leaves, type Selector } from './selector.ts';
 import { decodeCopies, encodeCopies, type Codecs } from './encoded-copies.ts';
 
-/** A send on its way. Awaited, it settles when local members and the backplane's buffer have it. */
+/** A sent message. Awaited, it settles when local members and the backplane's buffer have the message. */
 export interface Sent extends PromiseLike<void> {
   /**
-   * Settles when the backplane has it. Rejects `backplane_unavailable`, with the number of local connections that got it,
-   * where it is lost to other nodes. The rejection is already handled: a caller may ignore it.
+   * Resolves when the backplane has the message. Rejects `backplane_unavailable`, with the number of local connections that received it, if
+   * the message is lost for other nodes. A caller may ignore the promise: its rejection is handled.
    */
   readonly confirmed: Promise<void>;
 }
 
-/** An event, with its key where a newer event may replace it. */
-export interface Sending {
+/** An event. With the key `replaces`, a newer event with this key may replace it. */
+export interface OutgoingEvent {
   readonly message: Invocation;
   readonly replaces?: string | undefined;
 }
 
-/** A message that did not reach all connections of its selector. */
+/** A message that some connections of its selector did not receive. */
 export interface Loss {
   readonly hub: string;
-  /** Empty where the message came from a node whose protocols this one does not speak. */
+  /** Empty if the message came from a node whose protocols this node does not speak. */
   readonly method: string;
   readonly error: HublineError;
 }
@@ -36,7 +36,7 @@ export interface BroadcasterOptions {
   readonly messenger: NodeMessenger;
   readonly codecs: Codecs;
   readonly clock: Pick<Clock, 'elapsed'>;
-  /** Called for every loss, also where the sender handles `confirmed`. */
+  /** Called for every loss, also if the sender handles `confirmed`. */
   readonly lost: (loss: Loss) => void;
 }
 
@@ -44,21 +44,21 @@ const readDeliver = read.fields({
   hub: read.text,
   target: readSelector,
   written: read.list(read.copyLength),
-  /** Set only where copies go over several channels: receivers drop all but the first. */
+  /** Set if the message is published on several channels: a receiver drops all copies but the first. */
   id: read.optional(read.count),
-  /** A newer message with this key replaces this one where it has not been written yet. */
+  /** A newer message with this key replaces this one in outboxes that have not written it. */
   replaces: read.optional(read.text),
 });
 type DeliverHeader = Pick<ReturnType<typeof readDeliver>, 'hub' | 'target' | 'written'> &
   Partial<Pick<ReturnType<typeof readDeliver>, 'id' | 'replaces'>>;
 
-/** During an outage an event is kept and sent later, where the backplane can do that. */
+/** During an outage an event is kept and sent later, if the backplane can do that. */
 const EVENT = { mayWait: true };
 
-/** Sends messages to the connections of a selector, on this node and on others. */
+/** Sends messages to the connections of a selector, on all nodes. */
 export class Broadcaster {
   readonly #options: BroadcasterOptions;
-  /** The ids of messages that arrived over one of several channels: a later copy is dropped. */
+  /** The ids of messages that were received on one of several channels: later copies are dropped. */
   readonly #seen: ExpiringMap<true>;
   #nextId = 1;
 
@@ -69,10 +69,10 @@ export class Broadcaster {
   }
 
   /**
-   * Sends a message. Never throws. A value that only some protocols can encode reaches the clients of those, and is reported as a
-   * loss on every node with other clients; `confirmed` rejects `not_encodable` where no protocol can encode it.
+   * Sends a message. Never throws. If only some protocols can encode the message, clients of the others do not receive it, and each of their nodes
+   * reports a loss. If no protocol can, `confirmed` rejects `not_encodable`.
    */
-  send(hub: string, selector: Selector, { message, replaces }: Sending): Sent {
+  send(hub: string, selector: Selector, { message, replaces }: OutgoingEvent): Sent {
     const { target: method } = message;
     try {
       const outgoing = new Outgoing(() => message, [], replaces);
@@ -88,12 +88,12 @@ export class Broadcaster {
     }
   }
 
-  /** Returns the number of local connections that got the message, and the error of those whose protocol cannot encode it. */
+  /** Returns the number of local connections that received the message, and the error of those whose protocol cannot encode it. */
   #deliver(hub: string, selector: Selector, outgoing: Outgoing): { readonly local: number; readonly missed?: HublineError } {
-    const named = select(selector, this.#options.membership.of(hub));
-    let local = named.size;
+    const members = select(selector, this.#options.membership.of(hub));
+    let local = members.size;
     let missed: HublineError | undefined;
-    for (const { connection } of named.values()) {
+    for (const { connection } of members.values()) {
       try {
         connection.send(outgoing);
       } catch (error) {
@@ -113,12 +113,12 @@ export class Broadcaster {
     const { replaces } = outgoing;
     const header = { hub, target: selector, ...this.#id(route), ...(replaces === undefined ? {} : { replaces }) };
     const envelope = this.#envelope(header, outgoing);
-    // Several targets share a channel: only a message to the same connections takes the place of one that waits.
+    // Several selectors share a channel: a message replaces only one to the same selector.
     const options = replaces === undefined ? EVENT : { ...EVENT, replaces: JSON.stringify([hub, selector, replaces]) };
     return messenger.publishAll([...route.topics, ...[...processes].map(nodeChannel)], envelope, options);
   }
 
-  #id({ topics, connections }: Route): { readonly id?: number } {
+  #id({ topics, connections }: Leaves): { readonly id?: number } {
     return topics.length + connections.length > 1 ? { id: this.#nextId++ } : {};
   }
 
@@ -131,7 +131,7 @@ export class Broadcaster {
     try {
       await Promise.all(copies);
     } catch (cause) {
-      const text = `'${method}' reached ${local} connections here and may not have reached other nodes.`;
+      const text = `'${method}' reached ${local} connections on this node, and may not have reached other nodes.`;
       const error = new HublineError('backplane_unavailable', text, { local }, { cause });
       this.#options.lost({ hub, method, error });
       throw error;
@@ -144,9 +144,10 @@ export class Broadcaster {
     return false;
   }
 
-  #receive({ hub, target, written, id, replaces }: DeliverHeader, body: Uint8Array, from: ProcessId): void {
+  #receive(header: DeliverHeader, body: Uint8Array, from: ProcessId): void {
+    const { hub, target, id } = header;
     if (id !== undefined && this.#isCopy(`${from}${id.toString(36)}`)) return;
-    const outgoing = decodeCopies(written, body, this.#options.codecs, replaces);
+    const outgoing = decodeCopies(header, body, this.#options.codecs);
     const { missed } = this.#deliver(hub, target, outgoing);
     if (!missed) return;
     const { message } = outgoing;

@@ -4,11 +4,17 @@ import { Outgoing } from '../connection/index.ts';
 /** The protocol and the length in bytes of each copy of a message, in the order of the body. */
 export type CopyLengths = readonly (readonly [codec: string, length: number])[];
 
+/** The fields of an envelope's header that concern the copies in its body. */
+export interface CopiesHeader {
+  readonly written: CopyLengths;
+  readonly replaces?: string | undefined;
+}
+
 export type Codecs = ReadonlyMap<string, Codec>;
 
 /**
- * Encodes a message in every protocol of this node that can hold it, so that no other node has to encode it again.
- * @throws HublineError `not_encodable` where there is none
+ * Encodes a message in every protocol of this node that can encode it, so that other nodes need not encode it again.
+ * @throws HublineError `not_encodable` if no protocol can
  */
 export function encodeCopies(outgoing: Outgoing, codecs: Codecs): { readonly written: CopyLengths; readonly body: Uint8Array } {
   const copies: (readonly [codec: string, bytes: Uint8Array])[] = [];
@@ -18,7 +24,7 @@ export function encodeCopies(outgoing: Outgoing, codecs: Codecs): { readonly wri
       copies.push([codec.name, bytesOf(outgoing.as(codec))]);
     } catch (error) {
       if (!isHublineError(error)) throw error;
-      failure ??= error; // the nodes with clients of this protocol report it
+      failure ??= error; // nodes with clients of this protocol report the loss
     }
   }
   const [first] = copies;
@@ -28,11 +34,10 @@ export function encodeCopies(outgoing: Outgoing, codecs: Codecs): { readonly wri
 }
 
 /**
- * Decodes the copies of a message. A protocol that clients of this node speak and the sender does not is encoded here.
- * @throws HublineError `invalid_message` where the body is longer or shorter than it is said to be
+ * Decodes the copies of a message. For a protocol without a copy, the message is encoded when a client needs it.
+ * @throws HublineError `invalid_message` if the body's length is not the sum of the copies' lengths
  */
-// eslint-disable-next-line @typescript-eslint/max-params -- the key is optional, and of one caller
-export function decodeCopies(written: CopyLengths, body: Uint8Array, codecs: Codecs, replaces?: string): Outgoing {
+export function decodeCopies({ written, replaces }: CopiesHeader, body: Uint8Array, codecs: Codecs): Outgoing {
   const copies: (readonly [codec: string, wire: Wire])[] = [];
   let at = 0;
   for (const [name, length] of written) {
@@ -56,7 +61,7 @@ export function decodeCopies(written: CopyLengths, body: Uint8Array, codecs: Cod
   );
 }
 
-/** Exactly one message. @throws HublineError `invalid_message` */
+/** Decodes exactly one message. @throws HublineError `invalid_message` */
 export function readMessage(wire: Wire, codec: Codec): HubMessage {
   const messages: HubMessage[] = [];
   codec.decoder().push(wire, (message) => messages.push(message));

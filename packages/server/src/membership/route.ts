@@ -1,33 +1,19 @@
-import { allTopic, type Topic } from '../backplane/index.ts';
-import type { Selector } from './selector.ts';
+import { allTopic } from '../backplane/index.ts';
+import { leavesOf, type Leaves, type Selector } from './selector.ts';
 
-/** The channels on which a message reaches every node with connections of a selector. */
-export interface Route {
-  readonly topics: readonly Topic[];
-  readonly connections: readonly string[];
-}
-
-/** More channels than this cost more than a message to every node. */
+/** A message to every node costs less than one on more channels. */
 const MAX_CHANNELS = 64;
 
-export function routeOf(selector: Selector, hub: string): Route {
-  const route = plan(selector);
+/** Returns the topics and connections whose channels together reach every node with connections of the selector. */
+export function routeOf(selector: Selector, hub: string): Leaves {
+  const route = leavesOf(selector, narrowest);
   return route.topics.length + route.connections.length > MAX_CHANNELS ? { topics: [allTopic(hub)], connections: [] } : route;
 }
 
-function plan(selector: Selector): Route {
-  if ('topic' in selector) return { topics: [selector.topic], connections: [] };
-  if ('connection' in selector) return { topics: [], connections: [selector.connection] };
-  if ('allOf' in selector) return selector.allOf.map(plan).reduce((least, part) => (breadth(part) < breadth(least) ? part : least));
-  const parts = selector.anyOf.map(plan);
-  return {
-    topics: [...new Set(parts.flatMap((part) => part.topics))],
-    connections: [...new Set(parts.flatMap((part) => part.connections))],
-  };
-}
+const narrowest = (parts: readonly Leaves[]): Leaves => parts.reduce((least, part) => (breadth(part) < breadth(least) ? part : least));
 
-/** Estimates how many nodes a route reaches. A query of the directory would be exact, but cost every send a round trip. */
-function breadth({ topics, connections }: Route): number {
+/** Estimates the number of nodes that a route reaches. The directory could count them, but with a round trip for every send. */
+function breadth({ topics, connections }: Leaves): number {
   return topics.reduce((sum, topic) => sum + BREADTH[topic.split(':')[1] ?? 'all']!, connections.length);
 }
 

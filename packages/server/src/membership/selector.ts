@@ -1,6 +1,6 @@
 import { read, type Read, type Topic } from '../backplane/index.ts';
 
-/** Describes the connections that a send, a call or a query is for. Each node evaluates it over its own connections. */
+/** Describes the connections of a send, a call or a query. Each node evaluates it over its own connections. */
 export type Selector = (
   | { readonly topic: Topic }
   | { readonly connection: string }
@@ -8,61 +8,71 @@ export type Selector = (
   | { readonly anyOf: readonly Selector[] }
 ) & { readonly except?: readonly string[] };
 
-/** The members of one node by connection id, over which a selector is evaluated. */
+/** The connections over which a selector is evaluated, by topic and by id. */
 export interface MemberIndex<M> {
   members(topic: Topic): ReadonlyMap<string, M>;
   connection(connectionId: string): M | undefined;
 }
 
-/** The members that the selector matches, by connection id. The map may be the population's own: read it at once. */
-export function select<M>(selector: Selector, population: MemberIndex<M>): ReadonlyMap<string, M> {
-  const named = candidates(selector, population);
-  return isExact(selector) ? named : new Map([...named].filter(([id]) => matches(selector, id, population)));
+/** Returns the members that the selector matches, by connection id. Read the map at once: it may be a map of the index, which changes. */
+export function select<M>(selector: Selector, index: MemberIndex<M>): ReadonlyMap<string, M> {
+  const named = candidates(selector, index);
+  return isExact(selector) ? named : new Map([...named].filter(([id]) => matches(selector, id, index)));
 }
 
-/** Whether all candidates match. */
+/** Whether every candidate matches, without a check. */
 function isExact(selector: Selector): boolean {
   if (selector.except || 'allOf' in selector) return false;
   return 'anyOf' in selector ? selector.anyOf.every(isExact) : true;
 }
 
-/** The smallest available set that contains all members of the selector. */
-function candidates<M>(selector: Selector, population: MemberIndex<M>): ReadonlyMap<string, M> {
-  if ('topic' in selector) return population.members(selector.topic);
+/** Returns the smallest map of the index that contains all members of the selector. */
+function candidates<M>(selector: Selector, index: MemberIndex<M>): ReadonlyMap<string, M> {
+  if ('topic' in selector) return index.members(selector.topic);
   if ('connection' in selector) {
-    const member = population.connection(selector.connection);
+    const member = index.connection(selector.connection);
     return new Map(member === undefined ? [] : [[selector.connection, member]]);
   }
-  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => candidates(part, population));
+  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => candidates(part, index));
   if ('allOf' in selector) return parts.reduce((least, part) => (part.size < least.size ? part : least));
   return new Map(parts.flatMap((part) => [...part]));
 }
 
-function matches<M>(selector: Selector, id: string, population: MemberIndex<M>): boolean {
+function matches<M>(selector: Selector, id: string, index: MemberIndex<M>): boolean {
   if (selector.except?.includes(id)) return false;
-  if ('topic' in selector) return population.members(selector.topic).has(id);
+  if ('topic' in selector) return index.members(selector.topic).has(id);
   if ('connection' in selector) return selector.connection === id;
-  if ('allOf' in selector) return selector.allOf.every((part) => matches(part, id, population));
-  return selector.anyOf.some((part) => matches(part, id, population));
+  if ('allOf' in selector) return selector.allOf.every((part) => matches(part, id, index));
+  return selector.anyOf.some((part) => matches(part, id, index));
 }
 
-/** All topics in a selector. */
-export function topicsIn(selector: Selector): readonly Topic[] {
-  if ('topic' in selector) return [selector.topic];
-  if ('connection' in selector) return [];
-  return [...new Set(('allOf' in selector ? selector.allOf : selector.anyOf).flatMap(topicsIn))];
+/** The topics and connection ids that a selector contains, each once. */
+export interface Leaves {
+  readonly topics: readonly Topic[];
+  readonly connections: readonly string[];
 }
 
-/** All connection ids in a selector. */
-export function connectionsIn(selector: Selector): readonly string[] {
-  if ('connection' in selector) return [selector.connection];
-  if ('topic' in selector) return [];
-  return [...new Set(('allOf' in selector ? selector.allOf : selector.anyOf).flatMap(connectionsIn))];
+/** Collects the leaves of a selector, without connections in `except`. `ofAll` combines the leaves of an `allOf`; by default it takes all. */
+export function leavesOf(selector: Selector, ofAll: (parts: readonly Leaves[]) => Leaves = union): Leaves {
+  const { topics, connections } = leaves(selector, ofAll);
+  return { topics, connections: connections.filter((id) => !selector.except?.includes(id)) };
 }
+
+function leaves(selector: Selector, ofAll: (parts: readonly Leaves[]) => Leaves): Leaves {
+  if ('topic' in selector) return { topics: [selector.topic], connections: [] };
+  if ('connection' in selector) return { topics: [], connections: [selector.connection] };
+  if ('allOf' in selector) return ofAll(selector.allOf.map((part) => leavesOf(part, ofAll)));
+  return union(selector.anyOf.map((part) => leavesOf(part, ofAll)));
+}
+
+const union = (parts: readonly Leaves[]): Leaves => ({
+  topics: [...new Set(parts.flatMap(({ topics }) => topics))],
+  connections: [...new Set(parts.flatMap(({ connections }) => connections))],
+});
 
 const MAX_DEPTH = 64;
 
-/** Checks a selector that another node wrote. @throws HublineError `invalid_message` */
+/** Decodes a selector that another node sent. @throws HublineError `invalid_message` */
 export const readSelector: Read<Selector> = (value) => readSelectorAt(value, 0);
 
 function readSelectorAt(value: unknown, depth: number): Selector {

@@ -1,6 +1,6 @@
 import type { DirectoryResult, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
-import { connectionsIn, select, topicsIn, type MemberIndex, type Selector } from '../membership/index.ts';
+import { leavesOf, select, type MemberIndex, type Selector } from '../membership/index.ts';
 import { MissingNodesCollector } from './missing-nodes.ts';
 
 const PAGE = 1000;
@@ -43,9 +43,9 @@ export class PresenceReader {
 
   /** The processes that may have connections of the selector. A connection's process is known by its id. */
   async locate(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<DirectoryResult<Locations>> {
-    const topics = topicsIn(selector);
+    const { topics, connections } = leavesOf(selector);
     // The process of an id may have joined a moment ago: the directory announces processes that are not known yet.
-    const isUnknown = connectionsIn(selector).some((id) => !isLive(processOf(id)));
+    const isUnknown = connections.some((id) => !isLive(processOf(id)));
     const missing = new MissingNodesCollector();
     if (isUnknown) missing.add(await this.#directory.nodes());
     const counts = topics.length > 0 ? missing.valueOf(await this.#directory.counts(topics)) : undefined;
@@ -58,7 +58,7 @@ export class PresenceReader {
   async idsOn(process: ProcessId, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
     const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    for (const topic of topicsIn(selector)) {
+    for (const topic of leavesOf(selector).topics) {
       const ids = missing.valueOf(await this.#directory.membersOf(process, topic));
       members.set(topic, new Map(ids.map((id) => [id, true])));
     }
@@ -72,9 +72,9 @@ export class PresenceReader {
   async #named(hub: string, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
     const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    for (const topic of topicsIn(selector)) members.set(topic, await this.#membersOf(topic, missing));
-    const ids = connectionsIn(selector);
-    const records = ids.length > 0 ? missing.valueOf(await this.#directory.records(ids.map(memberOf))) : undefined;
+    const { topics, connections } = leavesOf(selector);
+    for (const topic of topics) members.set(topic, await this.#membersOf(topic, missing));
+    const records = connections.length > 0 ? missing.valueOf(await this.#directory.records(connections.map(memberOf))) : undefined;
     const population: MemberIndex<true> = {
       members: (topic) => members.get(topic) ?? new Map<string, true>(),
       connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub does not match

@@ -15,7 +15,7 @@ import {
   type WatchLease,
 } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
-import { ExpiringMap, select, topicsIn, type Selector, type TopicSubscriptions } from '../membership/index.ts';
+import { ExpiringMap, leavesOf, select, type Leaves, type Selector, type TopicSubscriptions } from '../membership/index.ts';
 import { watchChannel, type TopicChange, type TopicChanges } from './topic-changes.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
 import { isComplete, MissingNodesCollector, NONE_MISSING } from './missing-nodes.ts';
@@ -237,20 +237,20 @@ async function release(leases: readonly WatchLease[]): Promise<void> {
 
 const NOBODY: ReadonlyMap<string, ConnectionRecord> = new Map();
 
-/** Topics that together contain all connections of the selector. */
+/** Returns topics that together contain all connections of the selector. */
 function cover(selector: Selector, hub: string): readonly Topic[] {
-  if ('connection' in selector) return [allTopic(hub)];
-  if ('allOf' in selector)
-    return selector.allOf.map((part) => cover(part, hub)).reduce((least, part) => (part.length < least.length ? part : least));
-  if ('anyOf' in selector) return [...new Set(selector.anyOf.flatMap((part) => cover(part, hub)))];
-  return topicsIn(selector);
+  const { topics, connections } = leavesOf(selector, (parts) => parts.reduce((least, part) => (cost(part) < cost(least) ? part : least)));
+  return connections.length > 0 ? [...new Set([...topics, allTopic(hub)])] : topics;
 }
 
-/** The topics of a connection; also of attributes that are not indexed, which no selector uses. */
+/** The number of topics to watch: connections that are selected by id need the topic of all. */
+const cost = ({ topics, connections }: Leaves): number => topics.length + Math.min(connections.length, 1);
+
 /** Whether two records say the same; the order of groups says nothing. */
 const isSame = (a: ConnectionRecord, b: ConnectionRecord): boolean =>
   isDeepStrictEqual({ ...a, groups: new Set(a.groups) }, { ...b, groups: new Set(b.groups) });
 
+/** Returns the topics of a connection, and topics of attributes that are not indexed, which no selector contains. */
 function topicsOf({ hub, userId, groups, attributes }: ConnectionRecord): ReadonlySet<Topic> {
   return new Set([
     allTopic(hub),
