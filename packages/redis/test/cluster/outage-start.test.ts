@@ -4,37 +4,37 @@ import { startConformanceServer } from '@hubline/testing/conformance-server';
 import { createHubServer } from '@hubline/server';
 import { redisBackplane } from '@hubline/redis';
 import { describe, expect, it } from 'vitest';
-import { Client } from './kit/client.ts';
+import { RawClient } from './fixtures/raw-client.ts';
 
-const PATIENT = { timeoutMs: 10_000 };
+const LONG_WAIT = { timeoutMs: 10_000 };
 const TIMES = { heartbeatIntervalMs: 200, nodeTimeoutMs: 5000, redisTimeoutMs: 500 };
 
 describe('a server that starts without Redis', () => {
-  it('serves its own clients, warns once, and joins the others when Redis is there', async () => {
+  it('a server that starts without Redis serves its clients, reports one outage, and joins the cluster when Redis is available', async () => {
     await using redis = await startRedis();
     await redis.stop();
     const open = async (nodeId: string) => {
       const backplane = redisBackplane(redis.url, TIMES);
-      const told: string[] = [];
-      backplane.on('down', (cause) => told.push(`down: ${(cause as { readonly code?: string }).code}: ${cause.message}`));
-      backplane.on('up', () => told.push('up'));
-      backplane.on('gap', () => told.push('gap'));
-      return { told, member: await startConformanceServer({ port: 0, nodeId, backplane }) };
+      const events: string[] = [];
+      backplane.on('down', (cause) => events.push(`down: ${(cause as { readonly code?: string }).code}: ${cause.message}`));
+      backplane.on('up', () => events.push('up'));
+      backplane.on('gap', () => events.push('gap'));
+      return { events, server: await startConformanceServer({ port: 0, nodeId, backplane }) };
     };
     const a = await open('a');
-    await using memberA = a.member;
+    await using serverA = a.server;
     const b = await open('b');
-    await using memberB = b.member;
-    const hub = memberA.hubs.get('testhub');
+    await using serverB = b.server;
+    const hub = serverA.hubs.get('testhub');
     if (!hub) throw new Error('The conformance server has a testhub.');
-    await using ann = await Client.open(memberA, { user: 'ann' });
-    await using bob = await Client.open(memberB, { user: 'bob' });
+    await using ann = await RawClient.open(serverA, { user: 'ann' });
+    await using bob = await RawClient.open(serverB, { user: 'bob' });
     await hub.groups.add(ann.id, 'g');
     const early = hub.clients.group('g').send.Message('early');
     await early;
-    await until(() => ann.told.includes('early'), PATIENT);
-    expect(memberA.server.health()).toMatchObject({ status: 'degraded', backplane: 'down' });
-    // Nobody else was ever heard of, and others are there: what it does not know it does not deny.
+    await until(() => ann.received.includes('early'), LONG_WAIT);
+    expect(serverA.server.health()).toMatchObject({ status: 'degraded', backplane: 'down' });
+    // The node knows no other node, so it does not claim that there are none.
     const unavailable = { code: 'backplane_unavailable', details: { local: 0 } };
     expect(await hub.presence.count()).toMatchObject({ value: 1, complete: false });
     expect(await hub.presence.connections()).toMatchObject({ items: [{ userId: 'ann' }], complete: false, missingNodes: [] });
@@ -43,22 +43,22 @@ describe('a server that starts without Redis', () => {
     await expect(hub.presence.groupsOf(bob.id)).rejects.toMatchObject(unavailable);
     await expect(hub.groups.add(bob.id, 'g')).rejects.toMatchObject(unavailable);
     await expect(hub.disconnect({ user: 'bob' })).rejects.toMatchObject(unavailable);
-    expect([a.told.length, b.told.length]).toEqual([1, 1]);
+    expect([a.events.length, b.events.length]).toEqual([1, 1]);
 
     await redis.start();
-    await until(async () => (await hub.presence.count()).value === 2, PATIENT);
+    await until(async () => (await hub.presence.count()).value === 2, LONG_WAIT);
     await early.confirmed;
     await hub.clients.all.send.Message('late').confirmed;
-    await until(() => bob.told.includes('late'), PATIENT);
-    await until(() => memberB.server.health().status === 'ok', PATIENT);
-    expect(await memberB.hubs.get('testhub')?.presence.count({ group: 'g' })).toEqual({ value: 1, complete: true, missingNodes: [] });
-    expect(memberA.server.health()).toMatchObject({ status: 'ok', backplane: 'up' });
-    for (const { told } of [a, b]) expect(told).toEqual([expect.stringMatching(/^down: backplane_unavailable: .*ECONNREFUSED/), 'up']);
+    await until(() => bob.received.includes('late'), LONG_WAIT);
+    await until(() => serverB.server.health().status === 'ok', LONG_WAIT);
+    expect(await serverB.hubs.get('testhub')?.presence.count({ group: 'g' })).toEqual({ value: 1, complete: true, missingNodes: [] });
+    expect(serverA.server.health()).toMatchObject({ status: 'ok', backplane: 'up' });
+    for (const { events } of [a, b]) expect(events).toEqual([expect.stringMatching(/^down: backplane_unavailable: .*ECONNREFUSED/), 'up']);
   });
 });
 
 describe('a server that must not start without Redis', () => {
-  it('says what is wrong, soon, and can be closed', async () => {
+  it('a server with startWithoutRedis false rejects the start with the reason, and can be closed', async () => {
     await using redis = await startRedis({ password: 'secret' });
     const refusal = async (url: string): Promise<string> => {
       const backplane = redisBackplane(url, { ...TIMES, startWithoutRedis: false });
@@ -81,21 +81,21 @@ describe('a server that must not start without Redis', () => {
     expect(await refusal(redis.url)).toMatch(/ECONNREFUSED/);
   });
 
-  it('starts where Redis is there', async () => {
+  it('a server with startWithoutRedis false starts if Redis is available', async () => {
     await using redis = await startRedis();
     await using server = createHubServer({ backplane: redisBackplane(redis.url, { ...TIMES, startWithoutRedis: false }) });
     await server.listen(0, '127.0.0.1');
     expect(server.health().backplane).toBe('up');
   });
 
-  it('ends its process', async () => {
+  it('a rejected listen ends the process of the server', async () => {
     await using redis = await startRedis();
     await redis.stop();
     const started = startCluster({
       nodes: 1,
-      entry: new URL('./stage-node.ts', import.meta.url),
+      entry: new URL('./fixtures/sender-node.ts', import.meta.url),
       redis,
-      args: ['--hubs', JSON.stringify({ stage: { ...TIMES, startWithoutRedis: false } })],
+      args: ['--hubs', JSON.stringify({ senderHub: { ...TIMES, startWithoutRedis: false } })],
     });
     await expect(started).rejects.toThrow(/ended with code 1.*backplane_unavailable/s);
   });

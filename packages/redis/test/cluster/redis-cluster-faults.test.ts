@@ -1,24 +1,24 @@
-import { expect, it } from 'vitest';
 import { until } from '@hubline/testing';
-import { Talk } from './talk.ts';
+import { expect, it } from 'vitest';
+import { ClusterTraffic } from './fixtures/cluster-traffic.ts';
 
-it('a slot that moves under traffic costs no member, loses and doubles nothing', async () => {
-  await using talk = await Talk.on();
-  const { servers, topics, bob } = talk;
+it('no member and no message is lost or doubled when a slot moves under traffic', async () => {
+  await using traffic = await ClusterTraffic.start();
+  const { servers, topics, bob } = traffic;
   const slot = Number(await servers.nodes[0]!.call('CLUSTER', 'KEYSLOT', `hubline:{${topics[0]}}`));
   const from = await servers.masterOf(slot);
   const to = (await servers.masters()).find((master) => master !== from)!;
   await servers.moveSlot(slot, to);
-  await talk.end();
-  await talk.expectAllRegistered();
-  await talk.expectAllHeard();
+  await traffic.stop();
+  await traffic.expectAllRegistered();
+  await traffic.expectAllReceived();
   expect(bob.happened('gap')).toBe(false);
   await bob.publish(topics[0]!, 'still there');
 }, 60_000);
 
-it('a slot that is long on its way holds up nobody: what is there already is asked for there', async () => {
-  await using talk = await Talk.on();
-  const { servers, ann, bob } = talk;
+it('operations on a slot that is being migrated do not wait for the end of the migration', async () => {
+  await using traffic = await ClusterTraffic.start();
+  const { servers, ann, bob } = traffic;
   const slot = Number(await servers.nodes[0]!.call('CLUSTER', 'KEYSLOT', 'hubline:{new:group:x}:counts'));
   const from = await servers.masterOf(slot);
   const to = (await servers.masters()).find((master) => master !== from)!;
@@ -30,32 +30,32 @@ it('a slot that is long on its way holds up nobody: what is there already is ask
   const incarnations = async (): Promise<unknown> =>
     (await servers.masterOf('hubline:{nodes}')).call('HKEYS', 'hubline:{nodes}').then((names) => (names as string[]).toSorted());
   expect(await incarnations()).toEqual(['ann.1', 'bob.1']);
-  await talk.end();
-  await talk.expectAllHeard();
+  await traffic.stop();
+  await traffic.expectAllReceived();
 }, 60_000);
 
-it('an orderly failover loses, doubles and reorders nothing', async () => {
-  await using talk = await Talk.on();
-  await until(() => talk.topics.every((topic) => talk.bob.heard(topic).length > 0));
-  await talk.servers.failover(talk.servers.nodes[0]!);
-  await talk.end();
-  await talk.expectAllHeard();
-  await talk.expectAllRegistered();
+it('no message is lost, doubled or reordered, and every member is registered, after an orderly failover', async () => {
+  await using traffic = await ClusterTraffic.start();
+  await until(() => traffic.topics.every((topic) => traffic.bob.received(topic).length > 0));
+  await traffic.servers.failover(traffic.servers.nodes[0]!);
+  await traffic.stop();
+  await traffic.expectAllReceived();
+  await traffic.expectAllRegistered();
 }, 60_000);
 
-it('a master that is killed is an outage: what waited for its replica arrives, once and in order', async () => {
-  await using talk = await Talk.on();
-  await talk.servers.nodes[0]!.stop();
-  await until(() => talk.ann.happened('down'), { timeoutMs: 10_000 });
-  await until(() => talk.ann.happened('up') && talk.bob.happened('up'), { timeoutMs: 20_000 });
-  await talk.end();
-  await talk.expectAllHeard();
-  await talk.expectAllRegistered();
+it('messages that waited for the replica of a killed master arrive once and in order', async () => {
+  await using traffic = await ClusterTraffic.start();
+  await traffic.servers.nodes[0]!.stop();
+  await until(() => traffic.ann.happened('down'), { timeoutMs: 10_000 });
+  await until(() => traffic.ann.happened('up') && traffic.bob.happened('up'), { timeoutMs: 20_000 });
+  await traffic.stop();
+  await traffic.expectAllReceived();
+  await traffic.expectAllRegistered();
 }, 60_000);
 
-it('what a master had acknowledged and took with it is registered again', async () => {
-  await using talk = await Talk.on();
-  const { servers, bob, ann } = talk;
+it('acknowledged writes that were lost with a killed master are registered again', async () => {
+  await using traffic = await ClusterTraffic.start();
+  const { servers, bob, ann } = traffic;
   const master = servers.nodes[0]!;
   const [replica] = await servers.replicasOf(master);
   replica!.pause();
@@ -66,12 +66,12 @@ it('what a master had acknowledged and took with it is registered again', async 
   replica!.resume();
   await until(() => bob.happened('up'), { timeoutMs: 20_000 });
   for (const topic of topics) await until(async () => (await ann.membersOf(topic)).includes('late'), { timeoutMs: 10_000 });
-  await talk.end();
+  await traffic.stop();
 }, 60_000);
 
-it('a cluster without sharded pub/sub is used by classic channels', async () => {
-  await using talk = await Talk.on({ replicas: 0, args: ['--rename-command', 'SPUBLISH', ''] });
-  await talk.end();
-  await talk.expectAllHeard();
-  await talk.expectAllRegistered();
+it('nodes use classic channels on a Redis Cluster without sharded pub/sub', async () => {
+  await using traffic = await ClusterTraffic.start({ replicas: 0, args: ['--rename-command', 'SPUBLISH', ''] });
+  await traffic.stop();
+  await traffic.expectAllReceived();
+  await traffic.expectAllRegistered();
 }, 60_000);

@@ -8,7 +8,7 @@ import {
   type RedisServer,
 } from '@hubline/testing/cluster';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Tour } from './redis-tour.ts';
+import { AllOperations } from './fixtures/all-operations.ts';
 
 const textOf = (name: string): string => readFileSync(new URL(`../../../../docs/${name}`, import.meta.url), 'utf8');
 const [BY_US = '', BY_IOREDIS = ''] = textOf('redis-commands.md').split('\n## ').slice(1);
@@ -27,30 +27,30 @@ function rowsOf(section: string): readonly Row[] {
   );
 }
 
-describe('the commands, keys and channels of the documentation', () => {
-  it('are those that a single Redis is sent', { timeout: TIMEOUT_MS }, async () => {
+describe('the documented commands, keys and channels', () => {
+  it('the documented commands, keys and channels are those that nodes use on a single Redis', { timeout: TIMEOUT_MS }, async () => {
     await using redis = await startRedis();
     const commands = await seenBy([redis], async () => {
-      await using tour = await Tour.start({ servers: [redis], isCluster: false, backplane: { db: 1 } });
-      await tour.all();
+      await using operations = await AllOperations.start({ servers: [redis], isCluster: false, backplane: { db: 1 } });
+      await operations.run();
     });
     expectListed('one', commands);
     expectNamed(commands);
   });
 
-  it('are those that a Redis Cluster is sent', { timeout: TIMEOUT_MS }, async () => {
+  it('the documented commands, keys and channels are those that nodes use on a Redis Cluster', { timeout: TIMEOUT_MS }, async () => {
     await using cluster = await startRedisCluster({ replicas: 0 });
     const commands = await seenInCluster(cluster);
     expectListed('sharded', commands);
     expectNamed(commands);
   });
 
-  it('are those that a Redis Cluster without sharded pub/sub is sent', { timeout: TIMEOUT_MS }, async () => {
+  it('the documented commands are those that nodes use on a Redis Cluster without sharded pub/sub', { timeout: TIMEOUT_MS }, async () => {
     await using cluster = await startRedisCluster({ replicas: 0, args: ['--rename-command', 'SPUBLISH', ''] });
     expectListed('classic', await seenInCluster(cluster));
   });
 
-  it('are named alike for operators and in the protocol', () => {
+  it('scaling.md and PROTOCOL.md document the same keys', () => {
     const keysIn = (text: string) => [...text.matchAll(/^\| (`<prefix>:[^|]+\| [a-z ]+)/gm)].map(([, key]) => key);
     expect(keysIn(SCALING)).not.toEqual([]);
     const protocol = readFileSync(new URL('../../../../PROTOCOL.md', import.meta.url), 'utf8').replaceAll('string, `PX NX`', 'string');
@@ -59,7 +59,7 @@ describe('the commands, keys and channels of the documentation', () => {
     );
   });
 
-  it('are as old as the table says, by what Redis says of itself', async () => {
+  it('the documented Redis versions of commands are those that Redis reports', async () => {
     await using redis = await startRedis();
     for (const { command, since } of [...rowsOf(BY_US), ...rowsOf(BY_IOREDIS)]) {
       const [, facts = []] = (await redis.call('COMMAND', 'DOCS', command.replace(' ', '|'))) as [string, readonly unknown[]];
@@ -73,7 +73,7 @@ function expectListed(mode: string, sent: readonly MonitoredCommand[]): void {
   expect([...new Set(sent.map(fullName))].sort()).toEqual(listed.map(({ command }) => command).sort());
 }
 
-/** What stands for what in the names of the documentation. */
+/** The patterns of the placeholders in documented names. */
 const PARTS: Readonly<Record<string, string>> = {
   prefix: 'test-[0-9a-f-]+',
   process: '[\\w-]{11}',
@@ -84,7 +84,7 @@ const PARTS: Readonly<Record<string, string>> = {
   pass: '[12]',
 };
 
-/** Every name is in the table, and everything in the table is used. */
+/** Expects that every name is in the table, and that every entry of the table is used. */
 function expectNamed(sent: readonly MonitoredCommand[]): void {
   const [keys = '', channels = ''] = SCALING.split('| channel |');
   const patternsIn = (text: string) => [...text.matchAll(/^\| `(<prefix>:[^`]+)`/gm)].map(([, name = '']) => name);
@@ -114,7 +114,7 @@ function channelsOf({ name, args }: MonitoredCommand): readonly string[] {
   return name.endsWith('PUBLISH') ? args.slice(0, 1) : args;
 }
 
-/** A command with its subcommand, as documents name it. */
+/** A command with its subcommand, as the documents write it. */
 function fullName({ name, args: [first = ''] }: MonitoredCommand): string {
   return ['CLUSTER', 'COMMAND', 'PUBSUB', 'CLIENT', 'SENTINEL'].includes(name) ? `${name} ${first.toUpperCase()}` : name;
 }
@@ -130,11 +130,11 @@ async function seenBy(servers: readonly RedisServer[], scenario: (seen: Seen) =>
   return seen();
 }
 
-/** The last group's slot is on its way to another master when it is written to, and arrives there. */
+/** Runs all operations. The slot of the last group migrates to another master while the group is joined. */
 function seenInCluster(cluster: RedisCluster): Promise<readonly MonitoredCommand[]> {
   return seenBy(cluster.nodes, async (seen) => {
-    await using tour = await Tour.start({ servers: cluster.nodes, isCluster: true });
-    await tour.all(async (topic) => {
+    await using operations = await AllOperations.start({ servers: cluster.nodes, isCluster: true });
+    await operations.run(async (topic) => {
       const slot = Number(await cluster.nodes[0]?.call('CLUSTER', 'KEYSLOT', topic));
       const from = await cluster.masterOf(slot);
       const to = (await cluster.masters()).find((master) => master !== from);

@@ -3,10 +3,10 @@ import { startRedis, startRedisCluster, type RedisServer } from '@hubline/testin
 import { describeBackplane } from '@hubline/testing/conformance';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { faults, ProxiedBackplane, SHORT_BEATS } from './redis-fixture.ts';
-import { Talk } from './talk.ts';
+import { faults, ProxiedBackplane, SHORT_INTERVALS } from './fixtures/proxied-backplane.ts';
+import { ClusterTraffic } from './fixtures/cluster-traffic.ts';
 
-/** All tests of the cluster run on it with `npm run valkey`; these here are a part of `npm test`. */
+/** These tests are a part of `npm test`. `npm run valkey` runs all cluster tests on Valkey. */
 const program = process.env.HUBLINE_VALKEY_SERVER ?? 'valkey-server';
 
 let server: RedisServer;
@@ -20,21 +20,21 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-it('is Valkey', async () => {
+it('the server of these tests is Valkey', async () => {
   expect(String(await server.call('INFO', 'server'))).toMatch(/^valkey_version:\d/m);
 });
 
 describeBackplane('valkey', {
-  create: () => ProxiedBackplane.to({ servers: [server], redis, isCluster: false, options: SHORT_BEATS }),
+  create: () => ProxiedBackplane.to({ servers: [server], redis, isCluster: false, options: SHORT_INTERVALS }),
   dispose: (backplane) => backplane[Symbol.asyncDispose](),
   faults,
 });
 
-it('an orderly failover of a Valkey cluster loses, doubles and reorders nothing', { timeout: 60_000 }, async () => {
-  await using talk = await Talk.between({}, await startRedisCluster({ program }));
-  await until(() => talk.topics.every((topic) => talk.bob.heard(topic).length > 0));
-  await talk.servers.failover(talk.servers.nodes[0]!);
-  await talk.end();
-  await talk.expectAllHeard();
-  await talk.expectAllRegistered();
+it('no message is lost, doubled or reordered in an orderly failover of a Valkey cluster', { timeout: 60_000 }, async () => {
+  await using traffic = await ClusterTraffic.startOn({}, await startRedisCluster({ program }));
+  await until(() => traffic.topics.every((topic) => traffic.bob.received(topic).length > 0));
+  await traffic.servers.failover(traffic.servers.nodes[0]!);
+  await traffic.stop();
+  await traffic.expectAllReceived();
+  await traffic.expectAllRegistered();
 });

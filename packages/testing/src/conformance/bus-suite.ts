@@ -1,86 +1,87 @@
 import type { Backplane } from '@hubline/server/backplane';
 import { describe, expect } from 'vitest';
 import type { BackplaneFixture } from './fixture.ts';
-import { testsOf, type TestNode } from './world.ts';
+import { testsOf } from './test-cluster.ts';
+import type { TestNode } from './test-node.ts';
 
 /** Bytes between nodes: what `Bus` and `BusSubscription` promise. */
 export function describeBus<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`bus: ${name}`, () => {
     const test = testsOf(fixture);
 
-    test('hands a payload to every other node that is subscribed, with the process it comes from', async (world) => {
-      const [ann, bob] = await world.pair();
-      const [cat, dan] = [await world.node('cat'), await world.node('dan')];
+    test('hands a payload to every other node that is subscribed, with the process it comes from', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const [cat, dan] = [await cluster.node('cat'), await cluster.node('dan')];
       await Promise.all([bob, cat].map((node) => node.subscribe('chat:all').ready));
       await dan.subscribe('chat:other').ready;
       await ann.publish('chat:all', 'hi');
-      await world.until(() => bob.heard('chat:all').length > 0 && cat.heard('chat:all').length > 0);
-      expect(bob.heard('chat:all', ann.process)).toEqual(['hi']);
-      expect(cat.heard('chat:all', ann.process)).toEqual(['hi']);
-      expect(dan.happened('heard')).toBe(false);
+      await cluster.until(() => bob.received('chat:all').length > 0 && cat.received('chat:all').length > 0);
+      expect(bob.received('chat:all', ann.process)).toEqual(['hi']);
+      expect(cat.received('chat:all', ann.process)).toEqual(['hi']);
+      expect(dan.happened('received')).toBe(false);
     });
 
-    test('MUST NOT deliver to the publishing node', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('MUST NOT deliver to the publishing node', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await Promise.all([ann, bob].map((node) => node.subscribe('t').ready));
       for (const round of ['1', '2', '3']) {
         await ann.publish('t', `ann ${round}`);
-        await world.until(() => bob.heard('t').includes(`ann ${round}`));
+        await cluster.until(() => bob.received('t').includes(`ann ${round}`));
         await bob.publish('t', `bob ${round}`);
-        await world.until(() => ann.heard('t').includes(`bob ${round}`));
+        await cluster.until(() => ann.received('t').includes(`bob ${round}`));
       }
-      expect(ann.heard('t')).toEqual(['bob 1', 'bob 2', 'bob 3']);
-      expect(bob.heard('t')).toEqual(['ann 1', 'ann 2', 'ann 3']);
+      expect(ann.received('t')).toEqual(['bob 1', 'bob 2', 'bob 3']);
+      expect(bob.received('t')).toEqual(['ann 1', 'ann 2', 'ann 3']);
     });
 
-    test('MUST deliver in the order of the calls, once, for each sender and channel', async (world) => {
-      const [ann, bob] = await world.pair();
-      const cat = await world.node('cat');
+    test('MUST deliver in the order of the calls, once, for each sender and channel', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const cat = await cluster.node('cat');
       await Promise.all([cat.subscribe('t').ready, cat.subscribe('u').ready]);
       const texts = Array.from({ length: 1000 }, (_, i) => String(i));
       const published = texts.flatMap((text) => [ann.publish('t', text), bob.publish('t', text), ann.publish('u', text)]);
       await Promise.all(published);
-      await world.until(() => cat.heard('t').length >= 2000 && cat.heard('u').length >= 1000);
-      expect(cat.heard('t', ann.process)).toEqual(texts);
-      expect(cat.heard('t', bob.process)).toEqual(texts);
-      expect(cat.heard('u')).toEqual(texts);
+      await cluster.until(() => cat.received('t').length >= 2000 && cat.received('u').length >= 1000);
+      expect(cat.received('t', ann.process)).toEqual(texts);
+      expect(cat.received('t', bob.process)).toEqual(texts);
+      expect(cat.received('u')).toEqual(texts);
     });
 
-    test('carries bytes as they are: none, every value, a megabyte', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('carries bytes as they are: none, every value, a megabyte', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       const every = Uint8Array.from({ length: 256 }, (_, i) => i);
       const mega = Uint8Array.from({ length: 1_048_576 }, (_, i) => (i * 31 + (i >> 8)) & 255);
-      const heard: Uint8Array[] = [];
-      await bob.bus.subscribe('t', (payload) => heard.push(payload)).ready;
+      const received: Uint8Array[] = [];
+      await bob.bus.subscribe('t', (payload) => received.push(payload)).ready;
       for (const payload of [new Uint8Array(), every, mega, every.subarray(250)]) await ann.bus.publish('t', payload);
-      await world.until(() => heard.length >= 4);
-      expect(heard.map((payload) => payload.length)).toEqual([0, 256, 1_048_576, 6]);
-      expect(heard[1]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === i));
-      expect(heard[2]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === mega[i]));
-      expect(heard[3]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === 250 + i));
+      await cluster.until(() => received.length >= 4);
+      expect(received.map((payload) => payload.length)).toEqual([0, 256, 1_048_576, 6]);
+      expect(received[1]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === i));
+      expect(received[2]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === mega[i]));
+      expect(received[3]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === 250 + i));
     });
 
-    test('keeps channels apart, also where one begins like another or looks like a pattern', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('keeps channels apart, also where one begins like another or looks like a pattern', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       const channels = ['t', 'T', 't:', 't:a', 't*', '*', '?', 't:(a)', "t:'a'", 't:%2A', `node=${bob.process}`, 't'.repeat(1000)];
       await Promise.all(channels.map((channel) => bob.subscribe(channel).ready));
       await Promise.all(channels.map((channel) => ann.publish(channel, channel)));
-      await world.until(() => channels.every((channel) => bob.heard(channel).length > 0));
-      for (const channel of channels) expect(bob.heard(channel)).toEqual([channel]);
+      await cluster.until(() => channels.every((channel) => bob.received(channel).length > 0));
+      for (const channel of channels) expect(bob.received(channel)).toEqual([channel]);
     });
 
-    test('MUST deliver everything that is published after ready resolved', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('MUST deliver everything that is published after ready resolved', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       for (let i = 0; i < 50; i++) {
         await bob.subscribe(`t:${i}`).ready;
         void ann.publish(`t:${i}`, 'hi');
       }
-      await world.until(() => bob.heard('t:49').length > 0);
-      for (let i = 0; i < 50; i++) await world.until(() => bob.heard(`t:${i}`).length > 0);
+      await cluster.until(() => bob.received('t:49').length > 0);
+      for (let i = 0; i < 50; i++) await cluster.until(() => bob.received(`t:${i}`).length > 0);
     });
 
-    test('MUST NOT call deliver inside publish or subscribe', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('MUST NOT call deliver inside publish or subscribe', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       let inside = false;
       const calls: boolean[] = [];
       const apart = <T>(call: () => T): T => {
@@ -95,42 +96,42 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       const late = apart(() => bob.bus.subscribe('u', () => calls.push(inside)));
       await Promise.all([early, late.ready]);
       await apart(() => ann.publish('u', 'to the new one'));
-      await world.until(() => calls.length >= 2);
+      await cluster.until(() => calls.length >= 2);
       expect(calls).not.toContain(true);
     });
 
-    test('does not deliver after a subscription is closed, not even what was already on its way', async (world) => {
-      const [ann, bob] = await world.pair();
-      const heard: string[] = [];
+    test('does not deliver after a subscription is closed, not even what was already on its way', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const received: string[] = [];
       const subscription = bob.bus.subscribe('t', (payload) => {
-        heard.push(new TextDecoder().decode(payload));
+        received.push(new TextDecoder().decode(payload));
         subscription.close();
         subscription.close();
       });
       await subscription.ready;
       await Promise.all(['1', '2', '3'].map((text) => ann.publish('t', text)));
-      await world.until(() => heard.length > 0);
+      await cluster.until(() => received.length > 0);
       await bob.subscribe('t').ready;
       await ann.publish('t', 'end');
-      await world.until(() => bob.heard('t').includes('end'));
-      expect(heard).toEqual(['1']);
+      await cluster.until(() => bob.received('t').includes('end'));
+      expect(received).toEqual(['1']);
     });
 
-    test('does not deliver to a subscription that was closed before it was ready, and its ready settles', async (world) => {
-      const [ann, bob] = await world.pair();
-      const heard: Uint8Array[] = [];
-      const subscription = bob.bus.subscribe('t', (payload) => heard.push(payload));
+    test('does not deliver to a subscription that was closed before it was ready, and its ready settles', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const received: Uint8Array[] = [];
+      const subscription = bob.bus.subscribe('t', (payload) => received.push(payload));
       subscription.close();
       await subscription.ready;
       await ann.publish('t', 'hi');
       await bob.subscribe('t').ready;
       await ann.publish('t', 'end');
-      await world.until(() => bob.heard('t').includes('end'));
-      expect(heard).toEqual([]);
+      await cluster.until(() => bob.received('t').includes('end'));
+      expect(received).toEqual([]);
     });
 
-    test('subscribes, unsubscribes and subscribes in one turn, and then hears everything once', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('subscribes, unsubscribes and subscribes in one turn, and then hears everything once', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       const first = bob.subscribe('t');
       first.close();
       const second = bob.subscribe('t');
@@ -139,132 +140,132 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       const third = bob.subscribe('t');
       await Promise.all([first.ready, second.ready, third.ready]);
       await Promise.all(['1', '2', '3'].map((text) => ann.publish('t', text)));
-      await world.until(() => bob.heard('t').includes('3'));
-      expect(bob.heard('t')).toEqual(['1', '2', '3']);
+      await cluster.until(() => bob.received('t').includes('3'));
+      expect(bob.received('t')).toEqual(['1', '2', '3']);
     });
 
-    test('refuses a second subscription of a channel', async (world) => {
-      const ann = await world.node('ann');
+    test('refuses a second subscription of a channel', async (cluster) => {
+      const ann = await cluster.node('ann');
       const subscription = ann.subscribe('t');
       expect(() => ann.subscribe('t')).toThrow(expect.objectContaining({ code: 'invalid_option' }));
       subscription.close();
       await ann.subscribe('t').ready;
     });
 
-    test('takes a payload that nobody wants', async (world) => {
-      const ann = await world.node('ann');
+    test('takes a payload that nobody wants', async (cluster) => {
+      const ann = await cluster.node('ann');
       await expect(ann.publish('t', 'hi')).resolves.toBeUndefined();
     });
 
-    test('reports a deliver that throws, and delivers the next payload', async (world) => {
-      const [ann, bob] = await world.pair();
-      const heard: string[] = [];
+    test('reports a deliver that throws, and delivers the next payload', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const received: string[] = [];
       await bob.bus.subscribe('t', (payload) => {
-        heard.push(new TextDecoder().decode(payload));
-        if (heard.length === 1) throw new Error('thrown by deliver');
+        received.push(new TextDecoder().decode(payload));
+        if (received.length === 1) throw new Error('thrown by deliver');
       }).ready;
       await Promise.all([ann.publish('t', '1'), ann.publish('t', '2')]);
-      await world.until(() => heard.length >= 2);
+      await cluster.until(() => received.length >= 2);
       expect(bob.events).toContainEqual({ name: 'report', stage: 'deliver' });
     });
 
-    test('delivers between two processes with one nodeId', async (world) => {
-      const [one, two] = [await world.node('ann'), await world.node('ann')];
+    test('delivers between two processes with one nodeId', async (cluster) => {
+      const [one, two] = [await cluster.node('ann'), await cluster.node('ann')];
       await Promise.all([one, two].map((node) => node.subscribe('t').ready));
       await Promise.all([one.publish('t', 'from one'), two.publish('t', 'from two')]);
-      await world.until(() => one.happened('heard') && two.happened('heard'));
-      expect(one.heard('t', two.process)).toEqual(['from two']);
-      expect(two.heard('t', one.process)).toEqual(['from one']);
+      await cluster.until(() => one.happened('received') && two.happened('received'));
+      expect(one.received('t', two.process)).toEqual(['from two']);
+      expect(two.received('t', one.process)).toEqual(['from one']);
     });
 
-    test('MUST deliver what was published before the link was closed', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('MUST deliver what was published before the link was closed', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await ann.subscribe('t').ready;
       const texts = Array.from({ length: 100 }, (_, i) => String(i));
       const published = Promise.all(texts.map((text) => bob.publish('t', text)));
       await bob.link.close();
       await published;
-      await world.until(() => ann.heard('t').length === texts.length);
-      expect(ann.heard('t')).toEqual(texts);
+      await cluster.until(() => ann.received('t').length === texts.length);
+      expect(ann.received('t')).toEqual(texts);
     });
 
-    test('delivers nothing and refuses to publish after the link is closed', async (world) => {
-      const [ann, bob] = await world.pair();
-      const cat = await world.node('cat');
+    test('delivers nothing and refuses to publish after the link is closed', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const cat = await cluster.node('cat');
       await Promise.all([bob, cat].map((node) => node.subscribe('t').ready));
       const early = ann.publish('t', 'on its way');
       await bob.link.close();
       const before = bob.events.length;
       await early;
       await ann.publish('t', 'too late');
-      await world.until(() => cat.heard('t').includes('too late'));
+      await cluster.until(() => cat.received('t').includes('too late'));
       expect(bob.events.slice(before)).toEqual([]);
       await expectUnavailable(bob);
       await bob.subscribe('u').ready;
     });
 
-    test.with(['freeze', 'thaw'], 'delivers to a node that was frozen what was published meanwhile, or reports a gap', async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['freeze', 'thaw'], 'delivers to a node that was frozen what was published meanwhile, or reports a gap', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await bob.subscribe('t').ready;
-      await world.do('freeze', bob);
+      await cluster.do('freeze', bob);
       await Promise.all(['1', '2', '3'].map((text) => ann.publish('t', text)));
-      await world.do('thaw', bob);
-      await world.until(() => bob.heard('t').length >= 3 || bob.happened('gap'));
-      if (!bob.happened('gap')) expect(bob.heard('t')).toEqual(['1', '2', '3']);
+      await cluster.do('thaw', bob);
+      await cluster.until(() => bob.received('t').length >= 3 || bob.happened('gap'));
+      if (!bob.happened('gap')) expect(bob.received('t')).toEqual(['1', '2', '3']);
     });
 
-    test.with(['expire', 'thaw'], 'MUST announce a node that comes back before anything it sends is delivered', async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['expire', 'thaw'], 'MUST announce a node that comes back before anything it sends is delivered', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await ann.subscribe('t').ready;
-      await world.do('expire', bob);
-      await world.until(() => ann.toldOf(bob).includes('lost: lease'));
-      await world.do('thaw', bob);
-      await world.until(async () => {
+      await cluster.do('expire', bob);
+      await cluster.until(() => ann.eventsAbout(bob).includes('lost: lease'));
+      await cluster.do('thaw', bob);
+      await cluster.until(async () => {
         await bob.publish('t', 'back');
-        return ann.happened('heard');
+        return ann.happened('received');
       });
       const about = ann.events.filter((event) => 'process' in event && event.process === bob.process).map((event) => event.name);
-      expect(about.slice(0, 4)).toEqual(['joined', 'lost', 'joined', 'heard']);
+      expect(about.slice(0, 4)).toEqual(['joined', 'lost', 'joined', 'received']);
     });
 
-    test.with(['cut', 'heal'], 'refuses to publish while the link is down, and publishes when it is back', async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['cut', 'heal'], 'refuses to publish while the link is down, and publishes when it is back', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await bob.subscribe('t').ready;
-      await world.do('cut', ann);
-      await world.until(() => ann.link.state === 'down');
+      await cluster.do('cut', ann);
+      await cluster.until(() => ann.link.state === 'down');
       await expectUnavailable(ann);
-      await world.do('heal', ann);
-      await world.until(() => ann.link.state === 'up');
+      await cluster.do('heal', ann);
+      await cluster.until(() => ann.link.state === 'up');
       await ann.publish('t', 'back');
-      await world.until(() => bob.heard('t').includes('back'));
+      await cluster.until(() => bob.received('t').includes('back'));
     });
 
-    test.with(['cut', 'heal'], 'delivers to a node whose link was down what it missed, or reports a gap', async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['cut', 'heal'], 'delivers to a node whose link was down what it missed, or reports a gap', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await bob.subscribe('t').ready;
-      await world.do('cut', bob);
-      await world.until(() => bob.link.state === 'down');
+      await cluster.do('cut', bob);
+      await cluster.until(() => bob.link.state === 'down');
       await ann.publish('t', 'missed');
-      await world.do('heal', bob);
-      await world.until(() => bob.happened('gap') || bob.heard('t').includes('missed'));
+      await cluster.do('heal', bob);
+      await cluster.until(() => bob.happened('gap') || bob.received('t').includes('missed'));
       await ann.publish('t', 'back');
-      await world.until(() => bob.heard('t').includes('back'));
+      await cluster.until(() => bob.received('t').includes('back'));
     });
 
-    test.with(['cut', 'heal'], 'resolves ready while the link is down, and subscribes when it is back', async (world) => {
-      const [ann, bob] = await world.pair();
-      await world.do('cut', bob);
-      await world.until(() => bob.link.state === 'down');
+    test.with(['cut', 'heal'], 'resolves ready while the link is down, and subscribes when it is back', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      await cluster.do('cut', bob);
+      await cluster.until(() => bob.link.state === 'down');
       await bob.subscribe('t').ready;
       const closed = bob.subscribe('u');
       closed.close();
       await closed.ready;
-      await world.do('heal', bob);
-      await world.until(async () => {
+      await cluster.do('heal', bob);
+      await cluster.until(async () => {
         await Promise.all([ann.publish('t', 'hi'), ann.publish('u', 'hi')]);
-        return bob.heard('t').includes('hi');
+        return bob.received('t').includes('hi');
       });
-      expect(bob.heard('u')).toEqual([]);
+      expect(bob.received('u')).toEqual([]);
     });
   });
 }

@@ -1,11 +1,12 @@
 import { groupTopic, type Topic } from '@hubline/server/backplane';
 import { expect } from 'vitest';
-import type { TestNode, Tests } from './world.ts';
+import type { Tests } from './test-cluster.ts';
+import type { TestNode } from './test-node.ts';
 
 export function testFlushes(test: Tests): void {
-  test('registers what the node has when it opens its link', async (world) => {
-    const bob = await world.node('bob');
-    const ann = world.open('ann');
+  test('registers what the node has when it opens its link', async (cluster) => {
+    const bob = await cluster.node('bob');
+    const ann = cluster.open('ann');
     ann.local.join('a1', 't', 'u');
     ann.local.connect('a2', { userId: 'alice' });
     await ann.link.ready();
@@ -15,8 +16,8 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'a2')).toMatchObject({ userId: 'alice' });
   });
 
-  test('gives all calls of one turn the same promise, and those of a later turn a higher version', async (world) => {
-    const ann = await world.node('ann');
+  test('gives all calls of one turn the same promise, and those of a later turn a higher version', async (cluster) => {
+    const ann = await cluster.node('ann');
     const first = ann.join('a1', 't');
     const second = ann.join('a2', 't');
     await Promise.resolve();
@@ -27,8 +28,8 @@ export function testFlushes(test: Tests): void {
     expect((await ann.join('a4', 't')).version).toBeGreaterThan(version);
   });
 
-  test('resolves flushes one after the other, in the order of their versions', async (world) => {
-    const ann = await world.node('ann');
+  test('resolves flushes one after the other, in the order of their versions', async (cluster) => {
+    const ann = await cluster.node('ann');
     const versions: number[] = [];
     const flushes: Promise<unknown>[] = [];
     for (let i = 0; i < 20; i++) {
@@ -40,19 +41,19 @@ export function testFlushes(test: Tests): void {
     expect(new Set(versions).size).toBeGreaterThan(1);
   });
 
-  test.with(['freeze', 'thaw'], 'has one flush in flight: what changes meanwhile goes into the next one', async (world) => {
-    const [ann, bob] = await world.pair();
-    await world.do('freeze', ann);
+  test.with(['freeze', 'thaw'], 'has one flush in flight: what changes meanwhile goes into the next one', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
+    await cluster.do('freeze', ann);
     const first = ann.join('a1', 't');
-    await world.until(() => bob.membersOf('t'));
+    await cluster.until(() => bob.membersOf('t'));
     const second = ann.join('a2', 't');
-    await world.do('thaw', ann);
+    await cluster.do('thaw', ann);
     expect((await second).version).toBeGreaterThanOrEqual((await first).version);
     expect(await bob.membersOf('t')).toEqual(['a1', 'a2']);
   });
 
-  test('shows a change to every node when its promise resolves', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('shows a change to every node when its promise resolves', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 20; i++) {
       await ann.join('a1', 't');
       expect(await bob.membersOf('t')).toEqual(['a1']);
@@ -65,8 +66,8 @@ export function testFlushes(test: Tests): void {
     }
   });
 
-  test('writes what is there at the moment of the flush', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('writes what is there at the moment of the flush', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const flush = ann.directory.changed({ topics: ['t', groupTopic('chat', 'late')], connections: ['a1', 'a2'] });
     ann.local.join('a1', 't');
     ann.local.join('a2', 't');
@@ -77,8 +78,8 @@ export function testFlushes(test: Tests): void {
     expect((await bob.recordOf(ann, 'a1'))?.groups).toEqual(['late']);
   });
 
-  test('writes absolute values: a change told twice, or one that is none, changes nothing', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('writes absolute values: a change told twice, or one that is none, changes nothing', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const change = ann.local.join('a1', 't');
     await Promise.all([ann.directory.changed(change), ann.directory.changed(change)]);
     await ann.directory.changed(change);
@@ -88,8 +89,8 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'nobody')).toBeUndefined();
   });
 
-  test('shows all groups of a connection at every moment, while they become many and few again', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('shows all groups of a connection at every moment, while they become many and few again', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const groups = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(100, '-'));
     const of = (names: readonly string[]) => names.map((name) => groupTopic('chat', name));
     const groupsSeen = async () => (await bob.recordOf(ann, 'a1'))?.groups ?? [];
@@ -124,16 +125,16 @@ export function testFlushes(test: Tests): void {
     expect(await groupsSeen()).toEqual(others.toSorted());
   });
 
-  test('leaves nothing of a join and a leave in one turn', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('leaves nothing of a join and a leave in one turn', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), ann.directory.changed(ann.local.disconnect('a1'))]);
     expect(await bob.membersOf('t')).toEqual([]);
     expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
     expect(await bob.recordOf(ann, 'a1')).toBeUndefined();
   });
 
-  test('shows what a connection is, not what it was when it came', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('shows what a connection is, not what it was when it came', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const record = () => bob.recordOf(ann, 'a1');
     await ann.directory.changed(
       ann.local.connect('a1', { userId: 'alice', attributes: { role: 'admin', level: 1, paid: false }, connectedAt: 5 }),
@@ -157,8 +158,8 @@ export function testFlushes(test: Tests): void {
     expect(await record()).toEqual({ ...known, attributes: {}, groups: [] });
   });
 
-  test.long('writes a join into the 10,000th group of a connection, and every group before', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.long('writes a join into the 10,000th group of a connection, and every group before', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const names = Array.from({ length: 9999 }, (_, i) => `group ${i}`);
     await ann.directory.changed(ann.local.joinGroups('a1', ...names));
     await ann.directory.changed(ann.local.joinGroups('a1', 'the last one'));
@@ -168,8 +169,8 @@ export function testFlushes(test: Tests): void {
     expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
   });
 
-  test.long('writes a flush of 1,000,000 changes, with memory bounded, and messages and queries meanwhile', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.long('writes a flush of 1,000,000 changes, with memory bounded, and messages and queries meanwhile', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const ids = Array.from({ length: 1000 }, (_, i) => `a${i}`);
     const topics = Array.from({ length: 1000 }, (_, i) => `t${i}`);
     await bob.subscribe('meanwhile').ready;
@@ -182,15 +183,15 @@ export function testFlushes(test: Tests): void {
     await Promise.all([ann.publish('meanwhile', 'said'), bob.directory.counts(topics)]);
     await flush;
     clearInterval(sampling);
-    expect(bob.heard('meanwhile')).toEqual(['said']);
+    expect(bob.received('meanwhile')).toEqual(['said']);
     const { value } = await bob.directory.counts(topics);
     for (const topic of topics) expect(value.get(topic)).toEqual(new Map([[ann.process, 1000]]));
     expect((most - before) / 1e6).toBeLessThan(256);
     for (const node of [ann, bob]) expect(node.happened('down') || node.happened('report')).toBe(false);
   });
 
-  test.long('writes 200,000 topics that change in one turn', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.long('writes 200,000 topics that change in one turn', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const topics = Array.from({ length: 200_000 }, (_, i) => `t${i}`);
     for (const topic of topics) ann.local.join('a1', topic);
     await ann.directory.changed({ topics, connections: ['a1'] });
@@ -202,8 +203,8 @@ export function testFlushes(test: Tests): void {
     expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
   });
 
-  test('agrees with a model after each fifty of 500 random changes on three nodes', async (world) => {
-    const nodes = [...(await world.pair()), await world.node('cat')];
+  test('agrees with a model after each fifty of 500 random changes on three nodes', async (cluster) => {
+    const nodes = [...(await cluster.pair()), await cluster.node('cat')];
     const topics = Array.from({ length: 6 }, (_, i) => groupTopic('chat', `room ${i}`));
     const random = randomNumbers(20_240_607);
     let flushes: Promise<unknown>[] = [];

@@ -1,12 +1,13 @@
 import { groupTopic, type Member } from '@hubline/server/backplane';
 import { expect } from 'vitest';
-import type { TestNode, Tests } from './world.ts';
+import type { Tests } from './test-cluster.ts';
+import type { TestNode } from './test-node.ts';
 
 export function testLosses(test: Tests): void {
-  test.with(['expire'], 'what a process left behind is invisible from the moment its lease ends', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.with(['expire'], 'what a process left behind is invisible from the moment its lease ends', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), bob.join('b1', 't', 'u')]);
-    await world.do('expire', bob);
+    await cluster.do('expire', bob);
     expect(await seenBy(ann, bob.member('b1'))).toEqual({
       nodes: [ann.self],
       counts: new Map([[ann.process, 1]]),
@@ -17,18 +18,18 @@ export function testLosses(test: Tests): void {
     });
   });
 
-  test.with(['expire', 'thaw'], 'a process that comes back registers everything again, as it is then', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.with(['expire', 'thaw'], 'a process that comes back registers everything again, as it is then', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([bob.join('b1', 't', 'u'), bob.join('b2', 't'), ann.join('a1', 't')]);
     const { version } = await bob.directory.changed(bob.local.joinGroups('b1', 'before'));
-    await world.do('expire', bob);
+    await cluster.do('expire', bob);
     await ann.join('a2', 't');
     bob.local.disconnect('b2');
     bob.local.join('b3', 't', 'v');
     bob.local.leave('b1', groupTopic('chat', 'before'));
     bob.local.joinGroups('b1', 'after');
-    await world.do('thaw', bob);
-    await world.until(async () => (await ann.membersOf('t')).length === 4);
+    await cluster.do('thaw', bob);
+    await cluster.until(async () => (await ann.membersOf('t')).length === 4);
     for (const reader of [ann, bob]) {
       expect(await reader.membersOf('t')).toEqual(['a1', 'a2', 'b1', 'b3']);
       expect(await reader.membersOf('u')).toEqual(['b1']);
@@ -43,84 +44,92 @@ export function testLosses(test: Tests): void {
     expect(await ann.membersOf('t')).toEqual(['a1', 'a2', 'b3']);
   });
 
-  test.with(['expire', 'thaw'], 'a process that comes back with nothing has nothing', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.with(['expire', 'thaw'], 'a process that comes back with nothing has nothing', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await bob.join('b1', 't');
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([{ topic: 't', count: 1 }]);
-    await world.do('expire', bob);
+    await cluster.do('expire', bob);
     bob.local.disconnect('b1');
-    await world.do('thaw', bob);
-    await world.until(() => ann.toldOf(bob).filter((told) => told === 'joined').length > 1);
+    await cluster.do('thaw', bob);
+    await cluster.until(() => ann.eventsAbout(bob).filter((told) => told === 'joined').length > 1);
     expect(await ann.membersOf('t')).toEqual([]);
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
     expect(await ann.recordOf(bob, 'b1')).toBeUndefined();
   });
 
-  test.with(['expire', 'thaw'], 'the members that a lost process had can be named until it is back', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.with(['expire', 'thaw'], 'the members that a lost process had can be named until it is back', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([bob.join('b1', 't'), bob.join('b2', 't')]);
-    await world.do('expire', bob);
+    await cluster.do('expire', bob);
     expect((await ann.directory.membersOf(bob.process, 't')).value.toSorted()).toEqual(['b1', 'b2']);
     bob.local.disconnect('b1');
-    await world.do('thaw', bob);
-    await world.until(async () => (await ann.directory.membersOf(bob.process, 't')).value.length === 1);
+    await cluster.do('thaw', bob);
+    await cluster.until(async () => (await ann.directory.membersOf(bob.process, 't')).value.length === 1);
     expect((await ann.directory.membersOf(bob.process, 't')).value).toEqual(['b2']);
   });
 
-  test.with(['freeze', 'thaw'], 'a frozen process stays visible, and what it changes is visible when its flush resolves', async (world) => {
-    const [ann, bob] = await world.pair();
-    await bob.join('b1', 't');
-    await world.do('freeze', bob);
-    let isDone = false;
-    const flush = bob.join('b2', 't').then(() => (isDone = true));
-    await ann.join('a1', 't');
-    expect(await ann.membersOf('t')).toEqual(['a1', 'b1']);
-    expect(isDone).toBe(false);
-    await world.do('thaw', bob);
-    await flush;
-    expect(await ann.membersOf('t')).toEqual(['a1', 'b1', 'b2']);
-    expect(ann.toldOf(bob)).toEqual(['joined']);
-  });
+  test.with(
+    ['freeze', 'thaw'],
+    'a frozen process stays visible, and what it changes is visible when its flush resolves',
+    async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      await bob.join('b1', 't');
+      await cluster.do('freeze', bob);
+      let isDone = false;
+      const flush = bob.join('b2', 't').then(() => (isDone = true));
+      await ann.join('a1', 't');
+      expect(await ann.membersOf('t')).toEqual(['a1', 'b1']);
+      expect(isDone).toBe(false);
+      await cluster.do('thaw', bob);
+      await flush;
+      expect(await ann.membersOf('t')).toEqual(['a1', 'b1', 'b2']);
+      expect(ann.eventsAbout(bob)).toEqual(['joined']);
+    },
+  );
 
-  test.with(['cut', 'heal'], 'while the link is down, queries answer with what is local and name the others as missing', async (world) => {
-    const [ann, bob] = await world.pair();
-    await Promise.all([ann.join('a1', 't'), bob.join('b1', 't')]);
-    await world.do('cut', ann);
-    await world.until(() => ann.link.state === 'down');
-    await ann.join('a2', 't');
-    const { directory } = ann;
-    const answers = await Promise.all([
-      directory.nodes(),
-      directory.counts(['t']),
-      directory.members('t', { limit: 10 }),
-      directory.records([ann.member('a1'), ann.member('a2'), bob.member('b1')]),
-      directory.topics('', { limit: 10 }),
-      directory.snapshot(['t']),
-      directory.membersOf(bob.process, 't'),
-    ]);
-    for (const answer of answers) expect(answer).toMatchObject({ missing: ['bob'], hasUnknownNodes: true });
-    expect(await seenBy(ann, ann.member('a2'))).toEqual({
-      nodes: [ann.self],
-      counts: new Map([[ann.process, 2]]),
-      members: ['a1', 'a2'],
-      records: 1,
-      topics: [{ topic: 't', count: 2 }],
-      snapshot: [ann.process],
-    });
-    expect((await directory.membersOf(ann.process, 't')).value.toSorted()).toEqual(['a1', 'a2']);
-    expect((await directory.membersOf(bob.process, 't')).value).toEqual([]);
-    expect(await bob.membersOf('t')).toEqual(['a1', 'b1']);
-  });
+  test.with(
+    ['cut', 'heal'],
+    'while the link is down, queries answer with what is local and name the others as missing',
+    async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      await Promise.all([ann.join('a1', 't'), bob.join('b1', 't')]);
+      await cluster.do('cut', ann);
+      await cluster.until(() => ann.link.state === 'down');
+      await ann.join('a2', 't');
+      const { directory } = ann;
+      const answers = await Promise.all([
+        directory.nodes(),
+        directory.counts(['t']),
+        directory.members('t', { limit: 10 }),
+        directory.records([ann.member('a1'), ann.member('a2'), bob.member('b1')]),
+        directory.topics('', { limit: 10 }),
+        directory.snapshot(['t']),
+        directory.membersOf(bob.process, 't'),
+      ]);
+      for (const answer of answers) expect(answer).toMatchObject({ missing: ['bob'], hasUnknownNodes: true });
+      expect(await seenBy(ann, ann.member('a2'))).toEqual({
+        nodes: [ann.self],
+        counts: new Map([[ann.process, 2]]),
+        members: ['a1', 'a2'],
+        records: 1,
+        topics: [{ topic: 't', count: 2 }],
+        snapshot: [ann.process],
+      });
+      expect((await directory.membersOf(ann.process, 't')).value.toSorted()).toEqual(['a1', 'a2']);
+      expect((await directory.membersOf(bob.process, 't')).value).toEqual([]);
+      expect(await bob.membersOf('t')).toEqual(['a1', 'b1']);
+    },
+  );
 
   test.with(
     ['cut', 'heal'],
     'while the link is down, also a process that knows no others MUST NOT claim to have asked everybody',
-    async (world) => {
-      const ann = await world.node('ann');
+    async (cluster) => {
+      const ann = await cluster.node('ann');
       await ann.join('a1', 't');
       expect(await ann.directory.members('t', { limit: 10 })).toMatchObject({ missing: [], hasUnknownNodes: false });
-      await world.do('cut', ann);
-      await world.until(() => ann.link.state === 'down');
+      await cluster.do('cut', ann);
+      await cluster.until(() => ann.link.state === 'down');
       const answer = await ann.directory.members('t', { limit: 10 });
       expect(answer).toEqual({ value: [{ process: ann.process, connectionId: 'a1' }], missing: [], hasUnknownNodes: true });
     },
@@ -129,18 +138,18 @@ export function testLosses(test: Tests): void {
   test.with(
     ['cut', 'heal'],
     'while the link is down, changed resolves at once, and the change is written when it is back',
-    async (world) => {
-      const [ann, bob] = await world.pair();
+    async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       const { version } = await ann.join('a1', 't');
-      await world.do('cut', ann);
-      await world.until(() => ann.link.state === 'down');
+      await cluster.do('cut', ann);
+      await cluster.until(() => ann.link.state === 'down');
       const down = await ann.join('a2', 't');
       expect(down.version).toBeGreaterThan(version);
       expect(down.watched).toEqual(new Set(['t']));
       await ann.leave('a1', 't');
-      await world.do('heal', ann);
-      await world.until(() => ann.link.state === 'up');
-      await world.until(async () => (await bob.membersOf('t')).includes('a2'));
+      await cluster.do('heal', ann);
+      await cluster.until(() => ann.link.state === 'up');
+      await cluster.until(async () => (await bob.membersOf('t')).includes('a2'));
       expect(await bob.membersOf('t')).toEqual(['a2']);
       expect(await ann.directory.members('t', { limit: 10 })).toMatchObject({ missing: [], hasUnknownNodes: false });
       expect((await ann.join('a3', 't')).version).toBeGreaterThan(down.version);
@@ -148,14 +157,14 @@ export function testLosses(test: Tests): void {
     },
   );
 
-  test.with(['cut', 'heal'], 'a watch that is asked for while the link is down is held when it is back', async (world) => {
-    const [ann, bob] = await world.pair();
-    await world.do('cut', bob);
-    await world.until(() => bob.link.state === 'down');
+  test.with(['cut', 'heal'], 'a watch that is asked for while the link is down is held when it is back', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
+    await cluster.do('cut', bob);
+    await cluster.until(() => bob.link.state === 'down');
     const watch = await bob.directory.watch('t');
-    await world.do('heal', bob);
-    await world.until(() => bob.link.state === 'up');
-    await world.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
+    await cluster.do('heal', bob);
+    await cluster.until(() => bob.link.state === 'up');
+    await cluster.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
     await watch.close();
     expect((await ann.directory.changed({ topics: ['t'], connections: [] })).watched).toEqual(new Set());
   });

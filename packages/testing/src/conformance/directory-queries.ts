@@ -9,7 +9,8 @@ import {
   type TopicCount,
 } from '@hubline/server/backplane';
 import { expect } from 'vitest';
-import type { Tests, TestNode } from './world.ts';
+import type { Tests } from './test-cluster.ts';
+import type { TestNode } from './test-node.ts';
 
 /** Names that users choose, and that have hurt somebody somewhere. */
 const NAMES = [
@@ -40,8 +41,8 @@ const NAMES = [
 ];
 
 export function testQueries(test: Tests): void {
-  test('counts the members of many topics, for each process', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('counts the members of many topics, for each process', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't', 'u'), ann.join('a2', 't'), bob.join('b1', 't')]);
     for (const reader of [ann, bob]) {
       const { value, missing } = await reader.directory.counts(['t', 'u', 'nobody']);
@@ -53,9 +54,9 @@ export function testQueries(test: Tests): void {
     expect((await ann.directory.counts([])).value.size).toBe(0);
   });
 
-  test('pages through the members of a topic, ordered by process and id', async (world) => {
-    const [ann, bob] = await world.pair();
-    const nodes = [ann, bob, await world.node('cat')];
+  test('pages through the members of a topic, ordered by process and id', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
+    const nodes = [ann, bob, await cluster.node('cat')];
     const ids = Array.from({ length: 25 }, (_, i) => `c${(i * 7) % 25}`);
     await Promise.all(nodes.flatMap((node) => ids.map((id) => node.join(id, 't'))));
     await ann.join('elsewhere', 'u');
@@ -70,8 +71,8 @@ export function testQueries(test: Tests): void {
     }
   });
 
-  test('goes on after a member that is gone', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('goes on after a member that is gone', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all(['c1', 'c2', 'c3'].map((id) => ann.join(id, 't')));
     await ann.leave('c2', 't');
     const after = { process: ann.process, connectionId: 'c2' };
@@ -80,8 +81,8 @@ export function testQueries(test: Tests): void {
     expect((await bob.directory.members('t', { after, limit: 10 })).value).toEqual([]);
   });
 
-  test('names the members that one process has', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('names the members that one process has', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), ann.join('a2', 't', 'u'), bob.join('b1', 't')]);
     for (const { directory } of [ann, bob]) {
       const { value, missing } = await directory.membersOf(ann.process, 't');
@@ -92,8 +93,8 @@ export function testQueries(test: Tests): void {
     }
   });
 
-  test('finds the records of connections anywhere, those that exist', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('finds the records of connections anywhere, those that exist', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await ann.directory.changed(ann.local.connect('a1', { userId: 'alice' }));
     await bob.directory.changed(bob.local.connect('b1', { hub: 'news' }));
     for (const reader of [ann, bob]) {
@@ -106,8 +107,8 @@ export function testQueries(test: Tests): void {
     expect((await ann.directory.records([])).value.size).toBe(0);
   });
 
-  test('pages through the topics with a prefix in order, with their members over all processes', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('pages through the topics with a prefix in order, with their members over all processes', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const users = Array.from({ length: 30 }, (_, i) => userTopic('chat', `user ${(i * 11) % 30}`));
     await Promise.all([
       ...users.map((topic, i) => ann.join(`a${i}`, topic)),
@@ -120,8 +121,8 @@ export function testQueries(test: Tests): void {
     expect((await bob.directory.topics(topicPrefix('nothing', 'user'), { limit: 10 })).value).toEqual([]);
   });
 
-  test('forgets a topic with its last member', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('forgets a topic with its last member', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), bob.join('b1', 't')]);
     await ann.leave('a1', 't');
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([{ topic: 't', count: 1 }]);
@@ -129,8 +130,8 @@ export function testQueries(test: Tests): void {
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
   });
 
-  test('keeps the names of groups, users and attributes apart, whatever is in them', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('keeps the names of groups, users and attributes apart, whatever is in them', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const makers = [groupTopic, userTopic, (hub: string, name: string) => attributeTopic(hub, 'name', name)];
     const topics = NAMES.flatMap((name) => makers.map((topicOf) => topicOf('chat', name)));
     expect(new Set(topics).size).toBe(topics.length);

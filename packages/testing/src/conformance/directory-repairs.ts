@@ -1,7 +1,8 @@
 import { groupTopic } from '@hubline/server/backplane';
 import { expect } from 'vitest';
 import { ENTRIES, type Entry } from './fixture.ts';
-import type { TestNode, Tests, World } from './world.ts';
+import type { Tests, TestCluster } from './test-cluster.ts';
+import type { TestNode } from './test-node.ts';
 
 /** So long that a store may keep it apart from the record. */
 const NAME = 'g'.repeat(600);
@@ -19,18 +20,18 @@ const LEAST_LEASE_MS = 2000;
 /** What a store loses, or what somebody else writes into it. */
 export function testRepairs(test: Tests): void {
   for (const entry of ENTRIES) {
-    test.with(['lose'], `MUST notice that its ${entry} are lost, write them again, and report it once`, async (world) => {
-      const [ann, bob] = await inhabited(world);
-      await world.do('lose', ann, entry);
-      await world.until(() => RENEWED.has(entry) || ann.reported('repaired') > 0);
-      if (entry === 'lease') await world.until(() => ann.happened('gap'));
-      else await world.until(() => ann.happened('stale'));
-      if (!RENEWED.has(entry)) await world.until(() => bob.happened('stale')); // its watches may have a wrong snapshot
-      const cat = await world.node('cat'); // knows nothing but what is written
-      for (const reader of [cat, bob, ann]) await world.until(() => isTrue(reader, [ann, bob, cat]));
-      expect(ann.reported('repaired')).toBe(RENEWED.has(entry) ? 0 : 1);
+    test.with(['lose'], `MUST notice that its ${entry} are lost, write them again, and report it once`, async (cluster) => {
+      const [ann, bob] = await inhabited(cluster);
+      await cluster.do('lose', ann, entry);
+      await cluster.until(() => RENEWED.has(entry) || ann.reportCount('repaired') > 0);
+      if (entry === 'lease') await cluster.until(() => ann.happened('gap'));
+      else await cluster.until(() => ann.happened('stale'));
+      if (!RENEWED.has(entry)) await cluster.until(() => bob.happened('stale')); // its watches may have a wrong snapshot
+      const cat = await cluster.node('cat'); // knows nothing but what is written
+      for (const reader of [cat, bob, ann]) await cluster.until(() => isTrue(reader, [ann, bob, cat]));
+      expect(ann.reportCount('repaired')).toBe(RENEWED.has(entry) ? 0 : 1);
       if (entry === 'lease') return; // meanwhile the others may have called it lost
-      expect(bob.toldOf(ann)).not.toContain('lost: lease');
+      expect(bob.eventsAbout(ann)).not.toContain('lost: lease');
       expect(ann.happened('gap')).toBe(false);
     });
 
@@ -39,18 +40,18 @@ export function testRepairs(test: Tests): void {
       test.with(
         [fault],
         `MUST NOT take ${what} among its ${entry} for the truth, nor go down by it, and writes it again`,
-        async (world) => {
-          const [ann, bob] = await inhabited(world);
-          await world.do(fault, ann, entry);
+        async (cluster) => {
+          const [ann, bob] = await inhabited(cluster);
+          await cluster.do(fault, ann, entry);
           const isLost = fault === 'retype' && SHARED.has(entry);
           for (let healed = isLost; !healed;) healed = await isTrueOrIncomplete(bob, [ann, bob]);
-          for (const node of [ann, bob]) await world.until(() => node.happened('stale') || node.happened('gap'));
-          const cat = await world.node('cat');
-          for (const reader of [cat, bob, ann]) await world.until(() => isTrue(reader, [ann, bob, cat]));
+          for (const node of [ann, bob]) await cluster.until(() => node.happened('stale') || node.happened('gap'));
+          const cat = await cluster.node('cat');
+          for (const reader of [cat, bob, ann]) await cluster.until(() => isTrue(reader, [ann, bob, cat]));
           for (const node of [ann, bob]) {
             expect(node.happened('down')).toBe(false);
-            expect(node.reported('flush') + node.reported('lease')).toBe(0);
-            expect(node.reported('read')).toBeLessThanOrEqual(2); // the value, and what another key says of it
+            expect(node.reportCount('flush') + node.reportCount('lease')).toBe(0);
+            expect(node.reportCount('read')).toBeLessThanOrEqual(2); // the value, and what another key says of it
           }
         },
       );
@@ -58,25 +59,25 @@ export function testRepairs(test: Tests): void {
   }
 
   for (const entry of ['counts', 'members'] as const) {
-    test.with(['freeze', 'thaw', 'lose'], `MUST NOT take lost ${entry} for none while nobody writes them again`, async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['freeze', 'thaw', 'lose'], `MUST NOT take lost ${entry} for none while nobody writes them again`, async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await ann.subscribe('t').ready; // as every node of which a connection is in a topic
       await ann.join('a1', 't');
-      await world.do('freeze', ann);
-      await world.do('lose', ann, entry);
+      await cluster.do('freeze', ann);
+      await cluster.do('lose', ann, entry);
       const { counts, members, topics, snapshot } = await ask(bob);
       const asked = entry === 'counts' ? [counts, members, topics, snapshot] : [members, snapshot];
       for (const { missing } of asked) expect(missing).toContain('ann');
-      await world.do('thaw', ann);
-      await world.until(async () => {
+      await cluster.do('thaw', ann);
+      await cluster.until(async () => {
         const { members: healed } = await ask(bob);
         return healed.missing.length === 0 && !healed.hasUnknownNodes && healed.value.length === 1;
       });
     });
   }
 
-  test('MUST NOT call an answer incomplete where nobody is in a topic', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('MUST NOT call an answer incomplete where nobody is in a topic', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await ann.subscribe('t').ready;
     await ann.join('a1', 't', 'u');
     for (let round = 0; round < 20; round++) {
@@ -93,41 +94,42 @@ export function testRepairs(test: Tests): void {
   test.with(
     ['flush'],
     'MUST answer nothing that is complete and untrue while the store is flushed, nor take a node for lost',
-    async (world) => {
-      const [ann, bob] = await inhabited(world);
+    async (cluster) => {
+      const [ann, bob] = await inhabited(cluster);
       for (let round = 1; round <= 3; round++) {
         let isOver = false;
         const asking = [ann, bob].map(async (reader) => {
           while (!isOver) await isTrueOrIncomplete(reader, [ann, bob]);
         });
-        await world.do('flush', ann);
-        await world.until(async () => (await isTrue(ann, [ann, bob])) && (await isTrue(bob, [ann, bob])));
+        await cluster.do('flush', ann);
+        await cluster.until(async () => (await isTrue(ann, [ann, bob])) && (await isTrue(bob, [ann, bob])));
         isOver = true;
         await Promise.all(asking);
-        await world.until(() => [ann, bob].every((node) => node.events.filter(({ name }) => name === 'gap').length >= round));
+        await cluster.until(() => [ann, bob].every((node) => node.events.filter(({ name }) => name === 'gap').length >= round));
       }
-      for (const node of [ann, bob]) expect([...ann.toldOf(bob), ...bob.toldOf(ann)], node.self.nodeId).not.toContain('lost: lease');
-      await world.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
+      for (const node of [ann, bob])
+        expect([...ann.eventsAbout(bob), ...bob.eventsAbout(ann)], node.self.nodeId).not.toContain('lost: lease');
+      await cluster.until(async () => (await ann.directory.changed({ topics: ['t'], connections: [] })).watched.has('t'));
     },
   );
 
   test.with(
     ['freeze', 'thaw', 'flush'],
     'MUST NOT call an answer complete that lacks a process which has not noticed yet that the store was flushed',
-    async (world) => {
-      const [ann, bob] = await inhabited(world);
+    async (cluster) => {
+      const [ann, bob] = await inhabited(cluster);
       const frozenAt = performance.now();
-      await world.do('freeze', bob);
-      await world.do('flush', ann);
+      await cluster.do('freeze', bob);
+      await cluster.do('flush', ann);
       await ann.directory.changed({ topics: ['t'], connections: ['a1'] }); // a write shows the loss before any query
       for (let i = 0; i < 3; i++) {
         const { seen, isComplete } = await seenBy(ann, [ann, bob]);
         if (performance.now() - frozenAt > LEAST_LEASE_MS) break; // a slow machine: now the process may be called lost
         if (isComplete) expect(seen).toEqual(expectedOf([ann, bob]));
-        expect(ann.toldOf(bob)).not.toContain('lost: lease');
+        expect(ann.eventsAbout(bob)).not.toContain('lost: lease');
       }
-      await world.do('thaw', bob);
-      await world.until(() => isTrue(ann, [ann, bob]));
+      await cluster.do('thaw', bob);
+      await cluster.until(() => isTrue(ann, [ann, bob]));
     },
   );
 }
@@ -142,8 +144,8 @@ async function ask({ directory }: TestNode) {
 }
 
 /** Ann and bob, each with a connection in a topic and a group; bob's is watched by ann, ann's by bob. */
-async function inhabited(world: World): Promise<readonly [ann: TestNode, bob: TestNode]> {
-  const [ann, bob] = await world.pair();
+async function inhabited(cluster: TestCluster): Promise<readonly [ann: TestNode, bob: TestNode]> {
+  const [ann, bob] = await cluster.pair();
   for (const [node, id] of [
     [ann, 'a1'],
     [bob, 'b1'],
@@ -152,7 +154,7 @@ async function inhabited(world: World): Promise<readonly [ann: TestNode, bob: Te
     await node.join(id, 't', GROUP);
   }
   await Promise.all([ann.directory.watch('t'), bob.directory.watch('t')]);
-  await world.until(() => isTrue(bob, [ann, bob]));
+  await cluster.until(() => isTrue(bob, [ann, bob]));
   return [ann, bob];
 }
 

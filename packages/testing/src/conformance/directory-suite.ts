@@ -6,7 +6,7 @@ import { testQueries } from './directory-queries.ts';
 import { testRepairs } from './directory-repairs.ts';
 import { testWatches } from './directory-watches.ts';
 import type { BackplaneFixture } from './fixture.ts';
-import { testsOf } from './world.ts';
+import { testsOf } from './test-cluster.ts';
 
 /** The promises of `Directory`. */
 export function describeDirectory<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {

@@ -1,11 +1,12 @@
 import type { Flush, ProcessSnapshot, Topic } from '@hubline/server/backplane';
 import { expect } from 'vitest';
-import type { TestNode, Tests } from './world.ts';
+import type { Tests } from './test-cluster.ts';
+import type { TestNode } from './test-node.ts';
 
 export function testWatches(test: Tests): void {
-  test('gives a snapshot of a topic with records, for each process, nobody there or not', async (world) => {
-    const [ann, bob] = await world.pair();
-    const cat = await world.node('cat');
+  test('gives a snapshot of a topic with records, for each process, nobody there or not', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
+    const cat = await cluster.node('cat');
     ann.local.connect('a1', { userId: 'alice' });
     await Promise.all([ann.join('a1', 't'), ann.join('a2', 'u'), bob.join('b1', 't')]);
     const { value, missing } = await cat.directory.snapshot(['t']);
@@ -18,8 +19,8 @@ export function testWatches(test: Tests): void {
     expect(partOf(value, ann).records).toEqual([ann.local.record('a1')]);
   });
 
-  test('gives one snapshot of many topics, with each record once', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('gives one snapshot of many topics, with each record once', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't', 'u'), ann.join('a2', 'u'), ann.join('a3', 'v'), bob.join('b1', 't')]);
     const { value } = await bob.directory.snapshot(['t', 'u', 'nobody']);
     expect(idsIn(value, ann)).toEqual(['a1', 'a2']);
@@ -27,8 +28,8 @@ export function testWatches(test: Tests): void {
     for (const part of (await ann.directory.snapshot([])).value) expect(part.records).toEqual([]);
   });
 
-  test('a snapshot holds every flush up to the version that it gives', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('a snapshot holds every flush up to the version that it gives', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 20; i++) {
       const { version } = await ann.join(`a${i}`, i % 2 === 0 ? 't' : 'other');
       const { value } = await bob.directory.snapshot(['t']);
@@ -37,8 +38,8 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('a flush names the touched topics that somebody watches, at whichever node', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('a flush names the touched topics that somebody watches, at whichever node', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const watches = await Promise.all([bob.directory.watch('t'), ann.directory.watch('u')]);
     expect((await ann.join('a1', 't', 'u', 'v')).watched).toEqual(new Set(['t', 'u']));
     expect((await bob.join('b1', 't', 'u', 'v')).watched).toEqual(new Set(['t', 'u']));
@@ -48,16 +49,16 @@ export function testWatches(test: Tests): void {
     await Promise.all(watches.map((watch) => watch.close()));
   });
 
-  test('a flush names watched topics that are only touched', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('a flush names watched topics that are only touched', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await ann.join('a1', 't');
     await bob.directory.watch('t');
     const { watched } = await ann.directory.changed({ topics: [], connections: ['a1'], touched: ['t', 'u'] });
     expect(watched).toEqual(new Set(['t']));
   });
 
-  test('a watch that is closed is over, once, and other watches of the topic are not', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('a watch that is closed is over, once, and other watches of the topic are not', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const [first, second] = await Promise.all([bob.directory.watch('t'), bob.directory.watch('t')]);
     await Promise.all([first.close(), first.close()]);
     expect((await ann.join('a1', 't')).watched).toEqual(new Set(['t']));
@@ -65,8 +66,8 @@ export function testWatches(test: Tests): void {
     expect((await ann.join('a2', 't')).watched).toEqual(new Set());
   });
 
-  test('MUST report a watch that was held before the flush began', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('MUST report a watch that was held before the flush began', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 50; i++) {
       const watch = await bob.directory.watch('t');
       expect((await ann.join(`a${i}`, 't')).watched).toEqual(new Set(['t']));
@@ -74,8 +75,8 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('who watches and then takes a snapshot misses no change: it is in the snapshot, or it is reported', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('who watches and then takes a snapshot misses no change: it is in the snapshot, or it is reported', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 50; i++) {
       const changing: Promise<Flush>[] = [];
       for (let turn = 0; turn < i % 4; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -90,20 +91,20 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('the watches of a node end with its goodbye', async (world) => {
-    const [ann, bob] = await world.pair();
+  test('the watches of a node end with its goodbye', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     await bob.directory.watch('t');
     await bob.link.close();
     expect((await ann.join('a1', 't')).watched).toEqual(new Set());
   });
 
-  test.with(['expire', 'thaw'], 'the watches of a node end with its lease, and are held again when it is back', async (world) => {
-    const [ann, bob] = await world.pair();
+  test.with(['expire', 'thaw'], 'the watches of a node end with its lease, and are held again when it is back', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
     const watch = await bob.directory.watch('t');
-    await world.do('expire', bob);
+    await cluster.do('expire', bob);
     expect((await ann.join('a1', 't')).watched).toEqual(new Set());
-    await world.do('thaw', bob);
-    await world.until(() => isWatched(ann, 't'));
+    await cluster.do('thaw', bob);
+    await cluster.until(() => isWatched(ann, 't'));
     await watch.close();
     expect(await isWatched(ann, 't')).toBe(false);
   });

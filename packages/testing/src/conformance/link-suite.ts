@@ -1,71 +1,71 @@
 import type { Backplane } from '@hubline/server/backplane';
 import { describe, expect } from 'vitest';
 import type { BackplaneFixture } from './fixture.ts';
-import { testsOf } from './world.ts';
+import { testsOf } from './test-cluster.ts';
 
 /** Coming, going and being lost: what `Backplane`, `Link` and `LinkObserver` promise. */
 export function describeLink<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`link: ${name}`, () => {
     const test = testsOf(fixture);
 
-    test('opens at once, and is up when it is ready', async (world) => {
-      const ann = world.open('ann');
+    test('opens at once, and is up when it is ready', async (cluster) => {
+      const ann = cluster.open('ann');
       expect(['connecting', 'up']).toContain(ann.link.state);
       expect(ann.events).toEqual([]);
       await ann.link.ready();
       expect(ann.link.state).toBe('up');
     });
 
-    test('announces each node to those before and after it, once, and never to itself', async (world) => {
-      const [ann, bob] = await world.pair();
-      const sender = world.open('sender', false);
+    test('announces each node to those before and after it, once, and never to itself', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const sender = cluster.open('sender', false);
       await sender.link.ready();
-      await world.until(() => ann.toldOf(sender).length > 0 && bob.toldOf(sender).length > 0);
-      await world.until(() => sender.toldOf(ann).length > 0 && sender.toldOf(bob).length > 0);
+      await cluster.until(() => ann.eventsAbout(sender).length > 0 && bob.eventsAbout(sender).length > 0);
+      await cluster.until(() => sender.eventsAbout(ann).length > 0 && sender.eventsAbout(bob).length > 0);
       for (const node of [ann, bob, sender]) {
-        for (const other of [ann, bob, sender]) expect(node.toldOf(other)).toEqual(node === other ? [] : ['joined']);
+        for (const other of [ann, bob, sender]) expect(node.eventsAbout(other)).toEqual(node === other ? [] : ['joined']);
       }
     });
 
-    test('MUST announce a node when a query shows it, and tell its loss when no query does', async (world) => {
-      const [ann, bob] = await world.pair();
-      expect(await Promise.all(ann.agreed)).not.toContain(false); // before the goodbye
+    test('MUST announce a node when a query shows it, and tell its loss when no query does', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      expect(await Promise.all(ann.agreements)).not.toContain(false); // before the goodbye
       await bob.link.close();
-      await world.until(() => ann.toldOf(bob).length > 1);
-      const cat = await world.node('cat');
-      await world.until(() => ann.toldOf(cat).length > 0 && cat.toldOf(ann).length > 0);
-      for (const node of [ann, cat]) expect(await Promise.all(node.agreed)).not.toContain(false);
+      await cluster.until(() => ann.eventsAbout(bob).length > 1);
+      const cat = await cluster.node('cat');
+      await cluster.until(() => ann.eventsAbout(cat).length > 0 && cat.eventsAbout(ann).length > 0);
+      for (const node of [ann, cat]) expect(await Promise.all(node.agreements)).not.toContain(false);
     });
 
     test.with(
       ['cut', 'heal'],
       'MUST show a node to queries when it announces it after an outage, and no node that it calls lost',
-      async (world) => {
-        const [ann, bob] = await world.pair();
-        await world.do('cut', ann);
-        await world.until(() => ann.link.state === 'down');
-        const cat = await world.node('cat');
+      async (cluster) => {
+        const [ann, bob] = await cluster.pair();
+        await cluster.do('cut', ann);
+        await cluster.until(() => ann.link.state === 'down');
+        const cat = await cluster.node('cat');
         await bob.link.close();
-        const before = ann.agreed.length;
-        await world.do('heal', ann);
-        await world.until(() => ann.toldOf(bob).length > 1 && ann.toldOf(cat).length > 0);
-        expect(await Promise.all(ann.agreed.slice(before))).not.toContain(false);
+        const before = ann.agreements.length;
+        await cluster.do('heal', ann);
+        await cluster.until(() => ann.eventsAbout(bob).length > 1 && ann.eventsAbout(cat).length > 0);
+        expect(await Promise.all(ann.agreements.slice(before))).not.toContain(false);
       },
     );
 
-    test('MUST announce a node before anything it sends is delivered', async (world) => {
-      const ann = await world.node('ann');
+    test('MUST announce a node before anything it sends is delivered', async (cluster) => {
+      const ann = await cluster.node('ann');
       await ann.subscribe('t').ready;
-      const late = world.open('late');
+      const late = cluster.open('late');
       await late.link.ready();
       await late.publish('t', 'hi');
-      await world.until(() => ann.happened('heard'));
-      expect(ann.events.map((event) => event.name)).toEqual(['joined', 'heard']);
+      await cluster.until(() => ann.happened('received'));
+      expect(ann.events.map((event) => event.name)).toEqual(['joined', 'received']);
     });
 
-    test('names every node, with what it says of itself', async (world) => {
-      const [ann, bob] = await world.pair();
-      const sender = world.open('sender', false);
+    test('names every node, with what it says of itself', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const sender = cluster.open('sender', false);
       await sender.link.ready();
       for (const node of [ann, bob, sender]) {
         const { value, missing } = await node.directory.nodes();
@@ -75,8 +75,8 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       }
     });
 
-    test('says goodbye: nothing of the process is left, and the others are told', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('says goodbye: nothing of the process is left, and the others are told', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await bob.join('b1', 'chat:all');
       await bob.link.close();
       expect(bob.link.state).toBe('closed');
@@ -84,22 +84,22 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(await ann.recordOf(bob, 'b1')).toBeUndefined();
       expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
       expect((await ann.directory.nodes()).value).toEqual([ann.self]);
-      await world.until(() => ann.toldOf(bob).length > 1);
-      expect(ann.toldOf(bob)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
+      await cluster.until(() => ann.eventsAbout(bob).length > 1);
+      expect(ann.eventsAbout(bob)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
     });
 
-    test('closes as often as it is asked to, and before it is ready', async (world) => {
-      const ann = world.open('ann');
+    test('closes as often as it is asked to, and before it is ready', async (cluster) => {
+      const ann = cluster.open('ann');
       const [ready] = await Promise.allSettled([ann.link.ready(), ann.link.close(), ann.link.close()]);
       await ann.link.close();
       expect(ann.link.state).toBe('closed');
       if (ready.status === 'rejected') expect(ready.reason).toMatchObject({ code: 'backplane_unavailable' });
-      const bob = await world.node('bob');
+      const bob = await cluster.node('bob');
       expect((await bob.directory.nodes()).value).toEqual([bob.self]);
     });
 
-    test('settles everything that is asked of a closed link', async (world) => {
-      const [ann, bob] = await world.pair();
+    test('settles everything that is asked of a closed link', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       const pending = ann.join('a1', 't');
       await ann.link.close();
       await pending;
@@ -110,107 +110,107 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(await bob.membersOf('t')).toEqual([]);
     });
 
-    test.with(['expire', 'thaw'], 'reports a lease that ends once, and the process when it is back', async (world) => {
-      const [ann, bob] = await world.pair();
-      const cat = await world.node('cat');
-      await world.until(() => cat.toldOf(bob).length > 0);
-      await world.do('expire', bob);
-      await world.until(() => [ann, cat].every((node) => node.toldOf(bob).length > 1));
-      await world.do('thaw', bob);
-      await world.until(() => [ann, cat].every((node) => node.toldOf(bob).length > 2));
-      for (const node of [ann, cat]) expect(node.toldOf(bob)).toEqual(['joined', 'lost: lease', 'joined']);
-      expect(bob.toldOf(ann)).toEqual(['joined']);
+    test.with(['expire', 'thaw'], 'reports a lease that ends once, and the process when it is back', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const cat = await cluster.node('cat');
+      await cluster.until(() => cat.eventsAbout(bob).length > 0);
+      await cluster.do('expire', bob);
+      await cluster.until(() => [ann, cat].every((node) => node.eventsAbout(bob).length > 1));
+      await cluster.do('thaw', bob);
+      await cluster.until(() => [ann, cat].every((node) => node.eventsAbout(bob).length > 2));
+      for (const node of [ann, cat]) expect(node.eventsAbout(bob)).toEqual(['joined', 'lost: lease', 'joined']);
+      expect(bob.eventsAbout(ann)).toEqual(['joined']);
     });
 
-    test('keeps two processes with one nodeId apart: the goodbye of one takes nothing from the other', async (world) => {
-      const ann = await world.node('ann');
-      const [one, two] = [await world.node('twin'), await world.node('twin')];
+    test('keeps two processes with one nodeId apart: the goodbye of one takes nothing from the other', async (cluster) => {
+      const ann = await cluster.node('ann');
+      const [one, two] = [await cluster.node('twin'), await cluster.node('twin')];
       await Promise.all([one.join('c1', 't'), two.join('c2', 't'), two.join('shared', 't')]);
       await one.link.close();
-      await world.until(() => ann.toldOf(one).length > 1);
+      await cluster.until(() => ann.eventsAbout(one).length > 1);
       expect(await ann.membersOf('t')).toEqual(['c2', 'shared']);
-      expect(ann.toldOf(two)).toEqual(['joined']);
+      expect(ann.eventsAbout(two)).toEqual(['joined']);
       expect((await ann.directory.nodes()).value).toContainEqual(two.self);
     });
 
-    test.with(['expire', 'thaw'], 'keeps two processes with one nodeId apart: the lost lease of one leaves the other', async (world) => {
-      const ann = await world.node('ann');
-      const [one, two] = [await world.node('twin'), await world.node('twin')];
+    test.with(['expire', 'thaw'], 'keeps two processes with one nodeId apart: the lost lease of one leaves the other', async (cluster) => {
+      const ann = await cluster.node('ann');
+      const [one, two] = [await cluster.node('twin'), await cluster.node('twin')];
       await Promise.all([one.join('c1', 't'), two.join('c2', 't')]);
-      await world.until(() => ann.toldOf(one).length > 0 && ann.toldOf(two).length > 0);
-      await world.do('expire', two);
+      await cluster.until(() => ann.eventsAbout(one).length > 0 && ann.eventsAbout(two).length > 0);
+      await cluster.do('expire', two);
       expect(await ann.membersOf('t')).toEqual(['c1']);
-      await world.until(() => ann.toldOf(two).length > 1);
+      await cluster.until(() => ann.eventsAbout(two).length > 1);
       await one.leave('c1', 't');
-      await world.do('thaw', two);
-      await world.until(async () => (await ann.membersOf('t')).includes('c2'));
+      await cluster.do('thaw', two);
+      await cluster.until(async () => (await ann.membersOf('t')).includes('c2'));
       expect(await ann.membersOf('t')).toEqual(['c2']);
       await one.link.close();
-      await world.until(() => ann.toldOf(one).length > 1 && ann.toldOf(two).length > 2);
-      expect(ann.toldOf(one)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
-      expect(ann.toldOf(two)).toEqual(['joined', 'lost: lease', 'joined']);
+      await cluster.until(() => ann.eventsAbout(one).length > 1 && ann.eventsAbout(two).length > 2);
+      expect(ann.eventsAbout(one)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
+      expect(ann.eventsAbout(two)).toEqual(['joined', 'lost: lease', 'joined']);
     });
 
-    test.with(['cut', 'heal'], 'says when it is down and when it is up again', async (world) => {
-      const [ann, bob] = await world.pair();
-      await world.do('cut', bob);
-      await world.until(() => bob.link.state === 'down' && bob.happened('down'));
+    test.with(['cut', 'heal'], 'says when it is down and when it is up again', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      await cluster.do('cut', bob);
+      await cluster.until(() => bob.link.state === 'down' && bob.happened('down'));
       expect(bob.happened('up')).toBe(false);
-      await world.do('heal', bob);
-      await world.until(() => bob.link.state === 'up' && bob.happened('up'));
+      await cluster.do('heal', bob);
+      await cluster.until(() => bob.link.state === 'up' && bob.happened('up'));
       expect(bob.events.filter(({ name }) => name === 'down' || name === 'up')).toEqual([{ name: 'down' }, { name: 'up' }]);
       expect(ann.happened('down')).toBe(false);
     });
 
-    test.with(['cut', 'heal'], 'announces a node whose link was down again, since nobody was told what changed there', async (world) => {
-      const [ann, bob] = await world.pair();
-      await world.do('cut', bob);
-      await world.until(() => bob.link.state === 'down');
+    test.with(['cut', 'heal'], 'announces a node whose link was down again, since nobody was told what changed there', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      await cluster.do('cut', bob);
+      await cluster.until(() => bob.link.state === 'down');
       await bob.join('b1', 't');
-      await world.do('heal', bob);
-      await world.until(() => ann.toldOf(bob).length > 1);
-      expect(ann.toldOf(bob).at(-1)).toBe('joined');
+      await cluster.do('heal', bob);
+      await cluster.until(() => ann.eventsAbout(bob).length > 1);
+      expect(ann.eventsAbout(bob).at(-1)).toBe('joined');
       expect(await ann.membersOf('t')).toEqual(['b1']);
     });
 
-    test.with(['cut', 'heal'], 'tells a node that was down who has come and gone meanwhile', async (world) => {
-      const [ann, bob] = await world.pair();
-      const cat = await world.node('cat');
-      await world.until(() => ann.toldOf(cat).length > 0);
-      await world.do('cut', ann);
-      await world.until(() => ann.link.state === 'down');
+    test.with(['cut', 'heal'], 'tells a node that was down who has come and gone meanwhile', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
+      const cat = await cluster.node('cat');
+      await cluster.until(() => ann.eventsAbout(cat).length > 0);
+      await cluster.do('cut', ann);
+      await cluster.until(() => ann.link.state === 'down');
       await bob.link.close();
-      const dan = await world.node('dan');
-      await world.do('heal', ann);
-      await world.until(() => ann.toldOf(bob).length > 1 && ann.toldOf(dan).length > 0);
-      expect(ann.toldOf(bob)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
-      expect(ann.toldOf(dan)).toEqual(['joined']);
-      expect(ann.toldOf(cat)).toEqual(['joined']);
+      const dan = await cluster.node('dan');
+      await cluster.do('heal', ann);
+      await cluster.until(() => ann.eventsAbout(bob).length > 1 && ann.eventsAbout(dan).length > 0);
+      expect(ann.eventsAbout(bob)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
+      expect(ann.eventsAbout(dan)).toEqual(['joined']);
+      expect(ann.eventsAbout(cat)).toEqual(['joined']);
     });
 
-    test.with(['cut', 'expire', 'heal'], 'registers again when the link is back after the lease has ended', async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['cut', 'expire', 'heal'], 'registers again when the link is back after the lease has ended', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await bob.join('b1', 't');
-      await world.do('cut', bob);
-      await world.until(() => bob.link.state === 'down');
-      await world.do('expire', bob);
+      await cluster.do('cut', bob);
+      await cluster.until(() => bob.link.state === 'down');
+      await cluster.do('expire', bob);
       expect(await ann.membersOf('t')).toEqual([]);
       await bob.join('b2', 't');
-      await world.do('heal', bob);
-      await world.until(async () => (await ann.membersOf('t')).length === 2);
-      await world.until(() => ann.toldOf(bob).length > 2);
-      expect(ann.toldOf(bob)).toEqual(['joined', 'lost: lease', 'joined']);
+      await cluster.do('heal', bob);
+      await cluster.until(async () => (await ann.membersOf('t')).length === 2);
+      await cluster.until(() => ann.eventsAbout(bob).length > 2);
+      expect(ann.eventsAbout(bob)).toEqual(['joined', 'lost: lease', 'joined']);
     });
 
-    test.with(['freeze'], 'closes a frozen node: nothing of it is left', async (world) => {
-      const [ann, bob] = await world.pair();
+    test.with(['freeze'], 'closes a frozen node: nothing of it is left', async (cluster) => {
+      const [ann, bob] = await cluster.pair();
       await bob.join('b1', 't');
-      await world.do('freeze', bob);
+      await cluster.do('freeze', bob);
       const flush = bob.join('b2', 't');
       const query = bob.directory.nodes();
       await bob.link.close();
       await Promise.all([flush, query]);
-      await world.until(() => ann.toldOf(bob).length > 1); // it cannot say goodbye where its link is stopped too
+      await cluster.until(() => ann.eventsAbout(bob).length > 1); // it cannot say goodbye where its link is stopped too
       expect(await ann.membersOf('t')).toEqual([]);
     });
   });

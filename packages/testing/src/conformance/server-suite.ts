@@ -4,7 +4,7 @@ import { EnvelopeKind, NodeMessenger, nodeChannel, type Backplane, type ProcessI
 import { describe, expect } from 'vitest';
 import type { BackplaneFixture } from './fixture.ts';
 import { PollingClient } from './polling-client.ts';
-import { testsOf, type World } from './world.ts';
+import { testsOf, type TestCluster } from './test-cluster.ts';
 
 interface Asks {
   confirm(question: string): Promise<string>;
@@ -18,11 +18,11 @@ const room = defineHub<object, Asks>('room');
 class Host implements AsyncDisposable {
   readonly server: HubServer;
   readonly hub: Hub<Asks, object>;
-  /** The reported errors: the stage and the code of each. */
+  /** The reportCount errors: the stage and the code of each. */
   readonly errors: string[] = [];
 
-  constructor(world: World, nodeId: string) {
-    this.server = createHubServer({ nodeId, backplane: world.backplane });
+  constructor(cluster: TestCluster, nodeId: string) {
+    this.server = createHubServer({ nodeId, backplane: cluster.backplane });
     this.hub = this.server.hub(room, { path: '/room', methods: {} });
     this.server.on('error', (stage, error) => this.errors.push(`${stage}: ${isHublineError(error) ? error.code : String(error)}`));
   }
@@ -50,28 +50,28 @@ export function describeServers<B extends Backplane>(name: string, fixture: Back
   describe(`servers: ${name}`, () => {
     const test = testsOf({ ...fixture, timeoutMs: SLOWER * (fixture.timeoutMs ?? 5000) });
 
-    test.with(['freeze', 'thaw'], 'MUST NOT ask a client a question that reaches its node after the asker gave up', async (world) => {
-      await using near = new Host(world, 'near');
-      await using far = new Host(world, 'far');
+    test.with(['freeze', 'thaw'], 'MUST NOT ask a client a question that reaches its node after the asker gave up', async (cluster) => {
+      await using near = new Host(cluster, 'near');
+      await using far = new Host(cluster, 'far');
       await using client = await far.client();
       await near.server.ready();
-      await world.until(() => near.ask(client, 'before'));
+      await cluster.until(() => near.ask(client, 'before'));
       const process = await far.process();
-      await world.do('freeze', { process });
+      await cluster.do('freeze', { process });
       await expect(near.ask(client, 'late', 300)).rejects.toMatchObject({ code: 'node_silent' });
-      await world.do('thaw', { process });
-      await world.until(() => near.ask(client, 'after'));
+      await cluster.do('thaw', { process });
+      await cluster.until(() => near.ask(client, 'after'));
       expect(client.asked).not.toContain('late');
       expect(client.asked.at(-1)).toBe('after');
     });
 
-    test('MUST report an unreadable envelope of each kind once, and go on', async (world) => {
-      await using near = new Host(world, 'near');
-      await using far = new Host(world, 'far');
+    test('MUST report an unreadable envelope of each kind once, and go on', async (cluster) => {
+      await using near = new Host(cluster, 'near');
+      await using far = new Host(cluster, 'far');
       await using client = await far.client();
       await near.server.ready();
       const process = await far.process();
-      const ann = await world.node('ann');
+      const ann = await cluster.node('ann');
       const messenger = new NodeMessenger({ bus: ann.bus, self: ann.process, elapsed: () => performance.now(), report: () => undefined });
       const headers = [{}, [], { id: null, hub: 1, target: null, params: 'x', op: {}, written: 1, topic: [] }];
       for (let times = 0; times < 2; times++) {
@@ -80,7 +80,7 @@ export function describeServers<B extends Backplane>(name: string, fixture: Back
         }
         await ann.bus.publish(nodeChannel(process), Uint8Array.from([0])); // another version
       }
-      await world.until(() => far.errors.includes('deliver: unsupported_version'));
+      await cluster.until(() => far.errors.includes('deliver: unsupported_version'));
       expect(await near.ask(client, '?')).toBe('yes');
       const kinds = Object.keys(EnvelopeKind).length - 1; // a refusal has no fields
       const expected = Array.from({ length: kinds }, () => 'deliver: invalid_message');

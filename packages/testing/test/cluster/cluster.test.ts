@@ -6,7 +6,7 @@ import { faults, startCluster, startRedis } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
 import { isAlive } from './processes.ts';
 
-const TALKER = new URL('./talker.ts', import.meta.url);
+const FAKE_NODE = new URL('./fake-node.ts', import.meta.url);
 
 it('starts nodes that answer, each in a process of its own', async () => {
   await using cluster = await startCluster({ nodes: 3 });
@@ -31,10 +31,10 @@ it('gives an entry the name, the port, the Redis and what else it should have', 
   await using redis = await startRedis();
   await using cluster = await startCluster({
     nodes: 2,
-    entry: TALKER,
+    entry: FAKE_NODE,
     redis,
     args: (index) => ['--extra', `for ${index}`],
-    env: { TALKER_SAYS: 'hello' },
+    env: { FAKE_NODE_SAYS: 'hello' },
     execArgv: ['--title=talker'],
   });
   for (const [index, node] of cluster.nodes.entries()) {
@@ -74,7 +74,7 @@ it('freezes a node, which answers nothing until it is thawed', async () => {
 });
 
 it('stops a node in order, and kills what it had started', async () => {
-  await using cluster = await startCluster({ nodes: 1, entry: TALKER });
+  await using cluster = await startCluster({ nodes: 1, entry: FAKE_NODE });
   const [node] = cluster.nodes;
   if (!node) throw new Error('One node.');
   const { child } = node.announcement;
@@ -85,7 +85,7 @@ it('stops a node in order, and kills what it had started', async () => {
 });
 
 it('leaves no process and no file, whatever state they were in', async () => {
-  const cluster = await startCluster({ nodes: 3, entry: TALKER });
+  const cluster = await startCluster({ nodes: 3, entry: FAKE_NODE });
   const [one, two, three] = cluster.nodes;
   one?.freeze();
   await two?.kill();
@@ -99,22 +99,22 @@ it('leaves no process and no file, whatever state they were in', async () => {
 });
 
 it('says what a node said that does not become ready, and leaves the others no longer than that', async () => {
-  const failure = startCluster({ nodes: 2, entry: TALKER, args: (index) => (index === 1 ? ['--fail'] : []) });
+  const failure = startCluster({ nodes: 2, entry: FAKE_NODE, args: (index) => (index === 1 ? ['--fail'] : []) });
   await expect(failure).rejects.toThrow(/node-2 is not ready: .*ended with code 3\nI do not want to\./s);
-  const silence = startCluster({ nodes: 1, entry: TALKER, args: ['--silent'], startedMs: 1000 });
+  const silence = startCluster({ nodes: 1, entry: FAKE_NODE, args: ['--silent'], startedMs: 1000 });
   await expect(silence).rejects.toThrow(/node-1 is not ready: .*1000 ms/s);
 });
 
 it('takes another port where its first one was taken meanwhile', async () => {
   const taken = await freePort();
-  await using cluster = await startCluster({ nodes: 1, entry: TALKER, args: ['--lose-first', String(taken)] });
+  await using cluster = await startCluster({ nodes: 1, entry: FAKE_NODE, args: ['--lose-first', String(taken)] });
   expect(cluster.nodes[0]?.log).toContain('EADDRINUSE');
 });
 
 it('keeps the logs where it is told to, through all lives of a node, and prints their ends when the test has failed', async () => {
   const logs = mkdtempSync(join(tmpdir(), 'hubline-logs-'));
   let print = (): void => undefined;
-  const cluster = await startCluster({ nodes: 1, entry: TALKER, logs, onTestFailed: (given) => (print = given) });
+  const cluster = await startCluster({ nodes: 1, entry: FAKE_NODE, logs, onTestFailed: (given) => (print = given) });
   await cluster.nodes[0]?.restart();
   await cluster[Symbol.asyncDispose]();
   const kept = readFileSync(join(logs, 'node-1.log'), 'utf8');

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { isAlive } from './processes.ts';
+
+const WITHOUT_CLEANUP = fileURLToPath(new URL('./starter-without-cleanup.ts', import.meta.url));
+const WITH_CLEANUP = fileURLToPath(new URL('./starter-with-cleanup.ts', import.meta.url));
+
+/** A process that starts a cluster and two Redis, and what it started. */
+async function startWithoutCleanup(...args: readonly string[]) {
+  const starter = spawn(process.execPath, [WITHOUT_CLEANUP, ...args], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const ended = once(starter, 'exit');
+  const [line] = (await once(createInterface(starter.stdout), 'line')) as [string];
+  const { pids, folder } = JSON.parse(line) as { pids: number[]; folder: string };
+  expect(pids).toHaveLength(6);
+  return { pid: starter.pid ?? 0, ended, pids, folder };
+}
+
+it('leaves nothing when the process that started everything is killed, frozen nodes and a paused Redis neither', async () => {
+  const { pid, ended, pids, folder } = await startWithoutCleanup();
+  expect(pids.filter(isAlive)).toEqual(pids);
+  expect(existsSync(folder)).toBe(true);
+  process.kill(-pid, 'SIGKILL'); // its whole group, as a runner does that has lost its patience
+  await ended;
+  await expect.poll(() => pids.filter(isAlive)).toEqual([]);
+  await expect.poll(() => existsSync(folder)).toBe(false);
+});
+
+it('leaves nothing when that process just ends', async () => {
+  const { ended, pids, folder } = await startWithoutCleanup('--end');
+  await ended;
+  await expect.poll(() => pids.filter(isAlive)).toEqual([]);
+  await expect.poll(() => existsSync(folder)).toBe(false);
+});
+
+it('keeps no process from ending that has cleaned up', async () => {
+  const starter = spawn(process.execPath, [WITH_CLEANUP], { stdio: 'inherit', timeout: 15_000, killSignal: 'SIGKILL' });
+  expect(await once(starter, 'exit')).toEqual([0, null]);
+});
