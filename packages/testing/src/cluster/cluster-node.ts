@@ -1,5 +1,5 @@
 import { until } from '../until.ts';
-import type { Premises } from './premises.ts';
+import type { ProcessSandbox } from './process-sandbox.ts';
 import type { Program } from './program.ts';
 
 export interface ClusterNodeOptions {
@@ -8,7 +8,7 @@ export interface ClusterNodeOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly premises: Premises;
+  readonly sandbox: ProcessSandbox;
   readonly startedMs: number;
 }
 
@@ -53,14 +53,14 @@ export class ClusterNode {
 
   /** Everything it said so far, in all its lives. */
   get log(): string {
-    return this.#options.premises.log(this.nodeId);
+    return this.#options.sandbox.log(this.nodeId);
   }
 
   /** Starts it. Resolves when it says that it is ready. @throws Error with its output when it ends, or takes too long */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`${this.nodeId} runs already.`);
-    const { command, args, env, premises, startedMs } = this.#options;
-    const program = premises.run({ name: this.nodeId, command, args, env });
+    const { command, args, env, sandbox, startedMs } = this.#options;
+    const program = sandbox.run({ name: this.nodeId, command, args, env });
     this.#program = program;
     try {
       const ready = await until(() => announcementIn(program.output) ?? program.ending, { timeoutMs: startedMs, intervalMs: 10 });

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { ClusterNode } from './cluster-node.ts';
-import { Premises, type PremisesOptions } from './premises.ts';
-import { onSteadyPort } from './steady-port.ts';
+import { ProcessSandbox, type ProcessSandboxOptions } from './process-sandbox.ts';
+import { onStablePort } from './stable-port.ts';
 
 /** The same for all nodes, or for each by its index. */
 export type PerNode<T> = T | ((index: number) => T);
 
-export interface ClusterOptions extends PremisesOptions {
+export interface ClusterOptions extends ProcessSandboxOptions {
   /** How many; they are `node-1`, `node-2` …. Default 3. */
   readonly nodes?: number;
   /**
@@ -35,9 +35,9 @@ export interface Cluster extends AsyncDisposable {
 /** Resolves when all nodes are ready. @throws Error with the output of one that is not; none is left then */
 export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...options }: ClusterOptions = {}): Promise<Cluster> {
   const { entry = CONFORMANCE_SERVER, redis, args = [], env = {}, execArgv = [] } = options;
-  const premises = new Premises('cluster', options);
+  const sandbox = new ProcessSandbox('cluster', options);
   const start = (index: number): Promise<ClusterNode> =>
-    onSteadyPort(async (port) => {
+    onStablePort(async (port) => {
       const nodeId = `node-${index + 1}`;
       const store = of(redis, index);
       const node = new ClusterNode({
@@ -52,7 +52,7 @@ export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...op
           ...of(args, index),
         ],
         env: of(env, index),
-        premises,
+        sandbox,
         startedMs,
       });
       await node.start();
@@ -67,10 +67,10 @@ export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...op
         if (!node) throw new RangeError(`There is no ${nodeId}.`);
         return node;
       },
-      [Symbol.asyncDispose]: () => premises[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
     };
   } catch (error) {
-    await premises[Symbol.asyncDispose]();
+    await sandbox[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Pipe } from './pipe.ts';
 import { reset } from './reset.ts';
-import { onSteadyPort } from './steady-port.ts';
+import { onStablePort } from './stable-port.ts';
 
 /** Stands before `target`, a URL of a server that speaks over TCP, and passes everything on until it is told otherwise. */
 export async function startProxy(target: string, { name = 'link' }: ProxyOptions = {}): Promise<TcpProxy> {
-  return onSteadyPort(async (port) => {
+  return onStablePort(async (port) => {
     const proxy = new TcpProxy(new URL(target), { name, port });
     await proxy.listen();
     return proxy;

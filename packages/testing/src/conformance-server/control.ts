@@ -2,10 +2,10 @@ import { HublineError, isHublineError, type Filter, type HubServer, type InvokeO
 import type { AnyHub } from './hubs.ts';
 import type { TestAttributes } from './test-hub.ts';
 
-export type Answer = { readonly value: unknown } | { readonly error: { readonly code: string; readonly message: string } };
+export type ControlReply = { readonly value: unknown } | { readonly error: { readonly code: string; readonly message: string } };
 
 /** Calls the server's own API by name: `{"hub":"testhub","op":"send","args":[{"all":true},"Message",["hi"]]}`. Never rejects. */
-export async function control(command: unknown, server: HubServer, hubs: ReadonlyMap<string, AnyHub>): Promise<Answer> {
+export async function control(command: unknown, server: HubServer, hubs: ReadonlyMap<string, AnyHub>): Promise<ControlReply> {
   try {
     const { hub: name = 'testhub', op, args = [] } = Object(command) as { hub?: string; op?: string; args?: readonly unknown[] };
     const hub = hubs.get(name);
@@ -23,21 +23,21 @@ export async function control(command: unknown, server: HubServer, hubs: Readonl
 }
 
 type AnyFilter = Filter<TestAttributes>;
-type Speaker = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+type MethodsByName = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 /** Method, arguments, and for calls their options. */
 type Call = [method: string, args?: readonly unknown[], options?: InvokeOptions];
 
 const operationsOf = (server: HubServer, hub: AnyHub): Readonly<Record<string, (...args: never[]) => unknown>> => ({
   send: async (target: AnyFilter, ...call: Call) => {
-    const sent = speak(hub.clients.matching(target).send, call) as { readonly confirmed: Promise<void> };
+    const sent = callByName(hub.clients.matching(target).send, call) as { readonly confirmed: Promise<void> };
     await sent.confirmed;
   },
   invoke: (target: AnyFilter, ...call: Call) => {
     if (!('connection' in target)) throw invalid('target', 'invoke asks one connection: {"connection":"…"}.');
-    return speak(hub.clients.connection(target.connection).with(call[2] ?? {}).invoke, call);
+    return callByName(hub.clients.connection(target.connection).with(call[2] ?? {}).invoke, call);
   },
-  invokeAll: (target: AnyFilter, ...call: Call) => speak(hub.clients.matching(target).with(call[2] ?? {}).invokeAll, call),
-  invokeOne: (target: AnyFilter, ...call: Call) => speak(hub.clients.matching(target).with(call[2] ?? {}).invokeOne, call),
+  invokeAll: (target: AnyFilter, ...call: Call) => callByName(hub.clients.matching(target).with(call[2] ?? {}).invokeAll, call),
+  invokeOne: (target: AnyFilter, ...call: Call) => callByName(hub.clients.matching(target).with(call[2] ?? {}).invokeOne, call),
   'groups.add': hub.groups.add,
   'groups.remove': hub.groups.remove,
   'attributes.set': hub.attributes.set,
@@ -52,10 +52,10 @@ const operationsOf = (server: HubServer, hub: AnyHub): Readonly<Record<string, (
 });
 
 /** The names come from outside, so the contract's types end here. */
-function speak(speaker: object, [method, args = []]: Call): unknown {
-  const say = (speaker as Speaker)[method];
-  if (!say) throw invalid('method', `'${method}' is no name for a method.`);
-  return say(...args);
+function callByName(methods: object, [method, args = []]: Call): unknown {
+  const call = (methods as MethodsByName)[method];
+  if (!call) throw invalid('method', `'${method}' is no name for a method.`);
+  return call(...args);
 }
 
 const invalid = (option: string, message: string): HublineError<'invalid_option'> =>

@@ -1,6 +1,6 @@
 import type { Behaviour } from './behaviour.ts';
 import { CALLS } from './calls.ts';
-import { CHOICES, DOORS, LIVES, SILENCE, TEXT_ONLY } from './lives.ts';
+import { TRANSPORT_CHOICE, CONNECTING, LIFECYCLE, SERVER_TIMEOUT, BINARY_FALLBACK } from './lifecycle.ts';
 import { PROTOCOLS, TRANSPORTS, type ProtocolName, type TransportName } from './peer.ts';
 import { STREAMS } from './streams.ts';
 
@@ -17,13 +17,13 @@ export const COMBINATIONS: readonly Combination[] = TRANSPORTS.flatMap((transpor
 );
 
 function behavioursOf(transport: TransportName, protocol: ProtocolName): readonly Behaviour[] {
-  if (transport === 'ServerSentEvents' && protocol === 'messagepack') return [TEXT_ONLY];
+  if (transport === 'ServerSentEvents' && protocol === 'messagepack') return [BINARY_FALLBACK];
   return [
     ...CALLS,
     ...STREAMS,
-    ...LIVES,
-    ...(protocol === 'json' ? DOORS : []),
-    ...(protocol === 'json' && transport !== 'LongPolling' ? [SILENCE] : []),
-    ...(protocol === 'json' && transport === 'WebSockets' ? CHOICES : []),
+    ...LIFECYCLE,
+    ...(protocol === 'json' ? CONNECTING : []),
+    ...(protocol === 'json' && transport !== 'LongPolling' ? [SERVER_TIMEOUT] : []),
+    ...(protocol === 'json' && transport === 'WebSockets' ? TRANSPORT_CHOICE : []),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Behaviour } from './behaviour.ts';
 import { rejects, same } from './check.ts';
-import { heard } from './world.ts';
+import { nextEvent } from './world.ts';
 
 const IN_JSON = { ByteArray: 'aGVsbG8=', DateTime: '2002-04-01T10:20:15Z' };
 const IN_MESSAGEPACK = { ByteArray: Uint8Array.of(104, 101, 108, 108, 111), DateTime: new Date('2002-04-01T10:20:15Z') };
@@ -25,7 +25,7 @@ export const CALLS: readonly Behaviour[] = [
     name: 'sends without waiting for a result',
     async run(world) {
       const connection = await world.started();
-      const message = heard(connection, 'Message');
+      const message = nextEvent(connection, 'Message');
       await connection.send('InvokeWithString', 'one way');
       same(await message, 'one way');
     },
@@ -34,7 +34,7 @@ export const CALLS: readonly Behaviour[] = [
     name: 'gets an object back as it was sent',
     async run(world) {
       const connection = await world.started();
-      const object = heard(connection, 'CustomObject');
+      const object = nextEvent(connection, 'CustomObject');
       await connection.send('SendCustomObject', { Name: 'test', Value: 42 });
       same(await object, { Name: 'test', Value: 42 });
     },
@@ -118,7 +118,7 @@ export const CALLS: readonly Behaviour[] = [
     name: 'hears what the server sends, without case',
     async run(world) {
       const connection = await world.started();
-      const message = heard(connection, 'mESSAGE');
+      const message = nextEvent(connection, 'mESSAGE');
       await connection.invoke('InvokeWithString', 'hello');
       same(await message, 'hello');
     },

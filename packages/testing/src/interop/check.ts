@@ -18,12 +18,12 @@ export async function rejects(promise: Promise<unknown>, text: string): Promise<
 }
 
 /** A promise that somebody else settles. */
-export class Signal<T = void> {
-  give: (value: T) => void = () => undefined;
-  fail: (error: unknown) => void = () => undefined;
+export class Deferred<T = void> {
+  resolve: (value: T) => void = () => undefined;
+  reject: (error: unknown) => void = () => undefined;
   readonly promise = new Promise<T>((resolve, reject) => {
-    this.give = resolve;
-    this.fail = reject;
+    this.resolve = resolve;
+    this.reject = reject;
   });
 
   constructor() {

@@ -1,6 +1,6 @@
 import type { Behaviour } from './behaviour.ts';
-import { rejects, same, Signal } from './check.ts';
-import { collect, heard } from './world.ts';
+import { rejects, same, Deferred } from './check.ts';
+import { collect, nextEvent } from './world.ts';
 
 /** Streams in both directions. */
 export const STREAMS: readonly Behaviour[] = [
@@ -31,7 +31,7 @@ export const STREAMS: readonly Behaviour[] = [
     name: 'cancels a stream, and the server is told',
     async run(world) {
       const connection = await world.started();
-      const cancelled = heard(connection, 'StreamCanceled');
+      const cancelled = nextEvent(connection, 'StreamCanceled');
       const cancel = connection.stream({ next: () => undefined, complete: () => undefined, error: () => undefined }, 'InfiniteStream');
       cancel();
       await cancelled;
@@ -101,8 +101,8 @@ export const STREAMS: readonly Behaviour[] = [
       for (const [method, items] of Object.entries({ StreamEcho: ['a', 'b'], StreamEchoInt: [1, 2], StreamIAsyncConsumer: ['x', 'y'] })) {
         const upload = world.upload();
         const echoed: unknown[] = [];
-        const over = new Signal();
-        connection.stream({ next: (item) => echoed.push(item), complete: over.give, error: over.fail }, method, upload);
+        const over = new Deferred();
+        connection.stream({ next: (item) => echoed.push(item), complete: over.resolve, error: over.reject }, method, upload);
         for (const item of items) upload.next(item);
         upload.complete();
         await over.promise;

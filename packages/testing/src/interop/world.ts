@@ -1,4 +1,4 @@
-import { Signal } from './check.ts';
+import { Deferred } from './check.ts';
 import type { ConnectOptions, Peer, PeerConnection, ProtocolName, TransportName, Upload } from './peer.ts';
 
 export interface WorldOptions {
@@ -54,14 +54,14 @@ export class World implements AsyncDisposable {
 /** Everything that a stream gives; rejects where it ends with an error. */
 export function collect(connection: PeerConnection, method: string, ...args: readonly unknown[]): Promise<readonly unknown[]> {
   const items: unknown[] = [];
-  const over = new Signal<readonly unknown[]>();
-  connection.stream({ next: (item) => items.push(item), complete: () => over.give(items), error: over.fail }, method, ...args);
+  const over = new Deferred<readonly unknown[]>();
+  connection.stream({ next: (item) => items.push(item), complete: () => over.resolve(items), error: over.reject }, method, ...args);
   return over.promise;
 }
 
 /** Resolves with the first argument of the next event of this name. */
-export function heard(connection: PeerConnection, method: string): Promise<unknown> {
-  const signal = new Signal<unknown>();
-  connection.on(method, (...args) => signal.give(args[0]));
+export function nextEvent(connection: PeerConnection, method: string): Promise<unknown> {
+  const signal = new Deferred<unknown>();
+  connection.on(method, (...args) => signal.resolve(args[0]));
   return signal.promise;
 }

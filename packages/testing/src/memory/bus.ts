@@ -1,35 +1,35 @@
 import { HublineError } from '@hubline/protocol';
 import type { Bus, BusSubscription, ProcessId } from '@hubline/server/backplane';
-import { unavailable, type MemoryCluster, type MemoryPlace, type MemorySubscription } from './place.ts';
+import { unavailable, type MemoryCluster, type MemoryProcess, type MemorySubscription } from './memory-process.ts';
 
 export class MemoryBus implements Bus {
-  readonly #place: MemoryPlace;
+  readonly #process: MemoryProcess;
   readonly #cluster: MemoryCluster;
 
-  constructor(place: MemoryPlace, cluster: MemoryCluster) {
-    this.#place = place;
+  constructor(memoryProcess: MemoryProcess, cluster: MemoryCluster) {
+    this.#process = memoryProcess;
     this.#cluster = cluster;
   }
 
   publish(channel: string, payload: Uint8Array): Promise<void> {
-    return this.#place.say(() => {
-      if (this.#place.state !== 'up') throw unavailable('The backplane is down.');
+    return this.#process.perform(() => {
+      if (this.#process.state !== 'up') throw unavailable('The backplane is down.');
       for (const other of this.#cluster.values()) {
-        if (other !== this.#place) other.hear(channel, payload, this.#place.node.process);
+        if (other !== this.#process) other.receive(channel, payload, this.#process.node.process);
       }
     });
   }
 
   subscribe(channel: string, deliver: (payload: Uint8Array, from: ProcessId) => void): BusSubscription {
-    const { subscriptions } = this.#place;
+    const { subscriptions } = this.#process;
     if (subscriptions.has(channel)) {
       throw new HublineError('invalid_option', `This node is subscribed to ${channel} already.`, { option: 'channel' });
     }
     const subscription: MemorySubscription = { deliver, active: false };
     const isOpen = () => subscriptions.get(channel) === subscription;
-    if (this.#place.state !== 'closed') subscriptions.set(channel, subscription);
+    if (this.#process.state !== 'closed') subscriptions.set(channel, subscription);
     return {
-      ready: this.#place.say(() => {
+      ready: this.#process.perform(() => {
         subscription.active = isOpen();
       }),
       close: () => {

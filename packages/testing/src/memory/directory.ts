@@ -15,7 +15,7 @@ import type {
   WatchLease,
 } from '@hubline/server/backplane';
 import { Dirty, entriesOf, type Entries } from './entries.ts';
-import type { MemoryCluster, MemoryPlace } from './place.ts';
+import type { MemoryCluster, MemoryProcess } from './memory-process.ts';
 
 /** What is readable of one process. */
 interface Part {
@@ -25,21 +25,21 @@ interface Part {
 }
 
 export class MemoryDirectory implements Directory {
-  readonly #place: MemoryPlace;
+  readonly #process: MemoryProcess;
   readonly #cluster: MemoryCluster;
   #dirty = new Dirty();
   /** The flush that still takes changes, and the one before which it must not begin. */
-  #open: Promise<Flush> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  #nextFlush: Promise<Flush> | undefined;
+  #lastFlush: Promise<unknown> = Promise.resolve();
 
-  constructor(place: MemoryPlace, cluster: MemoryCluster) {
-    this.#place = place;
+  constructor(memoryProcess: MemoryProcess, cluster: MemoryCluster) {
+    this.#process = memoryProcess;
     this.#cluster = cluster;
   }
 
   changed(change: Change): Promise<Flush> {
     this.#dirty.add(change);
-    return (this.#open ??= this.#flushAfterTurn());
+    return (this.#nextFlush ??= this.#flushAfterTurn());
   }
 
   nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
@@ -56,9 +56,9 @@ export class MemoryDirectory implements Directory {
 
   membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>> {
     return this.#ask(() => {
-      const { state, node, local } = this.#place;
+      const { state, node, local } = this.#process;
       if (state !== 'up') return process === node.process ? [...local.members(topic).keys()] : [];
-      // A place keeps what it has written when its lease ends.
+      // A memoryProcess keeps what it has written when its lease ends.
       return [...(this.#cluster.get(process)?.written.members(topic) ?? [])];
     });
   }
@@ -89,51 +89,51 @@ export class MemoryDirectory implements Directory {
   }
 
   watch(topic: Topic): Promise<WatchLease> {
-    const { watches } = this.#place;
+    const { watches } = this.#process;
     const hold = (change: 1 | -1) => {
       const holders = (watches.get(topic) ?? 0) + change;
       if (holders > 0) watches.set(topic, holders);
       else watches.delete(topic);
     };
-    return this.#place.say(() => {
+    return this.#process.perform(() => {
       hold(1);
       let closed: Promise<void> | undefined;
-      return { close: () => (closed ??= this.#place.say(() => hold(-1))) };
+      return { close: () => (closed ??= this.#process.perform(() => hold(-1))) };
     });
   }
 
   #flushAfterTurn(): Promise<Flush> {
-    const flush = this.#last.then(endOfTurn).then(() => {
+    const flush = this.#lastFlush.then(endOfTurn).then(() => {
       const dirty = this.#dirty;
       this.#dirty = new Dirty();
-      this.#open = undefined;
-      return this.#place.say(() => this.#flush(dirty));
+      this.#nextFlush = undefined;
+      return this.#process.perform(() => this.#flush(dirty));
     });
-    this.#last = flush;
+    this.#lastFlush = flush;
     return flush;
   }
 
   #flush(dirty: Dirty): Flush {
-    const version = ++this.#place.flushes;
+    const version = ++this.#process.flushes;
     // Nobody can ask who watches, and what is not written now is written, with everything else, when the link is back.
     if (!this.#isReading) return { version, watched: dirty.touched };
-    this.#place.written.write(dirty, this.#place.local, version);
-    const watchers = [...this.#cluster.values()].filter((place) => place.leased && place.watches.size > 0);
+    this.#process.written.write(dirty, this.#process.local, version);
+    const watchers = [...this.#cluster.values()].filter((memoryProcess) => memoryProcess.leased && memoryProcess.watches.size > 0);
     return { version, watched: new Set([...dirty.touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
   }
 
   /** A process whose own lease is gone knows that what it reads is void. */
   get #isReading(): boolean {
-    return this.#place.state === 'up' && this.#place.leased;
+    return this.#process.state === 'up' && this.#process.leased;
   }
 
   #ask<T>(read: (parts: readonly Part[]) => T): Promise<DirectoryResult<T>> {
-    return this.#place.say(() => {
-      const { node, local, flushes, knownNodeIds } = this.#place;
+    return this.#process.perform(() => {
+      const { node, local, flushes, knownNodeIds } = this.#process;
       if (!this.#isReading) {
         return { value: read([{ node, version: flushes, entries: entriesOf(local) }]), missing: knownNodeIds, hasUnknownNodes: true };
       }
-      const leased = [...this.#cluster.values()].filter((place) => place.leased);
+      const leased = [...this.#cluster.values()].filter((memoryProcess) => memoryProcess.leased);
       const parts = leased.map(({ node, written }) => ({ node, version: written.version, entries: written }));
       return { value: read(parts), missing: [], hasUnknownNodes: false };
     });

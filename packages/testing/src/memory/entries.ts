@@ -38,7 +38,7 @@ export class Dirty {
   }
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NO_MEMBERS: ReadonlySet<string> = new Set();
 
 /** What one process has written into the directory. */
 export class WrittenEntries implements Entries {
@@ -54,7 +54,7 @@ export class WrittenEntries implements Entries {
   }
 
   members(topic: Topic): ReadonlySet<string> {
-    return this.#topics.get(topic) ?? NOBODY;
+    return this.#topics.get(topic) ?? NO_MEMBERS;
   }
 
   record(connectionId: string): ConnectionRecord | undefined {

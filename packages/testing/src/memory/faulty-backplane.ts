@@ -2,7 +2,7 @@ import { HublineError } from '@hubline/protocol';
 import type { Backplane, Bus, Directory, Link, LinkObserver, LinkState, LocalState, NodeInfo } from '@hubline/server/backplane';
 import { MemoryBus } from './bus.ts';
 import { MemoryDirectory } from './directory.ts';
-import { MemoryPlace, type MemoryCluster } from './place.ts';
+import { MemoryProcess, type MemoryCluster } from './memory-process.ts';
 
 /** A backplane in memory, on which things go wrong on demand. */
 export interface FaultyBackplane extends Backplane {
@@ -53,36 +53,36 @@ export function faultyBackplane(): FaultyBackplane {
     if (cluster.has(self.process)) {
       throw new HublineError('invalid_option', `The process ${self.process} has a link already.`, { option: 'process' });
     }
-    const place = new MemoryPlace({ node: self, local, observer, cluster });
-    if (cutNames.has(self.nodeId)) place.cut();
-    return new MemoryLink(place, cluster);
+    const memoryProcess = new MemoryProcess({ node: self, local, observer, cluster });
+    if (cutNames.has(self.nodeId)) memoryProcess.cut();
+    return new MemoryLink(memoryProcess, cluster);
   }
 
   const named = (name: string) => [...cluster.values()].filter(({ node }) => node.process === name || node.nodeId === name);
-  function forEach(name: string, fault: (place: MemoryPlace) => void): void {
-    const places = named(name);
-    if (places.length === 0) throw new HublineError('invalid_option', `No node or process is named ${name}.`, { option: 'name' });
-    places.forEach(fault);
+  function forEach(name: string, fault: (memoryProcess: MemoryProcess) => void): void {
+    const memoryProcesses = named(name);
+    if (memoryProcesses.length === 0) throw new HublineError('invalid_option', `No node or process is named ${name}.`, { option: 'name' });
+    memoryProcesses.forEach(fault);
   }
 
   return {
     open,
     faults: {
-      freeze: (name) => forEach(name, (place) => place.freeze()),
-      expire: (name) => forEach(name, (place) => place.expire()),
-      thaw: (name) => forEach(name, (place) => place.thaw()),
+      freeze: (name) => forEach(name, (memoryProcess) => memoryProcess.freeze()),
+      expire: (name) => forEach(name, (memoryProcess) => memoryProcess.expire()),
+      thaw: (name) => forEach(name, (memoryProcess) => memoryProcess.thaw()),
       cut(name) {
         cutNames.add(name);
-        for (const place of named(name)) place.cut();
+        for (const memoryProcess of named(name)) memoryProcess.cut();
       },
       flush() {
-        const places = [...cluster.values()];
-        for (const place of places) place.forget();
-        setImmediate(() => places.forEach((place) => place.registerAgain()));
+        const memoryProcesses = [...cluster.values()];
+        for (const memoryProcess of memoryProcesses) memoryProcess.eraseEntries();
+        setImmediate(() => memoryProcesses.forEach((memoryProcess) => memoryProcess.registerAgain()));
       },
       heal(name) {
         cutNames.delete(name);
-        for (const place of named(name)) place.heal();
+        for (const memoryProcess of named(name)) memoryProcess.heal();
       },
     },
   };
@@ -91,24 +91,24 @@ export function faultyBackplane(): FaultyBackplane {
 class MemoryLink implements Link {
   readonly bus: Bus;
   readonly directory: Directory;
-  readonly #place: MemoryPlace;
+  readonly #process: MemoryProcess;
 
-  constructor(place: MemoryPlace, cluster: MemoryCluster) {
-    this.#place = place;
-    this.bus = new MemoryBus(place, cluster);
-    this.directory = new MemoryDirectory(place, cluster);
+  constructor(memoryProcess: MemoryProcess, cluster: MemoryCluster) {
+    this.#process = memoryProcess;
+    this.bus = new MemoryBus(memoryProcess, cluster);
+    this.directory = new MemoryDirectory(memoryProcess, cluster);
   }
 
   get state(): LinkState {
-    return this.#place.state;
+    return this.#process.state;
   }
 
   ready(): Promise<void> {
-    return this.#place.entered;
+    return this.#process.registered;
   }
 
   async close(): Promise<void> {
-    this.#place.leave();
+    this.#process.close();
     // The others hear of it in this turn.
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,4 +1,4 @@
-import { onSteadyPort } from '../cluster/steady-port.ts';
+import { onStablePort } from '../cluster/stable-port.ts';
 import { until } from '../until.ts';
 import { arrangement, has, parseNodes, slotCount, SLOTS, type NodeView } from './cluster-view.ts';
 import { startRedis, type RedisOptions, type RedisServer } from './redis-server.ts';
@@ -17,7 +17,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   const { masters = 3, replicas = 3, nodeTimeoutMs = 1000, args = [], ...others } = options;
   const busPorts = new Map<RedisServer, number>();
   const start = (index: number): Promise<RedisServer> =>
-    onSteadyPort(async (busPort) => {
+    onStablePort(async (busPort) => {
       const node = await startRedis({
         ...others,
         name: `redis-${index + 1}`,

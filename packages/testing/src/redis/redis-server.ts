@@ -1,14 +1,14 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { Premises, type PremisesOptions } from '../cluster/premises.ts';
+import { ProcessSandbox, type ProcessSandboxOptions } from '../cluster/process-sandbox.ts';
 import type { Program } from '../cluster/program.ts';
-import { onSteadyPort } from '../cluster/steady-port.ts';
+import { onStablePort } from '../cluster/stable-port.ts';
 import { until } from '../until.ts';
 import { selfSigned } from './certificate.ts';
 import { Monitor } from './monitor.ts';
 
-export interface RedisOptions extends PremisesOptions {
+export interface RedisOptions extends ProcessSandboxOptions {
   /** A path, or a name on the PATH. Default: HUBLINE_REDIS_SERVER, else `redis-server`. */
   readonly program?: string;
   /** Its name in messages and of its log. Default `redis`. */
@@ -30,7 +30,7 @@ export function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
 
 /** With a configuration it is a Sentinel, which keeps there what it learns. */
 export function startServer(options: RedisOptions, sentinel?: string): Promise<RedisServer> {
-  return onSteadyPort(async (port) => {
+  return onStablePort(async (port) => {
     const server = new RedisServer(port, options, sentinel);
     try {
       await server.start();
@@ -50,7 +50,7 @@ export class RedisServer implements AsyncDisposable {
   /** The certificate that clients have to trust, as PEM, with TLS. */
   readonly ca: string | undefined;
   readonly #options: RedisOptions;
-  readonly #premises: Premises;
+  readonly #sandbox: ProcessSandbox;
   /** The configuration file of a Sentinel. */
   readonly #file: string | undefined;
   /** Of connections of ours, which {@link Monitor} leaves out. */
@@ -66,15 +66,15 @@ export class RedisServer implements AsyncDisposable {
     const credentials = login ? `${encodeURIComponent(login.name)}:${encodeURIComponent(login.password)}@` : '';
     this.url = `${tls ? 'rediss' : 'redis'}://${credentials}127.0.0.1:${port}`;
     this.#options = options;
-    this.#premises = new Premises(name, options);
+    this.#sandbox = new ProcessSandbox(name, options);
     if (tls) {
       const { key, certificate } = selfSigned();
       this.ca = certificate;
-      writeFileSync(join(this.#premises.folder, 'key.pem'), key);
-      writeFileSync(join(this.#premises.folder, 'certificate.pem'), certificate);
+      writeFileSync(join(this.#sandbox.folder, 'key.pem'), key);
+      writeFileSync(join(this.#sandbox.folder, 'certificate.pem'), certificate);
     }
     if (sentinel !== undefined) {
-      this.#file = join(this.#premises.folder, 'sentinel.conf');
+      this.#file = join(this.#sandbox.folder, 'sentinel.conf');
       writeFileSync(this.#file, sentinel);
     }
   }
@@ -90,7 +90,7 @@ export class RedisServer implements AsyncDisposable {
 
   /** Its output so far. */
   get log(): string {
-    return this.#premises.log(this.name);
+    return this.#sandbox.log(this.name);
   }
 
   get pid(): number | undefined {
@@ -102,13 +102,13 @@ export class RedisServer implements AsyncDisposable {
     if (this.isRunning) throw new Error(`${this.name} runs already.`);
     const { program = process.env.HUBLINE_REDIS_SERVER ?? 'redis-server', args = [], password, user } = this.#options;
     this.#isPaused = false;
-    rmSync(join(this.#premises.folder, 'dump.rdb'), { force: true }); // a replica keeps the file from which it was synchronised
-    const run = this.#premises.run({
+    rmSync(join(this.#sandbox.folder, 'dump.rdb'), { force: true }); // a replica keeps the file from which it was synchronised
+    const run = this.#sandbox.run({
       name: this.name,
       command: program,
       args: [
         ...(this.#file === undefined ? [] : [this.#file, '--sentinel']),
-        ...['--bind', '127.0.0.1', '--dir', this.#premises.folder],
+        ...['--bind', '127.0.0.1', '--dir', this.#sandbox.folder],
         ...(this.ca === undefined ? ['--port', String(this.port)] : [...TLS, '--port', '0', '--tls-port', String(this.port)]),
         ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
         ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
@@ -180,7 +180,7 @@ export class RedisServer implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#premises[Symbol.asyncDispose]();
+    return this.#sandbox[Symbol.asyncDispose]();
   }
 
   async #talk<T>(say: (link: Redis) => Promise<T>): Promise<T> {

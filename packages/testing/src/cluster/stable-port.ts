@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
  * outgoing connections (32768 on Linux, 49152 elsewhere). Each process takes its own part of them in turn, so that a port is not given to
  * another one meanwhile.
  */
-export async function steadyPort(): Promise<number> {
+export async function stablePort(): Promise<number> {
   for (;;) {
     const port = FIRST + (process.pid % PARTS) * PART + (next++ % PART);
     const server = createServer();
@@ -31,10 +31,10 @@ let next = Math.floor(Math.random() * PART);
  * Starts something on a port, and on another one where that was taken meanwhile.
  * @throws Error what `start` threw, where its message does not say that the port was taken, or says so for the third time
  */
-export async function onSteadyPort<T>(start: (port: number) => Promise<T>): Promise<T> {
+export async function onStablePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await start(await steadyPort());
+      return await start(await stablePort());
     } catch (error) {
       if (attempt === 3 || !/EADDRINUSE|Address already in use/i.test(String(error))) throw error;
     }

@@ -4,15 +4,15 @@ import { WrittenEntries } from './entries.ts';
 import { Inbox } from './inbox.ts';
 
 /** Everybody who has opened a link on one memory backplane and not closed it. */
-export type MemoryCluster = Map<ProcessId, MemoryPlace>;
+export type MemoryCluster = Map<ProcessId, MemoryProcess>;
 
 export interface MemorySubscription {
   readonly deliver: (payload: Uint8Array, from: ProcessId) => void;
   active: boolean;
 }
 
-/** One process's place in the cluster: what the others see of it, what it was told, and what is wrong with it. */
-export class MemoryPlace {
+/** One process's memoryProcess in the cluster: what the others see of it, what it was told, and what is wrong with it. */
+export class MemoryProcess {
   readonly node: NodeInfo;
   readonly local: LocalState;
   readonly subscriptions = new Map<string, MemorySubscription>();
@@ -27,9 +27,9 @@ export class MemoryPlace {
   readonly #inbox = new Inbox();
   /** The other processes as this one was told. */
   readonly #known = new Map<ProcessId, NodeInfo>();
-  readonly #entered = new Settlement();
+  readonly #registered = new Deferred();
   /** What a frozen or connecting process has to say. */
-  #unsaid: (() => void)[] = [];
+  #pending: (() => void)[] = [];
   #state: LinkState = 'connecting';
   #leased = false;
   #frozen = false;
@@ -37,7 +37,7 @@ export class MemoryPlace {
   #expiredAt = 0;
   #missed = 0;
 
-  constructor({ node, local, observer, cluster }: PlaceParts) {
+  constructor({ node, local, observer, cluster }: MemoryProcessOptions) {
     this.node = node;
     this.local = local;
     this.#observer = observer;
@@ -53,8 +53,8 @@ export class MemoryPlace {
     return this.#leased;
   }
   /** Settles with the first registration. */
-  get entered(): Promise<void> {
-    return this.#entered.promise;
+  get registered(): Promise<void> {
+    return this.#registered.promise;
   }
   /** The names of the others, as this process knows them. */
   get knownNodeIds(): readonly string[] {
@@ -62,21 +62,21 @@ export class MemoryPlace {
   }
 
   /** Everything a process says goes through here: at once and in order or, while it is frozen or connecting, later. */
-  say<T>(speech: () => T): Promise<T> {
+  perform<T>(operation: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const speak = () => {
+      const run = () => {
         try {
-          resolve(speech());
+          resolve(operation());
         } catch (error) {
           reject(error);
         }
       };
-      if (this.#isMute()) this.#unsaid.push(speak);
-      else speak();
+      if (this.#isSuspended()) this.#pending.push(run);
+      else run();
     });
   }
 
-  hear(channel: string, payload: Uint8Array, from: ProcessId): void {
+  receive(channel: string, payload: Uint8Array, from: ProcessId): void {
     const subscription = this.subscriptions.get(channel);
     if (!subscription?.active) return;
     if (this.#state === 'down') {
@@ -93,7 +93,7 @@ export class MemoryPlace {
     });
   }
 
-  leave(): void {
+  close(): void {
     if (this.#state === 'closed') return;
     const reason = this.#state === 'up' && !this.#frozen ? 'goodbye' : 'lease';
     this.#state = 'closed';
@@ -101,9 +101,9 @@ export class MemoryPlace {
     this.#frozen = false;
     this.#inbox.close();
     this.#cluster.delete(this.node.process);
-    for (const other of this.#cluster.values()) other.#lose(this.node, reason);
-    this.#entered.reject(unavailable('The link was closed before it was ready.'));
-    this.#speakUp();
+    for (const other of this.#cluster.values()) other.#reportLost(this.node, reason);
+    this.#registered.reject(unavailable('The link was closed before it was ready.'));
+    this.#performPending();
   }
 
   freeze(): void {
@@ -115,12 +115,12 @@ export class MemoryPlace {
     if (!this.#frozen) return;
     this.#frozen = false;
     const wasDead = this.#state === 'up' && !this.#leased;
-    if (this.#state === 'connecting' || wasDead) this.#enter();
+    if (this.#state === 'connecting' || wasDead) this.#register();
     if (wasDead) {
       const ms = performance.now() - this.#expiredAt;
       this.#inbox.put(() => this.#observer.gap({ ms }));
     }
-    this.#speakUp();
+    this.#performPending();
     this.#inbox.release();
   }
 
@@ -128,11 +128,11 @@ export class MemoryPlace {
     if (this.#state !== 'down') this.freeze();
     this.#leased = false;
     this.#expiredAt = performance.now();
-    for (const other of this.#cluster.values()) other.#lose(this.node, 'lease');
+    for (const other of this.#cluster.values()) other.#reportLost(this.node, 'lease');
   }
 
   /** Everything that it has written is gone, its lease too. It notices and registers again; meanwhile its answers are not complete. */
-  forget(): void {
+  eraseEntries(): void {
     if (this.#state !== 'up' || this.#frozen) return;
     this.written.clear();
     this.#leased = false;
@@ -149,19 +149,19 @@ export class MemoryPlace {
 
   cut(): void {
     if (this.#frozen) {
-      this.#unsaid.push(() => this.cut());
+      this.#pending.push(() => this.cut());
     } else if (this.#state === 'up' || this.#state === 'connecting') {
       this.#state = 'down';
       this.#downAt = performance.now();
       const cause = unavailable('The link was cut.');
       this.#inbox.put(() => this.#observer.down(cause));
-      this.#speakUp();
+      this.#performPending();
     }
   }
 
   heal(): void {
     if (this.#frozen) {
-      this.#unsaid.push(() => this.heal());
+      this.#pending.push(() => this.heal());
     } else if (this.#state === 'down') {
       const ms = performance.now() - this.#downAt;
       const lost = this.#missed;
@@ -170,56 +170,56 @@ export class MemoryPlace {
       if (lost > 0) this.#inbox.put(() => this.#observer.gap({ lost, ms }));
       // Nobody was told of what changed meanwhile: the others have to hear that it is back.
       for (const other of this.#cluster.values()) if (other.#state !== 'down') other.#known.delete(this.node.process);
-      this.#enter();
+      this.#register();
     }
   }
 
   #start(): void {
     if (this.#state !== 'connecting' || this.#frozen) return;
-    this.#enter();
-    this.#speakUp();
+    this.#register();
+    this.#performPending();
   }
 
   /** Registers everything, takes a lease, and makes this process and the others known to each other. */
-  #enter(): void {
+  #register(): void {
     this.#state = 'up';
     this.written.rewrite(this.local, ++this.flushes);
     this.#leased = true;
     for (const node of this.#known.values()) {
-      if (!this.#cluster.get(node.process)?.leased) this.#lose(node, 'lease');
+      if (!this.#cluster.get(node.process)?.leased) this.#reportLost(node, 'lease');
     }
     for (const other of this.#cluster.values()) {
       if (other === this) continue;
-      if (other.leased) this.#meet(other.node);
-      other.#meet(this.node);
+      if (other.leased) this.#announce(other.node);
+      other.#announce(this.node);
     }
-    this.#entered.resolve();
+    this.#registered.resolve();
   }
 
-  #meet(node: NodeInfo): void {
+  #announce(node: NodeInfo): void {
     if (this.#state === 'down' || this.#known.has(node.process)) return;
     this.#known.set(node.process, node);
     this.#inbox.put(() => this.#observer.joined(node));
   }
 
-  #lose(node: NodeInfo, reason: 'goodbye' | 'lease'): void {
+  #reportLost(node: NodeInfo, reason: 'goodbye' | 'lease'): void {
     if (this.#state === 'down' || !this.#known.delete(node.process)) return;
     this.#inbox.put(() => this.#observer.lost(node, reason));
   }
 
-  #isMute(): boolean {
+  #isSuspended(): boolean {
     return this.#frozen || this.#state === 'connecting';
   }
 
-  #speakUp(): void {
-    if (this.#isMute()) return;
-    const unsaid = this.#unsaid;
-    this.#unsaid = [];
-    for (const speak of unsaid) speak();
+  #performPending(): void {
+    if (this.#isSuspended()) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const run of pending) run();
   }
 }
 
-interface PlaceParts {
+interface MemoryProcessOptions {
   readonly node: NodeInfo;
   readonly local: LocalState;
   readonly observer: LinkObserver;
@@ -230,7 +230,7 @@ export const unavailable = (message: string): HublineError<'backplane_unavailabl
   new HublineError('backplane_unavailable', message, {});
 
 /** A promise that is settled from outside, and whose rejection nobody has to wait for. */
-class Settlement {
+class Deferred {
   readonly promise: Promise<void>;
   resolve!: () => void;
   reject!: (error: Error) => void;

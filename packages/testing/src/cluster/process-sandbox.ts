@@ -5,7 +5,7 @@ import { Program, type ProgramOptions } from './program.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** Options of every function that starts a program. */
-export interface PremisesOptions {
+export interface ProcessSandboxOptions {
   /** The folder for the logs, which stay there; default: they go with everything else. */
   readonly logs?: string;
   /** Vitest's `onTestFailed`, or what does the same: gets a function that prints the end of every log. */
@@ -16,7 +16,7 @@ export interface PremisesOptions {
  * A temporary folder, and the programs that run in it. Nothing of it is left when it is disposed of, or when this process
  * ends, however it ends.
  */
-export class Premises implements AsyncDisposable {
+export class ProcessSandbox implements AsyncDisposable {
   readonly folder: string;
   readonly #logs: string;
   readonly #watchdog: Watchdog;
@@ -24,7 +24,7 @@ export class Premises implements AsyncDisposable {
   readonly #logNames = new Set<string>();
   #lastWords: string | undefined;
 
-  constructor(name: string, { logs, onTestFailed }: PremisesOptions) {
+  constructor(name: string, { logs, onTestFailed }: ProcessSandboxOptions) {
     this.folder = mkdtempSync(join(tmpdir(), `hubline-${name}-`));
     this.#logs = logs ?? this.folder;
     mkdirSync(this.#logs, { recursive: true });

@@ -1,18 +1,18 @@
 import type { Behaviour } from './behaviour.ts';
-import { rejects, same, Signal } from './check.ts';
+import { rejects, same, Deferred } from './check.ts';
 import type { PeerConnection } from './peer.ts';
-import { heard } from './world.ts';
+import { nextEvent } from './world.ts';
 
 /** Loses a connection, and gives the id that it is back with. */
-async function lostAndBack(connection: PeerConnection): Promise<string | undefined> {
-  const reconnected = new Signal<string | undefined>();
-  connection.onReconnected((id) => reconnected.give(id));
+async function loseAndReconnect(connection: PeerConnection): Promise<string | undefined> {
+  const reconnected = new Deferred<string | undefined>();
+  connection.onReconnected((id) => reconnected.resolve(id));
   connection.lose();
   return reconnected.promise;
 }
 
 /** Beginning and end of connections, with every protocol. */
-export const LIVES: readonly Behaviour[] = [
+export const LIFECYCLE: readonly Behaviour[] = [
   {
     name: 'uses the transport that it was told to',
     async run(world) {
@@ -57,8 +57,8 @@ export const LIVES: readonly Behaviour[] = [
     name: 'is told why where the server cannot make the hub',
     async run(world) {
       const connection = world.connection('/uncreatable');
-      const closed = new Signal();
-      connection.onClosed((error) => (error ? closed.fail(error) : closed.give()));
+      const closed = new Deferred();
+      connection.onClosed((error) => (error ? closed.reject(error) : closed.resolve()));
       // The goodbye may come together with the answer to the handshake: then it is the start that fails.
       await rejects(
         connection.start().then(() => closed.promise),
@@ -70,9 +70,9 @@ export const LIVES: readonly Behaviour[] = [
     name: 'closes where the server ends the connection, and does not come back',
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
-      const closed = new Signal();
-      connection.onClosed(() => closed.give());
-      connection.onReconnecting(() => closed.fail(new Error('It comes back.')));
+      const closed = new Deferred();
+      connection.onClosed(() => closed.resolve());
+      connection.onReconnecting(() => closed.reject(new Error('It comes back.')));
       await connection.start();
       connection.invoke('Abort').catch(() => undefined); // its answer may be lost
       await closed.promise;
@@ -90,7 +90,7 @@ export const LIVES: readonly Behaviour[] = [
 ];
 
 /** Behaviours that depend on the transport and not on the protocol. */
-export const DOORS: readonly Behaviour[] = [
+export const CONNECTING: readonly Behaviour[] = [
   {
     name: 'connects with a token',
     async run(world) {
@@ -117,11 +117,11 @@ export const DOORS: readonly Behaviour[] = [
     name: 'comes back after a loss, with another id',
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
-      const reconnecting = new Signal();
-      connection.onReconnecting(() => reconnecting.give());
+      const reconnecting = new Deferred();
+      connection.onReconnecting(() => reconnecting.resolve());
       await connection.start();
       const before = connection.connectionId;
-      const id = await lostAndBack(connection);
+      const id = await loseAndReconnect(connection);
       await reconnecting.promise;
       same(id, connection.connectionId);
       if (connection.connectionId === before) throw new Error('It has the same id.');
@@ -136,7 +136,7 @@ export const DOORS: readonly Behaviour[] = [
       connection.onReconnecting(() => connection.moveTo(`${world.url}/testhub?numRedirects=7`));
       await connection.start();
       same(await connection.invoke('GetNumRedirects'), 0);
-      await lostAndBack(connection);
+      await loseAndReconnect(connection);
       same(await connection.invoke('GetNumRedirects'), 7);
     },
   },
@@ -185,7 +185,7 @@ export const DOORS: readonly Behaviour[] = [
       const connection = world.connection('/redirect', { reconnects: true });
       await connection.start();
       same(await connection.invoke('GetNumRedirects'), 1);
-      await lostAndBack(connection);
+      await loseAndReconnect(connection);
       same(await connection.invoke('GetNumRedirects'), 2);
     },
   },
@@ -199,12 +199,12 @@ export const DOORS: readonly Behaviour[] = [
 ];
 
 /** Behaviours of transports without a keep-alive of their own. */
-export const SILENCE: Behaviour = {
+export const SERVER_TIMEOUT: Behaviour = {
   name: 'ends where the server is silent',
   async run(world) {
     const connection = world.connection('/testhub', { serverTimeoutMs: 100 });
-    const closed = new Signal();
-    connection.onClosed((error) => (error ? closed.fail(error) : closed.give()));
+    const closed = new Deferred();
+    connection.onClosed((error) => (error ? closed.reject(error) : closed.resolve()));
     // On a busy machine the answer to the handshake may take longer than that: then it is the start that fails.
     const over = connection.start().then(() => closed.promise);
     await rejects(over, 'Server timeout elapsed without receiving a message from the server.');
@@ -212,7 +212,7 @@ export const SILENCE: Behaviour = {
 };
 
 /** Behaviours that do not depend on the transport. */
-export const CHOICES: readonly Behaviour[] = [
+export const TRANSPORT_CHOICE: readonly Behaviour[] = [
   {
     name: 'connects without negotiation over WebSockets, and has no id',
     async run(world) {
@@ -227,7 +227,7 @@ export const CHOICES: readonly Behaviour[] = [
       const connection = world.connection('/testhub', { transports: ['WebSockets'], skipNegotiation: true, reconnects: true });
       await connection.start();
       const before = await connection.invoke('GetCallerConnectionId');
-      same(await lostAndBack(connection), undefined);
+      same(await loseAndReconnect(connection), undefined);
       if ((await connection.invoke('GetCallerConnectionId')) === before) throw new Error('It is the same connection.');
     },
   },
@@ -256,7 +256,7 @@ export const CHOICES: readonly Behaviour[] = [
     name: 'hears what is sent to its user',
     async run(world) {
       const connection = await world.started('/testhub?user=alice&attr.role=admin');
-      const message = heard(connection, 'Message');
+      const message = nextEvent(connection, 'Message');
       const command = { hub: 'testhub', op: 'send', args: [{ where: { role: 'admin' } }, 'Message', ['for admins']] };
       await fetch(`${world.url}/control`, { method: 'POST', body: JSON.stringify(command) });
       same(await message, 'for admins');
@@ -266,7 +266,7 @@ export const CHOICES: readonly Behaviour[] = [
 ];
 
 /** Server-sent events carry text only. */
-export const TEXT_ONLY: Behaviour = {
+export const BINARY_FALLBACK: Behaviour = {
   name: 'falls back to long polling: server-sent events carry no bytes',
   async run(world) {
     const connection = await world.started('/testhub', { transports: ['ServerSentEvents', 'LongPolling'] });
