@@ -168,6 +168,7 @@ describe.each([
 
   it('is lost if a POST is not answered in time', async () => {
     await using it = await start({ meddles: isMessage, transports: [transport({ timeoutMs: 1500 })], reconnect: false });
+    // Pings of the server, so that only the POST can time out.
     const keepAlive = setInterval(() => it.server.clients[0]?.send({ type: 6 }), 100);
     await it.connection.start();
     await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({
@@ -228,7 +229,7 @@ describe.each([
     await it.connection.start();
     mute = true;
     it.connection.send.echo('x');
-    const before = Date.now();
+    const before = Date.now(); // the duration is the promise: `stop` gives up after some seconds
     await it.connection.stop();
     expect(Date.now() - before).toBeLessThan(4_000);
     await vi.waitFor(() => expect(it.server.open).toBe(0));

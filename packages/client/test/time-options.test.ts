@@ -2,6 +2,7 @@ import { after } from '@hubline/protocol';
 import { afterEach, expect, it, vi } from 'vitest';
 import { backoff, longPolling, serverSentEvents, type Transport } from '../src/index.ts';
 import { offer, silent } from './plain-server.ts';
+import { shortTimersHaveFired } from './short-timers.ts';
 import { World } from './world.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -11,11 +12,6 @@ const NEVER: readonly unknown[] = [Infinity, 2 ** 31];
 const refused = (option: string): unknown =>
   expect.objectContaining({ code: 'invalid_option', details: expect.objectContaining({ option }) as unknown });
 
-/** Some turns of the event loop, in which a timer of a millisecond fires. */
-async function later(): Promise<void> {
-  for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
-}
-
 it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])(
   '%s must be a time above 0, and may be endless',
   async (option) => {
@@ -24,7 +20,7 @@ it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])(
       await using world = await World.started({ [option]: ms, behaves: silent });
       const call = world.connection.invoke.echo(1).catch((error: unknown) => error);
       await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
-      await later();
+      await shortTimersHaveFired();
       world.server.last.send({ type: 3, invocationId: '0', result: [1] });
       expect(await call).toEqual([1]);
       expect(world.states).toEqual(['connecting', 'connected']);
@@ -73,7 +69,7 @@ it.each<[string, (options: { timeoutMs?: number | undefined }) => Transport]>([
     });
     const started = world.connection.start().catch((error: unknown) => error);
     await vi.waitFor(() => expect(asked).toContain('GET /hub'));
-    await later();
+    await shortTimersHaveFired();
     expect(asked).toEqual(['POST /hub/negotiate', 'GET /hub']);
     expect(world.connection.state.name).toBe('connecting');
     answer();

@@ -6,6 +6,7 @@ import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { heapInUse } from './heap.ts';
 import { HttpClient } from './http-client.ts';
 import { start } from './http-world.ts';
+import { RawClient } from './raw-client.ts';
 
 type Handler = (connection: RawConnection) => void | Promise<void>;
 
@@ -204,9 +205,13 @@ it('connection.send waits while the client does not read', async () => {
   const { socket, closed } = listen(world.socket);
   await once(socket, 'open');
   socket.pause();
+  await using neighbour = await RawClient.open(world.port);
   let before = -1;
-  const standsStill = (): boolean => before === (before = sent);
-  await expect.poll(standsStill, { interval: 100 }).toBe(true);
+  const standsStill = async (): Promise<boolean> => {
+    for (let i = 0; i < 20; i++) await neighbour.call('echo', i);
+    return before === (before = sent);
+  };
+  await expect.poll(standsStill).toBe(true);
   socket.resume();
   await expect.poll(() => sent).toBeGreaterThan(before);
   socket.terminate();

@@ -7,6 +7,7 @@ import { encodeFrame, Opcode, WireSocket } from './fuzz/wire.ts';
 import { HttpClient } from './http-client.ts';
 import { listenAndConnect } from './listen-and-connect.ts';
 import { RawClient, upgradeLines } from './raw-client.ts';
+import { shortTimersHaveFired } from './short-timers.ts';
 import { stuckBackplane } from './stuck-backplane.ts';
 import { TestClock } from './test-clock.ts';
 
@@ -196,14 +197,9 @@ it('a call of a client waits 30 s for the result, and invokeOne waits 5 s for ea
   await expect.poll(() => over.slice(1)).toMatchObject([{ code: 'no_client_responded', details: { causes: [{ code: 'call_timeout' }] } }]);
 });
 
-/** Some turns of the event loop, in which a timer of a millisecond fires. */
-async function later(): Promise<void> {
-  for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
-}
-
 it.each([Infinity, 2 ** 31])('a time limit of %d ms does not end at once, although no timer takes it', async (ms) => {
   const authenticate = async () => {
-    await later();
+    await shortTimersHaveFired();
     return {};
   };
   await using server = createHubServer({ timeouts: { authenticateMs: ms, callMs: ms, attemptMs: ms } });
@@ -211,7 +207,7 @@ it.each([Infinity, 2 ** 31])('a time limit of %d ms does not end at once, althou
   const hub = server.hub(asking, { path: '/hub', authenticate, methods: {} });
   const url = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/hub`;
   const ask = async () => {
-    await later();
+    await shortTimersHaveFired();
     return 1;
   };
   const connection = createHubConnection(asking, url, { receiver: { ask } });

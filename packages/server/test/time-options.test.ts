@@ -5,6 +5,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock, timeLimit } from '../src/connection/index.ts';
 import { settingsFrom } from '../src/node/index.ts';
 import { errorOf, invalidOption } from './option-errors.ts';
+import { shortTimersHaveFired } from './short-timers.ts';
 import { TestClock } from './test-clock.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -14,11 +15,6 @@ const NEVER: readonly number[] = [Infinity, 2 ** 31];
 const defaults = settingsFrom({}).timeouts;
 const names = Object.keys(defaults);
 const contract = defineHub<{ join(): Promise<void> }, { ask(): Promise<number> }>('durations');
-
-/** Some turns of the event loop, in which a timer of a millisecond fires. */
-async function later(): Promise<void> {
-  for (const until = performance.now() + 20; performance.now() < until;) await new Promise((resolve) => setImmediate(resolve));
-}
 
 it.each(names)('timeouts.%s must be a time above 0', async (name) => {
   for (const ms of [...NONE, 0])
@@ -33,22 +29,22 @@ it.each(NEVER)('a time limit of %d ms never ends anything, for every time limit'
   const hub = server.hub(contract, {
     path: '/hub',
     authenticate: async () => {
-      await later();
+      await shortTimersHaveFired();
       return {};
     },
-    connected: later,
+    connected: shortTimersHaveFired,
     disconnected: (_ctx, { code }) => void ended.push(code),
     methods: {
       join: async (ctx) => {
         await ctx.groups.add('g');
-        await later();
+        await shortTimersHaveFired();
       },
     },
   });
   const url = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/hub`;
   for (const transport of [webSockets(), longPolling()]) {
     const ask = async (): Promise<number> => {
-      await later();
+      await shortTimersHaveFired();
       return 1;
     };
     const connection = createHubConnection(contract, url, { receiver: { ask }, transports: [transport] });

@@ -75,7 +75,8 @@ describe('read your writes', () => {
       () => b.hub.groups.remove(client.id, 'g'),
     ];
     for (const change of changes) {
-      world.faults.freeze('b'); // nothing that it says is heard
+      // Nothing reaches the store while the node is frozen, so a change that does not wait for it settles within these turns.
+      world.faults.freeze('b');
       const settled = [change(), change()];
       const first = await Promise.race([...settled.map((each) => each.then(() => 'settled')), turns(50)]);
       expect(first).toBe('waiting');
