@@ -1,104 +1,45 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { hostname } from 'node:os';
-import { checkKnown, checkName, invalidOption, HublineError, type Contract, type Logger } from '@hubline/protocol';
+import { checkKnown, checkName, HublineError, invalidOption, type Contract } from '@hubline/protocol';
 import { memoryBackplane, type Backplane, type NodeInfo } from './backplane/index.ts';
+import type { Clock } from './connection/index.ts';
 import {
-  Connection,
-  ConnectionQuota,
-  newProcessId,
-  Heartbeat,
-  RawConnection,
-  Turn,
-  type Clock,
-  type ConnectionHandler,
-  type Identity,
-  type Session,
-} from './connection/index.ts';
-import {
-  checkedRedirect,
-  checkedTransports,
-  callHook,
-  guardHook,
   hostedOptions,
   HubHost,
   limitsFor,
-  type AcceptOptions,
-  type CheckedAcceptOptions,
   type Hub,
   type HubOptions,
-  type Limits,
+  type PathHost,
   type Schemas,
   type SenderOptions,
 } from './hub/index.ts';
 import {
-  beatMs,
   checkDrain,
+  checkedPath,
   checkHandlerOptions,
   checkServerOptions,
   Cluster,
   ConnectionAcceptor,
-  drain,
+  LocalNode,
   nodesOf,
   RawHost,
-  ServerEvents,
   settingsFrom,
-  type AcceptedConnection,
-  type ClusterEvents,
   type ConnectionHandlerFunction,
   type ConnectionHandlerOptions,
   type DrainOptions,
   type Health,
   type HubServerEvent,
   type HubServerEvents,
-  type Settings,
+  type NodeOptions,
+  type PathOptions,
+  type ServerSettings,
   type SettingsOptions,
 } from './node/index.ts';
 import type { ClusterItems } from './presence/index.ts';
-import {
-  type Attachment,
-  checkedHttpServer,
-  Endpoint,
-  hostedPath,
-  Router,
-  Listener,
-  NodeAffinity,
-  OriginPolicy,
-  proxiesOf,
-  WebSocketUpgrader,
-  type AffinityOptions,
-  type AttachOptions,
-  type AuthenticationRequest,
-  type HttpServer,
-  type OpeningRequest,
-  type Origins,
-  type Transport,
-} from './transports/index.ts';
+import { checkedHttpServer, Endpoint, Listener, Router, type AttachOptions, type HttpServer } from './transports/index.ts';
 
-export interface HubServerOptions extends SettingsOptions {
-  /** The node's name for people and balancers. Default: host name and process id. */
-  readonly nodeId?: string | undefined;
-  /** The application that this node belongs to. Several may host one hub. Default `"hubline"`. */
-  readonly app?: string | undefined;
-  /** Default true. False for a node that takes no connections: it only sends, asks and queries. */
-  readonly accept?: boolean | undefined;
+export interface HubServerOptions extends SettingsOptions, NodeOptions {
   /** The backplane that joins nodes into a cluster. Default: in memory, for this server alone. */
   readonly backplane?: Backplane | undefined;
-  /** How requests of one connection find this node through a balancer. */
-  readonly affinity?: AffinityOptions | undefined;
-  /**
-   * How many proxies of yours stand before this server; true is one. Then `X-Forwarded-For`, `-Proto` and `-Host` are
-   * believed as far as these wrote them. Default false: anybody can send them.
-   */
-  readonly trustProxy?: boolean | number | undefined;
-  /** Stands before the path of every hub, where a proxy passes it on: `/app`. */
-  readonly pathPrefix?: string | undefined;
-  /** Tells clients the name and message of errors that methods throw. Default false: they may hold secrets. */
-  readonly detailedErrors?: boolean | undefined;
-  /**
-   * Takes a line per event: `error` for failures, `warn` and `info` for the rest. Default: failures go to `console.error`
-   * unless something listens for `error`.
-   */
-  readonly logger?: Logger | undefined;
 }
 
 export interface HubServer extends AsyncDisposable {
@@ -142,115 +83,72 @@ export function createHubServer(options: HubServerOptions = {}, clock?: Clock): 
   return new NodeHubServer(options, settingsFrom(options, clock));
 }
 
-/** A hub or a connection handler, as the server drives it behind a path. */
-interface Host {
-  authenticate(request: AuthenticationRequest): Promise<Identity>;
-  /** Settles when user code that runs for ended connections has finished. */
-  left(): Promise<unknown>;
-}
-
-/** The checked options of a path: how clients reach a hub or a connection handler. */
-interface Door extends CheckedAcceptOptions {
-  readonly hub: string | undefined;
-  readonly origins: OriginPolicy;
-}
-
-type Connect = (session: Session, request: OpeningRequest, transport: Transport) => AcceptedConnection;
-
-/** The composition root: the one place that knows every part. */
+/** The composition root: creates and connects all parts of a server. */
 class NodeHubServer implements HubServer {
   readonly nodeId: string;
   readonly nodes = (): Promise<ClusterItems<NodeInfo>> => nodesOf([...this.#clusters.values()]);
-  readonly #self: NodeInfo;
-  readonly #settings: Settings;
+  readonly #node: LocalNode;
   /** By the clock that only goes forward. */
   readonly #createdAt: number;
-  readonly #detailedErrors: boolean;
   readonly #backplane: Backplane;
-  readonly #events: ServerEvents;
   readonly #router = new Router();
-  readonly #turn = new Turn();
-  readonly #heartbeat: Heartbeat;
-  readonly #quota: ConnectionQuota;
-  readonly #affinity: NodeAffinity;
-  readonly #proxies: number;
-  readonly #pathPrefix: string;
-  readonly #upgrader: WebSocketUpgrader;
   readonly #clusters = new Map<Backplane, Cluster>();
-  readonly #hosts = new Map<string, Host>();
-  /** The connections with an open transport, also those before the handshake, and the HTTP server that each came through. */
-  readonly #accepted = new Map<AcceptedConnection, Attachment>();
+  /** By the hub's name, or the path of a connection handler. */
+  readonly #hosts = new Map<string, PathHost>();
   readonly #listeners: Listener[] = [];
-  #isOpen = true;
   #closing: Promise<void> | undefined;
 
-  constructor(options: HubServerOptions, settings: Settings) {
-    const { nodeId = `${hostname()}-${process.pid}`, app = 'hubline', accept = true, backplane = memoryBackplane() } = options;
-    const { clock, limits, timeouts } = settings;
-    this.nodeId = checkName(nodeId, 'nodeId');
-    this.#self = { nodeId, process: newProcessId(), app: checkName(app, 'app'), accepts: accept, startedAt: clock.now() };
-    this.#settings = settings;
-    this.#createdAt = clock.elapsed();
-    this.#events = new ServerEvents(options.logger);
-    this.#detailedErrors = options.detailedErrors ?? false;
-    this.#proxies = proxiesOf(options.trustProxy);
-    this.#pathPrefix = hostedPath(options.pathPrefix ?? '', 'pathPrefix');
-    this.#affinity = new NodeAffinity(nodeId, options.affinity);
-    this.#backplane = backplane;
-    this.#heartbeat = new Heartbeat(clock, beatMs(timeouts), (error) => this.#events.report('heartbeat', error));
-    this.#quota = new ConnectionQuota({ limits, clock, report: (error) => this.#events.report('limit', error) });
-    const { closeMs, sendMs: sendTimeoutMs, keepAliveMs } = timeouts;
-    this.#upgrader = new WebSocketUpgrader({ afterClose: (then) => clock.after(closeMs, then), sendTimeoutMs, keepAliveMs });
-    this.#cluster(backplane);
+  constructor(options: HubServerOptions, settings: ServerSettings) {
+    this.#node = new LocalNode(options, settings);
+    this.nodeId = this.#node.info.nodeId;
+    this.#createdAt = settings.clock.elapsed();
+    this.#backplane = options.backplane ?? memoryBackplane();
+    this.#cluster(this.#backplane);
   }
 
   hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(
     contract: Contract<H, R, A>,
     given: HubOptions<H, R, A, S> | SenderOptions = {},
   ): Hub<R, A> {
-    if (!this.#isOpen) throw closed();
+    this.#checkOpen();
     checkKnown(contract, ['name', 'kinds', '~types'], { within: 'contract' });
-    if (this.#hosts.has(checkName(contract.name, 'name'))) throw taken('name', contract.name);
+    if (this.#hosts.has(checkName(contract.name, 'name'))) throw hostedAlready('name', contract.name);
     const options = hostedOptions(given);
-    const door = options && this.#door(options, contract.name);
-    const limits = limitsFor(this.#settings.limits, options?.limits);
+    const path = options && this.#checkedPath(options, contract.name);
+    const { settings, detailedErrors, turn, events } = this.#node;
+    const limits = limitsFor(settings.limits, options?.limits);
     const cluster = this.#cluster(given.backplane ?? this.#backplane);
-    const environment = { cluster, maxGroups: limits.maxGroups, detailedErrors: this.#detailedErrors, report: this.#events.report };
+    const environment = { cluster, settings: { ...settings, limits, detailedErrors, turn }, report: events.report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
-    if (door) this.#open(door, host, this.#hubConnections(host, limits));
+    if (path) this.#open(path, host);
     return host.hub;
   }
 
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options: ConnectionHandlerOptions = {}): void {
-    if (!this.#isOpen) throw closed();
+    this.#checkOpen();
     checkHandlerOptions(handler, options);
-    const door = this.#door({ ...options, path });
-    const host = new RawHost(handler, options, this.#events.report);
-    const { limits, timeouts, clock } = this.#settings;
-    const settings = { limits, messageTimeoutMs: timeouts.messageMs, clientTimeoutMs: timeouts.clientMs, clock, turn: this.#turn };
-    this.#hosts.set(door.path, host);
-    this.#open(door, host, ({ connectionId, identity }, request, transport) => {
-      const connection = new RawConnection({ connectionId, identity, request, transport, settings });
-      host.run(connection);
-      return connection;
-    });
+    const { settings, turn, events } = this.#node;
+    const checked = this.#checkedPath({ ...options, path });
+    const host = new RawHost(handler, options, { settings: { ...settings, turn }, report: events.report });
+    this.#hosts.set(checked.path, host);
+    this.#open(checked, host);
   }
 
   attach(server: HttpServer, options: AttachOptions = {}): void {
     checkDrain(options);
-    this.#router.attach(checkedHttpServer(server), (closing) => this.#drain(options, closing));
+    this.#router.attach(checkedHttpServer(server), (attachment) => this.#node.drain(options, attachment));
   }
 
   async listen(port: number, host?: string): Promise<number> {
-    if (!this.#isOpen) throw closed();
+    this.#checkOpen();
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidOption('port', 'must be a whole number from 0 to 65535');
     await this.ready(); // a client never connects to a node that is not part of the cluster yet
     const listener = new Listener();
-    const taken = await listener.listen(port, host);
+    const bound = await listener.listen(port, host);
     this.attach(listener.server);
     this.#listeners.push(listener);
-    return taken;
+    return bound;
   }
 
   async ready(): Promise<void> {
@@ -263,22 +161,22 @@ class NodeHubServer implements HubServer {
     return {
       status:
         this.#closing ? 'closed'
-        : !this.#isOpen ? 'draining'
+        : !this.#node.isOpen ? 'draining'
         : backplanes.every(({ state }) => state === 'up') ? 'ok'
         : 'degraded',
       nodeId: this.nodeId,
-      connections: this.#accepted.size,
+      connections: this.#node.connections,
       backplane: state,
       ...(outage && { outage }),
       backplanes,
-      uptimeMs: this.#settings.clock.elapsed() - this.#createdAt,
+      uptimeMs: this.#node.settings.clock.elapsed() - this.#createdAt,
     };
   }
 
   async drain(options: DrainOptions = {}): Promise<void> {
     checkDrain(options);
-    this.#isOpen = false;
-    await this.#drain(options);
+    this.#node.isOpen = false;
+    await this.#node.drain(options);
     for (const listener of this.#listeners) void listener.close(); // until now clients fetched answers and Close messages there
   }
 
@@ -292,109 +190,49 @@ class NodeHubServer implements HubServer {
   }
 
   on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void {
-    return this.#events.on(event, listener);
+    return this.#node.events.on(event, listener);
   }
 
   async #close(options: DrainOptions): Promise<void> {
     await this.drain(options);
-    const { clock, timeouts } = this.#settings;
+    const { clock, timeouts } = this.#node.settings;
     let undo = (): void => undefined;
     const patience = new Promise<void>((resolve) => (undo = clock.after(timeouts.closeMs, resolve)));
     void patience.then(() => this.#listeners.forEach((listener) => listener.cut()));
     await Promise.all(this.#listeners.map((listener) => listener.close()));
-    await Promise.race([patience, Promise.all([...this.#hosts.values()].map((host) => host.left()))]);
+    await Promise.race([patience, Promise.all([...this.#hosts.values()].map((host) => host.finished()))]);
     undo();
     this.#router.detach();
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
   }
 
-  /** Ends all connections, or those that came through one HTTP server. */
-  async #drain(options: DrainOptions, through?: Attachment): Promise<void> {
-    const error = new HublineError('shutdown', 'This node is going away.', {});
-    const leaving = [...this.#accepted].filter(([, attachment]) => !through || attachment === through).map(([connection]) => connection);
-    await drain(leaving, (connection) => connection.close({ code: 'shutdown', error }), { ...options, clock: this.#settings.clock });
+  /** @throws HublineError `invalid_option` */
+  #checkedPath(options: Parameters<typeof checkedPath>[0], hub?: string): PathOptions {
+    const path = checkedPath(options, this.#node, hub);
+    if (this.#router.has(path.path)) throw hostedAlready('path', options.path);
+    return path;
   }
 
-  /** Makes a hub connection of each accepted transport. */
-  #hubConnections(handler: ConnectionHandler, limits: Limits): Connect {
-    const { clock, codecs, timeouts } = this.#settings;
-    const settings = { handler, limits, codecs, timeouts, clock, detailedErrors: this.#detailedErrors, turn: this.#turn };
-    return ({ connectionId, identity }, request, transport) =>
-      new Connection({ connectionId, identity, request, transport, settings, connectedAt: clock.now() });
-  }
-
-  /** Checks the options of a path, before anything is created from them. @throws HublineError `invalid_option` */
-  #door(options: AcceptOptions & { readonly origins?: Origins | undefined }, hub?: string): Door {
-    const path = this.#pathPrefix + hostedPath(options.path, 'path');
-    if (this.#router.has(path)) throw taken('path', options.path);
-    const { origins, sameIdentity } = options;
-    const { report } = this.#events;
-    const policy = new OriginPolicy(typeof origins === 'function' ? guardHook('origins', report, origins) : origins);
-    const asks = sameIdentity ? { sameIdentity: guardHook('sameIdentity', report, sameIdentity) } : {};
-    return { ...options, ...checkedTransports(options), ...asks, hub, path, origins: policy };
-  }
-
-  #open(door: Door, host: Host, connect: Connect): void {
-    if (!this.#self.accepts) return;
-    const { timeouts } = this.#settings;
-    const acceptor = new ConnectionAcceptor({
-      hub: door.hub,
-      door: { ...door, ...(door.redirect ? { redirect: this.#redirect(door.redirect) } : {}) },
-      affinity: this.#affinity,
-      process: this.#self.process,
-      heartbeat: this.#heartbeat,
-      quota: this.#quota,
-      connectTimeoutMs: timeouts.connectMs,
-      authenticateTimeoutMs: timeouts.authenticateMs,
-      accepted: this.#accepted,
-      isOpen: () => this.#isOpen,
-      authenticate: (request) => host.authenticate(request),
-      connect,
-      report: (error) => this.#events.report('request', error),
-    });
-    const endpoint = new Endpoint({
-      acceptor,
-      upgrader: this.#upgrader,
-      origins: door.origins,
-      proxies: this.#proxies,
-      pollTimeoutMs: timeouts.pollMs,
-      disconnectTimeoutMs: timeouts.disconnectMs,
-      sendTimeoutMs: timeouts.sendMs,
-      report: (error) => this.#events.report('request', error),
-    });
-    this.#router.add(door.path, endpoint);
-  }
-
-  #redirect(ask: NonNullable<AcceptOptions['redirect']>): NonNullable<AcceptOptions['redirect']> {
-    return (request) => callHook('redirect', this.#events.report, async () => checkedRedirect(await ask(request)));
+  #open(path: PathOptions, host: PathHost): void {
+    const { info, upgrader, proxies, settings, events } = this.#node;
+    if (!info.accepts) return;
+    const acceptor = new ConnectionAcceptor(path, host, this.#node);
+    const report = (error: unknown): void => events.report('request', error);
+    const { origins } = path;
+    this.#router.add(path.path, new Endpoint({ acceptor, upgrader, origins, proxies, timeouts: settings.timeouts, report }));
   }
 
   #cluster(backplane: Backplane): Cluster {
     let cluster = this.#clusters.get(backplane);
-    if (!cluster) {
-      const { clock, codecs, timeouts } = this.#settings;
-      const { lingerMs, callMs: callTimeoutMs, attemptMs, commandMs: commandTimeoutMs } = timeouts;
-      const times = { lingerMs, callTimeoutMs, attemptMs, commandTimeoutMs };
-      cluster = new Cluster({ backplane, self: this.#self, codecs, clock, events: this.#clusterEvents(), ...times });
-      this.#clusters.set(backplane, cluster);
-    }
+    if (!cluster) this.#clusters.set(backplane, (cluster = new Cluster(backplane, this.#node)));
     return cluster;
   }
 
-  #clusterEvents(): ClusterEvents {
-    return {
-      down: (cause) => this.#events.emit('backplaneDown', cause),
-      up: (outage) => this.#events.emit('backplaneUp', outage),
-      gap: (gap) => this.#events.emit('gap', gap),
-      nodeJoined: (node) => this.#events.emit('nodeJoined', node),
-      nodeLost: (node, reason) => this.#events.emit('nodeLost', node, reason),
-      lost: (loss) => this.#events.emit('lost', loss),
-      error: this.#events.report,
-    };
+  /** @throws HublineError `shutdown` */
+  #checkOpen(): void {
+    if (!this.#node.isOpen) throw new HublineError('shutdown', 'This server is closed.', {});
   }
 }
 
-const closed = (): HublineError<'shutdown'> => new HublineError('shutdown', 'This server is closed.', {});
-
-const taken = (option: string, value: string): HublineError<'invalid_option'> =>
+const hostedAlready = (option: string, value: string): HublineError<'invalid_option'> =>
   new HublineError('invalid_option', `A hub with the ${option} '${value}' is hosted already.`, { option });

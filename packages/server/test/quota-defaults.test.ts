@@ -25,19 +25,19 @@ const refused = (status: number): unknown => expect.objectContaining({ refusal: 
 
 it('the default quota allows 500 new connections a second', async () => {
   const { quota } = defaults();
-  expect(await until(1000, (at) => quota.enter(`10.0.0.${at}`))).toEqual([500, refused(503)]);
+  expect(await until(1000, (at) => quota.reserve(`10.0.0.${at}`))).toEqual([500, refused(503)]);
 });
 
 it('the default quota allows 250 new connections of one address a second', async () => {
   const { quota } = defaults();
-  expect(await until(1000, () => quota.enter('10.0.0.1'))).toEqual([250, refused(429)]);
+  expect(await until(1000, () => quota.reserve('10.0.0.1'))).toEqual([250, refused(429)]);
 });
 
 it('the default quota allows 50,000 connections', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
     if (at % 500 === 499) await clock.advance(1000);
-    quota.enter(`10.1.${at >> 8}.${at & 255}`);
+    quota.reserve(`10.1.${at >> 8}.${at & 255}`);
   };
   expect(await until(60_000, enter)).toEqual([50_000, refused(503)]);
 });
@@ -46,7 +46,7 @@ it('the default quota allows 1,000 connections of one address', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
     if (at % 250 === 249) await clock.advance(1000);
-    quota.enter('10.0.0.1');
+    quota.reserve('10.0.0.1');
   };
   expect(await until(2000, enter)).toEqual([1000, refused(429)]);
 });
@@ -55,14 +55,14 @@ it('the default quota allows 500 connections of one user', async () => {
   const { quota, clock } = defaults();
   const enter = async (at: number): Promise<void> => {
     if (at % 500 === 499) await clock.advance(1000);
-    quota.enter(`10.0.0.${at}`).takenBy('alice');
+    quota.reserve(`10.0.0.${at}`).assignTo('alice');
   };
   expect(await until(1000, enter)).toEqual([500, refused(429)]);
 });
 
 /** Starts a run that lasts until `left` aborts, and throws where it is refused. */
 async function authenticating(quota: ConnectionQuota, remoteAddress: string, left: AbortSignal): Promise<void> {
-  const run = quota.authenticate(() => new Promise<never>(() => undefined), { remoteAddress, left, timeoutMs: 10_000 });
+  const run = quota.authenticate(() => new Promise<never>(() => undefined), { remoteAddress, clientGone: left, timeoutMs: 10_000 });
   await Promise.race([run, new Promise<void>((resolve) => setImmediate(resolve))]);
   run.catch(() => undefined);
 }

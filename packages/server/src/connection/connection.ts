@@ -72,11 +72,15 @@ export interface ConnectionSettings {
   readonly turn: Turn;
 }
 
-export interface ConnectionOptions {
+/** What a connection is made of. */
+export interface ConnectionOpening {
   readonly connectionId: string;
   readonly identity: Identity;
   readonly request: OpeningRequest;
   readonly transport: Transport;
+}
+
+export interface ConnectionOptions extends ConnectionOpening {
   readonly settings: ConnectionSettings;
   readonly connectedAt: number;
 }
@@ -227,8 +231,8 @@ export class Connection implements TransportListener {
   }
 
   /** Called at every beat of the heartbeat. Counts beats: time in which this process was suspended is not the client's silence. */
-  beat(ms: number): void {
-    this.#transport.beat(ms);
+  heartbeat(ms: number): void {
+    this.#transport.heartbeat(ms);
     const isBehind = this.#intake.isBehind;
     this.#silentMs = this.#heard || isBehind || this.#incoming.busy ? 0 : this.#silentMs + ms;
     this.#heard = false;
@@ -242,7 +246,7 @@ export class Connection implements TransportListener {
       if (!this.#incoming.hasBegun && this.#waitedMs >= connectedMs)
         return this.#timeOut('internal', 'The hook `connected` did not end', connectedMs);
       if (this.#partialMs >= messageMs) return this.#timeOut('timed_out', 'A message was unfinished', messageMs);
-      this.#incoming.beat(ms, creditMs);
+      this.#incoming.heartbeat(ms, creditMs);
       this.#keepAlive();
     } else if (state.name === 'handshaking' && this.#waitedMs >= handshakeMs) {
       this.#refuse(HANDSHAKE_CANCELED, { code: 'timed_out', error: timedOut('There was no handshake', handshakeMs) });

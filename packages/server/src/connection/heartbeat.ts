@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 export interface HeartbeatListener {
-  beat(ms: number): void;
+  heartbeat(ms: number): void;
 }
 
 /** One timer for all connections: keep-alive, silence and deadlines are looked at together. It stops when there are none. */
@@ -34,7 +34,7 @@ export class Heartbeat {
   readonly #beat = (): void => {
     for (const each of this.#members) {
       try {
-        each.beat(this.#ms);
+        each.heartbeat(this.#ms);
       } catch (error) {
         this.#report(error);
       }

@@ -89,7 +89,7 @@ export class IncomingCall {
   }
 
   /** Counts the time without credit. A stream that waits longer than `timeoutMs` fails. */
-  beat(ms: number, timeoutMs: number): void {
+  heartbeat(ms: number, timeoutMs: number): void {
     if (this.#credit > 0 || !this.#granted || this.isOver) return;
     this.#starvedMs += ms;
     if (this.#starvedMs < timeoutMs) return;

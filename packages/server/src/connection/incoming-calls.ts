@@ -139,8 +139,8 @@ export class IncomingCalls {
   }
 
   /** Fails the streams whose client has given no credit for too long. */
-  beat(ms: number, creditTimeoutMs: number): void {
-    for (const call of this.#streaming.keys()) call.beat(ms, creditTimeoutMs);
+  heartbeat(ms: number, creditTimeoutMs: number): void {
+    for (const call of this.#streaming.keys()) call.heartbeat(ms, creditTimeoutMs);
   }
 
   /** Aborts the running calls and drops the queued ones, since the client is gone. */

@@ -5,6 +5,7 @@ export {
   Connection,
   type Attributes,
   type ConnectionHandler,
+  type ConnectionOpening,
   type ConnectionSettings,
   type ConnectionTimeouts,
   type Identity,
@@ -16,7 +17,6 @@ export type { IntakeLimits } from './intake.ts';
 export { Outgoing } from './outgoing.ts';
 export { Heartbeat, type HeartbeatListener } from './heartbeat.ts';
 export { otherAttribute, sameIdentity } from './identity.ts';
-export { ConnectionQuota, type ConnectionLimits, type Place } from './quota.ts';
+export { ConnectionQuota, type ConnectionLimits, type QuotaReservation } from './quota.ts';
 export { RawConnection, type RawConnectionSettings } from './raw-connection.ts';
-export { Sessions, type Session } from './sessions.ts';
 export { Turn } from './turn.ts';

@@ -36,12 +36,12 @@ const REFUSALS = {
   },
 } as const satisfies Record<keyof ConnectionLimits, object>;
 
-/** The place of one connection among all. */
-export interface Place {
-  /** @throws Refused where the user has too many connections */
-  takenBy(userId: string | undefined): void;
+/** One connection's part of the quota. */
+export interface QuotaReservation {
+  /** Counts the connection for its user too. @throws Refused if the user has too many connections */
+  assignTo(userId: string | undefined): void;
   /** Idempotent. */
-  leave(): void;
+  release(): void;
 }
 
 export interface ConnectionQuotaOptions {
@@ -52,8 +52,8 @@ export interface ConnectionQuotaOptions {
 
 export interface AuthenticationOptions {
   readonly remoteAddress: string | undefined;
-  /** Aborts when the client has left. */
-  readonly left: AbortSignal;
+  /** Aborts when the client has disconnected. */
+  readonly clientGone: AbortSignal;
   readonly timeoutMs: number;
 }
 
@@ -67,8 +67,8 @@ export class ConnectionQuota {
   readonly #byAddress = new Map<string, number>();
   readonly #byUser = new Map<string, number>();
   readonly #reportedAt = new Map<keyof ConnectionLimits, number>();
-  /** New connections by address within the current second; those beyond the limit of all are not among them, which bounds the map. */
-  readonly #entered = new Map<string, number>();
+  /** New connections by address within the current second. `maxHandshakesPerSecond` bounds the map. */
+  readonly #newByAddress = new Map<string, number>();
   #secondBegan = 0;
   /** Running authentications by address. */
   readonly #authenticating = new Map<string, number>();
@@ -85,37 +85,40 @@ export class ConnectionQuota {
     this.#filledAt = clock.elapsed();
   }
 
-  /** Takes a place for a new connection, before its client is authenticated. @throws Refused */
-  enter(remoteAddress: string | undefined): Place {
+  /** Counts a new connection, before its client is authenticated. @throws Refused if there are too many */
+  reserve(remoteAddress: string | undefined): QuotaReservation {
     const address = addressKey(remoteAddress);
     this.#check('maxConnections', this.#connections);
     this.#check('maxConnectionsPerAddress', this.#byAddress.get(address) ?? 0);
-    this.#spendOf(address);
+    this.#countNew(address);
     this.#connections++;
     add(this.#byAddress, address, 1);
-    const left = [(): void => void this.#connections--, (): void => add(this.#byAddress, address, -1)];
+    const counted = [(): void => void this.#connections--, (): void => add(this.#byAddress, address, -1)];
     return {
-      takenBy: (userId) => {
+      assignTo: (userId) => {
         if (userId === undefined) return;
         this.#check('maxConnectionsPerUser', this.#byUser.get(userId) ?? 0);
         add(this.#byUser, userId, 1);
-        left.push(() => add(this.#byUser, userId, -1));
+        counted.push(() => add(this.#byUser, userId, -1));
       },
-      leave: () => left.splice(0).forEach((undo) => undo()),
+      release: () => counted.splice(0).forEach((undo) => undo()),
     };
   }
 
   /** Gives `run` a signal and at most `timeoutMs`. It counts as running until it has settled, or its time is over. @throws Refused */
-  async authenticate<T>(run: (signal: AbortSignal) => Promise<T>, { remoteAddress, left, timeoutMs }: AuthenticationOptions): Promise<T> {
-    left.throwIfAborted();
+  async authenticate<T>(
+    run: (signal: AbortSignal) => Promise<T>,
+    { remoteAddress, clientGone, timeoutMs }: AuthenticationOptions,
+  ): Promise<T> {
+    clientGone.throwIfAborted();
     const address = addressKey(remoteAddress);
     this.#check('maxAuthentications', this.#authentications);
     this.#check('maxAuthenticationsPerAddress', this.#authenticating.get(address) ?? 0);
     this.#authentications++;
     add(this.#authenticating, address, 1);
     const controller = new AbortController();
-    const leave = (): void => controller.abort(left.reason);
-    left.addEventListener('abort', leave, { once: true });
+    const abort = (): void => controller.abort(clientGone.reason);
+    clientGone.addEventListener('abort', abort, { once: true });
     let undo = (): void => undefined;
     try {
       const late = new Promise<never>((_resolve, reject) => {
@@ -129,26 +132,26 @@ export class ConnectionQuota {
         });
       });
       const value = await Promise.race([run(controller.signal), late]);
-      left.throwIfAborted();
+      clientGone.throwIfAborted();
       return value;
     } finally {
       undo();
-      left.removeEventListener('abort', leave);
+      clientGone.removeEventListener('abort', abort);
       this.#authentications--;
       add(this.#authenticating, address, -1);
     }
   }
 
   /** One address alone must not use up what all may. */
-  #spendOf(address: string): void {
+  #countNew(address: string): void {
     const now = this.#clock.elapsed();
     if (now - this.#secondBegan >= 1000) {
-      this.#entered.clear();
+      this.#newByAddress.clear();
       this.#secondBegan = now;
     }
-    this.#check('maxHandshakesPerSecondPerAddress', this.#entered.get(address) ?? 0);
+    this.#check('maxHandshakesPerSecondPerAddress', this.#newByAddress.get(address) ?? 0);
     this.#spend();
-    add(this.#entered, address, 1);
+    add(this.#newByAddress, address, 1);
   }
 
   /** A token bucket that holds what one second allows. */

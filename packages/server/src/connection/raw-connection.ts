@@ -3,7 +3,7 @@ import { Batch, type OpeningRequest, type Transport, type TransportEnd, type Tra
 import type { Clock } from './clock.ts';
 import type { CloseReason } from './closing.ts';
 import { ENDINGS } from './closing.ts';
-import type { Attributes, Identity } from './connection.ts';
+import type { Attributes, ConnectionOpening, ConnectionTimeouts } from './connection.ts';
 import { Intake, type IntakeLimits } from './intake.ts';
 import type { Turn } from './turn.ts';
 import { Upload } from './upload.ts';
@@ -17,19 +17,12 @@ export interface RawConnectionSettings {
     /** Bytes that may be buffered for a client that does not read. */
     readonly maxBufferedBytes: number;
   };
-  /** From the start of a WebSocket message to its end. */
-  readonly messageTimeoutMs: number;
-  /** A client that is silent for this long is gone. */
-  readonly clientTimeoutMs: number;
+  readonly timeouts: Pick<ConnectionTimeouts, 'messageMs' | 'clientMs'>;
   readonly clock: Clock;
   readonly turn: Turn;
 }
 
-export interface RawConnectionOptions {
-  readonly connectionId: string;
-  readonly identity: Identity;
-  readonly request: OpeningRequest;
-  readonly transport: Transport;
+export interface RawConnectionOptions extends ConnectionOpening {
   readonly settings: RawConnectionSettings;
 }
 
@@ -137,11 +130,11 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#over.abort(error);
   }
 
-  beat(ms: number): void {
-    this.#transport.beat(ms);
+  heartbeat(ms: number): void {
+    this.#transport.heartbeat(ms);
     this.#partialMs = this.#pieces.length > 0 && !this.#intake.isBehind ? this.#partialMs + ms : 0;
-    const { messageTimeoutMs, clientTimeoutMs } = this.#settings;
-    if (this.#partialMs >= messageTimeoutMs || this.#transport.silentMs >= clientTimeoutMs) this.close({ code: 'timed_out' });
+    const { messageMs, clientMs } = this.#settings.timeouts;
+    if (this.#partialMs >= messageMs || this.#transport.silentMs >= clientMs) this.close({ code: 'timed_out' });
   }
 }
 

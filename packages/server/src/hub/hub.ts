@@ -1,9 +1,11 @@
 import { checkKnown, checkName, invalidOption, isForCaller, isHublineError, type Contract } from '@hubline/protocol';
 import {
   checkConnectionId,
+  Connection,
   type CloseReason,
-  type Connection,
   type ConnectionHandler,
+  type ConnectionOpening,
+  type ConnectionSettings,
   type IncomingCall,
   type Identity,
 } from '../connection/index.ts';
@@ -17,15 +19,16 @@ import { callHook } from './hooks.ts';
 import type { HubCluster } from './hub-cluster.ts';
 import type { HubOptions } from './hub-options.ts';
 import { identityOf } from './identity.ts';
+import type { Limits } from './limits.ts';
 import { attributeValue, Members, type MembersOptions } from './members.ts';
 import { operationsOf, type Operations } from './operation.ts';
+import type { PathHost } from './path-host.ts';
 import { presenceOf } from './presence.ts';
 import type { Context, DisconnectOptions, Whom, Hub, Schemas } from './types.ts';
 
 export interface HubEnvironment {
   readonly cluster: HubCluster;
-  readonly detailedErrors: boolean;
-  readonly maxGroups: number;
+  readonly settings: Omit<ConnectionSettings, 'handler'> & { readonly limits: Pick<Limits, 'maxGroups'> };
   readonly report: (stage: string, error: unknown) => void;
 }
 
@@ -33,9 +36,10 @@ export interface HubEnvironment {
 const SILENT = { methods: {} };
 
 /** A hub on one node: handles its connections, and gives the program its {@link Hub}. */
-export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler {
+export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler, PathHost {
   readonly hub: Hub<R, A>;
   readonly #options: Partial<HubOptions<H, R, A, S>>;
+  readonly #settings: ConnectionSettings;
   readonly #report: HubEnvironment['report'];
   readonly #members: Members;
   readonly #operations: Operations;
@@ -44,20 +48,17 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   readonly #scopes = new Map<string, Scope<R, A>>();
   readonly #leaving = new Set<Promise<void>>();
 
-  constructor(
-    contract: Contract<H, R, A>,
-    options: HubOptions<H, R, A, S> | undefined,
-    { cluster, detailedErrors, maxGroups, report }: HubEnvironment,
-  ) {
+  constructor(contract: Contract<H, R, A>, options: HubOptions<H, R, A, S> | undefined, { cluster, settings, report }: HubEnvironment) {
     const { name } = contract;
     this.#options = options ?? {};
+    this.#settings = { ...settings, handler: this };
     this.#report = report;
     const { membership } = cluster;
     const operations = (this.#operations = operationsOf(report));
     const members = (this.#members = new Members({
       hub: name,
       membership,
-      maxGroups,
+      maxGroups: settings.limits.maxGroups,
       attributes: options?.attributes ?? {},
       results: (options?.results ?? {}) as MembersOptions['results'],
       report,
@@ -68,7 +69,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       args: options?.args ?? {},
       authorize: options?.authorize ?? {},
       use: options?.use ?? [],
-      detailedErrors,
+      detailedErrors: settings.detailedErrors,
       operations,
       report,
     });
@@ -113,8 +114,13 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     );
   }
 
+  connect(opening: ConnectionOpening): Connection {
+    const settings = this.#settings;
+    return new Connection({ ...opening, settings, connectedAt: settings.clock.now() });
+  }
+
   /** Settles when the ended connections have left all topics, and `disconnected` has run for them. */
-  left(): Promise<unknown> {
+  finished(): Promise<unknown> {
     return Promise.all(this.#leaving);
   }
 

@@ -15,6 +15,7 @@ export { hostedOptions, type AuthenticatedIdentity, type HubOptions, type Sender
 export { identityOf } from './identity.ts';
 export { limitsFor, positive, type HubLimits, type Limits } from './limits.ts';
 export { checkBackplane, checkMs } from './option-checks.ts';
+export type { AcceptedConnection, PathHost } from './path-host.ts';
 export type {
   AnyTarget,
   AskingAll,

@@ -1,33 +1,11 @@
 import { allTopic, NodeMessenger, type Backplane, type Link, type LinkObserver, type NodeInfo } from '../backplane/index.ts';
-import type { Clock } from '../connection/index.ts';
-import { RemoteCommands, Invocations, NodeRequests, serveInvocations, type Executor } from '../invocation/index.ts';
-import { Broadcaster, LocalMembership, TopicSubscriptions, type Codecs, type Loss } from '../membership/index.ts';
 import type { HubCluster } from '../hub/index.ts';
-import type { BackplaneHealth } from './health.ts';
+import { RemoteCommands, Invocations, NodeRequests, serveInvocations, type Executor } from '../invocation/index.ts';
+import { Broadcaster, LocalMembership, TopicSubscriptions } from '../membership/index.ts';
 import { completenessOf, PresenceReader, ClusterNodes, TopicChanges, Watches, type ClusterItems } from '../presence/index.ts';
-
-/** The cluster events that a node emits to its program. */
-export interface ClusterEvents {
-  readonly down: (cause: Error) => void;
-  readonly up: (outage: { readonly ms: number }) => void;
-  readonly gap: LinkObserver['gap'];
-  readonly nodeJoined: (node: NodeInfo) => void;
-  readonly nodeLost: (node: NodeInfo, reason: 'goodbye' | 'lease') => void;
-  readonly lost: (loss: Loss) => void;
-  readonly error: (stage: string, error: unknown) => void;
-}
-
-export interface ClusterOptions {
-  readonly backplane: Backplane;
-  readonly self: NodeInfo;
-  readonly codecs: Codecs;
-  readonly clock: Clock;
-  readonly events: ClusterEvents;
-  readonly lingerMs: number;
-  readonly callTimeoutMs: number;
-  readonly attemptMs: number;
-  readonly commandTimeoutMs: number;
-}
+import type { BackplaneHealth } from './health.ts';
+import type { LocalNode } from './local-node.ts';
+import type { ServerEvents } from './server-events.ts';
 
 /** The parts of one backplane link that its hubs share: membership, broadcasts, presence and invocations. */
 export class Cluster implements HubCluster {
@@ -43,9 +21,10 @@ export class Cluster implements HubCluster {
   readonly #requests: NodeRequests;
   readonly #executors = new Map<string, Executor>();
 
-  constructor(options: ClusterOptions) {
-    const { backplane, self, codecs, clock, events, lingerMs } = options;
-    const report = (stage: string) => (error: unknown) => events.error(stage, error);
+  constructor(backplane: Backplane, { info: self, settings, events }: Pick<LocalNode, 'info' | 'settings' | 'events'>) {
+    const { codecs, clock, timeouts } = settings;
+    const { lingerMs } = timeouts;
+    const report = (stage: string) => (error: unknown) => events.report(stage, error);
     this.nodes = new ClusterNodes(self, clock);
     this.#subscriptions = new TopicSubscriptions({ messenger: () => this.#messenger, clock, lingerMs });
     const membership = (this.membership = new LocalMembership(() => this.link.directory, this.#subscriptions));
@@ -55,12 +34,19 @@ export class Cluster implements HubCluster {
       bus,
       self: self.process,
       elapsed: () => clock.elapsed(),
-      report: events.error,
+      report: events.report,
     }));
     const nodes = this.nodes;
     const reader = new PresenceReader(directory);
     const requests = (this.#requests = new NodeRequests({ self: self.process, messenger, nodes, clock, report: report('ask') }));
-    this.broadcaster = new Broadcaster({ self: self.process, membership, messenger, codecs, clock, lost: events.lost });
+    this.broadcaster = new Broadcaster({
+      self: self.process,
+      membership,
+      messenger,
+      codecs,
+      clock,
+      lost: (loss) => events.emit('lost', loss),
+    });
     const changes = new TopicChanges({ self: self.process, membership, messenger, report: report('watch') });
     this.watches = new Watches({ directory, subscriptions: this.#subscriptions, changes, nodes, clock, report: report('watch') });
     this.invocations = new Invocations({
@@ -71,15 +57,15 @@ export class Cluster implements HubCluster {
       membership,
       codecs,
       clock,
-      timeoutMs: options.callTimeoutMs,
-      attemptMs: options.attemptMs,
+      timeoutMs: timeouts.callMs,
+      attemptMs: timeouts.attemptMs,
     });
     this.commands = new RemoteCommands({
       requests,
       nodes,
       directory,
       clock,
-      timeoutMs: options.commandTimeoutMs,
+      timeoutMs: timeouts.commandMs,
       executor: (hub) => this.#executors.get(hub),
     });
     serveInvocations({ requests, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
@@ -127,30 +113,30 @@ export class Cluster implements HubCluster {
   }
 
   /** The link calls its observer only after the constructor has run: a backplane calls nothing back inside `open`. */
-  #observe(events: ClusterEvents): LinkObserver {
+  #observe(events: ServerEvents): LinkObserver {
     return {
-      down: events.down,
+      down: (cause) => events.emit('backplaneDown', cause),
       up: (outage) => {
         this.watches.resynchronise();
-        events.up(outage);
+        events.emit('backplaneUp', outage);
       },
       gap: (gap) => {
         this.watches.resynchronise();
-        events.gap(gap);
+        events.emit('gap', gap);
       },
       stale: () => this.watches.resynchronise(),
       joined: (node) => {
         const isNew = this.nodes.joined(node);
         this.watches.resynchronise();
-        if (isNew) events.nodeJoined(node);
+        if (isNew) events.emit('nodeJoined', node);
       },
       lost: (node, reason) => {
         if (!this.nodes.lost(node, reason)) return;
         this.#requests.lost(node);
         this.watches.lost(node);
-        events.nodeLost(node, reason);
+        events.emit('nodeLost', node, reason);
       },
-      report: events.error,
+      report: events.report,
     };
   }
 }

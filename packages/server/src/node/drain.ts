@@ -1,5 +1,5 @@
 import type { Clock } from '../connection/index.ts';
-import type { AcceptedConnection } from './connection-acceptor.ts';
+import type { AcceptedConnection } from '../hub/index.ts';
 
 export interface DrainOptions {
   /** Over how long connections are sent elsewhere, one after the other. Default 0: all at once. */

@@ -1,8 +1,10 @@
-export { Cluster, nodesOf, type ClusterEvents } from './cluster.ts';
-export { ConnectionAcceptor, type AcceptedConnection } from './connection-acceptor.ts';
-export { drain, type DrainOptions } from './drain.ts';
+export { Cluster, nodesOf } from './cluster.ts';
+export { ConnectionAcceptor } from './connection-acceptor.ts';
+export type { DrainOptions } from './drain.ts';
 export type { BackplaneHealth, Health } from './health.ts';
+export { LocalNode, type NodeOptions } from './local-node.ts';
 export { checkDrain, checkHandlerOptions, checkServerOptions } from './option-checks.ts';
+export { checkedPath, type PathOptions } from './path-options.ts';
 export { RawHost, type ConnectionHandlerFunction, type ConnectionHandlerOptions } from './raw-host.ts';
-export { ServerEvents, type HubServerEvent, type HubServerEvents } from './server-events.ts';
-export { beatMs, settingsFrom, type Settings, type SettingsOptions, type Timeouts } from './settings.ts';
+export type { HubServerEvent, HubServerEvents } from './server-events.ts';
+export { settingsFrom, type ServerSettings, type SettingsOptions, type Timeouts } from './settings.ts';

@@ -1,7 +1,7 @@
 import { invalidOption } from '@hubline/protocol';
-import type { Identity, RawConnection } from '../connection/index.ts';
+import { RawConnection, type ConnectionOpening, type Identity, type RawConnectionSettings } from '../connection/index.ts';
+import { callHook, identityOf, type AcceptOptions, type PathHost } from '../hub/index.ts';
 import type { AuthenticationRequest, Origins } from '../transports/index.ts';
-import { callHook, identityOf, type AcceptOptions } from '../hub/index.ts';
 
 export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
   readonly authenticate?:
@@ -13,20 +13,23 @@ export interface ConnectionHandlerOptions extends Omit<AcceptOptions, 'path'> {
 /** Handles one raw connection: when it returns, the connection ends. */
 export type ConnectionHandlerFunction = (connection: RawConnection) => void | Promise<void>;
 
+export interface RawHostEnvironment {
+  readonly settings: RawConnectionSettings;
+  readonly report: (stage: string, error: unknown) => void;
+}
+
 /** A path whose connections carry raw data for the program's handler. */
-export class RawHost {
+export class RawHost implements PathHost {
   readonly #handler: ConnectionHandlerFunction;
   readonly #authenticate: ConnectionHandlerOptions['authenticate'];
-  readonly #report: (stage: string, error: unknown) => void;
+  readonly #settings: RawConnectionSettings;
+  readonly #report: RawHostEnvironment['report'];
   readonly #running = new Set<Promise<void>>();
 
-  constructor(
-    handler: ConnectionHandlerFunction,
-    { authenticate }: ConnectionHandlerOptions,
-    report: (stage: string, error: unknown) => void,
-  ) {
+  constructor(handler: ConnectionHandlerFunction, { authenticate }: ConnectionHandlerOptions, { settings, report }: RawHostEnvironment) {
     this.#handler = handler;
     this.#authenticate = authenticate;
+    this.#settings = settings;
     this.#report = report;
   }
 
@@ -34,14 +37,16 @@ export class RawHost {
     return callHook('authenticate', this.#report, async () => identityOf(await this.#authenticate?.(request), noAttributes));
   }
 
-  /** Settles when the handlers that run now have returned. */
-  left(): Promise<unknown> {
-    return Promise.all(this.#running);
-  }
-
-  run(connection: RawConnection): void {
+  connect(opening: ConnectionOpening): RawConnection {
+    const connection = new RawConnection({ ...opening, settings: this.#settings });
     const running = this.#run(connection).finally(() => this.#running.delete(running));
     this.#running.add(running);
+    return connection;
+  }
+
+  /** Settles when the handlers that run now have returned. */
+  finished(): Promise<unknown> {
+    return Promise.all(this.#running);
   }
 
   async #run(connection: RawConnection): Promise<void> {

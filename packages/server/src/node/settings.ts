@@ -1,9 +1,10 @@
 import { checkKnown, given, HublineError, jsonCodec, type Codec } from '@hubline/protocol';
 import { systemClock, type Clock, type ConnectionTimeouts } from '../connection/index.ts';
 import { positive, type Limits } from '../hub/index.ts';
+import type { LongPollingTimeouts } from '../transports/index.ts';
 
 /** Time limits, in milliseconds. */
-export interface Timeouts extends ConnectionTimeouts {
+export interface Timeouts extends ConnectionTimeouts, LongPollingTimeouts {
   /** For one run of `authenticate`. Default 10000. */
   readonly authenticateMs: number;
   /** From negotiation to the transport. Default 15000. */
@@ -16,17 +17,11 @@ export interface Timeouts extends ConnectionTimeouts {
   readonly commandMs: number;
   /** How long a topic stays subscribed after its last member has left. Default 5000. */
   readonly lingerMs: number;
-  /** Long polling: how long a poll is held. Default 90000. */
-  readonly pollMs: number;
-  /** Long polling: how long the next poll may take to come. Default 15000. */
-  readonly disconnectMs: number;
-  /** How long a client may read nothing while data is buffered for it. Default 10000. */
-  readonly sendMs: number;
   /** How long a client may take to answer a close. Default 5000. */
   readonly closeMs: number;
 }
 
-export interface Settings {
+export interface ServerSettings {
   readonly codecs: ReadonlyMap<string, Codec>;
   readonly limits: Limits;
   readonly timeouts: Timeouts;
@@ -48,7 +43,10 @@ export interface SettingsOptions {
 }
 
 /** The one place that knows the defaults. @throws HublineError `invalid_option` */
-export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCodec] }: SettingsOptions, clock = systemClock): Settings {
+export function settingsFrom(
+  { limits = {}, timeouts = {}, protocols = [jsonCodec] }: SettingsOptions,
+  clock = systemClock,
+): ServerSettings {
   return {
     clock,
     codecs: byName(protocols),
@@ -95,7 +93,7 @@ export function settingsFrom({ limits = {}, timeouts = {}, protocols = [jsonCode
 }
 
 /** The time limits that the heartbeat checks. The others have timers of their own. */
-const LOOKED_AT = [
+const CHECKED_BY_HEARTBEAT = [
   'connectMs',
   'handshakeMs',
   'openingMs',
@@ -110,8 +108,8 @@ const LOOKED_AT = [
 ] as const satisfies readonly (keyof Timeouts)[];
 
 /** The interval of the heartbeat: short enough that no time limit is exceeded by more than a fraction of it. */
-export function beatMs(timeouts: Pick<Timeouts, (typeof LOOKED_AT)[number]>): number {
-  const shortestMs = Math.min(...LOOKED_AT.map((name) => timeouts[name]));
+export function heartbeatMs(timeouts: Pick<Timeouts, (typeof CHECKED_BY_HEARTBEAT)[number]>): number {
+  const shortestMs = Math.min(...CHECKED_BY_HEARTBEAT.map((name) => timeouts[name]));
   return Math.max(1, Math.min(1000, Math.floor(shortestMs / 3)));
 }
 

@@ -13,27 +13,32 @@ export interface Acceptor {
   /** The lowest negotiate version that is answered. */
   readonly minimumVersion: number;
   /** Answers `POST {path}/negotiate`. @throws HublineError or Refused, which becomes the status that the client expects. */
-  negotiate(request: ClientRequest, version: number, left: AbortSignal): Promise<Answer>;
+  negotiate(request: ClientRequest, version: number, clientGone: AbortSignal): Promise<NegotiateReply>;
   /**
-   * Admits or refuses each request of a connection: without a token it is a new connection, which skipped
-   * negotiation. @throws HublineError or Refused likewise: `unauthorized`, `forbidden`, `connection_gone`, `wrong_node` …
+   * Finds the session of a request, or creates one for a request without a token, whose client skipped negotiation.
+   * @throws HublineError or Refused likewise: `unauthorized`, `forbidden`, `connection_gone`, `wrong_node` …
    */
-  admit(request: ClientRequest, token: string | undefined, left: AbortSignal): Promise<Admission>;
+  admit(request: ClientRequest, token: string | undefined, clientGone: AbortSignal): Promise<ClientSession>;
 }
 
-export interface Answer {
+export interface NegotiateReply {
   readonly body: NegotiateResponse;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A request that may connect, or belongs to a connection. */
-export interface Admission {
+/** A client's session, as its path uses it. */
+export interface ClientSession {
   readonly connectionId: string;
-  readonly token: string;
-  /** The connection's transport, if it has one already. */
-  readonly transport: TransportName | undefined;
-  /** Accepts a transport that came through an HTTP server. @throws HublineError where that is not possible any more: `shutdown`, `connection_gone` */
-  accept(transport: Transport, attachment: Attachment): TransportListener;
-  /** Releases the session of a new connection, unless it was accepted. */
+  /** The open transport, which takes the further requests of the client. */
+  readonly transport: Transport | undefined;
+  /** Connects the session with a transport. @throws HublineError `shutdown`; `connection_gone` if it has expired or has a transport */
+  accept(transport: Transport, origin: TransportOrigin): TransportListener;
+  /** Ends a session that was created for this request, unless it is connected. */
   decline(): void;
+}
+
+/** The request that opened a transport, and the HTTP server that received it. */
+export interface TransportOrigin {
+  readonly request: ClientRequest;
+  readonly attachment: Attachment;
 }

@@ -26,13 +26,13 @@ export function whenAnswered(response: ServerResponse | Http2ServerResponse, the
   response.on('close', settle);
 }
 
-/** A signal that aborts when the client of a request has left. It listens until `stop`, since a socket carries many requests. */
-export function untilLeft(socket: Socket): { readonly left: AbortSignal; stop(): void } {
+/** Returns a signal that aborts when the client of a request has disconnected. Call `stop` then: a socket carries many requests. */
+export function untilClientGone(socket: Socket): { readonly clientGone: AbortSignal; stop(): void } {
   const controller = new AbortController();
-  const leave = (): void => controller.abort(new HublineError('cancelled', 'The client has left.', {}));
-  if (!socket.destroyed) return { left: controller.signal, stop: onClose(socket, leave) };
-  leave();
-  return { left: controller.signal, stop: () => undefined };
+  const abort = (): void => controller.abort(new HublineError('cancelled', 'The client has left.', {}));
+  if (!socket.destroyed) return { clientGone: controller.signal, stop: onClose(socket, abort) };
+  abort();
+  return { clientGone: controller.signal, stop: () => undefined };
 }
 
 /** Requests of one socket whose answers wait. Clients send the next request after the answer; each costs the event loop half a millisecond. */

@@ -1,4 +1,4 @@
-export type { Acceptor, Admission, Answer } from './acceptor.ts';
+export type { Acceptor, ClientSession, NegotiateReply, TransportOrigin } from './acceptor.ts';
 export { NodeAffinity, type AffinityOptions } from './affinity.ts';
 export type { Attachment } from './attachment.ts';
 export { Batch } from './batch.ts';
@@ -6,6 +6,7 @@ export { Endpoint } from './endpoint.ts';
 export { checkedHttpServer, type AttachOptions, type HttpServer } from './http-server.ts';
 export { Router } from './router.ts';
 export { Listener } from './listener.ts';
+export type { LongPollingTimeouts } from './long-polling.ts';
 export { OriginPolicy, type Origins } from './origins.ts';
 export { hostedPath } from './path.ts';
 export { proxiesOf } from './proxies.ts';

@@ -9,14 +9,14 @@ import type { Transport, TransportListener } from './transport.ts';
 export const rawFormat: Format = (messages) =>
   Buffer.concat(messages.map((message) => (typeof message === 'string' ? Buffer.from(message) : message)));
 
-export interface LongPollingOptions {
-  /** How long a poll is held when there is nothing to send. */
-  readonly pollTimeoutMs: number;
-  /** The longest time until the next poll. */
-  readonly disconnectTimeoutMs: number;
-  /** How long a client may read nothing of an answer. */
-  readonly sendTimeoutMs: number;
-  readonly accept: (transport: Transport) => TransportListener;
+/** Time limits, in milliseconds. */
+export interface LongPollingTimeouts {
+  /** Long polling: how long a poll is held. Default 90000. */
+  readonly pollMs: number;
+  /** Long polling: how long the next poll may take to come. Default 15000. */
+  readonly disconnectMs: number;
+  /** How long a client may read nothing while data is buffered for it. Default 10000. */
+  readonly sendMs: number;
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -50,7 +50,7 @@ export class LongPollingTransport implements Transport {
   readonly silentMs = 0;
   readonly inherentKeepAlive = true;
   format: 'text' | 'binary' = 'text'; // both are bytes here
-  readonly #options: LongPollingOptions;
+  readonly #timeouts: LongPollingTimeouts;
   readonly #listener: TransportListener;
   readonly #inbox: PostInbox;
   readonly #drained: (() => void)[] = [];
@@ -62,9 +62,9 @@ export class LongPollingTransport implements Transport {
   #ended = false;
   #closed = false;
 
-  constructor(options: LongPollingOptions) {
-    this.#options = options;
-    this.#listener = options.accept(this);
+  constructor(timeouts: LongPollingTimeouts, accept: (transport: Transport) => TransportListener) {
+    this.#timeouts = timeouts;
+    this.#listener = accept(this);
     this.#inbox = new PostInbox((chunk) => this.#listener.receive(chunk, true));
   }
 
@@ -113,15 +113,15 @@ export class LongPollingTransport implements Transport {
     this.#inbox.resume();
   }
 
-  beat(ms: number): void {
+  heartbeat(ms: number): void {
     this.#waitedMs += ms;
-    const { pollTimeoutMs, disconnectTimeoutMs } = this.#options;
+    const { pollMs, disconnectMs } = this.#timeouts;
     const poll = this.#poll;
     if (poll.name === 'held') {
-      if (this.#waitedMs >= pollTimeoutMs) this.#answer(poll);
+      if (this.#waitedMs >= pollMs) this.#answer(poll);
     } else if (poll.name === 'answered') {
-      if (poll.stall.beat(ms)) this.destroy();
-    } else if (this.#waitedMs >= disconnectTimeoutMs) {
+      if (poll.stall.check(ms)) this.destroy();
+    } else if (this.#waitedMs >= disconnectMs) {
       this.#close(1006);
     }
   }
@@ -133,8 +133,8 @@ export class LongPollingTransport implements Transport {
     this.#speak();
   }
 
-  /** The client ends the connection with a DELETE: an open poll is answered. */
-  leave(): void {
+  /** Ends the connection after the client's DELETE, and answers an open poll. */
+  deletedByClient(): void {
     this.#close(1000);
   }
 
@@ -157,7 +157,7 @@ export class LongPollingTransport implements Transport {
   }
 
   #answer({ response, headers }: HeldPoll, body: Buffer = NOTHING): void {
-    this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#options.sendTimeoutMs), next: undefined });
+    this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#timeouts.sendMs), next: undefined });
     const { length } = body;
     response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
     // Messages in a lost answer are lost: the connection ends, so that a client that is back does not miss them unnoticed.

@@ -27,7 +27,7 @@ export class OriginPolicy {
   }
 
   /** True where a page of another origin may connect, but only without cookies, which would let it act as its visitor. */
-  isStranger(request: ClientRequest): boolean {
+  ignoresCookies(request: ClientRequest): boolean {
     const { origin } = request.headers;
     return this.#isOpen && origin !== undefined && !isSameOrigin(request, origin);
   }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { isTooFarAhead } from './answered.ts';
 import { Attachment } from './attachment.ts';
 import type { Endpoint } from './endpoint.ts';
+import { HttpExchange } from './exchange.ts';
 import type { HttpServer } from './http-server.ts';
 import { routeOf } from './path.ts';
 import { resumeAsHttp } from './upgrade.ts';
@@ -70,7 +71,7 @@ export class Router {
     if (isTooFarAhead(request)) request.socket.destroy(); // a refusal would wait behind the answers to the others
     if (request.socket.destroyed) return true;
     attachment.observe(response);
-    void endpoint.request({ incoming: request, response, attachment }, route.isNegotiate); // answers every failure itself
+    void endpoint.request(new HttpExchange(request, response, attachment), route.isNegotiate);
     return true;
   }
 
@@ -79,8 +80,7 @@ export class Router {
     const endpoint = route && this.#endpoints.get(route.path);
     if (!endpoint) return false;
     // Any other upgrade is an offer that a server may ignore (RFC 9110, 7.8).
-    if (!route.isNegotiate && isWebSocket(request))
-      void endpoint.upgrade({ request, socket, head }, attachment); // answers every failure itself
+    if (!route.isNegotiate && isWebSocket(request)) void endpoint.upgrade({ request, socket, head }, attachment);
     else resumeAsHttp(attachment.server, [request, socket, head]);
     return true;
   }

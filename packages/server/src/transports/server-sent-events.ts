@@ -36,9 +36,9 @@ export class ServerSentEventsTransport implements Transport {
   readonly #inbox: PostInbox;
   readonly #stall: Stall;
 
-  constructor(response: ServerResponse, { headers, sendTimeoutMs, accept }: EventStreamOptions) {
+  constructor(response: ServerResponse, { headers, sendMs, accept }: EventStreamOptions) {
     this.#response = response;
-    this.#stall = new Stall(response.req.socket, sendTimeoutMs);
+    this.#stall = new Stall(response.req.socket, sendMs);
     const listener = accept(this);
     const utf8 = new TextDecoder();
     // Text, as everything here: a character may be split over two chunks.
@@ -75,8 +75,8 @@ export class ServerSentEventsTransport implements Transport {
     this.#inbox.resume();
   }
 
-  beat(ms: number): void {
-    if (this.#stall.beat(ms)) this.destroy();
+  heartbeat(ms: number): void {
+    if (this.#stall.check(ms)) this.destroy();
   }
 
   close(): void {
@@ -93,6 +93,6 @@ export class ServerSentEventsTransport implements Transport {
 export interface EventStreamOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** How long a client may take nothing of what waits for it. */
-  readonly sendTimeoutMs: number;
+  readonly sendMs: number;
   readonly accept: (transport: Transport) => TransportListener;
 }

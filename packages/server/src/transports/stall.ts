@@ -13,7 +13,7 @@ export class Stall {
   }
 
   /** True where the peer has read nothing for too long. */
-  beat(ms: number): boolean {
+  check(ms: number): boolean {
     const waiting = this.#socket.writableLength;
     const taken = this.#socket.bytesWritten - waiting;
     this.#stuckMs = waiting > 0 && taken === this.#taken ? this.#stuckMs + ms : 0;

@@ -1,5 +1,6 @@
 import type { TransportName, Wire } from '@hubline/protocol';
 import type { Batch } from './batch.ts';
+import type { Body } from './body.ts';
 
 /** An open pipe to one client. There is no opening state: every transport can be written to. */
 export interface Transport {
@@ -21,10 +22,12 @@ export interface Transport {
   /** Stops and starts reading: how a slow method slows its caller. */
   pause(): void;
   resume(): void;
+  /** Takes the body of a POST, by which clients send where the transport carries data in one direction only. Rejects if it did not arrive whole. */
+  post?(body: Body): Promise<void>;
   /** How long the peer has been silent although the transport pings it; 0 where the transport has no pings. */
   readonly silentMs: number;
   /** Called at every heartbeat: the transport checks its own time limits. */
-  beat(ms: number): void;
+  heartbeat(ms: number): void;
   /** Closes after the written data, with a close code where the transport has one. Idempotent. */
   close(code: number, reason: string): void;
   /** Cuts the pipe without waiting for the peer. Idempotent. */

@@ -11,12 +11,16 @@ import type { Transport, TransportEnd, TransportListener } from './transport.ts'
 import { answerUpgrade } from './websocket-handshake.ts';
 
 export interface WebSocketOptions {
-  /** Runs `then` when the peer has had its time to answer a close. Returns what cancels that. */
-  readonly afterClose: (then: () => void) => () => void;
-  /** How long the peer may read nothing while data is buffered for it. */
-  readonly sendTimeoutMs: number;
-  /** A ping is sent when nothing was heard for this long. Every peer answers one, whatever it speaks. */
-  readonly keepAliveMs: number;
+  /** Runs `then` after a time. Returns a function that cancels the timer. */
+  readonly clock: { after(ms: number, then: () => void): () => void };
+  readonly timeouts: {
+    /** How long the client may take to answer a close. */
+    readonly closeMs: number;
+    /** How long the client may read nothing while data is buffered for it. */
+    readonly sendMs: number;
+    /** A ping is sent when nothing was received for this long. Every client answers one, whatever its protocol. */
+    readonly keepAliveMs: number;
+  };
 }
 
 /** Completes upgrades; what comes out is an open transport. */
@@ -85,7 +89,7 @@ class WebSocketTransport implements Transport, FrameListener {
   constructor(socket: Socket, options: WebSocketOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#stall = new Stall(socket, options.sendTimeoutMs);
+    this.#stall = new Stall(socket, options.timeouts.sendMs);
     socket.on('error', (error) => {
       if (this.#end.code === BROKEN) this.#end = { error, ...this.#end }; // always followed by `close`
     });
@@ -128,10 +132,10 @@ class WebSocketTransport implements Transport, FrameListener {
     return this.#silentMs;
   }
 
-  beat(ms: number): void {
-    if (this.#stall.beat(ms)) return this.destroy();
+  heartbeat(ms: number): void {
+    if (this.#stall.check(ms)) return this.destroy();
     if (this.#isPaused || !this.#isOpen) return; // an unread pong is no sign of silence
-    const { keepAliveMs } = this.#options;
+    const { keepAliveMs } = this.#options.timeouts;
     const wasSilent = this.#silentMs >= keepAliveMs;
     this.#silentMs += ms;
     if (this.#silentMs >= keepAliveMs && !wasSilent) this.#control(PING);
@@ -199,9 +203,10 @@ class WebSocketTransport implements Transport, FrameListener {
   #closing(): void {
     this.#isOpen = false;
     this.resume();
+    const { clock, timeouts } = this.#options;
     this.#socket.once(
       'close',
-      this.#options.afterClose(() => this.destroy()),
+      clock.after(timeouts.closeMs, () => this.destroy()),
     );
   }
 }
