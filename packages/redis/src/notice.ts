@@ -1,9 +1,9 @@
-import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
-import { damaged, fieldsIn, isFields, isTexts, MAX_BYTES, unsupported, type Fields } from './decoding.ts';
+import { read, type NodeInfo, type ProcessId, type Read } from '@hubline/server/backplane';
+import { damaged, fieldsIn, MAX_BYTES, unsupported } from './decoding.ts';
 import type { Claims } from './history.ts';
 import { processIn, type Incarnation } from './keys.ts';
-import { checkedClaims } from './repair-message.ts';
-import { isIncarnation, nodeIn, VERSION } from './values.ts';
+import { readClaims } from './repair-message.ts';
+import { isIncarnation, readNode, VERSION } from './values.ts';
 
 interface Claiming {
   readonly incarnation: Incarnation;
@@ -35,61 +35,43 @@ export const NOTICES = 'nodes';
 
 export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringify({ v: VERSION, ...notice }));
 
+const milliseconds: Read<number> = (value) => (read.number(value) >= 0 ? (value as number) : read.refuse('a duration', value));
+
+/** A sender without repair has no claims. */
+const CLAIMING = {
+  claims: (value: unknown = {}) => readClaims(value),
+  repairMs: (value: unknown = 0) => milliseconds(value),
+};
+
+/** Reads the fields of a notice of each kind, besides its incarnation. */
+const FIELDS: { readonly [K in Notice['is']]: Read<Omit<Extract<Notice, { is: K }>, 'is' | 'incarnation'>> } = {
+  hello: read.fields({ node: readNode }),
+  beat: read.fields(CLAIMING),
+  claims: read.fields({
+    ...CLAIMING,
+    part: read.count,
+    isLast: (value) => value === true,
+    coversMs: milliseconds,
+    left: read.list(read.text),
+  }),
+  recall: read.fields({ ms: milliseconds }),
+  repaired: () => ({}),
+  bye: read.fields(CLAIMING),
+};
+
 /**
- * Undefined where the kind is unknown.
- * @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right
+ * Undefined for a notice of an unknown kind.
+ * @throws HublineError `unsupported_version`, or `invalid_message` for a field that cannot be right
  */
 export function decodeNotice(bytes: Buffer): Notice | undefined {
   if (bytes.length > MAX_BYTES) throw damaged('notice', `${bytes.length} bytes`);
-  const notice = fieldsIn(bytes.toString());
-  if (!notice) throw damaged('notice', 'no object');
-  if (notice.v !== VERSION) throw unsupported('notice', typeof notice.v === 'number' ? notice.v : 0, VERSION);
-  const { incarnation } = notice;
+  const fields = fieldsIn(bytes.toString());
+  if (!fields) throw damaged('notice', 'no object');
+  const { v: version, is, incarnation } = fields;
+  if (version !== VERSION) throw unsupported('notice', typeof version === 'number' ? version : 0, VERSION);
   if (!isIncarnation(incarnation)) throw damaged('notice', 'no incarnation');
-  switch (notice.is) {
-    case 'hello':
-      return { is: 'hello', incarnation, node: nodeOf(notice, processIn(incarnation)) };
-    case 'beat':
-    case 'bye':
-      return { is: notice.is, ...claimingIn(notice, incarnation) };
-    case 'claims':
-      return {
-        is: 'claims',
-        ...claimingIn(notice, incarnation),
-        part: countIn(notice, 'part'),
-        isLast: notice.isLast === true,
-        coversMs: countIn(notice, 'coversMs'),
-        left: textsIn(notice, 'left'),
-      };
-    case 'repaired':
-      return { is: 'repaired', incarnation };
-    case 'recall':
-      return { is: 'recall', incarnation, ms: countIn(notice, 'ms') };
-    default:
-      return undefined;
-  }
-}
-
-/** Reads the claims of a notice. A sender without repair has none. */
-function claimingIn(notice: Fields, incarnation: Incarnation): Claiming {
-  const { claims = {}, repairMs = 0 } = notice;
-  return { incarnation, claims: checkedClaims(claims), repairMs: countIn({ repairMs }, 'repairMs') };
-}
-
-function countIn(notice: Fields, field: string): number {
-  const value = notice[field];
-  if (typeof value !== 'number' || !(value >= 0)) throw damaged('notice', `${field} is no number`);
-  return value;
-}
-
-function textsIn(notice: Fields, field: string): readonly string[] {
-  const value = notice[field];
-  if (!isTexts(value)) throw damaged('notice', `${field} is no list of texts`);
-  return value;
-}
-
-function nodeOf({ node: fields }: Fields, process: ProcessId): NodeInfo {
-  const node = nodeIn(isFields(fields) ? fields : undefined);
-  if (node?.process !== process) throw damaged('notice', 'a node is not described');
-  return node;
+  if (typeof is !== 'string' || !Object.hasOwn(FIELDS, is)) return undefined;
+  const notice = { is, incarnation, ...FIELDS[is as Notice['is']](fields) } as Notice;
+  if (notice.is === 'hello' && notice.node.process !== processIn(incarnation)) throw damaged('notice', 'the node of another process');
+  return notice;
 }

@@ -1,4 +1,5 @@
-import { damaged, fieldsIn, isFields, MAX_BYTES, type Fields } from './decoding.ts';
+import { read, type Read } from '@hubline/server/backplane';
+import { damaged, fieldsIn, isFields, MAX_BYTES } from './decoding.ts';
 import type { Claims } from './history.ts';
 import type { Range } from './ranges.ts';
 
@@ -44,69 +45,73 @@ export function encodeAnswer({ frames, ...rest }: Answer): Buffer {
   return Buffer.concat([length, header, ...frames.map(([, frame]) => frame)]);
 }
 
+/** Reads a range whose first sequence is not below `least`. */
+const range =
+  (least: number): Read<Range> =>
+  (value) => {
+    const [from = -1, to = -1, ...more] = read.list(read.count)(value);
+    return least <= from && from <= to && more.length === 0 ? [from, to] : read.refuse('a range', value);
+  };
+
+/** Reads an object whose keys are channels. */
+const byChannel =
+  <T>(each: Read<T>): Read<Readonly<Record<string, T>>> =>
+  (value) =>
+    isFields(value) ?
+      Object.fromEntries(Object.entries(value).map(([channel, item]) => [channel, each(item)]))
+    : read.refuse('an object', value);
+
+const readRanges = byChannel(read.list(range(1)));
+/** @throws HublineError `invalid_message` */
+export const readClaims: Read<Claims> = byChannel(range(0));
+const readAsk: Read<Ask> = byChannel(
+  read.fields({
+    ranges: read.list(range(1)),
+    withinMs: read.optional((value) => (read.number(value) >= 0 ? (value as number) : read.refuse('a duration', value))),
+  }),
+);
+const readHeader = read.fields({
+  frames: read.list((value) => {
+    const [channel, length] = read.list<unknown>((item) => item)(value);
+    return [read.text(channel), read.count(length)] as const;
+  }),
+  gone: readRanges,
+  void: readRanges,
+  unsent: readRanges,
+  isLast: (value) => value === true,
+});
+
 /** @throws HublineError `invalid_message` */
 export function decodeAsk(payload: Uint8Array): Ask {
-  const ask = parse(payload);
-  const channels = Object.entries(ask).map(([channel, missing]): [string, Missing] => {
-    const { ranges, withinMs } = isFields(missing) ? missing : {};
-    if (withinMs !== undefined && !(typeof withinMs === 'number' && withinMs >= 0)) throw broken('an ask');
-    return [channel, { ranges: checkedRanges({ ranges }, 'an ask').ranges ?? [], withinMs }];
-  });
-  if (channels.reduce((count, [, { ranges }]) => count + ranges.length, 0) > MAX_RANGES) throw broken('an ask of too many ranges');
-  return Object.fromEntries(channels);
+  const ask = readAsk(parse(payload));
+  if (Object.values(ask).reduce((count, { ranges }) => count + ranges.length, 0) > MAX_RANGES) throw broken('an ask of too many ranges');
+  return ask;
 }
 
 /** @throws HublineError `invalid_message` */
-export function decodeClaims(payload: Uint8Array): Claims {
-  return checkedClaims(parse(payload));
-}
+export const decodeClaims = (payload: Uint8Array): Claims => readClaims(parse(payload));
 
 /** @throws HublineError `invalid_message` */
 export function decodeAnswer(payload: Uint8Array): Answer {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const frameAt = bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUInt32BE();
   if (frameAt > bytes.length) throw broken('an answer is cut short');
-  const header = parse(bytes.subarray(4, frameAt));
-  if (!Array.isArray(header.frames)) throw broken('an answer without frames');
+  const { frames: places, ...header } = readHeader(parse(bytes.subarray(4, frameAt)));
   let at = frameAt;
-  const frames = (header.frames as unknown[]).map((each): readonly [string, Buffer] => {
-    const [channel, length] = Array.isArray(each) ? (each as unknown[]) : [];
-    if (typeof channel !== 'string' || !isCount(length) || at + length > bytes.length) throw broken('a frame of an answer');
-    return [channel, bytes.subarray(at, (at += length))];
+  const frames = places.map(([channel, length]) => {
+    if (at + length > bytes.length) throw broken('an answer is cut short');
+    return [channel, bytes.subarray(at, (at += length))] as const;
   });
-  const rangesIn = (verdict: 'gone' | 'void' | 'unsent'): Ranges => checkedRanges(header[verdict], 'an answer');
-  const [gone, voids, unsent] = [rangesIn('gone'), rangesIn('void'), rangesIn('unsent')];
-  const count = [gone, voids, unsent].flatMap((ranges) => Object.values(ranges)).reduce((sum, { length }) => sum + length, frames.length);
-  if (count > MAX_ENTRIES) throw broken('an answer of too many frames and ranges');
-  return { frames, gone, void: voids, unsent, isLast: header.isLast === true };
-}
-
-/** @throws HublineError `invalid_message` */
-export function checkedClaims(claims: unknown): Claims {
-  if (!isFields(claims)) throw broken('claims are no object');
-  for (const claim of Object.values(claims)) if (!isRange(claim, 0)) throw broken('a claim is no range');
-  return claims as Claims;
-}
-
-function checkedRanges(ranges: unknown, where: string): Ranges {
-  if (!isFields(ranges)) throw broken(`ranges of ${where} are no object`);
-  for (const each of Object.values(ranges)) {
-    if (!Array.isArray(each) || !each.every((range) => isRange(range, 1))) throw broken(`a range of ${where}`);
+  const ranges = [header.gone, header.void, header.unsent].flatMap((each) => Object.values(each));
+  if (ranges.reduce((count, { length }) => count + length, frames.length) > MAX_ENTRIES) {
+    throw broken('an answer of too many frames and ranges');
   }
-  return ranges as Ranges;
+  return { frames, ...header };
 }
 
-function parse(payload: Uint8Array): Fields {
+function parse(payload: Uint8Array): unknown {
   if (payload.byteLength > MAX_BYTES) throw broken(`${payload.byteLength} bytes`);
-  const fields = fieldsIn(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
-  if (!fields) throw broken('no object');
-  return fields;
-}
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-function isRange(value: unknown, least: number): value is Range {
-  const [from, to, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
-  return isCount(from) && isCount(to) && more.length === 0 && from >= least && from <= to;
+  return fieldsIn(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString());
 }
 
 const broken = (why: string) => damaged('message of repair', why);

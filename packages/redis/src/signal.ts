@@ -1,16 +1,12 @@
 /** A promise that is settled from outside, and whose rejection need not be handled. */
 export class Signal {
   readonly promise: Promise<void>;
-  isDone = false;
   resolve!: () => void;
   reject!: (error: Error) => void;
 
   constructor() {
     this.promise = new Promise<void>((resolve, reject) => {
-      this.resolve = () => {
-        this.isDone = true;
-        resolve();
-      };
+      this.resolve = resolve;
       this.reject = reject;
     });
     this.promise.catch(() => undefined); // a signal that fails before anything awaits it is no unhandled rejection

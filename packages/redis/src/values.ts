@@ -1,4 +1,4 @@
-import { read, type ConnectionRecord, type NodeInfo, type Topic } from '@hubline/server/backplane';
+import { read, type ConnectionRecord, type NodeInfo, type Read, type Topic } from '@hubline/server/backplane';
 import { fieldsIn, isFields, isTexts, type Fields } from './decoding.ts';
 import type { Incarnation } from './keys.ts';
 
@@ -11,15 +11,16 @@ export const VERSION = 2;
 export const encodeNode = ({ nodeId, process, app, accepts, startedAt }: NodeInfo): string =>
   JSON.stringify({ v: VERSION, nodeId, process, app, accepts, startedAt });
 
-export const decodeNode = (text: unknown): NodeInfo | undefined => nodeIn(objectIn(text));
+/** @throws HublineError `invalid_message` */
+export const readNode: Read<NodeInfo> = read.fields({
+  nodeId: read.text,
+  process: read.text,
+  app: read.text,
+  accepts: read.flag,
+  startedAt: read.number,
+});
 
-/** The node that an object describes. */
-export function nodeIn(fields: Fields | undefined): NodeInfo | undefined {
-  const { nodeId, process, app, accepts, startedAt } = fields ?? {};
-  if (typeof nodeId !== 'string' || typeof process !== 'string' || typeof app !== 'string') return undefined;
-  if (typeof accepts !== 'boolean' || typeof startedAt !== 'number') return undefined;
-  return { nodeId, process, app, accepts, startedAt };
-}
+export const decodeNode = (text: unknown): NodeInfo | undefined => tried(readNode, objectIn(text));
 
 /**
  * The most characters of the names of a connection's groups that are a part of its record, which each join writes. Where there are
@@ -49,23 +50,25 @@ export type DecodedRecord =
   | { readonly isWhole: true; readonly record: ConnectionRecord }
   | { readonly isWhole: false; readonly record: Omit<ConnectionRecord, 'groups'> };
 
+const isAttribute = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
+
+const readRecord = read.fields({
+  hub: read.name,
+  userId: read.optional(read.name),
+  attributes: (value): ConnectionRecord['attributes'] =>
+    isFields(value) && Object.keys(value).every(read.isName) && Object.values(value).every(isAttribute) ?
+      (value as ConnectionRecord['attributes'])
+    : read.refuse('attributes', value),
+  groups: read.optional(read.list(read.name)),
+  connectedAt: read.number,
+});
+
 export function decodeRecord(connectionId: string, text: unknown): DecodedRecord | undefined {
-  const value = objectIn(text);
-  if (!value || typeof value.hub !== 'string' || typeof value.connectedAt !== 'number') return undefined;
-  const { hub, userId, attributes, groups, connectedAt } = value;
-  if (!isFields(attributes) || (userId !== undefined && typeof userId !== 'string')) return undefined;
-  const names = [hub, ...(userId === undefined ? [] : [userId]), ...Object.keys(attributes), ...(isTexts(groups) ? groups : [])];
-  if (!names.every(read.isName)) return undefined;
-  if (Object.values(attributes).some((each) => !['string', 'number', 'boolean'].includes(typeof each))) return undefined;
-  const record = {
-    connectionId,
-    hub,
-    ...(userId === undefined ? {} : { userId }),
-    attributes: attributes as ConnectionRecord['attributes'],
-    connectedAt,
-  };
-  if (groups === undefined) return { isWhole: false, record };
-  return isTexts(groups) ? { isWhole: true, record: { ...record, groups: groups.toSorted() } } : undefined;
+  const found = tried(readRecord, objectIn(text));
+  if (!found) return undefined;
+  const { hub, userId, attributes, groups, connectedAt } = found;
+  const record = { connectionId, hub, ...(userId === undefined ? {} : { userId }), attributes, connectedAt };
+  return groups ? { isWhole: true, record: { ...record, groups: groups.toSorted() } } : { isWhole: false, record };
 }
 
 /** Decodes a set of groups: names as they are in topics. */
@@ -112,6 +115,15 @@ export const isAlive = (state: LeaseState): boolean => state === 'alive';
 export const decodeTexts = (list: unknown): readonly string[] | undefined => (isTexts(list) ? list : undefined);
 
 export const isIncarnation = (text: unknown): text is Incarnation => typeof text === 'string' && /^[^\s{}]+\.[1-9]\d{0,14}$/.test(text);
+
+/** Undefined for a value that the reader refuses. */
+function tried<T>(read: Read<T>, value: unknown): T | undefined {
+  try {
+    return read(value);
+  } catch {
+    return undefined;
+  }
+}
 
 function objectIn(text: unknown): Fields | undefined {
   const fields = typeof text === 'string' ? fieldsIn(text) : undefined;
