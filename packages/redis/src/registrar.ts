@@ -1,13 +1,13 @@
-import type { Change, Flush, Topic, WatchLease } from '@hubline/server/backplane';
+import type { Change, Flush, LocalState, Topic, WatchLease } from '@hubline/server/backplane';
 import type { Context } from './context.ts';
 import { Dirty } from './dirty.ts';
-import { watchedIn, watchWritingOf, writingsOf, type Writing } from './entries.ts';
+import { everythingIn, watchedIn, watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
 import type { Incarnation } from './keys.ts';
 import { WrongTypeError, type Command } from './redis-connection.ts';
 import { Registration } from './registration.ts';
 import { Session } from './session.ts';
 import { encodeNode } from './values.ts';
-import { Verifier, type Differences } from './verifier.ts';
+import { Verifier, type Difference } from './verifier.ts';
 import { Watchers } from './watchers.ts';
 
 export interface RegistrarOptions extends Omit<Context, 'session' | 'report'> {
@@ -124,35 +124,36 @@ export class Registrar {
       flushed,
       unwritten: () => this.#dirty,
     });
-    if (!differences) return;
+    if (differences.length === 0) return;
     await this.#repair(differences);
-    this.#options.repaired([...differences.keys]);
+    this.#options.repaired([...new Set(differences.map(({ key }) => key))]);
   }
 
-  async #repair({ wrong, dirt, ...lost }: Differences): Promise<void> {
+  async #repair(differences: readonly Difference[]): Promise<void> {
     const { keys, self, local } = this.#options;
+    const differs = (part: Difference['part']): boolean => differences.some((each) => each.part === part);
     const session = this.#session;
     const { incarnation } = session;
     await this.#markPartial();
-    const undeleted = new Set(wrong);
+    const undeleted = new Set(differences.flatMap(({ key, mustDelete }) => (mustDelete ? key : [])));
     // Each key is deleted right before it is written, in the same trip: a reader should not find it empty.
     const replacing = (commands: readonly Command[]): Command[] =>
       commands.flatMap((command): Command[] => {
         const key = String(command[1]);
         return undeleted.delete(key) ? [['del', key], command] : [command];
       });
-    for (const { before, entries, after } of writingsOf(dirt, { keys, incarnation, local })) {
+    for (const { before, entries, after } of writingsOf(dirtOf(differences, local), { keys, incarnation, local })) {
       const writing = { before: replacing(before), entries: replacing(entries), after: replacing(after) };
       if (!(await this.#writeStages(writing, []))) return; // everything was written anew
     }
     const last: Command[] = [];
-    if (lost.isRegistryLost) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
-    if (lost.isVersionLost) last.push(['set', keys.flushed(incarnation), session.flushed]);
-    if (lost.areWatchesLost) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
+    if (differs('registry')) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
+    if (differs('version')) last.push(['set', keys.flushed(incarnation), session.flushed]);
+    if (differs('watches')) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
     const replaced = replacing(last);
     const unused = [...undeleted].map((key): Command => ['del', key]); // nothing belongs there
     if (!(await this.#run([...replaced, ...unused]))) return;
-    await this.#run([session.whole(), ...(lost.isLeaseLost ? [session.lease('alive')] : [])]);
+    await this.#run([session.whole(), ...(differs('lease') ? [session.lease('alive')] : [])]);
   }
 
   async #markPartial(): Promise<void> {
@@ -334,6 +335,19 @@ export class Registrar {
     this.#last = result;
     return result;
   }
+}
+
+/** The topics and connections that differ; without their index or their records, all of them. */
+function dirtOf(differences: readonly Difference[], local: LocalState): Dirt {
+  const everything = everythingIn(local);
+  const parts = differences.map(({ part }) => part);
+  const topics = new Set(parts.flatMap((part) => (typeof part === 'object' && 'topic' in part ? part.topic : [])));
+  const connections = new Set(parts.flatMap((part) => (typeof part === 'object' && 'connection' in part ? part.connection : [])));
+  return {
+    topics: parts.includes('topics') ? everything.topics : [...topics].map((topic) => [topic, local.members(topic).keys()]),
+    connections: parts.includes('records') ? everything.connections : connections,
+    moved: () => Infinity,
+  };
 }
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

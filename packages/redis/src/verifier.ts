@@ -1,5 +1,5 @@
-import type { ConnectionRecord, LocalState, NodeInfo, Topic } from '@hubline/server/backplane';
-import { everythingIn, slices, type Dirt } from './entries.ts';
+import type { LocalState, NodeInfo, Topic } from '@hubline/server/backplane';
+import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
@@ -30,17 +30,22 @@ export interface Written {
   readonly unwritten: () => Unwritten;
 }
 
-/** The entries that differ in Redis from what was written. */
-export interface Differences {
-  /** To be deleted first: of another type, or with more in it than there should be. */
-  readonly wrong: ReadonlySet<string>;
-  readonly isRegistryLost: boolean;
-  readonly areWatchesLost: boolean;
-  readonly isVersionLost: boolean;
-  readonly isLeaseLost: boolean;
-  readonly dirt: Dirt;
-  /** Names of keys, for the report. */
-  readonly keys: ReadonlySet<string>;
+/** A key that differs in Redis from what was written. */
+export interface Difference {
+  readonly key: string;
+  /** What writes the key again: a topic, a connection, or one of the parts that exist once for each incarnation. */
+  readonly part:
+    | { readonly topic: Topic }
+    | { readonly connection: string }
+    | 'topics'
+    | 'records'
+    | 'registry'
+    | 'watches'
+    | 'version'
+    | 'lease'
+    | 'whole';
+  /** Whether the key must be deleted first: it is of another type, or holds more than it should. */
+  readonly mustDelete: boolean;
 }
 
 /** Within this time everything that was written is verified once, however much it is. */
@@ -64,22 +69,21 @@ export class Verifier {
     this.#options = options;
   }
 
-  /** Undefined where nothing differs. @throws HublineError `backplane_unavailable` */
-  async verify(written: Written): Promise<Differences | undefined> {
+  /** Returns what differs in the slice of this heartbeat and, if anything does, in all the rest. @throws HublineError `backplane_unavailable` */
+  async verify(written: Written): Promise<readonly Difference[]> {
     if (this.#topics.length + this.#connections.length === 0) this.#begin();
-    const found = new Findings(this.#options.local);
     const { topics, connections } = this.#perBeat;
     // Flushes wait for this: on a slow link one round trip, and not three.
-    await Promise.all([
-      this.#verifyWhole(written, found),
-      this.#verifyTopics(written, this.#topics.splice(0, topics), found),
-      this.#verifyConnections(written, this.#connections.splice(0, connections), found),
+    const found = await Promise.all([
+      this.#verifyWhole(written),
+      this.#verifyTopics(written, this.#topics.splice(0, topics)),
+      this.#verifyConnections(written, this.#connections.splice(0, connections)),
     ]);
-    if (!found.any) return undefined;
+    if (found.flat().length === 0) return [];
     this.#begin();
-    await this.#verifyTopics(written, this.#topics.splice(0), found);
-    await this.#verifyConnections(written, this.#connections.splice(0), found);
-    return found.differences;
+    found.push(await this.#verifyTopics(written, this.#topics.splice(0)));
+    found.push(await this.#verifyConnections(written, this.#connections.splice(0)));
+    return found.flat();
   }
 
   #begin(): void {
@@ -92,7 +96,7 @@ export class Verifier {
   }
 
   /** Verifies the keys that exist once for each incarnation. */
-  async #verifyWhole({ incarnation, watches, watched, flushed, unwritten }: Written, found: Findings): Promise<void> {
+  async #verifyWhole({ incarnation, watches, watched, flushed, unwritten }: Written): Promise<readonly Difference[]> {
     const { store, keys, self, local } = this.#options;
     const [registered, lease, listed, version, watching, topics, records, whole] = await store.read([
       ['hmget', keys.registry, incarnation],
@@ -105,23 +109,28 @@ export class Verifier {
       ['get', keys.whole(incarnation)],
     ]);
     const pending = unwritten();
-    if (!Array.isArray(registered) || registered[0] !== encodeNode(self)) found.registry(keys.registry, registered);
-    if (lease !== LEASE.alive && lease !== null) found.lease(keys.lease(incarnation));
-    if (whole !== WHOLE) found.whole(keys.whole(incarnation), whole);
-    if (decodeNumber(version) !== flushed) found.version(keys.flushed(incarnation), version);
+    const found: Difference[] = [];
+    const note = (part: Difference['part'], key: string, answer: unknown): void => void found.push(differenceOf(part, key, answer));
+    if (!Array.isArray(registered) || registered[0] !== encodeNode(self)) note('registry', keys.registry, registered);
+    // Without deleting the lease, since then the process would be lost for a moment.
+    if (lease !== LEASE.alive && lease !== null) note('lease', keys.lease(incarnation), undefined);
+    if (whole !== WHOLE) note('whole', keys.whole(incarnation), whole);
+    if (decodeNumber(version) !== flushed) note('version', keys.flushed(incarnation), version);
     if (pending.watches.size === 0) {
-      if (!Array.isArray(listed) || (listed[0] ?? undefined) !== watched) found.watches(keys.watched, listed);
-      if (watching !== watches.size) found.watches(keys.watches(incarnation), tooMuch(watching, watches.size));
+      if (!Array.isArray(listed) || (listed[0] ?? undefined) !== watched) note('watches', keys.watched, listed);
+      if (watching !== watches.size) note('watches', keys.watches(incarnation), tooMuch(watching, watches.size));
     }
     const [topicCount, connectionCount] = [countOf(local.topics()), countOf(local.connections())];
-    if (!isAbout(topics, topicCount, pending.topics.size)) found.index(keys.topics(incarnation), tooMuch(topics, topicCount));
+    if (!isAbout(topics, topicCount, pending.topics.size)) note('topics', keys.topics(incarnation), tooMuch(topics, topicCount));
     if (!isAbout(records, connectionCount, pending.connections.size)) {
-      found.records(keys.records(incarnation), tooMuch(records, connectionCount));
+      note('records', keys.records(incarnation), tooMuch(records, connectionCount));
     }
+    return found;
   }
 
-  async #verifyTopics({ incarnation, unwritten }: Written, topics: readonly Topic[], found: Findings): Promise<void> {
+  async #verifyTopics({ incarnation, unwritten }: Written, topics: readonly Topic[]): Promise<readonly Difference[]> {
     const { store, keys, local } = this.#options;
+    const found: Difference[] = [];
     for (const slice of slices(topics, TRIP)) {
       const answers = await store.read(
         slice.flatMap((topic): readonly Command[] => [
@@ -140,14 +149,18 @@ export class Verifier {
               0
             : decodeNumber(counts[0])
           : undefined;
-        if (!isAbout(count, expected, tolerance)) found.topic(topic, keys.counts(topic), counts);
-        if (!isAbout(size, expected, tolerance)) found.topic(topic, keys.members(topic, incarnation), tooMuch(size, expected));
+        if (!isAbout(count, expected, tolerance)) found.push(differenceOf({ topic }, keys.counts(topic), counts));
+        if (!isAbout(size, expected, tolerance)) {
+          found.push(differenceOf({ topic }, keys.members(topic, incarnation), tooMuch(size, expected)));
+        }
       });
     }
+    return found;
   }
 
-  async #verifyConnections({ incarnation, unwritten }: Written, ids: readonly string[], found: Findings): Promise<void> {
+  async #verifyConnections({ incarnation, unwritten }: Written, ids: readonly string[]): Promise<readonly Difference[]> {
     const { store, keys, local } = this.#options;
+    const found: Difference[] = [];
     for (const slice of slices(ids, TRIP)) {
       const many = new Map<string, number>();
       for (const id of slice) {
@@ -163,97 +176,24 @@ export class Verifier {
         const record = local.record(id);
         if (!record || pending.connections.has(id)) return;
         const text: unknown = Array.isArray(texts) ? texts[i] : texts;
-        if (text !== encodeRecord(record)) found.connection(record, keys.records(incarnation), texts);
+        if (text !== encodeRecord(record)) found.push(differenceOf({ connection: id }, keys.records(incarnation), texts));
         const expected = record.groups.length;
         const size = sizes[many.get(id) ?? -1] ?? expected;
-        if (size !== expected) found.connection(record, keys.groups(incarnation, id), tooMuch(size, expected));
+        if (size !== expected) {
+          found.push(differenceOf({ connection: id }, keys.groups(incarnation, id), tooMuch(size, expected)));
+        }
       });
     }
+    return found;
   }
 }
 
-class Findings {
-  readonly #local: LocalState;
-  readonly #wrong = new Set<string>();
-  readonly #keys = new Set<string>();
-  readonly #topics = new Map<Topic, Iterable<string>>();
-  readonly #connections = new Set<string>();
-  #isRegistryLost = false;
-  #areWatchesLost = false;
-  #isVersionLost = false;
-  #isLeaseLost = false;
-  #isIndexLost = false;
-  #areRecordsLost = false;
-
-  constructor(local: LocalState) {
-    this.#local = local;
-  }
-
-  get any(): boolean {
-    return this.#keys.size > 0;
-  }
-
-  registry(key: string, answer: unknown): void {
-    this.#isRegistryLost = true;
-    this.#note(key, answer);
-  }
-  watches(key: string, answer: unknown): void {
-    this.#areWatchesLost = true;
-    this.#note(key, answer);
-  }
-  /** Without deleting it, since then the process would be lost for a moment. */
-  lease(key: string): void {
-    this.#isLeaseLost = true;
-    this.#keys.add(key);
-  }
-  /** A repair ends with it. */
-  whole(key: string, answer: unknown): void {
-    this.#note(key, answer);
-  }
-  version(key: string, answer: unknown): void {
-    this.#isVersionLost = true;
-    this.#note(key, answer);
-  }
-  /** The index of all topics, or all records. */
-  index(key: string, answer: unknown): void {
-    this.#isIndexLost = true;
-    this.#note(key, answer);
-  }
-  records(key: string, answer: unknown): void {
-    this.#areRecordsLost = true;
-    this.#note(key, answer);
-  }
-  topic(topic: Topic, key: string, answer: unknown): void {
-    this.#topics.set(topic, this.#local.members(topic).keys());
-    this.#note(key, answer);
-  }
-  connection({ connectionId }: ConnectionRecord, key: string, answer: unknown): void {
-    this.#connections.add(connectionId);
-    this.#note(key, answer);
-  }
-
-  get differences(): Differences {
-    const local = this.#local;
-    return {
-      wrong: this.#wrong,
-      keys: this.#keys,
-      isRegistryLost: this.#isRegistryLost,
-      areWatchesLost: this.#areWatchesLost,
-      isVersionLost: this.#isVersionLost,
-      isLeaseLost: this.#isLeaseLost,
-      dirt: {
-        topics: this.#isIndexLost ? everythingIn(local).topics : this.#topics,
-        connections: this.#areRecordsLost ? local.connections() : this.#connections,
-        moved: () => Infinity,
-      },
-    };
-  }
-
-  #note(key: string, answer: unknown): void {
-    this.#keys.add(key);
-    if (answer instanceof Error) this.#wrong.add(key);
-  }
-}
+/** `answer` is an Error where the key must be deleted first. */
+const differenceOf = (part: Difference['part'], key: string, answer: unknown): Difference => ({
+  key,
+  part,
+  mustDelete: answer instanceof Error,
+});
 
 /** Of a set that holds more than it should, what is too much cannot be named. */
 const tooMuch = (found: unknown, expected: number): unknown => (Number(found) > expected ? new Error('too much') : found);
