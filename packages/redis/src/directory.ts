@@ -1,4 +1,5 @@
 import {
+  LocalDirectory,
   nameIn,
   type DirectoryResult,
   type Change,
@@ -54,93 +55,80 @@ export class RedisDirectory implements Directory {
   }
 
   nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
-    return this.#ask({
-      read: async (missing) => [...(await this.#census(missing, [])).value.values()],
-      here: ({ self }) => [self],
-    });
+    return this.#ask(
+      async (missing) => [...(await this.#census(missing, [])).value.values()],
+      (here) => here.nodes(),
+    );
   }
 
   counts(topics: readonly Topic[]): Promise<DirectoryResult<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>>> {
-    return this.#ask({
-      read: async (missing, { keys }) => {
-        const commands = topics.map((topic): Command => ['hgetall', keys.counts(topic)]);
-        const { value, answers } = await this.#census(missing, commands);
-        const counts = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { living: value, missing })]));
-        await this.#expectUncounted(counts, { living: value, missing });
-        return counts;
-      },
-      here: ({ self, local }) =>
-        new Map(
-          topics.map((topic) => [
-            topic,
-            new Map([[self.process, local.members(topic).size]].filter(([, size]) => Number(size) > 0) as [ProcessId, number][]),
-          ]),
-        ),
-    });
+    return this.#ask(
+      (missing) => this.#counts(missing, topics),
+      (here) => here.counts(topics),
+    );
   }
 
   members(topic: Topic, page: MembersPage): Promise<DirectoryResult<readonly Member[]>> {
-    return this.#ask({
-      read: (missing) => this.#members(missing, topic, page),
-      here: ({ self: { process }, local }) => {
-        const { after, limit } = page;
-        if (after && after.process > process) return [];
-        const ids = [...local.members(topic).keys()].sort().filter((id) => process !== after?.process || id > after.connectionId);
-        return ids.slice(0, limit).map((connectionId) => ({ process, connectionId }));
-      },
-    });
+    return this.#ask(
+      (missing) => this.#members(missing, topic, page),
+      (here) => here.members(topic, page),
+    );
   }
 
   membersOf(process: ProcessId, topic: Topic): Promise<DirectoryResult<readonly string[]>> {
-    return this.#ask({
-      read: async (missing, { peers, session, self, keys }) => {
-        const incarnation = process === self.process ? session().incarnation : peers.incarnation(process);
-        if (!incarnation) return [];
-        const key = keys.members(topic, incarnation);
-        const [ids] = await this.#run([['zrange', key, 0, -1]]);
-        return this.#textsIn(ids, { key, incarnation, missing });
-      },
-      here: ({ self, local }) => (process === self.process ? [...local.members(topic).keys()] : []),
-    });
+    return this.#ask(
+      (missing) => this.#membersOf(missing, process, topic),
+      (here) => here.membersOf(process, topic),
+    );
   }
 
   records(members: readonly Member[]): Promise<DirectoryResult<ReadonlyMap<string, ConnectionRecord>>> {
-    return this.#ask({
-      read: async (missing) => {
-        if (members.length === 0) return new Map<string, ConnectionRecord>();
-        const { value } = await this.#census(missing, []);
-        const parts = [...value.keys()].map((incarnation) => {
-          const process = processIn(incarnation);
-          return { incarnation, ids: new Set(members.flatMap((member) => (member.process === process ? member.connectionId : []))) };
-        });
-        const records = (await this.#records(missing, parts)).flat();
-        return new Map(records.map((record) => [record.connectionId, record]));
-      },
-      here: ({ local }) =>
-        new Map(members.flatMap(({ connectionId }) => local.record(connectionId) ?? []).map((record) => [record.connectionId, record])),
-    });
+    return this.#ask(
+      (missing) => this.#recordsOf(missing, members),
+      (here) => here.records(members),
+    );
   }
 
   topics(prefix: string, page: TopicsPage): Promise<DirectoryResult<readonly TopicCount[]>> {
-    return this.#ask({
-      read: (missing) => this.#topics(missing, prefix, page),
-      here: ({ local }) => {
-        const { after = '', limit } = page;
-        const found = [...local.topics()].filter((topic) => topic.startsWith(prefix) && topic > after).sort();
-        return found.slice(0, limit).map((topic) => ({ topic, count: local.members(topic).size }));
-      },
-    });
+    return this.#ask(
+      (missing) => this.#topics(missing, prefix, page),
+      (here) => here.topics(prefix, page),
+    );
   }
 
   snapshot(topics: readonly Topic[]): Promise<DirectoryResult<readonly ProcessSnapshot[]>> {
-    return this.#ask({
-      read: (missing) => this.#snapshot(missing, topics),
-      here: ({ self, local, registrar }) => {
-        const ids = new Set(topics.flatMap((topic) => [...local.members(topic).keys()]));
-        const records = [...ids].flatMap((id) => local.record(id) ?? []);
-        return [{ node: self, version: registrar.version, records }];
-      },
+    return this.#ask(
+      (missing) => this.#snapshot(missing, topics),
+      (here) => here.snapshot(topics),
+    );
+  }
+
+  async #counts(missing: Missing, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>> {
+    const commands = topics.map((topic): Command => ['hgetall', this.#options.keys.counts(topic)]);
+    const { value, answers } = await this.#census(missing, commands);
+    const counts = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { living: value, missing })]));
+    await this.#expectUncounted(counts, { living: value, missing });
+    return counts;
+  }
+
+  async #membersOf(missing: Missing, process: ProcessId, topic: Topic): Promise<readonly string[]> {
+    const { peers, session, self, keys } = this.#options;
+    const incarnation = process === self.process ? session().incarnation : peers.incarnation(process);
+    if (!incarnation) return [];
+    const key = keys.members(topic, incarnation);
+    const [ids] = await this.#run([['zrange', key, 0, -1]]);
+    return this.#textsIn(ids, { key, incarnation, missing });
+  }
+
+  async #recordsOf(missing: Missing, members: readonly Member[]): Promise<ReadonlyMap<string, ConnectionRecord>> {
+    if (members.length === 0) return new Map();
+    const { value } = await this.#census(missing, []);
+    const parts = [...value.keys()].map((incarnation) => {
+      const process = processIn(incarnation);
+      return { incarnation, ids: new Set(members.flatMap((member) => (member.process === process ? member.connectionId : []))) };
     });
+    const records = (await this.#records(missing, parts)).flat();
+    return new Map(records.map((record) => [record.connectionId, record]));
   }
 
   /** Reads a page of members. Only incarnations with a count for the topic are queried, so that the cost follows the page's size. */
@@ -312,18 +300,19 @@ export class RedisDirectory implements Directory {
     return this.#options.peers.leases.nameOf(incarnation) ?? this.#options.self.nodeId;
   }
 
-  /** Answers from Redis or, where the keys cannot be reached, from this node's own state. */
-  async #ask<T>({ read, here }: Question<T>): Promise<DirectoryResult<T>> {
-    const { peers, session, self, isUp, settled, report } = this.#options;
+  /** Answers from Redis or, if the keys cannot be reached, from this node's own state. */
+  async #ask<T>(read: (missing: Missing) => Promise<T>, readLocal: (here: LocalDirectory) => T): Promise<DirectoryResult<T>> {
+    const { peers, session, self, local, registrar, isUp, settled, report } = this.#options;
     await settled();
     try {
       const missing = new Set(session().isPartial ? [self.nodeId, ...peers.absent] : peers.absent); // before the query: a node may come back during it
-      const value = await read(missing, this.#options);
+      const value = await read(missing);
       return { value, missing: [...new Set([...missing, ...peers.absent])], hasUnknownNodes: false };
     } catch (error) {
       if (isUp() && !(error instanceof LeaseOverError)) report('flush', error);
     }
-    return { value: here(this.#options), missing: peers.nodeIds, hasUnknownNodes: true };
+    const here = new LocalDirectory([{ node: self, local, version: registrar.version }]);
+    return { value: readLocal(here), missing: peers.nodeIds, hasUnknownNodes: true };
   }
 
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {
@@ -355,11 +344,6 @@ type Missing = Set<string>;
 interface Asked {
   readonly living: Census;
   readonly missing: Missing;
-}
-
-interface Question<T> {
-  readonly read: (missing: Missing, options: RedisDirectoryOptions) => Promise<T>;
-  readonly here: (options: RedisDirectoryOptions) => T;
 }
 
 /** Connections of one incarnation. */
