@@ -2,6 +2,7 @@ import type { Incarnation } from './keys.ts';
 import { encodeFrame, KIND } from './frame.ts';
 import { Queue } from './queue.ts';
 import { RangeSet, type Range } from './ranges.ts';
+import { firstIndex } from './search.ts';
 import { Slab } from './slab.ts';
 
 export interface HistoryOptions {
@@ -155,7 +156,7 @@ export class History {
     const refused = new RangeSet();
     let next = from;
     let bytes = 0;
-    for (let i = history ? firstFrom(history.sent, from) : 0; next <= to; i++) {
+    for (let i = history ? firstIndex(history.sent.length, (at) => history.sent.at(at)!.sequence < from) : 0; next <= to; i++) {
       const sent = history?.sent.at(i);
       const before = Math.min(to, sent ? sent.sequence - 1 : to);
       if (before >= next) absent.push([next, before]);
@@ -232,18 +233,6 @@ export class History {
 }
 
 const claimOf = ({ sent, last }: ChannelHistory): Range => [(sent.at(0)?.sequence ?? last + 1) - 1, last];
-
-/** The index of the first frame whose sequence is not below. */
-function firstFrom(sent: Queue<SentFrame>, sequence: number): number {
-  let low = 0;
-  let high = sent.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sent.at(middle)!.sequence < sequence) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 /** Why sequences have no frame. */
 function classify(history: ChannelHistory | undefined, absent: readonly Range[]): Pick<Reading, 'gone' | 'void' | 'unsent'> {

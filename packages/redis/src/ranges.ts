@@ -1,3 +1,5 @@
+import { firstIndex } from './search.ts';
+
 /** Consecutive numbers, both ends included. */
 export type Range = readonly [from: number, to: number];
 
@@ -19,10 +21,6 @@ export class RangeSet {
   /** The lowest number. */
   get first(): number | undefined {
     return this.#ranges[0]?.[0];
-  }
-  /** How many numbers are in it. */
-  get size(): number {
-    return sizeOf(this.#ranges);
   }
 
   has(number: number): boolean {
@@ -74,19 +72,6 @@ export class RangeSet {
 
   /** The index of the first range whose end is not below the number. */
   #firstEndingAt(number: number): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#ranges[middle]?.[1] ?? 0) < number) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.#ranges.length, (i) => this.#ranges[i]![1] < number);
   }
 }
-
-export const sizeOf = (ranges: Iterable<Range>): number => {
-  let size = 0;
-  for (const [from, to] of ranges) size += to - from + 1;
-  return size;
-};

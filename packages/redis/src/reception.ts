@@ -1,4 +1,5 @@
 import { RangeSet, type Range } from './ranges.ts';
+import { firstIndex } from './search.ts';
 
 interface HeldFrame {
   readonly sequence: number;
@@ -91,7 +92,10 @@ export class Reception {
     if (!this.missing.has(sequence)) return false;
     if (costOf(payload) > room && sequence !== this.missing.first) return true; // it stays missing
     this.missing.delete(sequence, sequence);
-    this.#keep({ sequence, payload }, firstAfter(this.#held, sequence));
+    this.#keep(
+      { sequence, payload },
+      firstIndex(this.#held.length, (i) => this.#held[i]!.sequence < sequence),
+    );
     return true;
   }
 
@@ -162,16 +166,4 @@ export class Reception {
     this.#done = jump[0] - 1;
     this.#top = this.#done;
   }
-}
-
-/** The index of the first frame with a higher sequence. */
-function firstAfter(held: readonly HeldFrame[], sequence: number): number {
-  let low = 0;
-  let high = held.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((held[middle]?.sequence ?? 0) <= sequence) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
