@@ -85,19 +85,19 @@ interface Range {
   readonly prefix?: string;
 }
 
-/** The first names in order that begin with `prefix`, after `after`: without sorting all of them for each page. */
+/** Returns the first names after `after` that begin with `prefix`, in order, without sorting all names for each page. */
 function smallest(names: Iterable<string>, { limit, after, prefix = '' }: Range): readonly string[] {
   const found: string[] = [];
   for (const name of names) {
     if (!name.startsWith(prefix) || (after !== undefined && name <= after)) continue;
     if (found.length >= limit && name >= found.at(-1)!) continue;
-    found.splice(placeOf(name, found), 0, name);
+    found.splice(positionOf(name, found), 0, name);
     if (found.length > limit) found.pop();
   }
   return limit > 0 ? found : [];
 }
 
-function placeOf(name: string, sorted: readonly string[]): number {
+function positionOf(name: string, sorted: readonly string[]): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -108,5 +108,5 @@ function placeOf(name: string, sorted: readonly string[]): number {
   return low;
 }
 
-/** Names are ASCII, so the order of code units is the order of bytes that stores use. */
+/** Names are ASCII, so the order of code units is the order of bytes in stores. */
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
