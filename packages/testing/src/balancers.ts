@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
-/** A load balancer that really runs, before nodes that really run. */
+/** A running load balancer in front of running nodes. */
 export interface Balancer extends AsyncDisposable {
   readonly url: string;
   /** Its output so far, for error reports. */
@@ -17,15 +17,15 @@ export interface Balancer extends AsyncDisposable {
 export interface BalancerOptions {
   /** The program: a path, or a name on the PATH. */
   readonly program: string;
-  /** The configuration to run, one of `deploy/`. It stands for ports 4000 (itself) and 4001 … (the nodes). */
+  /** The path of a configuration such as those in `deploy/`: port 4000 is the balancer, ports 4001 … are the nodes. */
   readonly configuration: string;
-  /** The nodes' ports, in the order of the configuration's. */
+  /** The ports of the nodes, which replace 4001 … in order. */
   readonly nodes: readonly number[];
 }
 
 const isRoot = process.getuid?.() === 0;
 
-/** How each program is told to stay in the foreground and to keep its files together. */
+/** The arguments and configuration with which each program stays in the foreground and keeps its files in one folder. */
 const KINDS = {
   nginx: {
     adapt: (text: string, folder: string) =>
@@ -52,7 +52,7 @@ const KINDS = {
   },
 };
 
-/** Runs a configuration with free ports. Resolves when it answers. */
+/** Starts a balancer on free ports. Resolves when it accepts connections. @throws Error with its output if it does not within 10 s */
 export async function startBalancer(kind: keyof typeof KINDS, { program, configuration, nodes }: BalancerOptions): Promise<Balancer> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), `hubline-${kind}-`));
@@ -79,7 +79,7 @@ export async function startBalancer(kind: keyof typeof KINDS, { program, configu
     await until(() => answers(port, child), { timeoutMs: 10_000 });
   } catch (cause) {
     await balancer[Symbol.asyncDispose]();
-    throw new Error(`${kind} does not answer. It said:\n${log}`, { cause });
+    throw new Error(`${kind} does not answer. Its output:\n${log}`, { cause });
   }
   return balancer;
 }
@@ -91,7 +91,7 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 function answers(port: number, child: ChildProcess): Promise<boolean> {
-  if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}.`);
+  if (child.exitCode !== null) throw new Error(`The process ended with code ${child.exitCode}.`);
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.on('connect', () => (socket.destroy(), resolve(true)));

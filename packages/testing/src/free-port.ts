@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 
-/** A port that nobody listened on a moment ago, for programs that cannot take port 0 and say what they got. */
+/** Finds a port that is free at this moment, for programs that cannot choose a port themselves. */
 export function freePort(host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

@@ -1,4 +1,4 @@
-/** A chance in [0, 1), again and again: the same for the same seed, on every machine (mulberry32). */
+/** Creates a generator of random numbers in [0, 1), the same for the same seed on every machine (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,13 +1,13 @@
 export interface UntilOptions {
   /** Default 5,000. */
   readonly timeoutMs?: number;
-  /** Between two looks; default 5. */
+  /** The time between two checks. Default 5. */
   readonly intervalMs?: number;
 }
 
 /**
- * Looks again and again until the condition is truthy, and gives its value. A condition that throws is not true yet.
- * @throws Error when the time is over, with what the condition threw last as its cause.
+ * Polls a condition until it is truthy, and returns its value. A condition that throws is polled again.
+ * @throws Error after `timeoutMs`, with the last error of the condition as its cause
  */
 export async function until<T>(condition: () => T | Promise<T>, options: UntilOptions = {}): Promise<NonNullable<T>> {
   const { timeoutMs = 5000, intervalMs = 5 } = options;
@@ -21,7 +21,7 @@ export async function until<T>(condition: () => T | Promise<T>, options: UntilOp
       cause = error;
     }
     if (performance.now() >= deadline) throw new Error(`Not so within ${timeoutMs} ms: ${condition.toString()}`, { cause });
-    // eslint-disable-next-line no-restricted-syntax -- this is the polling that tests use instead
+    // eslint-disable-next-line no-restricted-syntax -- the polling that tests use instead of sleeping
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }
 }

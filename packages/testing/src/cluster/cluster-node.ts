@@ -12,7 +12,7 @@ export interface ClusterNodeOptions {
   readonly startedMs: number;
 }
 
-/** One line of JSON that a node prints when it is ready. */
+/** The line of JSON that a node prints when it is ready. */
 export interface Announcement {
   readonly url: string;
   readonly [field: string]: unknown;
@@ -32,7 +32,7 @@ export class ClusterNode {
     this.#options = options;
   }
 
-  /** Of the process that runs now, or ran last. */
+  /** The process id of the current or last run. */
   get pid(): number | undefined {
     return this.#program?.pid;
   }
@@ -41,7 +41,7 @@ export class ClusterNode {
     return this.#program !== undefined && this.#program.ending === undefined;
   }
 
-  /** The node's last ready line. */
+  /** The announcement of the last start. @throws Error if the node was never ready */
   get announcement(): Announcement {
     if (!this.#announcement) throw new Error(`${this.nodeId} was never ready.`);
     return this.#announcement;
@@ -51,12 +51,12 @@ export class ClusterNode {
     return this.announcement.url;
   }
 
-  /** Everything it said so far, in all its lives. */
+  /** The output of all runs so far. */
   get log(): string {
     return this.#options.sandbox.log(this.nodeId);
   }
 
-  /** Starts it. Resolves when it says that it is ready. @throws Error with its output when it ends, or takes too long */
+  /** Starts the process. Resolves when it prints its announcement. @throws Error with its output if it ends or takes too long */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`${this.nodeId} runs already.`);
     const { command, args, env, sandbox, startedMs } = this.#options;
@@ -71,35 +71,35 @@ export class ClusterNode {
     }
   }
 
-  /** SIGKILL, frozen or not. Resolves when it has ended. */
+  /** Sends SIGKILL, which also ends a frozen process. Resolves when the process has ended. */
   async kill(): Promise<void> {
     await this.#program?.kill();
   }
 
-  /** SIGTERM. Resolves when it has ended. */
+  /** Sends SIGTERM. Resolves when the process has ended. */
   async stop(): Promise<void> {
     await this.#program?.stop();
   }
 
-  /** Kills it if it runs, and starts it with the same arguments on the same port. */
+  /** Kills the process if it runs, and starts it with the same arguments on the same port. */
   async restart(): Promise<void> {
     await this.kill();
     await this.start();
   }
 
-  /** SIGSTOP: its connections stay, and it does nothing. */
+  /** Sends SIGSTOP: the process stops running and keeps its connections. */
   freeze(): void {
     this.#program?.freeze();
   }
 
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   thaw(): void {
     this.#program?.thaw();
   }
 
   /**
-   * Calls the server's API in a node that has the conformance server's `POST /control`, as the default entry does.
-   * @throws Error with the `code` that the node gave; a TimeoutError when it does not answer
+   * Calls the API of the server through `POST /control`, which the default entry (the conformance server) has.
+   * @throws Error with the `code` of the node's error; TimeoutError if the node does not answer
    */
   async ask<T = unknown>(op: string, args: readonly unknown[] = [], { hub, timeoutMs = 10_000 }: AskOptions = {}): Promise<T> {
     const response = await fetch(`${this.url}/control`, {
@@ -124,10 +124,10 @@ function announcementIn(output: string): Announcement | undefined {
   for (const line of output.split('\n').slice(0, -1)) {
     if (!line.startsWith('{')) continue;
     try {
-      const said: unknown = JSON.parse(line);
-      if (typeof (said as { url?: unknown }).url === 'string') return said as Announcement;
+      const parsed: unknown = JSON.parse(line);
+      if (typeof (parsed as { url?: unknown }).url === 'string') return parsed as Announcement;
     } catch {
-      continue; // something else that begins with a brace
+      continue; // another output that begins with a brace
     }
   }
   return undefined;

@@ -7,32 +7,32 @@ import { onStablePort } from './stable-port.ts';
 export type PerNode<T> = T | ((index: number) => T);
 
 export interface ClusterOptions extends ProcessSandboxOptions {
-  /** How many; they are `node-1`, `node-2` …. Default 3. */
+  /** The number of nodes, which are named `node-1`, `node-2` …. Default 3. */
   readonly nodes?: number;
   /**
-   * The module that is a node: a file that this Node can run. It gets `--port P --node-id I [--redis URL]` and `args`, serves
+   * The module of a node, which Node.js can run. It receives the arguments `--port P --node-id I [--redis URL]` and `args`, serves
    * on that port of 127.0.0.1, prints `{"url":…}` in one line when it is ready, and ends on SIGTERM. Default: the
    * conformance server.
    */
   readonly entry?: URL;
-  /** The address of its Redis, for example of `startRedis` or `startProxy`. */
+  /** The Redis of a node: the result of `startRedis` or `startProxy`, for example. */
   readonly redis?: PerNode<{ readonly url: string }>;
   readonly args?: PerNode<readonly string[]>;
   readonly env?: PerNode<Readonly<Record<string, string>>>;
-  /** For Node itself: `['--max-old-space-size=64']`. NODE_OPTIONS of this process hold too. */
+  /** Arguments of Node.js itself: `['--max-old-space-size=64']`. NODE_OPTIONS of this process apply too. */
   readonly execArgv?: PerNode<readonly string[]>;
-  /** The longest a node may take until it is ready. Default 15,000: several start at once, on a busy machine. */
+  /** The time limit in milliseconds until a node is ready. Default 15,000, because several nodes start at once. */
   readonly startedMs?: number;
 }
 
-/** Nodes, each in a process of its own. Nothing of them outlives this process, however it ends. */
+/** Nodes in processes of their own, which end together with this process, however it ends. */
 export interface Cluster extends AsyncDisposable {
   readonly nodes: readonly ClusterNode[];
   /** @throws RangeError */
   node(nodeId: string): ClusterNode;
 }
 
-/** Resolves when all nodes are ready. @throws Error with the output of one that is not; none is left then */
+/** Starts nodes. Resolves when all are ready. @throws Error with the output of a node that is not ready; all nodes are killed then */
 export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...options }: ClusterOptions = {}): Promise<Cluster> {
   const { entry = CONFORMANCE_SERVER, redis, args = [], env = {}, execArgv = [] } = options;
   const sandbox = new ProcessSandbox('cluster', options);
@@ -77,5 +77,5 @@ export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...op
 
 const of = <T>(value: PerNode<T>, index: number): T => (typeof value === 'function' ? (value as (index: number) => T)(index) : value);
 
-/** It lies beside this file as a source, and as what is built of it. */
+/** The program of the conformance server: a source file beside this source, a built file beside the built one. */
 const CONFORMANCE_SERVER = new URL(`../conformance-server/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);

@@ -2,12 +2,12 @@ import type { RedisServer } from '../redis/redis-server.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { TcpProxy } from './proxy.ts';
 
-/** Something that goes wrong, as a value: a test may choose among them, and say which one it was. */
+/** A fault as a value, so that a test can choose one at random and report its name. */
 export interface Fault {
   /** `freeze node-2` */
   readonly name: string;
   inflict(): void | Promise<void>;
-  /** Undoes it, and on a link everything else too. Harmless when it was not inflicted. */
+  /** Ends the fault. On a link it ends all faults. Does nothing if the fault was not inflicted. */
   heal(): void | Promise<void>;
 }
 
@@ -21,21 +21,21 @@ const again = async (what: Pick<Node, 'isRunning' | 'start'>): Promise<void> => 
 const nothing = (): void => undefined;
 
 export const faults = {
-  /** SIGKILL; healed, it is started again. */
+  /** Kills the node (SIGKILL). Healing starts it again. */
   kill: (node: Node): Fault => ({ name: `kill ${node.nodeId}`, inflict: () => node.kill(), heal: () => again(node) }),
-  /** SIGTERM; healed, it is started again. */
+  /** Stops the node (SIGTERM). Healing starts it again. */
   stop: (node: Node): Fault => ({ name: `stop ${node.nodeId}`, inflict: () => node.stop(), heal: () => again(node) }),
   freeze: (node: Node): Fault => ({ name: `freeze ${node.nodeId}`, inflict: () => node.freeze(), heal: () => node.thaw() }),
 
-  /** SIGKILL; healed, it is back and empty. */
+  /** Kills Redis (SIGKILL). Healing starts it again, empty. */
   stopRedis: (redis: Redis): Fault => ({ name: `stop ${redis.name}`, inflict: () => redis.stop(), heal: () => again(redis) }),
   pauseRedis: (redis: Redis): Fault => ({ name: `pause ${redis.name}`, inflict: () => redis.pause(), heal: () => redis.resume() }),
   flushRedis: (redis: Redis): Fault => ({ name: `flush ${redis.name}`, inflict: () => redis.flush(), heal: nothing }),
 
-  /** Destroys the connections there are. */
+  /** Destroys the open connections. */
   drop: (link: Link): Fault => ({ name: `drop ${link.name}`, inflict: () => link.drop(), heal: nothing }),
   refuse: (link: Link): Fault => ({ name: `refuse ${link.name}`, inflict: () => link.refuse(), heal: () => link.heal() }),
-  /** Both. */
+  /** Destroys the open connections and refuses new ones. */
   cut: (link: Link): Fault => ({ name: `cut ${link.name}`, inflict: () => link.cut(), heal: () => link.heal() }),
   halfOpen: (link: Link): Fault => ({ name: `half-open ${link.name}`, inflict: () => link.halfOpen(), heal: () => link.heal() }),
   delay: (link: Link, ms: number): Fault => ({

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import { reset } from './reset.ts';
 
-/** Passes what one socket reads on to another, later or not at all for a while; the end of it too. */
+/** Forwards the data and the end of one socket to another. Chunks can be delayed or held. */
 export class Pipe {
   readonly #from: Socket;
   readonly #to: Socket;
-  /** Chunks in flight, in order. */
+  /** The writes that are delayed or held, in order. */
   readonly #steps: (() => void)[] = [];
-  /** How many of them are due. */
+  /** The number of steps whose delay is over. */
   #due = 0;
   #delayMs = 0;
   #isHeld = false;
@@ -42,7 +42,7 @@ export class Pipe {
     this.#flow();
   }
 
-  /** One timer for each step, and each passes the oldest: a shorter delay overtakes nothing. */
+  /** Sets one timer per step. Each timer passes the oldest step, so a step with a shorter delay overtakes none. */
   #later(step: () => void): void {
     this.#steps.push(step);
     const due = (): void => {

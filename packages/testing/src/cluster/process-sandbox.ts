@@ -6,15 +6,15 @@ import { Watchdog } from './watchdog.ts';
 
 /** Options of every function that starts a program. */
 export interface ProcessSandboxOptions {
-  /** The folder for the logs, which stay there; default: they go with everything else. */
+  /** The folder for the logs, where they are kept. Default: the temporary folder, which is deleted. */
   readonly logs?: string;
-  /** Vitest's `onTestFailed`, or what does the same: gets a function that prints the end of every log. */
+  /** `onTestFailed` of Vitest, or an equivalent. It receives a function that prints the end of every log. */
   readonly onTestFailed?: (print: () => void) => void;
 }
 
 /**
- * A temporary folder, and the programs that run in it. Nothing of it is left when it is disposed of, or when this process
- * ends, however it ends.
+ * A temporary folder and the programs that run in it. The folder is deleted and the programs are killed when it is disposed of, and
+ * when this process ends, however it ends.
  */
 export class ProcessSandbox implements AsyncDisposable {
   readonly folder: string;
@@ -22,14 +22,14 @@ export class ProcessSandbox implements AsyncDisposable {
   readonly #watchdog: Watchdog;
   readonly #running = new Set<Program>();
   readonly #logNames = new Set<string>();
-  #lastWords: string | undefined;
+  #finalLogs: string | undefined;
 
   constructor(name: string, { logs, onTestFailed }: ProcessSandboxOptions) {
     this.folder = mkdtempSync(join(tmpdir(), `hubline-${name}-`));
     this.#logs = logs ?? this.folder;
     mkdirSync(this.#logs, { recursive: true });
     this.#watchdog = new Watchdog(this.folder);
-    onTestFailed?.(() => void process.stderr.write(this.#lastWords ?? this.#ends()));
+    onTestFailed?.(() => void process.stderr.write(this.#finalLogs ?? this.#logEnds()));
   }
 
   /** Starts a program, with `<name>.log` for its output. */
@@ -48,7 +48,7 @@ export class ProcessSandbox implements AsyncDisposable {
     return program;
   }
 
-  /** Everything that the programs of this name said so far. */
+  /** The output of all programs of this name so far. */
   log(name: string): string {
     const path = this.#pathOf(name);
     return existsSync(path) ? readFileSync(path, 'utf8') : '';
@@ -56,7 +56,7 @@ export class ProcessSandbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#running].map((program) => program.kill()));
-    this.#lastWords ??= this.#ends();
+    this.#finalLogs ??= this.#logEnds();
     await this.#watchdog.close();
   }
 
@@ -64,7 +64,7 @@ export class ProcessSandbox implements AsyncDisposable {
     return join(this.#logs, `${name}.log`);
   }
 
-  #ends(): string {
+  #logEnds(): string {
     return [...this.#logNames]
       .map((name) => `── ${this.#pathOf(name)}\n${this.log(name).split('\n').slice(-LINES_SHOWN).join('\n')}\n`)
       .join('');

@@ -2,23 +2,23 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, closeSync, openSync, readFileSync, statSync } from 'node:fs';
 
 export interface ProgramOptions {
-  /** For messages. */
+  /** Appears in error messages. */
   readonly name: string;
   /** A path, or a name on the PATH. */
   readonly command: string;
   readonly args: readonly string[];
-  /** Beside what this process has. */
+  /** Additions to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Its working directory. */
+  /** The working directory. */
   readonly folder: string;
-  /** The file that gets its output, after what is there. */
+  /** The file to which its output is appended. */
   readonly log: string;
 }
 
 /** One run of a program, in a process group of its own. */
 export class Program {
   readonly name: string;
-  /** Settles when it has ended and what it started is killed. Never rejects. */
+  /** Resolves when the program has ended and the processes that it started are killed. Never rejects. */
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
   readonly #log: string;
@@ -28,7 +28,7 @@ export class Program {
   constructor({ name, command, args, env, folder, log }: ProgramOptions) {
     this.name = name;
     this.#log = log;
-    // A file and not a pipe: nobody has to read it, and no program waits, or dies, because nobody does.
+    // A file and not a pipe: a program that writes to a pipe without a reader blocks or dies.
     const output = openSync(log, 'a');
     this.#logStart = statSync(log).size;
     this.#child = spawn(command, args, {
@@ -52,12 +52,12 @@ export class Program {
     });
   }
 
-  /** Undefined where it did not start. */
+  /** Undefined if the program could not be started. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
-  /** `ended with SIGKILL`, say; undefined while it runs. */
+  /** The reason of the end, such as `ended with SIGKILL`; undefined while it runs. */
   get ending(): string | undefined {
     return this.#ending;
   }
@@ -67,23 +67,23 @@ export class Program {
     return readFileSync(this.#log).subarray(this.#logStart).toString();
   }
 
-  /** SIGSTOP, for it and what it started. */
+  /** Sends SIGSTOP to the program and the processes that it started. */
   freeze(): void {
     this.#signalGroup('SIGSTOP');
   }
 
-  /** SIGCONT. */
+  /** Sends SIGCONT to the same processes. */
   thaw(): void {
     this.#signalGroup('SIGCONT');
   }
 
-  /** SIGKILL, which reaches a frozen one too. Resolves when it has ended. */
+  /** Sends SIGKILL, which also ends a frozen program. Resolves when it has ended. */
   async kill(): Promise<void> {
     if (!this.#ending) this.#signalGroup('SIGKILL');
     await this.ended;
   }
 
-  /** SIGTERM, for it alone. Resolves when it has ended, how long that may take. */
+  /** Sends SIGTERM to the program alone. Resolves when it has ended, without a time limit. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM');
     await this.ended;
@@ -94,7 +94,7 @@ export class Program {
     try {
       process.kill(-this.pid, signal);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // nobody is left in it
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // the group has no process left
     }
   }
 }

@@ -4,7 +4,7 @@ import { Pipe } from './pipe.ts';
 import { reset } from './reset.ts';
 import { onStablePort } from './stable-port.ts';
 
-/** Stands before `target`, a URL of a server that speaks over TCP, and passes everything on until it is told otherwise. */
+/** Starts a TCP proxy in front of `target`, the URL of a server. It forwards everything until a fault is caused. */
 export async function startProxy(target: string, { name = 'link' }: ProxyOptions = {}): Promise<TcpProxy> {
   return onStablePort(async (port) => {
     const proxy = new TcpProxy(new URL(target), { name, port });
@@ -14,19 +14,21 @@ export async function startProxy(target: string, { name = 'link' }: ProxyOptions
 }
 
 export interface ProxyOptions {
-  /** For messages. Default `link`. */
+  /** Appears in the names of faults. Default `link`. */
   readonly name?: string;
 }
 
+/** A client connection with its connection to the target. */
 interface Passage {
   readonly client: Socket;
   readonly server: Socket;
   readonly pipes: readonly [up: Pipe, down: Pipe];
 }
 
+/** A TCP proxy on which faults of a network can be caused. */
 export class TcpProxy implements AsyncDisposable {
   readonly name: string;
-  /** That of the target, with our port. */
+  /** The URL of the target with the port of the proxy. */
   readonly url: string;
   readonly port: number;
   readonly #target: URL;
@@ -49,22 +51,22 @@ export class TcpProxy implements AsyncDisposable {
     this.url = url.href.replace(/\/$/, '');
   }
 
-  /** How many connections there are now. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#passages.size;
   }
 
-  /** How many there ever were. */
+  /** The number of connections that were accepted so far. */
   get accepted(): number {
     return this.#accepted;
   }
 
-  /** Bytes received from clients, forwarded or not. */
+  /** The bytes that were received from clients, forwarded or not. */
   get bytesUp(): number {
     return this.#bytesUp;
   }
 
-  /** Bytes received from the target. */
+  /** The bytes that were received from the target, forwarded or not. */
   get bytesDown(): number {
     return this.#bytesDown;
   }
@@ -76,7 +78,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#listener = listener;
   }
 
-  /** Destroys every connection. New ones are welcome. */
+  /** Destroys every open connection, and accepts new ones. */
   drop(): void {
     for (const { client, server } of this.#passages) {
       reset(client);
@@ -84,7 +86,7 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Refuses new connections; those there are live on. */
+  /** Refuses new connections, and keeps the open ones. */
   refuse(): void {
     this.#listener?.close();
     this.#listener = undefined;
@@ -96,19 +98,19 @@ export class TcpProxy implements AsyncDisposable {
     this.drop();
   }
 
-  /** Everything, the end of a connection too, takes this long each way, in order. */
+  /** Delays data and the end of connections by `ms` in each direction, and keeps the order. */
   delay(ms: number): void {
     this.#delayMs = ms;
     for (const { pipes } of this.#passages) for (const pipe of pipes) pipe.delay(ms);
   }
 
-  /** Nothing passes any more, and nothing closes: neither on the connections there are nor on new ones. */
+  /** Forwards nothing and closes nothing, on open and new connections. */
   halfOpen(): void {
     this.#isHeld = true;
     for (const { pipes } of this.#passages) for (const pipe of pipes) pipe.hold();
   }
 
-  /** Undoes everything. What was held goes on its way now, as after a partition. */
+  /** Ends all faults. Held data is forwarded now, as after a network partition. */
   async heal(): Promise<void> {
     this.delay(0);
     this.#isHeld = false;

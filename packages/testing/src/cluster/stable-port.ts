@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * A free port of 127.0.0.1 that stays free while whoever has it is down for a while: below those that systems give to
- * outgoing connections (32768 on Linux, 49152 elsewhere). Each process takes its own part of them in turn, so that a port is not given to
- * another one meanwhile.
+ * Finds a free port of 127.0.0.1 that stays free while its program is stopped: below the ports that systems use for outgoing
+ * connections (from 32768 on Linux, from 49152 elsewhere). Each test process takes ports from its own range, so that no other one
+ * takes the same port meanwhile.
  */
 export async function stablePort(): Promise<number> {
   for (;;) {
@@ -28,8 +28,8 @@ const PART = Math.floor((32_768 - FIRST) / PARTS);
 let next = Math.floor(Math.random() * PART);
 
 /**
- * Starts something on a port, and on another one where that was taken meanwhile.
- * @throws Error what `start` threw, where its message does not say that the port was taken, or says so for the third time
+ * Calls `start` with a port, and again with another one if the port was taken meanwhile.
+ * @throws the error of `start` if it is not about a taken port, or after three attempts
  */
 export async function onStablePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {

@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 /**
- * Reads `+ <pid>` and `- <pid>`. When its input ends, whoever held the other end is gone, by whatever signal: it kills the
- * process groups that are left, frozen ones too, and removes the folder. A shell, because it has to be there at once.
+ * Reads lines `+ <pid>` and `- <pid>`. The end of its input means that the parent process has ended. Then it kills the remaining
+ * process groups, also frozen ones, and removes the folder. It is a shell script because a shell starts at once.
  */
 const SCRIPT = `
 alive=' '
@@ -17,15 +17,15 @@ for pid in $alive; do kill -s KILL -- "-$pid" 2>/dev/null; done
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 `;
 
-/** A process beside this one that leaves nothing behind when this one ends, and be it by SIGKILL. */
+/** A shell process that kills the guarded process groups and removes the folder when this process ends, also by SIGKILL. */
 export class Watchdog {
   readonly #shell: ChildProcess;
   readonly #input: NonNullable<ChildProcess['stdin']>;
 
   constructor(folder: string) {
-    // A session of its own: what kills the group of this process, or the terminal, does not reach it.
+    // In a session of its own it survives a signal to the process group or the terminal of this process.
     this.#shell = spawn('sh', ['-c', SCRIPT, 'hubline-watchdog', folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-    if (!this.#shell.stdin) throw new Error('A watchdog without an input.');
+    if (!this.#shell.stdin) throw new Error('The watchdog has no stdin.');
     this.#input = this.#shell.stdin;
     this.#shell.unref();
   }
@@ -34,17 +34,17 @@ export class Watchdog {
     return this.#shell.pid;
   }
 
-  /** From now on the group that this process leads does not outlive us. */
+  /** Guards the process group that `pid` leads. */
   guard(pid: number): void {
     this.#input.write(`+ ${pid}\n`);
   }
 
-  /** It has ended, so that its number may be somebody else's. */
+  /** Stops guarding a group that has ended, because its id may be reused. */
   release(pid: number): void {
     this.#input.write(`- ${pid}\n`);
   }
 
-  /** Has it do its work now. Resolves when that is done. */
+  /** Kills the guarded groups and removes the folder now. Resolves when that is done. */
   async close(): Promise<void> {
     if (this.#shell.exitCode !== null) return;
     const closed = once(this.#shell, 'exit');

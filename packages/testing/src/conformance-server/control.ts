@@ -2,9 +2,10 @@ import { HublineError, isHublineError, type Filter, type HubServer, type InvokeO
 import type { AnyHub } from './hubs.ts';
 import type { TestAttributes } from './test-hub.ts';
 
+/** The reply to one request of `POST /control`. */
 export type ControlReply = { readonly value: unknown } | { readonly error: { readonly code: string; readonly message: string } };
 
-/** Calls the server's own API by name: `{"hub":"testhub","op":"send","args":[{"all":true},"Message",["hi"]]}`. Never rejects. */
+/** Calls the API of the server by name: `{"hub":"testhub","op":"send","args":[{"all":true},"Message",["hi"]]}`. Never rejects. */
 export async function control(command: unknown, server: HubServer, hubs: ReadonlyMap<string, AnyHub>): Promise<ControlReply> {
   try {
     const { hub: name = 'testhub', op, args = [] } = Object(command) as { hub?: string; op?: string; args?: readonly unknown[] };
@@ -24,7 +25,7 @@ export async function control(command: unknown, server: HubServer, hubs: Readonl
 
 type AnyFilter = Filter<TestAttributes>;
 type MethodsByName = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
-/** Method, arguments, and for calls their options. */
+/** The method, its arguments, and the options of a call. */
 type Call = [method: string, args?: readonly unknown[], options?: InvokeOptions];
 
 const operationsOf = (server: HubServer, hub: AnyHub): Readonly<Record<string, (...args: never[]) => unknown>> => ({
@@ -51,7 +52,7 @@ const operationsOf = (server: HubServer, hub: AnyHub): Readonly<Record<string, (
   health: () => server.health(),
 });
 
-/** The names come from outside, so the contract's types end here. */
+/** Untyped, because the names come from the request. */
 function callByName(methods: object, [method, args = []]: Call): unknown {
   const call = (methods as MethodsByName)[method];
   if (!call) throw invalid('method', `'${method}' is no name for a method.`);

@@ -1,6 +1,6 @@
 import { jsonCodec, type Codec } from '@hubline/protocol';
 
-/** JSON as .NET writes it: bytes as base64, and dates without empty milliseconds. Ours refuses bytes: they would not come back. */
+/** JSON as .NET writes it: bytes as base64, dates without zero milliseconds. Our own codec rejects bytes, because JSON cannot restore them. */
 export const dotnetJson: Codec = {
   ...jsonCodec,
   encode: (message) => jsonCodec.encode(asTexts(message) as typeof message),

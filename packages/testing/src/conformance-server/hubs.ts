@@ -7,18 +7,18 @@ interface EchoHub {
   Echo(message: unknown): Promise<unknown>;
 }
 
-/** Every page, with its credentials, as the official tests have it: there is nothing here to steal. */
+/** Allows every origin with credentials, as the official tests need it. The server has no secrets. */
 const ANY_PAGE = (): boolean => true;
 
 export type AnyHub = Hub<TestReceiver, TestAttributes>;
 
-/** Serves the hubs and the raw connection, and gives the hubs by name. */
+/** Adds the hubs and the raw connection to the server. Returns the hubs by name. */
 export function serveHubs(server: HubServer): ReadonlyMap<string, AnyHub> {
   const hubs: AnyHub[] = [testHub(server, 'testhub'), testHub(server, 'testhub-nowebsockets'), authorizedHub(server), uncreatable(server)];
   server.connectionHandler(
     '/echo',
     async (connection) => {
-      // As in the official tests: a page of another site that leaves its cookies at home hears nothing and is closed.
+      // As in the official tests: a request without the cookie is closed without an echo.
       if (connection.transportName !== 'WebSockets' && !('testCookie' in connection.request.cookies)) return;
       for await (const chunk of connection) await connection.send(chunk);
     },
@@ -69,7 +69,7 @@ function authorizedHub(server: HubServer): AnyHub {
   });
 }
 
-/** In .NET its constructor asks for something that cannot be had. */
+/** A hub that rejects every connection. In .NET a dependency of its constructor cannot be resolved. */
 function uncreatable(server: HubServer): AnyHub {
   return server.hub(defineHub<EchoHub, TestReceiver, TestAttributes>('uncreatable'), {
     path: '/uncreatable',
@@ -90,7 +90,7 @@ function attributesIn(url: URL): TestAttributes {
   return Object.fromEntries(attributes.map(([name, value]) => [name.slice(PREFIX.length), value]));
 }
 
-/** Declares every attribute there could be: those whose name begins with `plain` cannot be asked for, all others can. */
+/** Declares every possible attribute: names that begin with `plain` are not indexed, all others are. */
 const ANY = new Proxy<Record<string, 'indexed' | 'plain'>>(
   {},
   {

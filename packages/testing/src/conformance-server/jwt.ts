@@ -1,17 +1,17 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 const SECRET = 'for tests, and published: it protects nothing';
-/** The claim in which .NET keeps the name of a user. */
+/** The claim in which .NET stores the user name. */
 const NAME_IDENTIFIER = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier';
 
-/** A token for `userId` that is good for `lifeMs` (RFC 7519, HS256). */
+/** Creates a token for `userId` that is valid for `lifeMs` milliseconds (RFC 7519, HS256). */
 export function signToken(userId: string, lifeMs: number): string {
   const head = encode({ alg: 'HS256', typ: 'JWT' });
   const body = encode({ [NAME_IDENTIFIER]: userId, exp: (Date.now() + lifeMs) / 1000 });
   return `${head}.${body}.${signature(`${head}.${body}`)}`;
 }
 
-/** The user of a token; undefined where it is no token of ours, or is over. */
+/** Returns the user of a token, or undefined if the token is forged or expired. */
 export function userOf(token: string): string | undefined {
   const [head = '', body = '', signed = ''] = token.split('.');
   const expected = Buffer.from(signature(`${head}.${body}`));

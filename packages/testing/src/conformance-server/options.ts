@@ -3,8 +3,8 @@ import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 import type { ConformanceServerOptions } from './server.ts';
 
 /**
- * Reads the command line: `--port 5100 [--node-id a] [--redis URL] [--prefix P] [--backplane JSON]`; the last one has more
- * options of `redisBackplane`. @throws Error that says what is wrong
+ * Parses the command line `--port 5100 [--node-id a] [--redis URL] [--prefix P] [--backplane JSON]`. `--backplane` has further
+ * options of `redisBackplane`. @throws Error if an argument is invalid
  */
 export function optionsFrom(args: readonly string[]): ConformanceServerOptions {
   const text = { type: 'string' } as const;

@@ -18,7 +18,7 @@ interface Reply {
 
 const TOKEN_LIFE_MS = 5000;
 
-/** Everything over HTTP that is no hub: what the official functional tests ask for beside them (Startup.cs there). */
+/** Serves the HTTP routes beside the hubs that the official functional tests use (Startup.cs there). */
 export class Routes {
   readonly #options: RoutesOptions;
   #redirects = 0;
@@ -28,7 +28,7 @@ export class Routes {
   }
 
   readonly answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const refusal = (error: unknown): Reply => ({ status: 400, body: String(error) }); // no URL, no percent-encoding
+    const refusal = (error: unknown): Reply => ({ status: 400, body: String(error) }); // an invalid URL or percent-encoding
     const { status = 200, headers = {}, body = '' } = await this.#reply(request).catch(refusal);
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...cors(request), ...headers }).end(body);
   };
@@ -63,14 +63,14 @@ export class Routes {
     return json(await control(command, server, hubs));
   }
 
-  /** Asks the client, and gives what it said, or the message of the error. */
+  /** Calls `Result` of the client. Returns its result, or the message of the error. */
   async #result(connection: string): Promise<string> {
     const answer = await control({ op: 'invoke', args: [{ connection }, 'Result'] }, this.#options.server, this.#options.hubs);
     return 'value' in answer ? String(answer.value) : answer.error.message;
   }
 }
 
-/** Negotiations set cookies, as those of the official tests do. */
+/** Adds cookies to negotiate responses, as the server of the official tests does. */
 export class NegotiationCookies extends ServerResponse {
   constructor(request: IncomingMessage) {
     super(request);
@@ -82,15 +82,15 @@ export class NegotiationCookies extends ServerResponse {
 
 const json = (value: unknown): Reply => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) });
 
-/** Any page, with its credentials: there is nothing here to steal. */
+/** Allows every origin with credentials. The server has no secrets. */
 function cors({ headers }: IncomingMessage): Record<string, string> {
   if (headers.origin === undefined) return {};
-  const asked = headers['access-control-request-headers'];
+  const requested = headers['access-control-request-headers'];
   return {
     'access-control-allow-origin': headers.origin,
     'access-control-allow-credentials': 'true',
     'access-control-allow-methods': 'GET, POST, DELETE',
-    ...(asked === undefined ? {} : { 'access-control-allow-headers': asked }),
+    ...(requested === undefined ? {} : { 'access-control-allow-headers': requested }),
     vary: 'origin',
   };
 }

@@ -8,7 +8,7 @@ import { serveHubs, type AnyHub } from './hubs.ts';
 import { NegotiationCookies, Routes } from './routes.ts';
 
 export interface ConformanceServerOptions extends Omit<HubServerOptions, 'detailedErrors'> {
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
 }
 
@@ -16,12 +16,12 @@ export interface ConformanceServer extends AsyncDisposable {
   readonly url: string;
   readonly nodeId: string;
   readonly server: HubServer;
-  /** By name. */
+  /** The hubs by name. */
   readonly hubs: ReadonlyMap<string, AnyHub>;
   close(): Promise<void>;
 }
 
-/** Hubs, routes, cookies and errors that the functional tests of SignalR's own clients need; see the README. */
+/** Starts a server with the hubs, routes, cookies and errors that the functional tests of SignalR's own clients need. See the README. */
 export async function startConformanceServer({ port, ...options }: ConformanceServerOptions): Promise<ConformanceServer> {
   const server = createHubServer({ protocols: [dotnetJson, messagePack()], ...options, detailedErrors: true });
   const hubs = serveHubs(server);
@@ -29,7 +29,7 @@ export async function startConformanceServer({ port, ...options }: ConformanceSe
   const http = createServer({ ServerResponse: NegotiationCookies }, (request, response) => void routes.answer(request, response));
   server.attach(http);
   http.listen(port, '127.0.0.1');
-  await once(http, 'listening'); // rejects with what `error` says: the port is taken, say
+  await once(http, 'listening'); // rejects if the port is taken
   await server.ready();
   const close = async (): Promise<void> => {
     await server.close();

@@ -1,6 +1,6 @@
 import { hubError, type Context, type Methods } from '@hubline/server';
 
-/** Whatever a connection says of itself with `?attr.role=admin`, and whatever `attributes.set` gives it. */
+/** Attributes that a connection declares with `?attr.role=admin`, and those that `attributes.set` sets. */
 export type TestAttributes = Readonly<Record<string, string | number | boolean>>;
 
 /** The hub that the functional tests of ASP.NET Core's clients call (TestHub.cs), under the names used there. */
@@ -52,7 +52,7 @@ export interface TestReceiver {
 
 type TestContext = Context<TestReceiver, TestAttributes>;
 
-/** How .NET names the error of an operation that makes no sense: clients' tests compare the text. */
+/** The .NET error of an invalid operation. Tests of clients compare its name and text. */
 export class InvalidOperationException extends Error {
   override readonly name = 'InvalidOperationException';
 }
@@ -89,7 +89,7 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
     }
   },
   InfiniteStream({ signal, clients }) {
-    // Not inside the generator: it does not begin where the caller has cancelled before its first item was asked for.
+    // Outside the generator, because the generator never starts if the caller cancels before it requests the first item.
     const cancelled = aborted(signal).then(() => clients.caller.send.StreamCanceled());
     return (async function* (): AsyncGenerator<string> {
       await cancelled;
@@ -102,7 +102,7 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
   StreamException() {
     throw new InvalidOperationException('Error occurred while streaming.');
   },
-  StreamBroken: () => null as unknown as AsyncIterable<number>, // a program without types could give it
+  StreamBroken: () => null as unknown as AsyncIterable<number>, // a program without types can return it
   async StreamingConcat(_ctx, parts) {
     let text = '';
     for await (const part of parts) text += part;
@@ -137,7 +137,7 @@ const STREAM_PAUSE_MS = 20;
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    // eslint-disable-next-line no-restricted-syntax -- no test: the stream is slow on purpose
+    // eslint-disable-next-line no-restricted-syntax -- the stream is slow on purpose
     const timer = setTimeout(end, ms);
     signal.addEventListener('abort', end);
     function end(): void {

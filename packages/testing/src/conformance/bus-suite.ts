@@ -4,12 +4,12 @@ import type { BackplaneFixture } from './fixture.ts';
 import { testsOf } from './test-cluster.ts';
 import type { TestNode } from './test-node.ts';
 
-/** Bytes between nodes: what `Bus` and `BusSubscription` promise. */
+/** Tests the contract of `Bus` and `BusSubscription`: bytes between nodes. */
 export function describeBus<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`bus: ${name}`, () => {
     const test = testsOf(fixture);
 
-    test('hands a payload to every other node that is subscribed, with the process it comes from', async (cluster) => {
+    test('the bus delivers a payload to every other subscribed node, with the process of its sender', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const [cat, dan] = [await cluster.node('cat'), await cluster.node('dan')];
       await Promise.all([bob, cat].map((node) => node.subscribe('chat:all').ready));
@@ -21,7 +21,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(dan.happened('received')).toBe(false);
     });
 
-    test('MUST NOT deliver to the publishing node', async (cluster) => {
+    test('the bus MUST NOT deliver to the publishing node', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await Promise.all([ann, bob].map((node) => node.subscribe('t').ready));
       for (const round of ['1', '2', '3']) {
@@ -34,7 +34,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(bob.received('t')).toEqual(['ann 1', 'ann 2', 'ann 3']);
     });
 
-    test('MUST deliver in the order of the calls, once, for each sender and channel', async (cluster) => {
+    test('the bus MUST deliver once and in the order of the calls, for each sender and channel', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const cat = await cluster.node('cat');
       await Promise.all([cat.subscribe('t').ready, cat.subscribe('u').ready]);
@@ -47,7 +47,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(cat.received('u')).toEqual(texts);
     });
 
-    test('carries bytes as they are: none, every value, a megabyte', async (cluster) => {
+    test('the bus delivers bytes unchanged: an empty payload, every value, a megabyte', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const every = Uint8Array.from({ length: 256 }, (_, i) => i);
       const mega = Uint8Array.from({ length: 1_048_576 }, (_, i) => (i * 31 + (i >> 8)) & 255);
@@ -61,7 +61,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(received[3]).toSatisfy((payload: Uint8Array) => payload.every((byte, i) => byte === 250 + i));
     });
 
-    test('keeps channels apart, also where one begins like another or looks like a pattern', async (cluster) => {
+    test('the bus keeps channels apart, also channels with a common prefix or pattern characters', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const channels = ['t', 'T', 't:', 't:a', 't*', '*', '?', 't:(a)', "t:'a'", 't:%2A', `node=${bob.process}`, 't'.repeat(1000)];
       await Promise.all(channels.map((channel) => bob.subscribe(channel).ready));
@@ -70,7 +70,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       for (const channel of channels) expect(bob.received(channel)).toEqual([channel]);
     });
 
-    test('MUST deliver everything that is published after ready resolved', async (cluster) => {
+    test('the bus MUST deliver every message that is published after the ready of its subscription resolved', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       for (let i = 0; i < 50; i++) {
         await bob.subscribe(`t:${i}`).ready;
@@ -80,7 +80,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       for (let i = 0; i < 50; i++) await cluster.until(() => bob.received(`t:${i}`).length > 0);
     });
 
-    test('MUST NOT call deliver inside publish or subscribe', async (cluster) => {
+    test('the bus MUST NOT call deliver inside publish or subscribe', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       let inside = false;
       const calls: boolean[] = [];
@@ -91,8 +91,8 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
         return result;
       };
       await bob.bus.subscribe('t', () => calls.push(inside)).ready;
-      const early = apart(() => ann.publish('t', 'to a subscription that is there'));
-      void apart(() => ann.publish('u', 'to one that is just being made'));
+      const early = apart(() => ann.publish('t', 'to an open subscription'));
+      void apart(() => ann.publish('u', 'to a subscription that is being opened'));
       const late = apart(() => bob.bus.subscribe('u', () => calls.push(inside)));
       await Promise.all([early, late.ready]);
       await apart(() => ann.publish('u', 'to the new one'));
@@ -100,7 +100,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(calls).not.toContain(true);
     });
 
-    test('does not deliver after a subscription is closed, not even what was already on its way', async (cluster) => {
+    test('the bus does not deliver after a subscription is closed, also no message in flight', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const received: string[] = [];
       const subscription = bob.bus.subscribe('t', (payload) => {
@@ -117,7 +117,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(received).toEqual(['1']);
     });
 
-    test('does not deliver to a subscription that was closed before it was ready, and its ready settles', async (cluster) => {
+    test('the bus does not deliver to a subscription that was closed before it was ready, and its ready settles', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const received: Uint8Array[] = [];
       const subscription = bob.bus.subscribe('t', (payload) => received.push(payload));
@@ -130,7 +130,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(received).toEqual([]);
     });
 
-    test('subscribes, unsubscribes and subscribes in one turn, and then hears everything once', async (cluster) => {
+    test('a channel that is subscribed, closed and subscribed again in one turn delivers every message once', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const first = bob.subscribe('t');
       first.close();
@@ -144,7 +144,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(bob.received('t')).toEqual(['1', '2', '3']);
     });
 
-    test('refuses a second subscription of a channel', async (cluster) => {
+    test('the bus rejects a second subscription to a channel', async (cluster) => {
       const ann = await cluster.node('ann');
       const subscription = ann.subscribe('t');
       expect(() => ann.subscribe('t')).toThrow(expect.objectContaining({ code: 'invalid_option' }));
@@ -152,12 +152,12 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       await ann.subscribe('t').ready;
     });
 
-    test('takes a payload that nobody wants', async (cluster) => {
+    test('the bus accepts a payload without a subscriber', async (cluster) => {
       const ann = await cluster.node('ann');
       await expect(ann.publish('t', 'hi')).resolves.toBeUndefined();
     });
 
-    test('reports a deliver that throws, and delivers the next payload', async (cluster) => {
+    test('the bus reports an error that deliver throws, and delivers the next payload', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const received: string[] = [];
       await bob.bus.subscribe('t', (payload) => {
@@ -169,7 +169,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(bob.events).toContainEqual({ name: 'report', stage: 'deliver' });
     });
 
-    test('delivers between two processes with one nodeId', async (cluster) => {
+    test('the bus delivers between two processes with one nodeId', async (cluster) => {
       const [one, two] = [await cluster.node('ann'), await cluster.node('ann')];
       await Promise.all([one, two].map((node) => node.subscribe('t').ready));
       await Promise.all([one.publish('t', 'from one'), two.publish('t', 'from two')]);
@@ -178,7 +178,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(two.received('t', one.process)).toEqual(['from one']);
     });
 
-    test('MUST deliver what was published before the link was closed', async (cluster) => {
+    test('the bus MUST deliver messages that were published before the link was closed', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await ann.subscribe('t').ready;
       const texts = Array.from({ length: 100 }, (_, i) => String(i));
@@ -189,32 +189,36 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(ann.received('t')).toEqual(texts);
     });
 
-    test('delivers nothing and refuses to publish after the link is closed', async (cluster) => {
+    test('the bus delivers nothing and rejects publishes after the link is closed', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const cat = await cluster.node('cat');
       await Promise.all([bob, cat].map((node) => node.subscribe('t').ready));
-      const early = ann.publish('t', 'on its way');
+      const early = ann.publish('t', 'in flight');
       await bob.link.close();
       const before = bob.events.length;
       await early;
-      await ann.publish('t', 'too late');
-      await cluster.until(() => cat.received('t').includes('too late'));
+      await ann.publish('t', 'after the close');
+      await cluster.until(() => cat.received('t').includes('after the close'));
       expect(bob.events.slice(before)).toEqual([]);
       await expectUnavailable(bob);
       await bob.subscribe('u').ready;
     });
 
-    test.with(['freeze', 'thaw'], 'delivers to a node that was frozen what was published meanwhile, or reports a gap', async (cluster) => {
-      const [ann, bob] = await cluster.pair();
-      await bob.subscribe('t').ready;
-      await cluster.do('freeze', bob);
-      await Promise.all(['1', '2', '3'].map((text) => ann.publish('t', text)));
-      await cluster.do('thaw', bob);
-      await cluster.until(() => bob.received('t').length >= 3 || bob.happened('gap'));
-      if (!bob.happened('gap')) expect(bob.received('t')).toEqual(['1', '2', '3']);
-    });
+    test.with(
+      ['freeze', 'thaw'],
+      'the bus delivers to a frozen node the messages that were published meanwhile, or reports a gap',
+      async (cluster) => {
+        const [ann, bob] = await cluster.pair();
+        await bob.subscribe('t').ready;
+        await cluster.do('freeze', bob);
+        await Promise.all(['1', '2', '3'].map((text) => ann.publish('t', text)));
+        await cluster.do('thaw', bob);
+        await cluster.until(() => bob.received('t').length >= 3 || bob.happened('gap'));
+        if (!bob.happened('gap')) expect(bob.received('t')).toEqual(['1', '2', '3']);
+      },
+    );
 
-    test.with(['expire', 'thaw'], 'MUST announce a node that comes back before anything it sends is delivered', async (cluster) => {
+    test.with(['expire', 'thaw'], 'the link MUST announce a node that returns before its messages are delivered', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await ann.subscribe('t').ready;
       await cluster.do('expire', bob);
@@ -228,7 +232,7 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       expect(about.slice(0, 4)).toEqual(['joined', 'lost', 'joined', 'received']);
     });
 
-    test.with(['cut', 'heal'], 'refuses to publish while the link is down, and publishes when it is back', async (cluster) => {
+    test.with(['cut', 'heal'], 'the bus rejects publishes while the link is down, and publishes when it is up again', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await bob.subscribe('t').ready;
       await cluster.do('cut', ann);
@@ -240,33 +244,41 @@ export function describeBus<B extends Backplane>(name: string, fixture: Backplan
       await cluster.until(() => bob.received('t').includes('back'));
     });
 
-    test.with(['cut', 'heal'], 'delivers to a node whose link was down what it missed, or reports a gap', async (cluster) => {
-      const [ann, bob] = await cluster.pair();
-      await bob.subscribe('t').ready;
-      await cluster.do('cut', bob);
-      await cluster.until(() => bob.link.state === 'down');
-      await ann.publish('t', 'missed');
-      await cluster.do('heal', bob);
-      await cluster.until(() => bob.happened('gap') || bob.received('t').includes('missed'));
-      await ann.publish('t', 'back');
-      await cluster.until(() => bob.received('t').includes('back'));
-    });
+    test.with(
+      ['cut', 'heal'],
+      'the bus delivers to a node whose link was down the messages that it missed, or reports a gap',
+      async (cluster) => {
+        const [ann, bob] = await cluster.pair();
+        await bob.subscribe('t').ready;
+        await cluster.do('cut', bob);
+        await cluster.until(() => bob.link.state === 'down');
+        await ann.publish('t', 'missed');
+        await cluster.do('heal', bob);
+        await cluster.until(() => bob.happened('gap') || bob.received('t').includes('missed'));
+        await ann.publish('t', 'back');
+        await cluster.until(() => bob.received('t').includes('back'));
+      },
+    );
 
-    test.with(['cut', 'heal'], 'resolves ready while the link is down, and subscribes when it is back', async (cluster) => {
-      const [ann, bob] = await cluster.pair();
-      await cluster.do('cut', bob);
-      await cluster.until(() => bob.link.state === 'down');
-      await bob.subscribe('t').ready;
-      const closed = bob.subscribe('u');
-      closed.close();
-      await closed.ready;
-      await cluster.do('heal', bob);
-      await cluster.until(async () => {
-        await Promise.all([ann.publish('t', 'hi'), ann.publish('u', 'hi')]);
-        return bob.received('t').includes('hi');
-      });
-      expect(bob.received('u')).toEqual([]);
-    });
+    test.with(
+      ['cut', 'heal'],
+      'ready resolves while the link is down, and the bus subscribes when the link is up again',
+      async (cluster) => {
+        const [ann, bob] = await cluster.pair();
+        await cluster.do('cut', bob);
+        await cluster.until(() => bob.link.state === 'down');
+        await bob.subscribe('t').ready;
+        const closed = bob.subscribe('u');
+        closed.close();
+        await closed.ready;
+        await cluster.do('heal', bob);
+        await cluster.until(async () => {
+          await Promise.all([ann.publish('t', 'hi'), ann.publish('u', 'hi')]);
+          return bob.received('t').includes('hi');
+        });
+        expect(bob.received('u')).toEqual([]);
+      },
+    );
   });
 }
 

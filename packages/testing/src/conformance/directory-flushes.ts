@@ -4,7 +4,7 @@ import type { Tests } from './test-cluster.ts';
 import type { TestNode } from './test-node.ts';
 
 export function testFlushes(test: Tests): void {
-  test('registers what the node has when it opens its link', async (cluster) => {
+  test('a node registers its local entries when it opens its link', async (cluster) => {
     const bob = await cluster.node('bob');
     const ann = cluster.open('ann');
     ann.local.join('a1', 't', 'u');
@@ -16,7 +16,7 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'a2')).toMatchObject({ userId: 'alice' });
   });
 
-  test('gives all calls of one turn the same promise, and those of a later turn a higher version', async (cluster) => {
+  test('all changes of one turn get the same promise, and changes of a later turn a higher version', async (cluster) => {
     const ann = await cluster.node('ann');
     const first = ann.join('a1', 't');
     const second = ann.join('a2', 't');
@@ -28,7 +28,7 @@ export function testFlushes(test: Tests): void {
     expect((await ann.join('a4', 't')).version).toBeGreaterThan(version);
   });
 
-  test('resolves flushes one after the other, in the order of their versions', async (cluster) => {
+  test('flushes resolve in the order of their versions', async (cluster) => {
     const ann = await cluster.node('ann');
     const versions: number[] = [];
     const flushes: Promise<unknown>[] = [];
@@ -41,7 +41,7 @@ export function testFlushes(test: Tests): void {
     expect(new Set(versions).size).toBeGreaterThan(1);
   });
 
-  test.with(['freeze', 'thaw'], 'has one flush in flight: what changes meanwhile goes into the next one', async (cluster) => {
+  test.with(['freeze', 'thaw'], 'one flush is in flight at a time, and changes during it go into the next one', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await cluster.do('freeze', ann);
     const first = ann.join('a1', 't');
@@ -52,7 +52,7 @@ export function testFlushes(test: Tests): void {
     expect(await bob.membersOf('t')).toEqual(['a1', 'a2']);
   });
 
-  test('shows a change to every node when its promise resolves', async (cluster) => {
+  test('queries of every node show a change when its promise resolves', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 20; i++) {
       await ann.join('a1', 't');
@@ -66,7 +66,7 @@ export function testFlushes(test: Tests): void {
     }
   });
 
-  test('writes what is there at the moment of the flush', async (cluster) => {
+  test('a flush writes the local entries at the moment of the flush', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const flush = ann.directory.changed({ topics: ['t', groupTopic('chat', 'late')], connections: ['a1', 'a2'] });
     ann.local.join('a1', 't');
@@ -78,7 +78,7 @@ export function testFlushes(test: Tests): void {
     expect((await bob.recordOf(ann, 'a1'))?.groups).toEqual(['late']);
   });
 
-  test('writes absolute values: a change told twice, or one that is none, changes nothing', async (cluster) => {
+  test('a flush writes absolute values, so a repeated or empty change has no effect', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const change = ann.local.join('a1', 't');
     await Promise.all([ann.directory.changed(change), ann.directory.changed(change)]);
@@ -89,19 +89,19 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'nobody')).toBeUndefined();
   });
 
-  test('shows all groups of a connection at every moment, while they become many and few again', async (cluster) => {
+  test('queries show all groups of a connection at every moment, while it joins and leaves many groups', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const groups = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(100, '-'));
     const of = (names: readonly string[]) => names.map((name) => groupTopic('chat', name));
     const groupsSeen = async () => (await bob.recordOf(ann, 'a1'))?.groups ?? [];
-    /** Of these none is missing, whoever asks while others come and go. */
+    /** The first group stays joined, so no query may miss it. */
     const [first = '', ...others] = groups;
     await ann.directory.changed(ann.local.joinGroups('a1', first));
     let isOver = false;
     const asking = (async () => {
       while (!isOver) {
         expect(await groupsSeen()).toContain(first);
-        await new Promise(setImmediate); // a backplane in memory answers within the turn
+        await new Promise(setImmediate); // a memory backplane answers within the turn
       }
     })();
     for (let i = 0; i < others.length; i++) {
@@ -125,7 +125,7 @@ export function testFlushes(test: Tests): void {
     expect(await groupsSeen()).toEqual(others.toSorted());
   });
 
-  test('leaves nothing of a join and a leave in one turn', async (cluster) => {
+  test('a join and a disconnect in one turn leave no entries', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), ann.directory.changed(ann.local.disconnect('a1'))]);
     expect(await bob.membersOf('t')).toEqual([]);
@@ -133,7 +133,7 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'a1')).toBeUndefined();
   });
 
-  test('shows what a connection is, not what it was when it came', async (cluster) => {
+  test('queries show the present record of a connection', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const record = () => bob.recordOf(ann, 'a1');
     await ann.directory.changed(
@@ -158,7 +158,7 @@ export function testFlushes(test: Tests): void {
     expect(await record()).toEqual({ ...known, attributes: {}, groups: [] });
   });
 
-  test.long('writes a join into the 10,000th group of a connection, and every group before', async (cluster) => {
+  test.long('a flush writes 10,000 groups of one connection', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const names = Array.from({ length: 9999 }, (_, i) => `group ${i}`);
     await ann.directory.changed(ann.local.joinGroups('a1', ...names));
@@ -169,7 +169,7 @@ export function testFlushes(test: Tests): void {
     expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
   });
 
-  test.long('writes a flush of 1,000,000 changes, with memory bounded, and messages and queries meanwhile', async (cluster) => {
+  test.long('a flush of 1,000,000 changes uses bounded memory, and messages and queries go on meanwhile', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const ids = Array.from({ length: 1000 }, (_, i) => `a${i}`);
     const topics = Array.from({ length: 1000 }, (_, i) => `t${i}`);
@@ -190,7 +190,7 @@ export function testFlushes(test: Tests): void {
     for (const node of [ann, bob]) expect(node.happened('down') || node.happened('report')).toBe(false);
   });
 
-  test.long('writes 200,000 topics that change in one turn', async (cluster) => {
+  test.long('a flush writes 200,000 topics that change in one turn', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const topics = Array.from({ length: 200_000 }, (_, i) => `t${i}`);
     for (const topic of topics) ann.local.join('a1', topic);
@@ -203,7 +203,7 @@ export function testFlushes(test: Tests): void {
     expect((await bob.directory.topics('', { limit: 10 })).value).toEqual([]);
   });
 
-  test('agrees with a model after each fifty of 500 random changes on three nodes', async (cluster) => {
+  test('queries agree with a model after every 50 of 500 random changes on three nodes', async (cluster) => {
     const nodes = [...(await cluster.pair()), await cluster.node('cat')];
     const topics = Array.from({ length: 6 }, (_, i) => groupTopic('chat', `room ${i}`));
     const random = randomNumbers(20_240_607);
@@ -238,7 +238,7 @@ async function expectAll(reader: TestNode, nodes: readonly TestNode[], topics: r
   expect([...(await reader.directory.records(ids)).value.keys()].sort()).toEqual(alive.sort());
 }
 
-/** Whole numbers below `limit`, the same with every run (mulberry32). */
+/** Random integers below `limit`, the same for the same seed (mulberry32). */
 function randomNumbers(seed: number): (limit: number) => number {
   let state = seed;
   return (limit) => {
@@ -251,6 +251,6 @@ function randomNumbers(seed: number): (limit: number) => number {
 
 function pick<T>(items: readonly T[], random: (limit: number) => number): T {
   const item = items[random(items.length)];
-  if (item === undefined) throw new RangeError('nothing to pick from');
+  if (item === undefined) throw new RangeError('There are no items.');
   return item;
 }

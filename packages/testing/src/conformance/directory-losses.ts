@@ -4,7 +4,7 @@ import type { Tests } from './test-cluster.ts';
 import type { TestNode } from './test-node.ts';
 
 export function testLosses(test: Tests): void {
-  test.with(['expire'], 'what a process left behind is invisible from the moment its lease ends', async (cluster) => {
+  test.with(['expire'], 'queries show no entry of a process from the end of its lease', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), bob.join('b1', 't', 'u')]);
     await cluster.do('expire', bob);
@@ -18,7 +18,7 @@ export function testLosses(test: Tests): void {
     });
   });
 
-  test.with(['expire', 'thaw'], 'a process that comes back registers everything again, as it is then', async (cluster) => {
+  test.with(['expire', 'thaw'], 'a process that returns registers its present entries', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([bob.join('b1', 't', 'u'), bob.join('b2', 't'), ann.join('a1', 't')]);
     const { version } = await bob.directory.changed(bob.local.joinGroups('b1', 'before'));
@@ -44,7 +44,7 @@ export function testLosses(test: Tests): void {
     expect(await ann.membersOf('t')).toEqual(['a1', 'a2', 'b3']);
   });
 
-  test.with(['expire', 'thaw'], 'a process that comes back with nothing has nothing', async (cluster) => {
+  test.with(['expire', 'thaw'], 'a process that returns without connections has no entries', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await bob.join('b1', 't');
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([{ topic: 't', count: 1 }]);
@@ -57,7 +57,7 @@ export function testLosses(test: Tests): void {
     expect(await ann.recordOf(bob, 'b1')).toBeUndefined();
   });
 
-  test.with(['expire', 'thaw'], 'the members that a lost process had can be named until it is back', async (cluster) => {
+  test.with(['expire', 'thaw'], 'membersOf names the members of a lost process until it returns', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([bob.join('b1', 't'), bob.join('b2', 't')]);
     await cluster.do('expire', bob);
@@ -68,28 +68,24 @@ export function testLosses(test: Tests): void {
     expect((await ann.directory.membersOf(bob.process, 't')).value).toEqual(['b2']);
   });
 
-  test.with(
-    ['freeze', 'thaw'],
-    'a frozen process stays visible, and what it changes is visible when its flush resolves',
-    async (cluster) => {
-      const [ann, bob] = await cluster.pair();
-      await bob.join('b1', 't');
-      await cluster.do('freeze', bob);
-      let isDone = false;
-      const flush = bob.join('b2', 't').then(() => (isDone = true));
-      await ann.join('a1', 't');
-      expect(await ann.membersOf('t')).toEqual(['a1', 'b1']);
-      expect(isDone).toBe(false);
-      await cluster.do('thaw', bob);
-      await flush;
-      expect(await ann.membersOf('t')).toEqual(['a1', 'b1', 'b2']);
-      expect(ann.eventsAbout(bob)).toEqual(['joined']);
-    },
-  );
+  test.with(['freeze', 'thaw'], 'queries show a frozen process, and its changes when their flush resolves', async (cluster) => {
+    const [ann, bob] = await cluster.pair();
+    await bob.join('b1', 't');
+    await cluster.do('freeze', bob);
+    let isDone = false;
+    const flush = bob.join('b2', 't').then(() => (isDone = true));
+    await ann.join('a1', 't');
+    expect(await ann.membersOf('t')).toEqual(['a1', 'b1']);
+    expect(isDone).toBe(false);
+    await cluster.do('thaw', bob);
+    await flush;
+    expect(await ann.membersOf('t')).toEqual(['a1', 'b1', 'b2']);
+    expect(ann.eventsAbout(bob)).toEqual(['joined']);
+  });
 
   test.with(
     ['cut', 'heal'],
-    'while the link is down, queries answer with what is local and name the others as missing',
+    'queries answer with the local entries and name the other nodes as missing while the link is down',
     async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await Promise.all([ann.join('a1', 't'), bob.join('b1', 't')]);
@@ -123,7 +119,7 @@ export function testLosses(test: Tests): void {
 
   test.with(
     ['cut', 'heal'],
-    'while the link is down, also a process that knows no others MUST NOT claim to have asked everybody',
+    'an answer of a process that knows no other node MUST NOT be complete while the link is down',
     async (cluster) => {
       const ann = await cluster.node('ann');
       await ann.join('a1', 't');
@@ -137,7 +133,7 @@ export function testLosses(test: Tests): void {
 
   test.with(
     ['cut', 'heal'],
-    'while the link is down, changed resolves at once, and the change is written when it is back',
+    'changed resolves at once while the link is down, and the change is written when the link is up again',
     async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const { version } = await ann.join('a1', 't');
@@ -157,7 +153,7 @@ export function testLosses(test: Tests): void {
     },
   );
 
-  test.with(['cut', 'heal'], 'a watch that is asked for while the link is down is held when it is back', async (cluster) => {
+  test.with(['cut', 'heal'], 'a watch that is opened while the link is down is registered when the link is up again', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await cluster.do('cut', bob);
     await cluster.until(() => bob.link.state === 'down');
@@ -170,7 +166,7 @@ export function testLosses(test: Tests): void {
   });
 }
 
-/** The answers of all queries about the topic `t` and about one connection, asked at one node. */
+/** The answers of one node to all queries about the topic `t` and one connection. */
 async function seenBy({ directory }: TestNode, { process, connectionId }: Member) {
   const members = (await directory.members('t', { limit: 10 })).value;
   return {

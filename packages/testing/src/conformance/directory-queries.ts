@@ -12,7 +12,7 @@ import { expect } from 'vitest';
 import type { Tests } from './test-cluster.ts';
 import type { TestNode } from './test-node.ts';
 
-/** Names that users choose, and that have hurt somebody somewhere. */
+/** Names with special characters, which are known to cause faults. */
 const NAMES = [
   ...['', 'lobby', 'Lobby', 'LOBBY', 'a:b', 'a', 'b', 'a:', ':', '{tag}', '{', '}', '{}', 'two words', ' ', '  ', '\t', '\n', '\0'],
   ...[
@@ -41,7 +41,7 @@ const NAMES = [
 ];
 
 export function testQueries(test: Tests): void {
-  test('counts the members of many topics, for each process', async (cluster) => {
+  test('counts returns the members of many topics for each process', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't', 'u'), ann.join('a2', 't'), bob.join('b1', 't')]);
     for (const reader of [ann, bob]) {
@@ -54,7 +54,7 @@ export function testQueries(test: Tests): void {
     expect((await ann.directory.counts([])).value.size).toBe(0);
   });
 
-  test('pages through the members of a topic, ordered by process and id', async (cluster) => {
+  test('members pages through a topic, ordered by process and id', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const nodes = [ann, bob, await cluster.node('cat')];
     const ids = Array.from({ length: 25 }, (_, i) => `c${(i * 7) % 25}`);
@@ -71,7 +71,7 @@ export function testQueries(test: Tests): void {
     }
   });
 
-  test('goes on after a member that is gone', async (cluster) => {
+  test('members continues after a member that has left', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all(['c1', 'c2', 'c3'].map((id) => ann.join(id, 't')));
     await ann.leave('c2', 't');
@@ -81,7 +81,7 @@ export function testQueries(test: Tests): void {
     expect((await bob.directory.members('t', { after, limit: 10 })).value).toEqual([]);
   });
 
-  test('names the members that one process has', async (cluster) => {
+  test('membersOf names the members of one process', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), ann.join('a2', 't', 'u'), bob.join('b1', 't')]);
     for (const { directory } of [ann, bob]) {
@@ -93,7 +93,7 @@ export function testQueries(test: Tests): void {
     }
   });
 
-  test('finds the records of connections anywhere, those that exist', async (cluster) => {
+  test('records returns the records of existing connections of any node', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await ann.directory.changed(ann.local.connect('a1', { userId: 'alice' }));
     await bob.directory.changed(bob.local.connect('b1', { hub: 'news' }));
@@ -107,7 +107,7 @@ export function testQueries(test: Tests): void {
     expect((await ann.directory.records([])).value.size).toBe(0);
   });
 
-  test('pages through the topics with a prefix in order, with their members over all processes', async (cluster) => {
+  test('topics pages through the topics with a prefix in order, with their counts over all processes', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const users = Array.from({ length: 30 }, (_, i) => userTopic('chat', `user ${(i * 11) % 30}`));
     await Promise.all([
@@ -121,7 +121,7 @@ export function testQueries(test: Tests): void {
     expect((await bob.directory.topics(topicPrefix('nothing', 'user'), { limit: 10 })).value).toEqual([]);
   });
 
-  test('forgets a topic with its last member', async (cluster) => {
+  test('topics does not list a topic whose last member has left', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't'), bob.join('b1', 't')]);
     await ann.leave('a1', 't');
@@ -130,7 +130,7 @@ export function testQueries(test: Tests): void {
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
   });
 
-  test('keeps the names of groups, users and attributes apart, whatever is in them', async (cluster) => {
+  test('the directory keeps groups, users and attributes of any names apart', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const makers = [groupTopic, userTopic, (hub: string, name: string) => attributeTopic(hub, 'name', name)];
     const topics = NAMES.flatMap((name) => makers.map((topicOf) => topicOf('chat', name)));
@@ -161,7 +161,7 @@ async function allPages<T>(next: (after: T | undefined) => Promise<readonly T[]>
   const found: T[] = [];
   for (let page = await next(undefined); page.length > 0; page = await next(found.at(-1))) {
     found.push(...page);
-    // Pages that go round in circles would have no end.
+    // Fails if pages repeat, which would never end.
     expect(found.length).toBeLessThan(1000);
   }
   return found;

@@ -4,79 +4,83 @@ import { ENTRIES, type Entry } from './fixture.ts';
 import type { Tests, TestCluster } from './test-cluster.ts';
 import type { TestNode } from './test-node.ts';
 
-/** So long that a store may keep it apart from the record. */
+/** Long, so that a store may keep it outside the record. */
 const NAME = 'g'.repeat(600);
 const GROUP = groupTopic('chat', NAME);
-/** Of these every value can be read: a name is a name. */
+/** Entries without an unreadable value, because any text is a valid name. */
 const READABLE: ReadonlySet<Entry> = new Set(['topics', 'members', 'watches']);
-/** Several processes write to one key: a value of another type has taken the place of all of theirs. */
+/** Entries of several processes in one key: a value of another type replaces all of them. */
 const SHARED: ReadonlySet<Entry> = new Set(['registry', 'counts', 'watched']);
-/** Of these a loss shows itself: the process registers everything under another name. */
+/** Entries whose loss starts a new session of the process. */
 const RENEWED: ReadonlySet<Entry> = new Set(['lease', 'writes']);
 
-/** Every fixture leaves a lease at least this long after the last heartbeat has renewed it. */
+/** The shortest lease of a fixture, in milliseconds after a heartbeat. */
 const LEAST_LEASE_MS = 2000;
 
-/** What a store loses, or what somebody else writes into it. */
+/** Tests entries that a store loses, or that other programs overwrite. */
 export function testRepairs(test: Tests): void {
   for (const entry of ENTRIES) {
-    test.with(['lose'], `MUST notice that its ${entry} are lost, write them again, and report it once`, async (cluster) => {
-      const [ann, bob] = await inhabited(cluster);
-      await cluster.do('lose', ann, entry);
-      await cluster.until(() => RENEWED.has(entry) || ann.reportCount('repaired') > 0);
-      if (entry === 'lease') await cluster.until(() => ann.happened('gap'));
-      else await cluster.until(() => ann.happened('stale'));
-      if (!RENEWED.has(entry)) await cluster.until(() => bob.happened('stale')); // its watches may have a wrong snapshot
-      const cat = await cluster.node('cat'); // knows nothing but what is written
-      for (const reader of [cat, bob, ann]) await cluster.until(() => isTrue(reader, [ann, bob, cat]));
-      expect(ann.reportCount('repaired')).toBe(RENEWED.has(entry) ? 0 : 1);
-      if (entry === 'lease') return; // meanwhile the others may have called it lost
-      expect(bob.eventsAbout(ann)).not.toContain('lost: lease');
-      expect(ann.happened('gap')).toBe(false);
-    });
+    test.with(
+      ['lose'],
+      `a node MUST notice that its ${entry} entries are lost, write them again, and report this once`,
+      async (cluster) => {
+        const [ann, bob] = await pairWithMembers(cluster);
+        await cluster.do('lose', ann, entry);
+        await cluster.until(() => RENEWED.has(entry) || ann.reportCount('repaired') > 0);
+        if (entry === 'lease') await cluster.until(() => ann.happened('gap'));
+        else await cluster.until(() => ann.happened('stale'));
+        if (!RENEWED.has(entry)) await cluster.until(() => bob.happened('stale')); // its watches may have an outdated snapshot
+        const cat = await cluster.node('cat'); // a new node knows only the written entries
+        for (const reader of [cat, bob, ann]) await cluster.until(() => isCorrect(reader, [ann, bob, cat]));
+        expect(ann.reportCount('repaired')).toBe(RENEWED.has(entry) ? 0 : 1);
+        if (entry === 'lease') return; // the other nodes may have reported it as lost
+        expect(bob.eventsAbout(ann)).not.toContain('lost: lease');
+        expect(ann.happened('gap')).toBe(false);
+      },
+    );
 
     for (const fault of READABLE.has(entry) ? (['retype'] as const) : (['spoil', 'retype'] as const)) {
       const what = { spoil: 'an unreadable value', retype: 'a value of another type' }[fault];
-      test.with(
-        [fault],
-        `MUST NOT take ${what} among its ${entry} for the truth, nor go down by it, and writes it again`,
-        async (cluster) => {
-          const [ann, bob] = await inhabited(cluster);
-          await cluster.do(fault, ann, entry);
-          const isLost = fault === 'retype' && SHARED.has(entry);
-          for (let healed = isLost; !healed;) healed = await isTrueOrIncomplete(bob, [ann, bob]);
-          for (const node of [ann, bob]) await cluster.until(() => node.happened('stale') || node.happened('gap'));
-          const cat = await cluster.node('cat');
-          for (const reader of [cat, bob, ann]) await cluster.until(() => isTrue(reader, [ann, bob, cat]));
-          for (const node of [ann, bob]) {
-            expect(node.happened('down')).toBe(false);
-            expect(node.reportCount('flush') + node.reportCount('lease')).toBe(0);
-            expect(node.reportCount('read')).toBeLessThanOrEqual(2); // the value, and what another key says of it
-          }
-        },
-      );
+      test.with([fault], `a node MUST NOT use ${what} of its ${entry} entries, stays up, and writes the value again`, async (cluster) => {
+        const [ann, bob] = await pairWithMembers(cluster);
+        await cluster.do(fault, ann, entry);
+        const isLost = fault === 'retype' && SHARED.has(entry);
+        for (let healed = isLost; !healed;) healed = await isCompleteAndCorrect(bob, [ann, bob]);
+        for (const node of [ann, bob]) await cluster.until(() => node.happened('stale') || node.happened('gap'));
+        const cat = await cluster.node('cat');
+        for (const reader of [cat, bob, ann]) await cluster.until(() => isCorrect(reader, [ann, bob, cat]));
+        for (const node of [ann, bob]) {
+          expect(node.happened('down')).toBe(false);
+          expect(node.reportCount('flush') + node.reportCount('lease')).toBe(0);
+          expect(node.reportCount('read')).toBeLessThanOrEqual(2); // the value, and a related entry of another key
+        }
+      });
     }
   }
 
   for (const entry of ['counts', 'members'] as const) {
-    test.with(['freeze', 'thaw', 'lose'], `MUST NOT take lost ${entry} for none while nobody writes them again`, async (cluster) => {
-      const [ann, bob] = await cluster.pair();
-      await ann.subscribe('t').ready; // as every node of which a connection is in a topic
-      await ann.join('a1', 't');
-      await cluster.do('freeze', ann);
-      await cluster.do('lose', ann, entry);
-      const { counts, members, topics, snapshot } = await ask(bob);
-      const asked = entry === 'counts' ? [counts, members, topics, snapshot] : [members, snapshot];
-      for (const { missing } of asked) expect(missing).toContain('ann');
-      await cluster.do('thaw', ann);
-      await cluster.until(async () => {
-        const { members: healed } = await ask(bob);
-        return healed.missing.length === 0 && !healed.hasUnknownNodes && healed.value.length === 1;
-      });
-    });
+    test.with(
+      ['freeze', 'thaw', 'lose'],
+      `a query MUST NOT return a complete answer while lost ${entry} entries are not written again`,
+      async (cluster) => {
+        const [ann, bob] = await cluster.pair();
+        await ann.subscribe('t').ready; // a node with a member is always subscribed to the topic
+        await ann.join('a1', 't');
+        await cluster.do('freeze', ann);
+        await cluster.do('lose', ann, entry);
+        const { counts, members, topics, snapshot } = await ask(bob);
+        const asked = entry === 'counts' ? [counts, members, topics, snapshot] : [members, snapshot];
+        for (const { missing } of asked) expect(missing).toContain('ann');
+        await cluster.do('thaw', ann);
+        await cluster.until(async () => {
+          const { members: healed } = await ask(bob);
+          return healed.missing.length === 0 && !healed.hasUnknownNodes && healed.value.length === 1;
+        });
+      },
+    );
   }
 
-  test('MUST NOT call an answer incomplete where nobody is in a topic', async (cluster) => {
+  test('a query of a topic without members MUST return a complete answer', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await ann.subscribe('t').ready;
     await ann.join('a1', 't', 'u');
@@ -93,16 +97,16 @@ export function testRepairs(test: Tests): void {
 
   test.with(
     ['flush'],
-    'MUST answer nothing that is complete and untrue while the store is flushed, nor take a node for lost',
+    'a query MUST NOT return a complete and wrong answer, and no node reports a lost node, while the store is flushed',
     async (cluster) => {
-      const [ann, bob] = await inhabited(cluster);
+      const [ann, bob] = await pairWithMembers(cluster);
       for (let round = 1; round <= 3; round++) {
         let isOver = false;
         const asking = [ann, bob].map(async (reader) => {
-          while (!isOver) await isTrueOrIncomplete(reader, [ann, bob]);
+          while (!isOver) await isCompleteAndCorrect(reader, [ann, bob]);
         });
         await cluster.do('flush', ann);
-        await cluster.until(async () => (await isTrue(ann, [ann, bob])) && (await isTrue(bob, [ann, bob])));
+        await cluster.until(async () => (await isCorrect(ann, [ann, bob])) && (await isCorrect(bob, [ann, bob])));
         isOver = true;
         await Promise.all(asking);
         await cluster.until(() => [ann, bob].every((node) => node.events.filter(({ name }) => name === 'gap').length >= round));
@@ -115,21 +119,21 @@ export function testRepairs(test: Tests): void {
 
   test.with(
     ['freeze', 'thaw', 'flush'],
-    'MUST NOT call an answer complete that lacks a process which has not noticed yet that the store was flushed',
+    'a query MUST NOT return a complete answer without a process that has not noticed yet that the store was flushed',
     async (cluster) => {
-      const [ann, bob] = await inhabited(cluster);
+      const [ann, bob] = await pairWithMembers(cluster);
       const frozenAt = performance.now();
       await cluster.do('freeze', bob);
       await cluster.do('flush', ann);
-      await ann.directory.changed({ topics: ['t'], connections: ['a1'] }); // a write shows the loss before any query
+      await ann.directory.changed({ topics: ['t'], connections: ['a1'] }); // the write reveals the loss before any query
       for (let i = 0; i < 3; i++) {
         const { seen, isComplete } = await seenBy(ann, [ann, bob]);
-        if (performance.now() - frozenAt > LEAST_LEASE_MS) break; // a slow machine: now the process may be called lost
+        if (performance.now() - frozenAt > LEAST_LEASE_MS) break; // on a slow machine the lease may have ended
         if (isComplete) expect(seen).toEqual(expectedOf([ann, bob]));
         expect(ann.eventsAbout(bob)).not.toContain('lost: lease');
       }
       await cluster.do('thaw', bob);
-      await cluster.until(() => isTrue(ann, [ann, bob]));
+      await cluster.until(() => isCorrect(ann, [ann, bob]));
     },
   );
 }
@@ -143,8 +147,8 @@ async function ask({ directory }: TestNode) {
   };
 }
 
-/** Ann and bob, each with a connection in a topic and a group; bob's is watched by ann, ann's by bob. */
-async function inhabited(cluster: TestCluster): Promise<readonly [ann: TestNode, bob: TestNode]> {
+/** Two nodes, each with a connection in the topic and the group, and a watch of the topic. */
+async function pairWithMembers(cluster: TestCluster): Promise<readonly [ann: TestNode, bob: TestNode]> {
   const [ann, bob] = await cluster.pair();
   for (const [node, id] of [
     [ann, 'a1'],
@@ -154,7 +158,7 @@ async function inhabited(cluster: TestCluster): Promise<readonly [ann: TestNode,
     await node.join(id, 't', GROUP);
   }
   await Promise.all([ann.directory.watch('t'), bob.directory.watch('t')]);
-  await cluster.until(() => isTrue(bob, [ann, bob]));
+  await cluster.until(() => isCorrect(bob, [ann, bob]));
   return [ann, bob];
 }
 
@@ -204,14 +208,14 @@ function expectedOf(nodes: readonly TestNode[]): Seen {
   };
 }
 
-/** Whether the node's answers are complete, and all that there is. */
-async function isTrue(reader: TestNode, nodes: readonly TestNode[]): Promise<boolean> {
+/** Whether all answers of the node are complete and correct. */
+async function isCorrect(reader: TestNode, nodes: readonly TestNode[]): Promise<boolean> {
   const { seen, isComplete } = await seenBy(reader, nodes);
   return isComplete && JSON.stringify(seen) === JSON.stringify(expectedOf(nodes));
 }
 
-/** Whether they are complete; then they have to be true. */
-async function isTrueOrIncomplete(reader: TestNode, nodes: readonly TestNode[]): Promise<boolean> {
+/** Whether all answers of the node are complete. Fails if they are complete and wrong. */
+async function isCompleteAndCorrect(reader: TestNode, nodes: readonly TestNode[]): Promise<boolean> {
   const { seen, isComplete } = await seenBy(reader, nodes);
   if (isComplete) expect(seen).toEqual(expectedOf(nodes));
   return isComplete;

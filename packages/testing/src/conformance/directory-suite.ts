@@ -8,7 +8,7 @@ import { testWatches } from './directory-watches.ts';
 import type { BackplaneFixture } from './fixture.ts';
 import { testsOf } from './test-cluster.ts';
 
-/** The promises of `Directory`. */
+/** Tests the contract of `Directory`. */
 export function describeDirectory<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`directory: ${name}`, () => {
     const test = testsOf(fixture);

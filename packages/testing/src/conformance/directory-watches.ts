@@ -4,7 +4,7 @@ import type { Tests } from './test-cluster.ts';
 import type { TestNode } from './test-node.ts';
 
 export function testWatches(test: Tests): void {
-  test('gives a snapshot of a topic with records, for each process, nobody there or not', async (cluster) => {
+  test('a snapshot has a part with records for every process, also without members', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const cat = await cluster.node('cat');
     ann.local.connect('a1', { userId: 'alice' });
@@ -19,7 +19,7 @@ export function testWatches(test: Tests): void {
     expect(partOf(value, ann).records).toEqual([ann.local.record('a1')]);
   });
 
-  test('gives one snapshot of many topics, with each record once', async (cluster) => {
+  test('a snapshot of many topics has each record once', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await Promise.all([ann.join('a1', 't', 'u'), ann.join('a2', 'u'), ann.join('a3', 'v'), bob.join('b1', 't')]);
     const { value } = await bob.directory.snapshot(['t', 'u', 'nobody']);
@@ -28,7 +28,7 @@ export function testWatches(test: Tests): void {
     for (const part of (await ann.directory.snapshot([])).value) expect(part.records).toEqual([]);
   });
 
-  test('a snapshot holds every flush up to the version that it gives', async (cluster) => {
+  test('a snapshot includes every flush up to its version', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 20; i++) {
       const { version } = await ann.join(`a${i}`, i % 2 === 0 ? 't' : 'other');
@@ -38,7 +38,7 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('a flush names the touched topics that somebody watches, at whichever node', async (cluster) => {
+  test('a flush names the touched topics that any node watches', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const watches = await Promise.all([bob.directory.watch('t'), ann.directory.watch('u')]);
     expect((await ann.join('a1', 't', 'u', 'v')).watched).toEqual(new Set(['t', 'u']));
@@ -49,7 +49,7 @@ export function testWatches(test: Tests): void {
     await Promise.all(watches.map((watch) => watch.close()));
   });
 
-  test('a flush names watched topics that are only touched', async (cluster) => {
+  test('a flush names watched topics that are touched without a change of members', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await ann.join('a1', 't');
     await bob.directory.watch('t');
@@ -57,7 +57,7 @@ export function testWatches(test: Tests): void {
     expect(watched).toEqual(new Set(['t']));
   });
 
-  test('a watch that is closed is over, once, and other watches of the topic are not', async (cluster) => {
+  test('closing a watch twice ends it once, and other watches of the topic go on', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const [first, second] = await Promise.all([bob.directory.watch('t'), bob.directory.watch('t')]);
     await Promise.all([first.close(), first.close()]);
@@ -66,7 +66,7 @@ export function testWatches(test: Tests): void {
     expect((await ann.join('a2', 't')).watched).toEqual(new Set());
   });
 
-  test('MUST report a watch that was held before the flush began', async (cluster) => {
+  test('a flush MUST report a watch that was registered before the flush began', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 50; i++) {
       const watch = await bob.directory.watch('t');
@@ -75,7 +75,7 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('who watches and then takes a snapshot misses no change: it is in the snapshot, or it is reported', async (cluster) => {
+  test('a change is in the snapshot after a watch was registered, or it is reported', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     for (let i = 0; i < 50; i++) {
       const changing: Promise<Flush>[] = [];
@@ -91,14 +91,14 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('the watches of a node end with its goodbye', async (cluster) => {
+  test('the watches of a node end when it says goodbye', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await bob.directory.watch('t');
     await bob.link.close();
     expect((await ann.join('a1', 't')).watched).toEqual(new Set());
   });
 
-  test.with(['expire', 'thaw'], 'the watches of a node end with its lease, and are held again when it is back', async (cluster) => {
+  test.with(['expire', 'thaw'], 'the watches of a node end with its lease, and are registered again when it returns', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     const watch = await bob.directory.watch('t');
     await cluster.do('expire', bob);

@@ -1,39 +1,39 @@
 import type { Backplane, ProcessId } from '@hubline/server/backplane';
 
-/** How a suite gets backplanes of the kind that it tests, and what can be done to them. */
+/** Creates the backplanes that a suite tests, and causes their faults. */
 export interface BackplaneFixture<B extends Backplane> {
-  /** A cluster of its own for one test, empty. The nodes of the test all open their links on this value. */
+  /** Creates an empty backplane for one test. All nodes of the test open their links on it. */
   create(): B | Promise<B>;
-  /** After the test, when every link is closed. */
+  /** Called after the test, when every link is closed. */
   dispose?(backplane: B): void | Promise<void>;
-  /** Left out where nothing can be done to the backplane: then only the tests that need no fault exist. */
+  /** The faults of the backplane. Without them only the tests that need no fault exist. */
   readonly faults?: BackplaneFaults<B> | undefined;
-  /** The longest wait for anything that has to happen, a lease's end included. Default 5,000. */
+  /** The time limit of each wait in milliseconds, including the end of a lease. Default 5,000. */
   readonly timeoutMs?: number;
 }
 
-/** Every fault is decided about: what a kind of backplane cannot do it declares, and the report shows the reason. */
+/** A function for every fault, or the reason why the backplane cannot have it, which the report shows. */
 export interface BackplaneFaults<B extends Backplane> {
-  /** The process is alive by its lease, and neither hears nor speaks, like a stopped one. */
+  /** Freezes the process: its lease is alive, and it sends and receives nothing. */
   readonly freeze: Fault<B>;
-  /** Its lease is over when this resolves, and it has none until `thaw`. It may be frozen as well. */
+  /** Ends the lease of the process, which gets none until `thaw`. The process may be frozen too. */
   readonly expire: Fault<B>;
-  /** A frozen or expired process goes on, and finds out for itself what happened to it. */
+  /** Resumes a frozen or expired process, which has to notice by itself what happened. */
   readonly thaw: Fault<B>;
-  /** Its link is down, and its lease lives. */
+  /** Takes the link of the process down. Its lease stays alive. */
   readonly cut: Fault<B>;
   readonly heal: Fault<B>;
-  /** What the process has written of this kind is lost. */
+  /** Deletes the entries of this kind that the process has written. */
   readonly lose: EntryFault<B>;
-  /** What the process has written of this kind has another value, which no node can read. */
+  /** Overwrites the entries of this kind of the process with values that no node can read. */
   readonly spoil: EntryFault<B>;
-  /** What the process has written of this kind is where a value of another type stands now. */
+  /** Replaces the keys with the entries of this kind of the process by values of another type. */
   readonly retype: EntryFault<B>;
-  /** Everything that all processes have written is lost at once. */
+  /** Deletes all entries of all processes at once. */
   readonly flush: Fault<B>;
 }
 
-/** The kinds of what a process writes into the directory. */
+/** The kinds of entries that a process writes into the directory. */
 export const ENTRIES = [
   'registry',
   'lease',
@@ -53,7 +53,7 @@ export type EntryFault<B> = ((backplane: B, process: ProcessId, entry: Entry) =>
 
 export type Fault<B> = ((backplane: B, process: ProcessId) => void | Promise<void>) | LackingFault;
 export interface LackingFault {
-  /** Why: the tests that need it are shown as skipped, with this text. */
+  /** The reason. Tests that need the fault are reported as skipped with this text. */
   readonly lacking: string;
 }
 export type FaultName = keyof BackplaneFaults<Backplane>;

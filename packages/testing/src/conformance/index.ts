@@ -10,7 +10,7 @@ export { LocalDouble } from './local-double.ts';
 export { ENTRIES } from './fixture.ts';
 export type { BackplaneFaults, BackplaneFixture, Entry, EntryFault, Fault, FaultName, LackingFault } from './fixture.ts';
 
-/** Every backplane passes this, ours or yours: call it in a test file of vitest. */
+/** Defines all conformance tests for a backplane. Call it in a test file of Vitest. Every backplane must pass them. */
 export function describeBackplane<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describeLink(name, fixture);
   describeBus(name, fixture);

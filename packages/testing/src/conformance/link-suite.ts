@@ -3,12 +3,12 @@ import { describe, expect } from 'vitest';
 import type { BackplaneFixture } from './fixture.ts';
 import { testsOf } from './test-cluster.ts';
 
-/** Coming, going and being lost: what `Backplane`, `Link` and `LinkObserver` promise. */
+/** Tests the contract of `Backplane`, `Link` and `LinkObserver`: registration, goodbye, loss and outage. */
 export function describeLink<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`link: ${name}`, () => {
     const test = testsOf(fixture);
 
-    test('opens at once, and is up when it is ready', async (cluster) => {
+    test('a link opens at once, and is up when it is ready', async (cluster) => {
       const ann = cluster.open('ann');
       expect(['connecting', 'up']).toContain(ann.link.state);
       expect(ann.events).toEqual([]);
@@ -16,7 +16,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(ann.link.state).toBe('up');
     });
 
-    test('announces each node to those before and after it, once, and never to itself', async (cluster) => {
+    test('a link announces every other node once, whether it opened earlier or later', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const sender = cluster.open('sender', false);
       await sender.link.ready();
@@ -27,9 +27,9 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       }
     });
 
-    test('MUST announce a node when a query shows it, and tell its loss when no query does', async (cluster) => {
+    test('a link MUST announce a node when queries show it, and report its loss when they no longer do', async (cluster) => {
       const [ann, bob] = await cluster.pair();
-      expect(await Promise.all(ann.agreements)).not.toContain(false); // before the goodbye
+      expect(await Promise.all(ann.agreements)).not.toContain(false); // before bob says goodbye
       await bob.link.close();
       await cluster.until(() => ann.eventsAbout(bob).length > 1);
       const cat = await cluster.node('cat');
@@ -39,7 +39,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
 
     test.with(
       ['cut', 'heal'],
-      'MUST show a node to queries when it announces it after an outage, and no node that it calls lost',
+      'a link MUST agree with queries about the nodes that it announces and reports as lost after an outage',
       async (cluster) => {
         const [ann, bob] = await cluster.pair();
         await cluster.do('cut', ann);
@@ -53,7 +53,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       },
     );
 
-    test('MUST announce a node before anything it sends is delivered', async (cluster) => {
+    test('a link MUST announce a node before its messages are delivered', async (cluster) => {
       const ann = await cluster.node('ann');
       await ann.subscribe('t').ready;
       const late = cluster.open('late');
@@ -63,7 +63,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(ann.events.map((event) => event.name)).toEqual(['joined', 'received']);
     });
 
-    test('names every node, with what it says of itself', async (cluster) => {
+    test('nodes returns every node with its information', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const sender = cluster.open('sender', false);
       await sender.link.ready();
@@ -75,7 +75,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       }
     });
 
-    test('says goodbye: nothing of the process is left, and the others are told', async (cluster) => {
+    test('a closed link says goodbye, deletes all entries of its process, and the other nodes are told', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await bob.join('b1', 'chat:all');
       await bob.link.close();
@@ -88,7 +88,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(ann.eventsAbout(bob)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
     });
 
-    test('closes as often as it is asked to, and before it is ready', async (cluster) => {
+    test('a link can be closed repeatedly, and before it is ready', async (cluster) => {
       const ann = cluster.open('ann');
       const [ready] = await Promise.allSettled([ann.link.ready(), ann.link.close(), ann.link.close()]);
       await ann.link.close();
@@ -98,7 +98,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect((await bob.directory.nodes()).value).toEqual([bob.self]);
     });
 
-    test('settles everything that is asked of a closed link', async (cluster) => {
+    test('a closed link settles every operation', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const pending = ann.join('a1', 't');
       await ann.link.close();
@@ -110,7 +110,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(await bob.membersOf('t')).toEqual([]);
     });
 
-    test.with(['expire', 'thaw'], 'reports a lease that ends once, and the process when it is back', async (cluster) => {
+    test.with(['expire', 'thaw'], 'a link reports the end of a lease once, and announces the process when it returns', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const cat = await cluster.node('cat');
       await cluster.until(() => cat.eventsAbout(bob).length > 0);
@@ -122,7 +122,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(bob.eventsAbout(ann)).toEqual(['joined']);
     });
 
-    test('keeps two processes with one nodeId apart: the goodbye of one takes nothing from the other', async (cluster) => {
+    test('the goodbye of one of two processes with one nodeId leaves the entries of the other', async (cluster) => {
       const ann = await cluster.node('ann');
       const [one, two] = [await cluster.node('twin'), await cluster.node('twin')];
       await Promise.all([one.join('c1', 't'), two.join('c2', 't'), two.join('shared', 't')]);
@@ -133,25 +133,29 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect((await ann.directory.nodes()).value).toContainEqual(two.self);
     });
 
-    test.with(['expire', 'thaw'], 'keeps two processes with one nodeId apart: the lost lease of one leaves the other', async (cluster) => {
-      const ann = await cluster.node('ann');
-      const [one, two] = [await cluster.node('twin'), await cluster.node('twin')];
-      await Promise.all([one.join('c1', 't'), two.join('c2', 't')]);
-      await cluster.until(() => ann.eventsAbout(one).length > 0 && ann.eventsAbout(two).length > 0);
-      await cluster.do('expire', two);
-      expect(await ann.membersOf('t')).toEqual(['c1']);
-      await cluster.until(() => ann.eventsAbout(two).length > 1);
-      await one.leave('c1', 't');
-      await cluster.do('thaw', two);
-      await cluster.until(async () => (await ann.membersOf('t')).includes('c2'));
-      expect(await ann.membersOf('t')).toEqual(['c2']);
-      await one.link.close();
-      await cluster.until(() => ann.eventsAbout(one).length > 1 && ann.eventsAbout(two).length > 2);
-      expect(ann.eventsAbout(one)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
-      expect(ann.eventsAbout(two)).toEqual(['joined', 'lost: lease', 'joined']);
-    });
+    test.with(
+      ['expire', 'thaw'],
+      'the ended lease of one of two processes with one nodeId leaves the entries of the other',
+      async (cluster) => {
+        const ann = await cluster.node('ann');
+        const [one, two] = [await cluster.node('twin'), await cluster.node('twin')];
+        await Promise.all([one.join('c1', 't'), two.join('c2', 't')]);
+        await cluster.until(() => ann.eventsAbout(one).length > 0 && ann.eventsAbout(two).length > 0);
+        await cluster.do('expire', two);
+        expect(await ann.membersOf('t')).toEqual(['c1']);
+        await cluster.until(() => ann.eventsAbout(two).length > 1);
+        await one.leave('c1', 't');
+        await cluster.do('thaw', two);
+        await cluster.until(async () => (await ann.membersOf('t')).includes('c2'));
+        expect(await ann.membersOf('t')).toEqual(['c2']);
+        await one.link.close();
+        await cluster.until(() => ann.eventsAbout(one).length > 1 && ann.eventsAbout(two).length > 2);
+        expect(ann.eventsAbout(one)).toEqual(['joined', expect.stringMatching(/^lost: (goodbye|lease)$/)]);
+        expect(ann.eventsAbout(two)).toEqual(['joined', 'lost: lease', 'joined']);
+      },
+    );
 
-    test.with(['cut', 'heal'], 'says when it is down and when it is up again', async (cluster) => {
+    test.with(['cut', 'heal'], 'a link reports when it is down and when it is up again', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await cluster.do('cut', bob);
       await cluster.until(() => bob.link.state === 'down' && bob.happened('down'));
@@ -162,18 +166,22 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(ann.happened('down')).toBe(false);
     });
 
-    test.with(['cut', 'heal'], 'announces a node whose link was down again, since nobody was told what changed there', async (cluster) => {
-      const [ann, bob] = await cluster.pair();
-      await cluster.do('cut', bob);
-      await cluster.until(() => bob.link.state === 'down');
-      await bob.join('b1', 't');
-      await cluster.do('heal', bob);
-      await cluster.until(() => ann.eventsAbout(bob).length > 1);
-      expect(ann.eventsAbout(bob).at(-1)).toBe('joined');
-      expect(await ann.membersOf('t')).toEqual(['b1']);
-    });
+    test.with(
+      ['cut', 'heal'],
+      'a link announces a node again whose link was down, because changes of that node were not reported',
+      async (cluster) => {
+        const [ann, bob] = await cluster.pair();
+        await cluster.do('cut', bob);
+        await cluster.until(() => bob.link.state === 'down');
+        await bob.join('b1', 't');
+        await cluster.do('heal', bob);
+        await cluster.until(() => ann.eventsAbout(bob).length > 1);
+        expect(ann.eventsAbout(bob).at(-1)).toBe('joined');
+        expect(await ann.membersOf('t')).toEqual(['b1']);
+      },
+    );
 
-    test.with(['cut', 'heal'], 'tells a node that was down who has come and gone meanwhile', async (cluster) => {
+    test.with(['cut', 'heal'], 'a link that was down reports the nodes that joined and left meanwhile', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       const cat = await cluster.node('cat');
       await cluster.until(() => ann.eventsAbout(cat).length > 0);
@@ -188,7 +196,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(ann.eventsAbout(cat)).toEqual(['joined']);
     });
 
-    test.with(['cut', 'expire', 'heal'], 'registers again when the link is back after the lease has ended', async (cluster) => {
+    test.with(['cut', 'expire', 'heal'], 'a node registers again when its link is up again after its lease has ended', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await bob.join('b1', 't');
       await cluster.do('cut', bob);
@@ -202,7 +210,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       expect(ann.eventsAbout(bob)).toEqual(['joined', 'lost: lease', 'joined']);
     });
 
-    test.with(['freeze'], 'closes a frozen node: nothing of it is left', async (cluster) => {
+    test.with(['freeze'], 'closing the link of a frozen node leaves no entries', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await bob.join('b1', 't');
       await cluster.do('freeze', bob);
@@ -210,7 +218,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       const query = bob.directory.nodes();
       await bob.link.close();
       await Promise.all([flush, query]);
-      await cluster.until(() => ann.eventsAbout(bob).length > 1); // it cannot say goodbye where its link is stopped too
+      await cluster.until(() => ann.eventsAbout(bob).length > 1); // the lease ends if the goodbye cannot be sent
       expect(await ann.membersOf('t')).toEqual([]);
     });
   });

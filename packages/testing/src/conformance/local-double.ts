@@ -8,7 +8,7 @@ import {
   type Topic,
 } from '@hubline/server/backplane';
 
-/** A node's local entries, changed by the test. Each change returns the argument for `directory.changed`. */
+/** The local entries of a node, which a test changes. Each change returns the argument for `directory.changed`. */
 export class LocalDouble implements LocalState {
   readonly #topics = new Map<Topic, Map<string, unknown>>();
   readonly #records = new Map<string, Omit<ConnectionRecord, 'groups'>>();
@@ -28,7 +28,7 @@ export class LocalDouble implements LocalState {
     return known && { ...known, groups: [...(this.#groups.get(connectionId) ?? [])] };
   }
 
-  /** Sets what is known of a connection; it is there from now on. */
+  /** Adds a connection, or replaces its record. */
   connect(connectionId: string, known: Partial<Omit<ConnectionRecord, 'groups'>> = {}): Change {
     this.#records.set(connectionId, { connectionId, hub: 'chat', attributes: {}, connectedAt: 1, ...known });
     return { topics: [], connections: [connectionId] };
@@ -62,7 +62,7 @@ export class LocalDouble implements LocalState {
     return { topics, connections: [connectionId] };
   }
 
-  /** The connection is gone, from its topics too. */
+  /** Removes a connection and all its memberships. */
   disconnect(connectionId: string): Change {
     const topics = [...this.#topics.keys()].filter((topic) => this.members(topic).has(connectionId));
     const change = this.leave(connectionId, ...topics);

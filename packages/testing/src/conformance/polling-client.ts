@@ -6,7 +6,7 @@ interface Message {
 
 const END = '\x1e';
 
-/** The smallest client of a hub, over long polling: it answers each question with `yes`, and keeps what it was asked. */
+/** A minimal hub client over long polling. It answers each invocation with `yes` and stores the arguments. */
 export class PollingClient implements AsyncDisposable {
   readonly connectionId: string;
   readonly asked: unknown[] = [];

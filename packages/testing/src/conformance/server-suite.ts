@@ -6,19 +6,19 @@ import type { BackplaneFixture } from './fixture.ts';
 import { PollingClient } from './polling-client.ts';
 import { testsOf, type TestCluster } from './test-cluster.ts';
 
-interface Asks {
+interface RoomReceiver {
   confirm(question: string): Promise<string>;
 }
-/** These tests start servers, and clients that come by HTTP. */
-const SLOWER = 4;
+/** The factor of the time limit: these tests start servers and clients. */
+const TIMEOUT_FACTOR = 4;
 
-const room = defineHub<object, Asks>('room');
+const room = defineHub<object, RoomReceiver>('room');
 
-/** A server with a hub on the backplane under test. */
+/** A server with one hub on the backplane under test. */
 class Host implements AsyncDisposable {
   readonly server: HubServer;
-  readonly hub: Hub<Asks, object>;
-  /** The reportCount errors: the stage and the code of each. */
+  readonly hub: Hub<RoomReceiver, object>;
+  /** The stage and the code of each reported error. */
   readonly errors: string[] = [];
 
   constructor(cluster: TestCluster, nodeId: string) {
@@ -45,27 +45,31 @@ class Host implements AsyncDisposable {
   }
 }
 
-/** Servers on the backplane: what nodes promise each other, whatever carries their messages. */
+/** Tests servers on the backplane: the promises between nodes that hold on any backplane. */
 export function describeServers<B extends Backplane>(name: string, fixture: BackplaneFixture<B>): void {
   describe(`servers: ${name}`, () => {
-    const test = testsOf({ ...fixture, timeoutMs: SLOWER * (fixture.timeoutMs ?? 5000) });
+    const test = testsOf({ ...fixture, timeoutMs: TIMEOUT_FACTOR * (fixture.timeoutMs ?? 5000) });
 
-    test.with(['freeze', 'thaw'], 'MUST NOT ask a client a question that reaches its node after the asker gave up', async (cluster) => {
-      await using near = new Host(cluster, 'near');
-      await using far = new Host(cluster, 'far');
-      await using client = await far.client();
-      await near.server.ready();
-      await cluster.until(() => near.ask(client, 'before'));
-      const process = await far.process();
-      await cluster.do('freeze', { process });
-      await expect(near.ask(client, 'late', 300)).rejects.toMatchObject({ code: 'node_silent' });
-      await cluster.do('thaw', { process });
-      await cluster.until(() => near.ask(client, 'after'));
-      expect(client.asked).not.toContain('late');
-      expect(client.asked.at(-1)).toBe('after');
-    });
+    test.with(
+      ['freeze', 'thaw'],
+      'a server MUST NOT call a client for a request that arrives after the time limit of the caller',
+      async (cluster) => {
+        await using near = new Host(cluster, 'near');
+        await using far = new Host(cluster, 'far');
+        await using client = await far.client();
+        await near.server.ready();
+        await cluster.until(() => near.ask(client, 'before'));
+        const process = await far.process();
+        await cluster.do('freeze', { process });
+        await expect(near.ask(client, 'late', 300)).rejects.toMatchObject({ code: 'node_silent' });
+        await cluster.do('thaw', { process });
+        await cluster.until(() => near.ask(client, 'after'));
+        expect(client.asked).not.toContain('late');
+        expect(client.asked.at(-1)).toBe('after');
+      },
+    );
 
-    test('MUST report an unreadable envelope of each kind once, and go on', async (cluster) => {
+    test('a server MUST report an unreadable envelope of each kind once, and serve the next request', async (cluster) => {
       await using near = new Host(cluster, 'near');
       await using far = new Host(cluster, 'far');
       await using client = await far.client();
@@ -78,11 +82,11 @@ export function describeServers<B extends Backplane>(name: string, fixture: Back
         for (const kind of Object.values(EnvelopeKind)) {
           for (const header of headers) await messenger.send(process, { kind, header, body: Uint8Array.from([1, 2, 3]) });
         }
-        await ann.bus.publish(nodeChannel(process), Uint8Array.from([0])); // another version
+        await ann.bus.publish(nodeChannel(process), Uint8Array.from([0])); // an unknown version
       }
       await cluster.until(() => far.errors.includes('deliver: unsupported_version'));
       expect(await near.ask(client, '?')).toBe('yes');
-      const kinds = Object.keys(EnvelopeKind).length - 1; // a refusal has no fields
+      const kinds = Object.keys(EnvelopeKind).length - 1; // a refusal has no fields to damage
       const expected = Array.from({ length: kinds }, () => 'deliver: invalid_message');
       expect(far.errors.sort()).toEqual([...expected, 'deliver: unsupported_version']);
       messenger.close();

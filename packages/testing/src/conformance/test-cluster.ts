@@ -4,7 +4,7 @@ import { until } from '../until.ts';
 import type { BackplaneFixture, Entry, FaultName } from './fixture.ts';
 import { TestNode } from './test-node.ts';
 
-/** One cluster, for one test. */
+/** The nodes of one test on one backplane. Disposing of it closes their links. */
 export class TestCluster implements AsyncDisposable {
   readonly backplane: Backplane;
   readonly #inflict: Inflict;
@@ -17,21 +17,21 @@ export class TestCluster implements AsyncDisposable {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** A node that has just opened its link. */
+  /** Opens the link of a new node. */
   open(nodeId: string, accepts = true): TestNode {
     const node = new TestNode(this.backplane, { nodeId, process: crypto.randomUUID(), app: 'test', accepts, startedAt: Date.now() });
     this.#nodes.push(node);
     return node;
   }
 
-  /** A node that is registered. */
+  /** Starts a node. Resolves when it is registered. */
   async node(nodeId: string): Promise<TestNode> {
     const node = this.open(nodeId);
     await node.link.ready();
     return node;
   }
 
-  /** Two registered nodes that know each other. */
+  /** Starts two nodes. Resolves when they know each other. */
   async pair(): Promise<readonly [ann: TestNode, bob: TestNode]> {
     const [ann, bob] = await Promise.all([this.node('ann'), this.node('bob')]);
     await this.until(() => ann.eventsAbout(bob).length > 0 && bob.eventsAbout(ann).length > 0);
@@ -63,15 +63,15 @@ type Body = (cluster: TestCluster) => Promise<void>;
 
 export interface Tests {
   (name: string, body: Body): void;
-  /** A test that needs faults. Where the fixture lacks one, it is shown as skipped, with the reason. */
+  /** Defines a test that needs faults. If the fixture lacks one, the test is skipped with the reason. */
   with(faults: readonly FaultName[], name: string, body: Body): void;
-  /** A test of very much, which takes its time. */
+  /** Defines a test with many entries and a long time limit. */
   long(name: string, body: Body): void;
 }
 
 const LONG_MS = 180_000;
 
-/** Tests that each get a cluster of their own. */
+/** Returns functions that define tests, each with a cluster of its own. */
 export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutMs = 5000 }: BackplaneFixture<B>): Tests {
   async function run(body: Body): Promise<void> {
     const backplane = await create();
@@ -91,7 +91,7 @@ export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutM
     }
   }
 
-  /** Several waits, each of which may take its time. */
+  /** A test has several waits. */
   const timeout = 4 * timeoutMs;
 
   function withFaults(needed: readonly FaultName[], name: string, body: Body): void {

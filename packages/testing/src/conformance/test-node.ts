@@ -22,12 +22,12 @@ export type Event =
   | { readonly name: 'report'; readonly stage: string }
   | { readonly name: 'received'; readonly channel: string; readonly text: string; readonly process: ProcessId };
 
-/** A process of the cluster under test: a link, and what a server would have beside it. */
+/** A node of the cluster under test: a link with its local entries and the events of its observer. */
 export class TestNode {
   readonly self: NodeInfo;
   readonly local = new LocalDouble();
   readonly events: Event[] = [];
-  /** For each process that was announced or lost: whether a query that was sent at that moment agreements. */
+  /** Whether a query agreed at the moment at which a process was announced or reported as lost. */
   readonly agreements: Promise<boolean>[] = [];
   readonly link: Link;
 
@@ -56,14 +56,14 @@ export class TestNode {
     });
   }
 
-  /** The texts that arrived on a channel so far. */
+  /** The texts that were received on a channel so far, optionally of one sender. */
   received(channel: string, from?: ProcessId): readonly string[] {
     return this.events.flatMap((event) =>
       event.name === 'received' && event.channel === channel && event.process === (from ?? event.process) ? [event.text] : [],
     );
   }
 
-  /** The names of the events that are about one other process. */
+  /** The events about another node: `joined`, `lost: lease` or `lost: goodbye`. */
   eventsAbout({ process }: TestNode): readonly string[] {
     return this.events.flatMap((event) =>
       (event.name === 'joined' || event.name === 'lost') && event.process === process ?
@@ -72,7 +72,7 @@ export class TestNode {
     );
   }
 
-  /** How often something of this stage was reportCount. */
+  /** The number of reports of this stage. */
   reportCount(stage: string): number {
     return this.events.filter((event) => event.name === 'report' && event.stage === stage).length;
   }
@@ -88,18 +88,18 @@ export class TestNode {
     return this.directory.changed(this.local.leave(connectionId, ...topics));
   }
 
-  /** A connection of this node, as its record is asked for. */
+  /** A connection of this node as an argument of queries. */
   member(connectionId: string): Member {
     return { process: this.process, connectionId };
   }
-  /** What this node knows of a connection of another one. */
+  /** The record of a connection of another node, as this node reads it. */
   async recordOf(node: TestNode, connectionId: string): Promise<ConnectionRecord | undefined> {
     const { value } = await this.directory.records([node.member(connectionId)]);
     const record = value.get(connectionId);
     return record && { ...record, groups: record.groups.toSorted() };
   }
 
-  /** The ids of a topic's members, as this node sees them. */
+  /** The sorted ids of the members of a topic, as this node reads them. */
   async membersOf(topic: Topic): Promise<readonly string[]> {
     const { value } = await this.directory.members(topic, { limit: 1000 });
     return value.map(({ connectionId }) => connectionId).sort();

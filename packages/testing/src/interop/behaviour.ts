@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** Something that every client and every server do together. It throws where they do not. */
+/** A behaviour of every client with every server. `run` throws if they behave differently. */
 export interface Behaviour {
   readonly name: string;
   run(world: World): Promise<void>;

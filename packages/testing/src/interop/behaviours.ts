@@ -4,14 +4,14 @@ import { TRANSPORT_CHOICE, CONNECTING, LIFECYCLE, SERVER_TIMEOUT, BINARY_FALLBAC
 import { PROTOCOLS, TRANSPORTS, type ProtocolName, type TransportName } from './peer.ts';
 import { STREAMS } from './streams.ts';
 
-/** One way to talk, and what is to work on it. */
+/** A transport and a protocol, with the behaviours that have to work over them. */
 export interface Combination {
   readonly transport: TransportName;
   readonly protocol: ProtocolName;
   readonly behaviours: readonly Behaviour[];
 }
 
-/** Everything that is tried with every client: what the functional tests of SignalR's own clients try, and more. */
+/** All behaviours that are tested with every client: those of the functional tests of SignalR's own clients, and more. */
 export const COMBINATIONS: readonly Combination[] = TRANSPORTS.flatMap((transport) =>
   PROTOCOLS.map((protocol) => ({ transport, protocol, behaviours: behavioursOf(transport, protocol) })),
 );

@@ -5,7 +5,7 @@ import { nextEvent } from './world.ts';
 const IN_JSON = { ByteArray: 'aGVsbG8=', DateTime: '2002-04-01T10:20:15Z' };
 const IN_MESSAGEPACK = { ByteArray: Uint8Array.of(104, 101, 108, 108, 111), DateTime: new Date('2002-04-01T10:20:15Z') };
 
-/** Calls, results, and what the server sends. */
+/** Calls, results, and events of the server. */
 export const CALLS: readonly Behaviour[] = [
   {
     name: 'invokes a method and gets its result',

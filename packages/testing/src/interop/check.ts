@@ -1,15 +1,15 @@
 /** Assertions for behaviours. They run in browsers too, without Vitest and `node:assert`. */
 
-/** @throws Error where the two differ */
+/** @throws Error if the two differ */
 export function same(actual: unknown, expected: unknown): void {
   if (!isSame(actual, expected)) throw new Error(`Expected ${show(expected)}, got ${show(actual)}.`);
 }
 
-/** @throws Error where the promise resolves, or rejects with another text */
+/** @throws Error if the promise resolves, or rejects with another text */
 export async function rejects(promise: Promise<unknown>, text: string): Promise<void> {
   let error: unknown;
   try {
-    error = new Error(`It gave ${show(await promise)}.`);
+    error = new Error(`It resolved with ${show(await promise)}.`);
   } catch (thrown) {
     error = thrown;
   }
@@ -17,7 +17,7 @@ export async function rejects(promise: Promise<unknown>, text: string): Promise<
   if (!message.includes(text)) throw new Error(`Expected an error with "${text}", got "${message}".`, { cause: error });
 }
 
-/** A promise that somebody else settles. */
+/** A promise that is settled from outside. */
 export class Deferred<T = void> {
   resolve: (value: T) => void = () => undefined;
   reject: (error: unknown) => void = () => undefined;
@@ -27,7 +27,7 @@ export class Deferred<T = void> {
   });
 
   constructor() {
-    this.promise.catch(() => undefined); // whoever awaits it is told
+    this.promise.catch(() => undefined); // code that awaits it receives the rejection
   }
 }
 

@@ -3,7 +3,7 @@ import { rejects, same, Deferred } from './check.ts';
 import type { PeerConnection } from './peer.ts';
 import { nextEvent } from './world.ts';
 
-/** Loses a connection, and gives the id that it is back with. */
+/** Loses a connection. Resolves with its id after the reconnect. */
 async function loseAndReconnect(connection: PeerConnection): Promise<string | undefined> {
   const reconnected = new Deferred<string | undefined>();
   connection.onReconnected((id) => reconnected.resolve(id));
@@ -11,7 +11,7 @@ async function loseAndReconnect(connection: PeerConnection): Promise<string | un
   return reconnected.promise;
 }
 
-/** Beginning and end of connections, with every protocol. */
+/** Start and end of connections, with every protocol. */
 export const LIFECYCLE: readonly Behaviour[] = [
   {
     name: 'uses the transport that it was told to',
@@ -59,7 +59,7 @@ export const LIFECYCLE: readonly Behaviour[] = [
       const connection = world.connection('/uncreatable');
       const closed = new Deferred();
       connection.onClosed((error) => (error ? closed.reject(error) : closed.resolve()));
-      // The goodbye may come together with the answer to the handshake: then it is the start that fails.
+      // The close message may arrive together with the handshake response. Then start rejects.
       await rejects(
         connection.start().then(() => closed.promise),
         'Connection closed with an error. InvalidOperationException: Unable to resolve service',
@@ -72,9 +72,9 @@ export const LIFECYCLE: readonly Behaviour[] = [
       const connection = world.connection('/testhub', { reconnects: true });
       const closed = new Deferred();
       connection.onClosed(() => closed.resolve());
-      connection.onReconnecting(() => closed.reject(new Error('It comes back.')));
+      connection.onReconnecting(() => closed.reject(new Error('It reconnects.')));
       await connection.start();
-      connection.invoke('Abort').catch(() => undefined); // its answer may be lost
+      connection.invoke('Abort').catch(() => undefined); // the connection may close before its result arrives
       await closed.promise;
     },
   },
@@ -198,14 +198,14 @@ export const CONNECTING: readonly Behaviour[] = [
   },
 ];
 
-/** Behaviours of transports without a keep-alive of their own. */
+/** The server timeout, which transports without their own keep-alive need. */
 export const SERVER_TIMEOUT: Behaviour = {
   name: 'ends where the server is silent',
   async run(world) {
     const connection = world.connection('/testhub', { serverTimeoutMs: 100 });
     const closed = new Deferred();
     connection.onClosed((error) => (error ? closed.reject(error) : closed.resolve()));
-    // On a busy machine the answer to the handshake may take longer than that: then it is the start that fails.
+    // On a busy machine the handshake response may take longer than that. Then start rejects.
     const over = connection.start().then(() => closed.promise);
     await rejects(over, 'Server timeout elapsed without receiving a message from the server.');
   },

@@ -3,13 +3,13 @@ export type TransportName = (typeof TRANSPORTS)[number];
 export const PROTOCOLS = ['json', 'messagepack'] as const;
 export type ProtocolName = (typeof PROTOCOLS)[number];
 
-/** A SignalR client library, as far as the behaviours use one. An adapter makes one of any. */
+/** The features of a SignalR client library that the behaviours use. An adapter implements it for each library. */
 export interface Peer {
   readonly name: string;
   readonly version: string;
-  /** A connection that is not started. */
+  /** Creates a connection that is not started. */
   connect(url: string, options: ConnectOptions): PeerConnection;
-  /** A stream to send: it goes among the arguments of a call. */
+  /** Creates a stream to the server, which is passed as an argument of a call. */
   upload(): Upload;
 }
 
@@ -18,12 +18,12 @@ export interface ConnectOptions {
   readonly protocol: ProtocolName;
   readonly accessToken?: () => string | Promise<string>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether a page has the cookies of another origin sent along. Default true. */
+  /** Whether a page sends cookies to another origin. Default true. */
   readonly withCredentials?: boolean;
   readonly skipNegotiation?: boolean;
-  /** Whether it connects again by itself. Default false. */
+  /** Whether the client reconnects automatically. Default false. */
   readonly reconnects?: boolean;
-  /** How long the server may be silent. Default 30000. */
+  /** The server timeout in milliseconds. Default 30,000. */
   readonly serverTimeoutMs?: number;
 }
 
@@ -33,7 +33,7 @@ export interface PeerConnection {
   stop(): Promise<void>;
   invoke(method: string, ...args: readonly unknown[]): Promise<unknown>;
   send(method: string, ...args: readonly unknown[]): Promise<void>;
-  /** Returns what cancels the stream. */
+  /** Starts a stream. Returns a function that cancels it. */
   stream(observer: Observer, method: string, ...args: readonly unknown[]): () => void;
   on(method: string, receive: (...args: readonly unknown[]) => unknown): void;
   onClosed(then: (error?: Error) => void): void;
@@ -41,7 +41,7 @@ export interface PeerConnection {
   onReconnected(then: (connectionId: string | undefined) => void): void;
   /** Sets the URL of the next connection. */
   moveTo(url: string): void;
-  /** The connection is lost, and the client notices. */
+  /** Breaks the connection so that the client notices it. */
   lose(): void;
 }
 

@@ -2,14 +2,14 @@ import { Deferred } from './check.ts';
 import type { ConnectOptions, Peer, PeerConnection, ProtocolName, TransportName, Upload } from './peer.ts';
 
 export interface WorldOptions {
-  /** Of a conformance server. */
+  /** The URL of a conformance server. */
   readonly url: string;
   readonly peer: Peer;
   readonly transport: TransportName;
   readonly protocol: ProtocolName;
 }
 
-/** The setting of one behaviour: a client library, a server, a transport and a protocol. Closing it closes its connections. */
+/** The environment of one behaviour: a client library, a server, a transport and a protocol. Disposing of it stops its connections. */
 export class World implements AsyncDisposable {
   readonly url: string;
   readonly transport: TransportName;
@@ -24,7 +24,7 @@ export class World implements AsyncDisposable {
     this.#peer = peer;
   }
 
-  /** A connection that is not started. */
+  /** Creates a connection that is not started. */
   connection(path = '/testhub', options: Partial<ConnectOptions> = {}): PeerConnection {
     const connection = this.#peer.connect(this.url + path, { transports: [this.transport], protocol: this.protocol, ...options });
     this.#connections.push(connection);
@@ -41,7 +41,7 @@ export class World implements AsyncDisposable {
     return this.#peer.upload();
   }
 
-  /** The answer of a route. */
+  /** Returns the body of a route's response. */
   async get(path: string): Promise<string> {
     return (await fetch(this.url + path)).text();
   }
@@ -51,7 +51,7 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** Everything that a stream gives; rejects where it ends with an error. */
+/** Collects all items of a stream. Rejects if the stream ends with an error. */
 export function collect(connection: PeerConnection, method: string, ...args: readonly unknown[]): Promise<readonly unknown[]> {
   const items: unknown[] = [];
   const over = new Deferred<readonly unknown[]>();
@@ -59,7 +59,7 @@ export function collect(connection: PeerConnection, method: string, ...args: rea
   return over.promise;
 }
 
-/** Resolves with the first argument of the next event of this name. */
+/** Resolves with the first argument of the next event with this name. */
 export function nextEvent(connection: PeerConnection, method: string): Promise<unknown> {
   const signal = new Deferred<unknown>();
   connection.on(method, (...args) => signal.resolve(args[0]));

@@ -17,7 +17,7 @@ import type {
 import { Dirty, entriesOf, type Entries } from './entries.ts';
 import type { MemoryCluster, MemoryProcess } from './memory-process.ts';
 
-/** What is readable of one process. */
+/** The entries of one process that a query can read. */
 interface Part {
   readonly node: NodeInfo;
   readonly version: number;
@@ -28,7 +28,7 @@ export class MemoryDirectory implements Directory {
   readonly #process: MemoryProcess;
   readonly #cluster: MemoryCluster;
   #dirty = new Dirty();
-  /** The flush that still takes changes, and the one before which it must not begin. */
+  /** The flush that still accepts changes, and the one that must end before it begins. */
   #nextFlush: Promise<Flush> | undefined;
   #lastFlush: Promise<unknown> = Promise.resolve();
 
@@ -58,7 +58,7 @@ export class MemoryDirectory implements Directory {
     return this.#ask(() => {
       const { state, node, local } = this.#process;
       if (state !== 'up') return process === node.process ? [...local.members(topic).keys()] : [];
-      // A memoryProcess keeps what it has written when its lease ends.
+      // A process keeps its written entries when its lease ends.
       return [...(this.#cluster.get(process)?.written.members(topic) ?? [])];
     });
   }
@@ -115,14 +115,14 @@ export class MemoryDirectory implements Directory {
 
   #flush(dirty: Dirty): Flush {
     const version = ++this.#process.flushes;
-    // Nobody can ask who watches, and what is not written now is written, with everything else, when the link is back.
+    // Watches cannot be read, so every touched topic counts as watched. The next registration writes all entries.
     if (!this.#isReading) return { version, watched: dirty.touched };
     this.#process.written.write(dirty, this.#process.local, version);
     const watchers = [...this.#cluster.values()].filter((memoryProcess) => memoryProcess.leased && memoryProcess.watches.size > 0);
     return { version, watched: new Set([...dirty.touched].filter((topic) => watchers.some(({ watches }) => watches.has(topic)))) };
   }
 
-  /** A process whose own lease is gone knows that what it reads is void. */
+  /** Whether answers may be complete: not if the link is down or the own lease has ended. */
   get #isReading(): boolean {
     return this.#process.state === 'up' && this.#process.leased;
   }
@@ -179,7 +179,7 @@ function topicsIn(parts: readonly Part[], prefix: string, { after = '', limit }:
   return page.map((topic) => ({ topic, count: parts.reduce((sum, { entries }) => sum + entries.members(topic).size, 0) }));
 }
 
-/** Where the first topic is that passes; all behind it do as well. */
+/** The index of the first topic that passes (binary search); all topics after it pass too. */
 function firstIndex(sorted: readonly Topic[], passes: (topic: Topic) => boolean): number {
   let low = 0;
   let high = sorted.length;
@@ -191,5 +191,5 @@ function firstIndex(sorted: readonly Topic[], passes: (topic: Topic) => boolean)
   return low;
 }
 
-/** Names are ASCII, so the order of code units is the order of bytes that stores use. */
+/** Orders by code units, which is the order of bytes in stores, because names are ASCII. */
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

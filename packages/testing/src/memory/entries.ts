@@ -1,6 +1,6 @@
 import type { Change, ConnectionRecord, LocalState, Topic } from '@hubline/server/backplane';
 
-/** What readers need of one process: what it has written or, for itself while it is down, what it has. */
+/** The entries of one process that queries read: the written ones, or the local ones of this process while its link is down. */
 export interface Entries {
   sortedTopics(): readonly Topic[];
   members(topic: Topic): Ids;
@@ -21,10 +21,10 @@ export const entriesOf = (local: LocalState): Entries => ({
 
 /** The changes of one flush. */
 export class Dirty {
-  /** For each topic the connections that may have come or gone. */
+  /** The connections that may have joined or left, by topic. */
   readonly topics = new Map<Topic, (readonly string[])[]>();
   readonly connections = new Set<string>();
-  /** Every topic whose watchers are concerned. */
+  /** The topics whose watchers are informed. */
   readonly touched = new Set<Topic>();
 
   add({ topics, connections, touched = [] }: Change): void {
@@ -40,13 +40,13 @@ export class Dirty {
 
 const NO_MEMBERS: ReadonlySet<string> = new Set();
 
-/** What one process has written into the directory. */
+/** The entries that one process has written into the directory. */
 export class WrittenEntries implements Entries {
-  /** The flush that wrote last. */
+  /** The version of the last flush. */
   version = 0;
   readonly #topics = new Map<Topic, Set<string>>();
   readonly #records = new Map<string, ConnectionRecord>();
-  /** Kept until a topic comes or goes, so that a query of many pages sorts once. */
+  /** Cached until a topic is added or removed, so that a query of many pages sorts once. */
   #sorted: readonly Topic[] | undefined;
 
   sortedTopics(): readonly Topic[] {
@@ -86,7 +86,7 @@ export class WrittenEntries implements Entries {
     else this.#topics.delete(topic);
   }
 
-  /** A join costs the same in a topic of ten and of ten thousand. */
+  /** Updates single members, so that a join costs the same in a small and in a large topic. */
   #updateTopic(topic: Topic, lists: readonly (readonly string[])[], members: Ids): void {
     const written = this.#topics.get(topic);
     const changes = lists.reduce((sum, list) => sum + list.length, 0);
@@ -101,7 +101,7 @@ export class WrittenEntries implements Entries {
 
   #writeRecord(connectionId: string, local: LocalState): void {
     const record = local.record(connectionId);
-    // A copy, since the owner may change its own: others see what was written, not what is there now.
+    // A copy, because the owner may change its record: other nodes read the written state.
     if (record) this.#records.set(connectionId, { ...record, attributes: { ...record.attributes }, groups: [...record.groups] });
     else this.#records.delete(connectionId);
   }

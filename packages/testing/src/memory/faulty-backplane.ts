@@ -4,46 +4,46 @@ import { MemoryBus } from './bus.ts';
 import { MemoryDirectory } from './directory.ts';
 import { MemoryProcess, type MemoryCluster } from './memory-process.ts';
 
-/** A backplane in memory, on which things go wrong on demand. */
+/** A memory backplane on which tests cause faults. */
 export interface FaultyBackplane extends Backplane {
-  /** What can go wrong in a cluster, on demand. For tests of what stands on a backplane. */
+  /** Causes faults. */
   readonly faults: BackplaneFaultControls;
 }
 
 /**
- * Each takes a process id, or a `nodeId` for every process of that name.
- * @throws HublineError `invalid_option` where nobody has that name; `cut` and `heal` do not.
+ * Causes faults of one process by its id, or of all processes of a `nodeId`.
+ * @throws HublineError `invalid_option` if no process has that name; `cut` and `heal` do not throw.
  */
 export interface BackplaneFaultControls {
   /**
-   * Alive by its lease, and neither hears nor speaks, like a stopped process: what it is sent waits, and so do its
-   * publishes, flushes, queries and subscriptions.
+   * Freezes a process like SIGSTOP: its lease is alive, messages to it wait, and so do its publishes, flushes, queries and
+   * subscriptions.
    */
   freeze(name: string): void;
   /**
-   * The lease ends: from now on nobody sees anything of it, and the others hear `lost`. A node that is not cut is frozen
-   * as well, since a running one would renew. Never thawed, it is a process that was killed.
+   * Ends the lease: queries no longer show the process, and the other nodes report `lost`. A node that is not cut is frozen too,
+   * because a running node would renew its lease. Without `thaw` this is a killed process.
    */
   expire(name: string): void;
   /**
-   * It goes on where it was. Where its lease has ended it registers everything anew and the others hear `joined`. Then
-   * what waited goes on its way in order, both ways: a lease says who is visible, and the bus owes every payload.
+   * Resumes a frozen process. If its lease has ended, it registers all entries again and the other nodes report `joined`. Then the
+   * waiting messages are delivered in order in both directions, whether the lease had ended or not.
    */
   thaw(name: string): void;
   /**
-   * The link is down, and the node knows: what others publish meanwhile is lost to it. Its lease lives until `expire`.
-   * A node that opens later under this name starts like this.
+   * Takes the link down. The node misses messages that others publish meanwhile, and keeps its lease until `expire`. A node of
+   * this name that opens later starts with its link down.
    */
   cut(name: string): void;
-  /** The store is emptied: leases, entries, all. Every node that is up notices in the next turn, and registers again. */
+  /** Deletes all leases and entries. Every node that is up registers again in the next turn of the event loop. */
   flush(): void;
-  /** The link is up again: everything is registered anew, what was missed is reported as a gap. */
+  /** Takes the link up. The node registers all entries again and reports missed messages as a gap. */
   heal(name: string): void;
 }
 
 /**
- * Joins the nodes of one process, which share the value. Unlike the server's own memory backplane it writes entries as a store
- * would, so that a frozen or lost node can be seen as the others see it.
+ * Creates a backplane that connects the nodes of this process. Unlike the memory backplane of the server it stores written entries,
+ * so that queries show a frozen or lost node as they would on a real store.
  */
 export function faultyBackplane(): FaultyBackplane {
   const cluster: MemoryCluster = new Map();
@@ -109,7 +109,7 @@ class MemoryLink implements Link {
 
   async close(): Promise<void> {
     this.#process.close();
-    // The others hear of it in this turn.
+    // The other nodes are informed in this turn.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,4 +1,4 @@
-/** Runs what is put into it in a later turn of the event loop, in order; keeps it while it is held. */
+/** Runs tasks in order in a later turn of the event loop, and keeps them while it is held. */
 export class Inbox {
   #tasks: (() => void)[] = [];
   #held = false;
@@ -18,7 +18,7 @@ export class Inbox {
     this.#schedule();
   }
 
-  /** Nothing runs any more. */
+  /** Drops all tasks; no task runs any more. */
   close(): void {
     this.#held = true;
     this.#tasks = [];

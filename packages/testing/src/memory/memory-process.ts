@@ -3,7 +3,7 @@ import type { LinkObserver, LinkState, LocalState, NodeInfo, ProcessId, Topic } 
 import { WrittenEntries } from './entries.ts';
 import { Inbox } from './inbox.ts';
 
-/** Everybody who has opened a link on one memory backplane and not closed it. */
+/** The processes with an open link on one memory backplane. */
 export type MemoryCluster = Map<ProcessId, MemoryProcess>;
 
 export interface MemorySubscription {
@@ -11,7 +11,7 @@ export interface MemorySubscription {
   active: boolean;
 }
 
-/** One process's memoryProcess in the cluster: what the others see of it, what it was told, and what is wrong with it. */
+/** One process of a memory backplane: its written entries, subscriptions, known processes and active faults. */
 export class MemoryProcess {
   readonly node: NodeInfo;
   readonly local: LocalState;
@@ -23,12 +23,12 @@ export class MemoryProcess {
 
   readonly #cluster: MemoryCluster;
   readonly #observer: LinkObserver;
-  /** Events and deliveries in one queue, so that a process is announced before it is heard. */
+  /** One queue for events and messages, so that a process is announced before its messages are delivered. */
   readonly #inbox = new Inbox();
-  /** The other processes as this one was told. */
+  /** The other processes that were announced to this one. */
   readonly #known = new Map<ProcessId, NodeInfo>();
   readonly #registered = new Deferred();
-  /** What a frozen or connecting process has to say. */
+  /** Operations that wait while the process is frozen or connecting. */
   #pending: (() => void)[] = [];
   #state: LinkState = 'connecting';
   #leased = false;
@@ -56,12 +56,12 @@ export class MemoryProcess {
   get registered(): Promise<void> {
     return this.#registered.promise;
   }
-  /** The names of the others, as this process knows them. */
+  /** The nodeIds of the known processes. */
   get knownNodeIds(): readonly string[] {
     return [...new Set([...this.#known.values()].map((node) => node.nodeId))];
   }
 
-  /** Everything a process says goes through here: at once and in order or, while it is frozen or connecting, later. */
+  /** Runs an operation of this process at once or, while the process is frozen or connecting, later in order. */
   perform<T>(operation: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const run = () => {
@@ -131,7 +131,7 @@ export class MemoryProcess {
     for (const other of this.#cluster.values()) other.#reportLost(this.node, 'lease');
   }
 
-  /** Everything that it has written is gone, its lease too. It notices and registers again; meanwhile its answers are not complete. */
+  /** Deletes the lease and all entries of this process. Its answers are incomplete until it registers again. */
   eraseEntries(): void {
     if (this.#state !== 'up' || this.#frozen) return;
     this.written.clear();
@@ -168,7 +168,7 @@ export class MemoryProcess {
       this.#missed = 0;
       this.#inbox.put(() => this.#observer.up({ ms }));
       if (lost > 0) this.#inbox.put(() => this.#observer.gap({ lost, ms }));
-      // Nobody was told of what changed meanwhile: the others have to hear that it is back.
+      // The other nodes missed the changes meanwhile, so the process is announced again.
       for (const other of this.#cluster.values()) if (other.#state !== 'down') other.#known.delete(this.node.process);
       this.#register();
     }
@@ -180,7 +180,7 @@ export class MemoryProcess {
     this.#performPending();
   }
 
-  /** Registers everything, takes a lease, and makes this process and the others known to each other. */
+  /** Writes all entries, takes a lease, and announces this process and the others to each other. */
   #register(): void {
     this.#state = 'up';
     this.written.rewrite(this.local, ++this.flushes);
@@ -229,7 +229,7 @@ interface MemoryProcessOptions {
 export const unavailable = (message: string): HublineError<'backplane_unavailable'> =>
   new HublineError('backplane_unavailable', message, {});
 
-/** A promise that is settled from outside, and whose rejection nobody has to wait for. */
+/** A promise that is settled from outside. Its rejection may be unhandled. */
 class Deferred {
   readonly promise: Promise<void>;
   resolve!: () => void;

@@ -1,25 +1,25 @@
 import { Buffer } from 'node:buffer';
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** Both as PEM. */
+/** A private key and its certificate as PEM. */
 export interface Certificate {
   readonly key: string;
-  /** Signed by itself, so it is also what clients trust (`ca`). */
+  /** Self-signed, so clients also trust it as `ca`. */
   readonly certificate: string;
 }
 
-/** A certificate for 127.0.0.1 that nobody else has, good for a day on either side of now (X.509 v3, RFC 5280; P-256). */
+/** Creates a self-signed certificate for 127.0.0.1, valid from one day ago until tomorrow (X.509 v3, RFC 5280; P-256). */
 export function selfSigned(): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const name = sequence(der(SET, sequence(oid('550403'), der(UTF8_STRING, Buffer.from('hubline'))))); // commonName
   const subjectAlternativeName = sequence(oid('551d11'), der(OCTET_STRING, sequence(der(IP_ADDRESS, Buffer.of(127, 0, 0, 1)))));
   const body = sequence(
     der(EXPLICIT_0, der(INTEGER, Buffer.of(2))), // version 3
-    der(INTEGER, Buffer.of(1)), // its number
+    der(INTEGER, Buffer.of(1)), // serial number
     ECDSA_WITH_SHA256,
-    name, // who vouches
+    name, // issuer
     sequence(time(Date.now() - DAY_MS), time(Date.now() + DAY_MS)),
-    name, // for whom
+    name, // subject
     publicKey.export({ type: 'spki', format: 'der' }),
     der(EXPLICIT_3, sequence(subjectAlternativeName)),
   );

@@ -1,18 +1,18 @@
-/** A node of a Redis Cluster as another one, or itself, sees it. */
+/** A node of a Redis Cluster in the view of one node. */
 export interface NodeView {
   readonly id: string;
   readonly port: number;
   /** `myself`, `master`, `slave`, `fail?`, `fail` … */
   readonly flags: readonly string[];
-  /** The id of its master, where it is a replica. */
+  /** The id of its master, if it is a replica. */
   readonly masterId?: string;
-  /** First and last. */
+  /** Ranges of slots. */
   readonly slots: readonly (readonly [first: number, last: number])[];
 }
 
 export const SLOTS = 16_384;
 
-/** Reads the answer of CLUSTER NODES. */
+/** Parses the reply of CLUSTER NODES. */
 export function parseNodes(text: string): readonly NodeView[] {
   return text
     .trim()
@@ -20,7 +20,7 @@ export function parseNodes(text: string): readonly NodeView[] {
     .map((line) => {
       const [id = '', address = '', flags = '', masterId = '-', , , , , ...slots] = line.split(' ');
       const port = Number(/:(\d+)@/.exec(address)?.[1]);
-      const ranges = slots.filter((range) => !range.startsWith('[')).map((range) => range.split('-').map(Number)); // [: on its way
+      const ranges = slots.filter((range) => !range.startsWith('[')).map((range) => range.split('-').map(Number)); // [ marks a migrating slot
       return {
         id,
         port,
@@ -33,7 +33,7 @@ export function parseNodes(text: string): readonly NodeView[] {
 
 export const has = (slot: number, { slots }: NodeView): boolean => slots.some(([first, last]) => first <= slot && slot <= last);
 
-/** Slots and replicas of each master, in a form that can be compared. */
+/** The slots and replicas of each master in comparable form. */
 export function arrangement(nodes: readonly NodeView[]): string {
   return nodes
     .map(({ id, masterId = '', slots }) => `${id} ${masterId} ${JSON.stringify(slots)}`)

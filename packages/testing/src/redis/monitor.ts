@@ -1,32 +1,32 @@
 import type { Redis } from 'ioredis';
 
-/** A command that a Redis executed. */
+/** A command that Redis executed. */
 export interface MonitoredCommand {
-  /** In capitals. */
+  /** The name in capitals. */
   readonly name: string;
-  /** Bytes that are no printable ASCII are written `\xff`. */
+  /** The arguments. Bytes that are not printable ASCII are written `\xff`. */
   readonly args: readonly string[];
-  /** The connection it came from, `127.0.0.1:40000`. */
+  /** The address of the connection, `127.0.0.1:40000`. */
   readonly from: string;
-  /** When, by Redis's clock, in ms since 1970. */
+  /** The time of execution by the clock of Redis, in milliseconds since 1970. */
   readonly atMs: number;
 }
 
-/** Collects what MONITOR shows. Commands with passwords are not among it. */
+/** Collects the output of MONITOR, which omits commands with passwords. */
 export class Monitor implements Disposable {
   readonly #link: Redis;
   readonly #commands: MonitoredCommand[] = [];
 
   constructor(link: Redis, leftOut: ReadonlySet<number>) {
     this.#link = link;
-    link.on('error', () => undefined); // it ends with its server
+    link.on('error', () => undefined); // the connection ends with its server
     link.on('monitor', (time: string, [name = '', ...args]: readonly string[], from: string) => {
       if (leftOut.has(Number(from.split(':').at(-1)))) return;
       this.#commands.push({ name: name.toUpperCase(), args, from, atMs: Number(time) * 1000 });
     });
   }
 
-  /** In the order of their execution. Those that were just sent come a moment later: `until`. */
+  /** The commands in the order of their execution. A command that was just sent appears a moment later: poll with `until`. */
   get commands(): readonly MonitoredCommand[] {
     return this.#commands;
   }

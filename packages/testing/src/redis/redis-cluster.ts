@@ -4,15 +4,15 @@ import { arrangement, has, parseNodes, slotCount, SLOTS, type NodeView } from '.
 import { startRedis, type RedisOptions, type RedisServer } from './redis-server.ts';
 
 export interface RedisClusterOptions extends Pick<RedisOptions, 'program' | 'args' | 'logs' | 'onTestFailed'> {
-  /** Default 3, which is the least that can agree on a failover. */
+  /** The number of masters. Default 3, the minimum for a failover. */
   readonly masters?: number;
-  /** In all, dealt out to the masters in turn. Default 3. */
+  /** The total number of replicas, which are assigned to the masters in turn. Default 3. */
   readonly replicas?: number;
-  /** How long a node is silent until the others suspect it (`cluster-node-timeout`). Default 1,000. */
+  /** The time without an answer after which a node is suspected (`cluster-node-timeout`). Default 1,000. */
   readonly nodeTimeoutMs?: number;
 }
 
-/** A Redis Cluster of its own. Resolves when it is {@link RedisCluster.ready}, which takes about three seconds. */
+/** Starts a Redis Cluster. Resolves when it is {@link RedisCluster.ready}, after about three seconds. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
   const { masters = 3, replicas = 3, nodeTimeoutMs = 1000, args = [], ...others } = options;
   const busPorts = new Map<RedisServer, number>();
@@ -23,7 +23,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
         name: `redis-${index + 1}`,
         args: [
           ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', String(nodeTimeoutMs)],
-          // At once, and not after the five seconds in which other replicas might ask for the same.
+          // Replicas are synchronised at once instead of after the default five seconds.
           ...['--repl-diskless-sync-delay', '0'],
           ...args,
         ],
@@ -43,9 +43,9 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   }
 }
 
-/** Its nodes can be stopped, paused and started like any Redis. A node that is started again is empty and knows who it is. */
+/** A Redis Cluster. Its nodes can be stopped, paused and started. A restarted node is empty and keeps its node id. */
 export class RedisCluster implements AsyncDisposable {
-  /** At first the masters, then the replicas. */
+  /** All nodes: first the initial masters, then the initial replicas. */
   readonly nodes: readonly RedisServer[];
   /** `redis://127.0.0.1:20000,127.0.0.1:20001,…` */
   readonly url: string;
@@ -55,7 +55,7 @@ export class RedisCluster implements AsyncDisposable {
     this.url = `redis://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
   }
 
-  /** Makes one of nodes that do not know each other: what `redis-cli --cluster create` does. */
+  /** Joins the nodes to a cluster, as `redis-cli --cluster create` does. */
   async form(masterCount: number, busPorts: ReadonlyMap<RedisServer, number>): Promise<void> {
     const masters = this.nodes.slice(0, masterCount);
     for (const [index, node] of masters.entries()) {
@@ -77,39 +77,39 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /**
-   * Resolves when those nodes that answer agree on everything: each slot has a master that answers, and the replicas
-   * among them are in sync.
+   * Resolves when all running nodes have the same view, each slot has a running master, and the running replicas are in
+   * sync.
    * @throws Error after 20 s
    */
   async ready(): Promise<void> {
-    await until(async () => (await this.#whyNot()) === undefined, { timeoutMs: SETTLED_MS, intervalMs: 20 }).catch(async (cause) => {
-      throw new Error(`The Redis Cluster is not ready: ${await this.#whyNot()}`, { cause });
+    await until(async () => (await this.#whyNotReady()) === undefined, { timeoutMs: SETTLED_MS, intervalMs: 20 }).catch(async (cause) => {
+      throw new Error(`The Redis Cluster is not ready: ${await this.#whyNotReady()}`, { cause });
     });
   }
 
-  /** The masters that have slots, and answer. */
+  /** The running masters that have slots. */
   async masters(): Promise<readonly RedisServer[]> {
     const ports = new Set((await this.#view()).filter((node) => slotCount(node) > 0).map(({ port }) => port));
-    return this.#answering().filter(({ port }) => ports.has(port));
+    return this.#running().filter(({ port }) => ports.has(port));
   }
 
   /** The master of a slot, or of a key's slot. */
   async masterOf(slotOrKey: number | string): Promise<RedisServer> {
-    const slot = typeof slotOrKey === 'number' ? slotOrKey : Number(await this.#anyone().call('CLUSTER', 'KEYSLOT', slotOrKey));
+    const slot = typeof slotOrKey === 'number' ? slotOrKey : Number(await this.#anyNode().call('CLUSTER', 'KEYSLOT', slotOrKey));
     const owner = (await this.#view()).find((node) => has(slot, node));
-    const server = this.#answering().find(({ port }) => port === owner?.port);
-    if (!server) throw new Error(`Nobody answers for slot ${slot}.`);
+    const server = this.#running().find(({ port }) => port === owner?.port);
+    if (!server) throw new Error(`Slot ${slot} has no running master.`);
     return server;
   }
 
-  /** Those that answer. */
+  /** The running replicas of a master. */
   async replicasOf(master: RedisServer): Promise<readonly RedisServer[]> {
     const id = await master.call('CLUSTER', 'MYID');
     const ports = new Set((await this.#view()).filter(({ masterId }) => masterId === id).map(({ port }) => port));
-    return this.#answering().filter(({ port }) => ports.has(port));
+    return this.#running().filter(({ port }) => ports.has(port));
   }
 
-  /** Has a replica take over in good order. Resolves with it when all nodes know. */
+  /** Promotes a replica in an orderly failover. Resolves with the replica when all nodes know the new master. */
   async failover(master: RedisServer): Promise<RedisServer> {
     const [replica] = await this.replicasOf(master);
     if (!replica) throw new Error(`${master.name} has no replica.`);
@@ -119,7 +119,7 @@ export class RedisCluster implements AsyncDisposable {
     return replica;
   }
 
-  /** Moves a slot with its keys, under traffic if need be. Resolves when all nodes know. */
+  /** Moves a slot with its keys, also under traffic. Resolves when all nodes know the new owner. */
   async moveSlot(slot: number, to: RedisServer): Promise<void> {
     const from = await this.masterOf(slot);
     const [fromId, toId] = await Promise.all([from, to].map(async (node) => String(await node.call('CLUSTER', 'MYID'))));
@@ -132,19 +132,19 @@ export class RedisCluster implements AsyncDisposable {
       await from.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
     }
     const masters = await this.masters();
-    // The new owner first: should it end now, nobody says that the slot is there.
+    // The new owner first: if it ended after the others were told, no node would own the slot.
     for (const node of [to, from, ...masters.filter((node) => node !== to && node !== from)]) {
       await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
     }
     await this.ready();
   }
 
-  /** FLUSHALL on every master. */
+  /** Sends FLUSHALL to every master. */
   async flush(): Promise<void> {
     await Promise.all((await this.masters()).map((master) => master.flush()));
   }
 
-  /** The names of the keys on all masters, in order. */
+  /** The sorted names of the keys on all masters. */
   async keys(pattern = '*'): Promise<readonly string[]> {
     return (await Promise.all((await this.masters()).map((master) => master.keys(pattern)))).flat().sort();
   }
@@ -153,36 +153,36 @@ export class RedisCluster implements AsyncDisposable {
     await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()));
   }
 
-  #answering(): readonly RedisServer[] {
+  #running(): readonly RedisServer[] {
     return this.nodes.filter(({ isRunning, isPaused }) => isRunning && !isPaused);
   }
 
-  #anyone(): RedisServer {
-    const [node] = this.#answering();
-    if (!node) throw new Error('No node of the Redis Cluster answers.');
+  #anyNode(): RedisServer {
+    const [node] = this.#running();
+    if (!node) throw new Error('No node of the Redis Cluster runs.');
     return node;
   }
 
-  async #view(node = this.#anyone()): Promise<readonly NodeView[]> {
+  async #view(node = this.#anyNode()): Promise<readonly NodeView[]> {
     return parseNodes(String(await node.call('CLUSTER', 'NODES')));
   }
 
-  async #whyNot(): Promise<string | undefined> {
-    const nodes = this.#answering();
+  async #whyNotReady(): Promise<string | undefined> {
+    const nodes = this.#running();
     const views = await Promise.all(nodes.map((node) => this.#view(node)));
-    if (new Set(views.map(arrangement)).size !== 1) return 'its nodes do not agree who has which slots, or who follows whom';
+    if (new Set(views.map(arrangement)).size !== 1) return 'its nodes have different views of slots and replicas';
     for (const [index, { name }] of nodes.entries()) {
       const view = views[index] ?? [];
       if (view.length !== this.nodes.length) return `${name} knows ${view.length} of ${this.nodes.length} nodes`;
       for (const { port, flags, slots, masterId } of view) {
         const other = nodes.find((node) => node.port === port);
-        if (!other && slots.length > 0) return `${name} counts on a master that does not answer`;
-        if (other && flags.some((flag) => flag.startsWith('fail'))) return `${name} takes ${other.name} for lost`;
-        if (other && slots.length === 0 && masterId === undefined) return `${other.name} has nothing to do`;
+        if (!other && slots.length > 0) return `${name} assigns slots to a master that does not run`;
+        if (other && flags.some((flag) => flag.startsWith('fail'))) return `${name} has marked ${other.name} as failed`;
+        if (other && slots.length === 0 && masterId === undefined) return `${other.name} has no slots and no master`;
       }
     }
     for (const node of nodes) {
-      if (!String(await node.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) return `${node.name} says that its state is not ok`;
+      if (!String(await node.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) return `${node.name} does not report cluster_state:ok`;
       const [role, , , link] = (await node.call('ROLE')) as string[];
       if (role === 'slave' && link !== 'connected') return `${node.name} is not in sync`;
     }

@@ -2,13 +2,13 @@ import { until } from '../until.ts';
 import { startRedis, startServer, type RedisOptions, type RedisServer } from './redis-server.ts';
 
 export interface RedisSentinelOptions extends Pick<RedisOptions, 'program' | 'logs' | 'onTestFailed'> {
-  /** How long the master is silent until it counts as down. Default 1,000. */
+  /** The time without an answer after which the master counts as down. Default 1,000. */
   readonly downAfterMs?: number;
 }
 
 const MASTER_NAME = 'hubline';
 
-/** A master, its replica, and one Sentinel that decides alone. Resolves when it is {@link RedisSentinel.ready}. */
+/** Starts a master, its replica, and one Sentinel with quorum 1. Resolves when it is {@link RedisSentinel.ready}. */
 export async function startSentinel({ downAfterMs = 1000, ...options }: RedisSentinelOptions = {}): Promise<RedisSentinel> {
   const servers: RedisServer[] = [];
   try {
@@ -24,8 +24,8 @@ export async function startSentinel({ downAfterMs = 1000, ...options }: RedisSen
     ];
     const sentinel = await startServer({ ...options, name: 'sentinel' }, configuration.join('\n'));
     servers.push(sentinel);
-    // It asks every ten seconds and pings every second, and tests are impatient. A replica is fit to take over when it was
-    // heard five pings ago at most; once the master is down it is asked every second.
+    // The Sentinel sends INFO every ten seconds and PING every second by default, which is too slow for tests. A replica can be
+    // promoted if it answered one of the last five pings. While the master is down, INFO is sent every second.
     await sentinel.call('SENTINEL', 'DEBUG', 'INFO-PERIOD', 100, 'PING-PERIOD', 400, 'PUBLISH-PERIOD', 200);
     const all = new RedisSentinel(sentinel, [master, replica]);
     await all.ready();
@@ -37,10 +37,10 @@ export async function startSentinel({ downAfterMs = 1000, ...options }: RedisSen
 }
 
 export class RedisSentinel implements AsyncDisposable {
-  /** The name of the master, as clients know it. */
+  /** The name of the master for clients. */
   readonly masterName = MASTER_NAME;
   readonly sentinel: RedisServer;
-  /** At first the master and its replica. */
+  /** The initial master and its initial replica. */
   readonly nodes: readonly RedisServer[];
 
   constructor(sentinel: RedisServer, nodes: readonly RedisServer[]) {
@@ -48,29 +48,29 @@ export class RedisSentinel implements AsyncDisposable {
     this.nodes = nodes;
   }
 
-  /** The master's address, as the Sentinel reports it. */
+  /** The present master according to the Sentinel. */
   async master(): Promise<RedisServer> {
     const [, port] = (await this.sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[];
     const master = this.nodes.find((node) => node.port === Number(port));
-    if (!master) throw new Error(`The Sentinel names port ${port}.`);
+    if (!master) throw new Error(`The Sentinel reports the unknown port ${port}.`);
     return master;
   }
 
   /**
-   * Resolves when the Sentinel's master is one and answers, and the other one, where it answers, is its replica and fit to
-   * take over.
+   * Resolves when the master of the Sentinel runs as a master, and the other server, if it runs, is a replica that can be
+   * promoted.
    * @throws Error after 20 s
    */
   async ready(): Promise<void> {
     await until(() => this.#isReady(), { timeoutMs: SETTLED_MS, intervalMs: 20 });
   }
 
-  /** Makes the replica the master, in good order. Resolves with it. */
+  /** Promotes the replica in an orderly failover. Resolves with the new master. */
   async failover(): Promise<RedisServer> {
     const before = await this.master();
     const isDone = async (): Promise<boolean> => {
       if ((await this.master()) !== before) return true;
-      // Refused while one is under way. On a busy machine a Sentinel gives one up: for a moment it finds no replica fit.
+      // Rejected during another failover. On a busy machine a Sentinel may abort a failover because it finds no suitable replica.
       await this.sentinel.call('SENTINEL', 'FAILOVER', MASTER_NAME).catch(() => undefined);
       return false;
     };
@@ -103,7 +103,7 @@ export class RedisSentinel implements AsyncDisposable {
 
 const SETTLED_MS = 20_000;
 
-/** A list of names and values, in turn. */
+/** Converts a list of alternating names and values. */
 function asRecord(pairs: readonly string[]): Readonly<Record<string, string | undefined>> {
   return Object.fromEntries(pairs.flatMap((name, at) => (at % 2 === 0 ? [[name, pairs[at + 1]] as const] : [])));
 }

@@ -9,26 +9,26 @@ import { selfSigned } from './certificate.ts';
 import { Monitor } from './monitor.ts';
 
 export interface RedisOptions extends ProcessSandboxOptions {
-  /** A path, or a name on the PATH. Default: HUBLINE_REDIS_SERVER, else `redis-server`. */
+  /** The program: a path, or a name on the PATH. Default: HUBLINE_REDIS_SERVER, or else `redis-server`. */
   readonly program?: string;
-  /** Its name in messages and of its log. Default `redis`. */
+  /** The name in error messages and of the log. Default `redis`. */
   readonly name?: string;
-  /** More arguments: `['--maxmemory', '10mb']`. */
+  /** Further arguments: `['--maxmemory', '10mb']`. */
   readonly args?: readonly string[];
-  /** For everybody, without a user's name. */
+  /** The password of the default user. */
   readonly password?: string;
-  /** The only user there is, who may do everything. */
+  /** The only user, with all permissions. */
   readonly user?: { readonly name: string; readonly password: string };
-  /** Speaks TLS and nothing else, with a certificate of its own. */
+  /** Whether it accepts only TLS, with a self-signed certificate. Default false. */
   readonly tls?: boolean;
 }
 
-/** A Redis of its own, on 127.0.0.1: no configuration file, nothing kept. */
+/** Starts a Redis on a free port of 127.0.0.1, without a configuration file and without persistence. */
 export function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   return startServer(options);
 }
 
-/** With a configuration it is a Sentinel, which keeps there what it learns. */
+/** Starts a Redis or, with a configuration, a Sentinel, which updates the configuration file. */
 export function startServer(options: RedisOptions, sentinel?: string): Promise<RedisServer> {
   return onStablePort(async (port) => {
     const server = new RedisServer(port, options, sentinel);
@@ -45,15 +45,15 @@ export function startServer(options: RedisOptions, sentinel?: string): Promise<R
 export class RedisServer implements AsyncDisposable {
   readonly name: string;
   readonly port: number;
-  /** `redis://127.0.0.1:20000`, with who may enter; `rediss:` with TLS. */
+  /** `redis://127.0.0.1:20000` with the credentials; `rediss:` with TLS. */
   readonly url: string;
-  /** The certificate that clients have to trust, as PEM, with TLS. */
+  /** The certificate (PEM) that clients have to trust; only with TLS. */
   readonly ca: string | undefined;
   readonly #options: RedisOptions;
   readonly #sandbox: ProcessSandbox;
   /** The configuration file of a Sentinel. */
   readonly #file: string | undefined;
-  /** Of connections of ours, which {@link Monitor} leaves out. */
+  /** The ports of connections of this class, which {@link Monitor} omits. */
   readonly #ownPorts = new Set<number>();
   #program: Program | undefined;
   #isPaused = false;
@@ -79,7 +79,7 @@ export class RedisServer implements AsyncDisposable {
     }
   }
 
-  /** Paused or not. */
+  /** Whether the process runs, paused or not. */
   get isRunning(): boolean {
     return this.#program !== undefined && this.#program.ending === undefined;
   }
@@ -88,7 +88,7 @@ export class RedisServer implements AsyncDisposable {
     return this.isRunning && this.#isPaused;
   }
 
-  /** Its output so far. */
+  /** The output so far. */
   get log(): string {
     return this.#sandbox.log(this.name);
   }
@@ -97,12 +97,12 @@ export class RedisServer implements AsyncDisposable {
     return this.#program?.pid;
   }
 
-  /** Starts it, empty and on the same port as ever. Resolves when it answers. */
+  /** Starts the server empty on its port. Resolves when it answers. */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`${this.name} runs already.`);
     const { program = process.env.HUBLINE_REDIS_SERVER ?? 'redis-server', args = [], password, user } = this.#options;
     this.#isPaused = false;
-    rmSync(join(this.#sandbox.folder, 'dump.rdb'), { force: true }); // a replica keeps the file from which it was synchronised
+    rmSync(join(this.#sandbox.folder, 'dump.rdb'), { force: true }); // a replica leaves the file from which it was synchronised
     const run = this.#sandbox.run({
       name: this.name,
       command: program,
@@ -121,36 +121,36 @@ export class RedisServer implements AsyncDisposable {
     if (typeof (await answer) === 'string') throw new Error(`${this.name} ${run.ending}:\n${run.output}`);
   }
 
-  /** SIGKILL: what it knew is lost. */
+  /** Kills the server (SIGKILL), which loses all data. */
   async stop(): Promise<void> {
     await this.#program?.kill();
   }
 
-  /** SIGSTOP: connections stay, new ones are taken by the system, and nothing is answered. */
+  /** Pauses the server (SIGSTOP): connections stay, the system accepts new ones, and no command is answered. */
   pause(): void {
     this.#isPaused = true;
     this.#program?.freeze();
   }
 
-  /** SIGCONT. */
+  /** Resumes the server (SIGCONT). */
   resume(): void {
     this.#isPaused = false;
     this.#program?.thaw();
   }
 
-  /** FLUSHALL. */
+  /** Sends FLUSHALL. */
   async flush(): Promise<void> {
     await this.call('FLUSHALL');
   }
 
-  /** Sends one command on a connection of its own. @throws Error what Redis, or the connection, says */
+  /** Sends one command on a connection of its own. @throws Error of Redis or of the connection */
   call(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    return this.#talk((link) => link.call(command, [...args]));
+    return this.#withConnection((link) => link.call(command, [...args]));
   }
 
-  /** The names of the keys there are, in order. */
+  /** The sorted names of the keys. */
   keys(pattern = '*'): Promise<readonly string[]> {
-    return this.#talk(async (link) => {
+    return this.#withConnection(async (link) => {
       const keys = new Set<string>();
       let cursor = '0';
       do {
@@ -162,28 +162,28 @@ export class RedisServer implements AsyncDisposable {
     });
   }
 
-  /** A number of INFO: `used_memory`, `total_net_output_bytes`, `connected_clients`. */
+  /** A numeric field of INFO: `used_memory`, `total_net_output_bytes`, `connected_clients`. */
   async info(field: string): Promise<number> {
     const value = new RegExp(`^${field}:(\\d+)`, 'm').exec(String(await this.call('INFO', 'everything')))?.[1];
     if (value === undefined) throw new Error(`INFO has no number ${field}.`);
     return Number(value);
   }
 
-  /** Bytes in use. */
+  /** The memory in use, in bytes. */
   memory(): Promise<number> {
     return this.info('used_memory');
   }
 
-  /** From now on: every command that it executes, but for those of this class. */
+  /** Starts to collect the executed commands, without those of this class. */
   monitor(): Promise<Monitor> {
-    return this.#talk(async (link) => new Monitor(await link.monitor(), this.#ownPorts));
+    return this.#withConnection(async (link) => new Monitor(await link.monitor(), this.#ownPorts));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#sandbox[Symbol.asyncDispose]();
   }
 
-  async #talk<T>(say: (link: Redis) => Promise<T>): Promise<T> {
+  async #withConnection<T>(say: (link: Redis) => Promise<T>): Promise<T> {
     const link = new Redis(this.url, {
       lazyConnect: true,
       retryStrategy: () => null,
@@ -194,7 +194,7 @@ export class RedisServer implements AsyncDisposable {
       commandTimeout: ANSWER_MS,
       ...(this.ca === undefined ? {} : { tls: { ca: this.ca } }),
     });
-    link.on('error', () => undefined); // whoever waits for the answer hears it
+    link.on('error', () => undefined); // the pending command rejects with it
     link.on('connect', () => this.#ownPorts.add(link.stream.localPort ?? 0)); // before the first command
     try {
       await link.connect();
