@@ -9,25 +9,25 @@ import { expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-type Answer = { value: unknown; error?: undefined } | { value?: undefined; error: { code: string; message: string } };
+type ControlReply = { value: unknown; error?: undefined } | { value?: undefined; error: { code: string; message: string } };
 
 async function start(options: Partial<ConformanceServerOptions> = {}) {
   const server = await startConformanceServer({ port: 0, nodeId: 'a', ...options });
   const connections: HubConnection[] = [];
-  const control = async (op: string, ...args: readonly unknown[]): Promise<Answer> => {
+  const control = async (op: string, ...args: readonly unknown[]): Promise<ControlReply> => {
     const response = await fetch(`${server.url}/control`, { method: 'POST', body: JSON.stringify({ hub: 'testhub', op, args }) });
-    return (await response.json()) as Answer;
+    return (await response.json()) as ControlReply;
   };
-  const client = async (query = ''): Promise<HubConnection & { id: string; heard: unknown[] }> => {
+  const client = async (query = ''): Promise<HubConnection & { id: string; received: unknown[] }> => {
     const connection = new HubConnectionBuilder()
       .withUrl(`${server.url}/testhub${query}`, { transport: HttpTransportType.WebSockets })
       .configureLogging(LogLevel.None)
       .build();
-    const heard: unknown[] = [];
-    connection.on('Message', (text: string) => void heard.push(text));
+    const received: unknown[] = [];
+    connection.on('Message', (text: string) => void received.push(text));
     await connection.start();
     connections.push(connection);
-    return Object.assign(connection, { id: connection.connectionId ?? '', heard });
+    return Object.assign(connection, { id: connection.connectionId ?? '', received });
   };
   const close = async (): Promise<void> => {
     await Promise.all(connections.map((connection) => connection.stop()));
@@ -36,7 +36,7 @@ async function start(options: Partial<ConformanceServerOptions> = {}) {
   return { ...server, control, client, [Symbol.asyncDispose]: close };
 }
 
-it('sends to every kind of target', async () => {
+it('POST /control sends to every kind of target', async () => {
   await using world = await start();
   const alice = await world.client('?user=alice&attr.role=admin');
   const bob = await world.client('?user=bob');
@@ -55,11 +55,11 @@ it('sends to every kind of target', async () => {
   for (const [at, [target]] of targets.entries()) expect(await world.control('send', target, 'Message', [at])).toEqual({ value: null });
   await world.control('send', { all: true }, 'Message', ['end']);
   const expected = (who: string): unknown[] => [...targets.flatMap(([, names], at) => (names.includes(who) ? [at] : [])), 'end'];
-  await expect.poll(() => alice.heard).toEqual(expected('a'));
-  await expect.poll(() => bob.heard).toEqual(expected('b'));
+  await expect.poll(() => alice.received).toEqual(expected('a'));
+  await expect.poll(() => bob.received).toEqual(expected('b'));
 });
 
-it('asks clients', async () => {
+it('POST /control calls clients with invoke, invokeOne and invokeAll', async () => {
   await using world = await start();
   const alice = await world.client('?user=alice');
   const bob = await world.client();
@@ -84,7 +84,7 @@ it('asks clients', async () => {
   );
 });
 
-it('says who is there', async () => {
+it('POST /control queries presence and changes groups, attributes and connections', async () => {
   await using world = await start();
   const alice = await world.client('?user=alice&attr.role=admin');
   const bob = await world.client('?user=bob');
@@ -134,16 +134,16 @@ it.each([
   ['groups.add', ['nobody', 'g'], 'connection_gone'],
   ['presence.groupsOf', ['nobody'], 'connection_gone'],
   ['constructor', [], 'invalid_option'],
-])('answers %s %j with the error %s', async (op, args, code) => {
+])('POST /control answers %s %j with the error %s', async (op, args, code) => {
   await using world = await start();
   expect(await world.control(op, ...args)).toMatchObject({ error: { code, message: expect.any(String) as string } });
 });
 
-it('answers what is no command', async () => {
+it('POST /control answers an invalid request with an error', async () => {
   await using world = await start();
   const post = async (body: string) => {
     const response = await fetch(`${world.url}/control`, { method: 'POST', body });
-    return { status: response.status, body: (await response.json()) as Answer };
+    return { status: response.status, body: (await response.json()) as ControlReply };
   };
   expect(await post('{')).toMatchObject({ status: 400, body: { error: { code: 'invalid_message' } } });
   for (const body of ['null', '[]', '{}', '{"hub":"nothing","op":"health"}', '{"op":"send","args":3}', '{"op":"send","args":[null]}']) {
@@ -153,7 +153,7 @@ it('answers what is no command', async () => {
   }
 });
 
-it('offers the routes of the official functional tests', async () => {
+it('the conformance server serves the routes of the official functional tests', async () => {
   await using world = await start();
   const get = async (path: string, init: RequestInit = {}) => {
     const response = await fetch(world.url + path, { redirect: 'manual', ...init });
@@ -179,7 +179,7 @@ it('offers the routes of the official functional tests', async () => {
   ]);
 });
 
-it('lets nobody into the authorized hub with a token that is over, or not its own', async () => {
+it('the authorized hub rejects expired and forged tokens', async () => {
   await using world = await start();
   const token = await (await fetch(`${world.url}/generateJwtToken`)).text();
   const status = async (value: string) =>
@@ -190,8 +190,8 @@ it('lets nobody into the authorized hub with a token that is over, or not its ow
   expect(claims.exp * 1000 - Date.now()).toBeLessThanOrEqual(5000);
   const later = Buffer.from(JSON.stringify({ ...claims, exp: claims.exp + 1000 })).toString('base64url');
   for (const forged of ['x', 'a.b.c', '..', `${head}.${later}.${signature}`, `${head}.${body}.`]) expect(await status(forged)).toBe(401);
-  await until(() => Date.now() > claims.exp * 1000, { timeoutMs: 7000, intervalMs: 100 });
-  expect(await status(token)).toBe(401);
+  await until(async () => (await status(token)) === 401, { timeoutMs: 7000, intervalMs: 100 });
+  expect(Date.now()).toBeGreaterThanOrEqual(claims.exp * 1000);
 }, 10_000);
 
 function run(...args: readonly string[]) {
@@ -201,13 +201,13 @@ function run(...args: readonly string[]) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async (): Promise<string> => {
     const next = await lines.next();
-    if (next.done) throw new Error(`It ended: ${errors}`);
+    if (next.done) throw new Error(`The program ended: ${errors}`);
     return next.value;
   };
   return { child, line, errors: () => errors };
 }
 
-it('runs as a program: one line when it is ready, and an end on SIGTERM', async () => {
+it('the program prints one line when it is ready, and ends on SIGTERM', async () => {
   const port = await freePort();
   const { child, line } = run('--port', String(port), '--node-id', 'n1', '--prefix', 'p');
   const url = `http://127.0.0.1:${port}`;
@@ -223,7 +223,7 @@ it('runs as a program: one line when it is ready, and an end on SIGTERM', async 
   );
 }, 60_000);
 
-it('understands its command line', () => {
+it('the program parses its command line', () => {
   expect(optionsFrom([])).toEqual({ port: 5100 });
   expect(optionsFrom(['--port', '0', '--node-id', 'a', '--prefix', 'p'])).toEqual({ port: 0, nodeId: 'a' });
 });
@@ -234,6 +234,6 @@ it.each([
   [['--unknown'], '--unknown'],
   [['--port', 'x'], '--port must be a number'],
   [['--port', '70000'], '--port must be a number'],
-])('says what is wrong with the command line %j', (args, text) => {
+])('the program rejects the command line %j with a reason', (args, text) => {
   expect(() => optionsFrom(args)).toThrow(text);
 });

@@ -1,6 +1,6 @@
 /**
- * What an editor shows at a call: the definition in the contract, and its documentation. The compiler keeps both only
- * through mapped types over a type parameter that is bound by `keyof`.
+ * Tests that an editor shows the definition and documentation of a contract's method at each call. The compiler keeps both only in
+ * mapped types over a type parameter that is bound by `keyof`.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -71,7 +71,7 @@ hub.clients.where({ /*where*/role: 'admin' });
 hub.presence.count({ where: { /*filter*/role: 'admin' } });
 `;
 
-/** A contract whose streams are not named. */
+/** A contract whose streaming methods are not named in the second argument. */
 const UNNAMED_SOURCE = `
 import { defineHub } from '@hubline/protocol';
 interface Hub {
@@ -127,18 +127,18 @@ beforeAll(() => {
 }, 120_000);
 
 describe('an editor', () => {
-  it.each(places)('finds the definition of $member in the contract from $place', ({ member, position }) => {
+  it.each(places)('an editor finds the definition of $member in the contract from $place', ({ member, position }) => {
     const definitions = service.getDefinitionAtPosition(FILE, position) ?? [];
     const declared = SOURCE.indexOf(`/** DOC ${member} */\n  ${member}`) + `/** DOC ${member} */\n  `.length;
     expect(definitions.map(({ textSpan }) => textSpan.start)).toContain(declared);
   });
 
-  it.each(places)('shows the documentation of $member at $place', ({ member, position }) => {
+  it.each(places)('an editor shows the documentation of $member at $place', ({ member, position }) => {
     const shown = service.getQuickInfoAtPosition(FILE, position)?.documentation ?? [];
     expect(ts.displayPartsToString(shown)).toBe(`DOC ${member}`);
   });
 
-  it('names the method of a contract that streams without being named', () => {
+  it('the compiler error names a streaming method that the contract does not name', () => {
     expect(errorsIn(UNNAMED)).toEqual([expect.stringContaining('history streams: name it in the second argument')]);
   });
 });

@@ -2,7 +2,7 @@ import type * as Client from '@hubline/client';
 import type * as MessagePack from '@hubline/client/messagepack';
 import type { ConnectOptions, Observer, Peer, PeerConnection, Upload } from '@hubline/testing/interop';
 
-/** What is used of our client, from wherever it was loaded: this runs in pages too. */
+/** The parts of the Hubline client that the adapter uses. They are passed in, because pages load them from elsewhere. */
 interface Library
   extends
     Pick<typeof Client, 'createHubConnection' | 'longPolling' | 'serverSentEvents' | 'webSockets'>,
@@ -15,7 +15,7 @@ type Streams = Readonly<Record<string, (...args: readonly unknown[]) => AsyncIte
 
 export const HUBLINE = { name: '@hubline/client', version: '0.1.0' };
 
-/** Our own client. */
+/** The adapter of the Hubline client. */
 export const hublinePeer = (library: Library): Peer => ({
   ...HUBLINE,
   connect: (url, options) => new HublineConnection(library, url, options),
@@ -23,10 +23,10 @@ export const hublinePeer = (library: Library): Peer => ({
 });
 
 class HublineConnection implements PeerConnection {
-  /** Read at every attempt, so it may move. */
+  /** Read at every attempt to connect, so `moveTo` can change it. */
   readonly #url: URL;
   readonly #hub: Client.HubConnection<object, object>;
-  /** Cuts what the connection is made of. */
+  /** Aborts the requests and sockets of the connection. */
   #cut = new AbortController();
 
   constructor(library: Library, url: string, { transports, protocol, reconnects = false, ...options }: ConnectOptions) {
@@ -37,7 +37,7 @@ class HublineConnection implements PeerConnection {
       constructor(...args: ConstructorParameters<typeof WebSocket>) {
         super(...args);
         cut().addEventListener('abort', () => {
-          (this as { readonly terminate?: () => void }).terminate?.(); // without a word, which only `ws` can do
+          (this as { readonly terminate?: () => void }).terminate?.(); // without a close frame, which only `ws` supports
           this.close();
         });
       }
@@ -57,15 +57,13 @@ class HublineConnection implements PeerConnection {
     return (state.name === 'connected' && state.connectionId) || null;
   }
   async start(): Promise<void> {
-    await this.#hub.start().catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as Client.AnyHublineError)));
+    await this.#hub.start().catch((error: unknown) => Promise.reject(asSignalRError(error as Client.AnyHublineError)));
   }
   stop(): Promise<void> {
     return this.#hub.stop();
   }
   async invoke(method: string, ...args: readonly unknown[]): Promise<unknown> {
-    return this.#hub
-      .call(method, args)
-      .catch((error: unknown) => Promise.reject(inTheWordsOfSignalR(error as Client.AnyHublineError, method)));
+    return this.#hub.call(method, args).catch((error: unknown) => Promise.reject(asSignalRError(error as Client.AnyHublineError, method)));
   }
   async send(method: string, ...args: readonly unknown[]): Promise<void> {
     await (this.#hub.send as unknown as Methods)[method]?.(...args);
@@ -89,13 +87,13 @@ class HublineConnection implements PeerConnection {
       try {
         return receive(...args);
       } catch (error) {
-        throw new Error(String(error)); // SignalR's client sends the kind of an error too
+        throw new Error(String(error)); // the client of SignalR also sends the name of an error
       }
     };
     this.#hub.receive({ [method]: receiver });
   }
   onClosed(then: (error?: Error) => void): void {
-    this.#hub.on('closed', (error) => then(error && inTheWordsOfSignalR(error as Client.AnyHublineError)));
+    this.#hub.on('closed', (error) => then(error && asSignalRError(error as Client.AnyHublineError)));
   }
   onReconnecting(then: () => void): void {
     this.#hub.on('reconnecting', () => then());
@@ -113,8 +111,8 @@ class HublineConnection implements PeerConnection {
   }
 }
 
-/** We say the same in codes and in fewer words: the behaviours look for those of SignalR. */
-function inTheWordsOfSignalR(error: Client.AnyHublineError, method?: string): Error {
+/** Converts an error to the text of SignalR, which the behaviours expect. */
+function asSignalRError(error: Client.AnyHublineError, method?: string): Error {
   const { code, message, details, cause } = error;
   const { status } = details as { readonly status?: number };
   if (code === 'unauthorized' && !method)
@@ -128,7 +126,7 @@ function inTheWordsOfSignalR(error: Client.AnyHublineError, method?: string): Er
   return error;
 }
 
-/** A stream that is fed from outside. */
+/** A stream whose items are pushed from outside. */
 class PushedStream implements Upload, AsyncIterable<unknown> {
   readonly #steps: (() => IteratorResult<unknown>)[] = [];
   #wake = (): void => {};

@@ -3,21 +3,21 @@ import { describe, it } from 'vitest';
 
 export interface Matrix {
   readonly peer: Pick<Peer, 'name' | 'version'>;
-  /** What it runs in, as docs/interop.md names it. */
+  /** The environment, as docs/interop.md names it. */
   readonly where: string;
   readonly differences?: readonly Difference[];
   readonly run: (behaviour: Behaviour, on: Combination) => Promise<void>;
 }
 
-/** What a client does not do there, and why: it is tried all the same, and must fail. */
+/** A behaviour that a client does not have there, with the reason. Its test must fail. */
 export interface Difference {
   readonly behaviour: string;
-  /** Default all. */
+  /** The transports for which this holds. Default all. */
   readonly transports?: readonly TransportName[];
   readonly why: string;
 }
 
-/** Everything that is tried with every client library, as tests: `scripts/interop.mjs` reads their titles. */
+/** Defines a test for each behaviour, transport and protocol. `scripts/interop.mjs` reads the titles. */
 export function describeMatrix({ peer, where, differences = [], run }: Matrix): void {
   for (const combination of COMBINATIONS) {
     const { transport, protocol, behaviours } = combination;

@@ -2,7 +2,7 @@ import { memoryBackplane } from '@hubline/server';
 import { faultyBackplane } from '@hubline/testing';
 import { describeBackplane } from '@hubline/testing/conformance';
 
-/** Entries in memory have no bytes that could be damaged. */
+/** Entries in memory are objects, which cannot become unreadable. */
 const NO_STORE = { lacking: 'there is no store of bytes' };
 
 describeBackplane('memory', { create: memoryBackplane });

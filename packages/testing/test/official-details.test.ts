@@ -16,7 +16,7 @@ import { createHubServer } from '@hubline/server';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
 import { describe, expect, it } from 'vitest';
 
-/** The client's transport layer, which it does not export. */
+/** The transport layer of the client, which it does not export. */
 interface HttpConnection {
   onreceive: (data: string | ArrayBuffer) => void;
   onclose: (error?: Error) => void;
@@ -53,7 +53,7 @@ class RecordingClient extends DefaultHttpClient {
 }
 
 describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
-  it('DELETEs when it stops long polling, and waits for its poll', async () => {
+  it('the client sends DELETE when it stops long polling, after its last poll ended', async () => {
     await using server = await startConformanceServer({ port: 0 });
     const httpClient = new RecordingClient();
     const connection = new HubConnectionBuilder()
@@ -68,12 +68,12 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     const pollIsOver = log.findIndex((entry) => /^\S+ GET /.test(entry));
     expect(pollIsOver).toBeGreaterThanOrEqual(0);
     expect(log.indexOf('DELETE /testhub')).toBeGreaterThan(pollIsOver);
-    // Its goodbye went before, so the connection may be gone already; the client takes 404 for a yes.
+    // The close message was sent before, so the connection may be gone already. The client accepts 404.
     expect(log.at(-1)).toMatch(/^(202|Error) DELETE/);
     await expect.poll(() => server.server.health().connections).toBe(0);
   });
 
-  it.each(TRANSPORTS)('sends and receives over a raw connection: %s', async (transport) => {
+  it.each(TRANSPORTS)('the client sends and receives over a raw connection: %s', async (transport) => {
     await using server = await startConformanceServer({ port: 0 });
     const connection = new HttpConnection(`${server.url}/echo`, { transport: HttpTransportType[transport], ...quiet });
     let heard = '';
@@ -84,7 +84,7 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     await connection.stop();
   });
 
-  it('connects to a raw connection without being told a transport, and through a 307', async () => {
+  it('the client connects to a raw connection without a given transport, and through a 307 redirect', async () => {
     await using server = await startConformanceServer({ port: 0 });
     const answer = await fetch(`${server.url}/echoredirect/negotiate?negotiateVersion=1`, { method: 'POST', redirect: 'manual' });
     expect([answer.status, answer.headers.get('location')]).toEqual([307, '/echo/negotiate?negotiateVersion=1']);
@@ -99,7 +99,7 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     }
   });
 
-  it.each(TRANSPORTS)('logs what it sends and receives over %s only when it is told to', async (transport) => {
+  it.each(TRANSPORTS)('the client logs message contents over %s only with logMessageContent', async (transport) => {
     await using server = await startConformanceServer({ port: 0 });
     for (const logMessageContent of [false, true]) {
       const lines: string[] = [];
@@ -115,7 +115,7 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     }
   });
 
-  it('says its name and version in the words of the wire', async () => {
+  it('the client sends its name and version as user agent', async () => {
     await using server = await startConformanceServer({ port: 0 });
     const connection = new HubConnectionBuilder().withUrl(`${server.url}/testhub`).configureLogging(LogLevel.None).build();
     await connection.start();
@@ -124,7 +124,7 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     await connection.stop();
   });
 
-  it('takes a plain connection where it asks for a stateful one and the server has none', async () => {
+  it('the client uses a plain connection if the server does not support stateful reconnect', async () => {
     await using server = await startConformanceServer({ port: 0 });
     const connection = new HubConnectionBuilder()
       .withUrl(`${server.url}/testhub`)
@@ -136,7 +136,7 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     await connection.stop();
   });
 
-  it('carries the token of a redirect to where it is sent', async () => {
+  it('the client sends the access token of a redirect to the new address', async () => {
     interface WhoAmI {
       whoAmI(): Promise<string | null>;
     }
@@ -158,7 +158,7 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     }
   });
 
-  it.each(TRANSPORTS)('comes back where the server goes away, over %s', async (transport) => {
+  it.each(TRANSPORTS)('the client reconnects when the server drains, over %s', async (transport) => {
     await using server = await startConformanceServer({ port: 0 });
     const connection = new HubConnectionBuilder()
       .withUrl(`${server.url}/testhub`, { transport: HttpTransportType[transport] })

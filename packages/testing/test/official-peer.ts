@@ -2,11 +2,11 @@ import type * as SignalR from '@microsoft/signalr';
 import type * as MessagePack from '@microsoft/signalr-protocol-msgpack';
 import type { ConnectOptions, Observer, Peer, PeerConnection } from '@hubline/testing/interop';
 
-/** What is used of the official packages, from wherever they were loaded: this runs in pages too. */
+/** The parts of the official packages that the adapter uses. They are passed in, because pages load them from elsewhere. */
 type Library = Pick<typeof SignalR, 'HttpTransportType' | 'HubConnectionBuilder' | 'LogLevel' | 'Subject' | 'VERSION'> &
   Pick<typeof MessagePack, 'MessagePackHubProtocol'>;
 
-/** The official client of SignalR. */
+/** The adapter of the official SignalR client. */
 export const officialPeer = (library: Library): Peer => ({
   name: '@microsoft/signalr',
   version: library.VERSION,
@@ -74,7 +74,7 @@ class OfficialConnection implements PeerConnection {
   moveTo(url: string): void {
     this.#hub.baseUrl = url;
   }
-  /** As in the official tests, which have no other way either. */
+  /** As in the official tests: the client has no public way to do this. */
   lose(): void {
     (this.#hub as unknown as { serverTimeout(): void }).serverTimeout();
   }

@@ -3,13 +3,13 @@ import { freePort, until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 
 describe('until', () => {
-  it('gives the value of the condition as soon as there is one', async () => {
+  it('until returns the first truthy value of the condition', async () => {
     let looks = 0;
     await expect(until(() => (++looks === 3 ? 'there' : undefined), { intervalMs: 1 })).resolves.toBe('there');
     expect(looks).toBe(3);
   });
 
-  it('takes a condition that throws or rejects for one that is not true yet', async () => {
+  it('until polls a condition again that throws or rejects', async () => {
     let looks = 0;
     const condition = async () => {
       if (++looks < 3) throw new Error('not yet');
@@ -18,7 +18,7 @@ describe('until', () => {
     await expect(until(condition, { intervalMs: 1 })).resolves.toBe(3);
   });
 
-  it('gives up when the time is over, with the last error as the cause', async () => {
+  it('until rejects after timeoutMs with the last error as its cause', async () => {
     const cause = new Error('never');
     const failing = until(
       () => {
@@ -32,7 +32,7 @@ describe('until', () => {
 });
 
 describe('freePort', () => {
-  it('gives a port that can be listened on', async () => {
+  it('freePort returns a port on which a server can listen', async () => {
     const port = await freePort();
     const server = createServer();
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));

@@ -20,7 +20,7 @@ const where = defineHub<Where, Heard>('where');
 const BALANCERS = ['nginx', 'haproxy'] as const;
 const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling'] as const;
 
-/** Three nodes behind a real balancer. */
+/** Starts three nodes behind a balancer. */
 async function behind(kind: (typeof BALANCERS)[number]) {
   const backplane = memoryBackplane();
   const servers: HubServer[] = [];
@@ -53,7 +53,7 @@ async function behind(kind: (typeof BALANCERS)[number]) {
 
 const PROGRAMS = fileURLToPath(new URL('../../../../scripts/program-path.mjs', import.meta.url));
 
-/** A client that knows nothing of us: what keeps it at its node is the cookie. */
+/** The official client, which the cookie keeps at its node. */
 const official = (url: string, transport: HttpTransportType) =>
   new HubConnectionBuilder().withUrl(url, { transport }).configureLogging(LogLevel.None).build();
 
@@ -61,7 +61,7 @@ const OURS = { WebSockets: webSockets(), ServerSentEvents: serverSentEvents(), L
 
 for (const kind of BALANCERS) {
   for (const transport of TRANSPORTS) {
-    it(`${kind} keeps our client at its node over ${transport}, without a cookie, and takes it elsewhere when the node is gone`, async () => {
+    it(`${kind} keeps the Hubline client at its node over ${transport} without a cookie, and moves it to another node when the node is gone`, async () => {
       await using world = await behind(kind);
       const clients = await Promise.all(
         Array.from({ length: 6 }, async () => {
@@ -69,7 +69,7 @@ for (const kind of BALANCERS) {
           const client = createHubConnection(where, world.url, {
             transports: [OURS[transport]],
             receiver: { heard: (text) => void heard.push(text) },
-            // The fetch of Node keeps no cookies; a WebSocket has never seen one.
+            // Neither fetch nor WebSocket of Node stores cookies.
             reconnect: { firstMs: 50, maxMs: 500 },
           });
           await client.start();
@@ -124,7 +124,7 @@ for (const kind of BALANCERS) {
     });
   }
 
-  it(`${kind} takes clients elsewhere while a node drains, old ones and new ones, at the first attempt`, async () => {
+  it(`${kind} moves the clients of a draining node to other nodes at the first attempt, and new clients too`, async () => {
     await using world = await behind(kind);
     const open = async (transport: (typeof TRANSPORTS)[number]) => {
       const client = createHubConnection(where, world.url, { transports: [OURS[transport]], reconnect: { firstMs: 50, maxMs: 500 } });
@@ -137,7 +137,7 @@ for (const kind of BALANCERS) {
     const moved = clients.filter((_client, i) => homes[i] === leaving);
     const before = moved.map(({ state }) => state);
     const drained = world.servers[Number(leaving.at(-1)) - 1]?.drain({ spreadMs: 2000 });
-    // The draining node has the fewest connections soon, so a balancer that knew no better would send everybody there.
+    // The draining node soon has the fewest connections, so a balancer that ignored its state would send all clients there.
     for (let i = 0; i < 4; i++) {
       const late = await open('LongPolling');
       expect(await late.invoke.where()).not.toBe(leaving);
@@ -153,7 +153,7 @@ for (const kind of BALANCERS) {
     await Promise.all(clients.map((client) => client.stop()));
   });
 
-  it(`${kind} brings a request with a node's name to that node, without a cookie`, async () => {
+  it(`${kind} routes a request with a node hint to that node without a cookie`, async () => {
     await using world = await behind(kind);
     for (const node of ['node-1', 'node-2', 'node-3', 'node-2']) {
       const response = await fetch(`${world.url}/negotiate?negotiateVersion=1&node=${node}`, { method: 'POST' });
@@ -162,7 +162,7 @@ for (const kind of BALANCERS) {
     }
   });
 
-  it(`${kind} finds another node when the named one is gone`, async () => {
+  it(`${kind} routes a request to another node if the hinted node is gone`, async () => {
     await using world = await behind(kind);
     await world.servers[1]?.close();
     const headers = { cookie: 'hubline_node=node-2' };
@@ -174,7 +174,7 @@ for (const kind of BALANCERS) {
     }
   });
 
-  it(`${kind} and a request for a connection of a node that is gone: the answer says so`, async () => {
+  it(`${kind} returns 404 for a request to a connection whose node is gone`, async () => {
     await using world = await behind(kind);
     const negotiated = await fetch(`${world.url}/negotiate?negotiateVersion=1&node=node-2`, { method: 'POST' });
     const { connectionToken } = (await negotiated.json()) as { connectionToken: string };

@@ -10,20 +10,20 @@ export interface Chromium extends AsyncDisposable {
    * page, and finds no cookies; those of one way to talk share their page, for pages take time.
    */
   show(page: PageName, what: Omit<Case, 'url'>): Promise<void>;
-  /** A page with cookies of its own. */
+  /** Opens a page with cookies of its own. */
   open(page: PageName): Promise<OpenPage>;
 }
 
 export interface OpenPage {
   readonly page: Page;
-  /** What nobody there has caught so far. */
+  /** The uncaught errors of the page so far. */
   readonly uncaught: Error[];
 }
 
-/** The files in `pages`. */
+/** The names of the files in `pages`. */
 export type PageName = 'official' | 'esm' | 'script-tag' | 'script-tag-messagepack';
 
-/** One for the tests of a file, from the first that asks for it to the last. */
+/** Returns a function that starts one Chromium for all tests of a file, at its first call. */
 export function useChromium(): () => Promise<Chromium> {
   let launched: Promise<Chromium> | undefined;
   afterAll(async () => (await launched)?.[Symbol.asyncDispose]());
@@ -70,5 +70,5 @@ async function launch(): Promise<Chromium> {
   };
 }
 
-/** In a variable: the compiler reads no types in scripts. */
+/** The path is in a variable so that the compiler does not read types from a script. */
 const PROGRAMS = new URL('../../../../scripts/programs.mjs', import.meta.url).href;

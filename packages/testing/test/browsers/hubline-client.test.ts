@@ -10,7 +10,7 @@ const differences: readonly Difference[] = [
   { behaviour: 'sends a user agent that it is given instead of its own', why: 'Chromium lets no page say another than its own' },
 ];
 
-/** How a page gets our client, as it was built: the file for a protocol. */
+/** The page that loads the built Hubline client in one way, by protocol. */
 const BUILDS: Readonly<Record<string, Readonly<Record<'json' | 'messagepack', PageName>>>> = {
   'Chromium, ESM': { json: 'esm', messagepack: 'esm' },
   'Chromium, script tag': { json: 'script-tag', messagepack: 'script-tag-messagepack' },

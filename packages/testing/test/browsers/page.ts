@@ -1,12 +1,12 @@
 import { COMBINATIONS, World, type Peer, type WorldOptions } from '@hubline/testing/interop';
 
-/** What a page is asked to show. */
+/** The behaviour that a page has to run. */
 export interface Case extends Omit<WorldOptions, 'peer'> {
   readonly behaviour: string;
 }
 
 declare global {
-  /** Rejects where the client that this page has loaded does not do it. */
+  /** Runs a behaviour with the client of this page. Rejects if it fails. */
   var show: (what: Case) => Promise<void>;
 }
 

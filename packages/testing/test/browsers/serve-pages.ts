@@ -10,7 +10,7 @@ export interface PageServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Serves the project's files to pages as they are; of TypeScript, only the types are taken away. */
+/** Serves the files of the project to pages. Types are stripped from TypeScript files. */
 export async function servePages(): Promise<PageServer> {
   const http = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
   await once(http, 'listening');

@@ -7,7 +7,7 @@ import { useChromium } from './chromium.ts';
 const chromium = useChromium();
 const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling'] as const;
 
-/** What a Web Worker runs, with the official library and with ours: it posts what the server has sent it. */
+/** The code of a Web Worker for each client library. It posts the messages of the server. */
 const OFFICIAL = (url: string, transport: string): string => `
   importScripts(origin + '/node_modules/@microsoft/signalr/dist/browser/signalr.min.js');
   const connection = new signalR.HubConnectionBuilder()
@@ -29,7 +29,7 @@ for (const [peer, program] of Object.entries({
   [`${HUBLINE.name} ${HUBLINE.version}`]: OURS,
 })) {
   describe(`${peer}, Chromium, worker, all, json`, () => {
-    it.each(TRANSPORTS)('calls and is called over %s', async (transport) => {
+    it.each(TRANSPORTS)('a client in a Web Worker calls the server and is called over %s', async (transport) => {
       await using server = await startConformanceServer({ port: 0 });
       const { page } = await (await chromium()).open('script-tag');
       const heard = await page.evaluate(

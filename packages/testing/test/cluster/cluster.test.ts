@@ -8,7 +8,7 @@ import { isAlive } from './processes.ts';
 
 const FAKE_NODE = new URL('./fake-node.ts', import.meta.url);
 
-it('starts nodes that answer, each in a process of its own', async () => {
+it('startCluster starts nodes that answer, each in a process of its own', async () => {
   await using cluster = await startCluster({ nodes: 3 });
   expect(cluster.nodes.map(({ nodeId }) => nodeId)).toEqual(['node-1', 'node-2', 'node-3']);
   for (const node of cluster.nodes) {
@@ -20,14 +20,14 @@ it('starts nodes that answer, each in a process of its own', async () => {
   expect(() => cluster.node('node-4')).toThrow('There is no node-4.');
 });
 
-it('asks a node and gives its errors with their code', async () => {
+it('ask rejects with the error of the node and its code', async () => {
   await using cluster = await startCluster({ nodes: 1 });
   const [node] = cluster.nodes;
   await expect(node?.ask('presence.groupsOf', ['nobody'])).rejects.toMatchObject({ code: 'connection_gone' });
   await expect(node?.ask('health', [], { hub: 'none' })).rejects.toThrow("There is no hub 'none'");
 });
 
-it('gives an entry the name, the port, the Redis and what else it should have', async () => {
+it('startCluster passes the nodeId, port, Redis, arguments and environment to the entry', async () => {
   await using redis = await startRedis();
   await using cluster = await startCluster({
     nodes: 2,
@@ -46,7 +46,7 @@ it('gives an entry the name, the port, the Redis and what else it should have', 
   }
 });
 
-it('kills a node, frozen or not, and starts it again on its port', async () => {
+it('kill ends a frozen node, and restart starts it on the same port', async () => {
   await using cluster = await startCluster({ nodes: 2 });
   const [one, two] = cluster.nodes;
   if (!one || !two) throw new Error('Two nodes.');
@@ -64,7 +64,7 @@ it('kills a node, frozen or not, and starts it again on its port', async () => {
   await expect(one.start()).rejects.toThrow('node-1 runs already.');
 });
 
-it('freezes a node, which answers nothing until it is thawed', async () => {
+it('a frozen node does not answer until it is thawed', async () => {
   await using cluster = await startCluster({ nodes: 1 });
   const [node] = cluster.nodes;
   node?.freeze();
@@ -73,7 +73,7 @@ it('freezes a node, which answers nothing until it is thawed', async () => {
   expect(await node?.ask('health')).toMatchObject({ status: 'ok' });
 });
 
-it('stops a node in order, and kills what it had started', async () => {
+it('stop ends a node by SIGTERM, and kills the processes that it started', async () => {
   await using cluster = await startCluster({ nodes: 1, entry: FAKE_NODE });
   const [node] = cluster.nodes;
   if (!node) throw new Error('One node.');
@@ -84,7 +84,7 @@ it('stops a node in order, and kills what it had started', async () => {
   await expect.poll(() => isAlive(child as number)).toBe(false);
 });
 
-it('leaves no process and no file, whatever state they were in', async () => {
+it('disposing of a cluster leaves no process and no file, whatever the state of its nodes', async () => {
   const cluster = await startCluster({ nodes: 3, entry: FAKE_NODE });
   const [one, two, three] = cluster.nodes;
   one?.freeze();
@@ -95,23 +95,23 @@ it('leaves no process and no file, whatever state they were in', async () => {
   await cluster[Symbol.asyncDispose]();
   await expect.poll(() => pids.filter(isAlive)).toEqual([]);
   expect(existsSync(folder)).toBe(false);
-  await cluster[Symbol.asyncDispose](); // once more is harmless
+  await cluster[Symbol.asyncDispose](); // a second time has no effect
 });
 
-it('says what a node said that does not become ready, and leaves the others no longer than that', async () => {
+it('startCluster rejects with the output of a node that does not become ready', async () => {
   const failure = startCluster({ nodes: 2, entry: FAKE_NODE, args: (index) => (index === 1 ? ['--fail'] : []) });
-  await expect(failure).rejects.toThrow(/node-2 is not ready: .*ended with code 3\nI do not want to\./s);
+  await expect(failure).rejects.toThrow(/node-2 is not ready: .*ended with code 3\nThis node fails\./s);
   const silence = startCluster({ nodes: 1, entry: FAKE_NODE, args: ['--silent'], startedMs: 1000 });
   await expect(silence).rejects.toThrow(/node-1 is not ready: .*1000 ms/s);
 });
 
-it('takes another port where its first one was taken meanwhile', async () => {
+it('startCluster uses another port if the first one was taken meanwhile', async () => {
   const taken = await freePort();
   await using cluster = await startCluster({ nodes: 1, entry: FAKE_NODE, args: ['--lose-first', String(taken)] });
   expect(cluster.nodes[0]?.log).toContain('EADDRINUSE');
 });
 
-it('keeps the logs where it is told to, through all lives of a node, and prints their ends when the test has failed', async () => {
+it('startCluster keeps the logs of all runs in the given folder, and prints their ends when the test fails', async () => {
   const logs = mkdtempSync(join(tmpdir(), 'hubline-logs-'));
   let print = (): void => undefined;
   const cluster = await startCluster({ nodes: 1, entry: FAKE_NODE, logs, onTestFailed: (given) => (print = given) });
@@ -132,12 +132,12 @@ it('keeps the logs where it is told to, through all lives of a node, and prints 
   expect(printed).toContain('node-1.log');
 });
 
-it('has faults as values', async () => {
+it('faults of a node are inflicted and healed', async () => {
   await using cluster = await startCluster({ nodes: 1 });
   const [node] = cluster.nodes;
   if (!node) throw new Error('One node.');
   for (const fault of [faults.freeze(node), faults.kill(node), faults.stop(node)]) {
-    await fault.heal(); // harmless when nothing is wrong
+    await fault.heal(); // has no effect without a fault
     await fault.inflict();
     await expect(node.ask('health', [], { timeoutMs: 200 }), fault.name).rejects.toThrow();
     await fault.heal();

@@ -1,10 +1,10 @@
-/** A node that is no server: it says what it was given, and does badly when it is told to. */
+/** The program of a fake node: it prints its arguments and environment, and fails in the ways that its arguments name. */
 import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 
 const args = process.argv.slice(2);
 if (args.includes('--fail')) {
-  console.error('I do not want to.');
+  console.error('This node fails.');
   process.exit(3);
 }
 if (args.includes('--lose-first') && !existsSync('lost')) {
@@ -19,7 +19,7 @@ process.on('SIGTERM', () => {
 });
 setInterval(() => undefined, 1000);
 if (!args.includes('--silent')) {
-  console.log('{ what begins like it, and is none');
+  console.log('{ a line that is not JSON');
   const url = `http://127.0.0.1:${args[1]}`;
   const { title } = process;
   console.log(JSON.stringify({ url, args, says: process.env.FAKE_NODE_SAYS, title, child, folder: process.cwd() }));

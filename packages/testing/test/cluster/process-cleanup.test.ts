@@ -9,7 +9,7 @@ import { isAlive } from './processes.ts';
 const WITHOUT_CLEANUP = fileURLToPath(new URL('./starter-without-cleanup.ts', import.meta.url));
 const WITH_CLEANUP = fileURLToPath(new URL('./starter-with-cleanup.ts', import.meta.url));
 
-/** A process that starts a cluster and two Redis, and what it started. */
+/** Starts a process that starts a cluster and two Redis servers. Returns the ids of all processes and a folder. */
 async function startWithoutCleanup(...args: readonly string[]) {
   const starter = spawn(process.execPath, [WITHOUT_CLEANUP, ...args], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
   const ended = once(starter, 'exit');
@@ -19,24 +19,24 @@ async function startWithoutCleanup(...args: readonly string[]) {
   return { pid: starter.pid ?? 0, ended, pids, folder };
 }
 
-it('leaves nothing when the process that started everything is killed, frozen nodes and a paused Redis neither', async () => {
+it('no process and no file is left when the starting process is killed, also no frozen node and no paused Redis', async () => {
   const { pid, ended, pids, folder } = await startWithoutCleanup();
   expect(pids.filter(isAlive)).toEqual(pids);
   expect(existsSync(folder)).toBe(true);
-  process.kill(-pid, 'SIGKILL'); // its whole group, as a runner does that has lost its patience
+  process.kill(-pid, 'SIGKILL'); // its whole group, as a test runner does after a timeout
   await ended;
   await expect.poll(() => pids.filter(isAlive)).toEqual([]);
   await expect.poll(() => existsSync(folder)).toBe(false);
 });
 
-it('leaves nothing when that process just ends', async () => {
+it('no process and no file is left when the starting process ends without cleaning up', async () => {
   const { ended, pids, folder } = await startWithoutCleanup('--end');
   await ended;
   await expect.poll(() => pids.filter(isAlive)).toEqual([]);
   await expect.poll(() => existsSync(folder)).toBe(false);
 });
 
-it('keeps no process from ending that has cleaned up', async () => {
+it('a process that has cleaned up ends by itself', async () => {
   const starter = spawn(process.execPath, [WITH_CLEANUP], { stdio: 'inherit', timeout: 15_000, killSignal: 'SIGKILL' });
   expect(await once(starter, 'exit')).toEqual([0, null]);
 });

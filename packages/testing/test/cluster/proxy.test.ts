@@ -5,8 +5,8 @@ import { faults, startProxy } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
 import { reset } from '../../src/cluster/reset.ts';
 
-/** A server that gives back what it gets, a proxy before it, and clients that collect what comes. */
-async function world() {
+/** Starts an echo server with a proxy in front of it. Its clients collect what they receive. */
+async function startEcho() {
   const echoed = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     echoed.add(socket);
@@ -25,14 +25,14 @@ async function world() {
       sockets.push(socket);
       const client = {
         socket,
-        heard: '',
+        received: '',
         open: false,
         ended: false,
         closed: false,
-        said: (text: string) => until(() => client.heard === text),
+        hasReceived: (text: string) => until(() => client.received === text),
       };
       socket.on('connect', () => (client.open = true));
-      socket.on('data', (chunk) => (client.heard += String(chunk)));
+      socket.on('data', (chunk) => (client.received += String(chunk)));
       socket.on('end', () => (client.ended = true));
       socket.on('close', () => (client.closed = true));
       socket.on('error', () => undefined);
@@ -47,146 +47,146 @@ async function world() {
   };
 }
 
-it('passes everything on, the end too, and counts', async () => {
-  await using w = await world();
-  const client = await w.client();
+it('a proxy forwards data and the end of a connection, and counts bytes', async () => {
+  await using echo = await startEcho();
+  const client = await echo.client();
   const text = 'x'.repeat(1_000_000);
   client.socket.end(text);
-  await client.said(text);
+  await client.hasReceived(text);
   await until(() => client.closed && client.ended);
-  expect(w.proxy).toMatchObject({ accepted: 1, bytesUp: 1_000_000, bytesDown: 1_000_000 });
-  await until(() => w.proxy.connections === 0);
+  expect(echo.proxy).toMatchObject({ accepted: 1, bytesUp: 1_000_000, bytesDown: 1_000_000 });
+  await until(() => echo.proxy.connections === 0);
 });
 
-it('has the URL of its target with another port', async () => {
+it('a proxy has the URL of its target with another port', async () => {
   await using proxy = await startProxy('redis://ann:p%40ss@127.0.0.1:1/2');
   expect(proxy.url).toBe(`redis://ann:p%40ss@127.0.0.1:${proxy.port}/2`);
   await expect(startProxy('redis://127.0.0.1')).rejects.toThrow('A target has a port');
 });
 
-it('closes a connection where its target is not there', async () => {
+it('a proxy closes a connection if its target does not listen', async () => {
   await using proxy = await startProxy('tcp://127.0.0.1:1');
   const socket = connect(proxy.port, '127.0.0.1').on('error', () => undefined);
   await until(() => socket.closed && proxy.connections === 0);
   expect(proxy.accepted).toBe(1);
 });
 
-it('drops the connections there are, at both ends, and takes new ones', async () => {
-  await using w = await world();
-  const client = await w.client();
-  await until(() => w.echoed.size === 1);
-  w.proxy.drop();
-  await until(() => client.closed && w.echoed.size === 0);
-  const next = await w.client();
+it('drop destroys open connections at both ends, and new ones are accepted', async () => {
+  await using echo = await startEcho();
+  const client = await echo.client();
+  await until(() => echo.echoed.size === 1);
+  echo.proxy.drop();
+  await until(() => client.closed && echo.echoed.size === 0);
+  const next = await echo.client();
   next.socket.write('hello');
-  await next.said('hello');
+  await next.hasReceived('hello');
 });
 
-it('refuses new connections and leaves the others', async () => {
-  await using w = await world();
-  const client = await w.client();
-  w.proxy.refuse();
-  const refused = await w.client();
+it('refuse rejects new connections and keeps the open ones', async () => {
+  await using echo = await startEcho();
+  const client = await echo.client();
+  echo.proxy.refuse();
+  const refused = await echo.client();
   await until(() => refused.closed);
   client.socket.write('still here');
-  await client.said('still here');
-  expect(w.proxy.accepted).toBe(1);
-  await w.proxy.heal();
-  expect((await w.client()).closed).toBe(false);
+  await client.hasReceived('still here');
+  expect(echo.proxy.accepted).toBe(1);
+  await echo.proxy.heal();
+  expect((await echo.client()).closed).toBe(false);
 });
 
-it('cuts: no connection is left and none is taken, until it is healed', async () => {
-  await using w = await world();
-  const client = await w.client();
-  w.proxy.cut();
+it('cut destroys open connections and rejects new ones until heal', async () => {
+  await using echo = await startEcho();
+  const client = await echo.client();
+  echo.proxy.cut();
   await until(() => client.closed);
-  await until(async () => (await w.client()).closed);
-  await w.proxy.heal();
-  const next = await w.client();
+  await until(async () => (await echo.client()).closed);
+  await echo.proxy.heal();
+  const next = await echo.client();
   next.socket.write('back');
-  await next.said('back');
+  await next.hasReceived('back');
 });
 
-it('delays each way, keeps the order, and lets nothing overtake when the delay ends', async () => {
-  await using w = await world();
-  const client = await w.client();
-  w.proxy.delay(100);
+it('delay holds data in each direction and keeps the order, also when the delay ends', async () => {
+  await using echo = await startEcho();
+  const client = await echo.client();
+  echo.proxy.delay(100);
   const startedAt = performance.now();
   client.socket.write('a');
   client.socket.write('b');
-  await client.said('ab');
+  await client.hasReceived('ab');
   expect(performance.now() - startedAt).toBeGreaterThanOrEqual(195); // a timer may be a millisecond early
   client.socket.write('c');
-  await until(() => w.proxy.bytesUp === 3);
-  w.proxy.delay(0);
+  await until(() => echo.proxy.bytesUp === 3);
+  echo.proxy.delay(0);
   client.socket.end('d');
-  await client.said('abcd');
+  await client.hasReceived('abcd');
   await until(() => client.ended);
 });
 
-it('half-opens: nothing passes and nothing closes, on new connections neither, and all of it comes when it is healed', async () => {
-  await using w = await world();
-  const [old, leaving] = [await w.client(), await w.client()];
-  await until(() => w.echoed.size === 2);
-  w.proxy.halfOpen();
-  const fresh = await w.client();
-  await until(() => w.echoed.size === 3);
+it('halfOpen forwards and closes nothing on open and new connections, and heal forwards the held data', async () => {
+  await using echo = await startEcho();
+  const [old, leaving] = [await echo.client(), await echo.client()];
+  await until(() => echo.echoed.size === 2);
+  echo.proxy.halfOpen();
+  const fresh = await echo.client();
+  await until(() => echo.echoed.size === 3);
   old.socket.write('old');
   fresh.socket.write('fresh');
   leaving.socket.destroy();
-  const server = [...w.echoed][0];
+  const server = [...echo.echoed][0];
   server?.write('from the server, ');
-  // What would have passed had time to: another connection of the same loop goes there and back.
-  await using other = await world();
+  // A megabyte goes there and back through another proxy, which gives held data enough time to pass.
+  await using other = await startEcho();
   const witness = await other.client();
   witness.socket.write('x'.repeat(1_000_000));
-  await witness.said('x'.repeat(1_000_000));
-  expect([old.heard, fresh.heard, old.closed, fresh.closed]).toEqual(['', '', false, false]);
-  expect(w.echoed.size).toBe(3);
-  await w.proxy.heal();
-  await until(() => old.heard.includes('old') && old.heard.includes('from the server'));
-  await fresh.said('fresh');
-  await until(() => w.echoed.size === 2);
+  await witness.hasReceived('x'.repeat(1_000_000));
+  expect([old.received, fresh.received, old.closed, fresh.closed]).toEqual(['', '', false, false]);
+  expect(echo.echoed.size).toBe(3);
+  await echo.proxy.heal();
+  await until(() => old.received.includes('old') && old.received.includes('from the server'));
+  await fresh.hasReceived('fresh');
+  await until(() => echo.echoed.size === 2);
 });
 
-it('passes a reset on as a reset', async () => {
-  await using w = await world();
-  const client = await w.client();
-  await until(() => w.echoed.size === 1);
+it('a proxy forwards a reset as a reset', async () => {
+  await using echo = await startEcho();
+  const client = await echo.client();
+  await until(() => echo.echoed.size === 1);
   let reason: unknown;
   client.socket.on('error', (error: NodeJS.ErrnoException) => (reason = error.code));
-  for (const socket of w.echoed) socket.resetAndDestroy();
+  for (const socket of echo.echoed) socket.resetAndDestroy();
   await until(() => client.closed);
   expect(reason).toBe('ECONNRESET');
 });
 
-it('reads no faster than the other side does, and loses nothing', async () => {
-  await using w = await world();
+it('a proxy reads no faster than the receiver, and loses nothing', async () => {
+  await using echo = await startEcho();
   const sent = 60_000_000;
-  const [slow, witness] = [await w.client(), await w.client()];
+  const [slow, witness] = [await echo.client(), await echo.client()];
   slow.socket.pause();
   slow.socket.write(Buffer.alloc(sent));
-  witness.socket.write('x'.repeat(sent / 2)); // as much again goes there and back meanwhile
-  await until(() => witness.heard.length === sent / 2, { timeoutMs: 20_000 });
-  expect(w.proxy.bytesUp - sent / 2).toBeLessThan(sent / 2);
+  witness.socket.write('x'.repeat(sent / 2)); // meanwhile half as much goes there and back
+  await until(() => witness.received.length === sent / 2, { timeoutMs: 20_000 });
+  expect(echo.proxy.bytesUp - sent / 2).toBeLessThan(sent / 2);
   slow.socket.resume();
-  await until(() => slow.heard.length === sent, { timeoutMs: 20_000 });
+  await until(() => slow.received.length === sent, { timeoutMs: 20_000 });
 });
 
-it('has faults as values', async () => {
-  await using w = await world();
-  for (const fault of [faults.drop, faults.refuse, faults.cut, faults.halfOpen].map((make) => make(w.proxy))) {
+it('faults of a link are inflicted and healed', async () => {
+  await using echo = await startEcho();
+  for (const fault of [faults.drop, faults.refuse, faults.cut, faults.halfOpen].map((make) => make(echo.proxy))) {
     await fault.heal();
     await fault.inflict();
     await fault.heal();
-    const client = await w.client();
+    const client = await echo.client();
     client.socket.write(fault.name);
-    await client.said(fault.name);
+    await client.hasReceived(fault.name);
   }
-  expect(faults.delay(w.proxy, 50).name).toBe('delay echo by 50 ms');
+  expect(faults.delay(echo.proxy, 50).name).toBe('delay echo by 50 ms');
 });
 
-it('destroys a socket whose end is under way, since it cannot be reset', async () => {
+it('reset destroys a socket that has sent its end', async () => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -3,14 +3,14 @@ import { faults, startRedisCluster, type RedisCluster } from '@hubline/testing/c
 import { Cluster } from 'ioredis';
 import { expect, it } from 'vitest';
 
-/** A client as applications have it. */
+/** Opens a client with default options. */
 function clientOf(cluster: RedisCluster): AsyncDisposable & { readonly client: Cluster } {
   const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })));
   client.on('error', () => undefined);
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
 }
 
-it('starts masters and replicas that are complete and in sync', async ({ onTestFailed }) => {
+it('startRedisCluster starts masters that own all slots, and replicas in sync', async ({ onTestFailed }) => {
   await using cluster = await startRedisCluster({ onTestFailed });
   expect(cluster.url).toBe(`redis://${cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`);
   expect(await cluster.masters()).toEqual(cluster.nodes.slice(0, 3));
@@ -27,7 +27,7 @@ it('starts masters and replicas that are complete and in sync', async ({ onTestF
   expect(await cluster.keys()).toEqual([]);
 });
 
-it('has a replica take over in good order, and moves a slot with its keys', async ({ onTestFailed }) => {
+it('failover promotes a replica, and moveSlot moves a slot with its keys', async ({ onTestFailed }) => {
   await using cluster = await startRedisCluster({ onTestFailed });
   await using link = clientOf(cluster);
   await link.client.set('key', 'value');
@@ -49,7 +49,7 @@ it('has a replica take over in good order, and moves a slot with its keys', asyn
   await expect(cluster.moveSlot(slot, other)).rejects.toThrow('is at');
 });
 
-it('goes on without a master that is killed, and takes it back as a replica', async ({ onTestFailed }) => {
+it('a replica replaces a killed master, which returns as a replica', async ({ onTestFailed }) => {
   await using cluster = await startRedisCluster({ onTestFailed });
   const [master, , , replica] = cluster.nodes;
   if (!master || !replica) throw new Error('Six nodes.');
@@ -63,7 +63,7 @@ it('goes on without a master that is killed, and takes it back as a replica', as
   await expect.poll(() => cluster.replicasOf(replica)).toEqual([master]);
 });
 
-it('starts a killed node empty: it does not open a slot again that has moved', async ({ onTestFailed }) => {
+it('a killed node starts empty and does not own a slot again that has moved', async ({ onTestFailed }) => {
   await using cluster = await startRedisCluster({ onTestFailed });
   const master = await cluster.masterOf('key');
   const slot = Number(await master.call('CLUSTER', 'KEYSLOT', 'key'));
@@ -72,19 +72,19 @@ it('starts a killed node empty: it does not open a slot again that has moved', a
   if (!replica || !other) throw new Error('Three masters, each with a replica.');
   await master.call('SET', 'key', 'value');
   await until(async () => (await replica.call('DBSIZE')) === 1);
-  await replica.call('SAVE'); // writes the file that a full synchronisation leaves behind as well
+  await replica.call('SAVE'); // writes the same file as a full synchronisation
   expect(await cluster.failover(master)).toBe(replica);
   await cluster.moveSlot(slot, other);
   await replica.stop();
   await replica.start();
   await cluster.ready();
-  // A node on which the slot is open would not learn who has it.
+  // A node that owned the slot would not accept the new owner.
   expect(await cluster.masterOf(slot)).toBe(other);
   const next = await cluster.failover(other);
   expect(await cluster.masterOf(slot)).toBe(next);
 });
 
-it('says why it is not ready', async () => {
+it('startRedisCluster rejects with the reason', async () => {
   const failure = startRedisCluster({ masters: 1, replicas: 0, args: ['--nonsense', '1'] });
   await expect(failure).rejects.toThrow(/redis-1 ended with code 1:.*Bad directive/s);
 });

@@ -2,14 +2,14 @@ import { startSentinel, type RedisSentinel } from '@hubline/testing/cluster';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 
-/** A client as applications have it. */
+/** Opens a client with default options. */
 function clientOf({ masterName, sentinel }: RedisSentinel): AsyncDisposable & { readonly client: Redis } {
   const client = new Redis({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: masterName });
   client.on('error', () => undefined);
   return { client, [Symbol.asyncDispose]: async () => client.disconnect() };
 }
 
-it('makes the replica the master when that is killed, and the old master its replica when that is back', async ({ onTestFailed }) => {
+it('the Sentinel promotes the replica of a killed master, which returns as a replica', async ({ onTestFailed }) => {
   await using all = await startSentinel({ onTestFailed });
   const [master, replica] = all.nodes;
   await using link = clientOf(all);
@@ -26,7 +26,7 @@ it('makes the replica the master when that is killed, and the old master its rep
   expect(await master?.keys()).toEqual(['key']);
 });
 
-it('fails over in good order', async ({ onTestFailed }) => {
+it('failover promotes the replica', async ({ onTestFailed }) => {
   await using all = await startSentinel({ onTestFailed });
   expect(await all.failover()).toBe(all.nodes[1]);
   expect(await all.master()).toBe(all.nodes[1]);

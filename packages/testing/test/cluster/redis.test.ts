@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { isAlive } from './processes.ts';
 
-it('starts a Redis that is empty and keeps nothing', async () => {
+it('startRedis starts an empty Redis without persistence', async () => {
   await using redis = await startRedis();
   expect(redis.url).toBe(`redis://127.0.0.1:${redis.port}`);
   expect(await redis.call('PING')).toBe('PONG');
@@ -11,7 +11,7 @@ it('starts a Redis that is empty and keeps nothing', async () => {
   expect(redis.log).toContain('Ready to accept connections');
 });
 
-it('shows its keys and how much it holds', async () => {
+it('a Redis shows its keys and its memory', async () => {
   await using redis = await startRedis();
   expect(await redis.keys()).toEqual([]);
   const before = await redis.memory();
@@ -23,7 +23,7 @@ it('shows its keys and how much it holds', async () => {
   await expect(redis.info('nonsense')).rejects.toThrow('INFO has no number nonsense.');
 });
 
-it('is stopped and started again, on its port and empty', async () => {
+it('a stopped Redis starts again empty on its port', async () => {
   await using redis = await startRedis();
   const { pid, url } = redis;
   await redis.call('SET', 'key', 'value');
@@ -37,7 +37,7 @@ it('is stopped and started again, on its port and empty', async () => {
   await expect(redis.start()).rejects.toThrow('redis runs already.');
 });
 
-it('is paused, takes connections, and answers when it is resumed', async () => {
+it('a paused Redis accepts connections, and answers when it is resumed', async () => {
   await using redis = await startRedis();
   redis.pause();
   expect(redis).toMatchObject({ isRunning: true, isPaused: true });
@@ -54,14 +54,14 @@ it('is paused, takes connections, and answers when it is resumed', async () => {
   await expect.poll(() => proxy.bytesDown).toBeGreaterThan(0);
 });
 
-it('is flushed', async () => {
+it('flush deletes all keys', async () => {
   await using redis = await startRedis();
   await redis.call('SET', 'key', 'value');
   await redis.flush();
   expect(await redis.keys()).toEqual([]);
 });
 
-it('shows what others send, with who sent it, and not what the kit sends itself', async () => {
+it('a monitor shows the commands of other clients with their connection, without those of the kit', async () => {
   await using redis = await startRedis();
   using monitor = await redis.monitor();
   await using link = linkTo(redis.url);
@@ -76,18 +76,18 @@ it('shows what others send, with who sent it, and not what the kit sends itself'
   expect(Math.abs((set?.atMs ?? 0) - Date.now())).toBeLessThan(60_000);
 });
 
-it('has a password, or one user', async () => {
+it('a Redis has a password or one user', async () => {
   await using closed = await startRedis({ password: 'p@ss' });
   expect(closed.url).toBe(`redis://:p%40ss@127.0.0.1:${closed.port}`);
   expect(await closed.call('PING')).toBe('PONG');
   await using named = await startRedis({ user: { name: 'ann', password: 'secret' }, name: 'named' });
   expect(named.url).toBe(`redis://ann:secret@127.0.0.1:${named.port}`);
   expect(await named.call('ACL', 'WHOAMI')).toBe('ann');
-  await using stranger = linkTo(`redis://127.0.0.1:${named.port}`);
-  await expect(stranger.client.connect().then(() => stranger.client.ping())).rejects.toThrow();
+  await using anonymous = linkTo(`redis://127.0.0.1:${named.port}`);
+  await expect(anonymous.client.connect().then(() => anonymous.client.ping())).rejects.toThrow();
 });
 
-it('speaks TLS, to those who trust its certificate', async () => {
+it('a Redis with TLS accepts clients that trust its certificate', async () => {
   await using redis = await startRedis({ tls: true, password: 'secret' });
   expect(redis.url).toBe(`rediss://:secret@127.0.0.1:${redis.port}`);
   expect(await redis.call('PING')).toBe('PONG');
@@ -101,14 +101,14 @@ it('speaks TLS, to those who trust its certificate', async () => {
   expect(reason).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
 });
 
-it('takes arguments, and says what it said where it does not start', async () => {
+it('startRedis passes arguments, and rejects with the output if Redis does not start', async () => {
   await using small = await startRedis({ args: ['--maxmemory', '10mb'] });
   expect(await small.call('CONFIG', 'GET', 'maxmemory')).toEqual(['maxmemory', String(10 * 1024 ** 2)]);
   await expect(startRedis({ args: ['--nonsense', '1'] })).rejects.toThrow(/redis ended with code 1:.*Bad directive/s);
   await expect(startRedis({ program: '/none' })).rejects.toThrow(/redis did not start:.*ENOENT/s);
 });
 
-it('has faults as values', async () => {
+it('faults of a Redis are inflicted and healed', async () => {
   await using redis = await startRedis();
   for (const fault of [faults.stopRedis(redis), faults.pauseRedis(redis), faults.flushRedis(redis)]) {
     await redis.call('SET', 'key', 'value');
@@ -120,7 +120,7 @@ it('has faults as values', async () => {
   }
 });
 
-/** A client as others have it, which tries once. */
+/** Opens a client that tries to connect once. */
 function linkTo(url: string, options: { readonly tls?: { readonly ca: string } } = {}): AsyncDisposable & { readonly client: Redis } {
   const client = new Redis(url, { ...options, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
   client.on('error', () => undefined);

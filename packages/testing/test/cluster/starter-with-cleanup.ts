@@ -1,4 +1,4 @@
-/** Starts all there is, with a link that may break, and cleans up: nothing is left that would keep it from ending. */
+/** Starts a Redis, a proxy and a cluster, and disposes of all of them. Then the process must end by itself. */
 import { startCluster, startProxy, startRedis } from '@hubline/testing/cluster';
 
 const redis = await startRedis();

@@ -1,4 +1,4 @@
-/** Starts all there is, says what, and never cleans up: somebody kills it. */
+/** Starts two Redis servers and a cluster, prints their process ids, and never cleans up. */
 import { startCluster, startRedis } from '@hubline/testing/cluster';
 
 const redis = await startRedis();
