@@ -3,7 +3,7 @@ import { silent, type Behaviour } from './plain-server.ts';
 import { World } from './world.ts';
 
 it("a call or an item larger than the server's maxMessageBytes is refused, and the connection stays", async () => {
-  await using world = await World.started({ shakes: () => ({ hubline: 1, maxMessageBytes: 100 }) });
+  await using world = await World.started({ handshakes: () => ({ hubline: 1, maxMessageBytes: 100 }) });
   const tooLarge = { code: 'message_too_large', details: { limitBytes: 100, bytes: expect.any(Number) as unknown } };
   await expect(world.connection.invoke.echo('ü'.repeat(50))).rejects.toMatchObject(tooLarge);
   async function* items(): AsyncGenerator<number> {
@@ -11,7 +11,7 @@ it("a call or an item larger than the server's maxMessageBytes is refused, and t
   }
   await expect(world.connection.invoke.import('lobby', items())).rejects.toMatchObject(tooLarge);
   world.connection.send.echo('x'.repeat(100));
-  expect(world.told('lost')).toMatchObject([[{ method: 'echo', error: tooLarge }]]);
+  expect(world.emitted('lost')).toMatchObject([[{ method: 'echo', error: tooLarge }]]);
   expect(await world.connection.invoke.echo('x')).toEqual(['x']);
   expect(world.server.clients).toHaveLength(1);
 });
@@ -28,8 +28,8 @@ it('a call of the server beyond maxQuestions is refused with an error', async ()
   await using world = await World.started({ behaves: silent, receiver: { confirm } });
   const questions = Array.from({ length: 1_001 }, (_, i) => ({ type: 1, invocationId: `${i}`, target: 'confirm', arguments: [] }));
   world.server.last.send(...questions);
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
-  expect(world.server.last.heard[0]).toMatchObject({ type: 3, invocationId: '1000', error: 'More than 1000 questions wait.' });
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(1));
+  expect(world.server.last.received[0]).toMatchObject({ type: 3, invocationId: '1000', error: 'More than 1000 questions wait.' });
   expect(world.connection.state.name).toBe('connected');
 });
 
@@ -37,14 +37,14 @@ it("a Hubline server's sequence message is acknowledged after all messages befor
   const order: unknown[] = [];
   for (const shaken of [{ hubline: 1 }, {}]) {
     const said = (): void => void order.push('said');
-    await using world = await World.started({ behaves: silent, receiver: { said }, shakes: () => shaken });
+    await using world = await World.started({ behaves: silent, receiver: { said }, handshakes: () => shaken });
     const { last } = world.server;
     last.send({ type: 1, target: 'said', arguments: [] }, { type: 9, sequenceId: 0 });
     await vi.waitFor(() => expect(order.length).toBeGreaterThan(0));
-    if (shaken.hubline) await vi.waitFor(() => expect(last.heard).toEqual([{ type: 8, sequenceId: 0 }]));
+    if (shaken.hubline) await vi.waitFor(() => expect(last.received).toEqual([{ type: 8, sequenceId: 0 }]));
     world.connection.send.echo('after');
-    await vi.waitFor(() => expect(last.heard.at(-1)).toMatchObject({ target: 'echo' }));
-    expect(last.heard.length).toBe(shaken.hubline ? 2 : 1);
+    await vi.waitFor(() => expect(last.received.at(-1)).toMatchObject({ target: 'echo' }));
+    expect(last.received.length).toBe(shaken.hubline ? 2 : 1);
   }
   expect(order).toEqual(['said', 'said']);
 });
@@ -84,12 +84,12 @@ it('a server with a tiny maxMessageBytes still gets errors, pings and a close', 
   const listener = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', listener);
   const confirm = async (): Promise<unknown> => 'yes';
-  const shakes = () => ({ hubline: 1, maxMessageBytes: 1 });
-  await using world = await World.started({ behaves: silent, shakes, maxQuestions: 1, receiver: { confirm } });
+  const handshakes = () => ({ hubline: 1, maxMessageBytes: 1 });
+  await using world = await World.started({ behaves: silent, handshakes, maxQuestions: 1, receiver: { confirm } });
   const question = (invocationId: string): object => ({ type: 1, invocationId, target: 'confirm', arguments: [] });
   world.server.last.send(question('a'), question('b'));
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(2));
-  expect(world.server.last.heard).toMatchObject([
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(2));
+  expect(world.server.last.received).toMatchObject([
     { type: 3, invocationId: 'b', error: 'More than 1 questions wait.' },
     { type: 3, invocationId: 'a', error: expect.stringContaining('maximum message size of 1B') as string },
   ]);

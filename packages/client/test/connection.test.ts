@@ -3,7 +3,7 @@ import type { HublineError } from '../src/index.ts';
 import { closes, drops, echoes, silent } from './plain-server.ts';
 import { World } from './world.ts';
 
-/** Waits until the loop sleeps, and lets the time pass. */
+/** Waits until the client waits for its next attempt, and advances the clock to it. */
 async function passWait(world: World): Promise<void> {
   await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
   world.clock.advance(world.clock.nextMs);
@@ -20,12 +20,12 @@ it('a connection does nothing before start', async () => {
 it('a connection emits each change of its state once', async () => {
   await using world = await World.started();
   await world.connection.stop();
-  expect(world.told('state')).toEqual([
+  expect(world.emitted('state')).toEqual([
     [{ name: 'connecting', attempt: 0 }],
     [{ name: 'connected', connectionId: 'id-0' }],
     [{ name: 'closed' }],
   ]);
-  expect(world.told('closed')).toEqual([[undefined]]);
+  expect(world.emitted('closed')).toEqual([[undefined]]);
   expect(world.connection.state).toEqual({ name: 'closed' });
 });
 
@@ -33,9 +33,9 @@ it('stop sends a close message and waits until the socket is closed', async () =
   await using world = await World.started();
   const client = world.server.last;
   await Promise.all([world.connection.stop(), world.connection.stop()]);
-  expect(client.heard).toEqual([{ type: 7 }]);
+  expect(client.received).toEqual([{ type: 7 }]);
   expect(world.server.open).toBe(0);
-  expect(world.told('closed')).toHaveLength(1);
+  expect(world.emitted('closed')).toHaveLength(1);
 });
 
 it('concurrent calls of start open one socket', async () => {
@@ -73,7 +73,7 @@ it('await using stops the connection at the end of its block', async () => {
 });
 
 it('stop ends a pending start, which rejects with cancelled', async () => {
-  await using world = await World.open({ shakes: () => null });
+  await using world = await World.open({ handshakes: () => null });
   const started = world.connection.start();
   const outcome = started.then(
     () => 'started',
@@ -87,7 +87,7 @@ it('stop ends a pending start, which rejects with cancelled', async () => {
 });
 
 it('the signal of start stops a connection that is connecting, and not later', async () => {
-  await using world = await World.open({ shakes: (_, n) => (n === 0 ? null : {}) });
+  await using world = await World.open({ handshakes: (_, n) => (n === 0 ? null : {}) });
   const first = new AbortController();
   const started = world.connection.start({ signal: first.signal });
   await vi.waitFor(() => expect(world.server.clients).toHaveLength(1));
@@ -103,9 +103,9 @@ it('the signal of start stops a connection that is connecting, and not later', a
 it('a lost connection reconnects, with events and a new connection id', async () => {
   await using world = await World.started({ reconnect: { firstMs: 1 } });
   world.server.last.drop();
-  await vi.waitFor(() => expect(world.told('reconnected')).toEqual([['id-1']]));
-  expect(world.told('reconnecting')).toMatchObject([[{ code: 'connection_lost', details: { closeCode: 1006 } }]]);
-  expect(world.told('state').slice(2)).toMatchObject([
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toEqual([['id-1']]));
+  expect(world.emitted('reconnecting')).toMatchObject([[{ code: 'connection_lost', details: { closeCode: 1006 } }]]);
+  expect(world.emitted('state').slice(2)).toMatchObject([
     [{ name: 'reconnecting', attempt: 1, cause: { code: 'connection_lost' } }],
     [{ name: 'connected', connectionId: 'id-1' }],
   ]);
@@ -118,7 +118,7 @@ it('a connection reconnects without end, with growing delays and one attempt at 
   let most = 0;
   const delays: number[] = [];
   await using world = await World.started({
-    stopped: true,
+    manualClock: true,
     negotiates: () => {
       most = Math.max(most, ++open);
       setImmediate(() => open--);
@@ -136,7 +136,7 @@ it('a connection reconnects without end, with growing delays and one attempt at 
   }
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
   expect(delays).toEqual([50, 100, 200, 400, 500, 500]);
-  expect(world.told('reconnecting')).toHaveLength(1);
+  expect(world.emitted('reconnecting')).toHaveLength(1);
   expect(most).toBe(1);
 });
 
@@ -144,13 +144,13 @@ it('the number of attempts starts again only after a connection has lasted', asy
   const attempts: number[] = [];
   await using world = await World.started({
     behaves: [drops, drops, silent],
-    stopped: true,
+    manualClock: true,
     reconnect: { nextDelayMs: ({ attempt }) => (attempts.push(attempt), 10) },
   });
   for (const clients of [2, 3]) {
     await passWait(world);
     await vi.waitFor(() => expect(world.server.clients).toHaveLength(clients));
-    await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(clients - 1));
+    await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(clients - 1));
   }
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
   world.clock.advance(5_000);
@@ -166,7 +166,7 @@ it.each([
   await using world = await World.started({ reconnect });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'closed', cause: { code: 'connection_lost' } }));
-  expect(world.told('reconnecting')).toEqual([]);
+  expect(world.emitted('reconnecting')).toEqual([]);
 });
 
 it('an error of the reconnect policy closes the connection and is its cause', async () => {
@@ -191,13 +191,13 @@ it('a failed first start is not retried by default', async () => {
 it('reconnect.initial retries the first start in the state connecting', async () => {
   await using world = await World.open({ negotiates: (_, n) => (n < 2 ? 503 : undefined), reconnect: { initial: true, firstMs: 1 } });
   await world.connection.start();
-  expect(world.told('state')).toMatchObject([
+  expect(world.emitted('state')).toMatchObject([
     [{ name: 'connecting', attempt: 0 }],
     [{ name: 'connecting', attempt: 1 }],
     [{ name: 'connecting', attempt: 2 }],
     [{ name: 'connected' }],
   ]);
-  expect(world.told('reconnected')).toEqual([]);
+  expect(world.emitted('reconnected')).toEqual([]);
 });
 
 it('a connection that the server closed reconnects only if allowReconnect is set', async () => {
@@ -208,7 +208,7 @@ it('a connection that the server closed reconnects only if allowReconnect is set
   await vi.waitFor(() =>
     expect(other.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected', message: 'You were removed.' } }),
   );
-  expect(other.told('closed')).toMatchObject([[{ code: 'disconnected' }]]);
+  expect(other.emitted('closed')).toMatchObject([[{ code: 'disconnected' }]]);
 
   await using third = await World.started({ behaves: closes({}) });
   await vi.waitFor(() => expect(third.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected' } }));
@@ -223,9 +223,9 @@ it("a closed connection has the server's code and reason as its cause", async ()
   await vi.waitFor(() => expect(third.connection.state).toMatchObject({ cause: { code: 'disconnected', details: { reason: 'banned' } } }));
 });
 
-// The first draft of this loop, in our style guide and in others' clients, announced `connecting` once more.
+// A first version of this loop emitted `connecting` once more after `stop`, as other clients do.
 it('a connection that is stopped while it waits to reconnect stays closed', async () => {
-  await using world = await World.started({ stopped: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
+  await using world = await World.started({ manualClock: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
   await world.connection.stop();
@@ -251,20 +251,20 @@ it('a connection that a listener stops in any state stays closed', async () => {
   }
 });
 
-// SignalR's client 10.0.11 swallows sends, and lets invoke hang, in some reconnects (signalr-wire, fault C).
+// In some reconnects SignalR's client 10.0.11 drops sends silently, and `invoke` never settles (signalr-wire, fault C).
 it('calls fail while the connection reconnects, and each send is reported lost', async () => {
-  await using world = await World.started({ stopped: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
+  await using world = await World.started({ manualClock: true, negotiates: (_, n) => (n > 0 ? 503 : undefined) });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state.name).toBe('reconnecting'));
   await expect(world.connection.invoke.echo()).rejects.toMatchObject({ code: 'connection_lost' });
   world.connection.send.echo('x');
-  expect(world.told('lost')).toMatchObject([[{ method: 'echo', error: { code: 'connection_lost' } }]]);
+  expect(world.emitted('lost')).toMatchObject([[{ method: 'echo', error: { code: 'connection_lost' } }]]);
 });
 
-// SignalR's client 10.0.11 keeps the socket that it has given up, and hears it (signalr-wire, fault D).
+// SignalR's client 10.0.11 keeps the socket that it gave up, and receives its messages (signalr-wire, fault D).
 it('a connection closes the socket that it gave up, and ignores its messages', async () => {
-  const heard: string[] = [];
-  await using world = await World.started({ behaves: silent, stopped: true, receiver: { said: (from) => void heard.push(from) } });
+  const received: string[] = [];
+  await using world = await World.started({ behaves: silent, manualClock: true, receiver: { said: (from) => void received.push(from) } });
   const old = world.server.last;
   old.pause();
   world.clock.advance(30_000);
@@ -277,7 +277,7 @@ it('a connection closes the socket that it gave up, and ignores its messages', a
   old.send({ type: 1, target: 'said', arguments: ['ghost', ''] });
   await vi.waitFor(() => expect(world.server.open).toBe(1));
   world.server.last.send({ type: 1, target: 'said', arguments: ['ann', ''] });
-  await vi.waitFor(() => expect(heard).toEqual(['ann']));
+  await vi.waitFor(() => expect(received).toEqual(['ann']));
   expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1' });
 });
 
@@ -291,7 +291,7 @@ it('an error of a listener is reported, and the connection continues', async () 
   });
   await world.connection.start();
   expect(await world.connection.invoke.echo(1)).toEqual([1]);
-  expect(world.told('error')).toHaveLength(2);
+  expect(world.emitted('error')).toHaveLength(2);
 });
 
 it('a listener is called until it is removed', async () => {
@@ -312,7 +312,7 @@ it('the logger gets each change of the state, and nothing is logged without one'
   const logger = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
   await using world = await World.started({ logger, reconnect: { firstMs: 1 } });
   world.server.last.drop();
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(1));
   expect(logger.info.mock.calls).toMatchObject([
     ['test', { name: 'connecting' }],
     ['test', { name: 'connected' }],
@@ -325,8 +325,8 @@ it('the logger gets each change of the state, and nothing is logged without one'
 
 it('an invalid message of the server ends the connection, which reconnects', async () => {
   await using world = await World.started({ behaves: [(client) => client.send([]), echoes], reconnect: { firstMs: 1 } });
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
-  expect(world.told('reconnecting')).toMatchObject([[{ code: 'invalid_message' }]]);
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(1));
+  expect(world.emitted('reconnecting')).toMatchObject([[{ code: 'invalid_message' }]]);
 });
 
 it.each([
@@ -338,13 +338,13 @@ it.each([
   ['a message', { type: 6 }, { code: 'invalid_message', message: 'Expected a handshake response from the server.' }],
   ['nonsense', 'x\u001e', { code: 'invalid_message' }],
 ])('start rejects if the handshake is answered with %s', async (_, answer, expected) => {
-  await using world = await World.open({ shakes: () => answer });
+  await using world = await World.open({ handshakes: () => answer });
   await expect(world.connection.start()).rejects.toMatchObject(expected);
   await vi.waitFor(() => expect(world.server.open).toBe(0));
 });
 
 it('start rejects if the handshake is not answered within startTimeoutMs', async () => {
-  await using world = await World.open({ shakes: () => null, stopped: true });
+  await using world = await World.open({ handshakes: () => null, manualClock: true });
   const started = world.connection.start().catch((error: unknown) => error);
   await vi.waitFor(() => expect(world.server.open).toBe(1));
   await vi.waitFor(() => {
@@ -356,7 +356,7 @@ it('start rejects if the handshake is not answered within startTimeoutMs', async
 });
 
 it('a stopped connection has no timer', async () => {
-  await using world = await World.started({ stopped: true });
+  await using world = await World.started({ manualClock: true });
   await world.connection.invoke.echo(1);
   expect(world.clock.size).toBe(1);
   await world.connection.stop();

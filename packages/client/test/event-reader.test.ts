@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createEventReader } from '../src/server-sent-events.ts';
 
-/** The data of every event of a stream that arrives in these pieces. */
+/** Returns the data of each event of a stream that arrives in these pieces. */
 function read(...pieces: readonly (string | Uint8Array)[]): readonly string[] {
   const events: string[] = [];
   const push = createEventReader((data) => void events.push(data));

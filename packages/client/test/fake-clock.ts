@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.ts';
 
-/** Time that only moves when the test says so. */
+/** A clock that only the test advances. */
 export class FakeClock implements Clock {
   #now = 1_000_000;
   readonly #timers = new Set<{ readonly at: number; readonly act: () => void }>();
@@ -13,17 +13,17 @@ export class FakeClock implements Clock {
     return () => void this.#timers.delete(timer);
   };
 
-  /** Timers that would still fire. */
+  /** The number of pending timers. */
   get size(): number {
     return this.#timers.size;
   }
 
-  /** How long until the next timer. */
+  /** The time until the next timer. */
   get nextMs(): number {
     return Math.min(...[...this.#timers].map(({ at }) => at)) - this.#now;
   }
 
-  /** Runs every timer that falls due, in order, each at its time. */
+  /** Runs the timers that are due, in order, each at its time. */
   advance(ms: number): void {
     const until = this.#now + ms;
     for (;;) {
@@ -36,7 +36,7 @@ export class FakeClock implements Clock {
     this.#now = until;
   }
 
-  /** A machine that slept: time has passed, and only then the timers run, all of them late. */
+  /** Advances the clock as a machine that slept: the timers run late, after all the time has passed. */
   oversleep(ms: number): void {
     this.#now += ms;
     this.advance(0);

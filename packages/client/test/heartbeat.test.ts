@@ -3,12 +3,12 @@ import { silent, type Behaviour } from './plain-server.ts';
 import { WebSocket } from 'ws';
 import { World, type WorldOptions } from './world.ts';
 
-const quiet: WorldOptions = { behaves: silent, stopped: true, reconnect: { nextDelayMs: () => 1_000 } };
-const pings = (world: World): number => world.server.last.heard.filter(({ type }) => type === 6).length;
+const quiet: WorldOptions = { behaves: silent, manualClock: true, reconnect: { nextDelayMs: () => 1_000 } };
+const pings = (world: World): number => world.server.last.received.filter(({ type }) => type === 6).length;
 
-/** Something from the server has been read: later steps of a test may rely on it. */
-async function hear(world: World): Promise<void> {
-  const heard = new Promise<void>((resolve) => {
+/** Sends an event and resolves when the client has received it. */
+async function receiveEvent(world: World): Promise<void> {
+  const received = new Promise<void>((resolve) => {
     const undo = world.connection.receive({
       said() {
         undo();
@@ -17,7 +17,7 @@ async function hear(world: World): Promise<void> {
     });
   });
   world.server.last.send({ type: 1, target: 'said', arguments: [] });
-  await heard;
+  await received;
 }
 
 it('the client pings after keepAliveMs without a message to the server', async () => {
@@ -25,7 +25,7 @@ it('the client pings after keepAliveMs without a message to the server', async (
   world.clock.advance(14_999);
   world.connection.send.echo('x');
   world.clock.advance(14_999);
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(1));
   world.clock.advance(1);
   await vi.waitFor(() => expect(pings(world)).toBe(1));
 });
@@ -44,7 +44,7 @@ it('any message of the server keeps the connection', async () => {
   await using world = await World.started(quiet);
   for (let i = 0; i < 4; i++) {
     world.clock.advance(20_000);
-    await hear(world);
+    await receiveEvent(world);
   }
   expect(world.connection.state.name).toBe('connected');
   world.clock.advance(30_000);
@@ -53,11 +53,11 @@ it('any message of the server keeps the connection', async () => {
 
 it('a message of the server triggers a due ping, since timers of a hidden page hardly run', async () => {
   await using world = await World.started(quiet);
-  // No timer runs: only messages come.
+  // No timer runs: only the clock and an event advance.
   vi.spyOn(world.clock, 'now').mockReturnValue(world.clock.now() + 8_000);
-  await hear(world);
+  await receiveEvent(world);
   await vi.waitFor(() => expect(pings(world)).toBe(1));
-  await hear(world);
+  await receiveEvent(world);
   expect(pings(world)).toBe(1);
 });
 
@@ -66,7 +66,7 @@ it('a late timer makes the client ping before it gives up the connection', async
   world.clock.oversleep(120_000);
   expect(world.connection.state.name).toBe('connected');
   await vi.waitFor(() => expect(pings(world)).toBe(1));
-  await hear(world);
+  await receiveEvent(world);
   world.clock.advance(29_999);
   expect(world.connection.state.name).toBe('connected');
 });
@@ -87,7 +87,7 @@ it('a wake ends the wait before the next attempt', async () => {
 });
 
 it('a wake makes the client ping a Hubline server, and give it up after 3 s without an answer', async () => {
-  await using world = await World.started({ ...quiet, shakes: () => ({ hubline: 1 }) });
+  await using world = await World.started({ ...quiet, handshakes: () => ({ hubline: 1 }) });
   world.wake();
   await vi.waitFor(() => expect(pings(world)).toBe(1));
   world.clock.advance(2_999);
@@ -100,11 +100,11 @@ it('a wake keeps the connection of a Hubline server that answers the ping', asyn
   const answersPings: Behaviour = (client) => (message) => {
     if (message.type === 6) client.send({ type: 6 });
   };
-  await using world = await World.started({ ...quiet, behaves: answersPings, shakes: () => ({ hubline: 1 }) });
+  await using world = await World.started({ ...quiet, behaves: answersPings, handshakes: () => ({ hubline: 1 }) });
   world.wake();
   world.wake();
   await vi.waitFor(() => expect(pings(world)).toBe(1));
-  await hear(world);
+  await receiveEvent(world);
   world.clock.advance(29_999);
   expect(world.connection.state.name).toBe('connected');
 });
@@ -117,14 +117,14 @@ it('a wake gives a plain server 20 s for its next message if the runtime cannot 
   world.wake();
   world.clock.advance(19_999);
   expect(world.connection.state.name).toBe('connected');
-  await hear(world);
+  await receiveEvent(world);
   world.wake();
   world.clock.advance(20_000);
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting' }));
 });
 
 it('a wake has no effect before the start, while the client connects and after the stop', async () => {
-  await using world = await World.open({ ...quiet, shakes: () => null });
+  await using world = await World.open({ ...quiet, handshakes: () => null });
   world.wake();
   const started = world.connection.start().catch(() => {});
   await vi.waitFor(() => expect(world.server.clients).toHaveLength(1));
@@ -134,7 +134,7 @@ it('a wake has no effect before the start, while the client connects and after t
   world.wake();
   await started;
   expect(world.connection.state).toEqual({ name: 'closed' });
-  expect(world.server.last.heard).toEqual([]);
+  expect(world.server.last.received).toEqual([]);
 });
 
 it('a wake sends a WebSocket ping to a plain server if the runtime can, and its pong keeps the connection', async () => {
@@ -143,14 +143,14 @@ it('a wake sends a WebSocket ping to a plain server if the runtime can, and its 
   world.wake();
   await pong;
   await vi.waitFor(() => {
-    world.clock.advance(1_000); // three seconds prove it, unless the pong has come
+    world.clock.advance(1_000); // the connection would be given up after 3 s without a pong
     expect(world.connection.state.name).toBe('connected');
     expect(world.clock.nextMs).toBeGreaterThan(10_000);
   });
-  await using deaf = await World.started(quiet);
-  deaf.wake();
-  deaf.clock.advance(3_000);
-  await vi.waitFor(() => expect(deaf.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
+  await using unresponsive = await World.started(quiet);
+  unresponsive.wake();
+  unresponsive.clock.advance(3_000);
+  await vi.waitFor(() => expect(unresponsive.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
 });
 
 it('the client detects a half-open link within serverTimeoutMs although it sends', async () => {

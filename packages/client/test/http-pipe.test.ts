@@ -13,8 +13,8 @@ describe.each([
   ['server-sent events', serverSentEvents],
   ['long polling', longPolling],
 ] as const)('a connection over %s', (_, transport) => {
-  const start = async ({ meddles, ...options }: Partial<WorldOptions> & PlainHttpOptions = {}) => {
-    const server = await PlainHttp.start({ ...options, ...(meddles && { meddles }) });
+  const start = async ({ intercepts, ...options }: Partial<WorldOptions> & PlainHttpOptions = {}) => {
+    const server = await PlainHttp.start({ ...options, ...(intercepts && { intercepts }) });
     const world = await World.open({ url: server.url, transports: [transport()], reconnect: { firstMs: 1 }, ...options });
     return {
       server,
@@ -28,8 +28,8 @@ describe.each([
   };
 
   it('carries calls, streams and uploads', async () => {
-    await using it = await start();
-    const { connection } = it;
+    await using setup = await start();
+    const { connection } = setup;
     await connection.start();
     expect(await connection.invoke.echo('x', 1, '你\r\n好')).toEqual(['x', 1, '你\r\n好']);
     expect(await collect(connection.stream.count(1, 2, 3))).toEqual([1, 2, 3]);
@@ -42,9 +42,9 @@ describe.each([
 
   it("reads a bounded part of a POST's response", async () => {
     let written = 0;
-    await using it = await start({
+    await using setup = await start({
       reconnect: false,
-      meddles: (request, response) => {
+      intercepts: (request, response) => {
         if (!isMessage(request)) return false;
         const more = (): void => {
           for (let hasRoom = true; hasRoom && !response.destroyed; written++) hasRoom = response.write('x'.repeat(65_536));
@@ -54,42 +54,42 @@ describe.each([
         return true;
       },
     });
-    await it.connection.start();
-    it.connection.send.echo('x');
-    await vi.waitFor(() => expect(it.connection.state.name).toBe('closed'));
+    await setup.connection.start();
+    setup.connection.send.echo('x');
+    await vi.waitFor(() => expect(setup.connection.state.name).toBe('closed'));
     expect(written).toBeLessThan(500);
   });
 
   it('has at most one POST in flight', async () => {
     let hold: (() => void) | undefined;
-    await using it = await start({
-      meddles: (request, response) => {
+    await using setup = await start({
+      intercepts: (request, response) => {
         if (!isMessage(request) || hold) return false;
         hold = () => response.end();
         return true;
       },
     });
-    await it.connection.start();
-    it.connection.send.echo('first');
+    await setup.connection.start();
+    setup.connection.send.echo('first');
     await vi.waitFor(() => expect(hold).toBeDefined());
-    const calls = [1, 2, 3].map((value) => it.connection.invoke.echo(value));
+    const calls = [1, 2, 3].map((value) => setup.connection.invoke.echo(value));
     hold?.();
     expect(await Promise.all(calls)).toEqual([[1], [2], [3]]);
-    const posts = it.server.requests.filter(isPost);
-    expect(posts.map(({ beside }) => beside.filter((method) => method === 'POST'))).toEqual(posts.map(() => []));
+    const posts = setup.server.requests.filter(isPost);
+    expect(posts.map(({ concurrent }) => concurrent.filter((method) => method === 'POST'))).toEqual(posts.map(() => []));
     expect(posts.filter(isMessage)).toHaveLength(2);
   });
 
   it('sends the token, the headers of the user, its user agent and the affinity with every request', async () => {
-    await using it = await start({
+    await using setup = await start({
       accessToken: () => 'secret',
       headers: { 'x-mine': 'yes' },
       negotiation: { affinity: { node: 'api-1', query: 'at' } },
     });
-    await it.connection.start();
-    await it.connection.invoke.echo(1);
-    await it.connection.stop();
-    for (const { headers, url } of it.server.requests) {
+    await setup.connection.start();
+    await setup.connection.invoke.echo(1);
+    await setup.connection.stop();
+    for (const { headers, url } of setup.server.requests) {
       expect(headers).toMatchObject({ authorization: 'Bearer secret', 'x-mine': 'yes', 'x-requested-with': 'XMLHttpRequest' });
       expect(headers['x-signalr-user-agent']).toMatch(/^Hubline\//);
       expect(Object.fromEntries(url.searchParams)).toEqual({ at: 'api-1', id: 'token-0' });
@@ -98,11 +98,11 @@ describe.each([
 
   it('uses the given fetch, and sends credentials unless withCredentials is false', async () => {
     const fetch = vi.fn(globalThis.fetch);
-    await using it = await start({ fetch, withCredentials: false });
-    await it.connection.start();
-    await it.connection.invoke.echo(1);
+    await using setup = await start({ fetch, withCredentials: false });
+    await setup.connection.start();
+    await setup.connection.invoke.echo(1);
     expect(new Set(fetch.mock.calls.map(([, init]) => init?.credentials))).toEqual(new Set(['same-origin']));
-    await vi.waitFor(() => expect(it.server.requests.length).toBe(fetch.mock.calls.length - 1));
+    await vi.waitFor(() => expect(setup.server.requests.length).toBe(fetch.mock.calls.length - 1));
     const including = vi.fn(globalThis.fetch);
     await using other = await start({ fetch: including });
     await other.connection.start();
@@ -111,38 +111,38 @@ describe.each([
 
   it('follows HTTP redirects', async () => {
     await using target = await PlainHttp.start();
-    await using it = await start({
-      meddles: ({ url }, response) => response.writeHead(307, { location: target.url + url.search }).end(),
+    await using setup = await start({
+      intercepts: ({ url }, response) => response.writeHead(307, { location: target.url + url.search }).end(),
     });
-    await it.connection.start();
-    expect(await it.connection.invoke.echo(1)).toEqual([1]);
-    expect(target.methods).toEqual(it.server.methods);
+    await setup.connection.start();
+    expect(await setup.connection.invoke.echo(1)).toEqual([1]);
+    expect(target.methods).toEqual(setup.server.methods);
   });
 
   it('requests a fresh token if a later request is refused, and continues', async () => {
     const asked: boolean[] = [];
     let valid = 'old';
-    await using it = await start({
+    await using setup = await start({
       accessToken: ({ fresh }: { readonly fresh: boolean }) => (asked.push(fresh), fresh ? 'new' : 'old'),
-      meddles: ({ headers }, response) => headers.authorization !== `Bearer ${valid}` && response.writeHead(401).end(),
+      intercepts: ({ headers }, response) => headers.authorization !== `Bearer ${valid}` && response.writeHead(401).end(),
     });
-    await it.connection.start();
+    await setup.connection.start();
     valid = 'new';
-    expect(await it.connection.invoke.echo(1)).toEqual([1]);
+    expect(await setup.connection.invoke.echo(1)).toEqual([1]);
     expect(asked.slice(0, 2)).toEqual([false, true]);
-    expect(it.world.states).toEqual(['connecting', 'connected']);
+    expect(setup.world.states).toEqual(['connecting', 'connected']);
   });
 
   it('does not send its own token after a negotiation that returned another', async () => {
     await using target = await PlainHttp.start({
-      meddles: ({ method }, response) => method === 'POST' && response.writeHead(401).end(),
+      intercepts: ({ method }, response) => method === 'POST' && response.writeHead(401).end(),
     });
-    await using it = await start({
+    await using setup = await start({
       accessToken: () => 'mine',
       negotiation: { url: target.url, accessToken: 'theirs' },
       reconnect: false,
     });
-    await expect(it.connection.start()).rejects.toThrow();
+    await expect(setup.connection.start()).rejects.toThrow();
     expect(target.requests.length).toBeGreaterThan(1);
     expect(new Set(target.requests.map(({ headers }) => headers.authorization))).toEqual(new Set(['Bearer theirs']));
   });
@@ -152,164 +152,164 @@ describe.each([
     async (status) => {
       const affinity = { node: 'api-1', query: 'node' };
       let refused = false;
-      await using it = await start({
+      await using setup = await start({
         negotiation: { affinity },
-        meddles: (request, response) => !refused && isMessage(request) && (refused = true) && response.writeHead(status).end('No.'),
+        intercepts: (request, response) => !refused && isMessage(request) && (refused = true) && response.writeHead(status).end('No.'),
       });
-      await it.connection.start();
-      await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({ code: 'connection_lost', cause: { details: { status } } });
-      await vi.waitFor(() => expect(it.world.told('reconnected')).toEqual([['id-1']]));
-      expect(await it.connection.invoke.echo(2)).toEqual([2]);
-      expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, null]);
-      // What received for the connection that was lost has ended.
-      await vi.waitFor(() => expect(it.server.open).toBe(1));
+      await setup.connection.start();
+      await expect(setup.connection.invoke.echo(1)).rejects.toMatchObject({ code: 'connection_lost', cause: { details: { status } } });
+      await vi.waitFor(() => expect(setup.world.emitted('reconnected')).toEqual([['id-1']]));
+      expect(await setup.connection.invoke.echo(2)).toEqual([2]);
+      expect(setup.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, null]);
+      // The request by which the lost connection received is closed.
+      await vi.waitFor(() => expect(setup.server.open).toBe(1));
     },
   );
 
   it('is lost if a POST is not answered in time', async () => {
-    await using it = await start({ meddles: isMessage, transports: [transport({ timeoutMs: 1500 })], reconnect: false });
+    await using setup = await start({ intercepts: isMessage, transports: [transport({ timeoutMs: 1500 })], reconnect: false });
     // Pings of the server, so that only the POST can time out.
-    const keepAlive = setInterval(() => it.server.clients[0]?.send({ type: 6 }), 100);
-    await it.connection.start();
-    await expect(it.connection.invoke.echo(1)).rejects.toMatchObject({
+    const keepAlive = setInterval(() => setup.server.clients[0]?.send({ type: 6 }), 100);
+    await setup.connection.start();
+    await expect(setup.connection.invoke.echo(1)).rejects.toMatchObject({
       code: 'connection_lost',
       cause: { message: 'No answer in 1500 ms.' },
     });
     clearInterval(keepAlive);
-    await vi.waitFor(() => expect(it.server.open).toBe(0));
+    await vi.waitFor(() => expect(setup.server.open).toBe(0));
   });
 
   it('is lost if the server disappears, and tries the same node first when it reconnects', async () => {
     const affinity = { node: 'api-1', query: 'node' };
-    await using it = await start({ negotiation: { affinity } });
-    await it.connection.start();
-    await vi.waitFor(() => it.server.response);
-    for (const socket of it.server.sockets) socket.destroy();
-    await vi.waitFor(() => expect(it.world.told('reconnected')).toEqual([['id-1']]));
-    expect(it.world.told('reconnecting')).toMatchObject([[{ code: 'connection_lost' }]]);
-    expect(it.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1']);
+    await using setup = await start({ negotiation: { affinity } });
+    await setup.connection.start();
+    await vi.waitFor(() => setup.server.response);
+    for (const socket of setup.server.sockets) socket.destroy();
+    await vi.waitFor(() => expect(setup.world.emitted('reconnected')).toEqual([['id-1']]));
+    expect(setup.world.emitted('reconnecting')).toMatchObject([[{ code: 'connection_lost' }]]);
+    expect(setup.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1']);
   });
 
   it('is lost if the server ends it', async () => {
-    await using it = await start({ reconnect: false });
-    await it.connection.start();
-    it.server.last.close(1000);
-    await vi.waitFor(() => expect(it.connection.state).toMatchObject({ name: 'closed', cause: { code: 'connection_lost' } }));
-    await vi.waitFor(() => expect(it.server.open).toBe(0));
-    // The server has said that it is over.
-    expect(it.server.methods).not.toContain('DELETE');
+    await using setup = await start({ reconnect: false });
+    await setup.connection.start();
+    setup.server.last.close(1000);
+    await vi.waitFor(() => expect(setup.connection.state).toMatchObject({ name: 'closed', cause: { code: 'connection_lost' } }));
+    await vi.waitFor(() => expect(setup.server.open).toBe(0));
+    // The server ended the connection itself, so the client sends no DELETE.
+    expect(setup.server.methods).not.toContain('DELETE');
   });
 
   it('closes if the server sends a close message', async () => {
-    await using it = await start();
-    await it.connection.start();
-    it.server.last.send({ type: 7, error: 'Enough.', code: 'disconnected' });
+    await using setup = await start();
+    await setup.connection.start();
+    setup.server.last.send({ type: 7, error: 'Enough.', code: 'disconnected' });
     await vi.waitFor(() =>
-      expect(it.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected', message: 'Enough.' } }),
+      expect(setup.connection.state).toMatchObject({ name: 'closed', cause: { code: 'disconnected', message: 'Enough.' } }),
     );
-    await vi.waitFor(() => expect(it.server.open).toBe(0));
+    await vi.waitFor(() => expect(setup.server.open).toBe(0));
   });
 
   it('sends earlier messages and a close message when it is stopped, and leaves no request open', async () => {
-    await using it = await start({ behaves: silent });
-    await it.connection.start();
-    it.connection.send.echo('last');
-    const call = it.connection.invoke.echo('nobody answers');
+    await using setup = await start({ behaves: silent });
+    await setup.connection.start();
+    setup.connection.send.echo('last');
+    const call = setup.connection.invoke.echo('nobody answers');
     call.catch(() => {});
-    await it.connection.stop();
+    await setup.connection.stop();
     await expect(call).rejects.toMatchObject({ code: 'connection_lost' });
-    expect(it.server.last.heard).toMatchObject([{ arguments: ['last'] }, { type: 1 }, { type: 7 }]);
-    await vi.waitFor(() => expect(it.server.open).toBe(0));
-    expect(it.world.states).toEqual(['connecting', 'connected', 'closed']);
+    expect(setup.server.last.received).toMatchObject([{ arguments: ['last'] }, { type: 1 }, { type: 7 }]);
+    await vi.waitFor(() => expect(setup.server.open).toBe(0));
+    expect(setup.world.states).toEqual(['connecting', 'connected', 'closed']);
   });
 
   it('stops within 4 s although no request is answered', async () => {
-    let mute = false;
-    await using it = await start({ meddles: () => mute });
-    await it.connection.start();
-    mute = true;
-    it.connection.send.echo('x');
+    let isMute = false;
+    await using setup = await start({ intercepts: () => isMute });
+    await setup.connection.start();
+    isMute = true;
+    setup.connection.send.echo('x');
     const before = Date.now(); // the duration is the promise: `stop` gives up after some seconds
-    await it.connection.stop();
+    await setup.connection.stop();
     expect(Date.now() - before).toBeLessThan(4_000);
-    await vi.waitFor(() => expect(it.server.open).toBe(0));
+    await vi.waitFor(() => expect(setup.server.open).toBe(0));
   });
 
   it('stops although the given fetch ignores its signal', async () => {
-    const deaf: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
-    let mute = false;
-    await using it = await start({ meddles: () => mute, fetch: deaf });
-    await it.connection.start();
-    mute = true;
-    it.connection.send.echo('x');
-    await it.connection.stop();
-    expect(it.connection.state).toEqual({ name: 'closed' });
-    for (const socket of it.server.sockets) socket.destroy();
+    const ignoresSignal: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
+    let isMute = false;
+    await using setup = await start({ intercepts: () => isMute, fetch: ignoresSignal });
+    await setup.connection.start();
+    isMute = true;
+    setup.connection.send.echo('x');
+    await setup.connection.stop();
+    expect(setup.connection.state).toEqual({ name: 'closed' });
+    for (const socket of setup.server.sockets) socket.destroy();
   });
 
   it('can be stopped while it opens, and start rejects', async () => {
-    await using it = await start({ meddles: () => true });
-    const started = it.connection.start();
+    await using setup = await start({ intercepts: () => true });
+    const started = setup.connection.start();
     started.catch(() => {});
-    await vi.waitFor(() => expect(it.server.requests).toHaveLength(1));
-    await it.connection.stop();
+    await vi.waitFor(() => expect(setup.server.requests).toHaveLength(1));
+    await setup.connection.stop();
     await expect(started).rejects.toMatchObject({ code: 'cancelled' });
-    for (const { state } of it.server.requests.filter(({ method }) => method === 'GET')) {
+    for (const { state } of setup.server.requests.filter(({ method }) => method === 'GET')) {
       await vi.waitFor(() => expect(state()).toBe('given up'));
     }
   });
 
   it('ignores messages after it was given up', async () => {
-    const heard: string[] = [];
-    await using it = await start({ receiver: { said: (from) => void heard.push(from) }, behaves: silent });
-    await it.connection.start();
-    await vi.waitFor(() => it.server.response);
-    const old = it.server.last;
-    // Both arrive at once: what comes after the goodbye is for nobody.
+    const received: string[] = [];
+    await using setup = await start({ receiver: { said: (from) => void received.push(from) }, behaves: silent });
+    await setup.connection.start();
+    await vi.waitFor(() => setup.server.response);
+    const old = setup.server.last;
+    // The event arrives together with the close message, and must be ignored.
     old.send({ type: 7, allowReconnect: true }, { type: 1, target: 'said', arguments: ['ghost', ''] });
     old.send({ type: 1, target: 'said', arguments: ['ghost', ''] });
-    await vi.waitFor(() => expect(it.world.told('reconnected')).toHaveLength(1));
+    await vi.waitFor(() => expect(setup.world.emitted('reconnected')).toHaveLength(1));
     old.send({ type: 1, target: 'said', arguments: ['ghost', ''] });
-    it.server.last.send({ type: 1, target: 'said', arguments: ['ann', ''] });
-    await vi.waitFor(() => expect(heard).toEqual(['ann']));
+    setup.server.last.send({ type: 1, target: 'said', arguments: ['ann', ''] });
+    await vi.waitFor(() => expect(received).toEqual(['ann']));
   });
 
   it('rejects start with the status of a refused transport, and reads the response to its end', async () => {
-    await using it = await start({ meddles: (_, response) => response.writeHead(500).end('x'.repeat(100_000)) });
-    await expect(it.connection.start()).rejects.toMatchObject({
+    await using setup = await start({ intercepts: (_, response) => response.writeHead(500).end('x'.repeat(100_000)) });
+    await expect(setup.connection.start()).rejects.toMatchObject({
       code: 'negotiation_failed',
       message: expect.stringContaining("Unexpected status code '500'.") as unknown,
     });
-    expect(it.server.open).toBe(0);
+    expect(setup.server.open).toBe(0);
   });
 
   it('stops after a refusal of a fresh token', async () => {
     const asked: boolean[] = [];
-    await using it = await start({
+    await using setup = await start({
       accessToken: ({ fresh }: { readonly fresh: boolean }) => (asked.push(fresh), 'token'),
-      meddles: (_, response) => response.writeHead(403).end(),
+      intercepts: (_, response) => response.writeHead(403).end(),
       reconnect: { initial: true },
     });
-    await expect(it.connection.start()).rejects.toMatchObject({ code: 'forbidden', details: { status: 403 } });
+    await expect(setup.connection.start()).rejects.toMatchObject({ code: 'forbidden', details: { status: 403 } });
     expect(asked).toEqual([false, true]);
   });
 
   it('carries messages of any size in both directions', async () => {
-    await using it = await start();
-    await it.connection.start();
+    await using setup = await start();
+    await setup.connection.start();
     for (const length of [20_000, 1_000_000]) {
       const text = 'ü👋'.repeat(length / 4);
-      expect((await it.connection.invoke.echo(text))[0] === text).toBe(true);
+      expect((await setup.connection.invoke.echo(text))[0] === text).toBe(true);
     }
   });
 
   it('rejects start if no server listens', async () => {
-    // Taken for the other kind of address, so that nobody else is given it meanwhile.
+    // Another server holds the port on IPv4, so that nothing else can listen on it.
     const taken = createServer().listen(0, '127.0.0.1');
     await vi.waitFor(() => expect(taken.address()).toBeTruthy());
     const { port } = taken.address() as AddressInfo;
     onTestFinished(() => new Promise((resolve) => taken.close(() => resolve())));
-    await using it = await start({ url: `http://[::1]:${port}/hub` });
-    await expect(it.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
+    await using setup = await start({ url: `http://[::1]:${port}/hub` });
+    await expect(setup.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
   });
 });

@@ -48,7 +48,7 @@ it('a connection opens where URLs have no setters and TextDecoder is missing, as
   const fetch = async (): Promise<unknown> => response(JSON.stringify(offer(0)));
   await using world = await World.open({ fetch: fetch as never });
   vi.stubGlobal('URL', Bare);
-  vi.stubGlobal('Request', class {}); // Node's own is loaded when it is asked for, and needs a TextDecoder
+  vi.stubGlobal('Request', class {}); // Node loads its own Request on first use, which needs a TextDecoder
   vi.stubGlobal('TextDecoder', undefined);
   await world.connection.start();
   expect(await world.connection.invoke.echo('hi')).toEqual(['hi']);

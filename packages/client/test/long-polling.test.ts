@@ -14,14 +14,14 @@ it('the connection opens with the answer to the first poll, and then always has 
   await world.connection.start();
   for (let i = 0; i < 5; i++) expect(await world.connection.invoke.echo(i)).toEqual([i]);
   expect(server.methods.slice(0, 2)).toEqual(['GET', 'GET']);
-  expect(server.requests[1]?.beside).toEqual([]);
-  for (const { beside } of server.requests.filter(isPoll)) expect(beside).not.toContain('GET');
+  expect(server.requests[1]?.concurrent).toEqual([]);
+  for (const { concurrent } of server.requests.filter(isPoll)) expect(concurrent).not.toContain('GET');
 });
 
 it('the client polls again after an answer without data', async () => {
   let polls = 0;
   await using server = await PlainHttp.start({
-    meddles: (request, response) => isPoll(request) && ++polls > 1 && polls < 5 && response.writeHead(200).end(),
+    intercepts: (request, response) => isPoll(request) && ++polls > 1 && polls < 5 && response.writeHead(200).end(),
   });
   await using world = await open(server);
   await world.connection.start();
@@ -45,7 +45,7 @@ it('the answer 204 ends the connection without a DELETE', async () => {
 });
 
 it('start rejects if the first poll is answered with 204', async () => {
-  await using server = await PlainHttp.start({ meddles: (_, response) => response.writeHead(204).end() });
+  await using server = await PlainHttp.start({ intercepts: (_, response) => response.writeHead(204).end() });
   await using world = await open(server);
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });
 });
@@ -59,13 +59,13 @@ it('stop aborts the poll and then sends a DELETE', async () => {
   expect(server.methods.filter((method) => method === 'DELETE')).toHaveLength(1);
   const last = server.requests.at(-1);
   expect(last?.method).toBe('DELETE');
-  expect(server.last.heard).toEqual([{ type: 7 }]);
+  expect(server.last.received).toEqual([{ type: 7 }]);
   await vi.waitFor(() => expect(server.requests.findLast(isPoll)?.state()).toBe('given up'));
 });
 
 it.each([404, 500])('stop succeeds although the DELETE is answered with %i', async (status) => {
   await using server = await PlainHttp.start({
-    meddles: ({ method }, response) => method === 'DELETE' && response.writeHead(status).end(),
+    intercepts: ({ method }, response) => method === 'DELETE' && response.writeHead(status).end(),
   });
   await using world = await open(server);
   await world.connection.start();
@@ -75,7 +75,7 @@ it.each([404, 500])('stop succeeds although the DELETE is answered with %i', asy
 
 it('a refused POST makes the client send a DELETE, for which the server would wait', async () => {
   await using server = await PlainHttp.start({
-    meddles: ({ body }, response) => body.includes('"type":1') && response.writeHead(413).end(),
+    intercepts: ({ body }, response) => body.includes('"type":1') && response.writeHead(413).end(),
   });
   await using world = await open(server, { reconnect: false });
   await world.connection.start();
@@ -85,7 +85,7 @@ it('a refused POST makes the client send a DELETE, for which the server would wa
 
 it('the client neither pings over long polling nor gives up a silent server', async () => {
   await using server = await PlainHttp.start({ behaves: silent });
-  await using world = await open(server, { stopped: true });
+  await using world = await open(server, { manualClock: true });
   await world.connection.start();
   for (let i = 0; i < 10; i++) world.clock.advance(60_000);
   world.wake();
@@ -93,7 +93,7 @@ it('the client neither pings over long polling nor gives up a silent server', as
   world.clock.oversleep(600_000);
   server.last.send({ type: 1, target: 'said', arguments: [] });
   world.connection.send.echo('x');
-  await vi.waitFor(() => expect(server.last.heard).toMatchObject([{ type: 1 }]));
+  await vi.waitFor(() => expect(server.last.received).toMatchObject([{ type: 1 }]));
   expect(world.states).toEqual(['connecting', 'connected']);
 });
 
@@ -113,10 +113,10 @@ it('messages may be cut over several polls, also within a character', async () =
   let polls = 0;
   await using server = await PlainHttp.start({
     behaves: silent,
-    meddles: (request, response) => isPoll(request) && ++polls > 2 && pieces.length > 0 && response.end(pieces.shift()),
+    intercepts: (request, response) => isPoll(request) && ++polls > 2 && pieces.length > 0 && response.end(pieces.shift()),
   });
-  const heard: string[] = [];
-  await using world = await open(server, { receiver: { said: (from, text) => void heard.push(from + text) } });
+  const received: string[] = [];
+  await using world = await open(server, { receiver: { said: (from, text) => void received.push(from + text) } });
   await world.connection.start();
-  await vi.waitFor(() => expect(heard).toEqual(['ann你好']), 5_000);
+  await vi.waitFor(() => expect(received).toEqual(['ann你好']), 5_000);
 });

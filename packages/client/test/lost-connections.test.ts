@@ -4,12 +4,12 @@ import { World } from './world.ts';
 
 const SOON = { nextDelayMs: () => 1_000 };
 
-// SignalR's client 10.0.11 keeps what is sent in some reconnects in a buffer that it then forgets: sends resolve and are never
-// made, and calls never settle, even when it is connected again (signalr-wire, fault C).
+// In some reconnects SignalR's client 10.0.11 buffers messages and then drops the buffer: sends resolve and are never sent, and
+// calls never settle, even after it has connected again (signalr-wire, fault C).
 it('calls and sends around a lost connection are settled, and none is sent over the next connection', async () => {
   await using world = await World.started({
     behaves: [silent, echoes],
-    stopped: true,
+    manualClock: true,
     reconnect: SOON,
     negotiates: (_, n) => (n === 1 || n === 2 ? 503 : undefined),
   });
@@ -18,7 +18,7 @@ it('calls and sends around a lost connection are settled, and none is sent over 
     world.connection.invoke.echo(name).catch(({ code }: { code: string }) => void settled.push(`${name} ${code}`));
   };
   call('before');
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(1));
   world.server.last.drop();
   for (const negotiated of [2, 3]) {
     await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', attempt: negotiated - 1 }));
@@ -29,16 +29,16 @@ it('calls and sends around a lost connection are settled, and none is sent over 
   }
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', attempt: 3 }));
   expect(settled).toEqual(['before connection_lost', 'attempt 1 connection_lost', 'attempt 2 connection_lost']);
-  expect(world.told('lost')).toHaveLength(2);
+  expect(world.emitted('lost')).toHaveLength(2);
   world.clock.advance(1_000);
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
   expect(await world.connection.invoke.echo('after')).toEqual(['after']);
-  expect(world.server.last.heard).toMatchObject([{ type: 1, target: 'echo', arguments: ['after'] }]);
+  expect(world.server.last.received).toMatchObject([{ type: 1, target: 'echo', arguments: ['after'] }]);
 });
 
-/** Connected again, after a server that said nothing for too long; its socket hangs. */
+/** Opens a connection that has reconnected after a time-out; the socket of the first connection hangs. */
 async function timedOut(): Promise<World> {
-  const world = await World.started({ behaves: silent, stopped: true, reconnect: SOON });
+  const world = await World.started({ behaves: silent, manualClock: true, reconnect: SOON });
   world.server.last.pause();
   world.clock.advance(30_000);
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
@@ -47,8 +47,8 @@ async function timedOut(): Promise<World> {
   return world;
 }
 
-// SignalR's client 10.0.11 reopens a connection that it has given up after a time-out. That socket outlives `stop()`, and its
-// end takes the healthy connection with it (signalr-wire, fault D).
+// SignalR's client 10.0.11 reopens a connection that it gave up after a time-out. That socket survives `stop()`, and its end
+// closes the new connection too (signalr-wire, fault D).
 it('the client opens one socket for each attempt, and ignores the end of a socket that it gave up', async () => {
   await using world = await timedOut();
   const [old] = world.server.clients;

@@ -43,7 +43,7 @@ it('redirects are followed with their token, and a reconnect starts at the first
   expect(path).toEqual([
     ['/hub/negotiate?negotiateVersion=1', 'Bearer mine'],
     ['/elsewhere/negotiate?a=1&negotiateVersion=1', 'Bearer theirs'],
-    // Another origin, and no token for it.
+    // The token is not sent to another origin.
     ['/hub/negotiate?b=2&negotiateVersion=1', undefined],
     ['/hub?b=2&id=token-0', undefined],
   ]);
@@ -190,7 +190,7 @@ it('skipNegotiation requests a fresh token after each failed attempt, whose reas
     reconnect: { firstMs: 1 },
   });
   world.server.last.drop();
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(1));
   expect(asked).toEqual([false, true, true, true]);
 });
 
@@ -237,11 +237,11 @@ it('a reconnect names its node, and no longer after a refusal', async () => {
   const nodes = (): (string | null)[] => world.server.negotiated.map(({ url }) => url.searchParams.get('node'));
   expect(world.server.upgraded[0]?.url.searchParams.get('node')).toBe('api-1');
   world.server.last.drop();
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1));
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(1));
   expect(nodes()).toEqual([null, 'api-1']);
   refuse = true;
   world.server.last.drop();
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(2));
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(2));
   expect(nodes()).toEqual([null, 'api-1', 'api-1', null]);
 });
 
@@ -253,7 +253,7 @@ it('a reconnect does not name a node that does not know the connection or shuts 
     behaves: [drops, (client) => client.send({ type: 7, allowReconnect: true, code: 'shutdown' }), silent],
     reconnect: { firstMs: 1 },
   });
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(2));
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(2));
   expect(world.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1', null, null]);
 });
 

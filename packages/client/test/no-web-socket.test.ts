@@ -6,7 +6,7 @@ import { World } from './world.ts';
 vi.mock('ws', async (load) => {
   const real = await load<typeof Ws>();
   return {
-    // The server of these tests needs it; the client looks for this one.
+    // The test server needs this one; the client looks for the other.
     WebSocketServer: real.WebSocketServer,
     get WebSocket(): never {
       throw new Error("Cannot find package 'ws'");

@@ -2,23 +2,23 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { TransportName } from '@hubline/protocol';
-import { echoes, type Asked, type Behaviour, type Client, type Heard } from './plain-server.ts';
+import { echoes, type Asked, type Behaviour, type Client, type Received } from './plain-server.ts';
 
 export interface Request extends Asked {
-  /** What was posted. */
+  /** The body of a POST. */
   readonly body: string;
-  /** Whether the answer is over, and whether the client gave up before. */
+  /** Whether the response is open, complete, or was aborted by the client. */
   readonly state: () => 'open' | 'answered' | 'given up';
-  /** How many others of this connection were open when it came, by method. */
-  readonly beside: readonly string[];
+  /** The methods of the requests of this connection that were open when this one arrived. */
+  readonly concurrent: readonly string[];
 }
 
 export interface PlainHttpOptions {
-  /** In the server's order. Default: both. */
+  /** The offered transports in order. Default: both. */
   readonly offers?: readonly TransportName[];
   readonly behaves?: Behaviour;
-  /** Answers instead of the server; falsy: it does not. Not asked for negotiation. */
-  readonly meddles?: (request: Request, response: ServerResponse) => unknown;
+  /** Answers a request in place of the server if it returns a truthy value. Not called for negotiations. */
+  readonly intercepts?: (request: Request, response: ServerResponse) => unknown;
   readonly negotiation?: object;
 }
 
@@ -27,7 +27,7 @@ interface Session {
   readonly name: TransportName;
   client?: Client;
   react?: ReturnType<Behaviour>;
-  /** The stream, or the poll that is held. */
+  /** The event stream or the held poll. */
   response?: ServerResponse | undefined;
   waiting: string;
   ended: boolean;
@@ -35,7 +35,7 @@ interface Session {
 
 const END = '\u001e';
 
-/** Speaks SignalR over plain requests as the documents have it, and has never heard of Hubline. */
+/** A SignalR server over HTTP requests without WebSockets, which does not know Hubline's extensions. */
 export class PlainHttp implements AsyncDisposable {
   readonly requests: Request[] = [];
   readonly negotiated: Asked[] = [];
@@ -68,15 +68,15 @@ export class PlainHttp implements AsyncDisposable {
     if (!client) throw new Error('Nobody has connected yet.');
     return client;
   }
-  /** The requests of connections, as `GET`, `POST`, `DELETE`. */
+  /** The methods of all requests of connections, such as `GET`. */
   get methods(): readonly string[] {
     return this.requests.map(({ method }) => method);
   }
-  /** Requests that are not over. */
+  /** The number of open requests. */
   get open(): number {
     return this.requests.filter(({ state }) => state() === 'open').length;
   }
-  /** The answer that the last connection receives by. */
+  /** The response by which the last connection receives. */
   get response(): ServerResponse {
     const response = [...this.#sessions.values()].at(-1)?.response;
     if (!response) throw new Error('Nobody listens.');
@@ -99,10 +99,10 @@ export class PlainHttp implements AsyncDisposable {
       response.writableFinished ? 'answered'
       : response.destroyed ? 'given up'
       : 'open';
-    const beside = this.requests.filter((each) => each.url.searchParams.get('id') === token && each.state() === 'open');
-    const request: Request = { url, headers, method, body, state, beside: beside.map((each) => each.method) };
+    const concurrent = this.requests.filter((each) => each.url.searchParams.get('id') === token && each.state() === 'open');
+    const request: Request = { url, headers, method, body, state, concurrent: concurrent.map((each) => each.method) };
     this.requests.push(request);
-    if (this.#options.meddles?.(request, response)) return;
+    if (this.#options.intercepts?.(request, response)) return;
     const session = this.#sessions.get(token);
     if (method === 'GET') this.#get(request, response, session);
     else if (!session || session.ended) response.writeHead(404).end('No Connection with that ID');
@@ -132,9 +132,9 @@ export class PlainHttp implements AsyncDisposable {
 
   #take(session: Session, request: Request): void {
     for (const record of request.body.split(END).slice(0, -1)) {
-      const message = JSON.parse(record) as Heard;
+      const message = JSON.parse(record) as Received;
       if (session.client) {
-        session.client.heard.push(message);
+        session.client.received.push(message);
         session.react?.(message);
         continue;
       }
@@ -163,12 +163,12 @@ export class PlainHttp implements AsyncDisposable {
     session.waiting = '';
   }
 
-  #clientOf(session: Session, { url, headers }: Asked, handshake: Heard): Client {
+  #clientOf(session: Session, { url, headers }: Asked, handshake: Received): Client {
     return {
       url,
       headers,
       handshake,
-      heard: [],
+      received: [],
       send: (...messages) => this.#write(session, messages.map((message) => JSON.stringify(message) + END).join('')),
       drop: () => session.response?.destroy(),
       close: () => {

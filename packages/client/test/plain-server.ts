@@ -2,27 +2,27 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'no
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 
-/** What a client sends, unchecked: the server under a test says what it has heard. */
-export type Heard = Readonly<Record<string, unknown>> & { readonly type: number };
+/** A message of the client, unchecked. */
+export type Received = Readonly<Record<string, unknown>> & { readonly type: number };
 
-/** One client as the server sees it. */
+/** A client, as the server sees it. */
 export interface Client {
   readonly url: URL;
   readonly headers: IncomingHttpHeaders;
-  readonly heard: Heard[];
+  readonly received: Received[];
   readonly handshake: Readonly<Record<string, unknown>>;
   send(...messages: object[]): void;
-  /** Cuts the line: no close frame. */
+  /** Closes the socket without a close frame. */
   drop(): void;
   close(code: number): void;
-  /** Hears the next ping or pong of the WebSocket itself. */
+  /** Calls the listener at the next ping or pong frame. */
   onceControl(kind: 'ping' | 'pong', listener: () => void): void;
   pause(): void;
   resume(): void;
 }
 
-/** What happens after the handshake: once, then for each message. */
-export type Behaviour = (client: Client) => ((message: Heard) => void) | void;
+/** Runs after the handshake of a client, and returns the handler of its messages. */
+export type Behaviour = (client: Client) => ((message: Received) => void) | void;
 
 export interface Asked {
   readonly url: URL;
@@ -31,21 +31,21 @@ export interface Asked {
 }
 
 export interface PlainServerOptions {
-  /** One per connection; the last stays. Default {@link echoes}. */
+  /** The behaviours of successive connections; the last one repeats. Default: {@link echoes}. */
   readonly behaves?: Behaviour | readonly Behaviour[];
-  /** Answers the n-th negotiate, from 0: a status, or a body. */
+  /** Returns the answer to the n-th negotiate, from 0: a status or a body. */
   readonly negotiates?: (asked: Asked, n: number) => number | object | undefined;
-  /** Refuses the n-th upgrade with a status, from 0. */
+  /** Returns the status that refuses the n-th upgrade, from 0. */
   readonly upgrades?: (asked: Asked, n: number) => number | undefined;
-  /** Whether the pings of the WebSocket itself are answered. Default false: the server is as silent as the test makes it. */
+  /** Whether the server answers ping frames. Default: false. */
   readonly pongs?: boolean;
-  /** The handshake's answer; null: none. */
-  readonly shakes?: (request: Readonly<Record<string, unknown>>, n: number) => object | string | null;
+  /** Returns the answer to a handshake; null: no answer. */
+  readonly handshakes?: (request: Readonly<Record<string, unknown>>, n: number) => object | string | null;
 }
 
 const END = '\u001e';
 
-/** A server that speaks SignalR as the documents have it, and has never heard of Hubline. */
+/** A SignalR server over WebSockets, which does not know Hubline's extensions. */
 export class PlainServer implements AsyncDisposable {
   readonly negotiated: Asked[] = [];
   readonly upgraded: Asked[] = [];
@@ -83,7 +83,7 @@ export class PlainServer implements AsyncDisposable {
   get url(): string {
     return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}/hub`;
   }
-  /** Sockets that are open now. */
+  /** The number of open sockets. */
   get open(): number {
     return this.#sockets.clients.size;
   }
@@ -94,20 +94,20 @@ export class PlainServer implements AsyncDisposable {
   }
 
   #serve(socket: WebSocket, asked: Asked): void {
-    const { behaves = echoes, shakes = () => ({}) } = this.#options;
+    const { behaves = echoes, handshakes = () => ({}) } = this.#options;
     const behaviours = Array.isArray(behaves) ? (behaves as readonly Behaviour[]) : [behaves as Behaviour];
     let client: Client | undefined;
     let react: ReturnType<Behaviour>;
     socket.on('message', (data: RawData) => {
       for (const record of textOf(data).split(END).slice(0, -1)) {
-        const message = JSON.parse(record) as Heard;
+        const message = JSON.parse(record) as Received;
         if (client) {
-          client.heard.push(message);
+          client.received.push(message);
           react?.(message);
           continue;
         }
         const n = this.clients.length;
-        const answer = shakes(message, n);
+        const answer = handshakes(message, n);
         client = clientOf(socket, asked, message);
         this.clients.push(client);
         if (answer === null) continue;
@@ -125,19 +125,19 @@ export class PlainServer implements AsyncDisposable {
   }
 }
 
-/** `ws` gives a Buffer unless told otherwise. */
+/** `ws` delivers a Buffer by default. */
 const textOf = (data: RawData): string => (data as Buffer).toString();
 
 function askedBy(request: IncomingMessage): Asked {
   return { url: new URL(request.url ?? '/', 'http://plain.test'), headers: request.headers, method: request.method ?? '' };
 }
 
-function clientOf(socket: WebSocket, { url, headers }: Asked, handshake: Heard): Client {
+function clientOf(socket: WebSocket, { url, headers }: Asked, handshake: Received): Client {
   return {
     url,
     headers,
     handshake,
-    heard: [],
+    received: [],
     send: (...messages) => socket.send(messages.map((message) => JSON.stringify(message) + END).join('')),
     drop: () => socket.terminate(),
     close: (code) => socket.close(code),
@@ -147,7 +147,7 @@ function clientOf(socket: WebSocket, { url, headers }: Asked, handshake: Heard):
   };
 }
 
-/** What a plain server offers to the n-th client. */
+/** The answer to the n-th negotiate of a plain server. */
 export const offer = (n: number, more: object = {}): object => ({
   negotiateVersion: 1,
   connectionId: `id-${n}`,
@@ -158,7 +158,7 @@ export const offer = (n: number, more: object = {}): object => ({
 
 /** Answers calls with their arguments, streams each argument as an item, and sums uploads. */
 export const echoes: Behaviour = (client) => {
-  const uploads = new Map<string, { readonly call: Heard; readonly items: unknown[]; open: number }>();
+  const uploads = new Map<string, { readonly call: Received; readonly items: unknown[]; open: number }>();
   return (message) => {
     const invocationId = message.invocationId as string;
     if (message.type === 1 && message.streamIds) {
@@ -182,13 +182,13 @@ export const echoes: Behaviour = (client) => {
   };
 };
 
-/** Shakes hands and says nothing more. */
+/** Sends nothing after the handshake. */
 export const silent: Behaviour = () => {};
 
-/** Shakes hands and is gone. */
+/** Closes the socket after the handshake, without a close frame. */
 export const drops: Behaviour = (client) => client.drop();
 
-/** Shakes hands and closes as a server does on purpose. */
+/** Sends a close message after the handshake. */
 export const closes =
   (close: object): Behaviour =>
   (client) =>

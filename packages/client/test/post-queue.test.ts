@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { createPostQueue } from '../src/post-queue.ts';
 
-/** Posts that the test answers. */
+/** Creates a queue whose POSTs the test answers. */
 function createPosts() {
   const bodies: string[] = [];
   const answers: PromiseWithResolvers<void>[] = [];
@@ -15,8 +15,8 @@ function createPosts() {
     bodies.push(await body.text());
     await answer.promise.finally(() => open--);
   };
-  const heard = (count: number): Promise<void> => vi.waitFor(() => expect(bodies).toHaveLength(count));
-  return { queue: createPostQueue(post, failed), bodies, answers, failed, heard, most: () => most };
+  const received = (count: number): Promise<void> => vi.waitFor(() => expect(bodies).toHaveLength(count));
+  return { queue: createPostQueue(post, failed), bodies, answers, failed, received, most: () => most };
 }
 
 interface PromiseWithResolvers<T> {
@@ -32,21 +32,21 @@ function withResolvers(): PromiseWithResolvers<void> {
 }
 
 it('the queue posts all of one turn at once, and later messages after the answer', async () => {
-  const { queue, bodies, answers, heard, most } = createPosts();
+  const { queue, bodies, answers, received, most } = createPosts();
   queue.send('a');
   queue.send('b');
-  await heard(1);
+  await received(1);
   queue.send('c');
   queue.send('ü');
   queue.send('d');
   expect(bodies).toEqual(['ab']);
   answers[0]?.resolve();
-  await heard(2);
+  await received(2);
   expect(bodies).toEqual(['ab', 'cüd']);
   answers[1]?.resolve();
   await queue.flushed();
   queue.send('e');
-  await heard(3);
+  await received(3);
   expect(bodies[2]).toBe('e');
   expect(most()).toBe(1);
 });
@@ -61,13 +61,13 @@ it('the queue posts bytes, also after text', async () => {
 });
 
 it('bufferedAmount counts what the server has not answered', async () => {
-  const { queue, answers, heard } = createPosts();
+  const { queue, answers, received } = createPosts();
   queue.send('abc');
-  await heard(1);
+  await received(1);
   queue.send('de');
   expect(queue.bufferedAmount).toBe(5);
   answers[0]?.resolve();
-  await heard(2);
+  await received(2);
   expect(queue.bufferedAmount).toBe(2);
   answers[1]?.resolve();
   await queue.flushed();
@@ -75,9 +75,9 @@ it('bufferedAmount counts what the server has not answered', async () => {
 });
 
 it('a failed POST is reported once, later messages are not sent, and flushed resolves', async () => {
-  const { queue, bodies, answers, failed, heard } = createPosts();
+  const { queue, bodies, answers, failed, received } = createPosts();
   queue.send('a');
-  await heard(1);
+  await received(1);
   queue.send('b');
   const flushed = queue.flushed();
   answers[0]?.reject(new Error('Refused.'));

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { World } from './world.ts';
 
-// As bundlers build it for users: the checks of constants are made while an application is developed.
+// Production builds of bundlers leave out the checks of options.
 vi.mock('#diagnostics', () => import('../src/no-diagnostics.ts'));
 
 it.each<[string, unknown]>([
@@ -17,7 +17,7 @@ it.each<[string, unknown]>([
   await vi.waitFor(() => expect(world.connection.state.name).toBe('closed'));
   const error = { code: 'invalid_option', details: { option: 'reconnect', value } };
   expect(world.connection.state).toMatchObject({ cause: error });
-  expect(world.told('closed')).toMatchObject([[error]]);
+  expect(world.emitted('closed')).toMatchObject([[error]]);
 });
 
 it('the production build refuses options of backoff that give no delay', async () => {

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { silent } from './plain-server.ts';
 import { World, type WorldOptions } from './world.ts';
 
-/** Asks the client, as a server does, and gives its answer. */
+/** Calls the client and returns its completion. */
 async function ask(world: World, target: string, ...args: readonly unknown[]): Promise<unknown> {
-  const invocationId = `s${world.server.last.heard.length}`;
+  const invocationId = `s${world.server.last.received.length}`;
   world.server.last.send({ type: 1, invocationId, target, arguments: args });
   return vi.waitFor(() => {
-    const answer = world.server.last.heard.find((message) => message.type === 3 && message.invocationId === invocationId);
+    const answer = world.server.last.received.find((message) => message.type === 3 && message.invocationId === invocationId);
     if (!answer) throw new Error('No answer yet.');
     const { type: _type, invocationId: _id, ...rest } = answer;
     return rest;
@@ -17,28 +17,28 @@ async function ask(world: World, target: string, ...args: readonly unknown[]): P
 const quiet: WorldOptions = { behaves: silent };
 
 it('each receiver gets events, whatever the case of their names', async () => {
-  const heard: string[] = [];
-  await using world = await World.started({ ...quiet, receiver: { said: (from, text) => void heard.push(`1 ${from} ${text}`) } });
-  const undo = world.connection.receive({ said: (from) => void heard.push(`2 ${from}`) });
+  const received: string[] = [];
+  await using world = await World.started({ ...quiet, receiver: { said: (from, text) => void received.push(`1 ${from} ${text}`) } });
+  const undo = world.connection.receive({ said: (from) => void received.push(`2 ${from}`) });
   world.server.last.send({ type: 1, target: 'SAID', arguments: ['ann', 'hi'] });
-  await vi.waitFor(() => expect(heard).toEqual(['1 ann hi', '2 ann']));
+  await vi.waitFor(() => expect(received).toEqual(['1 ann hi', '2 ann']));
   undo();
   world.server.last.send({ type: 1, target: 'said', arguments: ['bob', 'ho'] }, { type: 1, target: 'nobody', arguments: [] });
-  await vi.waitFor(() => expect(heard).toEqual(['1 ann hi', '2 ann', '1 bob ho']));
-  expect(world.server.last.heard).toEqual([]);
+  await vi.waitFor(() => expect(received).toEqual(['1 ann hi', '2 ann', '1 bob ho']));
+  expect(world.server.last.received).toEqual([]);
 });
 
 it('receivers stay registered over a reconnect', async () => {
-  const heard: string[] = [];
-  await using world = await World.started({ ...quiet, receiver: { said: (from) => void heard.push(from) } });
+  const received: string[] = [];
+  await using world = await World.started({ ...quiet, receiver: { said: (from) => void received.push(from) } });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.server.clients).toHaveLength(2));
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
   world.server.last.send({ type: 1, target: 'said', arguments: ['ann', 'hi'] });
-  await vi.waitFor(() => expect(heard).toEqual(['ann']));
+  await vi.waitFor(() => expect(received).toEqual(['ann']));
 });
 
-// SignalR's client 10.0.11 takes the last of several results where the first is falsy (signalr-wire, fault E).
+// SignalR's client 10.0.11 sends the last of several results if the first is falsy (signalr-wire, fault E).
 it.each([0, '', false, null, 5])("a receiver's result %j is sent, and a second result is refused", async (result) => {
   await using world = await World.started({ ...quiet, receiver: { confirm: async () => result } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result });
@@ -59,29 +59,29 @@ it('a call without a result is answered with an error', async () => {
 it('an error of a receiver is sent to the server and reported', async () => {
   await using world = await World.started({ ...quiet, receiver: { confirm: () => Promise.reject(new Error('Nobody at home.')) } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ error: 'Nobody at home.' });
-  expect(world.told('error')).toMatchObject([[{ message: 'Nobody at home.' }]]);
+  expect(world.emitted('error')).toMatchObject([[{ message: 'Nobody at home.' }]]);
   world.connection.receive({ confirm: async () => true });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result: true });
 });
 
 it('an error of one receiver does not affect the others', async () => {
-  const heard: string[] = [];
+  const received: string[] = [];
   const receiver = {
     said: () => {
       throw new Error('Oops.');
     },
   };
   await using world = await World.started({ ...quiet, receiver });
-  world.connection.receive({ said: (from) => void heard.push(from) });
+  world.connection.receive({ said: (from) => void received.push(from) });
   world.server.last.send({ type: 1, target: 'said', arguments: ['ann', 'hi'] });
-  await vi.waitFor(() => expect(heard).toEqual(['ann']));
-  expect(world.told('error')).toMatchObject([[{ message: 'Oops.' }]]);
+  await vi.waitFor(() => expect(received).toEqual(['ann']));
+  expect(world.emitted('error')).toMatchObject([[{ message: 'Oops.' }]]);
 });
 
 it('a result that cannot be encoded is answered with an error', async () => {
   await using world = await World.started({ ...quiet, receiver: { confirm: async () => new Map() } });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ error: 'JSON has no way to write the Map at result.' });
-  expect(world.told('error')).toMatchObject([[{ code: 'not_encodable' }]]);
+  expect(world.emitted('error')).toMatchObject([[{ code: 'not_encodable' }]]);
 });
 
 it('a cancelled call of the server is answered at once, and only once', async () => {
@@ -89,13 +89,13 @@ it('a cancelled call of the server is answered at once, and only once', async ()
   const confirm = (): Promise<unknown> => new Promise<boolean>((resolve) => (give = resolve));
   await using world = await World.started({ ...quiet, receiver: { confirm } });
   world.server.last.send({ type: 1, invocationId: 'q', target: 'confirm', arguments: ['Sure?'] }, { type: 5, invocationId: 'q' });
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(1));
   give(true);
   world.server.last.send({ type: 5, invocationId: 'q' }, { type: 5, invocationId: 'unknown' });
   world.connection.send.echo('end');
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(2));
-  expect(world.server.last.heard[0]).toEqual({ type: 3, invocationId: 'q', error: 'cancelled' });
-  expect(world.server.last.heard[1]).toMatchObject({ target: 'echo' });
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(2));
+  expect(world.server.last.received[0]).toEqual({ type: 3, invocationId: 'q', error: 'cancelled' });
+  expect(world.server.last.received[1]).toMatchObject({ target: 'echo' });
 });
 
 it('a call of the server is not answered over the next connection', async () => {
@@ -103,20 +103,20 @@ it('a call of the server is not answered over the next connection', async () => 
   const confirm = (): Promise<unknown> => new Promise<boolean>((resolve) => (give = resolve));
   await using world = await World.started({ ...quiet, receiver: { confirm } });
   world.server.last.send({ type: 1, invocationId: 'q', target: 'confirm', arguments: ['Sure?'] }, { type: 6 });
-  await vi.waitFor(() => expect(world.told('error')).toEqual([]));
+  await vi.waitFor(() => expect(world.emitted('error')).toEqual([]));
   world.server.last.close(1001);
   await vi.waitFor(() => expect(world.server.clients).toHaveLength(2));
   await vi.waitFor(() => expect(world.connection.state.name).toBe('connected'));
   give(true);
   world.connection.send.echo('end');
-  await vi.waitFor(() => expect(world.server.last.heard).toMatchObject([{ target: 'echo' }]));
+  await vi.waitFor(() => expect(world.server.last.received).toMatchObject([{ target: 'echo' }]));
 });
 
 it('an event in one frame with the handshake is delivered, and its receiver may call the hub', async () => {
   const record = '\u001e';
   const greeting = JSON.stringify({ type: 1, target: 'said', arguments: ['server', 'welcome'] });
   const answers: unknown[] = [];
-  await using world = await World.open({ shakes: () => `{}${record}${greeting}${record}` });
+  await using world = await World.open({ handshakes: () => `{}${record}${greeting}${record}` });
   world.connection.receive({ said: () => void world.connection.invoke.echo('back').then((answer) => answers.push(answer)) });
   await world.connection.start();
   await vi.waitFor(() => expect(answers).toEqual([['back']]));
@@ -124,40 +124,40 @@ it('an event in one frame with the handshake is delivered, and its receiver may 
 
 it('a receiver may be an instance of a class, with inherited methods', async () => {
   class Base {
-    readonly heard: string[] = [];
+    readonly received: string[] = [];
     said(_from: string, text: string): void {
-      this.heard.push(text);
+      this.received.push(text);
     }
   }
   class Mine extends Base {
     async confirm(): Promise<unknown> {
-      return this.heard.length;
+      return this.received.length;
     }
   }
   const receiver = new Mine();
   await using world = await World.started({ ...quiet, receiver });
   const said = { type: 1, target: 'SAID', arguments: ['a', 'hi'] };
   world.server.last.send(said, { type: 1, invocationId: 'q', target: 'confirm', arguments: [] });
-  await vi.waitFor(() => expect(world.server.last.heard).toEqual([{ type: 3, invocationId: 'q', result: 1 }]));
-  expect(receiver.heard).toEqual(['hi']);
+  await vi.waitFor(() => expect(world.server.last.received).toEqual([{ type: 3, invocationId: 'q', result: 1 }]));
+  expect(receiver.received).toEqual(['hi']);
   for (const target of ['constructor', 'toString', 'hasOwnProperty'])
     world.server.last.send({ type: 1, invocationId: target, target, arguments: [] });
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(4));
-  expect(world.server.last.heard.slice(1).map(({ error }) => error)).toEqual(Array(3).fill("Client didn't provide a result."));
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(4));
+  expect(world.server.last.received.slice(1).map(({ error }) => error)).toEqual(Array(3).fill("Client didn't provide a result."));
 });
 
 it('on, receive and once register one event by its name', async () => {
   await using world = await World.started(quiet);
-  const heard: string[] = [];
-  const undo = world.connection.on('said', (_from, text) => void heard.push(`on ${text}`));
-  world.connection.receive('said', (_from, text) => void heard.push(`receive ${text}`));
-  world.connection.once('said', (_from, text) => void heard.push(`once ${text}`));
+  const received: string[] = [];
+  const undo = world.connection.on('said', (_from, text) => void received.push(`on ${text}`));
+  world.connection.receive('said', (_from, text) => void received.push(`receive ${text}`));
+  world.connection.once('said', (_from, text) => void received.push(`once ${text}`));
   const said = (text: string): object => ({ type: 1, target: 'said', arguments: ['a', text] });
   world.server.last.send(said('1'));
-  await vi.waitFor(() => expect(heard).toEqual(['on 1', 'receive 1', 'once 1']));
+  await vi.waitFor(() => expect(received).toEqual(['on 1', 'receive 1', 'once 1']));
   undo();
   world.server.last.send(said('2'));
-  await vi.waitFor(() => expect(heard).toEqual(['on 1', 'receive 1', 'once 1', 'receive 2']));
+  await vi.waitFor(() => expect(received).toEqual(['on 1', 'receive 1', 'once 1', 'receive 2']));
   let closed = 0;
   world.connection.once('closed', () => void closed++);
   await world.connection.stop();
@@ -185,12 +185,12 @@ it('an unknown option is logged with the nearest name', async () => {
 });
 
 it('an Invocation without arguments and null for error and headers are accepted', async () => {
-  const heard: unknown[] = [];
-  await using world = await World.started({ ...quiet, receiver: { said: (...args) => void heard.push(args) } });
+  const received: unknown[] = [];
+  await using world = await World.started({ ...quiet, receiver: { said: (...args) => void received.push(args) } });
   world.server.last.send({ type: 1, target: 'said' }, { type: 1, target: 'said', arguments: [1], headers: null, invocationId: '' });
-  await vi.waitFor(() => expect(heard).toEqual([[], [1]]));
+  await vi.waitFor(() => expect(received).toEqual([[], [1]]));
   const call = world.connection.invoke.echo();
-  await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+  await vi.waitFor(() => expect(world.server.last.received).toHaveLength(1));
   world.server.last.send({ type: 3, invocationId: '0', error: null, headers: null, result: [2] });
   expect(await call).toEqual([2]);
 });
@@ -202,36 +202,36 @@ it('an error of an asynchronous listener is reported', async () => {
     throw new Error('later');
   });
   await world.connection.stop();
-  await vi.waitFor(() => expect(world.told('error')).toMatchObject([[{ message: 'later' }]]));
+  await vi.waitFor(() => expect(world.emitted('error')).toMatchObject([[{ message: 'later' }]]));
 });
 
 it('args checks the arguments of events and calls of the server', async () => {
-  const heard: unknown[] = [];
+  const received: unknown[] = [];
   await using world = await World.started({
     ...quiet,
     args: { said: z.tuple([z.string(), z.string().trim()]), confirm: z.tuple([z.string()]) },
-    receiver: { said: (from, text) => void heard.push([from, text]), confirm: async () => true },
+    receiver: { said: (from, text) => void received.push([from, text]), confirm: async () => true },
   });
   const errors: unknown[] = [];
   world.connection.on('error', (error) => errors.push(error));
   const said = (...args: readonly unknown[]) => ({ type: 1, target: 'Said', arguments: args }) as const;
   world.server.last.send(said('ann', 5), said('ann'), said('ann', ' hi '));
-  await vi.waitFor(() => expect(heard).toEqual([['ann', 'hi']]));
+  await vi.waitFor(() => expect(received).toEqual([['ann', 'hi']]));
   expect(errors).toMatchObject([{ code: 'invalid_arguments' }, { code: 'invalid_arguments' }]);
   expect(await ask(world, 'confirm', 7)).toMatchObject({ error: expect.stringContaining('confirm') as string });
   expect(await ask(world, 'confirm', 'Sure?')).toEqual({ result: true });
 });
 
 it('events are delivered in order, with and without a schema', async () => {
-  const heard: string[] = [];
+  const received: string[] = [];
   await using world = await World.started({
     ...quiet,
     args: { said: z.tuple([z.string(), z.string()]) },
-    receiver: { said: (from) => void heard.push(from) },
+    receiver: { said: (from) => void received.push(from) },
   });
-  world.connection.receive({ confirm: async (question) => heard.push(question) > 0 });
+  world.connection.receive({ confirm: async (question) => received.push(question) > 0 });
   world.server.last.send({ type: 1, target: 'said', arguments: ['1', ''] }, { type: 1, target: 'confirm', arguments: ['2'] });
-  await vi.waitFor(() => expect(heard).toEqual(['1', '2']));
+  await vi.waitFor(() => expect(received).toEqual(['1', '2']));
 });
 
 it('a call of the server is answered whatever its receiver throws', async () => {

@@ -63,7 +63,7 @@ it('a reconnect waits as long as Retry-After says, also after a wake', async () 
     const status = answers.shift();
     return status === 503 ? new Response('', { status, headers: { 'retry-after': '120' } }) : fetch(input, init);
   };
-  await using world = await World.started({ stopped: true, fetch: busy, behaves: silent, reconnect: { nextDelayMs: () => 1_000 } });
+  await using world = await World.started({ manualClock: true, fetch: busy, behaves: silent, reconnect: { nextDelayMs: () => 1_000 } });
   world.server.last.drop();
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', delayMs: 1_000 }));
   world.clock.advance(1_000);

@@ -27,7 +27,7 @@ it('each item of a stream is checked, and a refused one cancels the stream', asy
   };
   await using world = await World.started({ behaves, results: { count: z.number() } });
   await expect(collect(world.connection.stream.count())).rejects.toMatchObject({ code: 'invalid_result' });
-  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 5, invocationId: '0' }));
+  await vi.waitFor(() => expect(world.server.last.received.at(-1)).toEqual({ type: 5, invocationId: '0' }));
 });
 
 it('methods with names of Object.prototype have no schema', async () => {

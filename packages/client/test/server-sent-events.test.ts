@@ -17,13 +17,13 @@ it('the client opens one event stream and POSTs its messages', async () => {
   expect(server.requests[0]?.headers.accept).toBe('text/event-stream');
   await world.connection.stop();
   expect(server.methods).toEqual(['GET', 'POST', 'POST', 'POST']);
-  expect(server.last.heard.at(-1)).toEqual({ type: 7 });
+  expect(server.last.received.at(-1)).toEqual({ type: 7 });
 });
 
 it('messages may be cut at any byte of the stream, and over events and lines', async () => {
-  const heard: string[] = [];
+  const received: string[] = [];
   await using server = await PlainHttp.start({ behaves: silent });
-  await using world = await open(server, { receiver: { said: (from, text) => void heard.push(from + text) } });
+  await using world = await open(server, { receiver: { said: (from, text) => void received.push(from + text) } });
   await world.connection.start();
   const stream = Buffer.from(
     ': a comment\r\ndata: {"type":1,"target":"said",\r\ndata: "arguments":["ann","你好"]}\u001e{"type":1,\r\n\r\n' +
@@ -33,15 +33,15 @@ it('messages may be cut at any byte of the stream, and over events and lines', a
     server.response.write(Buffer.of(byte));
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await vi.waitFor(() => expect(heard).toEqual(['ann你好', 'bob👋']), 5_000);
+  await vi.waitFor(() => expect(received).toEqual(['ann你好', 'bob👋']), 5_000);
 });
 
 it('the client pings over an event stream, and gives up a silent server', async () => {
   await using server = await PlainHttp.start({ behaves: silent });
-  await using world = await open(server, { stopped: true, reconnect: { nextDelayMs: () => 1_000 } });
+  await using world = await open(server, { manualClock: true, reconnect: { nextDelayMs: () => 1_000 } });
   await world.connection.start();
   world.clock.advance(15_000);
-  await vi.waitFor(() => expect(server.last.heard).toEqual([{ type: 6 }]));
+  await vi.waitFor(() => expect(server.last.received).toEqual([{ type: 6 }]));
   world.clock.advance(15_000);
   await vi.waitFor(() => expect(world.connection.state).toMatchObject({ name: 'reconnecting', cause: { code: 'timed_out' } }));
   await vi.waitFor(() => expect(server.open).toBe(0));
@@ -52,7 +52,7 @@ it.each([
   ['nothing', undefined, 'Expected an event stream, got nothing.'],
 ])('start rejects if the event stream is %s', async (_, type, message) => {
   await using server = await PlainHttp.start({
-    meddles: (_request, response) => response.writeHead(200, type ? { 'content-type': type } : {}).write('<html>') || true,
+    intercepts: (_request, response) => response.writeHead(200, type ? { 'content-type': type } : {}).write('<html>') || true,
   });
   await using world = await open(server);
   await expect(world.connection.start()).rejects.toMatchObject({
@@ -64,7 +64,7 @@ it.each([
 
 it('start rejects if the event stream ends at once', async () => {
   await using server = await PlainHttp.start({
-    meddles: (_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end(),
+    intercepts: (_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end(),
   });
   await using world = await open(server);
   await expect(world.connection.start()).rejects.toMatchObject({ code: 'negotiation_failed' });

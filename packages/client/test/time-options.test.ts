@@ -19,7 +19,7 @@ it.each(['callTimeoutMs', 'keepAliveMs', 'serverTimeoutMs', 'startTimeoutMs'])(
     for (const ms of NEVER) {
       await using world = await World.started({ [option]: ms, behaves: silent });
       const call = world.connection.invoke.echo(1).catch((error: unknown) => error);
-      await vi.waitFor(() => expect(world.server.last.heard).toHaveLength(1));
+      await vi.waitFor(() => expect(world.server.last.received).toHaveLength(1));
       await shortTimersHaveFired();
       world.server.last.send({ type: 3, invocationId: '0', result: [1] });
       expect(await call).toEqual([1]);
@@ -94,10 +94,10 @@ it('timeoutMs of a call must be a time from 0 on, and may be endless', async () 
 
 it('an option of undefined means its default', async () => {
   const unset = { callTimeoutMs: undefined, keepAliveMs: undefined, serverTimeoutMs: undefined, startTimeoutMs: undefined };
-  await using world = await World.started({ ...unset, behaves: silent, stopped: true, reconnect: { firstMs: undefined } });
+  await using world = await World.started({ ...unset, behaves: silent, manualClock: true, reconnect: { firstMs: undefined } });
   const call = world.connection.with({ timeoutMs: undefined, signal: undefined, window: undefined }).invoke.echo();
   const failed = expect(call).rejects.toMatchObject({ code: 'call_timeout', details: { timeoutMs: 30_000 } });
-  const pings = (): number => world.server.last.heard.filter((message) => (message as { type: number }).type === 6).length;
+  const pings = (): number => world.server.last.received.filter((message) => (message as { type: number }).type === 6).length;
   for (let second = 0; second < 30; second++) {
     world.server.last.send({ type: 6 });
     world.clock.advance(1_000);

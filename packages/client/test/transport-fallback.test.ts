@@ -14,7 +14,7 @@ interface Probe {
 const probe = defineHub<Probe>('probe');
 const ALL = [longPolling(), serverSentEvents(), webSockets()];
 
-/** A real server, and something before it that does this to upgrades. */
+/** A Hubline server behind a proxy that refuses or ignores upgrades. */
 async function behind({ upgrade, transports }: { upgrade?: 'refused' | 'swallowed'; transports?: readonly TransportName[] } = {}) {
   const server = createHubServer();
   server.hub(probe, { path: '/hub', methods: { transport: async (ctx) => ctx.transport }, ...(transports && { transports }) });
@@ -62,8 +62,8 @@ it('the client falls back if a proxy does not answer WebSockets', async () => {
 
 it('the client falls back if a proxy buffers event streams', async () => {
   await using server = await PlainHttp.start({
-    // Their head passes, and their bytes would come with many others.
-    meddles: ({ headers }, response) => {
+    // A buffering proxy passes the headers at once and holds the bytes.
+    intercepts: ({ headers }, response) => {
       if (headers.accept !== 'text/event-stream') return false;
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
       return true;
@@ -87,7 +87,7 @@ it('the client takes the transport that client and server have in common', async
 
 it('the client negotiates for each transport, and its error has the reason of each failure', async () => {
   await using server = await PlainHttp.start({
-    meddles: ({ headers }, response) => response.writeHead(headers.accept === 'text/event-stream' ? 404 : 500).end(),
+    intercepts: ({ headers }, response) => response.writeHead(headers.accept === 'text/event-stream' ? 404 : 500).end(),
   });
   await using world = await World.open({ url: server.url, transports: ALL });
   await expect(world.connection.start()).rejects.toMatchObject({
@@ -100,13 +100,13 @@ it('the client negotiates for each transport, and its error has the reason of ea
 it('the client starts with the first transport again when it reconnects', async () => {
   let refuse = true;
   await using server = await PlainHttp.start({
-    meddles: ({ headers }, response) => refuse && headers.accept === 'text/event-stream' && response.writeHead(500).end(),
+    intercepts: ({ headers }, response) => refuse && headers.accept === 'text/event-stream' && response.writeHead(500).end(),
   });
   await using world = await World.open({ url: server.url, transports: ALL, reconnect: { firstMs: 1 } });
   await world.connection.start();
   expect(server.requests.at(-1)?.headers.accept).not.toBe('text/event-stream');
   refuse = false;
   await vi.waitFor(() => server.response.destroy());
-  await vi.waitFor(() => expect(world.told('reconnected')).toHaveLength(1), 5_000);
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toHaveLength(1), 5_000);
   expect(server.requests.findLast(({ method }) => method === 'GET')?.headers.accept).toBe('text/event-stream');
 });

@@ -7,7 +7,7 @@ async function* numbers(...items: readonly number[]): AsyncGenerator<number> {
   yield* items;
 }
 
-/** A source that gives items until it is left. */
+/** A source that yields items until it is ended. */
 function endless(): AsyncIterable<number> & { readonly left: Promise<void> } {
   let leave = (): void => {};
   const left = new Promise<void>((resolve) => (leave = resolve));
@@ -28,7 +28,7 @@ function endless(): AsyncIterable<number> & { readonly left: Promise<void> } {
 it('a call uploads a stream beside plain arguments', async () => {
   await using world = await World.started();
   expect(await world.connection.invoke.import('lobby', numbers(1, 2))).toEqual([1, 2]);
-  expect(world.server.last.heard).toEqual([
+  expect(world.server.last.received).toEqual([
     { type: 1, invocationId: '1', target: 'import', arguments: ['lobby'], streamIds: ['0'] },
     { type: 2, invocationId: '0', item: 1 },
     { type: 2, invocationId: '0', item: 2 },
@@ -41,9 +41,9 @@ it('a call uploads two streams, each with its own id', async () => {
   await using world = await World.started();
   const sum = await world.connection.invoke.zip(numbers(1, 2), numbers(3));
   expect([...sum].sort()).toEqual([1, 2, 3]);
-  expect(world.server.last.heard[0]).toEqual({ type: 1, invocationId: '2', target: 'zip', arguments: [], streamIds: ['0', '1'] });
+  expect(world.server.last.received[0]).toEqual({ type: 1, invocationId: '2', target: 'zip', arguments: [], streamIds: ['0', '1'] });
   expect(await world.connection.invoke.import('x', numbers())).toEqual([]);
-  expect(world.server.last.heard.find(({ target }) => target === 'import')).toMatchObject({ invocationId: '4', streamIds: ['3'] });
+  expect(world.server.last.received.find(({ target }) => target === 'import')).toMatchObject({ invocationId: '4', streamIds: ['3'] });
 });
 
 it('a call uploads and streams, and send uploads without a result', async () => {
@@ -54,14 +54,14 @@ it('a call uploads and streams, and send uploads without a result', async () => 
   await using world = await World.started({ behaves: [behaves, silent] });
   expect(await collect(world.connection.stream.transform(numbers(1, 2)))).toEqual([1, 2]);
   world.connection.send.import('lobby', numbers(7));
-  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '2' }));
-  expect(world.server.last.heard.at(-3)).toEqual({ type: 1, target: 'import', arguments: ['lobby'], streamIds: ['2'] });
+  await vi.waitFor(() => expect(world.server.last.received.at(-1)).toEqual({ type: 3, invocationId: '2' }));
+  expect(world.server.last.received.at(-3)).toEqual({ type: 1, target: 'import', arguments: ['lobby'], streamIds: ['2'] });
 });
 
 it('connection.call uploads the streams among its arguments', async () => {
   await using world = await World.started();
   expect(await world.connection.call('import', [numbers(5), 'lobby'])).toEqual([5]);
-  expect(world.server.last.heard[0]).toMatchObject({ arguments: ['lobby'], streamIds: ['0'] });
+  expect(world.server.last.received[0]).toMatchObject({ arguments: ['lobby'], streamIds: ['0'] });
 });
 
 it('an error of a source is sent to the server and thrown to the caller', async () => {
@@ -74,7 +74,7 @@ it('an error of a source is sent to the server and thrown to the caller', async 
     code: 'upload_failed',
     message: 'The disk is gone.',
   });
-  await vi.waitFor(() => expect(world.server.last.heard).toContainEqual({ type: 3, invocationId: '0', error: 'The disk is gone.' }));
+  await vi.waitFor(() => expect(world.server.last.received).toContainEqual({ type: 3, invocationId: '0', error: 'The disk is gone.' }));
 });
 
 it('a source with an item that cannot be encoded is ended', async () => {
@@ -99,10 +99,10 @@ it('an aborted upload is reported to the server at once, while its source waits'
     await new Promise(() => {});
   }
   const call = world.connection.with({ signal: controller.signal }).invoke.import('lobby', waiting());
-  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toMatchObject({ item: 1 }));
+  await vi.waitFor(() => expect(world.server.last.received.at(-1)).toMatchObject({ item: 1 }));
   controller.abort();
   await expect(call).rejects.toMatchObject({ code: 'cancelled' });
-  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
+  await vi.waitFor(() => expect(world.server.last.received.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
 });
 
 it('an upload stops when the server has answered the call', async () => {
@@ -113,7 +113,7 @@ it('an upload stops when the server has answered the call', async () => {
   const source = endless();
   expect(await world.connection.invoke.import('lobby', source)).toEqual([42]);
   await source.left;
-  await vi.waitFor(() => expect(world.server.last.heard.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
+  await vi.waitFor(() => expect(world.server.last.received.at(-1)).toEqual({ type: 3, invocationId: '0', error: 'cancelled' }));
 });
 
 it('an upload stops when its call is aborted or the connection is lost', async () => {
@@ -126,7 +126,7 @@ it('an upload stops when its call is aborted or the connection is lost', async (
   ];
   world.connection.send.import('c', sources[2]);
   for (const call of calls) call.catch(() => {});
-  await vi.waitFor(() => expect(world.server.last.heard.filter(({ item }) => item === 1)).toHaveLength(3));
+  await vi.waitFor(() => expect(world.server.last.received.filter(({ item }) => item === 1)).toHaveLength(3));
   controller.abort();
   await expect(calls[0]).rejects.toMatchObject({ code: 'cancelled' });
   await sources[0].left;
@@ -150,7 +150,7 @@ it('the signal of sourceWithSignal aborts when the call is aborted or the connec
     world.connection.invoke.import('b', waiting('lost')),
   ];
   for (const call of calls) call.catch(() => {});
-  await vi.waitFor(() => expect(world.server.last.heard.filter(({ item }) => item === 1)).toHaveLength(2));
+  await vi.waitFor(() => expect(world.server.last.received.filter(({ item }) => item === 1)).toHaveLength(2));
   expect(left).toEqual([]);
   controller.abort();
   await vi.waitFor(() => expect(left).toEqual(['given up']));
@@ -175,7 +175,7 @@ it('an upload waits for a slow server', async () => {
     if (message.type === 2) taken++;
     if (message.type === 3) client.send({ type: 3, invocationId: '1', result: [taken] });
   };
-  await using world = await World.started({ behaves: counts, stopped: true });
+  await using world = await World.started({ behaves: counts, manualClock: true });
   let given = 0;
   async function* large(): AsyncGenerator<number> {
     for (const item = 'x'.repeat(65_536) as unknown as number; given < 250; given++) yield item;

@@ -3,7 +3,7 @@ import { onWake } from '../src/wake-events.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** As much of a page as wakes us: what happens to the document passes the window. */
+/** The parts of a page that `onWake` uses. Events of the document are dispatched on the window. */
 function page(): { readonly document: { hidden: boolean }; fire(type: string): void } {
   const target = new EventTarget();
   const document = { hidden: false };

@@ -26,30 +26,30 @@ export const testHub = defineHub<TestHub, TestReceiver>('test', {
 type Seen = { [E in keyof ConnectionEvents]: readonly [event: E, ...args: ConnectionEvents[E]] }[keyof ConnectionEvents];
 
 export interface WorldOptions extends HubConnectionOptions<TestHub, TestReceiver>, PlainServerOptions {
-  /** Appended to the server's address. */
+  /** A path and query that are appended to the server's url. */
   readonly path?: string;
-  /** Instead of the server's address. */
+  /** The url to connect to. Default: the server's. */
   readonly url?: string;
-  /** Time stands still until the test moves it. */
-  readonly stopped?: boolean;
+  /** Whether the client uses {@link World.clock}, which only the test advances. */
+  readonly manualClock?: boolean;
 }
 
-/** A server, a connection to it, and what the connection told. */
+/** A plain server, a connection to it, and the events of the connection. */
 export class World implements AsyncDisposable {
   readonly server: PlainServer;
   readonly clock = new FakeClock();
   readonly connection: HubConnection<TestHub, TestReceiver>;
   readonly seen: Seen[] = [];
-  /** What the page does when it is shown again. */
+  /** Wakes the client, as a page does that is shown again. */
   wake = (): void => {};
 
-  private constructor(server: PlainServer, { path = '', url = server.url + path, stopped = false, ...others }: WorldOptions) {
+  private constructor(server: PlainServer, { path = '', url = server.url + path, manualClock = false, ...others }: WorldOptions) {
     this.server = server;
-    const { behaves: _b, negotiates: _n, upgrades: _u, shakes: _s, pongs: _p, ...options } = others;
+    const { behaves: _b, negotiates: _n, upgrades: _u, handshakes: _s, pongs: _p, ...options } = others;
     const onWake = (wake: () => void, signal: AbortSignal): void => {
       this.wake = () => signal.aborted || wake();
     };
-    this.connection = connectionIn({ onWake, ...(stopped && { clock: this.clock }) }, testHub, { ...options, url });
+    this.connection = connectionIn({ onWake, ...(manualClock && { clock: this.clock }) }, testHub, { ...options, url });
     for (const event of ['state', 'reconnecting', 'reconnected', 'closed', 'lost', 'error'] as const) {
       this.connection.on(event, (...args: readonly unknown[]) => void this.seen.push([event, ...args] as unknown as Seen));
     }
@@ -66,11 +66,11 @@ export class World implements AsyncDisposable {
   }
 
   get states(): readonly ConnectionState['name'][] {
-    return this.told('state').map(([state]) => state.name);
+    return this.emitted('state').map(([state]) => state.name);
   }
 
-  /** The arguments of every event of this name. */
-  told<E extends keyof ConnectionEvents>(event: E): ConnectionEvents[E][] {
+  /** Returns the arguments of each event of this name. */
+  emitted<E extends keyof ConnectionEvents>(event: E): ConnectionEvents[E][] {
     return this.seen.filter(([name]) => name === event).map(([, ...args]) => args as unknown as ConnectionEvents[E]);
   }
 

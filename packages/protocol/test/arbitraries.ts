@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { MessageType, type HubMessage } from '@hubline/protocol';
 
-/** Any sequence of UTF-16 units, halves of pairs included. */
+/** Any sequence of UTF-16 units, half surrogate pairs included. */
 const anyText = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 }).map((units) => String.fromCharCode(...units));
 const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), anyText);
 const name = text.filter((value) => value !== '');
 const count = fc.nat(Number.MAX_SAFE_INTEGER);
-/** `__proto__` is taken out on arrival, and has tests of its own. */
+/** Any JSON value without the key `__proto__`, which decoders drop. */
 export const json = fc
   .oneof(fc.jsonValue({ stringUnit: 'binary' }), text)
   .filter((value) => !JSON.stringify(value).includes('"__proto__":'));
@@ -22,7 +22,7 @@ const { headers, invocationId } = call;
 
 const { Invocation, StreamInvocation, StreamItem, Completion, CancelInvocation, Ping, Close, Ack, Sequence, Credit } = MessageType;
 
-/** One row per type: a new message does not compile until it is tested here. */
+/** One row for each type, so that a new message does not compile until it is tested here. */
 const BY_TYPE: { readonly [T in MessageType]: fc.Arbitrary<Extract<HubMessage, { type: T }>> } = {
   [Invocation]: fc.record({ type: fc.constant(Invocation), ...call }, { requiredKeys: ['type', 'target', 'arguments'] }),
   [StreamInvocation]: fc.record(
@@ -50,7 +50,7 @@ const BY_TYPE: { readonly [T in MessageType]: fc.Arbitrary<Extract<HubMessage, {
 
 export const message: fc.Arbitrary<HubMessage> = fc.oneof(...Object.values(BY_TYPE));
 
-/** The same text or bytes in pieces, cut anywhere. */
+/** The same text or bytes in pieces that are cut anywhere. */
 export function cut<Wire extends string | Uint8Array>(wire: Wire): fc.Arbitrary<Wire[]> {
   return fc.array(fc.nat(wire.length), { maxLength: 12 }).map((cuts) => {
     const ends = [0, ...cuts.toSorted((a, b) => a - b), wire.length];

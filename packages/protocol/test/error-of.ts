@@ -1,6 +1,6 @@
 import { isHublineError, type AnyHublineError } from '@hubline/protocol';
 
-/** The HublineError that the action throws; any other outcome fails the test. */
+/** Returns the HublineError that the action throws. Any other outcome fails the test. */
 export function errorOf(action: () => unknown): AnyHublineError {
   try {
     action();

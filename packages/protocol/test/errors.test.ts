@@ -17,7 +17,7 @@ describe('docs/errors.md', () => {
 
   const textOf = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
-  /** [code, names of its details]. Types are gone at run time, so the source is read. */
+  /** Returns [code, names of its details] from the source, since types are gone at run time. */
   function declared() {
     const source = ts.createSourceFile('errors.ts', textOf('../src/errors.ts'), ts.ScriptTarget.Latest);
     const codes = source.statements.filter(ts.isInterfaceDeclaration).find(({ name }) => name.text === 'ErrorDetails')?.members;
@@ -27,7 +27,7 @@ describe('docs/errors.md', () => {
     });
   }
 
-  /** The rows `| code | when | details | who sees it |`. */
+  /** Reads the rows `| code | when | details | who sees it |`. */
   function documented() {
     const rows = textOf('../../../docs/errors.md')
       .split('\n')

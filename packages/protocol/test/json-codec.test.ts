@@ -13,10 +13,10 @@ const CODECS = [
   ['of the client', clientJsonCodec],
 ] as const;
 
-/** So many levels of arrays. */
+/** Returns an array of this many levels. */
 const nested = (levels: number): unknown => Array.from({ length: levels }).reduce<unknown>((inner) => [inner], 1);
 
-/** All messages of the chunks. */
+/** Decodes the chunks, and returns their messages. */
 function decode(chunks: readonly Wire[], maxMessageBytes = Infinity): HubMessage[] {
   const messages: HubMessage[] = [];
   const decoder = jsonCodec.decoder({ maxMessageBytes });
@@ -71,7 +71,7 @@ describe('the JSON codec', () => {
     const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
     const text = jsonCodec.encode(large) as string;
     const chunks = Array.from({ length: Math.ceil(text.length / 100) }, (_, i) => text.slice(i * 100, i * 100 + 100));
-    // Well below a second; reading what is there again with every chunk takes more than a minute.
+    // This takes well below a second; reading earlier chunks again with each chunk would take more than a minute.
     expect(decode(chunks)).toEqual([large]);
   }, 20_000);
 });
@@ -119,7 +119,7 @@ describe('encoding in JSON', () => {
   });
 
   it.each(CODECS)('writes 64 levels and refuses more, in the codec %s', (_name, codec) => {
-    // The message and, of a call, the list of its arguments are levels too.
+    // The message, and the list of arguments of a call, are levels too.
     const item = (levels: number) => ({ type: StreamItem, invocationId: '1', item: nested(levels - 1) }) as const;
     expect(decode([codec.encode(item(64))])).toEqual([item(64)]);
     for (const levels of [65, 1_000, 100_000]) {

@@ -47,7 +47,7 @@ describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
     expect(decode([framed(body)])).toStrictEqual([expected]);
   });
 
-  // 36 and 19 fit one byte, and the specification's writer takes two; readers take any width.
+  // The specification writes 36 and 19 in two bytes, although they fit into one. Readers accept any width.
   it.each(vectors.filter(([name]) => name !== 'Ack' && name !== 'Sequence'))('encodes %s', (_, body, { ...each }) => {
     expect(hex(codec.encode(each))).toBe(hex(framed(body)));
   });
@@ -76,7 +76,7 @@ describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
       ['96 03 80 a1 31 03 01 02', { type: Completion, invocationId: '1', result: 1 }],
       ['94 05 80 a1 31 02', { type: CancelInvocation, invocationId: '1' }],
       ['92 06 01', { type: Ping }],
-      // What .NET reads: an empty id is none, and a call without a list of arguments fails alone.
+      // .NET reads an empty id as no id, and a call without a list of arguments fails alone.
       ['95 01 80 a0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
       ['94 01 80 c0 a1 6d', { type: Invocation, target: 'm', arguments: [], unbound: true }],
       ['95 01 80 c0 a1 6d c0', { type: Invocation, target: 'm', arguments: [], unbound: true }],
@@ -118,17 +118,17 @@ describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
 });
 
 describe('the MessagePack codec', () => {
-  /** What has no content is not written. JSON has -0 nowhere either. */
+  /** Returns the message as it is decoded: empty headers and streamIds are not written, and -0 becomes 0 as in JSON. */
   const asArrived = (each: HubMessage): unknown =>
     Object.fromEntries(
       Object.entries(JSON.parse(JSON.stringify(each)) as object).filter(
         ([key, value]) => !(['headers', 'streamIds'].includes(key) && Object.keys(value as object).length === 0),
       ),
     );
-  /** UTF-8 has no halves of pairs. */
+  /** Replaces half surrogate pairs, which UTF-8 does not have. */
   const wellFormed = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value).replace(/\\ud[89ab][0-9a-f]{2}|\\ud[c-f][0-9a-f]{2}/gi, '\ufffd')) as unknown;
-  // A Close always has the flag, as ASP.NET Core writes it.
+  // A Close always has the flag, as in ASP.NET Core.
   const conversation = fc.array(
     message.map((each) => (each.type === Close ? { allowReconnect: false, ...each } : each)),
     { maxLength: 6 },
@@ -240,7 +240,7 @@ describe('malformed MessagePack', () => {
     expect(decode([bytes('ff ff ff ff 07')])).toEqual([]);
     expect(errorOf(() => decode([bytes('00')]))).toMatchObject({ code: 'invalid_message' });
     expect(errorOf(() => codec.decoder().push('{"type":6}', () => undefined))).toMatchObject({ code: 'invalid_message' });
-    codec.decoder().push('', () => expect.fail('delivered')); // what follows a handshake in a text frame
+    codec.decoder().push('', () => expect.fail('delivered')); // a text frame with the handshake may end with an empty rest
   });
 
   it('does not prevent the delivery of the messages before it', () => {

@@ -182,7 +182,7 @@ it('a cycle and a getter that throws are refused', () => {
 });
 
 it('each JSON value round-trips as in JSON', () => {
-  // UTF-8 has no halves of pairs, which JSON writes as \ud800.
+  // JSON writes half surrogate pairs as \ud800; UTF-8 does not have them.
   const values = json.filter((value) => !JSON.stringify(value).includes('\\ud'));
   fc.assert(fc.property(values, (value) => void expect(sent(value)).toStrictEqual(JSON.parse(JSON.stringify(value)))));
 });

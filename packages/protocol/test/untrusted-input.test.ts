@@ -16,7 +16,7 @@ import { errorOf } from './error-of.ts';
 
 const { Ping } = MessageType;
 
-/** What arrived before the fault, and the fault. Any exception but the documented ones fails the test. */
+/** Returns the messages before the first error, and that error. An undocumented exception fails the test. */
 function receive(...chunks: readonly Wire[]) {
   const messages: HubMessage[] = [];
   const decoder = jsonCodec.decoder({ maxMessageBytes: 100_000 });
@@ -129,7 +129,7 @@ describe('malformed JSON messages', () => {
 
 describe('arbitrary JSON input', () => {
   const bytes = fc.uint8Array({ maxLength: 200 });
-  /** Bytes that get further than the first: JSON's own characters, separators, pieces of real messages. */
+  /** Text that passes the first checks: characters of JSON, separators and parts of real messages. */
   const nearly = fc
     .array(
       fc.oneof(
@@ -236,7 +236,7 @@ describe('parseJson', () => {
     const parse = vi.spyOn(JSON, 'parse');
     const text = String.raw`"\u0022\u0026\u0027\u002B\u003Cb\u003E\u0060\u00E9"`;
     expect(parseJson(text)).toBe('"&\'+<b>`é');
-    expect(parse.mock.lastCall).toEqual([text, undefined]); // a reviver makes it six times as slow
+    expect(parse.mock.lastCall).toEqual([text, undefined]); // a reviver would make it six times as slow
     parse.mockRestore();
   });
 });

@@ -16,7 +16,7 @@ interface Calls {
 const contract = defineHub<Calls>('aborts');
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A server with room for one connection and one authentication, whose hooks are asynchronous and wait where the test says so. */
+/** Starts a server with room for one connection and one authentication. Its hooks are asynchronous and can be held by the test. */
 async function start() {
   const clock = new TestClock();
   const server: HubServer = createHubServer({ limits: { maxConnections: 1, maxAuthentications: 1 } }, clock);
@@ -58,7 +58,7 @@ async function start() {
     errors,
     port,
     url: `http://127.0.0.1:${port}/hub`,
-    /** Writes by hand, over a socket of its own. */
+    /** Writes to a new socket. */
     async write(...texts: readonly (string | Uint8Array)[]): Promise<Socket> {
       const socket = connect(port, '127.0.0.1');
       sockets.push(socket);
@@ -68,7 +68,7 @@ async function start() {
       return socket;
     },
     hold: (step: string) => (held = step),
-    /** Waits until a hook or a method has begun so often. */
+    /** Waits until a hook or method has started this many times. */
     until: (step: string, times = 1) => expect.poll(() => seen.filter((each) => each === step).length).toBeGreaterThanOrEqual(times),
     abort: () => sockets.forEach((socket) => socket.resetAndDestroy()),
     release(): void {
@@ -105,31 +105,31 @@ async function negotiated(world: World): Promise<string> {
   return `/hub?id=${connectionToken}`;
 }
 
-/** A transport as this test drives it: opens, and sends texts of the hub protocol. */
-interface Line {
+/** An open transport of this test, which sends texts of the hub protocol. */
+interface OpenTransport {
   readonly send: (text: string) => Promise<unknown>;
   readonly sendHalf: (text: string) => Promise<unknown>;
 }
-const LINES: Readonly<
-  Record<string, { readonly opening: (target: string) => string; readonly line: (world: World, target: string) => Promise<Line> }>
+const TRANSPORTS: Readonly<
+  Record<string, { readonly opening: (target: string) => string; readonly open: (world: World, target: string) => Promise<OpenTransport> }>
 > = {
   WebSockets: {
     opening: (target) => upgradeLines(target),
-    line: async (world, target) => {
+    open: async (world, target) => {
       const socket = await answered(world.write(upgradeLines(target)));
       return { send: async (text) => socket.write(frame(text)), sendHalf: async (text) => socket.write(frame(text).subarray(0, -4)) };
     },
   },
   'server-sent events': {
     opening: events,
-    line: async (world, target) => {
+    open: async (world, target) => {
       await answered(world.write(events(target)));
       return { send: (text) => world.write(post(target, text)), sendHalf: (text) => world.write(half(post(target, text))) };
     },
   },
   'long polling': {
     opening: poll,
-    line: async (world, target) => {
+    open: async (world, target) => {
       await answered(world.write(poll(target)));
       return {
         send: async (text) => {
@@ -142,8 +142,8 @@ const LINES: Readonly<
   },
 };
 
-/** What has happened when the client aborts. */
-const STEPS: readonly (readonly [string, (world: World, transport: (typeof LINES)[string]) => Promise<unknown>])[] = [
+/** The steps that a client has done when it aborts. */
+const STEPS: readonly (readonly [string, (world: World, transport: (typeof TRANSPORTS)[string]) => Promise<unknown>])[] = [
   ['within the negotiation', (world) => world.write(half(NEGOTIATE))],
   [
     'while its negotiation is authenticated',
@@ -164,13 +164,13 @@ const STEPS: readonly (readonly [string, (world: World, transport: (typeof LINES
       await world.until('authenticate', 2);
     },
   ],
-  ['before the handshake', async (world, { line }) => line(world, await negotiated(world))],
-  ['within the handshake', async (world, { line }) => (await line(world, await negotiated(world))).sendHalf(HANDSHAKE)],
+  ['before the handshake', async (world, { open }) => open(world, await negotiated(world))],
+  ['within the handshake', async (world, { open }) => (await open(world, await negotiated(world))).sendHalf(HANDSHAKE)],
   [
     'while `connected` runs',
-    async (world, { line }) => {
+    async (world, { open }) => {
       world.hold('connected');
-      await (await line(world, await negotiated(world))).send(HANDSHAKE);
+      await (await open(world, await negotiated(world))).send(HANDSHAKE);
       await world.until('connected');
     },
   ],
@@ -179,9 +179,9 @@ const STEPS: readonly (readonly [string, (world: World, transport: (typeof LINES
   [
     'while a call runs',
     async (world, transport) => {
-      const line = await joined(world, transport);
+      const open = await joined(world, transport);
       world.hold('waiting');
-      await line.send(call('wait'));
+      await open.send(call('wait'));
       await world.until('waiting');
     },
   ],
@@ -196,8 +196,8 @@ const STEPS: readonly (readonly [string, (world: World, transport: (typeof LINES
   ],
 ];
 
-async function joined(world: World, { line }: (typeof LINES)[string]): Promise<Line> {
-  const opened = await line(world, await negotiated(world));
+async function joined(world: World, { open }: (typeof TRANSPORTS)[string]): Promise<OpenTransport> {
+  const opened = await open(world, await negotiated(world));
   await opened.send(HANDSHAKE);
   await world.until('connected');
   await opened.send(call('join'));
@@ -205,16 +205,16 @@ async function joined(world: World, { line }: (typeof LINES)[string]): Promise<L
   return opened;
 }
 
-const cases = Object.keys(LINES).flatMap((transport) =>
+const cases = Object.keys(TRANSPORTS).flatMap((transport) =>
   STEPS.flatMap(([step, run]) => ['before', 'after'].map((order) => ({ transport, step, order, run }))),
 );
 
 it.each(cases)('the server releases everything of a client over $transport that aborts $step, $order the hooks go on', async (each) => {
   await using world = await start();
-  await each.run(world, LINES[each.transport]!);
+  await each.run(world, TRANSPORTS[each.transport]!);
   if (each.order === 'after') world.release();
   world.abort();
-  // The socket of an upgrade is not read before it is let in.
+  // The server does not read the socket of an upgrade before it is authenticated.
   const isUnread = each.transport === 'WebSockets' && each.step === 'while its opening is authenticated';
   if (each.order === 'before' && !isUnread) await expect.poll(world.sockets).toBe(0);
   world.release();
@@ -222,14 +222,14 @@ it.each(cases)('the server releases everything of a client over $transport that 
   const { server, hub, clock } = world;
   await expect
     .poll(async () => {
-      await clock.advance(200_000); // longer than anything may be waited for
+      await clock.advance(200_000); // longer than each time limit
       const [all, room] = [await hub.presence.count(), await hub.presence.count({ group: 'room' })];
       const online = await hub.presence.isOnline('alice');
       return [server.health().connections, all.value, room.value, online, clock.size];
     })
     .toEqual([0, 0, 0, false, 0]);
-  expect((await fetch(`${world.url}/negotiate`, { method: 'POST' })).status).toBe(200); // there is room for one, and for its authentication
-  await expect.poll(world.sockets).toBeLessThanOrEqual(1); // the one of this fetch
+  expect((await fetch(`${world.url}/negotiate`, { method: 'POST' })).status).toBe(200); // both are free again
+  await expect.poll(world.sockets).toBeLessThanOrEqual(1); // the socket of this fetch
   expect(world.errors).toEqual([]);
 });
 

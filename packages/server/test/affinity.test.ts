@@ -51,7 +51,7 @@ it.each([
 
 it('negotiate recognises HTTPS that ends at this server', async () => {
   await using world = await start();
-  // Without a certificate: nobody is to be proven here.
+  // An anonymous cipher needs no certificate.
   const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
   const tls = createServer(anonymous);
   world.server.attach(tls);

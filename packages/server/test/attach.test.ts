@@ -81,7 +81,7 @@ it('an attached hub server leaves the upgrades of other WebSocket servers to the
   expect((await client.call('echo', 2)).result).toBe(2);
 });
 
-/** What comes back for a request that offers an upgrade, once a whole answer with this end is there. */
+/** Offers an upgrade, and returns the response up to this end. */
 const offer = (port: number, target: string, { end, ...headers }: Record<string, string>): Promise<string> =>
   rawRequest(port, requestLines('GET', target, { connection: 'Upgrade, HTTP2-Settings', ...headers }), (answer) =>
     answer.endsWith(end ?? ''),
@@ -131,7 +131,7 @@ it('a socket gets four ignored upgrades answered, the last with connection: clos
     'connection: close',
   ]);
   asked.mockClear();
-  await rawRequest(world.port, lines.repeat(1000)).catch(() => undefined); // a reset is an end too
+  await rawRequest(world.port, lines.repeat(1000)).catch(() => undefined); // a reset also ends it
   expect(asked.mock.calls.length).toBeLessThanOrEqual(4);
   process.off('warning', warned);
   expect(warned).not.toHaveBeenCalled();
@@ -174,7 +174,7 @@ it('an ignored upgrade is handed on once if several hub servers are attached', a
 });
 
 it('an ignored upgrade over TLS continues as HTTP/1.1', async () => {
-  // Without a certificate: nobody is to be proven here.
+  // An anonymous cipher needs no certificate.
   const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
   const https = createTlsServer(anonymous, text('yours'));
   https.listen(0, '127.0.0.1');
@@ -285,7 +285,7 @@ it.each([...NO_PATHS, ...ENCODED_DOTS])('a server refuses the path %j, which no 
   expect(() => server.connectionHandler(path as string, () => undefined)).toThrow(option);
   const prefix = expect.objectContaining({ code: 'invalid_option', details: { option: 'pathPrefix' } }) as Error;
   if (path !== null) expect(() => createHubServer({ pathPrefix: path as string })).toThrow(prefix);
-  server.hub(one, { path: '/fine', methods: { echo: async () => 1 } }); // nothing of the refused one is left
+  server.hub(one, { path: '/fine', methods: { echo: async () => 1 } }); // the refused hub has registered nothing
 });
 
 it.each<[option: string, options: object]>([

@@ -54,14 +54,14 @@ async function listening(http: HttpServer): Promise<number> {
   return (http.address() as AddressInfo).port;
 }
 
-/** Frameworks keep the sockets of answered requests for so long, and longer. */
+/** Starts an HTTP server that keeps idle sockets open, as frameworks do. */
 async function host(keepAliveTimeout = 60_000) {
   const http = createServer({ keepAliveTimeout });
   const port = await listening(http);
   return { http, port, url: `http://127.0.0.1:${port}/hub`, [Symbol.asyncDispose]: () => closed(http) };
 }
 
-/** Closes as a framework does: nothing is cut. */
+/** Closes an HTTP server as frameworks do, without cutting sockets. */
 async function closed(http: Server): Promise<void> {
   if (http.listening) await new Promise((resolve) => http.close(resolve));
 }
@@ -108,7 +108,7 @@ it('an attached HTTP server closes while a negotiated client keeps an idle socke
   await using world = serve();
   await using web = await host();
   world.server.attach(web.http);
-  await HttpClient.negotiate(web.url); // never connects
+  await HttpClient.negotiate(web.url); // the client never connects
   await closed(web.http);
 });
 
@@ -128,7 +128,7 @@ it('an attached HTTP server that closes lets calls end first, and accepts no new
   );
   await expect.poll(world.entering).toBe(2);
   const closing = closed(web.http);
-  await idle.closed; // nothing ran for it
+  await idle.closed; // no call of this client was running
   expect(client.messages).toEqual([]);
   world.admit();
   for (const answer of await Promise.all(entering)) expect(answer).toMatch(/^HTTP\/1.1 503 [^]*hubline-code: shutdown/);
@@ -205,7 +205,7 @@ interface Asking {
   readonly body?: string;
 }
 
-/** A request over HTTP/2, and what comes back, as far as it has come. */
+/** Sends a request over HTTP/2, and collects its response. */
 function ask(session: ClientHttp2Session, path: string, { headers = {}, body }: Asking = {}) {
   const stream = session.request({ ':path': path, ':method': body === undefined ? 'GET' : 'POST', ...headers });
   let text = '';
@@ -232,13 +232,13 @@ async function overHttp2(http: HttpServer, session: ClientHttp2Session): Promise
   await ask(session, polls, { body: HANDSHAKE }).ended;
   await ask(session, polls).ended;
   const poll = ask(session, polls);
-  await ask(session, polls, { body: record({ type: 6 }) }).ended; // the poll was sent before
+  await ask(session, polls, { body: record({ type: 6 }) }).ended; // the poll was sent before this request, so it has arrived
   await new Promise((resolve) => http.close(resolve));
   expect(await events.ended).toContain('"type":7');
   expect(await poll.ended).toContain('"type":7');
 }
 
-/** A certificate is not needed: nobody is to be proven here. */
+/** An anonymous cipher needs no certificate. */
 const anonymous = { ciphers: 'aNULL:@SECLEVEL=0', maxVersion: 'TLSv1.2' } as const;
 
 it('attach accepts an HTTP/2 server with HTTP/1.1 for WebSockets, such as those of Vite and Hono', async () => {

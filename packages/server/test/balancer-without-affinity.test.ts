@@ -21,7 +21,7 @@ it.each([
   await using bob = createHubServer({ nodeId: 'bob' });
   const ports = [await listening(ann), await listening(bob)];
   let turn = 0;
-  /** Each request goes to the next server, and the query that names one is lost. */
+  /** Sends each request to the next server, without the query parameter that names the node. */
   const balancer = createServer((asked, answer) => {
     const { method, headers } = asked;
     const path = asked.url!.replace(/[?&]node=\w+/, '');

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ClockOffsets } from '../src/invocation/clock-offsets.ts';
 
-/** A sender whose clock shows `skew` more than the reader's. */
+/** Reads requests of a sender whose clock is ahead by `skew`. */
 function reader(skew: number) {
   let now = 50_000;
   const transit = new ClockOffsets(() => now);
   return {
     pass: (ms: number) => (now += ms),
-    /** The time that is left for a question that was on its way for `delayMs`. */
+    /** Returns the time left for a request that took `delayMs` on its way. */
     read: (delayMs: number, leftMs: number) => transit.leftMs('p', { sentAt: now - delayMs + skew, leftMs }),
-    /** Returns a question: it is sent again and read after the round trip. */
+    /** Returns a request to its sender, and reads it again after the round trip. */
     again(roundTripMs: number, leftMs: number): number | undefined {
       const returnedAt = now;
       now += roundTripMs;
@@ -64,7 +64,7 @@ describe.each([0, 7_000_000, -7_000_000])('Transit, for a sender whose clock dif
 
   it('measures against the fastest request, also after a slow first one', () => {
     const { read, again } = reader(skew);
-    again(800, 1000); // 400 ms on its way
+    again(800, 1000); // it took 400 ms on its way
     expect(read(300, 30_000)).toBe(30_000);
     expect(read(500, 30_000)).toBe(29_800);
     expect(read(551, 30_000)).toBeUndefined();
@@ -72,9 +72,9 @@ describe.each([0, 7_000_000, -7_000_000])('Transit, for a sender whose clock dif
 
   it('returns a request that may be late, also after a slow first one', () => {
     const { read, again } = reader(skew);
-    again(800, 1000); // on its way for 800 ms at most
+    again(800, 1000); // it took at most 800 ms on its way
     for (const delayMs of [300, 400, 600]) expect(read(delayMs, delayMs)).toBeUndefined();
-    expect(read(300, 700)).toBeUndefined(); // it may have been on its way for 700 ms
+    expect(read(300, 700)).toBeUndefined(); // it may have taken 700 ms on its way
     expect(read(300, 701)).toBe(701);
     again(10, 1000);
     expect(read(300, 311)).toBeUndefined();

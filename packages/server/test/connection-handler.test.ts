@@ -20,23 +20,23 @@ const echo: Handler = async (connection) => {
   for await (const chunk of connection) await connection.send(chunk);
 };
 
-/** What a WebSocket hears, and how it ends. */
+/** Opens a WebSocket, and collects its messages and its close code. */
 function listen(url: string) {
   const socket = new WebSocket(url);
-  const heard: (string | Buffer)[] = [];
-  socket.on('error', () => undefined).on('message', (data: Buffer, isBinary) => heard.push(isBinary ? data : data.toString()));
-  return { socket, heard, closed: once(socket, 'close').then(([code]) => Number(code)) };
+  const received: (string | Buffer)[] = [];
+  socket.on('error', () => undefined).on('message', (data: Buffer, isBinary) => received.push(isBinary ? data : data.toString()));
+  return { socket, received, closed: once(socket, 'close').then(([code]) => Number(code)) };
 }
 
 it('a connection handler gets text and bytes of a WebSocket as such, and sends them so', async () => {
   await using world = await serve(echo);
-  const { socket, heard, closed } = listen(world.socket);
+  const { socket, received, closed } = listen(world.socket);
   await once(socket, 'open');
   socket.send('text');
   socket.send(Buffer.of(0, 255, 128));
-  await expect.poll(() => heard).toEqual(['text', Buffer.of(0, 255, 128)]);
+  await expect.poll(() => received).toEqual(['text', Buffer.of(0, 255, 128)]);
   socket.close();
-  expect(await closed).toBe(1000); // as ASP.NET Core answers a close without a code
+  expect(await closed).toBe(1000); // ASP.NET Core answers a close without a code so
 });
 
 it('a connection handler gets and sends bytes over long polling', async () => {
@@ -67,9 +67,9 @@ it.each(['WebSockets', 'ServerSentEvents', 'LongPolling'])(
   async (transport) => {
     await using world = await serve((connection) => void connection.send('hello'));
     if (transport === 'WebSockets') {
-      const { heard, closed } = listen(world.socket);
+      const { received, closed } = listen(world.socket);
       expect(await closed).toBe(1000);
-      expect(heard).toEqual(['hello']);
+      expect(received).toEqual(['hello']);
       return;
     }
     const client = await HttpClient.negotiate(world.raw);
@@ -122,16 +122,16 @@ it.each([
 
 it('a WebSocket message larger than maxFrameBytes, in frames of any size, closes the connection with 1009 and a reason', async () => {
   await using world = await serve(echo, { limits: { maxFrameBytes: 50 } });
-  const { socket, heard } = listen(world.socket);
+  const { socket, received } = listen(world.socket);
   await once(socket, 'open');
   for (const isLast of [false, true]) socket.send('x'.repeat(25), { fin: isLast });
-  await expect.poll(() => heard).toEqual(['x'.repeat(50)]);
+  await expect.poll(() => received).toEqual(['x'.repeat(50)]);
   for (const isLast of [false, true]) socket.send('x'.repeat(26), { fin: isLast });
   const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
   expect([code, reason.toString()]).toEqual([1009, 'The WebSocket message is larger than maxFrameBytes (50).']);
 });
 
-/** A message in so many fragments before the last one, each of one character. */
+/** Returns a message of this many fragments and a last one, each with one character. */
 const inFragments = (count: number): Buffer =>
   Buffer.concat([
     encodeFrame(Opcode.text, Buffer.from('x'), { isFinal: false }),

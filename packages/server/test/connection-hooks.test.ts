@@ -74,7 +74,7 @@ it.each([
     ]);
   }
   if (why.startsWith('left')) expect(await client.closed).toBe(1000);
-  // As ASP.NET Core does, a Close message is answered with one.
+  // A Close message is answered with one, as by ASP.NET Core.
   if (why === 'left' || why === 'left: leaving') expect(client.messages).toEqual([{ type: 7, allowReconnect: false }]);
 });
 
@@ -157,7 +157,7 @@ it("a client that does not announce Hubline gets ASP.NET Core's close message wh
   await using world = await start({ connected: () => Promise.reject(new Error('secret')) });
   await using client = await RawClient.open(world.port, { handshake: { protocol: 'json', version: 1 } });
   await client.closed;
-  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.' }]); // as if it said allowReconnect: false
+  expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.' }]); // no allowReconnect: final
 });
 
 it('detailedErrors adds the error of the hook `connected` to the close message', async () => {

@@ -148,7 +148,7 @@ it('a client that does not read is disconnected, and another client gets all mes
     await world.hub.clients.all.send.said(text);
     sent++;
     await neighbour.until(() => neighbour.frames.length > sent);
-    expect(sent).toBeLessThan(1000); // the kernel's buffers are no larger
+    expect(sent).toBeLessThan(1000); // the buffers of the kernel are smaller
   }
   expect(world.ended[0]).toMatchObject({ code: 'slow_consumer', error: { code: 'slow_consumer', details: { limitBytes: 100_000 } } });
   expect(neighbour.frames).toHaveLength(sent + 1);
@@ -168,7 +168,7 @@ it('a join beyond maxGroups is refused until the connection leaves a group', asy
   const { hub, client } = world;
   const id = (await client.call('id')).result as string;
   await Promise.all(['a', 'b', 'c'].map((group) => hub.groups.add(id, group)));
-  await hub.groups.add(id, 'c'); // it is in there already
+  await hub.groups.add(id, 'c'); // the connection is in this group already
   await expect(hub.groups.add(id, 'd')).rejects.toMatchObject({ code: 'limit_exceeded', details: { limit: 'maxGroups', max: 3 } });
   await hub.groups.remove(id, 'a');
   await hub.groups.add(id, 'd');

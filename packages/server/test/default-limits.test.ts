@@ -19,7 +19,7 @@ interface Receiver {
 const contract = defineHub<Calls, Receiver>('defaults', { stuck: 'stream', unread: { uploads: 1 } });
 const MEBIBYTE = 1024 * 1024;
 
-/** A server without any limit of its own. */
+/** Starts a server with default limits. */
 async function start() {
   const server = createHubServer({ timeouts: { closeMs: 50 } }, new TestClock());
   let [hits, running] = [0, 0];

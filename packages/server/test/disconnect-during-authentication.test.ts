@@ -9,26 +9,26 @@ import { TestClock } from './test-clock.ts';
 
 const contract = defineHub<{ echo(value: unknown): Promise<unknown> }>('ghosts');
 
-/** A server whose `authenticate` is asynchronous, and waits where the test says so. */
+/** Starts a server whose `authenticate` is asynchronous and can be held by the test. */
 async function start() {
   const clock = new TestClock();
   const server = createHubServer({}, clock);
   const errors: unknown[] = [];
   server.on('error', (...error) => errors.push(error));
-  const waiting: { readonly letIn: () => void; readonly signal: AbortSignal }[] = [];
+  const waiting: { readonly admit: () => void; readonly signal: AbortSignal }[] = [];
   let holds = false;
   const hub = server.hub(contract, {
     path: '/hub',
     authenticate: async ({ signal }) => {
       await new Promise((resolve) => setImmediate(resolve));
-      if (holds) await new Promise<void>((letIn) => waiting.push({ letIn, signal }));
+      if (holds) await new Promise<void>((admit) => waiting.push({ admit, signal }));
       return {};
     },
     methods: { echo: async (_ctx, value) => value },
   });
   const port = await server.listen(0, '127.0.0.1');
   const sockets: Socket[] = [];
-  /** Writes by hand, over a socket of its own. */
+  /** Writes to a new socket. */
   const write = async (text: string): Promise<Socket> => {
     const socket = connect(port, '127.0.0.1');
     sockets.push(socket);
@@ -48,7 +48,7 @@ async function start() {
     hold: () => (holds = true),
     leave: () => sockets.forEach((socket) => socket.destroy()),
     async [Symbol.asyncDispose]() {
-      for (const { letIn } of waiting) letIn();
+      for (const { admit } of waiting) admit();
       await server.close();
     },
   };
@@ -57,24 +57,24 @@ async function start() {
 type Request = (target: string) => string;
 const POLL: Request = (target) => requestLines('GET', target, {});
 const EVENTS: Request = (target) => requestLines('GET', target, { accept: 'text/event-stream' });
-const SHAKE: Request = (target) => requestLines('POST', target, { 'content-length': String(HANDSHAKE.length) }) + HANDSHAKE;
-const LEAVE: Request = (target) => requestLines('DELETE', target, { 'content-length': '0' });
+const POST_HANDSHAKE: Request = (target) => requestLines('POST', target, { 'content-length': String(HANDSHAKE.length) }) + HANDSHAKE;
+const DELETE: Request = (target) => requestLines('DELETE', target, { 'content-length': '0' });
 const NEGOTIATE: Request = () => requestLines('POST', '/hub/negotiate?negotiateVersion=1', { 'content-length': '0' });
 const UPGRADE: Request = (target) => upgradeLines(target);
-const NEW: Request = () => upgradeLines('/hub');
+const UPGRADE_WITHOUT_ID: Request = () => upgradeLines('/hub');
 
-/** The last request of each is aborted while it is authenticated. */
+/** The requests of each case. The client disconnects while the last one is authenticated. */
 const STEPS: readonly (readonly [name: string, ...requests: Request[]])[] = [
   ['a negotiation', NEGOTIATE],
   ['an upgrade that was negotiated', UPGRADE],
-  ['an upgrade without negotiation', NEW],
+  ['an upgrade without negotiation', UPGRADE_WITHOUT_ID],
   ['a stream of events', EVENTS],
-  ['a post to a stream of events', EVENTS, SHAKE],
+  ['a post to a stream of events', EVENTS, POST_HANDSHAKE],
   ['a first poll', POLL],
   ['a second poll', POLL, POLL],
-  ['a post between polls', POLL, SHAKE],
-  ['a poll after the handshake', POLL, SHAKE, POLL, POLL],
-  ['the end of long polling', POLL, LEAVE],
+  ['a post between polls', POLL, POST_HANDSHAKE],
+  ['a poll after the handshake', POLL, POST_HANDSHAKE, POLL, POLL],
+  ['the end of long polling', POLL, DELETE],
 ];
 const ORDERS = ['before it is let in', 'while it is let in', 'after it is let in'] as const;
 
@@ -84,24 +84,24 @@ it.each(cases)('the server releases everything of a client that disconnects duri
   await using world = await start();
   const target = targetOf(await HttpClient.negotiate(world.url));
   for (const request of requests.slice(0, -1)) await once(await world.write(request(target)), 'data');
-  const upgrades = [UPGRADE, NEW].includes(requests.at(-1) ?? POLL);
+  const upgrades = [UPGRADE, UPGRADE_WITHOUT_ID].includes(requests.at(-1) ?? POLL);
   world.hold();
   await world.write(requests.at(-1)?.(target) ?? '');
   await expect.poll(() => world.waiting.length).toBe(1);
-  const [{ letIn, signal } = { letIn: () => undefined, signal: AbortSignal.abort() }] = world.waiting;
+  const [{ admit, signal } = { admit: () => undefined, signal: AbortSignal.abort() }] = world.waiting;
   if (order === 'before it is let in') {
     world.leave();
-    // The socket of an upgrade is not read before it is let in.
+    // The server does not read the socket of an upgrade before it is authenticated.
     if (!upgrades) await expect.poll(() => signal.aborted).toBe(true);
   } else if (order === 'while it is let in') {
     world.leave();
   }
-  letIn();
+  admit();
   await new Promise((resolve) => setImmediate(resolve));
   world.leave();
   await expect
     .poll(async () => {
-      await world.clock.advance(200_000); // longer than anything may be waited for
+      await world.clock.advance(200_000); // longer than each time limit
       return [world.server.health().connections, (await world.hub.presence.count()).value, world.clock.size];
     })
     .toEqual([0, 0, 0]);
@@ -116,7 +116,7 @@ it('the server releases a stream whose response waits behind another response of
   await expect.poll(() => world.server.health().connections).toBe(2);
   world.leave();
   await expect.poll(() => world.server.health().connections).toBe(1);
-  await world.clock.advance(20_000); // the next poll does not come
+  await world.clock.advance(20_000); // the client does not poll again
   expect(world.server.health().connections).toBe(0);
   expect(world.clock.size).toBe(0);
 });
@@ -139,7 +139,7 @@ it('the signal of authenticate aborts when the client disconnects and after auth
   expect(world.errors).toMatchObject([
     ['limit', { code: 'timed_out' }],
     ['limit', { code: 'timed_out' }],
-  ]); // the first one hangs too
+  ]); // the first run never ended either
 });
 
 function targetOf({ url }: HttpClient): string {

@@ -11,7 +11,7 @@ import {
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { listenAndConnect } from './listen-and-connect.ts';
-import { RawClient, type Heard } from './raw-client.ts';
+import { RawClient, type Received } from './raw-client.ts';
 
 interface Calls {
   echo(value: unknown): Promise<unknown>;
@@ -87,13 +87,13 @@ const invocation = (invocationId: string, target: string, ...args: readonly unkn
   target,
   arguments: args,
 });
-const failed = (invocationId: string, error: string, code: string): Heard =>
+const failed = (invocationId: string, error: string, code: string): Received =>
   expect.objectContaining({
     type: 3,
     invocationId,
     error,
     headers: expect.objectContaining({ 'hubline-code': code }) as unknown,
-  }) as Heard;
+  }) as Received;
 
 it('a call is answered with any JSON result', async () => {
   await using world = await start();
@@ -375,7 +375,7 @@ it('a call without a list of arguments fails, and the connection continues', asy
   for (const id of ['a', 'b']) {
     expect(await client.completion(id)).toMatchObject({ error: "Failed to invoke 'echo' due to an error on the server." });
   }
-  client.send({ type: 1, invocationId: '', target: 'echo', arguments: [1] }); // an empty id is none: nobody is answered
+  client.send({ type: 1, invocationId: '', target: 'echo', arguments: [1] }); // an empty id is no id, so there is no completion
   expect((await client.call('echo', 'still here')).result).toBe('still here');
   expect(client.messages).toHaveLength(3);
 });

@@ -63,7 +63,7 @@ it.each([
   client.send(call);
   await expect.poll(() => world.working() + client.items('1').length).toBe(1);
   const drained = world.isOver(world.server.drain());
-  await idle.closed; // nothing runs for it
+  await idle.closed; // no call of this client was running
   await world.clock.advance(1000);
   expect([drained(), client.messages.some(({ type }) => type === 7)]).toEqual([false, false]);
   world.finish();

@@ -5,18 +5,18 @@ import { encodeFrame, Opcode } from './fuzz/wire.ts';
 
 const { continuation, text, binary, close, ping, pong } = Opcode;
 
-/** What a reader hands over, each as one line. */
+/** Creates a reader, and collects what it delivers as lines. */
 function reading() {
-  const heard: string[] = [];
+  const received: string[] = [];
   const mark = (isEnd: boolean): string => (isEnd ? '.' : '…');
   const reader = new FrameReader({
-    text: (piece, isEnd) => void heard.push(`text ${piece}${mark(isEnd)}`),
-    binary: (piece, isEnd) => void heard.push(`binary ${piece.toString('hex')}${mark(isEnd)}`),
-    ping: (payload) => void heard.push(`ping ${payload.toString()}`),
-    pong: () => void heard.push('pong'),
-    peerClosed: (code) => void heard.push(`close ${code}`),
+    text: (piece, isEnd) => void received.push(`text ${piece}${mark(isEnd)}`),
+    binary: (piece, isEnd) => void received.push(`binary ${piece.toString('hex')}${mark(isEnd)}`),
+    ping: (payload) => void received.push(`ping ${payload.toString()}`),
+    pong: () => void received.push('pong'),
+    peerClosed: (code) => void received.push(`close ${code}`),
   });
-  return { reader, heard };
+  return { reader, received };
 }
 
 function masked(opcode: number, payload: string, mask: readonly number[]): Buffer {
@@ -24,29 +24,29 @@ function masked(opcode: number, payload: string, mask: readonly number[]): Buffe
   return Buffer.concat([Buffer.of(0x80 | opcode, 0x80 | body.length, ...mask), body]);
 }
 
-const wholeOf = (heard: readonly string[]): string => heard.map((line) => line.replace(/^(text|binary) (.*).$/, '$2')).join('');
+const wholeOf = (received: readonly string[]): string => received.map((line) => line.replace(/^(text|binary) (.*).$/, '$2')).join('');
 
 it('a FrameReader unmasks payloads that are cut at any byte', () => {
   const payload = 'Grüße, 𝄞 und mehr';
   const bytes = masked(text, payload, [0x12, 0xff, 0x00, 0x81]);
   for (let at = 0; at <= bytes.length; at++) {
-    const { reader, heard } = reading();
+    const { reader, received } = reading();
     reader.push(Buffer.from(bytes.subarray(0, at)));
     reader.push(Buffer.from(bytes.subarray(at)));
-    expect(wholeOf(heard)).toBe(payload);
-    expect(heard.at(-1)).toMatch(/\.$/);
+    expect(wholeOf(received)).toBe(payload);
+    expect(received.at(-1)).toMatch(/\.$/);
   }
 });
 
 it('a FrameReader reads bytes one by one', () => {
-  const { reader, heard } = reading();
+  const { reader, received } = reading();
   const bytes = Buffer.concat([masked(binary, 'ab', [1, 2, 3, 4]), masked(ping, 'p', [1, 2, 3, 4]), masked(text, 'é', [0, 0, 0, 9])]);
   for (const byte of bytes) reader.push(Buffer.of(byte));
-  expect(heard).toEqual(['binary 61…', 'binary 62.', 'ping p', 'text …', 'text é.']);
+  expect(received).toEqual(['binary 61…', 'binary 62.', 'ping p', 'text …', 'text é.']);
 });
 
 it('a FrameReader joins the fragments of a message, with control frames between them', () => {
-  const { reader, heard } = reading();
+  const { reader, received } = reading();
   const parts = [
     encodeFrame(text, Buffer.from('a'), { isFinal: false }),
     encodeFrame(pong, Buffer.alloc(0)),
@@ -55,7 +55,7 @@ it('a FrameReader joins the fragments of a message, with control frames between 
     encodeFrame(continuation, Buffer.alloc(0)),
   ];
   reader.push(Buffer.concat(parts));
-  expect(heard).toEqual(['text a…', 'pong', 'text b…', 'ping ?', 'text .']);
+  expect(received).toEqual(['text a…', 'pong', 'text b…', 'ping ?', 'text .']);
 });
 
 it('a FrameReader copies the payload of a control frame, so that no chunk is kept for a few bytes', () => {
@@ -72,7 +72,7 @@ it('a FrameReader copies the payload of a control frame, so that no chunk is kep
   for (let cut = 0; cut < bytes.length; cut++) {
     for (const chunk of [Buffer.from(bytes.subarray(0, cut)), Buffer.from(bytes.subarray(cut))]) {
       reader.push(chunk);
-      chunk.fill(0); // a view would show it
+      chunk.fill(0); // a view would now contain zeros
     }
   }
   expect(payloads.map(String)).toEqual(Array.from(bytes, () => 'alive'));
@@ -82,14 +82,14 @@ it('a FrameReader keeps its partial header apart from other readers', () => {
   const readers = [reading(), reading()];
   const frames = ['one', 'two'].map((payload, i) => masked(text, payload, [i, 1, 2, 3]));
   for (let at = 0; at < frames[0]!.length; at++) readers.forEach(({ reader }, i) => reader.push(frames[i]!.subarray(at, at + 1)));
-  expect(readers.map(({ heard }) => wholeOf(heard))).toEqual(['one', 'two']);
+  expect(readers.map(({ received }) => wholeOf(received))).toEqual(['one', 'two']);
 });
 
 it('a FrameReader hands over the pieces of a frame as they arrive, whatever length is announced', () => {
-  const { reader, heard } = reading();
+  const { reader, received } = reading();
   reader.push(encodeFrame(binary, Buffer.from('ab'), { length: 2 ** 40 }));
   reader.push(Buffer.from('cd'));
-  expect(heard).toEqual(['binary 6162…', 'binary 6364…']);
+  expect(received).toEqual(['binary 6162…', 'binary 6364…']);
 });
 
 it.each([
@@ -97,9 +97,9 @@ it.each([
   [65_535, 4],
   [65_536, 10],
 ])('a FrameReader reads a length of %i', (length) => {
-  const { reader, heard } = reading();
+  const { reader, received } = reading();
   reader.push(encodeFrame(text, Buffer.alloc(length, 'x')));
-  expect(heard[0]).toHaveLength('text .'.length + length);
+  expect(received[0]).toHaveLength('text .'.length + length);
 });
 
 it.each([
@@ -129,10 +129,10 @@ it.each([
 }); // prettier-ignore
 
 it('a FrameReader reads nothing after a close frame', () => {
-  const { reader, heard } = reading();
+  const { reader, received } = reading();
   reader.push(Buffer.concat([encodeFrame(close, Buffer.alloc(0)), encodeFrame(text, Buffer.from('late'))]));
   reader.push(encodeFrame(text, Buffer.from('later')));
-  expect(heard).toEqual(['close 1005']);
+  expect(received).toEqual(['close 1005']);
 });
 
 it('closeFrame cuts a long reason at a whole character', () => {

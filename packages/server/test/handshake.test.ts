@@ -24,7 +24,7 @@ async function start(options: HubServerOptions = {}, clock?: TestClock, userId?:
     methods: { echo: async (_ctx, value) => value },
   });
   const port = await server.listen(0, '127.0.0.1');
-  return { server, hub, port, knock: () => RawClient.open(port, { handshake: null }), [Symbol.asyncDispose]: () => server.close() };
+  return { server, hub, port, openSocket: () => RawClient.open(port, { handshake: null }), [Symbol.asyncDispose]: () => server.close() };
 }
 
 const echo = (invocationId: string, value: unknown) => ({ type: 1, invocationId, target: 'echo', arguments: [value] });
@@ -39,7 +39,7 @@ it.each([
   ['{"protocol":"json","version":1,"hubline":"1"}', '{}'],
 ])('the server answers the handshake %s with %s', async (request, answer) => {
   await using world = await start();
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   client.socket.send(request + END);
   await client.until(() => client.frames.length > 0);
   expect(client.frames).toEqual([answer + END]);
@@ -63,7 +63,7 @@ it.each([
   [`{"protocol":"${'x'.repeat(5000)}","version":1}`, 'Handshake was canceled.'],
 ])('the server refuses the handshake %.60s', async (request, error) => {
   await using world = await start();
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   client.socket.send(request + END);
   expect(await client.closed).toBe(1000);
   expect(client.records).toEqual([{ error }]);
@@ -71,7 +71,7 @@ it.each([
 
 it('the server refuses a long handshake before its end', async () => {
   await using world = await start();
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   client.socket.send('x'.repeat(5000));
   await client.closed;
   expect(client.records).toEqual([{ error: 'Handshake was canceled.' }]);
@@ -80,7 +80,7 @@ it('the server refuses a long handshake before its end', async () => {
 it('the server cancels a handshake after handshakeMs', async () => {
   const clock = new TestClock();
   await using world = await start({ timeouts: { handshakeMs: 6000 } }, clock);
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   await clock.advance(5000);
   expect(client.frames).toEqual([]);
   await clock.advance(2000);
@@ -90,11 +90,11 @@ it('the server cancels a handshake after handshakeMs', async () => {
 
 it('the server reads a handshake in pieces, as text or bytes, followed by messages', async () => {
   await using world = await start();
-  await using pieces = await world.knock();
+  await using pieces = await world.openSocket();
   for (const piece of [SHAKE.slice(0, 5), SHAKE.slice(5, -1), SHAKE.slice(-1) + JSON.stringify(echo('1', 'é')) + END])
     pieces.socket.send(piece);
   expect(await pieces.completion('1')).toEqual({ type: 3, invocationId: '1', result: 'é' });
-  await using bytes = await world.knock();
+  await using bytes = await world.openSocket();
   const all = Buffer.from(SHAKE + JSON.stringify(echo('1', '€')) + END + JSON.stringify(echo('2', 2)) + END);
   for (let at = 0; at < all.length; at += 7) bytes.socket.send(all.subarray(at, at + 7));
   expect((await bytes.completion('1')).result).toBe('€');
@@ -102,7 +102,7 @@ it('the server reads a handshake in pieces, as text or bytes, followed by messag
   expect(bytes.binary.every((binary) => !binary)).toBe(true);
 });
 
-/** A backplane whose directory takes its time. */
+/** A backplane whose directory acknowledges changes when the gate opens. */
 function slowBackplane(gate: Promise<void>, changing: (connectionIds: readonly string[]) => void = () => undefined): Backplane {
   const { open } = memoryBackplane();
   return {
@@ -140,7 +140,7 @@ it('the server answers the handshake after the registration, and then messages o
   const gate = new Promise<void>((resolve) => (open = resolve));
   const entering: string[] = [];
   await using world = await start({ backplane: slowBackplane(gate, (ids) => entering.push(...ids)) });
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   client.socket.send(SHAKE + JSON.stringify(echo('1', 1)) + END);
   client.send(echo('2', 2));
   await expect.poll(() => entering.length).toBe(1);
@@ -163,17 +163,17 @@ it('the server stops reading a client that sends much during its registration', 
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   await using world = await start({ backplane: slowBackplane(gate) });
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   client.socket.send(SHAKE);
   const message = `{"type":6,"x":"${'x'.repeat(30_000)}"}${END}`;
   for (let i = 0; i < 1000; i++) client.socket.send(message);
-  await using neighbour = await world.knock();
+  await using neighbour = await world.openSocket();
   for (let i = 0; i < 100; i++) {
     const pong = new Promise((resolve) => neighbour.socket.once('pong', resolve));
     neighbour.socket.ping();
     await pong;
   }
-  // What the kernel takes is a few megabytes at most; the rest stays with the client until it is read.
+  // The kernel holds a few megabytes at most; the rest stays with the client until the server reads on.
   expect(client.socket.bufferedAmount).toBeGreaterThan(10_000_000);
   open();
   expect((await client.call('echo', 'after')).result).toBe('after');
@@ -185,11 +185,11 @@ it('the server disconnects a client for which more than maxBufferedBytes wait du
   const entering: string[] = [];
   const backplane = slowBackplane(gate, (ids) => entering.push(...ids));
   await using world = await start({ backplane, limits: { maxBufferedBytes: 100_000 } });
-  await using patient = await world.knock();
+  await using patient = await world.openSocket();
   patient.socket.send(SHAKE);
   await expect.poll(() => entering.length).toBe(1);
-  void world.hub.clients.all.send.said('x'.repeat(150_000)); // one message may be larger than what may wait
-  await using late = await world.knock();
+  void world.hub.clients.all.send.said('x'.repeat(150_000)); // one message may be larger than maxBufferedBytes
+  await using late = await world.openSocket();
   late.socket.send(SHAKE);
   await expect.poll(() => entering.length).toBe(2);
   const [patientId = '', lateId = ''] = entering;
@@ -217,7 +217,7 @@ it('the server refuses the handshake if the registration fails', async () => {
     },
   };
   await using world = await start({ backplane: broken }, undefined, 'alice');
-  await using client = await world.knock();
+  await using client = await world.openSocket();
   client.socket.send(SHAKE);
   expect(await client.closed).toBe(1011);
   expect(client.records).toEqual([{ error: 'An unexpected error occurred during connection handshake.' }]);

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Bytes of the heap that are in use. */
+/** Collects garbage, and returns the bytes of the heap that are in use. */
 export function heapInUse(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;

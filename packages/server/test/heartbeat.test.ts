@@ -15,7 +15,7 @@ const PING = { type: 6 };
 
 const PLAIN = { protocol: 'json', version: 1 };
 
-/** A plain SignalR client, unless the handshake says otherwise. */
+/** Starts a server, and a plain SignalR client unless the handshake announces Hubline. */
 async function start(handshake: object = PLAIN) {
   const clock = new TestClock();
   const server = createHubServer({}, clock);
@@ -40,13 +40,13 @@ async function start(handshake: object = PLAIN) {
     clock,
     ended,
     finish: (text: string) => finish(text),
-    /** What the client has sent is at the server when this settles. */
+    /** Resolves when the server has read what the client sent. */
     async arrived() {
       const pong = new Promise((resolve) => client.socket.once('pong', resolve));
       client.socket.ping();
       await pong;
     },
-    /** Advances by so many steps, between which the client answers the pings of the WebSocket. */
+    /** Advances in steps, between which the client answers WebSocket pings. */
     async pass(steps: number, ms: number) {
       for (let i = 0; i < steps; i++) {
         await clock.advance(ms);
@@ -57,7 +57,7 @@ async function start(handshake: object = PLAIN) {
   };
 }
 
-/** A client that has sent these messages and answers nothing any more, not even pings of the WebSocket. */
+/** A client that sends these messages and then answers nothing, not even WebSocket pings. */
 async function halfOpen(port: number, messages: readonly object[]): Promise<WireSocket> {
   const text = messages.map((message) => `${JSON.stringify(message)}\u001e`).join('');
   const socket = new WireSocket(port, encodeFrame(Opcode.text, Buffer.from(text)));

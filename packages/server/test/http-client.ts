@@ -5,10 +5,10 @@ const END = '\u001e';
 export const HANDSHAKE = `{"protocol":"json","version":1}${END}`;
 export const record = (message: object): string => JSON.stringify(message) + END;
 
-/** Speaks to one connection by HTTP requests alone, each as the test says. */
+/** Speaks to one connection by single HTTP requests. */
 export class HttpClient {
   readonly connectionId: string;
-  /** With the token. */
+  /** The url with the connection token. */
   readonly url: string;
   #polls = 0;
 
@@ -22,7 +22,7 @@ export class HttpClient {
     return new HttpClient(hubUrl, (await response.json()) as HttpClient & { connectionToken: string });
   }
 
-  /** Polls, and has shaken hands. */
+  /** Opens a connection over long polling, after its handshake. */
   static async polling(hubUrl: string): Promise<HttpClient> {
     const client = await HttpClient.negotiate(hubUrl);
     await client.poll();
@@ -31,7 +31,7 @@ export class HttpClient {
     return client;
   }
 
-  /** Numbered, as SignalR's clients do, so that the test knows when it has arrived. */
+  /** Polls with a number, as SignalR's clients do, so that the test knows when the poll has arrived. */
   poll(init: RequestInit = {}): Promise<Response> {
     return fetch(`${this.url}&_=${this.connectionId}-${++this.#polls}`, init);
   }
@@ -39,7 +39,7 @@ export class HttpClient {
     return `${this.connectionId}-${this.#polls}`;
   }
 
-  /** A request by hand, over a socket of its own. */
+  /** Writes a request to a new socket. */
   async raw(method: string, { headers = {}, body = '' }: { headers?: Record<string, string>; body?: string } = {}): Promise<Socket> {
     const { hostname, port, host, pathname, search } = new URL(this.url);
     const socket = connect(Number(port), hostname);
@@ -62,7 +62,7 @@ export class HttpClient {
   }
 }
 
-/** A stream of events, as it comes. */
+/** Reads an event stream. */
 export class EventStream implements AsyncDisposable {
   readonly response: Response;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -74,7 +74,7 @@ export class EventStream implements AsyncDisposable {
     this.#reader = response.body?.getReader();
   }
 
-  /** Reads until all of it is there; gives everything so far. @throws Error where the stream ends before */
+  /** Reads until the text is there, and returns all text so far. @throws Error if the stream ends before */
   async until(wanted: string): Promise<string> {
     while (!this.text.includes(wanted)) {
       if (!(await this.#read())) throw new Error(`The stream has ended before ${JSON.stringify(wanted)}: ${JSON.stringify(this.text)}`);

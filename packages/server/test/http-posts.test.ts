@@ -10,7 +10,7 @@ const queryOf = (client: HttpClient): string => new URL(client.url).search.slice
 const answerOf = async (response: Response) => ({ status: response.status, text: await response.text() });
 const call = (id: string, value: unknown): string => record({ type: 1, invocationId: id, target: 'echo', arguments: [value] });
 
-/** A path that takes what is sent one by one, when the test lets it. */
+/** A connection handler that takes each chunk when the test opens its gate. */
 function gated() {
   const taken: string[] = [];
   const gates: (() => void)[] = [];
@@ -57,7 +57,7 @@ it('a POST is answered when its body has been taken, one after another', async (
     posts.push(client.post(text).then(() => answered.push(text)));
     if (text < '3') await expect.poll(() => answered).toContain(text);
   }
-  // The first is with the handler, the second waits for it; there is no room for another.
+  // The handler has the first one, the second waits for it, and there is no room for a third.
   await expect.poll(() => gates.length).toBe(1);
   expect(answered).toEqual(['1', '2']);
   for (let next = 0; next < 4; next++) {
@@ -74,7 +74,7 @@ it('a POST waits until the slow body of an earlier POST is complete', async () =
   const message = call('slow', 1);
   const length = { 'content-length': String(Buffer.byteLength(message)) };
   const slow = await client.raw('POST', { headers: length, body: message.slice(0, 10) });
-  await using other = await RawClient.open(world.port); // a few round trips, so that the first body has begun
+  await using other = await RawClient.open(world.port); // round trips, after which the first body is being read
   expect((await other.call('echo', 1)).result).toBe(1);
   let isAnswered = false;
   const quick = client.post(call('quick', 2)).then(() => (isAnswered = true));
@@ -111,15 +111,15 @@ it('a connection keeps 64 waiting POSTs, and the sockets of further ones are cut
   const client = await HttpClient.negotiate(`${world.origin}/raw`);
   await client.poll();
   const posts = Array.from({ length: 10 }, (_none, i) => client.post(`${i}`));
-  await expect.poll(() => requests).toBe(12); // with the negotiation and the poll
+  await expect.poll(() => requests).toBe(12); // the ten posts, the negotiation and the poll
   await expect.poll(() => gates.length).toBe(1);
   let cut = 0;
   for (let socket = 0; socket < 60; socket++) {
     const flood = await client.raw('POST', { headers: { 'content-length': '1' }, body: 'x' });
-    flood.on('error', () => undefined).resume(); // a reset is an answer too, and `close` follows
+    flood.on('error', () => undefined).resume(); // a reset is also an answer, and `close` follows
     flood.on('close', () => cut++);
   }
-  await expect.poll(() => cut).toBe(70 - 64 - 3); // the handler has one, one waits for it, and one is being read
+  await expect.poll(() => cut).toBe(70 - 64 - 3); // the handler has one, one waits for the handler, and one is being read
   for (let next = 0; next < 10; next++) {
     await expect.poll(() => gates.length).toBeGreaterThan(next);
     gates[next]?.();
@@ -231,14 +231,14 @@ it('redirect sends a client elsewhere with a token, before authenticate runs', a
 });
 
 it('the body of a negotiation is read and not kept while it is authenticated', async () => {
-  let letIn: () => void = () => undefined;
-  const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
-  await using world = await start({ hub: { authenticate: () => isLetIn.then(() => ({})) } });
+  let admit: () => void = () => undefined;
+  const admitted = new Promise<void>((resolve) => (admit = resolve));
+  await using world = await start({ hub: { authenticate: () => admitted.then(() => ({})) } });
   const socket = connect(world.port, '127.0.0.1');
   const bytes = 32 * 1024 * 1024;
   socket.write(`POST /hub/negotiate?negotiateVersion=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${bytes}\r\n\r\n`);
   socket.write(Buffer.alloc(bytes));
   await expect.poll(() => socket.writableLength, { timeout: 10_000 }).toBe(0);
-  letIn();
+  admit();
   socket.destroy();
 });

@@ -16,7 +16,7 @@ const echo = defineHub<Echo, Receiver>('echo');
 
 export type WorldOptions = HubServerOptions & { readonly hub?: Partial<HubOptions<Echo, Receiver, Nothing, Nothing>> };
 
-/** A server with one hub, whose time belongs to the test. */
+/** Starts a server with one echo hub and a clock that the test advances. */
 export async function start({ hub: hubOptions, ...options }: WorldOptions = {}) {
   const clock = new TestClock();
   const server = createHubServer(options, clock);
@@ -36,7 +36,7 @@ export async function start({ hub: hubOptions, ...options }: WorldOptions = {}) 
   });
   const port = await server.listen(0, '127.0.0.1');
   const url = `http://127.0.0.1:${port}`;
-  /** Polls, and comes back when the poll is held. */
+  /** Polls, and returns when the server holds the poll. */
   const hold = async (client: HttpClient, init?: RequestInit) => {
     const answer = client.poll(init);
     let isSettled = false;
@@ -50,7 +50,7 @@ export async function start({ hub: hubOptions, ...options }: WorldOptions = {}) 
   const close = async (): Promise<void> => {
     const closed = server.close().then(() => true);
     const turn = (): Promise<boolean> => new Promise((resolve) => setImmediate(resolve, false));
-    while (!(await Promise.race([closed, turn()]))) await clock.advance(1000); // it gives those who linger some time
+    while (!(await Promise.race([closed, turn()]))) await clock.advance(1000); // closing waits for the clients
   };
   return { hold, server, hub, clock, port, origin: url, url: `${url}/hub`, errors, ended, [Symbol.asyncDispose]: close };
 }

@@ -74,8 +74,8 @@ it.each([
     }
     const lines = upgradeLines(`/hub?id=${connectionToken}`, { authorization: `Bearer ${token}` });
     expect(await rawRequest(port, lines, (answer) => answer.includes('101'))).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    const told = [['request', expect.objectContaining({ message: expect.stringContaining("attribute 'tenant'") as string }) as Error]];
-    expect(errors).toEqual(status === 403 ? told : []);
+    const expected = [['request', expect.objectContaining({ message: expect.stringContaining("attribute 'tenant'") as string }) as Error]];
+    expect(errors).toEqual(status === 403 ? expected : []);
   } finally {
     await server.close();
   }

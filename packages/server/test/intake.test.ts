@@ -157,7 +157,7 @@ it('the server holds at most twice the budget for a client that owes a result, a
   const question = await client.until(() => client.messages.find(({ target }) => target === 'confirm'));
   const before = heapInUse();
   const part = times(3000, () => ({}));
-  for (let i = 0; i < 200; i++) client.send(item('u', part)); // some 50 MB when it is decoded
+  for (let i = 0; i < 200; i++) client.send(item('u', part)); // some 50 MB of decoded values
   client.send({ type: 3, invocationId: question.invocationId, result: true }, { type: 3, invocationId: 'u' });
   await using neighbour = await RawClient.open(world.port);
   for (let i = 0; i < 50; i++) await neighbour.call('echo', i);

@@ -1,7 +1,7 @@
 import type { HubServer } from '@hubline/server';
 import { RawClient, type RawOptions } from './raw-client.ts';
 
-/** Lets a server listen, and a client in. Both are gone when it is disposed. */
+/** Lets a server listen and connects a client. Both are closed when the result is disposed. */
 export async function listenAndConnect(server: HubServer, options?: RawOptions) {
   const errors: unknown[] = [];
   server.on('error', (stage, error) => errors.push([stage, error]));
@@ -10,7 +10,7 @@ export async function listenAndConnect(server: HubServer, options?: RawOptions) 
   return {
     port,
     client,
-    /** What the server has reported. */
+    /** The errors that the server reported. */
     errors,
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();

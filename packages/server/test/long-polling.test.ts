@@ -6,7 +6,7 @@ import { RawClient } from './raw-client.ts';
 
 const NO_CONNECTION = 'No Connection with that ID';
 
-/** A client whose poll has an answer of 16 MB, of which it has read the first chunk. Its socket is paused. */
+/** Opens a client whose poll has a response of 16 MB, of which it has read the first chunk. Its socket is paused. */
 async function reading({ url, hub }: Awaited<ReturnType<typeof start>>) {
   const client = await HttpClient.polling(url);
   await hub.clients.all.send.said('x'.repeat(16_000_000));
@@ -125,7 +125,7 @@ it('disconnectMs begins at the end of a poll, so a client that gave up a long po
   await world.clock.advance(60_000);
   poll.abort();
   await expect(answer).rejects.toThrow();
-  await using other = await RawClient.open(world.port); // a few round trips, so that the server has noticed
+  await using other = await RawClient.open(world.port); // round trips, after which the server has seen the abort
   expect((await other.call('echo', 1)).result).toBe(1);
   await world.clock.advance(3000);
   await world.hub.clients.all.send.said('still there');
@@ -136,7 +136,7 @@ it('disconnectMs begins at the end of a poll, so a client that gave up a long po
 it('a client over long polling is not pinged, and need not ping', async () => {
   await using world = await start({ timeouts: { keepAliveMs: 1000, clientMs: 2000 } });
   const client = await HttpClient.polling(world.url);
-  await client.post(record({ type: 6 })); // who pings over another transport is expected to go on
+  await client.post(record({ type: 6 })); // over another transport a client that pinged once must ping again
   const poll = await world.hold(client);
   await world.clock.advance(60_000);
   expect(poll.isSettled()).toBe(false);
@@ -167,7 +167,7 @@ it("a poll's response that is not read within sendMs ends the connection", async
   const { client, socket, head } = await reading(world);
   expect(head).toMatch(/^HTTP\/1.1 200 OK/);
   await world.clock.advance(4000);
-  expect(world.ended).toEqual([]); // it is away for longer than `disconnectMs`, but its answer is not
+  expect(world.ended).toEqual([]); // there was no poll for disconnectMs, but the response is not read yet
   await expect.poll(() => world.clock.advance(1000).then(() => world.ended)).toEqual([[client.connectionId, 'connection_lost']]);
   socket.destroy();
 });
@@ -177,9 +177,9 @@ it('a poll is not answered while an earlier response is unread', async () => {
   const { client, socket } = await reading(world);
   const second = await world.hold(client);
   const third = await world.hold(client);
-  expect((await second.answer).status).toBe(204); // a newer poll replaces the one that waits
+  expect((await second.answer).status).toBe(204); // a newer poll replaces the waiting one
   await world.hub.clients.all.send.said('y');
-  await using other = await RawClient.open(world.port); // a few round trips
+  await using other = await RawClient.open(world.port); // round trips, in which the server could answer the poll
   expect((await other.call('echo', 1)).result).toBe(1);
   expect(third.isSettled()).toBe(false);
   socket.resume();

@@ -82,7 +82,7 @@ class World implements AsyncDisposable {
     return { connection, said };
   }
 
-  /** Clients before the servers that they are connected to. */
+  /** Closes clients before their servers. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const each of this.#opened.reverse()) await each[Symbol.asyncDispose]();
   }

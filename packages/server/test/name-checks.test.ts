@@ -16,7 +16,7 @@ interface Attributes {
 const contract = defineHub<Calls, Receiver, Attributes>('names');
 type Ctx = Context<Receiver, Attributes>;
 
-/** Values that are no names, as plain JavaScript or a client may give them. */
+/** Invalid names, as plain JavaScript or a client may give them. */
 const NO_NAMES: readonly (readonly [what: string, value: unknown])[] = [
   ['an array', ['admins']],
   ['a deep array', Array.from({ length: 20_000 }).reduce<unknown>((inner) => [inner], [])],
@@ -31,7 +31,7 @@ const NO_NAMES: readonly (readonly [what: string, value: unknown])[] = [
   ['half of a surrogate pair', 'a\ud83d'],
 ];
 
-/** Every method of a hub that takes a name: the argument that is named, and the call. */
+/** Each method of a hub that takes a name, with the name of the argument and a call. */
 const TAKES_A_NAME: readonly (readonly [method: string, option: string, call: (ctx: Ctx, name: string) => unknown])[] = [
   ['ctx.groups.add', 'group', (ctx, name) => ctx.groups.add(name)],
   ['ctx.groups.remove', 'group', (ctx, name) => ctx.groups.remove(name)],
@@ -60,7 +60,7 @@ const TAKES_A_NAME: readonly (readonly [method: string, option: string, call: (c
   ['presence.watchUsers', 'group', ({ hub }, name) => hub.presence.watchUsers({ group: name })],
 ];
 
-/** Of these an empty string is no mistake. */
+/** Options that may be empty. */
 const MAY_BE_EMPTY = new Set(['server pathPrefix', 'hub path', 'connectionHandler path']);
 
 describe('a hub', () => {
@@ -89,7 +89,7 @@ describe('a hub', () => {
       if (value === '' && MAY_BE_EMPTY.has(method)) continue;
       if (method === 'presence.isOnline' && Array.isArray(value)) continue; // a list of users
       const refused = await errorOf(() => call(ctx, value as string));
-      // Where a filter may stand instead, an object is taken for one.
+      // An argument that may also be a filter takes an object for a filter.
       const isFilter = method.startsWith('groups.') && option === 'connectionId' && typeof value === 'object' && value !== null;
       expect(refused, what).toMatchObject({ code: 'invalid_option', details: { option: isFilter ? 'filter' : option } });
     }

@@ -7,13 +7,13 @@ export interface Echo {
   echo(value: unknown): Promise<unknown>;
   whoAmI(): Promise<readonly [connectionId: string, userId: string | null]>;
 }
-interface Marks {
+interface Attributes {
   level: number;
 }
-type Options = Partial<HubOptions<Echo, Record<never, never>, Marks, Record<never, never>>>;
-export const echo = defineHub<Echo, Record<never, never>, Marks>('echo');
+type Options = Partial<HubOptions<Echo, Record<never, never>, Attributes, Record<never, never>>>;
+export const echo = defineHub<Echo, Record<never, never>, Attributes>('echo');
 
-/** A server with one hub, and what asks it over HTTP. */
+/** Starts a server with one hub, and returns functions that negotiate. */
 export async function start(options: Options = {}, { clock, ...serverOptions }: HubServerOptions & { readonly clock?: TestClock } = {}) {
   const server = createHubServer({ nodeId: 'api-1', ...serverOptions }, clock);
   const errors: [stage: string, error: unknown][] = [];
@@ -43,7 +43,7 @@ export async function start(options: Options = {}, { clock, ...serverOptions }: 
   };
 }
 
-/** The status with which an upgrade is refused. */
+/** Returns the response that refuses an upgrade. */
 export async function refusal(port: number, target: string, headers: Record<string, string> = {}) {
   const answer = await rawRequest(port, upgradeLines(target, headers));
   const [head = '', body = ''] = answer.split('\r\n\r\n');

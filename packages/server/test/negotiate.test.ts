@@ -176,14 +176,14 @@ it('an unknown id is answered with 404, and the id of an open connection with 40
 });
 
 it('of two WebSockets for one connection at the same time, one is accepted', async () => {
-  let letIn: () => void = () => undefined;
-  const door = new Promise<void>((resolve) => (letIn = resolve));
+  let admit: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (admit = resolve));
   let waiting = 0;
   await using world = await start({
     authenticate: async ({ url }) => {
       if (url.pathname !== '/hub') return {};
       waiting++;
-      await door;
+      await gate;
       return {};
     },
   });
@@ -191,7 +191,7 @@ it('of two WebSockets for one connection at the same time, one is accepted', asy
   const clients = [1, 2].map(() => new RawClient(world.port, { query: `id=${connectionToken}` }));
   for (const { socket } of clients) socket.on('error', () => undefined);
   await expect.poll(() => waiting).toBe(2);
-  letIn();
+  admit();
   await Promise.race(clients.map(({ closed }) => closed));
   const left = clients.filter(({ socket }) => socket.readyState === socket.OPEN);
   expect(left).toHaveLength(1);
@@ -222,11 +222,11 @@ it.each(['a b', '[', 'x:99999', '%'])('the Host "%s" is answered with 400', asyn
 
 it('a failed upgrade leaves no connection and no timer', async () => {
   const clock = new TestClock();
-  let letIn: (() => void) | undefined;
+  let admit: (() => void) | undefined;
   await using world = await start(
     {
       authenticate: async ({ token }) => {
-        if (token === 'slow') await new Promise<void>((resolve) => (letIn = resolve));
+        if (token === 'slow') await new Promise<void>((resolve) => (admit = resolve));
         return {};
       },
     },
@@ -238,10 +238,10 @@ it('a failed upgrade leaves no connection and no timer', async () => {
   }
   const gone = new RawClient(world.port, { query: 'access_token=slow' });
   gone.socket.on('error', () => undefined);
-  await expect.poll(() => letIn).toBeDefined();
+  await expect.poll(() => admit).toBeDefined();
   gone.socket.terminate();
   await gone.closed;
-  letIn?.();
+  admit?.();
   expect(await refusal(world.port, '/hub?id=nobody')).toMatchObject({ status: 404 });
   expect(clock.size).toBe(0);
   expect(world.server.health().connections).toBe(0);

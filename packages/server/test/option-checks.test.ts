@@ -62,7 +62,7 @@ describe('an unknown option is refused, and the error names the nearest one:', (
 
 type Row = readonly [string, option: string, values: readonly unknown[], act: (server: HubServer, value: never) => unknown];
 const WRONG = [null, 5, 'text', true, [], Symbol('x')];
-/** The methods by which an HTTP server is told from an application. */
+/** The methods that an HTTP server has and an application lacks. */
 const SERVER = { emit: () => true, listen: () => undefined, close: () => undefined };
 const without = (...fine: readonly unknown[]): readonly unknown[] => WRONG.filter((value) => !fine.includes(value));
 

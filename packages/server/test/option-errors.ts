@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-/** The error that a call throws or rejects with; a text where it does neither. */
+/** Returns the error that a call throws or rejects with, or a text if it does neither. */
 export async function errorOf(call: () => unknown): Promise<unknown> {
   try {
     await call();
@@ -10,7 +10,7 @@ export async function errorOf(call: () => unknown): Promise<unknown> {
   return 'nothing was refused';
 }
 
-/** Matches the error `invalid_option` of an option: with these details besides, and a message that matches `text`. */
+/** Matches the error `invalid_option` of an option, with these details and a message that matches `text`. */
 export const invalidOption = (
   option: string,
   { text = /^/, ...details }: { readonly text?: RegExp; readonly value?: unknown } = {},

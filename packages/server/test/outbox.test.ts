@@ -16,7 +16,7 @@ interface Receiver {
 }
 const contract = defineHub<Calls, Receiver>('outbox');
 
-/** A server whose writes are kept. */
+/** Starts a server that records the writes to its sockets. */
 async function start(clients: number) {
   const http = createServer();
   const writes = new Map<Socket, Uint8Array[]>();
@@ -48,7 +48,7 @@ async function start(clients: number) {
   return {
     hub,
     receivers,
-    /** What has been written to each socket since the last look. */
+    /** Returns the writes to each socket since the last call. */
     written: () => [...writes.values()].map((kept) => kept.splice(0)),
     async [Symbol.asyncDispose]() {
       await Promise.all(receivers.map((client) => client[Symbol.asyncDispose]()));
@@ -94,8 +94,8 @@ it('clients that get different messages in one turn each get their own', async (
   void world.hub.clients.all.except(id).send.said('to the other');
   void world.hub.clients.all.send.said('to all again');
   for (const client of [a, b]) await client.until(() => client.messages.length === 3);
-  const heard = [a, b].map((client) => client.messages.map((message) => (message.arguments as string[])[0]));
-  expect(heard.sort((x, y) => (x[1] ?? '').localeCompare(y[1] ?? ''))).toEqual([
+  const received = [a, b].map((client) => client.messages.map((message) => (message.arguments as string[])[0]));
+  expect(received.sort((x, y) => (x[1] ?? '').localeCompare(y[1] ?? ''))).toEqual([
     ['to all', 'to one', 'to all again'],
     ['to all', 'to the other', 'to all again'],
   ]);

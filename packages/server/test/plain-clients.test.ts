@@ -45,12 +45,13 @@ const ERRORS: Record<string, () => unknown> = {
 };
 
 /** The arrays of {@link https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/HubProtocol.md} or the objects. */
-type Heard = Readonly<Record<string, unknown>> | readonly unknown[];
-const typeOf = (heard: Heard): unknown => (Array.isArray(heard) ? (heard as readonly unknown[])[0] : (heard as { type: unknown }).type);
+type Received = Readonly<Record<string, unknown>> | readonly unknown[];
+const typeOf = (received: Received): unknown =>
+  Array.isArray(received) ? (received as readonly unknown[])[0] : (received as { type: unknown }).type;
 
-/** A client that announces nothing, and keeps every message as it came. */
+/** A client that does not announce Hubline, and keeps each message. */
 class PlainClient implements AsyncDisposable {
-  readonly heard: Heard[] = [];
+  readonly received: Received[] = [];
   handshake = '';
   readonly closed: Promise<unknown>;
   readonly #socket: WebSocket;
@@ -82,7 +83,7 @@ class PlainClient implements AsyncDisposable {
   }
 
   count(type: number): number {
-    return this.heard.filter((each) => typeOf(each) === type).length;
+    return this.received.filter((each) => typeOf(each) === type).length;
   }
 
   #take(data: Buffer): void {
@@ -95,12 +96,12 @@ class PlainClient implements AsyncDisposable {
     while (rest.length > 0) {
       if (this.#protocol === 'json') {
         const end = rest.indexOf(0x1e);
-        this.heard.push(JSON.parse(rest.subarray(0, end).toString()) as Heard);
+        this.received.push(JSON.parse(rest.subarray(0, end).toString()) as Received);
         rest = rest.subarray(end + 1);
       } else {
         const [low, high] = [rest[0]!, rest[1]!];
         const [at, size] = low < 128 ? [1, low] : [2, (low & 127) + high * 128];
-        this.heard.push(readMessagePack(rest.subarray(at, at + size)) as Heard);
+        this.received.push(readMessagePack(rest.subarray(at, at + size)) as Received);
         rest = rest.subarray(at + size);
       }
     }
@@ -121,7 +122,7 @@ async function start(protocol: string) {
     timeouts: { keepAliveMs: 15_000 },
   };
   const server = createHubServer(options, clock);
-  server.on('error', () => undefined); // what methods throw
+  server.on('error', () => undefined); // errors of methods are part of the test
   const ids: string[] = [];
   let refuses = false;
   const hub = server.hub(contract, {
@@ -165,8 +166,8 @@ async function start(protocol: string) {
       await expect.poll(() => ids.length).toBeGreaterThan(before);
       return client;
     },
-    /** Everything that any client has heard. */
-    heard: () => clients.flatMap((client) => client.heard),
+    /** Returns all messages that the clients have received. */
+    received: () => clients.flatMap((client) => client.received),
     handshakes: () => clients.map((client) => client.handshake),
     async [Symbol.asyncDispose]() {
       for (const client of clients) await client[Symbol.asyncDispose]();
@@ -175,20 +176,20 @@ async function start(protocol: string) {
   };
 }
 
-/** What ASP.NET Core would not have sent. */
-function extras(heard: Heard): unknown {
-  const plain = ASP_NET_CORE[typeOf(heard) as MessageType];
-  if (!plain) return heard;
-  if (Array.isArray(heard)) {
-    const items = heard as readonly unknown[];
+/** Returns a message that ASP.NET Core would not send, and undefined for any other. */
+function extras(received: Received): unknown {
+  const plain = ASP_NET_CORE[typeOf(received) as MessageType];
+  if (!plain) return received;
+  if (Array.isArray(received)) {
+    const items = received as readonly unknown[];
     const hasHeaders = items.length > 3 && Object.keys(items[1] as object).length > 0;
-    return plain.lengths.includes(items.length) && !hasHeaders ? undefined : heard;
+    return plain.lengths.includes(items.length) && !hasHeaders ? undefined : received;
   }
-  const fields = heard as Readonly<Record<string, unknown>>;
+  const fields = received as Readonly<Record<string, unknown>>;
   const isPlain = Object.entries(fields).every(
     ([key, value]) => plain.fields.includes(key) && !(key === 'allowReconnect' && value !== true),
   );
-  return isPlain ? undefined : heard;
+  return isPlain ? undefined : received;
 }
 
 describe.each(['json', 'messagepack'])('a client that does not announce Hubline, over %s', (protocol) => {
@@ -198,7 +199,7 @@ describe.each(['json', 'messagepack'])('a client that does not announce Hubline,
     const talker = await world.client();
     const id = ids.at(-1)!;
 
-    // Completions: values, void, every way to fail. Streams, and their ends.
+    // Completions with values, void and each kind of error, and streams with their ends.
     const calls = ['one', null, { deep: [1] }].map((value, i) => talker.call(`v${i}`, 'echo', value));
     for (const how of Object.keys(ERRORS)) {
       talker.call(`f-${how}`, 'fail', how);
@@ -212,11 +213,11 @@ describe.each(['json', 'messagepack'])('a client that does not announce Hubline,
     const completions = calls.length + 2 * Object.keys(ERRORS).length + 5;
     await expect.poll(() => talker.count(MessageType.Completion)).toBe(completions);
 
-    // Events, and questions that are answered, and given up.
+    // Events, and calls that are answered and cancelled.
     await hub.clients.all.send.said('hello');
     const asked = hub.clients.connection(id).invoke.confirm('Sure?');
     await expect.poll(() => talker.count(MessageType.Invocation)).toBe(2);
-    const question = talker.heard.findLast((each) => typeOf(each) === MessageType.Invocation)!;
+    const question = talker.received.findLast((each) => typeOf(each) === MessageType.Invocation)!;
     const questionId = (
       Array.isArray(question) ?
         (question as readonly unknown[])[2]
@@ -229,7 +230,7 @@ describe.each(['json', 'messagepack'])('a client that does not announce Hubline,
     givenUp.abort();
     await expect(unanswered).rejects.toMatchObject({ code: 'cancelled' });
 
-    // Signs of life: a ping gets no answer, silence does.
+    // A ping gets no answer, and silence of the server is ended by a ping.
     talker.ping();
     talker.call('after', 'echo', 1);
     await expect.poll(() => talker.count(MessageType.Completion)).toBe(completions + 1);
@@ -237,7 +238,7 @@ describe.each(['json', 'messagepack'])('a client that does not announce Hubline,
     await clock.advance(16_000);
     await expect.poll(() => talker.count(MessageType.Ping)).toBe(1);
 
-    // Every goodbye.
+    // Each kind of close message.
     await hub.disconnect({ connection: id }, { code: 'enough', message: 'Enough.', allowReconnect: true });
     await talker.closed;
     const rude = await world.client();
@@ -257,9 +258,9 @@ describe.each(['json', 'messagepack'])('a client that does not announce Hubline,
     await last.closed;
 
     for (const client of [talker, rude, wordy, silent, refused, last]) expect(client.count(MessageType.Close)).toBe(1);
-    expect(world.heard().map(extras).filter(Boolean)).toEqual([]);
+    expect(world.received().map(extras).filter(Boolean)).toEqual([]);
     expect(new Set(world.handshakes())).toEqual(new Set(['{}\u001e']));
-    const driven = new Set(world.heard().map(typeOf));
+    const driven = new Set(world.received().map(typeOf));
     expect(driven).toEqual(new Set(Object.entries(ASP_NET_CORE).flatMap(([type, plain]) => (plain ? [Number(type)] : []))));
   });
 });

@@ -25,7 +25,7 @@ const MEBIBYTE = 1024 * 1024;
 const LARGE = Array.from({ length: 10_000 }, () => ({}));
 const LARGE_BYTES = costOf(LARGE);
 
-/** A codec that counts what is decoded, calls of `echo` left out. */
+/** Wraps a codec, and counts the decoded messages except calls of `echo`. */
 function counted(codec: Codec): Codec & { decoded: number } {
   const counter = {
     ...codec,
@@ -47,7 +47,7 @@ function counted(codec: Codec): Codec & { decoded: number } {
   return counter;
 }
 
-/** A hub whose methods take nothing until the gate opens. */
+/** Starts a hub whose methods take nothing until the gate opens. */
 async function start(codec: Codec) {
   const counter = counted(codec);
   let pass: () => void = () => undefined;
@@ -71,7 +71,7 @@ async function start(codec: Codec) {
     },
   });
   const opened = await listenAndConnect(server);
-  /** Waits until nothing was decoded for as long as a neighbour takes for 30 calls, and returns how much it was. */
+  /** Waits until nothing is decoded during 30 calls of a neighbour, and returns the number of decoded messages. */
   const settled = async (): Promise<number> => {
     for (let before = -1; before !== counter.decoded;) {
       before = counter.decoded;
@@ -102,7 +102,7 @@ const call = (invocationId: string, target: string, ...args: readonly unknown[])
 const item = (value: unknown) => ({ type: 2, invocationId: 'u', item: value }) as const;
 
 const cases = [{ codec: jsonCodec }, { codec: messagePack() }];
-/** The first message that exceeds the budget is decoded before it is seen to. */
+/** The number of messages within a budget, and the one that exceeds it, which is decoded too. */
 const within = (budget: number): number => Math.floor(budget / LARGE_BYTES) + 1;
 
 it.each(cases)('the server decodes no more calls than maxQueuedBytes allows while a method runs, over $codec.name', async ({ codec }) => {
@@ -155,7 +155,7 @@ it.each(cases)('the server decodes no more items of an upload than maxQueuedByte
 it('the server decodes 128 small calls that wait, and one more', async () => {
   await using world = await start(jsonCodec);
   const { client, send } = await flooderOf(world, jsonCodec);
-  for (let i = 0; i < 300; i++) send(call(`${i}`, 'slow', 0)); // a frame each
+  for (let i = 0; i < 300; i++) send(call(`${i}`, 'slow', 0)); // each in its own frame
   const running = 1;
   expect(await world.settled()).toBe(running + 128 + 1);
   await client[Symbol.asyncDispose]();

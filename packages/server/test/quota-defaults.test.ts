@@ -3,14 +3,14 @@ import { ConnectionQuota } from '../src/connection/index.ts';
 import { settingsFrom } from '../src/node/index.ts';
 import { TestClock } from './test-clock.ts';
 
-/** The quota of a server without options. */
+/** Creates a quota with default limits. */
 function defaults() {
   const clock = new TestClock();
   const quota = new ConnectionQuota({ limits: settingsFrom({}).limits, clock, report: () => undefined });
   return { clock, quota };
 }
 
-/** How often a step succeeds before it is refused, and with which status. */
+/** Repeats a step until it is refused, and returns the number of successes and the refusal. */
 async function until(most: number, step: (at: number) => unknown): Promise<[count: number, refusal: unknown]> {
   for (let at = 0; at < most; at++) {
     try {

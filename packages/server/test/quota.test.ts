@@ -13,12 +13,12 @@ async function start(options: HubServerOptions = {}) {
   const server = createHubServer(options, clock);
   const errors: [stage: string, error: unknown][] = [];
   server.on('error', (...error) => errors.push(error));
-  const doors: (() => void)[] = [];
+  const gates: (() => void)[] = [];
   server.hub(contract, {
     path: '/hub',
     origins: ['https://app.example'],
     authenticate: async ({ token, url }) => {
-      if (url.searchParams.has('slow')) await new Promise<void>((resolve) => doors.push(resolve));
+      if (url.searchParams.has('slow')) await new Promise<void>((resolve) => gates.push(resolve));
       if (token === 'nobody') throw new Error('no');
       return token === undefined ? {} : { userId: token };
     },
@@ -33,7 +33,7 @@ async function start(options: HubServerOptions = {}) {
     for (let i = 0; i < count; i++) found.push((await negotiate(headers)).status);
     return found;
   };
-  return { server, clock, errors, doors, port, url, negotiate, statuses, [Symbol.asyncDispose]: () => server.close() };
+  return { server, clock, errors, gates, port, url, negotiate, statuses, [Symbol.asyncDispose]: () => server.close() };
 }
 
 it('a node with maxConnections connections refuses others with 503 until one ends', async () => {
@@ -48,7 +48,7 @@ it('a node with maxConnections connections refuses others with 503 until one end
   await client[Symbol.asyncDispose]();
   await expect.poll(async () => (await world.negotiate()).status).toBe(200);
   expect(await world.statuses(1)).toEqual([503]);
-  await world.clock.advance(20_000); // nobody came for what was negotiated
+  await world.clock.advance(20_000); // no client opened the negotiated connection
   expect(await world.statuses(3)).toEqual([200, 200, 503]);
 });
 
@@ -78,7 +78,7 @@ it('connections of a user count for maxConnectionsPerUser', async () => {
   const [alice, bob] = [{ authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }];
   expect(await world.statuses(3, alice)).toEqual([200, 200, 429]);
   expect(await world.statuses(1, bob)).toEqual([200]);
-  expect(await world.statuses(3)).toEqual([200, 200, 200]); // without a user id there is no user
+  expect(await world.statuses(3)).toEqual([200, 200, 200]); // connections without a user id are not limited
   await world.clock.advance(20_000);
   expect(await world.statuses(1, alice)).toEqual([200]);
 });
@@ -87,7 +87,7 @@ it('maxHandshakesPerSecond limits new connections, and existing ones continue', 
   await using world = await start({ limits: { maxHandshakesPerSecond: 5 } });
   const client = await HttpClient.polling(world.url);
   expect(await world.statuses(5)).toEqual([200, 200, 200, 200, 503]);
-  expect((await fetch(`${world.url}?id=nobody`)).status).toBe(503); // an unknown id costs as much as a new connection
+  expect((await fetch(`${world.url}?id=nobody`)).status).toBe(503); // an unknown id counts as a new connection
   expect((await client.post('{"type":6}\u001e')).status).toBe(200);
   await world.clock.advance(400);
   expect(await world.statuses(3)).toEqual([200, 200, 503]);
@@ -99,10 +99,10 @@ it('maxHandshakesPerSecondPerAddress limits one address, and other addresses are
   await using world = await start({ trustProxy: true, limits: { maxHandshakesPerSecond: 6, maxHandshakesPerSecondPerAddress: 2 } });
   const [one, other] = [{ 'x-forwarded-for': '1.2.3.4' }, { 'x-forwarded-for': '1.2.3.5' }];
   const nobody = await fetch(`${world.url}?id=nobody`, { headers: one });
-  expect(nobody.status).toBe(404); // an unknown id holds no place, and counts all the same
+  expect(nobody.status).toBe(404); // an unknown id has no connection, but counts as a handshake
   expect(await world.statuses(3, one)).toEqual([200, 429, 429]);
   expect((await world.negotiate(one)).headers.get('retry-after')).toBe('1');
-  expect(await world.statuses(2, other)).toEqual([200, 200]); // refusals use up nothing of what all may
+  expect(await world.statuses(2, other)).toEqual([200, 200]); // refused handshakes do not count for the limit of the node
   await world.clock.advance(1000);
   expect(await world.statuses(3, one)).toEqual([200, 200, 429]);
 });
@@ -110,10 +110,10 @@ it('maxHandshakesPerSecondPerAddress limits one address, and other addresses are
 it('maxAuthentications limits the authentications that run at the same time', async () => {
   await using world = await start({ limits: { maxAuthentications: 2 } });
   const slow = [1, 2].map(() => world.negotiate({}, '&slow'));
-  await expect.poll(() => world.doors.length).toBe(2);
+  await expect.poll(() => world.gates.length).toBe(2);
   const refused = await world.negotiate();
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-  world.doors.forEach((open) => open());
+  world.gates.forEach((open) => open());
   expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
   expect(await world.statuses(1)).toEqual([200]);
 });
@@ -122,13 +122,13 @@ it('maxAuthenticationsPerAddress limits one address, and other addresses are aut
   await using world = await start({ trustProxy: true, limits: { maxAuthentications: 4, maxAuthenticationsPerAddress: 2 } });
   const [one, other] = [{ 'x-forwarded-for': '1.2.3.4' }, { 'x-forwarded-for': '1.2.3.5' }];
   const slow = [1, 2].map(() => world.negotiate(one, '&slow'));
-  await expect.poll(() => world.doors.length).toBe(2);
+  await expect.poll(() => world.gates.length).toBe(2);
   const refused = await world.negotiate(one);
   expect([refused.status, refused.headers.get('retry-after'), refused.headers.get('hubline-code')]).toEqual([429, '1', 'limit_exceeded']);
   expect(await world.statuses(1, other)).toEqual([200]);
-  world.doors.forEach((open) => open());
+  world.gates.forEach((open) => open());
   expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
-  expect(await world.statuses(3, one)).toEqual([200, 200, 200]); // one after the other
+  expect(await world.statuses(3, one)).toEqual([200, 200, 200]); // one after another
 });
 
 it('a failed authentication and an invalid upgrade free their quota', async () => {

@@ -1,27 +1,27 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { WebSocket, type ClientOptions } from 'ws';
 
-/** A message as it came over the wire, unchecked. */
-export type Heard = Readonly<Record<string, unknown>>;
+/** A received message, unchecked. */
+export type Received = Readonly<Record<string, unknown>>;
 
 export interface RawOptions extends ClientOptions {
   readonly path?: string;
-  /** What follows `?`. */
+  /** The query string without `?`. */
   readonly query?: string;
-  /** Default: JSON, version 1, of a client that announces Hubline. Null: none is sent, and the test does it. */
+  /** Default: JSON, version 1, of a client that announces Hubline. Null: no handshake is sent. */
   readonly handshake?: object | null;
 }
 
 const END = '\u001e';
 
-/** Speaks SignalR word for word: sends what it is told, well-formed or not, and keeps every frame as it came. */
+/** Sends any message, well-formed or not, and keeps each received frame. */
 export class RawClient implements AsyncDisposable {
   readonly socket: WebSocket;
-  /** The text of every frame. */
+  /** The text of each frame. */
   readonly frames: string[] = [];
-  /** The same as bytes. */
+  /** The bytes of each frame. */
   readonly bytes: Buffer[] = [];
-  /** Which of the frames were binary. */
+  /** Whether each frame was binary. */
   readonly binary: boolean[] = [];
   readonly closed: Promise<number>;
   #nextId = 0;
@@ -36,46 +36,46 @@ export class RawClient implements AsyncDisposable {
     this.closed = new Promise((resolve) => this.socket.on('close', resolve));
   }
 
-  /** A client whose handshake has been answered. */
+  /** Opens a client, and resolves when its handshake is answered. */
   static async open(port: number, options: RawOptions = {}): Promise<RawClient> {
     const { handshake = { protocol: 'json', version: 1, hubline: 1 } } = options;
     const client = new RawClient(port, options);
     await new Promise<void>((resolve, reject) => client.socket.once('open', resolve).once('error', reject));
-    client.socket.on('error', () => undefined); // `closed` tells
+    client.socket.on('error', () => undefined); // `closed` resolves
     if (!handshake) return client;
     client.send(handshake);
     await client.until(() => client.records.length > 0);
     return client;
   }
 
-  /** Everything that has come, the answer to the handshake first. */
-  get records(): readonly Heard[] {
+  /** All received records, the answer to the handshake first. */
+  get records(): readonly Received[] {
     const text = this.frames.join('');
     return text
       .slice(0, text.lastIndexOf(END) + 1)
       .split(END)
       .slice(0, -1)
-      .map((record) => JSON.parse(record) as Heard);
+      .map((record) => JSON.parse(record) as Received);
   }
 
-  /** What has come after the answer to the handshake, pings left out. */
-  get messages(): readonly Heard[] {
+  /** The received messages after the handshake, without pings. */
+  get messages(): readonly Received[] {
     return this.records.slice(1).filter(({ type }) => type !== 6);
   }
 
-  /** Each as one record, all in one frame. */
+  /** Sends the messages as records in one frame. */
   send(...messages: readonly object[]): void {
     this.socket.send(messages.map((message) => JSON.stringify(message) + END).join(''));
   }
 
-  /** Calls a method and gives its completion. */
-  async call(target: string, ...args: readonly unknown[]): Promise<Heard> {
+  /** Calls a method and returns its completion. */
+  async call(target: string, ...args: readonly unknown[]): Promise<Received> {
     const invocationId = `c${this.#nextId++}`;
     this.send({ type: 1, invocationId, target, arguments: args });
     return this.completion(invocationId);
   }
 
-  completion(invocationId: string): Promise<Heard> {
+  completion(invocationId: string): Promise<Received> {
     return this.until(() => this.messages.find((message) => message.type === 3 && message.invocationId === invocationId));
   }
 
@@ -83,7 +83,7 @@ export class RawClient implements AsyncDisposable {
     return this.messages.filter((message) => message.type === 2 && message.invocationId === invocationId).map(({ item }) => item);
   }
 
-  /** Settles at the first frame, or the end, after which the condition is truthy. */
+  /** Resolves at the first frame, or the end, after which the condition is truthy. */
   until<T>(condition: () => T | undefined | false): Promise<NonNullable<T>> {
     return new Promise((resolve, reject) => {
       const settle = (then: () => void): void => {
@@ -106,12 +106,12 @@ export class RawClient implements AsyncDisposable {
     });
   }
 
-  /** Cuts the line: the server gets a reset, and no close frame. */
+  /** Resets the socket: the server gets no close frame. */
   reset(): void {
     rawSocketOf(this.socket).resetAndDestroy();
   }
 
-  /** Stops taking bytes, so that they pile up at the server. */
+  /** Stops reading the socket. */
   pause(): void {
     rawSocketOf(this.socket).pause();
   }
@@ -129,7 +129,7 @@ function rawSocketOf(socket: WebSocket): Socket {
   return (socket as unknown as { readonly _socket: Socket })._socket;
 }
 
-/** Writes an HTTP request by hand. Gives all that comes back until the server closes, or `enough` has come. */
+/** Writes an HTTP request to a new socket, and returns the response when the server closes it or when it is `enough`. */
 export function rawRequest(port: number, text: string, enough: (answer: string) => boolean = () => false): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';
@@ -142,7 +142,7 @@ export function rawRequest(port: number, text: string, enough: (answer: string) 
   });
 }
 
-/** The lines that ask for a WebSocket. */
+/** The lines of a request for a WebSocket. */
 export const upgradeLines = (target: string, headers: Readonly<Record<string, string>> = {}): string =>
   requestLines('GET', target, {
     connection: 'Upgrade',

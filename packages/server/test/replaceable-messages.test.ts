@@ -16,7 +16,7 @@ interface Receiver {
 }
 const board = defineHub<Calls, Receiver>('board');
 
-/** More than the sockets of a machine hold. */
+/** More than the socket buffers of a machine hold. */
 const FILLER = 'x'.repeat(12 * 1024 * 1024);
 
 async function start(maxBufferedBytes = 32 * 1024 * 1024) {
@@ -52,7 +52,7 @@ it('a slow client gets the latest message of each key, and all other messages in
     );
   }
   expect(seen(client, 'moved').length).toBeLessThan(10);
-  expect(seen(quick, 'moved')).toHaveLength(600); // it keeps up, and gets all of them
+  expect(seen(quick, 'moved')).toHaveLength(600); // the quick client gets all of them
 });
 
 it('messages that wait under a key count for maxBufferedBytes', async () => {
@@ -65,7 +65,7 @@ it('messages that wait under a key count for maxBufferedBytes', async () => {
     hub.clients.all.with({ replaces: `key ${i}` }).send.moved('x'.repeat(10_000), i);
     if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  await expect.poll(() => world.hub.presence.count()).toMatchObject({ value: 0 }); // a slow consumer
+  await expect.poll(() => world.hub.presence.count()).toMatchObject({ value: 0 }); // the slow consumer is disconnected
 });
 
 it('with refuses a key that is no name', async () => {
@@ -114,7 +114,7 @@ it('a client that acknowledges late gets the latest message of each key, althoug
   const server = createHubServer({}, clock);
   const hub = server.hub(board, { path: '/hub', methods: { ping: async () => undefined } });
   await using world = await listenAndConnect(server);
-  await using silent = await RawClient.open(world.port); // it announces Hubline, and never answers
+  await using silent = await RawClient.open(world.port); // announces Hubline and never acknowledges
   const { client } = world;
   const questions = (): number => client.messages.filter(({ type }) => type === 9).length;
   const moved = (x: number): unknown => hub.clients.all.with({ replaces: 'ann' }).send.moved('ann', x);
@@ -122,14 +122,14 @@ it('a client that acknowledges late gets the latest message of each key, althoug
   moved(0);
   await until(() => questions() === 1);
   client.send({ type: 8, sequenceId: 0 });
-  await client.call('ping'); // the answer has arrived
+  await client.call('ping'); // the acknowledgement has arrived
   await clock.advance(1_000);
   for (let x = 1; x <= 15; x++) moved(x);
   await client.call('ping');
   expect(questions()).toBe(1);
   moved(16);
   await until(() => questions() === 2);
-  await clock.advance(300); // now it is late
+  await clock.advance(300); // the acknowledgement is late
   for (let x = 17; x <= 50; x++) {
     moved(x);
     hub.clients.all.send.drawn(x);
@@ -152,7 +152,7 @@ it('the server asks a client that acknowledges in time at growing intervals up t
   await using world = await listenAndConnect(server);
   const { client } = world;
   const questions = (): number => client.messages.filter(({ type }) => type === 9).length;
-  /** Whether the client is asked after the pause; it answers after a time. */
+  /** Returns whether the server asks for an acknowledgement after the pause. The client answers after `answerMs`. */
   const askedAfter = async (pauseMs: number, answerMs = 0): Promise<boolean> => {
     await clock.advance(pauseMs);
     const before = questions();

@@ -22,7 +22,7 @@ const contract = defineHub<Calls, Receiver, { room: string }>('leaks', { stuck: 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** The memory backplane, and what a node holds of it. */
+/** Wraps a memory backplane, and counts what a node holds of it. */
 function watched() {
   const memory = memoryBackplane();
   let subscriptions = 0;
@@ -53,7 +53,7 @@ function watched() {
 
 const invocation = (target: string, ...args: readonly unknown[]) => ({ type: 1, invocationId: target, target, arguments: args });
 
-/** Ways in which clients come and go. */
+/** Ways in which clients connect and disconnect. */
 const VISITS: readonly ((port: number, n: number) => Promise<void>)[] = [
   async (port) => {
     const client = await RawClient.open(port);
@@ -144,7 +144,7 @@ it('the server keeps nothing of a thousand clients that connected and disconnect
     }
     await expect.poll(() => server.health().connections, { timeout: 20_000 }).toBe(0);
     await expect.poll(() => held().connections).toBe(0);
-    await clock.advance(60_000); // sessions that nobody came for, topics that linger, calls that nobody answers
+    await clock.advance(60_000); // ends unopened sessions, lingering topics and unanswered calls
   };
   await visit(0, 100);
   const before = { ...held(), timers: clock.size, resources: resources() };
@@ -167,7 +167,7 @@ function heap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** What keeps the process alive, but for what Vitest uses itself. */
+/** Counts the open sockets and servers of the process. */
 function resources(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'TCPServerWrap').length;
 }

@@ -24,7 +24,7 @@ async function start(server: HubServer) {
   return { hub, port, url: `http://127.0.0.1:${port}/hub` };
 }
 
-/** A client that gives this answer to every question. */
+/** A client that answers each call with this outcome. */
 async function answering(port: number, outcome: object): Promise<RawClient> {
   const client = await RawClient.open(port);
   const answered = new Set<unknown>();
@@ -55,7 +55,7 @@ it('a result that its schema refuses is the outcome of that client alone', async
   expect(outcomes.find((outcome) => outcome.status === 'rejected' && outcome.code === 'invalid_result')).toMatchObject({
     message: expect.stringMatching(/^rate: /) as string,
   });
-  expect(await here.hub.clients.all.invokeOne.rate('x')).toBe(4); // those with an invalid result are passed over
+  expect(await here.hub.clients.all.invokeOne.rate('x')).toBe(4); // clients with an invalid result are skipped
   await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
 });
 

@@ -54,13 +54,13 @@ it('close does not wait for a client without a handshake', async () => {
 });
 
 it('a closing server refuses a client that is being authenticated', async () => {
-  let letIn: () => void = () => undefined;
-  const door = new Promise<void>((resolve) => (letIn = resolve));
+  let admit: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (admit = resolve));
   let asked = 0;
   await using world = await start({
     authenticate: async () => {
       asked++;
-      await door;
+      await gate;
       return {};
     },
   });
@@ -68,7 +68,7 @@ it('a closing server refuses a client that is being authenticated', async () => 
   const negotiate = rawRequest(world.port, requestLines('POST', '/hub/negotiate', { 'content-length': '0' }));
   await expect.poll(() => asked).toBe(2);
   const closing = world.server.close();
-  letIn();
+  admit();
   await settles(closing, 2000);
   expect(await upgrade).toMatch(/^HTTP\/1.1 503 /);
   expect(await negotiate).toMatch(/^HTTP\/1.1 503 /);
@@ -109,12 +109,12 @@ it('close cuts clients that do not answer the close within closeMs', async () =>
 });
 
 it('the server survives the reset of a request that is being authenticated', async () => {
-  let letIn: () => void = () => undefined;
+  let admit: () => void = () => undefined;
   let asked = 0;
   await using world = await start({
     authenticate: async () => {
       asked++;
-      await new Promise<void>((resolve) => (letIn = resolve));
+      await new Promise<void>((resolve) => (admit = resolve));
       return {};
     },
   });
@@ -128,7 +128,7 @@ it('the server survives the reset of a request that is being authenticated', asy
     await once(socket, 'close');
     await expect
       .poll(() => {
-        letIn();
+        admit();
         return new Promise((resolve) => setImmediate(resolve));
       })
       .toBe(undefined);

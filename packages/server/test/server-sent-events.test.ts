@@ -99,7 +99,7 @@ it('of two event streams for one connection at the same time, one is accepted an
   const client = await HttpClient.negotiate(world.url);
   const both = [client.events(), client.events()];
   await expect.poll(() => open.length).toBe(2);
-  for (const letIn of open) letIn();
+  for (const admit of open) admit();
   const streams = await Promise.all(both);
   expect(streams.map(({ response }) => response.status).sort()).toEqual([200, 409]);
   const [first, second] = streams[0]?.response.status === 200 ? streams : streams.reverse();
@@ -114,20 +114,20 @@ it('of two event streams for one connection at the same time, one is accepted an
 });
 
 it('an event stream that is authenticated while the node drains is refused with 503', async () => {
-  let letIn: (() => void) | undefined;
+  let admit: (() => void) | undefined;
   await using world = await start({
     hub: {
       authenticate: async ({ url }) => {
-        if (url.pathname === '/hub') await new Promise<void>((resolve) => (letIn = resolve));
+        if (url.pathname === '/hub') await new Promise<void>((resolve) => (admit = resolve));
         return {};
       },
     },
   });
   const client = await HttpClient.negotiate(world.url);
   const events = client.events();
-  await expect.poll(() => letIn).toBeDefined();
+  await expect.poll(() => admit).toBeDefined();
   await world.server.drain();
-  letIn?.();
+  admit?.();
   const { response } = await events;
   expect([response.status, response.headers.get('hubline-code')]).toEqual([503, 'shutdown']);
   expect(world.errors).toEqual([]);

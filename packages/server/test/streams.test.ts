@@ -231,7 +231,7 @@ it('a generator pauses while its client does not read, and continues when it rea
       { timeout: 30_000 },
     )
     .toBe(true);
-  expect(before * 10_000).toBeLessThan(32 * 1024 * 1024); // what two kernels buffer, and our own 64 KiB
+  expect(before * 10_000).toBeLessThan(32 * 1024 * 1024); // two kernels and the server's 64 KiB buffer less
   client.resume();
   await expect.poll(world.produced).toBeGreaterThan(before + 100);
   client.socket.terminate();

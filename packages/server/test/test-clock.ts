@@ -1,4 +1,4 @@
-/** Time that a test owns: nothing happens until it is advanced. */
+/** A clock that only the test advances. */
 export class TestClock {
   #now = 1_000_000;
   readonly #timers = new Set<{ at: number; readonly everyMs: number | undefined; readonly then: () => void }>();
@@ -12,7 +12,7 @@ export class TestClock {
   readonly after = (ms: number, then: () => void): (() => void) => this.#add(ms, undefined, then);
   readonly every = (ms: number, then: () => void): (() => void) => this.#add(ms, ms, then);
 
-  /** Runs what is due, in order; between two timers everything that was started may go on. */
+  /** Runs the timers that are due, in order, with a turn of the event loop after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {

@@ -17,7 +17,7 @@ const contract = defineHub<Calls, Receiver>('thrown', { items: 'stream' });
 type Ctx = Context<Receiver, Record<never, never>>;
 type Options = Partial<HubOptions<Calls, Receiver, Record<never, never>, Record<never, never>>>;
 
-/** What no program should throw, and some do. Each is made anew. */
+/** Values that no program should throw, and some do. Each is created anew. */
 const ODD: Record<string, () => unknown> = {
   'an object without a prototype': () => Object.create(null) as unknown,
   'an error whose message throws': () =>
@@ -90,9 +90,9 @@ const ODD: Record<string, () => unknown> = {
     }),
 };
 
-/** Throws the value out of one place in user code. */
+/** Throws the value from one place in user code. */
 type Place = (odd: () => unknown) => Options;
-const toss = (odd: () => unknown): never => {
+const throwValue = (odd: () => unknown): never => {
   throw odd();
 };
 const METHODS: Options['methods'] = {
@@ -106,17 +106,17 @@ const METHODS: Options['methods'] = {
 const schema = (validate: () => never) => ({ '~standard': { version: 1 as const, vendor: 'test', validate } });
 
 const IN_CALLS: Record<string, Place> = {
-  method: (odd) => ({ methods: { ...METHODS, fail: () => toss(odd) } }),
-  'asynchronous method': (odd) => ({ methods: { ...METHODS, fail: async () => toss(odd) } }),
-  'thenable result': (odd) => ({ methods: { ...METHODS, fail: () => ({ then: () => toss(odd) }) as unknown as Promise<unknown> } }),
-  authorize: (odd) => ({ authorize: { fail: () => toss(odd) } }),
-  validator: (odd) => ({ args: { fail: schema(() => toss(odd)) } }),
-  middleware: (odd) => ({ use: [async (_ctx, call, next) => (call.method === 'fail' ? toss(odd) : next())] }),
+  method: (odd) => ({ methods: { ...METHODS, fail: () => throwValue(odd) } }),
+  'asynchronous method': (odd) => ({ methods: { ...METHODS, fail: async () => throwValue(odd) } }),
+  'thenable result': (odd) => ({ methods: { ...METHODS, fail: () => ({ then: () => throwValue(odd) }) as unknown as Promise<unknown> } }),
+  authorize: (odd) => ({ authorize: { fail: () => throwValue(odd) } }),
+  validator: (odd) => ({ args: { fail: schema(() => throwValue(odd)) } }),
+  middleware: (odd) => ({ use: [async (_ctx, call, next) => (call.method === 'fail' ? throwValue(odd) : next())] }),
   'middleware that does not await': (odd) => ({
-    use: [async (_ctx, _call, next) => (void next(), toss(odd))],
-    methods: { ...METHODS, fail: async () => toss(odd) },
+    use: [async (_ctx, _call, next) => (void next(), throwValue(odd))],
+    methods: { ...METHODS, fail: async () => throwValue(odd) },
   }),
-  'toJSON of a result': (odd) => ({ methods: { ...METHODS, fail: async () => ({ toJSON: () => toss(odd) }) } }),
+  'toJSON of a result': (odd) => ({ methods: { ...METHODS, fail: async () => ({ toJSON: () => throwValue(odd) }) } }),
 };
 
 async function start(options: Options, serverOptions?: HubServerOptions) {
@@ -139,13 +139,13 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
 
   it('from a generator, at any point, fails the stream', async () => {
     const generators: readonly (() => AsyncIterable<number>)[] = [
-      () => toss(odd),
+      () => throwValue(odd),
       async function* () {
         yield 1;
-        toss(odd);
+        throwValue(odd);
       },
-      () => ({ [Symbol.asyncIterator]: () => toss(odd) }),
-      () => ({ [Symbol.asyncIterator]: () => ({ next: () => toss(odd), return: () => toss(odd) }) }),
+      () => ({ [Symbol.asyncIterator]: () => throwValue(odd) }),
+      () => ({ [Symbol.asyncIterator]: () => ({ next: () => throwValue(odd), return: () => throwValue(odd) }) }),
     ];
     for (const items of generators) {
       await using world = await start({ methods: { ...METHODS, items } });
@@ -160,7 +160,7 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
     await using server = createHubServer();
     const reported: unknown[] = [];
     server.on('error', (_stage, error) => reported.push(error));
-    server.hub(contract, { path: '/hub', connected: () => toss(odd), disconnected: () => toss(odd), methods: METHODS });
+    server.hub(contract, { path: '/hub', connected: () => throwValue(odd), disconnected: () => throwValue(odd), methods: METHODS });
     await using client = await RawClient.open(await server.listen(0, '127.0.0.1'));
     await client.closed;
     expect(client.messages).toMatchObject([{ type: 7 }]);
@@ -170,11 +170,11 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
 
   it('from a function that answers requests refuses the request', async () => {
     for (const options of [
-      { authenticate: () => toss(odd) },
-      { authenticate: async () => toss(odd) },
-      { redirect: () => toss(odd) },
-      { origins: () => toss(odd) },
-      { sameIdentity: () => toss(odd) },
+      { authenticate: () => throwValue(odd) },
+      { authenticate: async () => throwValue(odd) },
+      { redirect: () => throwValue(odd) },
+      { origins: () => throwValue(odd) },
+      { sameIdentity: () => throwValue(odd) },
     ] as Options[]) {
       await using server = createHubServer();
       let reports = 0;
@@ -196,10 +196,10 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
   it('from an error listener neither ends the process nor delays the caller', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
-      await using world = await start({ methods: { ...METHODS, fail: async () => toss(() => new Error('a secret')) } });
-      world.server.on('error', () => toss(odd));
+      await using world = await start({ methods: { ...METHODS, fail: async () => throwValue(() => new Error('a secret')) } });
+      world.server.on('error', () => throwValue(odd));
       // eslint-disable-next-line @typescript-eslint/no-misused-promises -- plain JavaScript may do it
-      world.server.on('error', async () => toss(odd));
+      world.server.on('error', async () => throwValue(odd));
       expect((await world.client.call('fail')).headers).toMatchObject({ 'hubline-code': 'internal' });
       expect(world.errors).toHaveLength(1);
       await expect.poll(() => printed.mock.calls.length).toBeGreaterThan(0);
@@ -238,16 +238,16 @@ describe('the answer to a caller', () => {
         },
       });
       const port = await server.listen(0, '127.0.0.1');
-      // This client's answer, and its id, are nobody else's business.
+      // The error and the id of this client must not reach the caller.
       await using other = await RawClient.open(port);
       const asked = other.until(() => other.messages.find(({ target }) => target === 'confirm'));
       void asked.then(({ invocationId }) => other.send({ type: 3, invocationId, error: 'the secret of another client' }));
       const otherId = (await hub.presence.connections()).items[0]!.connectionId;
       isArmed = true;
-      let told = '';
+      let answer = '';
       if (place === 'authenticate') {
         const response = await fetch(`http://127.0.0.1:${port}/hub/negotiate`, { method: 'POST' });
-        told = JSON.stringify([response.status, [...response.headers], await response.text()]);
+        answer = JSON.stringify([response.status, [...response.headers], await response.text()]);
         expect(response.status).toBe(500);
       } else {
         await using client = await RawClient.open(port);
@@ -261,10 +261,10 @@ describe('the answer to a caller', () => {
         else if (place !== 'connected') client.send({ type: 1, invocationId: 'c0', target: 'fail', arguments: [] });
         if (place === 'connected') await client.closed;
         else expect((await client.completion('c0')).headers).toMatchObject({ 'hubline-code': 'internal' });
-        told = client.frames.join('');
+        answer = client.frames.join('');
       }
-      expect(told).not.toContain('secret');
-      expect(told).not.toContain(otherId);
+      expect(answer).not.toContain('secret');
+      expect(answer).not.toContain(otherId);
       expect(reported).toMatchObject([[expect.any(String), { code: 'no_client_responded' }]]);
       await server.close();
     },
@@ -288,7 +288,7 @@ describe('a rejection that the program does not handle', () => {
     expect(rejections.splice(0)).toEqual([]);
   });
 
-  const FORGETS: Record<string, (ctx: Ctx, gone: string) => unknown> = {
+  const UNHANDLED: Record<string, (ctx: Ctx, gone: string) => unknown> = {
     'ctx.groups.add': (ctx) => ctx.groups.add(''),
     'ctx.groups.remove': (ctx) => ctx.groups.remove(''),
     'groups.add': ({ hub }, gone) => hub.groups.add(gone, 'g'),
@@ -302,10 +302,10 @@ describe('a rejection that the program does not handle', () => {
     invokeOne: ({ hub }, gone) => hub.clients.connection(gone).invokeOne.confirm('?'),
   };
 
-  it.each(Object.keys(FORGETS))('is reported once and causes no unhandledRejection event: %s', async (name) => {
+  it.each(Object.keys(UNHANDLED))('is reported once and causes no unhandledRejection event: %s', async (name) => {
     let gone = '';
     await using world = await start({
-      methods: { ...METHODS, fail: async (ctx) => ((gone ||= `${ctx.connectionId.slice(0, 11)}x`), void FORGETS[name]!(ctx, gone)) },
+      methods: { ...METHODS, fail: async (ctx) => ((gone ||= `${ctx.connectionId.slice(0, 11)}x`), void UNHANDLED[name]!(ctx, gone)) },
     });
     expect((await world.client.call('fail')).error).toBeUndefined();
     await expect.poll(() => world.errors).toHaveLength(1);
@@ -342,7 +342,7 @@ describe('a rejection that the program does not handle', () => {
 describe('an internal error', () => {
   const failing = (serverOptions?: HubServerOptions) => {
     const server = createHubServer(serverOptions);
-    server.hub(contract, { path: '/hub', methods: { ...METHODS, fail: async () => toss(() => new TypeError('why it failed')) } });
+    server.hub(contract, { path: '/hub', methods: { ...METHODS, fail: async () => throwValue(() => new TypeError('why it failed')) } });
     return server;
   };
 
@@ -353,10 +353,10 @@ describe('an internal error', () => {
       await using client = await RawClient.open(await server.listen(0, '127.0.0.1'));
       await client.call('fail');
       expect(printed.mock.calls).toEqual([['hubline: call of fail', expect.objectContaining({ message: 'why it failed' })]]);
-      const heard: unknown[] = [];
-      server.on('error', (stage) => heard.push(stage));
+      const received: unknown[] = [];
+      server.on('error', (stage) => received.push(stage));
       await client.call('fail');
-      expect([printed.mock.calls.length, heard]).toEqual([1, ['call of fail']]);
+      expect([printed.mock.calls.length, received]).toEqual([1, ['call of fail']]);
     } finally {
       printed.mockRestore();
     }
@@ -378,7 +378,10 @@ describe('an internal error', () => {
   it('is printed if the logger throws or rejects', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
-      for (const error of [() => toss(() => new Error('logger')), async () => toss(() => new Error('logger'))] as (() => never)[]) {
+      for (const error of [
+        () => throwValue(() => new Error('logger')),
+        async () => throwValue(() => new Error('logger')),
+      ] as (() => never)[]) {
         await using server = failing({ logger: { info: () => undefined, warn: () => undefined, error } });
         await using client = await RawClient.open(await server.listen(0, '127.0.0.1'));
         await client.call('fail');

@@ -43,7 +43,7 @@ async function start(options: HubServerOptions = {}) {
     },
   });
   const opened = await listenAndConnect(server);
-  /** Advances second by second; the client answers in between, so that its link is never silent. */
+  /** Advances in seconds, between which the client answers, so that its link is not silent. */
   const pass = async (seconds: number): Promise<void> => {
     for (let i = 0; i < seconds; i++) {
       await clock.advance(1000);
@@ -66,7 +66,7 @@ async function start(options: HubServerOptions = {}) {
       await opened.client[Symbol.asyncDispose]();
       let isClosed = false;
       void server.close().then(() => (isClosed = true));
-      await expect // it waits for what does not end, and not for ever
+      await expect // closing waits a limited time for what never ends
         .poll(async () => {
           await clock.advance(1000);
           return isClosed;
@@ -80,13 +80,13 @@ it('a socket whose client does not answer a close is destroyed after closeMs', a
   await using world = await start({ timeouts: { closeMs: 3_000 } });
   const hello = Buffer.from(JSON.stringify({ protocol: 'json', version: 1 }) + END);
   const silent = connect(world.port, '127.0.0.1').setEncoding('latin1');
-  let heard = '';
-  silent.on('data', (text: string) => (heard += text));
+  let received = '';
+  silent.on('data', (text: string) => (received += text));
   silent.write(upgradeLines('/hub'));
   silent.write(encodeFrame(Opcode.text, hello));
-  await expect.poll(() => heard).toContain(`{}${END}`);
+  await expect.poll(() => received).toContain(`{}${END}`);
   await world.hub.disconnect({ all: true });
-  await expect.poll(() => heard).toContain('\x88\x02\x03\xe8'); // a close with 1000
+  await expect.poll(() => received).toContain('\x88\x02\x03\xe8'); // a close with 1000
   await world.clock.advance(3_000);
   await expect.poll(() => silent.closed).toBe(true);
 });

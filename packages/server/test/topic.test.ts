@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { allTopic, attributeTopic, encodeName, groupTopic, nameIn, nodeChannel, topicPrefix, userTopic } from '../src/backplane/index.ts';
 import { watchChannel } from '../src/presence/topic-changes.ts';
 
-/** Any well-formed string, with the characters that mean something to topics, keys and patterns often among them. */
+/** Any well-formed string, often with characters that topics, keys and patterns use. */
 const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: fc.constantFrom(...':%={}" a\u{1f600}\n') }));
 const value = fc.oneof(name, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean());
 

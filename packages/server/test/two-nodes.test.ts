@@ -45,15 +45,19 @@ it('two clients on two nodes call, send, stream, upload and answer calls through
   };
   const one = await start('one');
   const two = await start('two');
-  const heard: string[] = [];
-  const a = createHubConnection(chat, one.url, { receiver: { said: (text) => void heard.push(`a:${text}`), confirm: async () => true } });
-  const b = createHubConnection(chat, two.url, { receiver: { said: (text) => void heard.push(`b:${text}`), confirm: async () => false } });
+  const received: string[] = [];
+  const a = createHubConnection(chat, one.url, {
+    receiver: { said: (text) => void received.push(`a:${text}`), confirm: async () => true },
+  });
+  const b = createHubConnection(chat, two.url, {
+    receiver: { said: (text) => void received.push(`b:${text}`), confirm: async () => false },
+  });
   await a.start();
   await b.start();
   expect(await a.invoke.join('lobby')).toBe(1);
   expect(await b.invoke.join('lobby')).toBe(2);
   await a.invoke.say('lobby', 'hi');
-  await expect.poll(() => heard.sort()).toEqual(['a:hi', 'b:hi']);
+  await expect.poll(() => received.sort()).toEqual(['a:hi', 'b:hi']);
   const items = [];
   for await (const i of a.stream.count(3)) items.push(i);
   expect(items).toEqual([1, 2, 3]);

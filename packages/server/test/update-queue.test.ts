@@ -18,7 +18,7 @@ function queue(maxPending = 3) {
     updates.push(connectionId, type === 'leave' ? { type, connection, reason: 'ended' } : { type, connection });
   };
   const reader = updates.drain();
-  /** Everything that is there. */
+  /** Ends the queue, and returns its remaining updates. */
   const read = async (): Promise<readonly string[]> => {
     const lines: string[] = [];
     updates.end();

@@ -11,11 +11,11 @@ import { start } from './http-world.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const POSTS = 12;
-/** Below what Node reads of a body before anybody wants it (16 KiB on Node 20), so that all of it arrives. */
+/** Node reads up to 16 KiB of a body before it is wanted (Node 20), so that all of these bytes arrive. */
 const BYTES = 16_000;
 const TINY_CHUNKS = Buffer.from('1\r\na\r\n'.repeat(BYTES) + '0\r\n\r\n');
 
-/** The requests that Node has handed over since. */
+/** Collects the requests that Node hands over. */
 function requests(): Disposable & { readonly all: IncomingMessage[] } {
   const all: IncomingMessage[] = [];
   const add = (message: unknown): void => void all.push((message as { request: IncomingMessage }).request);
@@ -23,7 +23,7 @@ function requests(): Disposable & { readonly all: IncomingMessage[] } {
   return { all, [Symbol.dispose]: () => unsubscribe('http.server.request.start', add) };
 }
 
-/** A handler that takes bytes when the test lets it. */
+/** A connection handler that takes bytes when the gate opens. */
 function gated() {
   let taken = 0;
   let pass: () => void = () => undefined;
@@ -37,7 +37,7 @@ function gated() {
   return { handler, pass, taken: () => taken };
 }
 
-/** A client with three posts for a handler that takes nothing yet: two are answered, the third waits. */
+/** Opens a client with three POSTs for a handler that takes nothing yet: two are answered, the third waits. */
 async function waiting() {
   const { handler, pass, taken } = gated();
   const world = await start({ limits: { uploadCapacity: 1 } });
@@ -67,10 +67,10 @@ it.each(['its turn', '`authenticate`'])(
   async (what) => {
     const { handler, pass, taken } = gated();
     let isSlow = false;
-    let letIn: () => void = () => undefined;
-    const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
+    let admit: () => void = () => undefined;
+    const admitted = new Promise<void>((resolve) => (admit = resolve));
     await using world = await start({ limits: { uploadCapacity: 1 } });
-    world.server.connectionHandler('/raw', handler, { authenticate: () => (isSlow ? isLetIn.then(() => ({})) : {}) });
+    world.server.connectionHandler('/raw', handler, { authenticate: () => (isSlow ? admitted.then(() => ({})) : {}) });
     const client = await HttpClient.negotiate(`${world.origin}/raw`);
     await client.poll();
     using before = requests();
@@ -88,7 +88,7 @@ it.each(['its turn', '`authenticate`'])(
     await expect.poll(() => arrived.all.every(({ complete }) => complete), { timeout: 30_000 }).toBe(true);
     expect(arrived.all.map(({ readableLength }) => readableLength)).toEqual(sockets.map(() => BYTES));
     expect(heapInUse() - heap).toBeLessThan(8 * MEBIBYTE);
-    letIn();
+    admit();
     pass();
     expect(await Promise.all(sockets.map(statusOf))).toEqual(sockets.map(() => 'HTTP/1.1 200 OK'));
     await Promise.all(held);
@@ -98,10 +98,10 @@ it.each(['its turn', '`authenticate`'])(
 
 it("POSTs without an end are read until Node's queue is full", { timeout: 60_000 }, async () => {
   await using world = await start({ limits: { uploadCapacity: 1 } });
-  let letIn: () => void = () => undefined;
-  const isLetIn = new Promise<void>((resolve) => (letIn = resolve));
+  let admit: () => void = () => undefined;
+  const admitted = new Promise<void>((resolve) => (admit = resolve));
   let isSlow = false;
-  world.server.connectionHandler('/raw', gated().handler, { authenticate: () => (isSlow ? isLetIn.then(() => ({})) : {}) });
+  world.server.connectionHandler('/raw', gated().handler, { authenticate: () => (isSlow ? admitted.then(() => ({})) : {}) });
   const client = await HttpClient.negotiate(`${world.origin}/raw`);
   isSlow = true;
   using arrived = requests();
@@ -110,12 +110,12 @@ it("POSTs without an end are read until Node's queue is full", { timeout: 60_000
   await expect.poll(() => arrived.all.length).toBe(4);
   const heap = heapInUse();
   for (const socket of sockets) {
-    socket.on('error', () => undefined); // a reset, in the end
+    socket.on('error', () => undefined); // the sockets are reset in the end
     for (let part = 0; part < 10; part++) socket.write(TINY_CHUNKS.subarray(0, -5));
   }
   await expect.poll(() => arrived.all.every(({ socket }) => socket.isPaused()), { timeout: 30_000 }).toBe(true);
   expect(heapInUse() - heap).toBeLessThan(3 * MEBIBYTE);
-  letIn();
+  admit();
   for (const socket of sockets) socket.destroy();
 });
 
@@ -130,7 +130,7 @@ it('POSTs of one connection that wait hold 1 MiB together, a socket beyond that 
   let cut = 0;
   for (const socket of sockets) {
     socket.on('data', (text: Buffer) => answers.set(socket, text.toString().slice(0, 15)));
-    socket.on('error', () => undefined); // a reset is an answer too, and `close` follows
+    socket.on('error', () => undefined); // a reset is also an answer, and `close` follows
     socket.on('close', () => cut++);
     socket.write(Buffer.alloc(bytes, 'a'));
   }

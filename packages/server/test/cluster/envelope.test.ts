@@ -8,7 +8,7 @@ import { threeNodes, type Node } from './three-nodes.ts';
 
 const kinds = fc.constantFrom(...Object.values(EnvelopeKind));
 const headers = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue());
-/** As JSON has it: `-0` is `0`. */
+/** The header after a round trip through JSON, in which -0 is 0. */
 const written = (header: object): unknown => JSON.parse(JSON.stringify(header));
 
 describe('encodeEnvelope and decodeEnvelope', () => {
@@ -80,7 +80,7 @@ describe('a node that receives invalid messages', () => {
     expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('yes');
     a.hub.clients.all.send.said('hi');
     await until(() => far.said.length === 1);
-    // One without a kind, and one for each kind but `refused`, which has no fields.
+    // One report for the message without a kind, and one for each kind but `refused`, which has no fields.
     expect(codesAt(b)).toEqual(Array.from({ length: Object.keys(EnvelopeKind).length }, () => 'deliver: invalid_message'));
   });
 
@@ -172,7 +172,7 @@ describe('a node that receives invalid messages', () => {
       };
     };
     const unsupported = expect.objectContaining({ code: 'unsupported_version' }) as Error;
-    // Only one side knows both; then neither knows the other's.
+    // First one node does not know the version of the other, then neither does.
     for (const versions of [{ a: 9 }, { a: 9, b: 8 }]) {
       speak(versions);
       refusals = 0;
@@ -201,7 +201,7 @@ describe('a node that receives invalid messages', () => {
     world.tap.alter = (_nodeId, payload) => Uint8Array.from([ENVELOPE_VERSION, 77, ...payload.subarray(2)]);
     const ignored = expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(expect.objectContaining({ code: 'node_silent' }));
     world.tap.alter = (_nodeId, payload) => payload;
-    expect(await a.hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] }); // it has come, and the node lives on
+    expect(await a.hub.disconnect({ all: true })).toEqual({ value: 1, complete: true, missingNodes: [] }); // behind the ignored one
     clock.advance(60);
     await ignored;
     expect(b.errors).toEqual([]);

@@ -52,8 +52,8 @@ it('a node reports the errors of a message handler at most once a minute', () =>
   let deliver: (payload: Uint8Array, from: string) => void = () => undefined;
   const bus: Bus = {
     publish: () => Promise.resolve(),
-    subscribe: (_channel, hear) => {
-      deliver = hear;
+    subscribe: (_channel, receive) => {
+      deliver = receive;
       return { ready: Promise.resolve(), close: () => undefined };
     },
   };
@@ -63,11 +63,11 @@ it('a node reports the errors of a message handler at most once a minute', () =>
   messenger.on(EnvelopeKind.request, read.object, () => {
     throw new TypeError('not expected');
   });
-  const hear = (): void => deliver(encodeEnvelope({ kind: EnvelopeKind.request, header: {} }), 'a');
-  for (let times = 0; times < 1000; times++) hear();
+  const receive = (): void => deliver(encodeEnvelope({ kind: EnvelopeKind.request, header: {} }), 'a');
+  for (let times = 0; times < 1000; times++) receive();
   expect(report).toHaveBeenCalledExactlyOnceWith('deliver', new TypeError('not expected'));
   now = 60_000;
-  hear();
+  receive();
   expect(report).toHaveBeenCalledTimes(2);
 });
 
@@ -92,7 +92,7 @@ describe('invalid replies of a node to an invokeAll', () => {
   type Header = Readonly<Record<string, unknown>> & {
     readonly value?: { readonly roster?: readonly string[]; readonly settled?: unknown };
   };
-  /** Asks all clients of `b`, whose replies are altered on their way. */
+  /** Calls all clients of `b`, whose replies are altered. */
   async function asked(alter: (header: Header) => readonly object[]) {
     const nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b } = nodes;

@@ -2,10 +2,10 @@ import type { Outcome, Target } from '@hubline/server';
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers, NOTHING } from './open-requests.ts';
+import { openRequests, NONE_OPEN } from './open-requests.ts';
 import { threeNodes, type TargetParts } from './three-nodes.ts';
 
-/** `<connection> <node>: <value or code>`, in order of the connections. */
+/** Returns `<connection> <node>: <value or code>` for each outcome, sorted. */
 const lines = (outcomes: readonly Outcome<string>[]): readonly string[] =>
   outcomes
     .map((outcome) => `${outcome.connectionId} ${outcome.nodeId}: ${outcome.status === 'fulfilled' ? outcome.value : outcome.code}`)
@@ -29,7 +29,7 @@ describe('invokeAll', () => {
     const onFrozen = await Promise.all([world.client(frozen), world.client(frozen)]);
     const onLost = await Promise.all([world.client(lost), world.client(lost)]);
     world.faults.freeze('frozen');
-    world.faults.freeze('lost'); // it dies before it has said whom it asked
+    world.faults.freeze('lost'); // it is lost before it has replied with its clients
 
     const startedAt = clock.now();
     const timeoutMs = 100_000;
@@ -41,7 +41,7 @@ describe('invokeAll', () => {
     await until(() => vanishing.asked.length === 1);
     vanishing.drop();
     world.faults.expire('lost');
-    // All that can be known is known before the deadline.
+    // These outcomes arrive before the deadline.
     const known = [
       `${near.id} a: near`,
       `${throwing.id} b: client_error`,
@@ -63,14 +63,14 @@ describe('invokeAll', () => {
     await reading;
     expect(lines(soon)).toEqual(all);
     expect(await outcomes).toMatchObject({ complete: true, missingNodes: [] });
-    await until(() => leftovers().clientCalls === 0);
-    clock.advance(1000); // channels that linger
+    await until(() => openRequests().clientCalls === 0);
+    clock.advance(1000); // ends the lingering subscriptions
     expect(clock.running).toBe(0);
-    world.faults.thaw('frozen'); // it is late: its clients are not asked
+    world.faults.thaw('frozen'); // it reads the request after the deadline, and does not call its clients
     a.hub.clients.all.send.said('later');
     await until(() => onFrozen.every(({ said }) => said.length === 1));
     expect(onFrozen.map(({ asked }) => asked)).toEqual([[], []]);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('yields outcomes as they arrive, the slowest last', async () => {
@@ -92,7 +92,7 @@ describe('invokeAll', () => {
       answers.get(next)?.(next);
     }
     expect(seen).toEqual(['first', 'second', 'third', 'fourth']);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('cancels the other calls when the loop is left or the signal aborts', async () => {
@@ -107,7 +107,7 @@ describe('invokeAll', () => {
       break;
     }
     await until(() => slow.every(({ cancelled }) => cancelled.length === 1));
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
 
     const over = new AbortController();
     const outcomes = a.hub.clients.all.with({ signal: over.signal }).invokeAll.confirm('?');
@@ -115,7 +115,7 @@ describe('invokeAll', () => {
     over.abort();
     await expect(outcomes).rejects.toMatchObject({ code: 'cancelled' });
     await until(() => slow.every(({ cancelled }) => cancelled.length === 2));
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('calls exactly the clients that its target names', async () => {
@@ -142,7 +142,7 @@ describe('invokeAll', () => {
       expect(outcomes.map(({ connectionId }) => connectionId).sort()).toEqual(expected.map(({ id }) => id).sort());
       expect(outcomes.every(({ status }) => status === 'fulfilled')).toBe(true);
     }
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('has an outcome for every connection and user that its target lists, also for absent ones', async () => {
@@ -159,7 +159,7 @@ describe('invokeAll', () => {
     world.faults.expire('c');
     await until(async () => (await a.server.nodes()).items.length === 2);
     const { clients } = a.hub;
-    const told = async (target: Target<TargetParts>): Promise<readonly string[]> =>
+    const outcomesOf = async (target: Target<TargetParts>): Promise<readonly string[]> =>
       (await target.invokeAll.confirm('?')).items
         .map((outcome) => {
           const { status, connectionId, nodeId } = outcome;
@@ -168,24 +168,24 @@ describe('invokeAll', () => {
             : `${outcome.code} ${outcome.code === 'absent' ? outcome.userId : connectionId}`;
         })
         .sort();
-    expect(await told(clients.connection('nobody'))).toEqual(['connection_gone nobody']);
-    expect(await told(clients.connection(departed.id))).toEqual([`node_lost ${departed.id}`]);
-    expect(await told(clients.anyOf(...([ann, bob, onLost].map(({ id }) => clients.connection(id)) as [never])))).toEqual(
+    expect(await outcomesOf(clients.connection('nobody'))).toEqual(['connection_gone nobody']);
+    expect(await outcomesOf(clients.connection(departed.id))).toEqual([`node_lost ${departed.id}`]);
+    expect(await outcomesOf(clients.anyOf(...([ann, bob, onLost].map(({ id }) => clients.connection(id)) as [never])))).toEqual(
       [`${ann.id} a`, `${bob.id} b`, `node_lost ${onLost.id}`].sort(),
     );
     const users = clients.matching({ anyOf: ['ann', 'bob', 'lost', 'nobody'].map((user) => ({ user })) });
     const answered = [`${ann.id} a`, `${bob.id} b`].sort();
-    expect(await told(users)).toEqual([...answered, 'absent lost', 'absent nobody'].sort());
-    // Listed in several steps, and beside an exception.
+    expect(await outcomesOf(users)).toEqual([...answered, 'absent lost', 'absent nobody'].sort());
+    // Targets may list connections and users in several steps, with exceptions.
     const nested = clients.anyOf(clients.anyOf({ user: 'ann' }, { user: 'nobody' }), { connection: 'gone' }).except(ann.id);
-    expect(await told(nested)).toEqual(['absent nobody', 'connection_gone gone']);
-    expect(await told(clients.group('nobody'))).toEqual([]);
+    expect(await outcomesOf(nested)).toEqual(['absent nobody', 'connection_gone gone']);
+    expect(await outcomesOf(clients.group('nobody'))).toEqual([]);
     await expect(users.invokeOne.confirm('?')).resolves.toBe('yes');
     await expect(clients.user('nobody').invokeOne.confirm('?')).rejects.toMatchObject({
       code: 'no_client_responded',
       details: { causes: [] },
     });
-    // While nodes cannot be asked, absence would be a guess.
+    // While nodes are unreachable, no outcome says that a user is absent.
     world.faults.cut('a');
     const cut = await users.invokeAll.confirm('?');
     expect(cut).toMatchObject({ items: [{ connectionId: ann.id }], complete: false, missingNodes: ['b'] });
@@ -201,7 +201,7 @@ describe('invokeAll', () => {
     expect(lines(cut.items)).toEqual([`${near.id} a: near`]);
     expect(cut).toMatchObject({ complete: false, missingNodes: ['b', 'c'] });
     world.faults.heal('a');
-    world.faults.freeze('a'); // not even the directory answers
+    world.faults.freeze('a'); // now the directory does not answer either
     const frozen = await a.hub.clients.all.with({ timeoutMs: 50 }).invokeAll.confirm('?');
     expect({ ...frozen, missingNodes: [...frozen.missingNodes].sort() }).toEqual({
       items: [],
@@ -217,6 +217,6 @@ describe('invokeAll', () => {
     await expect(a.hub.clients.all.invokeAll.confirm(1n)).rejects.toMatchObject({ code: 'not_encodable' });
     expect(lines((await a.hub.clients.all.invokeAll.confirm('?')).items)).toEqual([`${far.id} b: far`]);
     expect(far.asked.map(({ question }) => question)).toEqual(['?']);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 });

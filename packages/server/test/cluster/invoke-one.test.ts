@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers, NOTHING } from './open-requests.ts';
+import { openRequests, NONE_OPEN } from './open-requests.ts';
 import { threeNodes } from './three-nodes.ts';
 
 const never = () => new Promise<string>(() => undefined);
@@ -31,7 +31,7 @@ describe('invokeOne', () => {
     expect(await a.hub.clients.all.invokeOne.confirm('?')).toBe('far');
     expect(order).toEqual(['near', 'near', 'far']);
     expect(most).toBe(1);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('rejects with the cause of each client when no client returned a result', async () => {
@@ -53,7 +53,7 @@ describe('invokeOne', () => {
     expect(details.causes).toEqual(expect.arrayContaining(causes.map((cause) => expect.objectContaining(cause) as object)));
     expect(details.causes[0]).toMatchObject({ connectionId: throwing.id, message: 'Error: no!' });
     await expect(a.hub.clients.group('nobody').invokeOne.confirm('?')).rejects.toMatchObject({ details: { causes: [] } });
-    await until(() => leftovers().clientCalls === 0);
+    await until(() => openRequests().clientCalls === 0);
   });
 
   it('rejects when its time limit is over or its signal aborts', async () => {
@@ -75,8 +75,8 @@ describe('invokeOne', () => {
     await until(() => asked() === 3);
     over.abort();
     await checkCancelled;
-    await until(() => leftovers().clientCalls === 0);
-    expect(leftovers()).toEqual(NOTHING);
+    await until(() => openRequests().clientCalls === 0);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('waits for the directory no longer than for clients', async () => {
@@ -88,7 +88,7 @@ describe('invokeOne', () => {
     const call = a.hub.clients.all.with({ timeoutMs: 60 }).invokeOne.confirm('?');
     const details = { causes: [{ code: 'client_error' }], missingNodes: ['b', 'c'] };
     const check = expect(call).rejects.toMatchObject({ code: 'no_client_responded', details });
-    await until(() => near.asked.length === 1 && leftovers().questions === 0);
+    await until(() => near.asked.length === 1 && openRequests().nodeRequests === 0);
     clock.advance(60);
     await check;
     const vain = a.hub.clients.group('nobody').with({ timeoutMs: 60 }).invokeOne.confirm('?');
@@ -126,7 +126,7 @@ describe('invokeOne', () => {
     winner.reply(winner.asked[0]!, { result: 'first' });
     expect(await call).toBe('first');
     await until(() => slow.every(({ cancelled }) => cancelled.length === 1));
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
     const lost = a.hub.clients.all.with({ race: true, timeoutMs: 60 }).invokeOne.confirm('?');
     await expect(lost).rejects.toMatchObject({ code: 'no_client_responded' });
   });

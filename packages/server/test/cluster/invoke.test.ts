@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers, NOTHING } from './open-requests.ts';
+import { openRequests, NONE_OPEN } from './open-requests.ts';
 import { threeNodes } from './three-nodes.ts';
 
 const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;
@@ -20,7 +20,7 @@ describe('invoke', () => {
     }
     const many = await Promise.all(Array.from({ length: 50 }, (_, i) => a.hub.clients.connection(far.id).invoke.confirm(i)));
     expect(many).toEqual(Array.from({ length: 50 }, (_, i) => `far ${i}`));
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('rejects at once for a connection that does not exist', async () => {
@@ -36,7 +36,7 @@ describe('invoke', () => {
     const nobody = a.hub.clients.connection(near.id).except(near.id);
     await expect(nobody.invoke.confirm('?')).rejects.toEqual(error('connection_gone', { connectionId: near.id }));
     expect(near.asked).toEqual([]);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('rejects with the error that the client threw', async () => {
@@ -63,17 +63,17 @@ describe('invoke', () => {
       [clients.connection(far.id).with({ timeoutMs: 20 }), 20],
     ] as const) {
       const check = expect(target.invoke.confirm('?')).rejects.toEqual(error('call_timeout', { method: 'confirm', timeoutMs }));
-      await until(() => far.asked.length > 0 && leftovers().questions === 2 && leftovers().clientCalls === 1);
+      await until(() => far.asked.length > 0 && openRequests().nodeRequests === 2 && openRequests().clientCalls === 1);
       clock.advance(timeoutMs);
       await check;
-      await until(() => leftovers().clientCalls === 0);
+      await until(() => openRequests().clientCalls === 0);
     }
     const early = expect(clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('call_timeout'));
-    clock.advance(60); // before anybody is asked
+    clock.advance(60); // before any client has been called
     await early;
-    await until(() => leftovers().clientCalls === 0);
-    expect(leftovers()).toEqual(NOTHING);
-    // A late answer harms nobody.
+    await until(() => openRequests().clientCalls === 0);
+    expect(openRequests()).toEqual(NONE_OPEN);
+    // A result that arrives after the time-out is ignored.
     for (const asked of far.asked) far.reply(asked, { result: 'late' });
     a.hub.clients.all.send.said('end');
     await until(() => far.said.length === 1);
@@ -96,8 +96,8 @@ describe('invoke', () => {
       for (const asked of client.asked) client.reply(asked, { result: 'at last' });
       expect(await Promise.all(calls)).toMatchObject(['at last', 'at last', { value: 'at last' }]);
     }
-    await until(() => leftovers().questions === 0);
-    expect(leftovers()).toEqual(NOTHING);
+    await until(() => openRequests().nodeRequests === 0);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('with a time limit of Infinity: a node that was frozen reads the cancel before it starts the call', async () => {
@@ -108,7 +108,7 @@ describe('invoke', () => {
     const over = new AbortController();
     const call = a.hub.clients.connection(far.id).with({ signal: over.signal }).invoke.confirm('?');
     const check = expect(call).rejects.toEqual(error('cancelled'));
-    await until(() => leftovers().questions === 1);
+    await until(() => openRequests().nodeRequests === 1);
     over.abort();
     await check;
     world.faults.thaw('b');
@@ -123,10 +123,10 @@ describe('invoke', () => {
     const [near, far] = [await world.client(a), await world.client(b)];
     world.faults.freeze('b');
     const { clients } = a.hub;
-    /** A question is open in the same turn, and is read in one of the next. */
+    /** Advances the clock when a request is open, which is before its node reads it. */
     const opened = async (): Promise<void> => {
-      for (let tries = 0; tries < 1000 && leftovers().questions === 0; tries++) await Promise.resolve();
-      expect(leftovers().questions).toBeGreaterThan(0);
+      for (let tries = 0; tries < 1000 && openRequests().nodeRequests === 0; tries++) await Promise.resolve();
+      expect(openRequests().nodeRequests).toBeGreaterThan(0);
       clock.advance(50);
     };
     const single = clients.connection(near.id).invoke.confirm('?');
@@ -178,13 +178,13 @@ describe('invoke', () => {
     const far = await world.client(b, { answer: () => 'late' });
     world.faults.freeze('b');
     const check = expect(a.hub.clients.connection(far.id).invoke.confirm('?')).rejects.toEqual(error('node_silent', { nodeId: 'b' }));
-    await until(() => leftovers().questions === 1);
+    await until(() => openRequests().nodeRequests === 1);
     clock.advance(80);
     await check;
     world.faults.thaw('b');
     expect(await a.hub.clients.connection(far.id).invoke.confirm('?')).toBe('late');
-    await until(() => leftovers().questions === 0);
-    expect(leftovers()).toEqual(NOTHING);
+    await until(() => openRequests().nodeRequests === 0);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('rejects with backplane_unavailable while the link is down, and still calls local clients', async () => {
@@ -212,12 +212,12 @@ describe('invoke', () => {
         error('cancelled'),
       );
     }
-    await until(() => leftovers().clientCalls === 0);
+    await until(() => openRequests().clientCalls === 0);
     a.hub.clients.all.send.said('end');
     await until(() => knowing.said.length + plain.said.length === 2);
     expect(knowing.cancelled).toEqual(knowing.asked.map(({ invocationId }) => invocationId));
     expect(plain.cancelled).toEqual([]);
     expect(plain.asked).toHaveLength(1);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 });

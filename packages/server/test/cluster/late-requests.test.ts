@@ -1,12 +1,12 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers, NOTHING } from './open-requests.ts';
+import { openRequests, NONE_OPEN } from './open-requests.ts';
 import type { RawClient } from './raw-client.ts';
 import { threeNodes, type Node } from './three-nodes.ts';
 
-/** What a node was sent before has been read when this resolves. */
-async function caughtUp(from: Node, client: RawClient): Promise<void> {
+/** Resolves when the node of the client has read all earlier messages. */
+async function allRead(from: Node, client: RawClient): Promise<void> {
   const count = client.said.length;
   from.hub.clients.connection(client.id).send.said('caught up');
   await until(() => client.said.length > count);
@@ -28,7 +28,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     await using nodes = await world();
     const { a, clock, late, other } = nodes;
     const target = a.hub.clients.anyOf(...([late, other].map(({ id }) => a.hub.clients.connection(id)) as [never]));
-    // In order of their ids, or the other one is asked first and answers.
+    // The client of `b` has the lower id and is called first, or the other one answers first.
     nodes.world.faults.freeze('b');
     const one = target.with({ attemptMs: 50, timeoutMs: 10_000 }).invokeOne.confirm('?');
     const all = a.hub.clients.connection(late.id).with({ timeoutMs: 50 }).invokeAll.confirm('?');
@@ -41,9 +41,9 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     expect(await one).toBe('other');
     expect((await all).items).toMatchObject([{ code: 'node_silent' }]);
     nodes.world.faults.thaw('b');
-    await caughtUp(a, late);
+    await allRead(a, late);
     expect(nodes.asked()).toBe(0);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('calls its clients while the caller still waits', async () => {
@@ -51,7 +51,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     const { a, clock, late } = nodes;
     nodes.world.faults.freeze('b');
     const call = a.hub.clients.connection(late.id).with({ timeoutMs: 10_000 }).invoke.confirm('?');
-    await until(() => leftovers().questions > 0);
+    await until(() => openRequests().nodeRequests > 0);
     clock.advance(9000);
     nodes.world.faults.thaw('b');
     expect(await call).toBe('late');
@@ -65,14 +65,14 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     const over = new AbortController();
     const call = a.hub.clients.connection(late.id).with({ signal: over.signal }).invoke.confirm('?');
     const check = expect(call).rejects.toMatchObject({ code: 'cancelled' });
-    await until(() => leftovers().questions > 0);
+    await until(() => openRequests().nodeRequests > 0);
     await new Promise((resolve) => setImmediate(resolve));
     over.abort();
     await check;
     nodes.world.faults.thaw('b');
-    await caughtUp(a, late);
+    await allRead(a, late);
     expect(nodes.asked()).toBe(0);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('carries out a command after the caller has timed out', async () => {
@@ -81,7 +81,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     nodes.world.faults.freeze('b');
     const command = a.hub.groups.add(late.id, 'g');
     const check = expect(command).rejects.toMatchObject({ code: 'node_silent' });
-    await until(() => leftovers().questions > 0);
+    await until(() => openRequests().nodeRequests > 0);
     clock.advance(60_000);
     await check;
     nodes.world.faults.thaw('b');
@@ -102,6 +102,6 @@ describe('a request between nodes', () => {
     clock.advance(1000);
     await check;
     await until(() => client.cancelled.length === 1);
-    expect(leftovers()).toEqual(NOTHING);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 });

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/connection/index.ts';
 
-/** Time that moves only when the test says so. */
+/** A clock that only the test advances. */
 export class ManualClock implements Clock {
   #now = 1_000_000;
   readonly #timers = new Set<{ readonly at: number; readonly then: () => void }>();
@@ -8,7 +8,7 @@ export class ManualClock implements Clock {
   now = (): number => this.#now;
   elapsed = (): number => this.#now;
 
-  /** Nothing of what is tested repeats itself: connections are kept alive by their own pings. */
+  /** Does nothing: only keep-alive is repeated, and the clients of these tests need none. */
   every(): () => void {
     return () => undefined;
   }

@@ -6,19 +6,19 @@ describe('nodes of a cluster', () => {
   it('know each other and report nodes that join and are lost', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
-    const heard: string[] = [];
-    a.server.on('nodeJoined', ({ nodeId }) => heard.push(`joined ${nodeId}`));
-    a.server.on('nodeLost', ({ nodeId }, reason) => heard.push(`lost ${nodeId} ${reason}`));
+    const received: string[] = [];
+    a.server.on('nodeJoined', ({ nodeId }) => received.push(`joined ${nodeId}`));
+    a.server.on('nodeLost', ({ nodeId }, reason) => received.push(`lost ${nodeId} ${reason}`));
     const sender = await world.start('sender', { accept: false });
     const names = async () => (await a.server.nodes()).items.map(({ nodeId, accepts }) => `${nodeId} ${accepts}`).sort();
     expect(await names()).toEqual(['a true', 'b true', 'c true', 'sender false']);
     await sender.server.close();
     world.faults.expire('b');
-    await until(() => heard.length === 3);
+    await until(() => received.length === 3);
     expect(await names()).toEqual(['a true', 'c true']);
     world.faults.thaw('b');
-    await until(() => heard.length === 4);
-    expect(heard).toEqual(['joined sender', 'lost sender goodbye', 'lost b lease', 'joined b']);
+    await until(() => received.length === 4);
+    expect(received).toEqual(['joined sender', 'lost sender goodbye', 'lost b lease', 'joined b']);
     expect((await c.server.nodes()).items.map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'b', 'c']);
     expect((await b.server.nodes()).items.map(({ process }) => process)).toHaveLength(3);
   });
@@ -26,20 +26,20 @@ describe('nodes of a cluster', () => {
   it('are announced once, when nodes() shows them, and a loss is reported before a return', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
-    const heard: string[] = [];
+    const received: string[] = [];
     const shown: Promise<boolean>[] = [];
     const isShown = async (process: string): Promise<boolean> => (await a.server.nodes()).items.some((node) => node.process === process);
     a.server.on('nodeJoined', ({ nodeId, process }) => {
-      heard.push(`joined ${nodeId}`);
+      received.push(`joined ${nodeId}`);
       shown.push(isShown(process));
     });
     a.server.on('nodeLost', ({ nodeId, process }) => {
-      heard.push(`lost ${nodeId}`);
+      received.push(`lost ${nodeId}`);
       shown.push(isShown(process).then((is) => !is));
     });
     let ups = 0;
     a.server.on('backplaneUp', () => ups++);
-    // Its own outage, then those of the others: nobody is lost.
+    // Outages of its own link and of other links, in which no node is lost.
     for (const name of ['a', 'b', 'c']) {
       world.faults.cut(name);
       await a.hub.presence.count();
@@ -47,16 +47,16 @@ describe('nodes of a cluster', () => {
       await a.hub.presence.count();
     }
     await until(() => ups === 1);
-    expect(heard).toEqual([]);
-    // An outage in which one is lost and one comes.
+    expect(received).toEqual([]);
+    // An outage in which one node is lost and one joins.
     world.faults.cut('a');
     world.faults.expire('b');
     await world.start('d');
     world.faults.heal('a');
-    await until(() => heard.length === 2);
+    await until(() => received.length === 2);
     world.faults.thaw('b');
-    await until(() => heard.length === 3);
-    expect(heard).toEqual(['lost b', 'joined d', 'joined b']);
+    await until(() => received.length === 3);
+    expect(received).toEqual(['lost b', 'joined d', 'joined b']);
     expect(await Promise.all(shown)).toEqual([true, true, true]);
   });
 
@@ -86,7 +86,7 @@ describe('nodes of a cluster', () => {
     expect(events).toEqual(['down', 'up', 'gap 1']);
     await a.server.close();
     expect(a.server.health().status).toBe('closed');
-    await until(() => a.server.health().connections === 0); // sockets that are still closing count
+    await until(() => a.server.health().connections === 0); // closing sockets still count
   });
 
   it('with the same nodeId do not damage each other', async () => {

@@ -1,7 +1,7 @@
 import { until } from '@hubline/testing';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
-import { leftovers } from './open-requests.ts';
+import { openRequests } from './open-requests.ts';
 import type { RawClient } from './raw-client.ts';
 import { threeNodes, World, type ThreeNodes } from './three-nodes.ts';
 
@@ -15,13 +15,13 @@ interface Outage extends ThreeNodes {
   readonly near: RawClient;
   readonly failing: RawClient;
   readonly far: RawClient;
-  /** On a node that came after the link was cut, so that `a` has never heard of it. */
+  /** A client of a node that joined after the link was cut, so that `a` does not know it. */
   readonly late: RawClient;
-  /** Was connected to `a`. */
+  /** A client that was connected to `a`. */
   readonly left: RawClient;
 }
 
-/** `a`, `b` and `c`, after the link of `a` was cut. No time passes: what waits for anything waits for ever. */
+/** Starts `a`, `b` and `c`, and cuts the link of `a`. The clock stands still, so an operation that waits never settles. */
 async function outage(): Promise<Outage & AsyncDisposable> {
   const nodes = await threeNodes({ clock: new ManualClock() });
   const { world, a, b } = nodes;
@@ -125,7 +125,7 @@ describe('a node whose link is down', () => {
       await expect(change(nodes.left.id)).rejects.toEqual(gone);
     }
     expect((await hub.presence.connections({ user: 'near' })).items).toMatchObject([{ attributes: { role: 'admin' }, groups: [] }]);
-    expect(leftovers().questions).toBe(0);
+    expect(openRequests().nodeRequests).toBe(0);
   });
 
   it('disconnects its own connections, and names the nodes that it cannot reach', async () => {

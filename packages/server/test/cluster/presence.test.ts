@@ -3,13 +3,13 @@ import { createHubServer, type Filter, type Page } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { until } from '@hubline/testing';
 import { RawClient } from './raw-client.ts';
-import { threeNodes, type Marks, type ThreeNodes } from './three-nodes.ts';
+import { threeNodes, type Attributes, type ThreeNodes } from './three-nodes.ts';
 
 const gone = (connectionId: string) => expect.objectContaining({ code: 'connection_gone', details: { connectionId } }) as Error;
 const unavailable = expect.objectContaining({ code: 'backplane_unavailable' }) as Error;
 
-/** Twelve clients, four a node: `u0` to `u5` twice each, in groups by their number. */
-async function crowd(): Promise<ThreeNodes & AsyncDisposable & { readonly clients: readonly RawClient[] }> {
+/** Twelve clients, four on each node: `u0` to `u5` twice each, in groups by their number. */
+async function twelveClients(): Promise<ThreeNodes & AsyncDisposable & { readonly clients: readonly RawClient[] }> {
   const nodes = await threeNodes();
   const { world, a, b, c } = nodes;
   const start = async (i: number): Promise<RawClient> => {
@@ -26,8 +26,8 @@ async function crowd(): Promise<ThreeNodes & AsyncDisposable & { readonly client
 
 describe('queries for many users', () => {
   it('take one round trip with isOnline and one snapshot with watchUsers', async () => {
-    await using people = await crowd();
-    const { world, a, b } = people;
+    await using nodes = await twelveClients();
+    const { world, a, b } = nodes;
     const ids = Array.from({ length: 500 }, (_, i) => `u${i}`);
     const here = new Set(ids.slice(0, 6));
     expect(await a.hub.presence.isOnline(ids)).toEqual({ value: here, complete: true, missingNodes: [] });
@@ -83,9 +83,9 @@ describe('presence.connections', () => {
   });
 
   it.each([1, 2, 5, 11, 12, 100])('returns each connection once in pages of %i, up to the last page', async (limit) => {
-    await using people = await crowd();
-    const { a, clients } = people;
-    const filters: readonly (readonly [Filter<Marks> | undefined, number])[] = [
+    await using nodes = await twelveClients();
+    const { a, clients } = nodes;
+    const filters: readonly (readonly [Filter<Attributes> | undefined, number])[] = [
       [undefined, 12],
       [{ group: 'some' }, 8],
       [{ allOf: [{ group: 'some' }, { where: { role: 'even' } }] }, 4],
@@ -100,20 +100,20 @@ describe('presence.connections', () => {
       expect(pages.at(-1)?.cursor).toBeUndefined();
       expect(pages.every(({ items }) => items.length <= limit)).toBe(true);
     }
-    // By hand, the cursor on its own.
+    // A cursor can be passed to another node.
     const first = await a.hub.presence.connections({ all: true }, { limit, select: [] });
     if (first.cursor !== undefined) {
-      const second = await people.c.hub.presence.connections({ all: true }, { limit, select: [], cursor: first.cursor });
+      const second = await nodes.c.hub.presence.connections({ all: true }, { limit, select: [], cursor: first.cursor });
       const seen = first.items.map(({ connectionId }) => connectionId);
       expect(second.items.filter(({ connectionId }) => seen.includes(connectionId))).toEqual([]);
     }
   });
 
   it('accepts filters of every shape, and count agrees', async () => {
-    await using people = await crowd();
-    const { clients } = people;
+    await using nodes = await twelveClients();
+    const { clients } = nodes;
     const id = (i: number): string => clients[i]!.id;
-    const cases: readonly (readonly [Filter<Marks>, readonly number[]])[] = [
+    const cases: readonly (readonly [Filter<Attributes>, readonly number[]])[] = [
       [{ all: true }, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]],
       [{ all: true, except: [id(0), id(11), 'nobody'] }, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
       [{ group: 'first' }, [0, 1, 2, 3, 4, 5]],
@@ -133,7 +133,7 @@ describe('presence.connections', () => {
       [{ anyOf: [{ group: 'first' }, { user: 'u1' }, { connection: id(11) }] }, [0, 1, 2, 3, 4, 5, 7, 11]],
       [{ anyOf: [{ allOf: [{ user: 'u0' }, { where: { level: 6 } }] }, { anyOf: [{ user: 'u3' }] }], except: [id(3)] }, [6, 9]],
     ];
-    for (const { hub, nodeId } of [people.a, people.b, people.c]) {
+    for (const { hub, nodeId } of [nodes.a, nodes.b, nodes.c]) {
       for (const [filter, expected] of cases) {
         const { items } = await hub.presence.connections(filter);
         const found = items.map(({ connectionId }) => clients.findIndex(({ id }) => id === connectionId));
@@ -178,23 +178,23 @@ describe('presence.connections', () => {
 
 describe('presence.users', () => {
   it('returns each user with the number of connections, in pages', async () => {
-    await using people = await crowd();
-    await people.world.client(people.a); // nobody in particular
+    await using nodes = await twelveClients();
+    await nodes.world.client(nodes.a); // a client without a user
     const users: unknown[] = [];
-    for await (const { items, complete } of people.b.hub.presence.users({ limit: 4 })) {
+    for await (const { items, complete } of nodes.b.hub.presence.users({ limit: 4 })) {
       expect(complete).toBe(true);
       users.push(...items);
     }
     expect(users).toEqual(Array.from({ length: 6 }, (_, i) => ({ userId: `u${i}`, connections: 2 })));
-    expect(await people.b.hub.presence.isOnline('u5')).toBe(true);
-    expect(await people.b.hub.presence.isOnline('u6')).toBe(false);
+    expect(await nodes.b.hub.presence.isOnline('u5')).toBe(true);
+    expect(await nodes.b.hub.presence.isOnline('u6')).toBe(false);
   });
 });
 
 describe('a node whose link is cut', () => {
   it('answers queries with its own connections and names the missing nodes', async () => {
-    await using people = await crowd();
-    const { world, a, b, c, clients } = people;
+    await using nodes = await twelveClients();
+    const { world, a, b, c, clients } = nodes;
     world.faults.cut('c');
     await until(() => c.server.health().backplane === 'down');
     const missingNodes = ['a', 'b'];
@@ -219,7 +219,7 @@ describe('a node whose link is cut', () => {
     await expect(presence.isOnline('u0')).rejects.toEqual(unavailable);
     await expect(presence.groupsOf(clients[0]!.id)).rejects.toEqual(unavailable);
     expect(await presence.groupsOf(clients[2]!.id)).toEqual(['some', 'first']);
-    // The others see what it wrote last, for as long as its lease lives.
+    // The other nodes see the last written state of `c` until its lease ends.
     expect(await a.hub.presence.count()).toEqual({ value: 12, complete: true, missingNodes: [] });
     world.faults.expire('c');
     expect(await a.hub.presence.count()).toEqual({ value: 8, complete: true, missingNodes: [] });

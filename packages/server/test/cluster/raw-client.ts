@@ -1,10 +1,10 @@
 import { WebSocket } from 'ws';
 
-/** How a client answers a question; what it throws is a client error. */
+/** Returns the result of a call; an error becomes the client's error. */
 export type Answer = (question: string) => string | Promise<string>;
 
-/** A question that the server has put to a client. */
-export interface Asked {
+/** A call of the server. */
+export interface ServerCall {
   readonly invocationId: string;
   readonly question: string;
 }
@@ -22,18 +22,18 @@ interface Message {
 
 const END = '\x1e';
 
-/** A plain SignalR client: cheap, and it shows every message. It answers questions where it was told how. */
+/** A plain SignalR client that keeps each message, and answers calls if it has an `answer`. */
 export class RawClient implements AsyncDisposable {
-  /** Everything that has come, in order, but pings. */
+  /** All received messages but pings, in order. */
   readonly messages: Message[] = [];
-  /** The texts that it was told. */
+  /** The texts of received `said` events. */
   readonly said: string[] = [];
-  readonly asked: Asked[] = [];
-  /** Ids of questions that it need not answer any more. */
+  readonly asked: ServerCall[] = [];
+  /** The ids of calls that the server has cancelled. */
   readonly cancelled: string[] = [];
-  /** Settles when the socket is closed. */
+  /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
-  /** How the server said goodbye. */
+  /** The close message of the server. */
   goodbye: Message | undefined;
   id = '';
   readonly #socket: WebSocket;
@@ -51,7 +51,7 @@ export class RawClient implements AsyncDisposable {
     });
   }
 
-  /** Resolves when the server has said who it is: what was sent before that has come. */
+  /** Resolves when the hub has sent the connection's id, which is after all earlier messages. */
   static async connect(url: string, { answer, extensions }: { answer?: Answer | undefined; extensions?: object | undefined } = {}) {
     const client = new RawClient(url, answer);
     const welcomed = new Promise<void>((resolve) => (client.#welcome = resolve));
@@ -72,17 +72,17 @@ export class RawClient implements AsyncDisposable {
     return result;
   }
 
-  reply({ invocationId }: Asked, settled: { readonly result: unknown } | { readonly error: string }): void {
+  reply({ invocationId }: ServerCall, settled: { readonly result: unknown } | { readonly error: string }): void {
     this.#send({ type: 3, invocationId, ...settled });
   }
 
-  /** Says goodbye, as a page that is left. */
+  /** Closes the socket as a page does. */
   async close(): Promise<void> {
     this.#socket.close(1000);
     await this.ended;
   }
 
-  /** Vanishes without a word. */
+  /** Cuts the socket without a close frame. */
   drop(): void {
     this.#socket.terminate();
   }
@@ -113,7 +113,7 @@ export class RawClient implements AsyncDisposable {
     this.#welcome();
   }
 
-  async #confirm(asked: Asked): Promise<void> {
+  async #confirm(asked: ServerCall): Promise<void> {
     this.asked.push(asked);
     if (!this.#answer) return;
     try {

@@ -105,18 +105,18 @@ describe('concurrent changes', () => {
       const all = nodesOf(nodes);
       const clients = await Promise.all(Array.from({ length: 24 }, (_, i) => nodes.world.client(all[i % 3]!)));
       const model = new Map(clients.map(({ id }) => [id, new Set<string>()]));
-      const storm = async (client: RawClient): Promise<void> => {
+      const changeAtRandom = async (client: RawClient): Promise<void> => {
         for (let i = 0; i < 12; i++) {
           const groups = GROUPS.filter(() => chance() < 0.5);
           const joins = groups.map(() => chance() < 0.6);
-          // Of one caller and one node, in order; many at once.
+          // Each caller changes a client in order; many clients are changed at once.
           const { hub } = all[Math.floor(chance() * 3)]!;
           const orders = groups.map((group, at) => (joins[at] ? hub.groups.add(client.id, group) : hub.groups.remove(client.id, group)));
           groups.forEach((group, at) => (joins[at] ? model.get(client.id)?.add(group) : model.get(client.id)?.delete(group)));
           await Promise.all(orders);
         }
       };
-      await Promise.all(clients.map(storm));
+      await Promise.all(clients.map(changeAtRandom));
       for (const { hub } of all) {
         for (const group of GROUPS) {
           const expected = clients.map(({ id }) => id).filter((id) => model.get(id)?.has(group));
@@ -141,7 +141,7 @@ describe('concurrent changes', () => {
     const values = [1, '1', true, 'true', 0, false, ''];
     const clients = await Promise.all(Array.from({ length: 12 }, (_, i) => nodes.world.client(all[i % 3]!, { level: 1 })));
     const model = new Map<string, string | number | boolean>();
-    const storm = async ({ id }: RawClient): Promise<void> => {
+    const changeAtRandom = async ({ id }: RawClient): Promise<void> => {
       for (let i = 0; i < 10; i++) {
         const { hub } = all[Math.floor(chance() * 3)]!;
         const several = Array.from({ length: 3 }, () => values[Math.floor(chance() * values.length)]!);
@@ -150,7 +150,7 @@ describe('concurrent changes', () => {
         await Promise.all(orders);
       }
     };
-    await Promise.all(clients.map(storm));
+    await Promise.all(clients.map(changeAtRandom));
     for (const { hub } of all) {
       for (const level of values) {
         const expected = clients.map(({ id }) => id).filter((id) => model.get(id) === level);
@@ -165,17 +165,17 @@ describe('concurrent changes', () => {
     await using nodes = await threeNodes();
     const all = nodesOf(nodes);
     await nodes.world.client(nodes.a, { user: 'u' });
-    let stormy = true;
-    const storm = async (i: number): Promise<void> => {
+    let isChanging = true;
+    const changeAtRandom = async (i: number): Promise<void> => {
       for (let round = 0; round < 12; round++) {
         const client = await nodes.world.client(all[(i + round) % 3]!, { user: 'u' });
         if (round % 2 === 0) await client.close();
         else client.drop();
       }
     };
-    const storms = Promise.all([storm(0), storm(1), storm(2)]).finally(() => (stormy = false));
+    const changes = Promise.all([changeAtRandom(0), changeAtRandom(1), changeAtRandom(2)]).finally(() => (isChanging = false));
     const seen = new Set<number>();
-    while (stormy) {
+    while (isChanging) {
       for (const { hub } of all) {
         expect(await hub.presence.isOnline('u')).toBe(true);
         const { value } = await hub.presence.count({ user: 'u' });
@@ -186,7 +186,7 @@ describe('concurrent changes', () => {
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await storms;
+    await changes;
     expect(Math.min(...seen)).toBeGreaterThan(0);
     expect(Math.max(...seen)).toBeGreaterThan(1);
     for (const { hub } of all) await until(async () => (await hub.presence.count({ user: 'u' })).value === 1);

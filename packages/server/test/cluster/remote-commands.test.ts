@@ -4,7 +4,7 @@ import { isHublineError } from '@hubline/server';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.ts';
 import { decodeEnvelope, encodeEnvelope, EnvelopeKind } from '../../src/backplane/envelope.ts';
-import { leftovers, NOTHING } from './open-requests.ts';
+import { openRequests, NONE_OPEN } from './open-requests.ts';
 import { room, threeNodes } from './three-nodes.ts';
 
 const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;
@@ -15,29 +15,29 @@ describe('commands to a connection of another node', () => {
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
     const far = await world.client(b, { role: 'connection' });
-    const orders = [
+    const commands = [
       (id: string) => a.hub.groups.add(id, 'g'),
       (id: string) => a.hub.groups.remove(id, 'g'),
       (id: string) => a.hub.attributes.set(id, 'role', 'admin'),
     ];
-    for (const order of orders) {
+    for (const command of commands) {
       for (const connectionId of ['nobody', `${far.id.slice(0, 11)}nobody`]) {
-        await expect(order(connectionId)).rejects.toEqual(error('connection_gone', { connectionId }));
+        await expect(command(connectionId)).rejects.toEqual(error('connection_gone', { connectionId }));
       }
     }
     world.faults.freeze('b');
-    const silent = Promise.all(orders.map((order) => expect(order(far.id)).rejects.toEqual(error('node_silent', { nodeId: 'b' }))));
+    const silent = Promise.all(commands.map((command) => expect(command(far.id)).rejects.toEqual(error('node_silent', { nodeId: 'b' }))));
     clock.advance(10_000);
     await silent;
     const lost = expect(a.hub.groups.add(far.id, 'g')).rejects.toEqual(error('node_lost', { nodeId: 'b' }));
     world.faults.expire('b');
     await lost;
-    world.faults.thaw('b'); // it does what it was told, late
+    world.faults.thaw('b'); // it carries out the commands late
     await until(async () => (await c.hub.presence.count({ where: { role: 'admin' } })).value === 1);
     world.faults.cut('a');
-    for (const order of orders) await expect(order(far.id)).rejects.toEqual(error('backplane_unavailable'));
-    await until(() => leftovers().questions === 0);
-    expect(leftovers()).toEqual(NOTHING);
+    for (const command of commands) await expect(command(far.id)).rejects.toEqual(error('backplane_unavailable'));
+    await until(() => openRequests().nodeRequests === 0);
+    expect(openRequests()).toEqual(NONE_OPEN);
   });
 
   it('set only declared attributes, to valid values', async () => {
@@ -99,7 +99,7 @@ describe('disconnect', () => {
     const outcome = a.hub.disconnect({ all: true });
     world.faults.expire('c');
     await leaver.server.close();
-    await until(() => leftovers().questions === 1);
+    await until(() => openRequests().nodeRequests === 1);
     clock.advance(60);
     expect(await outcome).toEqual({ value: 1, complete: false, missingNodes: ['b', 'c'] });
     const one = a.hub.disconnect({ connection: onFrozen.id });
@@ -108,7 +108,7 @@ describe('disconnect', () => {
     await near.ended;
     world.faults.thaw('b');
     world.faults.thaw('c');
-    await Promise.all([onFrozen.ended, onLost.ended]); // what waited arrives
+    await Promise.all([onFrozen.ended, onLost.ended]); // the waiting commands arrive
     world.faults.cut('a');
     expect(await a.hub.disconnect({ all: true })).toEqual({ value: 0, complete: false, missingNodes: ['b', 'c'] });
   });
@@ -137,18 +137,18 @@ describe('disconnect', () => {
     await Promise.all([first!.ended, second!.ended]);
     await until(async () => (await a.hub.presence.count()).value === 2);
 
-    // It goes on while another node is waited for.
+    // The lost node returns while the command still waits for another node.
     world.faults.expire('c');
     world.faults.freeze('b');
     await until(() => lost.length === 2);
     const outcome = a.hub.disconnect({ all: true });
-    await until(() => leftovers().questions > 0);
+    await until(() => openRequests().nodeRequests > 0);
     world.faults.thaw('c');
     await stays!.ended;
-    await until(() => leftovers().questions === 1);
+    await until(() => openRequests().nodeRequests === 1);
     clock.advance(60);
     expect(await outcome).toEqual({ value: 1, complete: false, missingNodes: ['b'] });
-    await until(() => leftovers().questions === 0);
+    await until(() => openRequests().nodeRequests === 0);
   });
 
   it('does not name a lost process whose nodeId runs again as another process', async () => {
@@ -201,8 +201,8 @@ describe('disconnect', () => {
       await client.ended;
       return client.goodbye;
     });
-    const told = { type: 7, error: 'Connection closed with an error. HublineError: Elsewhere.' };
-    expect(await Promise.all(goodbyes)).toEqual([{ ...told, allowReconnect: true }, told]);
+    const closeMessage = { type: 7, error: 'Connection closed with an error. HublineError: Elsewhere.' };
+    expect(await Promise.all(goodbyes)).toEqual([{ ...closeMessage, allowReconnect: true }, closeMessage]);
   });
 
   it.each([

@@ -57,7 +57,7 @@ describe('a send', () => {
     const { world, a, b } = nodes;
     const near = await world.client(a);
     const far = await world.client(b);
-    world.faults.freeze('a'); // what a publishes waits
+    world.faults.freeze('a'); // holds what `a` publishes
     a.hub.clients.all.send.said('hi');
     await until(() => near.said.length === 1);
     expect(far.said).toEqual([]);
@@ -75,7 +75,7 @@ describe('a send', () => {
     ]);
     await far.call('join', 'g');
     const { clients } = a.hub;
-    const sayings = [
+    const sends = [
       () => clients.group('g'),
       () => clients.user('u'),
       () => clients.where({ role: 'x' }),
@@ -84,14 +84,14 @@ describe('a send', () => {
       () => clients.allOf(clients.where({ role: 'x' }), clients.connection(far.id)),
       () => clients.anyOf(clients.group('g'), clients.connection(near.id)),
     ];
-    for (const target of sayings) target().send.said('hi');
-    await until(() => far.said.length === sayings.length);
-    expect(world.tap.deliveries.map(({ nodeId }) => nodeId)).toEqual(sayings.map(() => 'b'));
+    for (const target of sends) target().send.said('hi');
+    await until(() => far.said.length === sends.length);
+    expect(world.tap.deliveries.map(({ nodeId }) => nodeId)).toEqual(sends.map(() => 'b'));
     clients.connection(near.id).send.said('only here');
     await until(() => near.said.includes('only here'));
-    expect(world.tap.published).toHaveLength(sayings.length);
+    expect(world.tap.published).toHaveLength(sends.length);
 
-    // Nobody is left in the group: after lingering, nobody hears it.
+    // The group has no member left, so after lingerMs no node receives its messages.
     await far.call('leave', 'g');
     await until(() => !world.tap.channels('b').includes(groupTopic('room', 'g')));
     clients.group('g').send.said('nobody');
@@ -99,7 +99,7 @@ describe('a send', () => {
     await until(() => [near, far, away].every(({ said }) => said.includes('end')));
     expect(
       world.tap.deliveries
-        .slice(sayings.length)
+        .slice(sends.length)
         .map(({ nodeId }) => nodeId)
         .sort(),
     ).toEqual(['b', 'c']);

@@ -9,36 +9,36 @@ import {
 } from '../../src/backplane/index.ts';
 
 export interface Delivery {
-  /** Who heard it. */
+  /** The receiving node. */
   readonly nodeId: string;
   readonly channel: string;
 }
 
-/** A backplane that shows what goes over it, and what is held open on it. */
-export interface Tapped extends Backplane {
-  /** Messages for clients that came to other nodes. */
+/** A backplane that records messages, subscriptions and watches, and can alter and hold messages. */
+export interface TappedBackplane extends Backplane {
+  /** The messages for clients that nodes have received. */
   readonly deliveries: Delivery[];
-  /** Messages for clients that were published, by channel. */
+  /** The channels of the published messages for clients. */
   readonly published: string[];
-  /** The keys of those messages that may replace an older one. */
+  /** The keys of the messages that may replace an older one. */
   readonly keys: string[];
-  /** The channels that a node hears. */
+  /** Returns the channels that a node is subscribed to. */
   channels(nodeId: string): readonly string[];
-  /** The topics that a node holds watches on. */
+  /** Returns the topics that a node watches. */
   watches(nodeId: string): readonly string[];
-  /** Changes what a node publishes on its way out. */
+  /** Alters each payload that a node publishes. */
   alter: (nodeId: string, payload: Uint8Array) => Uint8Array;
-  /** Keeps what comes over a channel until this settles. */
+  /** Returns a promise that delays the messages of a channel. */
   hold: (channel: string) => Promise<void> | undefined;
-  /** Stands around every snapshot that a node takes. */
+  /** Wraps each snapshot that a node reads. */
   around: <T>(read: () => Promise<T>) => Promise<T>;
-  /** Tells a node that it was sent no changes of what it watches. */
+  /** Reports a node's watches as stale. */
   stale(nodeId: string): void;
-  /** Says anything to anybody, as a node would. */
+  /** Publishes any payload as the node. */
   publish(nodeId: string, channel: string, payload: Uint8Array): Promise<void>;
 }
 
-export function tapped(backplane: Backplane): Tapped {
+export function tapBackplane(backplane: Backplane): TappedBackplane {
   const deliveries: Delivery[] = [];
   const published: string[] = [];
   const keys: string[] = [];
@@ -103,7 +103,7 @@ export function tapped(backplane: Backplane): Tapped {
     };
   }
 
-  const tap: Tapped = {
+  const tap: TappedBackplane = {
     deliveries,
     published,
     keys,

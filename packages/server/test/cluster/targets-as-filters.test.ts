@@ -18,7 +18,7 @@ it('presence, groups and disconnect accept a target in place of a filter, and se
   expect(await presence.count(others)).toEqual({ value: 2, complete: true, missingNodes: [] });
   expect(ids(await presence.connections(others)).sort()).toEqual([bob.id, admin.id].sort());
   expect(await groups.add(others, 'room')).toEqual({ value: 2, complete: true, missingNodes: [] });
-  // Targets and filters side by side, also inside of a combination.
+  // Combinations may contain targets and filters.
   const both = clients.anyOf(clients.allOf(clients.group('room'), { where: { role: 'admin' } }), { user: 'ann' });
   expect(ids(await presence.connections(both)).sort()).toEqual([ann.id, admin.id].sort());
   expect(await presence.count(clients.matching(both))).toMatchObject({ value: 2 });

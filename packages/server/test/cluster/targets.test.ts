@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Filter, Target } from '@hubline/server';
 import { until } from '@hubline/testing';
 import type { RawClient } from './raw-client.ts';
-import { threeNodes, type Marks, type Node, type ThreeNodes, type TargetParts } from './three-nodes.ts';
+import { threeNodes, type Attributes, type Node, type ThreeNodes, type TargetParts } from './three-nodes.ts';
 
-/** Who is where: two clients a node, so that everybody has somebody near and somebody far. */
-interface Cast extends ThreeNodes {
+/** Six clients, two on each node, so that each has a local and a remote client. */
+interface SixClients extends ThreeNodes {
   readonly nodes: readonly Node[];
   readonly ann: RawClient;
   readonly bob: RawClient;
@@ -16,7 +16,7 @@ interface Cast extends ThreeNodes {
 }
 const NAMES = ['ann', 'bob', 'cat', 'dan', 'eve', 'fay'] as const;
 
-async function cast(): Promise<Cast & AsyncDisposable> {
+async function sixClients(): Promise<SixClients & AsyncDisposable> {
   const nodes = await threeNodes();
   const { world, a, b, c } = nodes;
   const [ann, bob, cat, dan, eve, fay] = await Promise.all([
@@ -38,20 +38,20 @@ async function cast(): Promise<Cast & AsyncDisposable> {
   return { ...nodes, nodes: [a, b, c], ann, bob, cat, dan, eve, fay };
 }
 
-/** What each saying was heard by, once each: a copy too many shows as a name too many. */
-async function heardBy(people: Cast, sayings: readonly ((text: string) => unknown)[]): Promise<readonly string[]> {
-  for (const [i, say] of sayings.entries()) await say(String(i));
-  // What comes last on each sender's way shows that nothing else is coming.
+/** Returns the clients that received each text. A second copy shows as a second name. */
+async function receiversOf(people: SixClients, sends: readonly ((text: string) => unknown)[]): Promise<readonly string[]> {
+  for (const [i, say] of sends.entries()) await say(String(i));
+  // Messages of a sender arrive in order, so after `end` nothing else arrives.
   for (const { hub } of people.nodes) hub.clients.all.send.said('end');
   await until(() => NAMES.every((name) => people[name].said.filter((text) => text === 'end').length === people.nodes.length));
   const said = NAMES.map((name) => [name, people[name].said.splice(0)] as const);
-  return sayings.map((_, i) => said.flatMap(([name, texts]) => texts.filter((text) => text === String(i)).map(() => name)).join(' '));
+  return sends.map((_, i) => said.flatMap(([name, texts]) => texts.filter((text) => text === String(i)).map(() => name)).join(' '));
 }
 
 type Clients = Node['hub']['clients'];
 
 describe('a target', () => {
-  const cases: readonly (readonly [name: string, (clients: Clients, people: Cast) => Target<TargetParts>, heard: string])[] = [
+  const cases: readonly (readonly [name: string, (clients: Clients, people: SixClients) => Target<TargetParts>, received: string])[] = [
     ['all', ({ all }) => all, 'ann bob cat dan eve fay'],
     ['a group', ({ group }) => group('red'), 'ann bob cat eve'],
     ['a group of nobody', ({ group }) => group('Red'), ''],
@@ -100,13 +100,13 @@ describe('a target', () => {
   ];
 
   it('reaches exactly the connections that it names, once each, from any node', async () => {
-    await using people = await cast();
+    await using people = await sixClients();
     const { world, a, b, c } = people;
     const sender = await world.start('sender', { accept: false });
     const bare = await world.start('bare', { bare: true });
-    const expected = cases.map(([name, , heard]) => `${name}: ${heard}`);
+    const expected = cases.map(([name, , received]) => `${name}: ${received}`);
     for (const { hub, nodeId } of [a, b, c, sender, bare]) {
-      const heard = await heardBy(
+      const received = await receiversOf(
         { ...people, nodes: [a, b, c, sender, bare] },
         cases.map(
           ([, target]) =>
@@ -115,7 +115,7 @@ describe('a target', () => {
         ),
       );
       expect(
-        heard.map((names, i) => `${cases[i]?.[0]}: ${names}`),
+        received.map((names, i) => `${cases[i]?.[0]}: ${names}`),
         `from ${nodeId}`,
       ).toEqual(expected);
     }
@@ -123,7 +123,7 @@ describe('a target', () => {
   });
 
   it('is encoded once for other nodes, for any number of channels', async () => {
-    await using all = await cast();
+    await using all = await sixClients();
     const { world, a, eve, cat } = all;
     const payloads: Uint8Array[] = [];
     world.tap.alter = (_nodeId, payload) => {
@@ -138,9 +138,9 @@ describe('a target', () => {
   });
 
   it('reaches the same connections when it is used inside a method', async () => {
-    await using people = await cast();
+    await using people = await sixClients();
     const { ann, dan, cat } = people;
-    const filters: readonly (readonly [whom: Filter<Marks> | string | { readonly othersInGroup: string }, heard: string])[] = [
+    const filters: readonly (readonly [whom: Filter<Attributes> | string | { readonly othersInGroup: string }, received: string])[] = [
       ['caller', 'ann'],
       ['others', 'bob cat dan eve fay'],
       [{ othersInGroup: 'red' }, 'bob cat eve'],
@@ -153,7 +153,7 @@ describe('a target', () => {
       [{ allOf: [{ group: 'red' }, { group: 'blue' }], except: [cat.id] }, 'ann'],
       [{ anyOf: [{ user: 'dan' }, { user: 'eve' }, { group: 'blue' }] }, 'ann cat dan eve'],
     ];
-    const heard = await heardBy(
+    const received = await receiversOf(
       people,
       filters.map(
         ([whom]) =>
@@ -161,10 +161,10 @@ describe('a target', () => {
             ann.call('tell', whom, text),
       ),
     );
-    expect(heard.map((names, i) => `${JSON.stringify(filters[i]?.[0])}: ${names}`)).toEqual(
+    expect(received.map((names, i) => `${JSON.stringify(filters[i]?.[0])}: ${names}`)).toEqual(
       filters.map(([whom, names]) => `${JSON.stringify(whom)}: ${names}`),
     );
-    expect(await heardBy(people, [(text) => dan.call('tell', { othersInGroup: 'red' }, text)]), 'from outside').toEqual([
+    expect(await receiversOf(people, [(text) => dan.call('tell', { othersInGroup: 'red' }, text)]), 'from outside').toEqual([
       'ann bob cat eve',
     ]);
   });
@@ -190,7 +190,7 @@ describe('a target', () => {
     const { clients, disconnect } = nodes.a.hub;
     const invalid = expect.objectContaining({ code: 'invalid_option' }) as Error;
     const filters = [{ all: true, user: 'ann' }, { group: 'red', user: 'ann' }, { except: ['x'] }, {}, { group: undefined }, { user: 7 }];
-    for (const filter of [...filters, { connection: null }] as unknown as Filter<Marks>[]) {
+    for (const filter of [...filters, { connection: null }] as unknown as Filter<Attributes>[]) {
       expect(() => clients.matching(filter)).toThrow(invalid);
       await expect(disconnect({ anyOf: [filter] })).rejects.toThrow(invalid);
     }

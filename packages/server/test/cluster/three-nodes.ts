@@ -12,12 +12,12 @@ import {
 import { faultyBackplane } from '@hubline/testing';
 import type { Clock } from '../../src/connection/index.ts';
 import { RawClient, type Answer } from './raw-client.ts';
-import { tapped, type Tapped } from './tapped-backplane.ts';
+import { tapBackplane, type TappedBackplane } from './tapped-backplane.ts';
 
 export interface Room {
   join(group: string): Promise<void>;
   leave(group: string): Promise<void>;
-  /** Says something from inside a call: to a filter, `"caller"`, `"others"` or `{ othersInGroup }`. */
+  /** Sends from inside a method, to a filter, `"caller"`, `"others"` or `{ othersInGroup }`. */
   tell(whom: unknown, text: string): Promise<void>;
 }
 export interface TargetParts {
@@ -25,46 +25,46 @@ export interface TargetParts {
   said(text: unknown): void;
   confirm(question: unknown): Promise<string>;
 }
-export interface Marks {
+export interface Attributes {
   role: string;
   level: string | number | boolean;
   note: string;
 }
-export const room = defineHub<Room, TargetParts, Marks>('room');
+export const room = defineHub<Room, TargetParts, Attributes>('room');
 
 export interface Node {
   readonly nodeId: string;
   readonly server: HubServer;
-  readonly hub: Hub<TargetParts, Marks>;
+  readonly hub: Hub<TargetParts, Attributes>;
   readonly url: string;
   readonly losses: Loss[];
   readonly errors: { readonly stage: string; readonly error: unknown }[];
 }
 
-export interface Who extends Partial<Marks> {
+export interface ClientSetup extends Partial<Attributes> {
   readonly user?: string;
   readonly answer?: Answer;
-  /** More members of the handshake request. */
+  /** Additional members of the handshake request. */
   readonly extensions?: object;
 }
 
-type Aim = 'caller' | 'others' | { readonly othersInGroup: string } | Filter<Marks>;
+type MethodTarget = 'caller' | 'others' | { readonly othersInGroup: string } | Filter<Attributes>;
 
-function aimed({ clients }: Context<TargetParts, Marks>, whom: Aim): Target<TargetParts> {
+function targetOf({ clients }: Context<TargetParts, Attributes>, whom: MethodTarget): Target<TargetParts> {
   if (whom === 'caller' || whom === 'others') return clients[whom];
   return 'othersInGroup' in whom ? clients.othersInGroup(whom.othersInGroup) : clients.matching(whom);
 }
 
 export interface StartOptions extends Pick<HubServerOptions, 'accept' | 'timeouts'> {
-  /** Hosts the hub without options: it is only spoken to. */
+  /** Uses the hub without options, so the node only sends and queries. */
   readonly bare?: boolean;
   readonly clock?: Clock | undefined;
 }
 
-/** Nodes of one cluster in this process, and their clients. */
+/** The nodes of one cluster in this process, and their clients. */
 export class World implements AsyncDisposable {
   readonly memory = faultyBackplane();
-  readonly tap: Tapped = tapped(this.memory);
+  readonly tap: TappedBackplane = tapBackplane(this.memory);
   readonly faults = this.memory.faults;
   readonly #nodes: Node[] = [];
   readonly #clients: RawClient[] = [];
@@ -78,13 +78,13 @@ export class World implements AsyncDisposable {
     server.on('lost', (loss) => losses.push(loss));
     server.on('error', (stage, error) => errors.push({ stage, error }));
     const url = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/room`;
-    await new Promise((resolve) => setImmediate(resolve)); // those that are here hear of it
+    await new Promise((resolve) => setImmediate(resolve)); // the other nodes learn of it
     const node = { nodeId, server, hub, url, losses, errors };
     this.#nodes.push(node);
     return node;
   }
 
-  async client(node: Node, { user, answer, extensions, ...marks }: Who = {}): Promise<RawClient> {
+  async client(node: Node, { user, answer, extensions, ...marks }: ClientSetup = {}): Promise<RawClient> {
     const url = new URL(node.url);
     if (user !== undefined) url.searchParams.set('user', user);
     url.searchParams.set('marks', JSON.stringify(marks));
@@ -111,7 +111,7 @@ export interface ThreeNodes {
   readonly c: Node;
 }
 
-/** `await using` its `world`: nodes `a`, `b` and `c`, which know each other. */
+/** Starts the nodes `a`, `b` and `c`, which know each other. */
 export async function threeNodes(options: StartOptions = {}): Promise<ThreeNodes & AsyncDisposable> {
   const world = new World();
   const a = await world.start('a', options);
@@ -120,13 +120,13 @@ export async function threeNodes(options: StartOptions = {}): Promise<ThreeNodes
   return { world, a, b, c, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
 }
 
-function hostRoom(server: HubServer): Hub<TargetParts, Marks> {
+function hostRoom(server: HubServer): Hub<TargetParts, Attributes> {
   return server.hub(room, {
     path: '/room',
     attributes: { role: 'indexed', level: 'indexed', note: 'plain' },
     authenticate({ url }) {
       const userId = url.searchParams.get('user');
-      const attributes = JSON.parse(url.searchParams.get('marks') ?? '{}') as Partial<Marks>;
+      const attributes = JSON.parse(url.searchParams.get('marks') ?? '{}') as Partial<Attributes>;
       return { attributes, ...(userId === null ? {} : { userId }) };
     },
     connected(ctx) {
@@ -140,7 +140,7 @@ function hostRoom(server: HubServer): Hub<TargetParts, Marks> {
         await ctx.groups.remove(group);
       },
       async tell(ctx, whom, text) {
-        await aimed(ctx, whom as Aim).send.said(text);
+        await targetOf(ctx, whom as MethodTarget).send.said(text);
       },
     },
   });

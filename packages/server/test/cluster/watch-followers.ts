@@ -1,16 +1,16 @@
 import type { ConnectionInfo, Filter, PresenceEvent, UserPresenceEvent } from '@hubline/server';
-import type { Marks, Node } from './three-nodes.ts';
+import type { Attributes, Node } from './three-nodes.ts';
 
-/** Reads a watch to its end, and keeps who is there by what it told. */
+/** Reads a watch to its end, and keeps the connections that it reported. */
 export class Follower {
-  /** One line an event: `snapshot`, `join <id>`, `update <id>`, `leave <id> <reason>`. */
+  /** The events as `snapshot`, `join <id>`, `update <id>` and `leave <id> <reason>`. */
   readonly log: string[] = [];
-  readonly present = new Map<string, ConnectionInfo<Marks>>();
-  /** What a correct watch never does: a join of who is there, an update or leave of who is not, a leave from another node. */
+  readonly present = new Map<string, ConnectionInfo<Attributes>>();
+  /** Events of a wrong watch: a join of a known connection, an update or leave of an unknown one, a leave from another node. */
   readonly wrong: string[] = [];
   readonly ended: Promise<void>;
 
-  constructor(watch: AsyncIterable<PresenceEvent<Marks>>) {
+  constructor(watch: AsyncIterable<PresenceEvent<Attributes>>) {
     this.ended = this.#read(watch);
   }
 
@@ -18,11 +18,11 @@ export class Follower {
     return [...this.present.keys()].sort();
   }
 
-  async #read(watch: AsyncIterable<PresenceEvent<Marks>>): Promise<void> {
+  async #read(watch: AsyncIterable<PresenceEvent<Attributes>>): Promise<void> {
     for await (const event of watch) this.#take(event);
   }
 
-  #take(event: PresenceEvent<Marks>): void {
+  #take(event: PresenceEvent<Attributes>): void {
     if (event.type === 'snapshot') {
       if (this.log.length > 0) this.wrong.push('a late snapshot');
       this.log.push('snapshot');
@@ -40,7 +40,7 @@ export class Follower {
   }
 }
 
-/** The same for users: `snapshot`, `online <user>`, `offline <user>`. */
+/** Reads a watch of users to its end. The log has `snapshot`, `online <user>` and `offline <user>`. */
 export class UserFollower {
   readonly log: string[] = [];
   readonly online = new Set<string>();
@@ -60,8 +60,8 @@ export class UserFollower {
   }
 }
 
-/** Follows until the test is over. */
-export function follow({ hub }: Node, filter?: Filter<Marks>): Follower & Disposable {
+/** Follows a watch until it is disposed. */
+export function follow({ hub }: Node, filter?: Filter<Attributes>): Follower & Disposable {
   const over = new AbortController();
   const follower = new Follower(hub.presence.watch(filter, { signal: over.signal }));
   return Object.assign(follower, { [Symbol.dispose]: () => over.abort() });

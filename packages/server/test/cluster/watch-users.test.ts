@@ -11,7 +11,7 @@ describe('watchUsers', () => {
     const { world, a, b, c } = nodes;
     const over = new AbortController();
     const early = await world.client(b, { user: 'early' });
-    await world.client(b); // nobody in particular
+    await world.client(b); // a client without a user
     const users = new UserFollower(a.hub.presence.watchUsers({ all: true }, { graceMs: 1000, signal: over.signal }));
     await until(() => users.log.length === 1);
     expect([...users.online]).toEqual(['early']);
@@ -25,11 +25,11 @@ describe('watchUsers', () => {
     await until(() => users.online.has('late'));
     await one.close();
     await gone(one.id);
-    clock.advance(5000); // the other one is there
+    clock.advance(5000); // the other connection remains
     await two.close();
     await gone(two.id);
     clock.advance(999);
-    const three = await world.client(a, { user: 'late' }); // in time
+    const three = await world.client(a, { user: 'late' }); // within graceMs
     all.add(three.id);
     clock.advance(5000);
     expect(users.log).toEqual(['snapshot', 'online late']);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Filter } from '@hubline/server';
 import { follow, Follower } from './watch-followers.ts';
 import type { RawClient } from './raw-client.ts';
-import { threeNodes, World, type Marks, type Node } from './three-nodes.ts';
+import { threeNodes, World, type Attributes, type Node } from './three-nodes.ts';
 
 describe('a watch', () => {
   it('starts with a snapshot, then reports joins, updates and leaves on any node', async () => {
@@ -38,7 +38,7 @@ describe('a watch', () => {
     const { world, a, b } = nodes;
     const client = await world.client(b, { user: 'u', role: 'connection', level: 1 });
     const other = await world.client(b, { user: 'v', role: 'connection', level: 2 });
-    const filters: readonly Filter<Marks>[] = [
+    const filters: readonly Filter<Attributes>[] = [
       { group: 'g' },
       { user: 'u' },
       { connection: client.id },
@@ -81,7 +81,7 @@ describe('a watch', () => {
     const leaver = await world.client(b);
     const late: RawClient[] = [];
     world.tap.around = async (read) => {
-      // It holds its watch: all of this is said to it, and is older than the snapshot …
+      // The node watches already: it receives these changes, which are older than the snapshot …
       const comes = await world.client(b);
       await client.call('join', 'g');
       await client.call('join', 'h');
@@ -89,7 +89,7 @@ describe('a watch', () => {
       await comes.close();
       await until(async () => (await b.hub.presence.count()).value === 1);
       const snapshot = await read();
-      // … and this is newer, and comes before it.
+      // … and these, which are newer, before the snapshot is returned.
       late.push(await world.client(b));
       await client.call('leave', 'g');
       await a.hub.presence.count();
@@ -169,11 +169,11 @@ describe('a watch', () => {
         } else if (what < 0.75) {
           await pick(all)
             .hub.groups[pick(['add', 'remove'] as const)](pick(here).id, 'g')
-            .catch(() => undefined); // it may be on its way out
+            .catch(() => undefined); // the connection may be ending
         } else {
           await pick(all)
             .hub.attributes.set(pick(here).id, 'role', pick(['x', 'y']))
-            .catch(() => undefined); // likewise
+            .catch(() => undefined); // the connection may be ending
         }
       };
       const churn = async (steps: number): Promise<void> => {
@@ -181,7 +181,7 @@ describe('a watch', () => {
       };
       await churn(6);
       const busy = Promise.all([churn(15), churn(15), churn(15)]);
-      const filters: readonly Filter<Marks>[] = [
+      const filters: readonly Filter<Attributes>[] = [
         { all: true },
         { group: 'g' },
         { where: { role: 'x' } },
@@ -304,7 +304,7 @@ describe('a watch during faults', () => {
     await leaves.close();
     const comes = await world.client(b);
     world.faults.expire('c');
-    await near.call('join', 'g'); // what is near goes on
+    await near.call('join', 'g'); // changes of local connections are still reported
     await until(() => all.log.length === 2);
     expect(all.log).toEqual(['snapshot', `update ${near.id}`]);
     world.faults.heal('a');
@@ -333,7 +333,7 @@ describe('a watch that ends', () => {
     channels: world.tap.channels(nodeId).filter((channel) => channel.startsWith('watch=')),
   });
   const nothing = { watches: [], channels: [] };
-  const filter: Filter<Marks> = { anyOf: [{ group: 'g' }, { user: 'u' }] };
+  const filter: Filter<Attributes> = { anyOf: [{ group: 'g' }, { user: 'u' }] };
 
   it('releases its subscriptions and directory watches after a break and after an abort', async () => {
     await using nodes = await threeNodes();
@@ -366,7 +366,7 @@ describe('a watch that ends', () => {
       over.abort();
       await follower.ended;
     }
-    world.faults.freeze('a'); // what it asks for comes late
+    world.faults.freeze('a'); // delays the answers of the directory
     const over = new AbortController();
     const follower = new Follower(a.hub.presence.watch(filter, { signal: over.signal }));
     over.abort();

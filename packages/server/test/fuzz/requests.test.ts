@@ -255,7 +255,7 @@ it('damaged HTTP requests are answered with a status or their socket is closed',
   expect(statuses.size).toBeGreaterThan(3);
 });
 
-/** Everything until the server closes, having heard that this was all. */
+/** Everything until the server closes, having received that this was all. */
 function rawExchange(bytes: Uint8Array): Promise<Buffer> {
   return new Promise((resolve) => {
     const received: Buffer[] = [];
