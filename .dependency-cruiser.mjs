@@ -1,4 +1,4 @@
-/** The order of the packages, and of the rooms inside the server. scripts/architecture.mjs runs it. */
+/** The rules for imports between packages, and between the rooms of the server. scripts/architecture.mjs checks them. */
 
 const rule = (name, comment, { from = {}, to = {} }) => ({ name, comment, severity: 'error', from, to });
 
@@ -6,40 +6,42 @@ const ANY_SOURCE = '^packages/[^/]+/src/';
 const APPLICATIONS = '^(playground|bench|examples)/';
 const sourceOf = (...packages) => `^packages/(${packages.join('|')})/src/`;
 
-/** Rooms of packages/server/src, lowest first. Those of one floor know nothing of each other. */
-const FLOORS = [['transports', 'backplane'], ['connection'], ['membership'], ['presence'], ['invocation'], ['hub'], ['node']];
-const ROOMS = FLOORS.flat();
+/** The rooms of packages/server/src, lowest level first. Rooms of one level do not import each other. */
+const LEVELS = [['transports', 'backplane'], ['connection'], ['membership'], ['presence'], ['invocation'], ['hub'], ['node']];
+const ROOMS = LEVELS.flat();
 const room = (...names) => `^packages/server/src/(${names.join('|')})/`;
 const ANY_ROOM = room('[^/]+');
-/** What puts the rooms together is above them all. Any other file beside the rooms is below them all. */
-const ROOF = '^packages/server/src/(server|index)\\.ts$';
+/** The composition root is above all rooms. Any other file beside the rooms is below all of them. */
+const COMPOSITION_ROOT = '^packages/server/src/(server|index)\\.ts$';
 
-const notUp = FLOORS.flatMap((floor, level) =>
-  floor.map((name) => {
-    const others = [...floor.filter((sibling) => sibling !== name), ...FLOORS.slice(level + 1).flat()];
-    const to = { path: [ROOF, ...(others.length > 0 ? [room(...others)] : [])] };
-    return rule(`${name}-looks-up`, 'A room knows only the rooms below it.', { from: { path: room(name) }, to });
+const upward = LEVELS.flatMap((level, index) =>
+  level.map((name) => {
+    const others = [...level.filter((other) => other !== name), ...LEVELS.slice(index + 1).flat()];
+    const to = { path: [COMPOSITION_ROOT, ...(others.length > 0 ? [room(...others)] : [])] };
+    return rule(`${name}-imports-upward`, 'A room imports only the rooms below it.', { from: { path: room(name) }, to });
   }),
 );
-const doors = ROOMS.map((name) => {
+const throughIndex = ROOMS.map((name) => {
   const from = { path: [ANY_SOURCE, APPLICATIONS], pathNot: room(name) };
   const to = { path: room(name), pathNot: `${room(name)}index\\.ts$` };
-  return rule(`${name}-has-a-door`, 'Others import the index.ts of a room, and nothing behind it.', { from, to });
+  return rule(`${name}-only-through-index`, 'Other rooms import only the index.ts of a room.', { from, to });
 });
 
-/** Tests are free: they open doors, and client and server meet there. */
+/** The rules do not apply to tests, which may import any file. */
 export default {
   forbidden: [
-    rule('no-cycles', 'What needs each other is one thing, or lacks a third.', { to: { circular: true } }),
-    // Starters import what they have just built, which need not be there now.
-    rule('unresolved', 'Of what cannot be found nothing can be said.', { to: { couldNotResolve: true, pathNot: '^\\./build/' } }),
-    rule('undeclared', 'The package.json of a package names what it needs.', {
+    rule('no-cycles', 'Modules that import each other belong together, or need a third module.', { to: { circular: true } }),
+    // Some programs import files that they have just built, and that may be missing now.
+    rule('unresolved', 'The rules cannot be checked for a module that is not found.', {
+      to: { couldNotResolve: true, pathNot: '^\\./build/' },
+    }),
+    rule('undeclared', 'The package.json of a package names every package that it imports.', {
       from: { path: ANY_SOURCE },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['npm-peer'] },
     }),
     rule('no-tests', 'No source imports a test.', { from: { path: ANY_SOURCE }, to: { path: '^packages/[^/]+/test/' } }),
 
-    rule('protocol-is-alone', 'The protocol runs anywhere.', {
+    rule('protocol-is-alone', 'The protocol runs in any runtime.', {
       from: { path: sourceOf('protocol') },
       to: { pathNot: sourceOf('protocol') },
     }),
@@ -62,13 +64,13 @@ export default {
     rule('server-knows-no-redis', 'server ← redis', { from: { path: sourceOf('server', 'client') }, to: { path: sourceOf('redis') } }),
     rule('testing-order', 'client, server, redis ← testing', { from: { path: sourceOf('testing') }, to: { path: APPLICATIONS } }),
 
-    ...notUp,
-    ...doors,
-    rule('ground', 'A file beside the rooms imports none of them; otherwise it belongs into one.', {
-      from: { path: '^packages/server/src/[^/]+\\.ts$', pathNot: ROOF },
-      to: { path: [ANY_ROOM, ROOF] },
+    ...upward,
+    ...throughIndex,
+    rule('beside-the-rooms', 'A file beside the rooms imports no room; otherwise it belongs into one.', {
+      from: { path: '^packages/server/src/[^/]+\\.ts$', pathNot: COMPOSITION_ROOT },
+      to: { path: [ANY_ROOM, COMPOSITION_ROOT] },
     }),
-    rule('unknown-room', 'A new room needs its place in FLOORS.', { from: { path: ANY_ROOM, pathNot: room(...ROOMS) } }),
+    rule('unknown-room', 'A new room needs a level in LEVELS.', { from: { path: ANY_ROOM, pathNot: room(...ROOMS) } }),
     rule('redis-is-optional', 'Only the Redis backplane and the test kit load ioredis.', {
       from: { path: ANY_SOURCE, pathNot: [sourceOf('redis'), '^packages/testing/src/redis/'] },
       to: { path: 'node_modules/ioredis/' },
@@ -77,7 +79,7 @@ export default {
   options: {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: ['^packages/[^/]+/(dist|build)/', '^(playground|bench|examples/[^/]+)/(dist|build)/'] },
-    tsPreCompilationDeps: true, // a type is a dependency too
+    tsPreCompilationDeps: true, // imports of types count too
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['hubline-source', 'types', 'import', 'node', 'default'],

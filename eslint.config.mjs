@@ -1,7 +1,7 @@
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-/** Wishes in comments rot unless somebody can look them up: `TODO(#12): …`. */
+/** Requires the number of an issue in each comment of this kind: `TODO(#12): …`. */
 const todoNeedsAnIssue = {
   create: (context) => ({
     Program() {
@@ -43,7 +43,7 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      '@typescript-eslint/no-unused-vars': 'off', // noUnusedLocals and noUnusedParameters say it already
+      '@typescript-eslint/no-unused-vars': 'off', // the compiler reports them: noUnusedLocals and noUnusedParameters
       'max-params': 'off', // replaced by the next one, which counts in function types and overloads too
       '@typescript-eslint/max-params': ['error', { max: 3 }],
       'no-restricted-imports': ['error', { patterns: [relativeWithExtension] }],
@@ -81,7 +81,7 @@ export default defineConfig(
     },
   },
   {
-    // What a contract must refuse has to be written down to be refused.
+    // These files contain contracts that the compiler must refuse.
     files: ['**/*.types.ts'],
     rules: { '@typescript-eslint/no-explicit-any': 'off', '@typescript-eslint/no-misused-new': 'off' },
   },

@@ -3,7 +3,7 @@ import { chromiumLaunch, programs } from './scripts/programs.mjs';
 
 process.env.HUBLINE_REDIS_SERVER = (await programs(['redis-server']))['redis-server'];
 
-/** The browser tests. They need what `node playground/build.mjs` builds; `npm run browsers` does both. */
+/** The browser tests. They need a build by `node playground/build.mjs`; `npm run browsers` builds and tests. */
 export default defineConfig({
   testDir: 'playground/test',
   fullyParallel: true,

@@ -1,38 +1,38 @@
 import { defineConfig } from 'vitest/config';
 
-// Workspace packages are resolved to their sources, so that no test needs a build or sees a stale one; pages load what was built.
+// Workspace packages are resolved to their sources, so no test needs a build or runs a stale one. Pages load built files.
 const conditions = ['hubline-source'];
 
-/** These need nginx and HAProxy, which the fast part does without. */
+/** Tests that need nginx and HAProxy. */
 const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
-/** Client libraries, ours and others, against the conformance server: in Node, and in Chromium as they were built. */
+/** Client libraries, ours and others, against the conformance server: in Node, and their builds in Chromium. */
 const INTEROP = ['packages/testing/test/{official,hubline,conformance-server}*.test.ts', 'packages/testing/test/browsers/**/*.test.ts'];
-/** Malformed input, very much of it. */
+/** Generated malformed input. */
 const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
-/** These start processes, and a Redis for them. */
+/** Tests that start server processes and a Redis for them. */
 const CLUSTER = ['packages/testing/test/cluster/**/*.test.ts', 'packages/redis/test/**/*.test.ts'];
-/** What is shown off, on processes too. */
+/** Tests of the example applications, which start processes too. */
 const EXAMPLES = 'examples/*/test/**/*.test.ts';
-/** What users install, in an empty folder outside the repository. */
+/** The packed packages, installed in an empty folder outside the repository. */
 const PACKAGES = 'scripts/packages/*.test.mjs';
-/** Frameworks that host a hub, and runtimes other than this Node. */
+/** The packages in other frameworks and other runtimes. */
 const HOSTS = 'scripts/hosts/*.test.mjs';
-/** Processes that tests start see the sources too. */
-const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --import=${new URL('scripts/sources.mjs', import.meta.url).href}`;
+/** Processes that tests start run the sources too. */
+const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --import=${new URL('scripts/typescript-loader.mjs', import.meta.url).href}`;
 
-/** A busy machine takes longer than Vitest's defaults allow. */
-const patience = { testTimeout: 20_000, expect: { poll: { timeout: 10_000 } }, setupFiles: ['scripts/patience.mjs'] };
+/** Longer than Vitest's defaults, for busy machines. */
+const timeouts = { testTimeout: 20_000, expect: { poll: { timeout: 10_000 } }, setupFiles: ['scripts/poll-timeout.mjs'] };
 
 export default defineConfig({
   test: {
-    // Two workers, however many cores there are: tests that only pass alone or on a fast machine should fail here too.
+    // Always two workers, so that a test that passes only alone or on a fast machine fails here too.
     maxWorkers: 2,
     projects: [
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: {
-          ...patience,
+          ...timeouts,
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
           exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER, PACKAGES, HOSTS],
@@ -41,23 +41,23 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...patience, name: 'interop', include: INTEROP },
+        test: { ...timeouts, name: 'interop', include: INTEROP },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...patience, name: 'balancers', include: [BALANCERS] },
+        test: { ...timeouts, name: 'balancers', include: [BALANCERS] },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...patience, name: 'cluster', include: CLUSTER, globalSetup: 'scripts/redis-server.mjs', env: { NODE_OPTIONS } },
+        test: { ...timeouts, name: 'cluster', include: CLUSTER, globalSetup: 'scripts/redis-server.mjs', env: { NODE_OPTIONS } },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: {
-          ...patience,
+          ...timeouts,
           testTimeout: 60_000, // each test starts its applications
           name: 'examples',
           include: [EXAMPLES],
@@ -68,10 +68,10 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...patience, name: 'fuzz', include: [FUZZ] },
+        test: { ...timeouts, name: 'fuzz', include: [FUZZ] },
       },
-      { test: { ...patience, testTimeout: 120_000, name: 'packages', include: [PACKAGES], globalSetup: 'scripts/packages/setup.mjs' } },
-      { test: { ...patience, testTimeout: 120_000, name: 'hosts', include: [HOSTS], globalSetup: 'scripts/hosts/setup.mjs' } },
+      { test: { ...timeouts, testTimeout: 120_000, name: 'packages', include: [PACKAGES], globalSetup: 'scripts/packages/setup.mjs' } },
+      { test: { ...timeouts, testTimeout: 120_000, name: 'hosts', include: [HOSTS], globalSetup: 'scripts/hosts/setup.mjs' } },
     ],
   },
 });

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { programs } from '../scripts/programs.mjs';
-import { toldToStop } from '../scripts/told-to-stop.mjs';
+import { stopSignal } from '../scripts/stop-signal.mjs';
 import { build, buildPackages, buildTestKit } from './build.mjs';
 
 const isDev = process.argv.includes('--dev');
@@ -34,7 +34,7 @@ ${cluster.map.nodes.map(({ nodeId, port }) => `  ${nodeId} on port ${port}`).joi
   Open the page in several tabs. Ctrl+C stops everything.
 `);
 
-await toldToStop();
+await stopSignal();
 console.log('Stopping …');
 await playground.close();
 await server?.[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-/** Checks the order of packages and rooms, which `.dependency-cruiser.mjs` states. */
+/** Checks the imports between packages and rooms against the rules of `.dependency-cruiser.mjs`. */
 import { cruise } from 'dependency-cruiser';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ import rules from '../.dependency-cruiser.mjs';
 import { ROOT } from './install.mjs';
 
 /**
- * One line per violation in the tree at `root`.
- * @throws Error where no module was read in a package: then nothing was checked, and no violation means nothing
+ * Returns the violations in the tree at `root`, one line each, and the number of modules.
+ * @throws Error if no module of a package was read, because then its rules were not checked
  */
 export async function violationsIn(root) {
   const sources = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/src`);
@@ -27,8 +27,8 @@ export async function violationsIn(root) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { modules, violations } = await violationsIn(ROOT);
-  const why = Object.fromEntries(rules.forbidden.map(({ name, comment }) => [name, comment]));
-  for (const line of violations) console.error(`${line}\n  ${why[line.split(':')[0]]}`);
+  const reasons = Object.fromEntries(rules.forbidden.map(({ name, comment }) => [name, comment]));
+  for (const line of violations) console.error(`${line}\n  ${reasons[line.split(':')[0]]}`);
   console.log(`${modules} modules, ${violations.length} violations`);
   process.exitCode = violations.length > 0 ? 1 : 0;
 }

@@ -1,19 +1,19 @@
 /**
- * Debian's backports as a source of packages, for as long as an installation takes. The mirror is the one that this machine has
- * for its release already. Node built-ins only.
+ * Adds Debian's backports to apt's sources, for the duration of an installation. Uses the mirror from which this machine gets its release.
+ * Node built-ins only.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const PLACE = '/etc/apt/sources.list.d/hubline-backports.sources';
+const SOURCES_FILE = '/etc/apt/sources.list.d/hubline-backports.sources';
 
-/** The release of this Debian, `bookworm`; undefined on other systems. */
+/** Returns the name of this Debian's release, such as `bookworm`; undefined on other systems. */
 function releaseHere() {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   return /^ID=debian$/m.test(release) ? /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1] : undefined;
 }
 
-/** Entries of apt's sources, in both of its formats: mirror, suites, and the key that signs them. */
+/** Reads entries of apt's sources, in both of their formats: the mirror, the suites and the key that signs them. */
 export function entriesIn(text) {
   const lines = text.split('\n').filter((line) => !/^\s*#/.test(line));
   const oneLine = lines.flatMap((line) => {
@@ -40,8 +40,8 @@ function entriesHere() {
 }
 
 /**
- * Adds the source. Returns its suite, `bookworm-backports`, and what takes it away again; undefined where this is no Debian or
- * its mirror is not known.
+ * Adds the source. Returns its suite, such as `bookworm-backports`, and a function that removes the source; undefined if this is no Debian
+ * or its mirror is unknown.
  */
 export function addBackports() {
   const release = releaseHere();
@@ -49,6 +49,6 @@ export function addBackports() {
   if (!entry) return undefined;
   const suite = `${release}-backports`;
   const signedBy = entry.signedBy ? `Signed-By: ${entry.signedBy}\n` : '';
-  writeFileSync(PLACE, `Types: deb\nURIs: ${entry.uri}\nSuites: ${suite}\nComponents: main\n${signedBy}`);
-  return { suite, remove: () => rmSync(PLACE, { force: true }) };
+  writeFileSync(SOURCES_FILE, `Types: deb\nURIs: ${entry.uri}\nSuites: ${suite}\nComponents: main\n${signedBy}`);
+  return { suite, remove: () => rmSync(SOURCES_FILE, { force: true }) };
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz`: 100,000 malformed inputs, the same ones each time. `npm run fuzz -- --cases 1000000 --seed 7` makes more, and
- * others. Other arguments are Vitest's: `-t 'json over'`.
+ * `npm run fuzz`: tests 100,000 malformed inputs, the same ones each time. `npm run fuzz -- --cases 1000000 --seed 7` tests more and other
+ * ones. Other arguments go to Vitest: `-t 'json over'`.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';

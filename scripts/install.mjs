@@ -1,6 +1,6 @@
 /**
- * Brings node_modules to what package-lock.json says, by `npm ci`; does nothing where it is so already. Every npm script
- * of the project begins here, so that a bare clone needs no other command. Node built-ins only.
+ * Installs the packages of package-lock.json by `npm ci`, unless node_modules has them already. Every npm script of the project starts
+ * with it, so a fresh clone needs no other command. Node built-ins only.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** npm's own account of what it installed, written last: an interrupted installation leaves none. */
+/** npm's record of the installed packages. npm writes it last, so an interrupted installation leaves none. */
 const RECORD = 'node_modules/.package-lock.json';
 
 function isInstalled() {

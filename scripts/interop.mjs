@@ -1,7 +1,6 @@
 /**
- * `npm run interop`: tries client libraries, ours and others, in Node and in Chromium, and compares the tables in
- * docs/interop.md with what came of it. `npm run interop -- --write` writes them instead. Other arguments are Vitest's.
- * Our client must have been built.
+ * `npm run interop`: tests client libraries, ours and others, in Node and in Chromium, and compares the tables in docs/interop.md with the
+ * results. `npm run interop -- --write` writes the tables instead. Other arguments go to Vitest. Needs a build of our client.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,20 +11,20 @@ import { programs } from './programs.mjs';
 
 export const DOCUMENT = `${ROOT}docs/interop.md`;
 const REPORT_OPTION = '--outputFile.json=';
-/** A group of tests says in its title what was tried: `@hubline/client 0.1.0, Chromium, ESM, WebSockets, json`. */
+/** The title of a group names the tested combination: `@hubline/client 0.1.0, Chromium, ESM, WebSockets, json`. */
 const GROUP = /^(\S+) (\S+), (.+), (\w+), (\w+)$/;
-/** A case that has to fail says why. */
+/** The title of a case that is expected to fail names the reason. */
 const DIFFERENCE = /^does not: (.+?) \((.+)\)$/;
 
-/** Vitest runs files in an order of its own. */
+/** The order of the rows: Vitest reports files in no fixed order. */
 const PLACES = ['Node', 'Chromium', 'Chromium, ESM', 'Chromium, script tag', 'Chromium, worker'];
 const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling', 'all'];
-const byWhatWasTried = (one, other) =>
+const byCombination = (one, other) =>
   one.peer.localeCompare(other.peer) ||
   PLACES.indexOf(one.where) - PLACES.indexOf(other.where) ||
   TRANSPORTS.indexOf(one.transport) - TRANSPORTS.indexOf(other.transport);
 
-/** The tables of the document by name, made of a report. */
+/** Returns the tables of the document by name, from a report of Vitest. */
 export function tablesOf({ testResults }) {
   const combinations = new Map();
   const differences = new Map();
@@ -46,12 +45,12 @@ export function tablesOf({ testResults }) {
     results: [
       ['Peer', 'Version', 'Where', 'Transport', 'Protocol', 'Cases run', 'Cases passed'],
       ['---', '---', '---', '---', '---', '--:', '--:'],
-      ...[...combinations.values()].sort(byWhatWasTried).map((row) => Object.values(row)),
+      ...[...combinations.values()].sort(byCombination).map((row) => Object.values(row)),
     ],
     differences: [
       ['Peer', 'Where', 'Transports', 'Case', 'Why not'],
       Array(5).fill('---'),
-      ...[...differences.values()].sort(byWhatWasTried).map(({ transports, ...row }) => {
+      ...[...differences.values()].sort(byCombination).map(({ transports, ...row }) => {
         const names = TRANSPORTS.filter((name) => transports.has(name)).join(', ');
         return [row.peer, row.where, names, row.behaviour, row.why];
       }),
@@ -59,7 +58,7 @@ export function tablesOf({ testResults }) {
   };
 }
 
-/** The document with these tables in the places of those that it has. */
+/** Returns the document with its tables replaced by these. */
 export async function withTables(text, tables) {
   let filled = text;
   for (const [name, rows] of Object.entries(tables)) {

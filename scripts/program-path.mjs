@@ -1,4 +1,4 @@
-/** Prints where a program is, as JSON: `node scripts/program-path.mjs nginx`. Installs it where it may. */
+/** Prints the path of a program as JSON: `node scripts/program-path.mjs nginx`. Installs it if it is missing and that is allowed. */
 import { programs } from './programs.mjs';
 
 const [name] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /**
- * The programs that tests need beside Node: finds each one, or installs it, or says what is missing and how to get it.
- * Node built-ins only.
+ * Finds the programs that tests need beside Node, installs missing ones if that is allowed, or prints how to install them. Node built-ins
+ * only.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -17,8 +17,9 @@ const hasApt = existsSync('/usr/bin/apt-get');
 const isUbuntu = existsSync('/etc/os-release') && /^ID=ubuntu$/m.test(readFileSync('/etc/os-release', 'utf8'));
 
 /**
- * One row per program, `{}` at the least. `apt` and `brew` name its packages; where there is none, `otherwise` is the
- * command. `env` is a variable that decides alone, `paths` is searched before PATH, `probe` proves that it runs.
+ * The programs. `apt` and `brew` are the names of packages; `otherwise` is the command that installs the program without one. `env` is an
+ * environment variable with the path, which excludes all others. `paths` is searched before PATH. `probe` is the argument with which the
+ * program is run as a test.
  */
 const PROGRAMS = {
   chromium: {
@@ -29,12 +30,12 @@ const PROGRAMS = {
   },
   nginx: { env: 'HUBLINE_NGINX', apt: 'nginx-light', brew: 'nginx', probe: '-v' },
   'redis-server': { env: 'HUBLINE_REDIS_SERVER', apt: 'redis-server', brew: 'redis' },
-  // Debian has it in backports at first, which are added for the installation.
+  // A Debian release may have it in its backports only, which are added during the installation.
   'valkey-server': { env: 'HUBLINE_VALKEY_SERVER', apt: 'valkey-server', brew: 'valkey' },
   haproxy: { env: 'HUBLINE_HAPROXY', apt: 'haproxy', brew: 'haproxy', probe: '-v' },
 };
 
-/** The browser that Playwright downloaded, if it ever did. Only its package knows which one fits. */
+/** Returns the path of the browser that Playwright downloaded, if any. Only Playwright's package knows the right version. */
 function playwrightsChromium() {
   const caches = process.platform === 'darwin' ? 'Library/Caches' : '.cache';
   if (!existsSync(process.env.PLAYWRIGHT_BROWSERS_PATH ?? join(homedir(), caches, 'ms-playwright'))) return [];
@@ -43,13 +44,13 @@ function playwrightsChromium() {
 }
 
 /**
- * The paths of the programs by name. What is missing it installs where it may: as root with apt, unless
- * HUBLINE_INSTALL=0. Otherwise it prints everything that is missing and the one command for this system, and exits.
+ * Returns the paths of the programs by name. Installs missing programs with apt, if this process is root and HUBLINE_INSTALL is not 0.
+ * Otherwise it prints the missing programs and the command that installs them, and exits.
  */
 export async function programs(names = Object.keys(PROGRAMS)) {
   if (isRoot && hasApt) restorePolicy(); // an earlier run may have been killed while apt installed
   let found = await findAll(names);
-  const packages = names.filter((name) => !found[name] && !isDecided(name)).flatMap((name) => PROGRAMS[name].apt ?? []);
+  const packages = names.filter((name) => !found[name] && !isGivenByEnv(name)).flatMap((name) => PROGRAMS[name].apt ?? []);
   if (packages.length > 0 && isRoot && hasApt && process.env.HUBLINE_INSTALL !== '0') {
     installByApt(packages);
     found = await findAll(names);
@@ -60,26 +61,26 @@ export async function programs(names = Object.keys(PROGRAMS)) {
   process.exit(1);
 }
 
-/** How Playwright starts the Chromium that was found, which refuses to run as root in its sandbox. Nothing leaves this machine. */
+/** Returns Playwright's options for the Chromium that was found. Its sandbox does not work as root. It sends nothing to other machines. */
 export async function chromiumLaunch() {
   const { chromium } = await programs(['chromium']);
   return { executablePath: chromium, chromiumSandbox: !isRoot, args: ['--disable-gpu', '--disable-background-networking'] };
 }
 
-const isDecided = (name) => Boolean(process.env[PROGRAMS[name].env]);
+const isGivenByEnv = (name) => Boolean(process.env[PROGRAMS[name].env]);
 
 const findAll = async (names) => Object.fromEntries(await Promise.all(names.map(async (name) => [name, await find(name)])));
 
 async function find(name) {
   const { env, paths = () => [], probe = '--version' } = PROGRAMS[name];
-  // Debian has servers in sbin, which is not in everybody's PATH.
+  // Debian installs servers in sbin, which PATH may lack.
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  const candidates = isDecided(name) ? [process.env[env]] : [...paths(), ...directories.map((directory) => join(directory, name))];
+  const candidates = isGivenByEnv(name) ? [process.env[env]] : [...paths(), ...directories.map((directory) => join(directory, name))];
   for (const candidate of candidates) if (existsSync(candidate) && (await runs(candidate, probe))) return candidate;
   return undefined;
 }
 
-/** There is a file, but is it a program? */
+/** Whether the program can be run. */
 const runs = (path, probe) => new Promise((resolve) => execFile(path, [probe], { timeout: 10_000 }, (error) => resolve(!error)));
 
 function installByApt(packages) {
@@ -98,7 +99,7 @@ function installByApt(packages) {
   }
 }
 
-/** Whether apt can install a package from the sources that it has. */
+/** Whether apt's current sources have a package. */
 function isAvailable(name) {
   const { stdout } = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   return /^\s*Candidate: (?!\(none\))/m.test(stdout ?? '');
@@ -124,7 +125,7 @@ function aptGet(...args) {
 }
 
 function explain(missing) {
-  const why = (name) => (isDecided(name) ? `${PROGRAMS[name].env}=${process.env[PROGRAMS[name].env]} does not run` : 'not found');
+  const reason = (name) => (isGivenByEnv(name) ? `${PROGRAMS[name].env}=${process.env[PROGRAMS[name].env]} does not run` : 'not found');
   const system = hasApt ? 'apt' : 'brew';
   const rows = missing.map((name) => PROGRAMS[name]);
   const packages = rows.flatMap((row) => row[system] ?? []).join(' ');
@@ -133,7 +134,7 @@ function explain(missing) {
   if (packages) commands.unshift(hasApt ? `${apt} update && ${apt} install -y ${packages}` : `brew install ${packages}`);
   return [
     'Programs that the tests need are missing:',
-    ...missing.map((name) => `  ${name}: ${why(name)}`),
+    ...missing.map((name) => `  ${name}: ${reason(name)}`),
     `Install with: ${commands.join(' && ')}`,
   ].join('\n');
 }

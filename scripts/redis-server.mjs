@@ -1,4 +1,4 @@
-/** Before tests that start Redis or Valkey: finds them, or installs them, or says what to do. */
+/** Global setup of tests that start Redis or Valkey: finds the programs, or installs them, or prints how to. */
 import { programs } from './programs.mjs';
 
 export async function setup() {

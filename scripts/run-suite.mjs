@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { ROOT } from './install.mjs';
 
 /**
- * Runs one row of SUITES to its end or its time limit, with its output in `<logs>/<name>.log`.
- * @returns how many tests passed and failed, how long it took, and `why` where a failure is not one of the tests
+ * Runs one suite of SUITES until it ends or exceeds its time limit. Writes its output to `<logs>/<name>.log`.
+ * @returns the numbers of passed and failed tests, the duration, and `why` for a failure that is no failed test
  */
 export async function runSuite({ name, command, limitSeconds, runner }, logs) {
   const log = `${logs}/${name}.log`;
@@ -12,11 +12,11 @@ export async function runSuite({ name, command, limitSeconds, runner }, logs) {
   rmSync(report, { force: true });
   const startedAt = performance.now();
   const fault = await run([...command, ...(runner?.args(report) ?? [])], { log, limitSeconds, env: runner?.env?.(report) });
-  return { ...judge(fault, runner, report), log, seconds: (performance.now() - startedAt) / 1000 };
+  return { ...outcomeOf(fault, runner, report), log, seconds: (performance.now() - startedAt) / 1000 };
 }
 
-/** No failure may look like a success: neither a runner that ran no test, nor one that failed beside its tests. */
-function judge(fault, runner, report) {
+/** Returns the outcome. A runner that ran no test, or that failed without a failed test, counts as one failure. */
+function outcomeOf(fault, runner, report) {
   if (!runner) return fault ? { passed: 0, failed: 1, why: fault } : { passed: 1, failed: 0 };
   const counts = existsSync(report) ? countsIn(report, runner) : undefined;
   if (counts?.failed > 0) return counts;
@@ -28,7 +28,7 @@ function judge(fault, runner, report) {
   return why ? { passed: counts?.passed ?? 0, failed: 1, why } : counts;
 }
 
-/** Undefined where the runner was killed while it wrote. */
+/** Reads the numbers of tests from a report; undefined if the report is incomplete, because its runner was killed. */
 function countsIn(report, runner) {
   try {
     return runner.count(JSON.parse(readFileSync(report, 'utf8')));
@@ -38,11 +38,11 @@ function countsIn(report, runner) {
   }
 }
 
-/** Resolves with what went wrong, if anything did. */
+/** Runs a command. Resolves with the reason of its failure, or with undefined. */
 function run([program, ...args], { log, limitSeconds, env }) {
-  // Output goes to a file and not through a pipe, which a process that outlives its parent would hold open for ever.
+  // Output goes to a file: a process that outlives the suite would keep a pipe open.
   const output = openSync(log, 'w');
-  // A group of its own, so that what the suite started ends with it.
+  // A process group of its own, so that all processes of the suite can be killed together.
   const child = spawn(program, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', output, output], detached: true });
   closeSync(output);
   const interrupted = () => {

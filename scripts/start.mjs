@@ -1,4 +1,4 @@
-/** `npm start`: the playground, from a bare clone. */
+/** `npm start`: runs the playground, also from a fresh clone. */
 import { install } from './install.mjs';
 
 install();

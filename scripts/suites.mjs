@@ -1,7 +1,6 @@
 /**
- * Every suite of `npm test`, in order; adding one is one row. `limitSeconds` is a promise: past it the suite is killed and
- * has failed. `runner` says how many tests there were; a suite without one counts as one. The `fast` ones make up
- * `npm run check`: they need nothing but Node.
+ * The suites of `npm test`, in order. After `limitSeconds` a suite is killed and has failed. `runner` reads the number of tests from a
+ * report; a suite without a runner counts as one test. `npm run check` runs the suites that are `fast`, which need only Node.
  */
 const script = (...args) => ['npm', 'run', ...args, '--'];
 

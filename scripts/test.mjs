@@ -1,8 +1,8 @@
 /**
- * `npm test`: every suite, one after the other. `npm run check`: those that need nothing but Node (`--fast`).
- * `npm test -- unit build`: those named. The output of a suite is shown where it failed, and kept in `.hubline/logs`.
- * A line of it that begins with `note:` is shown in any case: versions that ran, sizes that were measured.
- * The last line is `N passed, N failed`, over everything.
+ * Runs suites one after the other. `npm test`: all of them. `npm run check`: those that need only Node (`--fast`).
+ * `npm test -- unit build`: the named ones. The output of each suite is kept in `.hubline/logs`, and printed if the suite failed.
+ * Lines of the output that begin with `note:`, such as versions and measured sizes, are always printed.
+ * The last line is `N passed, N failed`, the sum over all suites.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { install, ROOT } from './install.mjs';
@@ -10,11 +10,11 @@ import { programs } from './programs.mjs';
 import { runSuite } from './run-suite.mjs';
 import { SUITES } from './suites.mjs';
 
-/** Vitest may put colours before it. */
+/** Vitest may put escape codes for colours before a note. */
 const NOTE = /^(?:\u001b\[\d+m)*note: (.*)$/gm;
 
 const suites = chosen(process.argv.slice(2));
-// Before the packages, which take longer: whoever lacks a program hears it at once.
+// Before the installation of packages, which takes longer, so that a missing program is reported at once.
 if (!suites.every(({ fast }) => fast)) await programs();
 install();
 

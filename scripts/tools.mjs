@@ -1,6 +1,6 @@
 /**
- * Programs from npm that only tests use. Each set is installed once, into a folder of its own outside the workspaces, so
- * that `npm ci` and `npm start` stay quick. Node built-ins only.
+ * Installs npm packages that only some tests use. Each set is installed once, into a folder of its own outside the workspaces, to keep
+ * `npm ci` and `npm start` fast. Node built-ins only.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,10 +8,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './install.mjs';
 
-/** Written last: an interrupted installation leaves none. */
+/** The name of a file that is written last, so an interrupted installation has none. */
 const DONE = 'installed';
 
-/** The folder whose `node_modules` has these packages: `tools({ pnpm: "10.34.9" })`. */
+/** Returns the folder whose `node_modules` has these packages: `tools({ pnpm: "10.34.9" })`. */
 export function tools(dependencies) {
   const key = createHash('sha256').update(JSON.stringify(dependencies)).digest('hex').slice(0, 12);
   const folder = join(ROOT, '.hubline', 'tools', `${Object.keys(dependencies)[0].replaceAll(/\W+/g, '-')}-${key}`);
@@ -24,7 +24,7 @@ export function tools(dependencies) {
   return folder;
 }
 
-/** The standard output of an npm command. @throws Error with what npm said */
+/** Runs an npm command and returns its standard output. @throws Error with the output of npm */
 export function npm(args, cwd) {
   const { status, stdout, stderr, error } = spawnSync('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd,
@@ -35,5 +35,5 @@ export function npm(args, cwd) {
   throw new Error(`npm ${args.join(' ')} failed in ${cwd}: ${error?.message ?? stderr + stdout}`);
 }
 
-/** The program of another Node: `nodeProgram("24.21.0")`. */
+/** Returns the path of another version of Node: `nodeProgram("24.21.0")`. */
 export const nodeProgram = (version) => join(tools({ node: version }), 'node_modules', 'node', 'bin', 'node');

@@ -1,4 +1,4 @@
-/** Runs the tests of the cluster on Valkey instead of Redis. Arguments go to vitest. */
+/** `npm run valkey`: runs the cluster tests on Valkey instead of Redis. Arguments go to Vitest. */
 import { spawnSync } from 'node:child_process';
 import { install } from './install.mjs';
 import { programs } from './programs.mjs';

@@ -4,13 +4,13 @@
  */
 import { startCluster, startRedis } from '@hubline/testing/cluster';
 import { programs } from '../../scripts/programs.mjs';
-import { toldToStop } from '../../scripts/told-to-stop.mjs';
+import { stopSignal } from '../../scripts/stop-signal.mjs';
 import { SimulatedDevice } from './src/simulated-device.ts';
 
 const SITES = ['berlin', 'porto'];
 const [url] = process.argv.slice(2);
 const redis = url ? { url } : await startRedis({ program: (await programs(['redis-server']))['redis-server'] });
-const sources = ['--conditions=hubline-source', `--import=${new URL('../../scripts/sources.mjs', import.meta.url)}`];
+const sources = ['--conditions=hubline-source', `--import=${new URL('../../scripts/typescript-loader.mjs', import.meta.url)}`];
 const application = (name, nodes) =>
   startCluster({
     nodes,
@@ -39,7 +39,7 @@ ${service.nodes.map((node, index) => `  devices-${index + 1}     process ${node.
   Ctrl+C stops everything.
 `);
 
-await toldToStop();
+await stopSignal();
 await Promise.all(devices.map((device) => device[Symbol.asyncDispose]()));
 await Promise.all([...dashboard.nodes, ...service.nodes].map((node) => node.stop()));
 for (const started of [dashboard, service, redis]) await started[Symbol.asyncDispose]?.();

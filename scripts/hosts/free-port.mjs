@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** A port that nobody listens on, now. */
+/** Returns a port that is free at this moment. */
 export async function freePort() {
   const server = createServer().listen(0);
   await once(server, 'listening');

@@ -1,4 +1,4 @@
-/** The programs of docs/recipes.md are compiled and run as they stand there: clients connect over every transport, and the hosts end. */
+/** Compiles and runs the programs of docs/recipes.md unchanged: clients connect over every transport, and the hosts end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { freePort } from './free-port.mjs';
 
 const application = inject('application');
 const document = readFileSync(join(ROOT, 'docs/recipes.md'), 'utf8');
-/** By the names in their first lines. */
+/** The programs by the names in their first lines. */
 const PROGRAMS = Object.fromEntries(
   [...document.matchAll(/^```ts\n(\/\/ ([\w.-]+)\.ts\n[^]*?)^```/gm)].map(([, code, name]) => [name, code]),
 );
@@ -35,12 +35,12 @@ beforeAll(() => {
     writeFileSync(join(application, `${name}.ts`), code);
     writeFileSync(join(application, `${name}.js`), typescript.transpile(code, TRANSPILED));
   }
-  mkdirSync(join(application, 'pages')); // of Next
+  mkdirSync(join(application, 'pages')); // for Next
   writeFileSync(join(application, 'pages/index.jsx'), "export default () => 'a page';");
-  writeFileSync(join(application, 'index.html'), 'a page'); // of Vite
+  writeFileSync(join(application, 'index.html'), 'a page'); // for Vite
 });
 
-it('compile', { timeout: 120_000 }, () => {
+it('the programs of docs/recipes.md compile', { timeout: 120_000 }, () => {
   const options = {
     strict: true,
     skipLibCheck: true,
@@ -56,16 +56,16 @@ it('compile', { timeout: 120_000 }, () => {
   expect(compile(join(ROOT, 'node_modules/typescript'), { cwd: application, files, options })).toBe('');
 });
 
-/** Closes it after the test. */
+/** Closes the resource after the test. */
 function use(resource) {
   onTestFinished(() => resource.close());
   return resource;
 }
 
-/** NODE_ENV is Vitest's, and Next refuses it. */
+/** Replaces Vitest's NODE_ENV, which Next refuses. */
 const DEVELOPMENT = { NODE_ENV: 'development', NEXT_TELEMETRY_DISABLED: '1' };
 
-/** A program, until it ends. */
+/** Starts a program and waits until it accepts connections on its port. */
 async function run(command, args, { env = {}, port }) {
   const child = spawn(command, args, {
     cwd: application,
@@ -101,7 +101,7 @@ const host = async (name, env = {}) => {
 
 const TRANSPORTS = [webSockets, serverSentEvents, longPolling];
 
-/** Clients that have connected, called and heard, one over each transport. */
+/** Connects one client over each transport. Each has called a method and received an event. */
 async function clients(port, headers) {
   const connections = await Promise.all(
     TRANSPORTS.map(async (transport) => {
@@ -125,7 +125,7 @@ async function clients(port, headers) {
   };
 }
 
-it.each(HOSTS)('%s: serves hubs and pages, and ends while clients are connected', { timeout: 2 * MILLISECONDS }, async (name) => {
+it.each(HOSTS)('%s serves hubs and pages, and ends while clients are connected', { timeout: 2 * MILLISECONDS }, async (name) => {
   const running = use(await host(name));
   await expect.poll(() => pageOf(running.port), { timeout: MILLISECONDS }).toContain('a page');
   const connected = use(await clients(running.port));
@@ -138,10 +138,10 @@ it.each(HOSTS)('%s: serves hubs and pages, and ends while clients are connected'
 
 const pageOf = async (port) => (await globalThis.fetch(`http://localhost:${port}/`)).text();
 
-it('vite.config: passes the requests of a page on', { timeout: MILLISECONDS }, async () => {
+it('the proxy of vite.config forwards the requests of a page', { timeout: MILLISECONDS }, async () => {
   const running = use(await host('plain'));
   const port = await freePort();
-  const vite = resolve(application, '../../node_modules/vite/bin/vite.js'); // of the frameworks
+  const vite = resolve(application, '../../node_modules/vite/bin/vite.js'); // from the frameworks
   use(
     await run(process.execPath, [vite, '--config', 'vite.config.js', '--port', String(port), '--strictPort'], {
       port,
@@ -152,7 +152,7 @@ it('vite.config: passes the requests of a page on', { timeout: MILLISECONDS }, a
   expect(connected.states()).toEqual(['connected', 'connected', 'connected']);
 });
 
-it('nginx: passes the requests of a page on', { timeout: MILLISECONDS }, async () => {
+it('nginx forwards the requests of a page', { timeout: MILLISECONDS }, async () => {
   const running = use(await host('plain'));
   const { nginx } = await programs(['nginx']);
   const port = await freePort();

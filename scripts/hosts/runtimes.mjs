@@ -1,4 +1,4 @@
-/** The runtimes of docs/runtimes.md, the versions that the tests install, and what is known not to work. */
+/** The runtimes of docs/runtimes.md, with the versions that the tests install. */
 export const RUNTIMES = {
   'Node 20': { version: '20.19.0' },
   'Node 22': { version: '22.12.0' },
@@ -18,10 +18,10 @@ export const CASES = TRANSPORTS.flatMap((transport) => PROTOCOLS.map((protocol) 
   (name) => !IMPOSSIBLE.includes(name),
 );
 
-/** What is known not to work: the step that fails, by side, runtime and case. It is run all the same. */
+/** Known failures: the step that fails, by side, runtime and case. The tests run these cases too. */
 export const DIFFERENCES = { client: {}, server: {} };
 
-/** A row for each runtime and side, a column for each case. */
+/** Returns the table of outcomes, with a row for each runtime and side and a column for each case. */
 export function tableOf(outcomes) {
   const rows = ['client', 'server'].flatMap((side) =>
     Object.entries(outcomes[side]).map(([runtime, found]) => [

@@ -1,5 +1,5 @@
 /**
- * The packed client and server run in every runtime that docs/runtimes.md names, and its table says what came of it.
+ * Runs the packed client and server in every runtime of docs/runtimes.md, and compares its table with the outcomes.
  * `HUBLINE_WRITE=1 npm run hosts` writes the table.
  */
 import { spawn } from 'node:child_process';
@@ -23,7 +23,7 @@ const installed = join(
   'node_modules/.bin',
 );
 
-/** How a program of Node's kind is run. */
+/** The command that runs a program, by runtime. */
 const COMMANDS = {
   ...Object.fromEntries(
     Object.entries(RUNTIMES)
@@ -34,14 +34,14 @@ const COMMANDS = {
   Deno: [join(installed, 'deno'), 'run', '--no-prompt', '--allow-net', '--allow-env', '--allow-read', '--allow-sys', '--no-lock'],
 };
 
-/** Bun's install script, which not every npm runs, moves the program out of the package for this system. */
+/** Returns the path of Bun. Its install script, which some versions of npm do not run, moves the program out of the platform's package. */
 function bun() {
   const packages = join(installed, '../@oven');
   const [own = ''] = readdirSync(packages);
   return [join(packages, own, 'bin/bun'), join(installed, 'bun')].find(existsSync);
 }
 
-/** Starts a program; `ended` gives its standard output. */
+/** Starts a program. `ended` resolves with its standard output. */
 function start([command, ...args]) {
   const child = spawn(command, args, { cwd: application, stdio: ['pipe', 'pipe', 'pipe'], env: environment() });
   let output = '';
@@ -52,7 +52,7 @@ function start([command, ...args]) {
   return { child, ended, errors: () => errors };
 }
 
-/** Node's options of the tests are none of other runtimes. */
+/** The environment without Node's options, which other runtimes do not know. */
 function environment() {
   const env = { ...process.env, DENO_NO_UPDATE_CHECK: '1' };
   delete env.NODE_OPTIONS;
@@ -136,7 +136,7 @@ async function inWorkerd(name, url) {
   }
 }
 
-/** A worker that may speak to this machine. */
+/** The configuration of a worker that may connect to this machine. */
 const WORKER = `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -152,12 +152,12 @@ const worker :Workerd.Worker = (
 );
 `;
 
-/** What came of each run, for the table. */
+/** The outcome of each run, for the table. */
 const outcomes = { client: {}, server: {} };
 
 beforeAll(() => cpSync(join(ROOT, 'scripts/hosts/programs'), application, { recursive: true }));
 
-/** @throws AssertionError where a case did not work that should, or one works that is known not to */
+/** Compares outcomes with the known failures. @throws AssertionError for a new failure, and for a known failure that works now */
 function expectAsKnown(side, runtime) {
   const found = outcomes[side][runtime];
   for (const name of CASES) {
@@ -175,7 +175,7 @@ describe('the client', () => {
   afterAll(() => server?.close());
 
   it.each(Object.keys(CLIENTS))(
-    '%s: connects, calls, hears, answers, streams, uploads and reconnects',
+    '%s connects, calls, receives, returns a result, streams, uploads and reconnects',
     { timeout: 120_000 },
     async (runtime) => {
       outcomes.client[runtime] = await CLIENTS[runtime](server.url);
@@ -185,7 +185,7 @@ describe('the client', () => {
 });
 
 describe('the server', () => {
-  it.each(Object.keys(COMMANDS))('%s: serves a client of Node 20', { timeout: 120_000 }, async (runtime) => {
+  it.each(Object.keys(COMMANDS))('%s serves a client in Node 20', { timeout: 120_000 }, async (runtime) => {
     const server = await startServer(runtime);
     try {
       outcomes.server[runtime] = await CLIENTS['Node 20'](server.url);
@@ -196,7 +196,7 @@ describe('the server', () => {
   });
 });
 
-it('docs/runtimes.md says what came of the runs', () => {
+it('the table of docs/runtimes.md matches the outcomes', () => {
   const path = join(ROOT, 'docs/runtimes.md');
   const document = readFileSync(path, 'utf8');
   const written = document.replace(/(?<=<!-- runtimes[^\n]*-->\n)[^]*(?=<!-- end -->)/, `\n${tableOf(outcomes)}\n\n`);

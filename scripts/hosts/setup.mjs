@@ -1,6 +1,6 @@
 /**
- * Before the tests of hosts and runtimes: the packed packages, installed into a folder of their own below the frameworks, which are
- * installed once.
+ * Global setup of the tests of hosts and runtimes: packs the packages and installs them into a folder below that of the frameworks, which
+ * are installed once.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

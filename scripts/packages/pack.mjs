@@ -6,10 +6,10 @@ import { npm } from '../tools.mjs';
 /** The folders of the published packages. */
 export const PACKAGES = ['protocol', 'client', 'server', 'redis', 'testing'];
 
-/** What `npm run build` writes last. */
+/** The file that `npm run build` writes last. */
 const LAST_BUILT = join(ROOT, 'packages/client/dist/hubline-messagepack.min.js');
 
-/** Packs every package into `folder`, as npm publishes them, after a build where a source is newer. The paths, by folder. */
+/** Packs every package into `folder`, as npm publishes them. Builds them first if a source is newer. Returns the paths by package. */
 export function pack(folder) {
   if (isStale()) npm(['run', 'build'], ROOT);
   PACKAGES.forEach(removeOrphans);
@@ -29,7 +29,7 @@ function isStale() {
 
 const modifiedAt = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-/** The compiler leaves what it made of a source that is gone, and npm would pack it. */
+/** Deletes the output of deleted sources, which the compiler leaves and npm would pack. */
 function removeOrphans(name) {
   const built = join(ROOT, 'packages', name, name === 'client' ? 'build' : 'dist');
   for (const file of readdirSync(built, { recursive: true }).filter((path) => path.endsWith('.d.ts.map'))) {

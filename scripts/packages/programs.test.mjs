@@ -1,4 +1,4 @@
-/** Applications made of the packed packages are built and run: programs of Node, ECMAScript modules and CommonJS, and pages in Chromium. */
+/** Builds and runs applications of the packed packages: programs of Node, as ECMAScript modules and CommonJS, and pages in Chromium. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from '@playwright/test';
@@ -9,7 +9,7 @@ import { nodeProgram, npm, tools } from '../tools.mjs';
 import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
-/** What docs/commonjs.md shows of Jest. */
+/** The test for Jest in docs/commonjs.md. */
 const [jestTest] = /(?<=```js\n)import [^]*?(?=```)/.exec(readFileSync(join(ROOT, 'docs/commonjs.md'), 'utf8'));
 const jest = join(tools({ jest: '30.5.2' }), 'node_modules/jest/bin/jest.js');
 
@@ -42,7 +42,7 @@ describe.each(Object.entries(NODES))('Node %s', (_major, version) => {
   });
 });
 
-it('installs beside ws 7 and ioredis 5, and talks through that ws', () => {
+it('the client works with ws 7, installed with ioredis 5', () => {
   const folder = join(inject('folder'), 'old');
   mkdirSync(folder);
   const ours = Object.fromEntries(Object.entries(inject('tarballs')).map(([name, path]) => [`@hubline/${name}`, `file:${path}`]));
@@ -51,8 +51,8 @@ it('installs beside ws 7 and ioredis 5, and talks through that ws', () => {
   npm(['install'], folder);
   cpSync(join(consumer, 'common.cjs'), join(folder, 'common.cjs'));
   const node = nodeProgram(NODES[20]); // has no WebSocket of its own
-  const told = JSON.parse(runNode(['common.cjs', server.url], { cwd: folder, node }));
-  expect(told).toEqual({ said: 5, server: 'function', redis: 'function' });
+  const outcome = JSON.parse(runNode(['common.cjs', server.url], { cwd: folder, node }));
+  expect(outcome).toEqual({ said: 5, server: 'function', redis: 'function' });
 });
 
 describe('Jest', () => {
@@ -83,7 +83,7 @@ describe('a page in Chromium', () => {
   }, 120_000);
   afterAll(() => browser?.close());
 
-  /** A page, and everything that went wrong in it. */
+  /** Opens a page, and collects its errors. */
   async function open(path) {
     const page = await browser.newPage();
     const faults = [];
@@ -94,13 +94,13 @@ describe('a page in Chromium', () => {
     return { page, faults: () => faults };
   }
 
-  it('built by Vite with React hears what it said', async () => {
+  it('built by Vite with React receives its own message', async () => {
     const { page, faults } = await open('/out/page/');
     await expect.poll(() => page.locator('li').allTextContents()).toContain('server: hello');
     expect(faults()).toEqual([]);
   });
 
-  it('with a script tag and a strict policy hears what it said', async () => {
+  it('with a script tag and a strict content security policy receives its own message', async () => {
     const { page, faults } = await open('/strict/');
     await expect.poll(() => page.locator('#heard').textContent()).toBe('server: hello');
     expect(faults()).toEqual([]);

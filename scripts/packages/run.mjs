@@ -1,21 +1,21 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** Users' environment: Vitest sets NODE_ENV to test, and bundlers then take the modules for development. */
+/** The environment without the NODE_ENV of Vitest, with which bundlers choose the modules for development. */
 function userEnv() {
   const env = { ...process.env };
   delete env.NODE_ENV;
   return env;
 }
 
-/** The standard output of a Node program. @throws Error with its exit code and everything it printed */
+/** Runs a Node program and returns its standard output. @throws Error with its exit code and output */
 export function runNode(args, { cwd, node = process.execPath, env = {} }) {
   const { status, stdout, stderr } = spawnSync(node, args, { cwd, encoding: 'utf8', timeout: 120_000, env: { ...userEnv(), ...env } });
   if (status === 0) return stdout;
   throw new Error(`node ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
 }
 
-/** The compiler's errors, none where it accepts the files. `compiler` is the folder of its package. */
+/** Compiles files and returns the errors, an empty text if there are none. `compiler` is the folder of TypeScript's package. */
 export function compile(compiler, { cwd, files, options }) {
   const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const args = [`${compiler}/bin/tsc`, '--ignoreConfig', ...given, ...files];
@@ -24,7 +24,7 @@ export function compile(compiler, { cwd, files, options }) {
   return status === 0 ? '' : stdout + stderr;
 }
 
-/** A server of the consumer, as it was compiled. It prints its URL, and ends with its standard input. */
+/** Starts a compiled server of the consumer. It prints its URL, and ends when its standard input ends. */
 export async function startServer(consumer, { node = process.execPath, program = 'out/node16/server.js' } = {}) {
   const child = spawn(node, [program, '.'], { cwd: consumer, stdio: ['pipe', 'pipe', 'inherit'], env: userEnv() });
   for await (const url of createInterface(child.stdout)) {

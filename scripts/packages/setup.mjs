@@ -1,6 +1,6 @@
 /**
- * Before the tests of the packages: packs them and installs them into an empty folder outside the repository, as an
- * application does.
+ * Global setup of the tests of the packages: packs them and installs them into an empty folder outside the repository, as an application
+ * does.
  */
 import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { ROOT } from '../install.mjs';
 import { npm, tools } from '../tools.mjs';
 import { PACKAGES, pack } from './pack.mjs';
 
-/** What applications use beside ours, in the versions that this repository has anyway. */
+/** Other packages of the test applications, in the versions of this repository. */
 const OTHERS = [
   'vite',
   'react',
@@ -24,7 +24,7 @@ const OTHERS = [
   'ws',
 ];
 
-/** What applications are checked with: the oldest and the newest compiler among them. */
+/** The tools that check the packages, such as the oldest and the newest compiler. */
 const CHECKERS = {
   '@arethetypeswrong/cli': '0.18.5',
   pnpm: '10.34.9',
@@ -46,7 +46,7 @@ export function setup({ provide }) {
   return () => rmSync(folder, { recursive: true, force: true });
 }
 
-/** Nothing of ours is in a registry, so what one package asks for is what the application has. */
+/** Returns a package.json. Its overrides replace our packages, which are in no registry, by the tarballs. */
 function manifest(tarballs) {
   const ours = Object.fromEntries(PACKAGES.map((name) => [`@hubline/${name}`, `file:${tarballs[name]}`]));
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));

@@ -1,4 +1,4 @@
-/** What `createHubConnection` adds to an application of users: gzip -9 of what bundlers write, less that of the same application without it. */
+/** Measures the size of the client in an application: gzip -9 of the bundle, minus that of the same application without the client. */
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { runNode } from './run.mjs';
 const consumer = inject('consumer');
 const esbuild = createRequire(join(consumer, 'package.json'))('esbuild');
 
-// What is not used would be shaken away: the contract and the address come from elsewhere, the connection goes there.
+// Bundlers drop unused code, so each program uses the functions of its row.
 const USE = {
   'WebSockets and JSON': 'globalThis.connect = client.createHubConnection;',
   'every transport': 'globalThis.connect = [client.createHubConnection, client.webSockets, client.serverSentEvents, client.longPolling];',
   MessagePack: 'globalThis.connect = [client.createHubConnection, messagePack];',
 };
 
-/** Bytes of gzip. */
+/** The limits in bytes of gzip. */
 const LIMITS = {
   esbuild: { 'WebSockets and JSON': 9_000, 'every transport': 9_900, MessagePack: 13_200 },
   'Vite 8': { 'WebSockets and JSON': 8_400, 'every transport': 9_400, MessagePack: 12_700 },
@@ -42,7 +42,7 @@ const cases = Object.entries(LIMITS).flatMap(([bundler, limits]) =>
 
 const APPLICATION = '<!doctype html><script type="module" src="./main.js"></script>';
 
-/** What a bundler writes for this program, its own code included. */
+/** Returns the bundle of a program. */
 function bundled(bundler, name, program) {
   const folder = join(consumer, `size-${bundler}-${name}`.replaceAll(' ', '-'));
   mkdirSync(folder);
@@ -62,7 +62,7 @@ it.each(cases)('$bundler adds at most $limitBytes bytes for $what', { timeout: 6
   const bytes = gzipBytes(code) - without;
   console.log(`note: ${bundler}, ${what}: ${bytes} bytes gzip, at most ${limitBytes} (${code.length} minified)`);
   expect(bytes).toBeLessThanOrEqual(limitBytes);
-  expect(code, 'diagnostics are for development').not.toContain('Did you mean');
+  expect(code, 'diagnostics are in development builds only').not.toContain('Did you mean');
 });
 
 it('the README of the client states the limits', () => {

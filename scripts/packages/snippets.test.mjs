@@ -1,4 +1,4 @@
-/** Every TypeScript snippet of the documentation compiles as users have it, against the packed packages; the first server runs. */
+/** Compiles every TypeScript snippet of the documentation against the packed packages, and runs the first server. */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
@@ -7,7 +7,7 @@ import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
 
-/** Its programs need frameworks, and are compiled and run by scripts/hosts. */
+/** This document is left to scripts/hosts: its programs need frameworks. */
 const RECIPES = 'recipes.md';
 
 const markdown = (folder) =>
@@ -23,7 +23,7 @@ const DOCUMENTS = [
   ),
 ];
 
-/** `// chat.ts` in its first line gives a snippet its name; others are numbered. */
+/** The snippets. The first line may name a snippet, such as `// chat.ts`. */
 const SNIPPETS = DOCUMENTS.flatMap((document) => {
   const fences = [...readFileSync(join(ROOT, document), 'utf8').matchAll(/^```ts[^\n]*\n([^]*?)^```/gm)];
   const prefix = document.replaceAll(/[^a-z]+/gi, '-').toLowerCase();
@@ -40,11 +40,11 @@ const servers = SNIPPETS.filter(({ name }) => name === 'server');
 
 beforeAll(() => {
   writeFileSync(join(consumer, 'snippets/chat.ts'), contracts[0].code);
-  // Names of one snippet are no names of another: each is a module.
+  // `export {}` makes each snippet a module, so that its names are its own.
   for (const { file, code } of SNIPPETS) writeFileSync(join(consumer, 'snippets', file), `${code}\nexport {};\n`);
 });
 
-it('the contract is the same wherever it is shown', () => {
+it('every README shows the same contract', () => {
   expect(contracts.map(({ document }) => basename(document))).toEqual(['README.md', 'README.md']);
   expect(new Set(contracts.map(({ code }) => code)).size).toBe(1);
 });
@@ -61,7 +61,7 @@ describe.each([
   });
 });
 
-it('the server that is shown first runs as it is shown, but for its port', { timeout: 60_000 }, async () => {
+it('the first server of the documentation runs', { timeout: 60_000 }, async () => {
   expect(new Set(servers.map(({ code }) => code)).size).toBe(1);
   const code = servers[0].code.replace(
     'http://localhost:${await server.listen(3000)}',
@@ -74,8 +74,8 @@ it('the server that is shown first runs as it is shown, but for its port', { tim
   expect(compile(`${consumer}/node_modules/typescript`, { cwd: consumer, files, options })).toBe('');
   const server = await startServer(consumer, { program: 'out/snippets/server.js' });
   try {
-    const told = JSON.parse(runNode(['out/snippets/visitor.js', server.url], { cwd: consumer }));
-    expect(told).toEqual({
+    const outcome = JSON.parse(runNode(['out/snippets/visitor.js', server.url], { cwd: consumer }));
+    expect(outcome).toEqual({
       members: 1,
       id: '1',
       said: ['hi'],

@@ -1,4 +1,4 @@
-/** Each package as it is in its tarball. */
+/** Checks the files and the manifest of each package in its tarball. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';
@@ -38,7 +38,7 @@ describe.each(PACKAGES)('@hubline/%s', (name) => {
     expect(runNode(['--input-type=module', '--eval', program], { cwd: consumer })).toBe('');
   });
 
-  it('says what it is, where it comes from and under which licence', () => {
+  it('has keywords, a repository, a licence and a README', () => {
     const { keywords, repository, license, exports, description } = manifest();
     expect(keywords).toContain('signalr');
     expect(repository).toEqual({ type: 'git', url: `git+${REPOSITORY}.git`, directory: `packages/${name}` });
@@ -61,7 +61,7 @@ describe.each(PACKAGES)('@hubline/%s', (name) => {
     }
   });
 
-  it('asks for no package that it does not use, and uses none that it does not ask for', () => {
+  it('depends on exactly the packages that it imports', () => {
     const { dependencies = {}, peerDependencies = {} } = manifest();
     const code = files().filter((file) => /^dist\/.*\.js$/.test(file) && !file.includes('.min.'));
     const imported = code.flatMap((file) => ts.preProcessFile(read(file)).importedFiles.map(({ fileName }) => fileName));
@@ -72,7 +72,7 @@ describe.each(PACKAGES)('@hubline/%s', (name) => {
   });
 });
 
-it('names every package whose code is in the client', () => {
+it('the NOTICE of the client names every package whose code it contains', () => {
   const { sources } = JSON.parse(readFileSync(join(consumer, 'node_modules/@hubline/client/dist/hubline.min.js.map'), 'utf8'));
   const bundled = new Set(sources.flatMap((source) => source.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []));
   const notice = readFileSync(join(consumer, 'node_modules/@hubline/client/NOTICE'), 'utf8');

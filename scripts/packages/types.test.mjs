@@ -1,4 +1,4 @@
-/** Applications type-check against the packed packages, with the oldest compiler that is supported and with ours. */
+/** Type-checks applications against the packed packages, with the oldest and the newest supported compiler and with ours. */
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -33,7 +33,7 @@ describe.each(Object.entries(COMPILERS))('TypeScript %s', (name, compiler) => {
   });
 
   it('accepts a page without `esnext.disposable` and without the types of Node', () => {
-    const folder = join(consumer, 'no-types'); // no @types to pick up
+    const folder = join(consumer, 'no-types'); // without @types
     mkdirSync(folder, { recursive: true });
     for (const file of ['contract.ts', 'client-page.ts']) cpSync(join(consumer, file), join(folder, file));
     writeFileSync(
@@ -52,7 +52,7 @@ describe.each(Object.entries(COMPILERS))('TypeScript %s', (name, compiler) => {
     expect(compile(compiler, { cwd: consumer, files: ['page/main.tsx'], options })).toBe('');
   });
 
-  it('writes declarations of inferred types where pnpm shows an application only what it asked for', () => {
+  it('writes declarations of inferred types if pnpm hides indirect dependencies', () => {
     const folder = pnpmConsumer();
     const files = ['exported.ts', 'shapes.ts'];
     expect(compile(compiler, { cwd: folder, files, options: { ...NODE, outDir: 'out' } })).toBe('');
@@ -75,7 +75,7 @@ it.each([
 });
 
 let pnpmFolder;
-/** An application that pnpm installed: `@hubline/protocol` is there, and cannot be imported. */
+/** Creates an application with pnpm: `@hubline/protocol` is installed, but the application cannot import it. */
 function pnpmConsumer() {
   if (pnpmFolder) return pnpmFolder;
   const folder = join(inject('folder'), 'pnpm');

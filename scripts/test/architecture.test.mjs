@@ -22,8 +22,8 @@ const CLEAN = {
   [`${SERVER}/backplane/index.ts`]: `import { version } from '@hubline/protocol'; export const bus = version;`,
 };
 
-/** The violations in the clean tree after some files were planted in it. */
-async function findIn(planted) {
+/** Returns the violations in the clean tree with some files added or removed. */
+async function violationsWith(planted) {
   const root = mkdtempSync(join(tmpdir(), 'hubline-architecture-'));
   const write = (path, text) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -50,51 +50,51 @@ async function findIn(planted) {
   }
 }
 
-it('finds nothing in a clean tree', async () => {
-  expect(await findIn({})).toEqual([]);
+it('the check finds no violation in a clean tree', async () => {
+  expect(await violationsWith({})).toEqual([]);
 });
 
 const PLANTED = [
   {
-    what: 'a room that looks up',
+    what: 'a room that imports a room above it',
     planted: {
       [`${SERVER}/transports/index.ts`]: `import { bus } from '../presence/index.ts'; export const open = bus;`,
       [`${SERVER}/presence/index.ts`]: `export const bus = 1;`,
     },
-    found: `transports-looks-up: ${SERVER}/transports/index.ts → ${SERVER}/presence/index.ts`,
+    found: `transports-imports-upward: ${SERVER}/transports/index.ts → ${SERVER}/presence/index.ts`,
   },
   {
-    what: 'a room that looks up for a type only',
+    what: 'a room that imports a type from a room above it',
     planted: { [`${SERVER}/backplane/index.ts`]: `import type { hub } from '../hub/index.ts'; export type Bus = typeof hub;` },
-    found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/hub/index.ts`,
+    found: `backplane-imports-upward: ${SERVER}/backplane/index.ts → ${SERVER}/hub/index.ts`,
   },
   {
     what: 'a hub that imports the node that hosts it',
     planted: { [`${SERVER}/hub/index.ts`]: `import type { node } from '../node/index.ts'; export type Hub = typeof node;` },
-    found: `hub-looks-up: ${SERVER}/hub/index.ts → ${SERVER}/node/index.ts`,
+    found: `hub-imports-upward: ${SERVER}/hub/index.ts → ${SERVER}/node/index.ts`,
   },
   {
-    what: 'siblings that know each other',
+    what: 'two rooms of one level that import each other',
     planted: { [`${SERVER}/backplane/index.ts`]: `export { open } from '../transports/index.ts';` },
-    found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/transports/index.ts`,
+    found: `backplane-imports-upward: ${SERVER}/backplane/index.ts → ${SERVER}/transports/index.ts`,
   },
   {
-    what: 'an import behind a door',
+    what: 'an import that bypasses the index.ts of a room',
     planted: { [`${SERVER}/hub/index.ts`]: `import { frame } from '../connection/frame.ts'; export const hub = frame;` },
-    found: `connection-has-a-door: ${SERVER}/hub/index.ts → ${SERVER}/connection/frame.ts`,
+    found: `connection-only-through-index: ${SERVER}/hub/index.ts → ${SERVER}/connection/frame.ts`,
   },
   {
-    what: 'a room that knows who puts the rooms together',
+    what: 'a room that imports the composition root',
     planted: { [`${SERVER}/backplane/index.ts`]: `import type { server } from '../server.ts'; export type Bus = typeof server;` },
-    found: `backplane-looks-up: ${SERVER}/backplane/index.ts → ${SERVER}/server.ts`,
+    found: `backplane-imports-upward: ${SERVER}/backplane/index.ts → ${SERVER}/server.ts`,
   },
   {
-    what: 'a file beside the rooms that hides a look up',
+    what: 'a file beside the rooms that imports a room',
     planted: { [`${SERVER}/clock.ts`]: `import { frame } from './connection/index.ts'; export type Clock = typeof frame;` },
-    found: `ground: ${SERVER}/clock.ts → ${SERVER}/connection/index.ts`,
+    found: `beside-the-rooms: ${SERVER}/clock.ts → ${SERVER}/connection/index.ts`,
   },
   {
-    what: 'a room without a place in the order',
+    what: 'a room without a level',
     planted: { [`${SERVER}/extra/index.ts`]: `export { hub } from '../hub/index.ts';` },
     found: `unknown-room: ${SERVER}/extra/index.ts → ${SERVER}/hub/index.ts`,
   },
@@ -131,7 +131,7 @@ const PLANTED = [
     found: `server-knows-no-redis: ${SERVER}/server.ts → packages/redis/src/index.ts`,
   },
   {
-    what: 'Redis outside its own package',
+    what: 'an import of ioredis outside the Redis packages',
     planted: {
       'node_modules/ioredis/index.js': '',
       [`${SERVER}/redis.ts`]: `import 'ioredis'; import './hub/index.ts';`,
@@ -154,11 +154,11 @@ const PLANTED = [
   },
 ];
 for (const { what, planted, found } of PLANTED) {
-  it(`finds ${what}`, async () => {
-    expect(await findIn(planted)).toContain(found);
+  it(`the check finds ${what}`, async () => {
+    expect(await violationsWith(planted)).toContain(found);
   });
 }
 
-it('fails where it read no module', async () => {
-  await expect(findIn({ 'packages/client/src/index.ts': undefined })).rejects.toThrow('No module was read in packages/client/src.');
+it('the check fails if it read no module of a package', async () => {
+  await expect(violationsWith({ 'packages/client/src/index.ts': undefined })).rejects.toThrow('No module was read in packages/client/src.');
 });

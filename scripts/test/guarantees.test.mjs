@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 const textOf = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
 
-/** The titles of the tests in a file: `it('…'`, `it.each([1])('…'`, `test('…'`, `test.with(['cut'], '…'`. */
+/** Returns the titles of the tests in a file: `it('…'`, `it.each([1])('…'`, `test('…'`, `test.with(['cut'], '…'`. */
 export function titlesIn(source) {
   const calls = source.matchAll(
     /\b(?:it|test|test\.with|it\.each(?:<\w+>)?\([^)]*\))\(\s*(?:\[[^\]]*\],\s*)?(['"`])((?:\\.|(?!\1)[^\\])*)\1/gs,
@@ -14,26 +14,26 @@ export function titlesIn(source) {
 
 const section = textOf('docs/guarantees.md').split('\n## ').slice(1).join('\n## ');
 const folders = new Map([...section.matchAll(/^\[(\w[\w-]*)\]: \.\.\/(\S+)$/gm)].map(([, name, path]) => [name, path]));
-/** `- [name] “title”`, under a promise. */
+/** The tests that the document names: `- [name] “title”`. */
 const named = [...section.matchAll(/\[([\w-]+)\] “([^”]+)”/gs)].map(([, name, title]) => ({ name, title: title.replaceAll(/\s+/g, ' ') }));
 
 describe('docs/guarantees.md', () => {
-  it('names only tests that exist', () => {
+  it('names only existing tests', () => {
     expect(named.length).toBeGreaterThan(50);
     for (const path of folders.values()) expect([path, exists(path)]).toEqual([path, true]);
     const titles = new Map([...folders].map(([name, path]) => [name, titlesIn(textOf(path))]));
     expect(named.filter(({ name, title }) => !titles.get(name)?.has(title))).toEqual([]);
   });
 
-  it('has a test for every promise, and refers to every file that it lists', () => {
+  it('names a test for every guarantee, and uses every link', () => {
     const promises = section.split(/\n(?=\*\*)/).filter((part) => part.startsWith('**'));
     expect(promises.filter((promise) => !/\] “/.test(promise)).map((promise) => promise.split('\n')[0])).toEqual([]);
     expect([...folders.keys()].filter((name) => !named.some((each) => each.name === name))).toEqual([]);
   });
 });
 
-describe('the search for titles', () => {
-  it('finds them in all the forms in which tests are written', () => {
+describe('titlesIn', () => {
+  it('finds the titles of all kinds of tests', () => {
     const source = `it('a', x); it(\n  "b's",\n {}); test.with(['cut', 'heal'], 'c', x); describe('no', x); it(\`d\`); it('e\\'s', x); it.each<T>(['x'])('f', x)`;
     expect([...titlesIn(source)]).toEqual(['a', "b's", 'c', 'd', "e's", 'f']);
   });

@@ -21,7 +21,7 @@ const report = {
   ],
 };
 
-it('counts cases by what their group says, and differences as not passed', () => {
+it('tablesOf counts the cases of each group, and differences as not passed', () => {
   expect(tablesOf(report).results.slice(2)).toEqual([
     ['@a/b', '1.2.3', 'Node', 'WebSockets', 'json', 3, 1],
     ['@a/b', '1.2.3', 'Node', 'LongPolling', 'json', 1, 0],
@@ -30,14 +30,14 @@ it('counts cases by what their group says, and differences as not passed', () =>
   ]);
 });
 
-it('has each difference once, with its reason', () => {
+it('tablesOf lists each difference once, with its reason', () => {
   expect(tablesOf(report).differences.slice(2)).toEqual([
     ['@a/b', 'Node', 'WebSockets, LongPolling', 'y', 'of z'],
     ['@a/b', 'Chromium, ESM', 'WebSockets', 'y', 'of z (and z)'],
   ]);
 });
 
-it('puts every table in its place, as it is formatted, and nowhere else', async () => {
+it('withTables replaces and formats the tables, and changes nothing else', async () => {
   const place = (name) => `<!-- ${name}, produced by npm run interop -->\n\nold\n\n<!-- end -->`;
   const fresh = await withTables(`before\n\n${place('a')}\n\nbetween\n\n${place('b')}\n\nafter\n`, {
     a: [['x'], ['--:'], [10]],
@@ -52,7 +52,7 @@ it('puts every table in its place, as it is formatted, and nowhere else', async 
   await expect(withTables('no place', { a: [] })).rejects.toThrow('no place for the table "a"');
 });
 
-it('has in its document every case that there is, and no other', () => {
+it('docs/interop.md has every case of the suite, and no other', () => {
   const [, table] = readFileSync(DOCUMENT, 'utf8').split('<!-- results, ');
   const rows = [...table.matchAll(/^\| (\S+) +\| \S+ +\| (\S.*?) +\| (\S+) +\| (\S+) +\| +(\d+) \|/gm)];
   const cases = COMBINATIONS.map(({ transport, protocol, behaviours }) => `${transport} ${protocol} ${behaviours.length}`);

@@ -1,4 +1,4 @@
-/** Links in documents lead to files and headings that are there. */
+/** Checks that links in documents lead to existing files and headings. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ const markdown = (folder) => readdirSync(join(ROOT, folder)).flatMap((file) => (
 const PUBLISHED = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/README.md`);
 const DOCUMENTS = [...['.', 'docs', 'deploy', 'bench', 'playground', 'examples/devices'].flatMap(markdown), ...PUBLISHED];
 
-/** The anchors that headings get. */
+/** The anchors of the headings in a document. */
 const anchors = (path) =>
   [...readFileSync(path, 'utf8').matchAll(/^#+\s+(.*)$/gm)].map(([, heading]) =>
     heading
@@ -28,7 +28,7 @@ const linksIn = (document) =>
       .matchAll(/\]\(([^)\s]+)\)/g),
   ].map(([, link]) => link);
 
-/** Where a link leads in this repository; nothing for the rest of the world. */
+/** Returns the file and the anchor of a link into this repository; undefined for other links. */
 function targetOf(link, document) {
   if (link.startsWith('#')) return [join(ROOT, document), link.slice(1)];
   if (link.startsWith(`${REPOSITORY}/`)) {
@@ -41,7 +41,7 @@ function targetOf(link, document) {
 }
 
 describe.each(DOCUMENTS)('%s', (document) => {
-  it('links to what is there', () => {
+  it('links to existing files and headings', () => {
     for (const link of linksIn(document)) {
       const [path, anchor] = targetOf(link, document) ?? [];
       if (!path) continue;
@@ -51,6 +51,6 @@ describe.each(DOCUMENTS)('%s', (document) => {
   });
 });
 
-it.each(PUBLISHED)('%s has no relative link, which would lead nowhere outside the repository', (document) => {
+it.each(PUBLISHED)('%s has no relative link', (document) => {
   expect(linksIn(document).filter((link) => !/^(https:|#)/.test(link))).toEqual([]);
 });

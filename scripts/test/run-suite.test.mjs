@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { runSuite } from '../run-suite.mjs';
 
-/** A suite that is a piece of JavaScript; it gets the path of its report as an argument. */
+/** Runs a suite whose command is JavaScript code. With `counted` the code gets the path of its report as an argument. */
 async function run(code, { limitSeconds = 20, counted = false } = {}) {
   const logs = mkdtempSync(join(tmpdir(), 'hubline-suite-'));
   const runner = counted ? { args: (report) => [report], count: (report) => report } : undefined;
   try {
     const { log, seconds, ...outcome } = await runSuite(
-      { name: 'tried', command: [process.execPath, '-e', code], limitSeconds, runner },
+      { name: 'suite', command: [process.execPath, '-e', code], limitSeconds, runner },
       logs,
     );
     return { outcome, seconds, output: readFileSync(log, 'utf8') };
@@ -21,17 +21,17 @@ async function run(code, { limitSeconds = 20, counted = false } = {}) {
 const reports = (counts, exitCode = 0) =>
   run(`fs.writeFileSync(process.argv[1], '${JSON.stringify(counts)}'); process.exitCode = ${exitCode}`, { counted: true });
 
-it('counts a suite without a runner as one', async () => {
+it('runSuite counts a suite without a runner as one test', async () => {
   expect((await run('')).outcome).toEqual({ passed: 1, failed: 0 });
   expect((await run('process.exit(3)')).outcome).toEqual({ passed: 0, failed: 1, why: 'exit code 3' });
 });
 
-it('counts the tests of a runner', async () => {
+it('runSuite counts the tests of a report', async () => {
   expect((await reports({ passed: 5, failed: 0 })).outcome).toEqual({ passed: 5, failed: 0 });
   expect((await reports({ passed: 5, failed: 2 }, 1)).outcome).toEqual({ passed: 5, failed: 2 });
 });
 
-it('fails a runner that failed beside its tests, that ran none, or that did not report', async () => {
+it('runSuite fails if the runner failed without a failed test, ran no test, or wrote no report', async () => {
   expect((await reports({ passed: 5, failed: 0 }, 1)).outcome).toEqual({ passed: 5, failed: 1, why: 'exit code 1' });
   expect((await reports({ passed: 0, failed: 0 })).outcome).toEqual({ passed: 0, failed: 1, why: 'ran no test' });
   expect((await run('', { counted: true })).outcome).toEqual({ passed: 0, failed: 1, why: 'no whole report' });
@@ -39,13 +39,13 @@ it('fails a runner that failed beside its tests, that ran none, or that did not 
   expect((await run('process.exit(1)', { counted: true })).outcome).toEqual({ passed: 0, failed: 1, why: 'exit code 1' });
 });
 
-it('keeps the output, and gives no input', async () => {
+it('runSuite keeps the output, and closes the standard input', async () => {
   const { output } = await run(`process.stdin.on('end', () => console.log('no input')).resume(); console.error('a fault')`);
   expect(output).toContain('a fault');
   expect(output).toContain('no input');
 });
 
-it('kills a suite past its limit, with everything that it started', async () => {
+it('runSuite kills a suite and its processes after its time limit', async () => {
   const code = `console.log(require('child_process').spawn('sleep', ['600'], { stdio: 'inherit' }).pid); setInterval(() => {}, 1000)`;
   const { outcome, seconds, output } = await run(code, { limitSeconds: 3 });
   expect(outcome).toEqual({ passed: 0, failed: 1, why: 'over its limit of 3 s' });
@@ -54,6 +54,6 @@ it('kills a suite past its limit, with everything that it started', async () => 
 });
 
 function isAlive(pid) {
-  // A killed process that nobody has reaped yet is still listed.
+  // A killed process is listed until its parent reaps it.
   return existsSync(`/proc/${pid}/stat`) && readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[2] !== 'Z';
 }

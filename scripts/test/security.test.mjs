@@ -5,7 +5,7 @@ import { settingsFrom } from '../../packages/server/src/node/settings.ts';
 const textOf = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
 
-/** Rows of the tables of limits: a limit with a link, its default, and the test that proves it. */
+/** Reads the rows of the tables of limits: a limit with a link, its default, and its test. */
 export function rowsIn(document) {
   return document
     .split('\n')
@@ -19,7 +19,7 @@ export function rowsIn(document) {
     });
 }
 
-/** Every number that a source gives a name: `NAME = 4 * 1024`, `name: 15_000`, `name ?? 5`. */
+/** Returns the numbers that a source assigns to a name: `NAME = 4 * 1024`, `name: 15_000`, `name ?? 5`. */
 export function defaultsIn(source, name) {
   const found = source.matchAll(
     new RegExp(`\\b${name}\\b\\s*(?::\\s*number\\s*)?(?:=|:|\\?\\?)\\s*([\\d_.]+(?:\\s*(?:\\*\\*?|/|\\+|-)\\s*[\\d_.]+)*)`, 'g'),
@@ -27,7 +27,7 @@ export function defaultsIn(source, name) {
   return [...found].map(([, expression]) => valueOf(expression));
 }
 
-/** A product or power of plain numbers, which is how limits are written. */
+/** Evaluates an expression of numbers, as limits are written. */
 function valueOf(expression) {
   const [first, ...rest] = expression.replaceAll('_', '').match(/\*\*|[*/+-]|[\d.]+/g);
   let value = Number(first);
@@ -44,14 +44,14 @@ function valueOf(expression) {
 const document = textOf('SECURITY.md');
 const rows = rowsIn(document);
 
-it('names every limit and time limit of the server', () => {
+it('SECURITY.md names every limit and time limit of the server', () => {
   const { limits, timeouts } = settingsFrom({});
   const names = rows.filter(({ path }) => path === 'packages/server/src/node/settings.ts').map(({ name }) => name);
   expect(names.toSorted()).toEqual([...Object.keys(limits), ...Object.keys(timeouts)].toSorted());
 });
 
 it.each(rows)(
-  'has the default of $name as $path has it, a reason, an effect and a test',
+  'SECURITY.md has the default of $name in $path, a reason, an effect and a test',
   ({ name, path, value, reason, effect, testPath, title }) => {
     expect({ name, path }).toEqual({ name: expect.any(String), path: expect.any(String) });
     expect(defaultsIn(textOf(path), name)).toContain(value);
@@ -61,7 +61,7 @@ it.each(rows)(
   },
 );
 
-it('reads defaults in the forms in which they are written', () => {
+it('defaultsIn reads numbers in all forms', () => {
   const source = 'const MAX = 4 * 1024; f({ maxBytes: 2 ** 20, waitMs = 15_000, other: x }); const n = most ?? 7; const TOP: number = 2;';
   expect(['MAX', 'maxBytes', 'waitMs', 'other', 'most', 'TOP'].map((name) => defaultsIn(source, name))).toEqual([
     [4096],
@@ -73,7 +73,7 @@ it('reads defaults in the forms in which they are written', () => {
   ]);
 });
 
-it('finds a row whose default is not the one of the code', () => {
+it('defaultsIn shows that a row has another default than the code', () => {
   const [row] = rowsIn('| [`maxX`](a.ts) | 1,000 bytes | why so many | it ends | [t](b.ts) “does it” |');
   expect(row).toMatchObject({ name: 'maxX', path: 'a.ts', value: 1000, testPath: 'b.ts', title: 'does it' });
   expect(defaultsIn('maxX: 1024', row.name)).not.toContain(row.value);

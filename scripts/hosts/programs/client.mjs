@@ -1,4 +1,4 @@
-/** Uses what a client can do, over every transport and in both protocols. Runs in any runtime: no built-ins of one. */
+/** Uses every feature of the client, over every transport and in both protocols. Runs in any runtime, without its built-ins. */
 import { createHubConnection, longPolling, serverSentEvents, webSockets } from '@hubline/client';
 import { messagePack } from '@hubline/client/messagepack';
 import { jsonCodec } from '@hubline/protocol';
@@ -8,7 +8,7 @@ const TRANSPORTS = { WebSockets: webSockets, 'server-sent events': serverSentEve
 const PROTOCOLS = { JSON: () => jsonCodec, MessagePack: messagePack };
 const STEP_MS = 20_000;
 
-/** What came of each transport in each protocol: "ok", or the step that failed, and why. */
+/** Returns the outcome of each transport and protocol: "ok", or the step that failed and its error. */
 export async function tryAll(origin) {
   const outcomes = {};
   for (const [transport, open] of Object.entries(TRANSPORTS)) {
@@ -22,21 +22,21 @@ export async function tryAll(origin) {
 
 async function tryOne(url, options) {
   let step = 'connect';
-  const heard = [];
-  const receiver = { said: (text) => void heard.push(text), confirm: async (question) => question === 'sure?' };
+  const received = [];
+  const receiver = { said: (text) => void received.push(text), confirm: async (question) => question === 'sure?' };
   const connection = createHubConnection(contract, url, { ...options, receiver, callTimeoutMs: STEP_MS, reconnect: { firstMs: 1 } });
   try {
     await connection.start();
     step = 'call';
     expect(await connection.invoke.say('hélló'), 5);
     step = 'event';
-    await until(() => heard.length === 1);
-    expect(heard[0], 'hélló');
+    await until(() => received.length === 1);
+    expect(received[0], 'hélló');
     step = 'question';
     expect(await connection.invoke.ask('sure?'), true);
     step = 'stream';
     const items = [];
-    for await (const item of connection.stream.count(200)) items.push(item); // more than one window
+    for await (const item of connection.stream.count(200)) items.push(item); // more than the window
     expect(items.length, 200);
     step = 'upload';
     expect(await connection.invoke.upload(numbers(100)), 4950);
@@ -67,7 +67,7 @@ function expect(found, wanted) {
 async function until(condition) {
   const end = Date.now() + STEP_MS;
   while (!condition()) {
-    if (Date.now() > end) throw new Error('nothing came');
+    if (Date.now() > end) throw new Error('time limit exceeded');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

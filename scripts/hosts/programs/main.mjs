@@ -1,4 +1,4 @@
-/** Node, Bun, Deno: `main.mjs <url>` prints what came of it. */
+/** For Node, Bun and Deno: `main.mjs <url>` prints the outcomes. */
 import process from 'node:process';
 import { tryAll } from './client.mjs';
 

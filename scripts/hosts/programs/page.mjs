@@ -1,4 +1,4 @@
-/** A page: Playwright calls it. */
+/** For a page: Playwright calls this function. */
 import { tryAll } from './client.mjs';
 
 globalThis.tryAll = tryAll;

@@ -1,4 +1,4 @@
-/** Serves what programs/client.mjs calls. Prints its URL; ends with its standard input. Node, Bun, Deno. */
+/** Serves the hub that client.mjs calls, in Node, Bun and Deno. Prints its URL, and ends when its standard input ends. */
 import process from 'node:process';
 import { createHubServer, jsonCodec } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';

@@ -1,4 +1,4 @@
-/** workerd: a request names the server in its query, and is answered with what came of it. */
+/** For workerd: a request names the server in its query. The response has the outcomes. */
 import { tryAll } from './client.mjs';
 
 export default {

@@ -1,4 +1,4 @@
-/** A page without any types but the browser's. */
+/** A page that has the types of the browser only. */
 import { createHubConnection, type HubConnection } from '@hubline/client';
 import { chat, type ChatHub, type ChatReceiver } from './contract.js';
 

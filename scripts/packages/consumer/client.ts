@@ -1,4 +1,4 @@
-/** Uses every verb of the client, over every transport: `node client.js <url>`. Prints what came of it. */
+/** `node client.js <url>`: uses every kind of call, over every transport. Prints the outcomes. */
 import { createHubConnection, longPolling, serverSentEvents, webSockets } from '@hubline/client';
 import { messagePack } from '@hubline/client/messagepack';
 import { chat } from './contract.js';

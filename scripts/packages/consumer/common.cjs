@@ -1,4 +1,4 @@
-/** CommonJS: `node common.cjs <url>`. */
+/** `node common.cjs <url>`: uses the packages by `require`. Prints the outcome. */
 const { createHubConnection, defineHub } = require('@hubline/client');
 const { createHubServer } = require('@hubline/server');
 const { redisBackplane } = require('@hubline/redis');

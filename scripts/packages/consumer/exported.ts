@@ -1,4 +1,4 @@
-/** What an application exports with inferred types; its declarations have to name them. */
+/** Exports with inferred types, which the declarations of an application must be able to name. */
 import { createHubConnection, defineHub } from '@hubline/client';
 import { redisBackplane } from '@hubline/redis';
 import { createHubServer } from '@hubline/server';

@@ -1,4 +1,4 @@
-/** Serves the files of a folder and the hub: `node server.js <folder>`. Prints its URL, and ends with its standard input. */
+/** `node server.js <folder>`: serves a hub and the files of a folder. Prints its URL, and ends when its standard input ends. */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,12 +10,12 @@ import { chat } from './contract.js';
 
 const folder = process.argv[2] ?? '.';
 const TYPES: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript', mjs: 'text/javascript' };
-/** Nothing inline, nothing evaluated, nothing from elsewhere. */
+/** Forbids inline scripts, `eval` and other origins. */
 const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'";
 
 const http = createServer((request, response) => {
   const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-  if (pathname.startsWith('/hubs/')) return; // the hub's
+  if (pathname.startsWith('/hubs/')) return; // a request for the hub
   const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
   readFile(resolve(folder, `.${path}`)).then(
     (content) => {

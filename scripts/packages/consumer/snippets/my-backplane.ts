@@ -1,4 +1,4 @@
-/** A backplane of the reader's. */
+/** The backplane that a reader of the documentation writes. */
 import type { Backplane } from '@hubline/server/backplane';
 
 interface Proxy {

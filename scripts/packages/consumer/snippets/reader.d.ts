@@ -1,4 +1,4 @@
-/** What the snippets of the documentation take from the reader's own program, or from a snippet before them. */
+/** Declares the names that snippets of the documentation take from the reader's program or from an earlier snippet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HubConnection } from '@hubline/client';
 import type { RedisServer, TcpProxy } from '@hubline/testing/cluster';

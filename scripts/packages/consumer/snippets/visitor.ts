@@ -1,4 +1,4 @@
-/** Calls every method of the server that the documentation shows: `node visitor.js <url>`. */
+/** `node visitor.js <url>`: calls every method of the server in the documentation. */
 import { createHubConnection } from '@hubline/client';
 import { chat, type Message } from './chat.js';
 

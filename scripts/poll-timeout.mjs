@@ -1,4 +1,4 @@
-/** Tests poll for conditions. On a busy machine these may take longer than Vitest's second; one that never comes still fails. */
+/** Raises the default time limit of `vi.waitFor` from 1 s to 10 s: on a busy machine a condition may take longer than a second. */
 import { vi } from 'vitest';
 
 const { waitFor } = vi;

@@ -1,6 +1,6 @@
 /**
- * `node --conditions=hubline-source --import ./scripts/sources.mjs x.ts`: Node runs the TypeScript sources of the workspace,
- * so that processes which tests start see what the tests see. It strips types and nothing else.
+ * Lets Node run the TypeScript sources of the workspace: `node --conditions=hubline-source --import ./scripts/typescript-loader.mjs x.ts`.
+ * Processes that tests start thus run the same code as the tests. It strips types and checks none.
  */
 import { Buffer } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
-if (isMainThread) register(import.meta.url); // Node loads this file once more, in the thread of its hooks
+if (isMainThread) register(import.meta.url); // Node loads this file again, in the thread of its hooks
 
 let transform;
 
