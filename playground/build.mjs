@@ -1,4 +1,4 @@
-/** Builds what the playground runs: the packages, the nodes' program, the script-tag bundle and the page. */
+/** Builds the playground: the packages, the program of the nodes, the bundle for script tags and the page. */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,13 +9,13 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const CLIENT = join(HERE, '../packages/client');
 const { resolve } = createRequire(import.meta.url);
 
-/** The programs of the packages, bundle included; quick where nothing has changed. */
+/** Compiles the packages and builds the client's bundles. Fast if nothing changed. */
 export function buildPackages() {
   run('typescript/bin/tsc', ['-b', HERE, CLIENT], HERE);
   run('rollup/dist/bin/rollup', ['-c', '--silent'], CLIENT);
 }
 
-/** Starts a Redis of its own, for `--redis` without a URL and for tests. */
+/** Compiles the test kit, which starts a Redis for `--redis` without a URL and for tests. */
 export function buildTestKit() {
   run('typescript/bin/tsc', ['-b', join(HERE, '../packages/testing')], HERE);
 }
@@ -29,7 +29,7 @@ function run(program, args, cwd) {
   const [name] = program.split('/', 1);
   const file = join(dirname(resolve(`${name}/package.json`)), program.slice(name.length));
   const { status } = spawnSync(process.execPath, [file, ...args], { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
-  if (status !== 0) process.exit(status ?? 1); // it has said why
+  if (status !== 0) process.exit(status ?? 1); // the program has printed its errors
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,6 +1,6 @@
 /**
- * Starts three nodes and the page, and says where. `--redis [URL]`: the nodes are processes, joined by that Redis, or by one that
- * is started. `--dev`: the page is not built, and follows its sources.
+ * Starts three nodes and the page, and prints their addresses. `--redis [URL]`: each node is a process, joined by that Redis, or by a new
+ * one. `--dev`: Vite serves the page from its sources and reloads it after a change.
  */
 import { fileURLToPath } from 'node:url';
 import { programs } from '../scripts/programs.mjs';
@@ -40,7 +40,7 @@ await playground.close();
 await server?.[Symbol.asyncDispose]();
 process.exit(0);
 
-/** The URL, or true where there is none. */
+/** Returns the URL after `--redis`, true without a URL, or undefined without the option. */
 function redisOption(args) {
   const at = args.findIndex((arg) => arg === '--redis' || arg.startsWith('--redis='));
   if (at < 0) return undefined;

@@ -19,7 +19,7 @@ const scriptTag = {
 export default defineConfig(({ command }) => ({
   root: import.meta.dirname,
   plugins: [react(), scriptTag],
-  // While it is worked on, the page follows the sources of the packages; built, it has what a user gets.
+  // `vite serve` uses the sources of the packages; a build uses their built files, as applications do.
   resolve: command === 'serve' ? { conditions: ['hubline-source', 'module', 'browser', 'development'] } : {},
   build: { target: 'es2023', cssTarget: ['chrome123', 'firefox120', 'safari17.5'], sourcemap: true },
   worker: { format: 'es' },

@@ -4,11 +4,11 @@ const name = query.get('name') ?? 'Tag';
 const room = query.get('room') ?? 'lobby';
 const byId = (id) => document.getElementById(id);
 
-// The contract's types are for TypeScript; at run time it is a name and which of its methods stream.
+// At run time a contract is a name and the list of methods that stream. Types are for TypeScript only.
 const playground = Hubline.defineHub('playground', {
   history: 'stream',
   ask: 'stream',
-  vitals: 'stream',
+  metrics: 'stream',
   people: 'stream',
   nodes: 'stream',
 });
@@ -26,7 +26,7 @@ async function start() {
 
   connection.on('state', (state) => {
     byId('state').textContent = `${name}: ${state.name}, ${node.nodeId}`;
-    if (state.name === 'connected') arrive().catch(report);
+    if (state.name === 'connected') subscribe().catch(report);
   });
   byId('composer').addEventListener('submit', (event) => {
     event.preventDefault();
@@ -35,7 +35,7 @@ async function start() {
   });
   connection.start().catch(report);
 
-  async function arrive() {
+  async function subscribe() {
     watchPeople().catch(report);
     await connection.invoke.enter(room);
     for await (const message of connection.stream.history()) show(message);
@@ -53,14 +53,14 @@ async function start() {
 }
 
 function show({ id, from, text }) {
-  if (byId(`message-${id}`)) return; // live, and again in the history
+  if (byId(`message-${id}`)) return; // it may arrive live and from the history
   const line = element('li', `${from}: ${text}`);
   line.id = `message-${id}`;
   byId('log').append(line);
   line.scrollIntoView({ block: 'nearest' });
 }
 
-/** The promise is the answer. */
+/** Shows a question. The promise resolves with the user's answer. */
 function confirm({ id, from, text }) {
   return new Promise((resolve) => {
     const card = element('section', `${from} asks: ${text}`);

@@ -2,36 +2,36 @@ import { defineHub, type LeaveReason } from '@hubline/protocol';
 
 /** The contract between the nodes and the page. */
 export interface PlaygroundHub {
-  /** Moves the caller into a room, out of the one it is in. */
+  /** Moves the caller from its room to another one. */
   enter(room: string): Promise<void>;
-  /** Recent messages of the caller's room, oldest first. */
+  /** Streams the recent messages of the caller's room, oldest first. */
   history(): AsyncIterable<Message>;
   say(text: string): Promise<Message>;
-  /** Puts a yes-or-no question to everybody in the caller's room. Leaving the stream withdraws it. */
+  /** Asks every client in the caller's room a yes-or-no question. Leaving the stream withdraws the question. */
   ask(text: string, timeoutMs: number): AsyncIterable<PollEvent>;
-  /** The node's vital signs, every so often, for as long as somebody wants them. */
-  vitals(everyMs: number): AsyncIterable<Vitals>;
-  /** Users online: first all of them, then every change. */
+  /** Streams measurements of the node, one every `everyMs` milliseconds, until the caller leaves the stream. */
+  metrics(everyMs: number): AsyncIterable<NodeMetrics>;
+  /** Streams the users online: first all of them, then every change. */
   people(): AsyncIterable<PeopleEvent>;
-  /** The nodes of the cluster, and again whenever one comes or goes, or the backplane does. */
+  /** Streams the nodes of the cluster, again after each change of a node or of the link to the backplane. */
   nodes(): AsyncIterable<readonly NodeStatus[]>;
 }
 
 /** The methods that nodes may call on a page. */
 export interface PlaygroundReceiver {
   said(message: Message): void;
-  /** Asks the person in front of the page. Throws where they would rather not say. */
+  /** Asks the user of the page. Throws if the user does not want to answer. */
   confirm(question: Question): Promise<boolean>;
-  /** The question was cancelled or has timed out. */
+  /** Tells that a question was cancelled or has timed out. */
   withdrawn(questionId: string): void;
-  /** A stream of vitals is over, told by its last line on the server: proof that cancelling arrived there. */
-  vitalsEnded(summary: { readonly sent: number; readonly cancelled: boolean }): void;
+  /** Tells that a stream of metrics has ended on the server, so the page can show that the cancellation arrived there. */
+  metricsEnded(summary: { readonly sent: number; readonly cancelled: boolean }): void;
 }
 
 /** Attributes of a connection. */
 export interface Attributes {
   readonly room: string;
-  /** Whether it is a program in a worker rather than a person. */
+  /** Whether the client is a program in a Web Worker. */
   readonly companion: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface Message {
   readonly id: string;
   readonly room: string;
   readonly from: string;
-  /** The node that it was said on. */
+  /** The node that received the message from its sender. */
   readonly nodeId: string;
   readonly text: string;
   /** Milliseconds since the epoch. */
@@ -49,7 +49,7 @@ export interface Message {
 export interface Person {
   readonly connectionId: string;
   readonly name: string;
-  /** Empty between connecting and entering. */
+  /** Empty until the client has entered a room. */
   readonly room: string;
   readonly nodeId: string;
   readonly companion: boolean;
@@ -68,27 +68,27 @@ export interface Question {
 }
 
 export type PollEvent =
-  /** The connections that are asked, as the directory knew them when the question was sent. */
+  /** The connections that get the question, from a query of presence just before it is sent. */
   | { readonly type: 'asked'; readonly people: readonly Person[] }
   | { readonly type: 'answer'; readonly connectionId: string; readonly nodeId: string; readonly yes: boolean }
   | { readonly type: 'failure'; readonly connectionId: string; readonly nodeId: string; readonly code: string; readonly message: string };
 
-export interface Vitals {
+export interface NodeMetrics {
   readonly nodeId: string;
   /** Counts from 1. */
   readonly tick: number;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** How late the timer of this tick was, in milliseconds. */
+  /** How many milliseconds after its time the timer of this tick ran. */
   readonly lateMs: number;
   readonly connections: number;
-  /** Streams of vitals that are open on the node. */
+  /** Open streams of metrics on the node. */
   readonly streams: number;
 }
 
 export interface NodeStatus {
   readonly nodeId: string;
-  /** `unreachable`: the node that says so is cut off from the others, and cannot know. */
+  /** `unreachable`: the reporting node has no link to the backplane, so it cannot know. */
   readonly state: 'serving' | 'stopped' | 'unreachable';
   /** Milliseconds since the epoch. */
   readonly startedAt?: number;
@@ -101,15 +101,15 @@ export const HUB_PATH = '/hubs/playground';
 export const playground = defineHub<PlaygroundHub, PlaygroundReceiver, Attributes>('playground', {
   history: 'stream',
   ask: 'stream',
-  vitals: 'stream',
+  metrics: 'stream',
   people: 'stream',
   nodes: 'stream',
 });
 
-/** Answers `GET /cluster.json`: the nodes that the page can connect to. The host is the page's own. */
+/** The response to `GET /cluster.json`: the nodes that the page can connect to, on the host of the page. */
 export interface ClusterMap {
   readonly nodes: readonly { readonly nodeId: string; readonly port: number }[];
-  /** Actions on a node: `POST /nodes/node-2/stop`. */
+  /** The actions on nodes: `POST /nodes/node-2/stop`. */
   readonly actions: readonly NodeAction[];
 }
 

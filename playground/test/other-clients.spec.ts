@@ -1,6 +1,6 @@
 import { expect, test } from './playground.ts';
 
-test('a page with the script-tag bundle is a client like any other', async ({ enter, open }) => {
+test('a page with the script-tag bundle sends, receives and answers', async ({ enter, open }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const page = await open('/script-tag.html?node=node-2&name=Tag');
   await expect(page.getByRole('status')).toHaveText('Tag: connected, node-2');
@@ -20,7 +20,7 @@ test('a page with the script-tag bundle is a client like any other', async ({ en
   await expect(ann.connectionsOf('node-2')).not.toContainText('Tag');
 });
 
-test('a client in a Web Worker hears, speaks and answers', async ({ enter }) => {
+test('a client in a Web Worker receives, sends and answers', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   await ann.module('node-3').getByRole('button', { name: 'Add companion' }).click();
   const pin = ann.connectionsOf('node-3').getByRole('listitem').filter({ hasText: 'worker' });

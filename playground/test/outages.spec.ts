@@ -1,6 +1,6 @@
 import { expect, test } from './playground.ts';
 
-test('a node that stops is missed, and comes back with its people', async ({ enter }) => {
+test('clients of a stopped node reconnect when it starts again', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.module('node-2').getByRole('button', { name: 'Stop' }).click();
@@ -19,7 +19,7 @@ test('a node that stops is missed, and comes back with its people', async ({ ent
   await expect(ann.log).toContainText('Back again.');
 });
 
-test('from a node that is gone one can move to another', async ({ enter, playground }) => {
+test('a client of a stopped node can move to another node', async ({ enter, playground }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await playground.cluster.change('node-2', 'stop');
@@ -28,7 +28,7 @@ test('from a node that is gone one can move to another', async ({ enter, playgro
   await expect(ben.page.getByRole('region', { name: 'Connection lost' })).toHaveCount(0);
 });
 
-test('a question survives the node of somebody who is asked', async ({ enter, playground }) => {
+test('a question has an outcome for a client whose node stops', async ({ enter, playground }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.ask('Shall we?', 60);

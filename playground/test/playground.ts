@@ -16,15 +16,15 @@ export interface Enter {
 }
 
 interface Fixtures {
-  /** Whether the nodes are processes, joined by a Redis of this test's own. */
+  /** Whether the nodes are processes, joined by a Redis that the test starts. */
   onRedis: boolean;
-  /** The test's own; undefined where the nodes are in one process. */
+  /** The Redis of the test; undefined if the nodes share one process. */
   redis: RedisServer | undefined;
-  /** Three nodes and the page, on free ports, for one test. */
+  /** Three nodes and the page on free ports, for one test. */
   playground: Playground;
-  /** Opens any page of the playground, with a look of its own in a browser of its own. What goes wrong in it fails the test. */
+  /** Opens a page of the playground; with `look`, in a browser context of its own. An uncaught error in the page fails the test. */
   open: (path: string, look?: BrowserContextOptions) => Promise<Page>;
-  /** Opens a tab that comes in by its address, and waits until it is in its room. */
+  /** Opens a tab whose address has a name, a node and a room, and waits until it is in the room. */
   enter: (name: string, options: Enter) => Promise<Tab>;
 }
 
@@ -39,19 +39,19 @@ export const test = base.extend<Fixtures>({
     await use(playground);
   },
   open: async ({ browser, playground }, use) => {
-    const wrongs: Error[] = [];
-    const usual = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-    const contexts = [usual];
+    const errors: Error[] = [];
+    const shared = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const contexts = [shared];
     await use(async (path, look) => {
-      const context = look ? await browser.newContext(look) : usual;
+      const context = look ? await browser.newContext(look) : shared;
       if (look) contexts.push(context);
       const page = await context.newPage();
-      page.on('pageerror', (error) => wrongs.push(error));
+      page.on('pageerror', (error) => errors.push(error));
       await page.goto(new URL(path, playground.url).href);
       return page;
     });
     await Promise.all(contexts.map((context) => context.close()));
-    expect(wrongs).toEqual([]);
+    expect(errors).toEqual([]);
   },
   enter: async ({ open }, use) => {
     await use(async (name, { node, room = 'lobby', look }) => {
@@ -63,7 +63,7 @@ export const test = base.extend<Fixtures>({
   },
 });
 
-/** One tab, in the words of the person in front of it. */
+/** One tab of the playground, with its user's actions. */
 export class Tab {
   readonly page: Page;
   readonly name: string;

@@ -1,9 +1,9 @@
 import { expect, test } from './playground.ts';
 
 test.use({ onRedis: true });
-test.describe.configure({ timeout: 90_000 }); // processes start, and a lease has to end
+test.describe.configure({ timeout: 90_000 }); // processes have to start, and a lease has to expire
 
-test('tabs on three processes talk to each other, and a process that is killed is missed', async ({ enter, playground }) => {
+test('tabs on three processes exchange messages, and clients of a killed process leave', async ({ enter, playground }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.say('Hello from one.');
@@ -22,7 +22,7 @@ test('tabs on three processes talk to each other, and a process that is killed i
   await expect(ben.connection).toContainText('reconnecting');
   for (const tab of [ann, eva]) {
     await expect(tab.connectionsOf('node-2')).not.toContainText('Ben');
-    await expect(tab.log).toContainText('Ben is gone with node-2');
+    await expect(tab.log).toContainText('Ben was disconnected: node-2 ended');
     await expect(tab.module('node-2')).toContainText('stopped');
   }
 
@@ -32,10 +32,10 @@ test('tabs on three processes talk to each other, and a process that is killed i
   await ben.say('Back again.');
   await expect(eva.log).toContainText('Back again.');
   await playground.cluster.change('node-3', 'stop');
-  await expect(ann.log, 'who says goodbye leaves at once').toContainText('Eva left');
+  await expect(ann.log, 'clients of a stopped node leave at once').toContainText('Eva left');
 });
 
-test('while Redis is away the other nodes cannot be reached, and are shown as serving when it is back, empty', async ({ enter, redis }) => {
+test('other nodes are unreachable while Redis is stopped, and serving after it restarted empty', async ({ enter, redis }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   await expect(ann.module('node-3')).toContainText('serving');
   await redis?.stop();
@@ -45,7 +45,7 @@ test('while Redis is away the other nodes cannot be reached, and are shown as se
   for (const node of ['node-1', 'node-2', 'node-3']) await expect(ann.module(node)).toContainText('serving');
 });
 
-test('a question has one outcome from everybody, those of a killed process included', async ({ enter, playground }) => {
+test('a question has one outcome per client, clients of a killed process included', async ({ enter, playground }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   const eva = await enter('Eva', { node: 'node-3' });

@@ -1,6 +1,6 @@
 import { expect, test } from './playground.ts';
 
-test('a question brings one outcome from everybody, as each settles', async ({ enter }) => {
+test('a question has one outcome per client, shown when it settles', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   const eva = await enter('Eva', { node: 'node-3' });
@@ -22,16 +22,16 @@ test('a question brings one outcome from everybody, as each settles', async ({ e
   await expect(ann.page.getByTestId('poll-state')).toHaveText('all 4 settled');
 });
 
-test('who is silent for too long has an outcome too', async ({ enter }) => {
+test('a client that does not answer in time has an outcome too', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.ask('Anybody?', 5);
   await ann.answer('Ann', 'Yes');
   await expect(ann.outcomeOf('Ben')).toContainText('call_timeout');
-  await expect(ben.question('Ann'), 'nobody waits for it any more').toHaveCount(0);
+  await expect(ben.question('Ann'), 'the question disappears after its time limit').toHaveCount(0);
 });
 
-test('a question that is withdrawn disappears everywhere', async ({ enter }) => {
+test('a withdrawn question disappears from all tabs', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.ask('Shall we?', 60);

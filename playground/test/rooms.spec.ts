@@ -1,6 +1,6 @@
 import { expect, test } from './playground.ts';
 
-test('tabs on three nodes talk to each other', async ({ enter }) => {
+test('tabs on three nodes exchange messages', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   await ann.say('Hello from one.');
@@ -13,7 +13,7 @@ test('tabs on three nodes talk to each other', async ({ enter }) => {
   }
 });
 
-test('a room hears what is said in it, and nothing else', async ({ enter }) => {
+test('a tab receives only the messages of its room', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2', room: 'kitchen' });
   await ann.say('For the lobby.');
@@ -22,11 +22,11 @@ test('a room hears what is said in it, and nothing else', async ({ enter }) => {
   await ann.page.getByRole('button', { name: 'kitchen' }).click();
   await expect(ann.log).toContainText('For the kitchen.');
   await expect(ann.log).not.toContainText('For the lobby.');
-  await expect(ben.log).toContainText('Ann came in on node-1');
+  await expect(ben.log).toContainText('Ann joined on node-1');
   await expect(ben.log).not.toContainText('For the lobby.');
 });
 
-test('everybody sees who is on which node, and sees them leave', async ({ enter }) => {
+test('every tab shows the users of each node, and when they leave', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2' });
   const eva = await enter('Eva', { node: 'node-3' });
@@ -42,7 +42,7 @@ test('everybody sees who is on which node, and sees them leave', async ({ enter 
   }
 });
 
-test('a tab moves to another node, and takes its room along', async ({ enter }) => {
+test('a tab that moves to another node keeps its room', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-2', room: 'kitchen' });
   await ben.page.getByRole('group', { name: 'Node' }).getByRole('button', { name: 'node-3' }).click();

@@ -1,6 +1,6 @@
 import { expect, test } from './playground.ts';
 
-test('a stream comes tick by tick until it is cancelled, and ends on the node', async ({ enter }) => {
+test('a stream delivers items until it is cancelled, and then ends on the node', async ({ enter }) => {
   const { page } = await enter('Ann', { node: 'node-1' });
   const state = page.getByTestId('stream-state');
   await page.getByRole('button', { name: '50 ms', exact: true }).click();
@@ -10,7 +10,7 @@ test('a stream comes tick by tick until it is cancelled, and ends on the node', 
   await expect(state).toHaveText(/^cancelled after \d+$/);
 });
 
-test('the node counts the streams that are open, those of other tabs too', async ({ enter }) => {
+test('a node counts the open streams of all tabs', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const ben = await enter('Ben', { node: 'node-1' });
   const open = ann.page.locator('.figures div').filter({ hasText: 'open streams' }).locator('dd');

@@ -10,7 +10,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Serves what is in a folder now, and nothing else: a path is looked up among its files, never on the disk. */
+/** Serves the files that a folder has now. Paths are looked up in a list of these files and never in the file system. */
 export async function files(folder: string): Promise<RequestListener> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));

@@ -8,26 +8,26 @@ import { listenFrom } from './ports.ts';
 export { files } from './files.ts';
 
 export interface PlaygroundOptions {
-  /** Makes the request listener that serves the page, for a given HTTP server. */
+  /** Creates the request listener that serves the page on an HTTP server. */
   readonly page: (server: Server) => RequestListener | Promise<RequestListener>;
-  /** The page's port; the nodes take the three after it. A taken one is reported, and the next one tried. 0: any. Default 4000. */
+  /** The page's port; the nodes listen on the three after it. A busy port is reported, and the next one tried. 0: any. Default 4000. */
   readonly port?: number;
-  /** URL of the Redis that joins the nodes, each a process of its own. Default: nodes in this process on the memory backplane. */
+  /** The URL of a Redis. Each node is then a process of its own. Default: all nodes in this process, with the memory backplane. */
   readonly redis?: string | undefined;
   readonly report?: (line: string) => void;
 }
 
 export interface Playground extends AsyncDisposable {
-  /** The page. */
+  /** The URL of the page. */
   readonly url: string;
   readonly cluster: Cluster;
   close(): Promise<void>;
 }
 
-/** Not for the network: nobody needs a password here, and everybody may stop a node. */
+/** This machine only: the playground has no authentication, and every user may stop a node. */
 const HOST = '127.0.0.1';
 
-/** Three nodes, and the page that shows them. */
+/** Starts three nodes and the server of the page. */
 export async function startPlayground({ page, port = 4000, redis, report = () => {} }: PlaygroundOptions): Promise<Playground> {
   const server = createServer();
   const listen = async (candidate: number): Promise<number> => {
@@ -59,7 +59,7 @@ export async function startPlayground({ page, port = 4000, redis, report = () =>
   return { url: `http://${HOST}:${pagePort}`, cluster, close, [Symbol.asyncDispose]: close };
 }
 
-/** `POST /nodes/node-2/stop` and the other actions, from our page only: any other page of the browser could send it too. */
+/** Handles `POST /nodes/node-2/stop` and the other actions. Checks the origin: any page in the browser could send such a request. */
 async function control(
   { url = '', headers: { origin = '' } }: IncomingMessage,
   { cluster, origins }: { readonly cluster: Cluster; readonly origins: readonly string[] },

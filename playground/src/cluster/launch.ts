@@ -3,15 +3,15 @@ import { createNode } from './node.ts';
 import { NodeProcess } from './node-process.ts';
 import type { Launch } from './running-node.ts';
 
-/** Nodes in this process, joined by memory. */
+/** Launches nodes in this process, joined by the memory backplane. */
 export function launchInMemory(): Launch {
   const backplane = memoryBackplane();
   return async ({ port, host, ...options }) => {
     const node = createNode({ ...options, backplane });
     try {
-      const taken = await node.listen(port, host);
+      const actualPort = await node.listen(port, host);
       return {
-        port: taken,
+        port: actualPort,
         get isRunning() {
           return node.health().status !== 'closed';
         },
@@ -24,7 +24,7 @@ export function launchInMemory(): Launch {
   };
 }
 
-/** Nodes in processes of their own, joined by Redis. */
+/** Launches nodes in processes of their own, joined by Redis. */
 export function launchOnRedis(redis: string): Launch {
   return (options) => NodeProcess.start({ ...options, redis });
 }

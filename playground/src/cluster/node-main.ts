@@ -1,32 +1,32 @@
-/** The program of a node that has a process of its own; node-process.ts starts it, and is all that it talks to. */
+/** The program of a node in a process of its own. node-process.ts starts it and exchanges messages with it. */
 import { redisBackplane } from '@hubline/redis';
 import { createNode } from './node.ts';
-import type { HistoryAnswer, HistoryQuestion, NodeMessage, NodeOrders } from './node-process.ts';
-import type { History } from './rooms.ts';
+import type { HistoryReply, HistoryRequest, NodeMessage, NodeProcessOptions } from './node-process.ts';
+import type { History } from './history.ts';
 
-const { redis, port, host, ...orders } = JSON.parse(process.argv[2] ?? '') as NodeOrders;
-const tell = (message: NodeMessage): void => void process.send?.(message, () => undefined); // who started us may be gone
+const { redis, port, host, ...options } = JSON.parse(process.argv[2] ?? '') as NodeProcessOptions;
+const send = (message: NodeMessage): void => void process.send?.(message, () => undefined); // the parent process may have ended
 
-let questions = 0;
-const answers = new Map<number, (value: HistoryAnswer['value']) => void>();
-process.on('message', ({ question, value }: HistoryAnswer) => {
-  answers.get(question)?.(value);
-  answers.delete(question);
+let requests = 0;
+const pending = new Map<number, (value: HistoryReply['value']) => void>();
+process.on('message', ({ requestId, value }: HistoryReply) => {
+  pending.get(requestId)?.(value);
+  pending.delete(requestId);
 });
-const ask = <T extends HistoryAnswer['value']>(about: HistoryQuestion): Promise<T> =>
+const request = <T extends HistoryReply['value']>(about: HistoryRequest): Promise<T> =>
   new Promise((resolve) => {
-    answers.set(++questions, (value) => resolve(value as T));
-    tell({ question: questions, ...about });
+    pending.set(++requests, (value) => resolve(value as T));
+    send({ requestId: requests, ...about });
   });
 
-/** There is one for all nodes, in the process that started them. */
-const rooms: History = { add: (said) => ask({ add: said }), in: (room) => ask({ in: room }) };
+/** The history of all nodes, in the parent process. */
+const history: History = { add: (message) => request({ add: message }), in: (room) => request({ in: room }) };
 
 const node = createNode({
-  ...orders,
-  rooms,
-  report: (line) => tell({ line }),
-  // A node that is killed is missed within four seconds: this is a demonstration.
+  ...options,
+  history,
+  report: (line) => send({ line }),
+  // Shorter than the defaults, so that a user soon sees the effect of a killed node.
   backplane: redisBackplane(redis, {
     prefix: 'hubline-playground',
     heartbeatIntervalMs: 1000,
@@ -34,16 +34,16 @@ const node = createNode({
     startWithoutRedis: false,
   }),
 });
-// A terminal tells everybody; who started us decides.
+// A terminal sends these signals to all processes. Only the parent process decides when this one ends.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.once('disconnect', () => void node.close().finally(() => process.exit()));
-if (!process.connected) process.exit(); // it was gone before we were here
+if (!process.connected) process.exit(); // the parent ended before the listener was added
 
 try {
-  tell({ port: await node.listen(port, host) });
+  send({ port: await node.listen(port, host) });
 } catch (error) {
   const { message, code } = error as NodeJS.ErrnoException;
-  tell({ failed: `${orders.nodeId}: ${message}`, code });
+  send({ failed: `${options.nodeId}: ${message}`, code });
   await node.close();
   process.disconnect();
 }

@@ -1,33 +1,33 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Message } from '../contract.ts';
-import type { History, Said } from './rooms.ts';
+import type { History, NewMessage } from './history.ts';
 import type { LaunchOptions, RunningNode } from './running-node.ts';
 
-/** The options of the process, its only argument. */
-export type NodeOrders = Pick<LaunchOptions, 'nodeId' | 'nodeIds' | 'origins' | 'port' | 'host'> & { readonly redis: string };
+/** The options of the process, its only argument, as JSON. */
+export type NodeProcessOptions = Pick<LaunchOptions, 'nodeId' | 'nodeIds' | 'origins' | 'port' | 'host'> & { readonly redis: string };
 
-/** The ready message of the process, the first that is neither a line nor a question. */
+/** The message that the node listens, or that it failed. */
 export type Readiness = { readonly port: number } | { readonly failed: string; readonly code: string | undefined };
 
 export type NodeMessage =
   | Readiness
-  /** For a person. */
+  /** A line for the user. */
   | { readonly line: string }
-  | ({ readonly question: number } & HistoryQuestion);
+  | ({ readonly requestId: number } & HistoryRequest);
 
-/** The node asks for the history, which this process keeps. */
-export type HistoryQuestion = { readonly add: Said } | { readonly in: string };
+/** A request for the history, which the parent process keeps. */
+export type HistoryRequest = { readonly add: NewMessage } | { readonly in: string };
 
-export interface HistoryAnswer {
-  readonly question: number;
+export interface HistoryReply {
+  readonly requestId: number;
   readonly value: Message | readonly Message[];
 }
 
-/** The built program. Tests that run the sources use it too. */
+/** The built program of the node. Tests that run the sources use it too. */
 const PROGRAM = new URL('../../build/cluster/node-main.js', import.meta.url);
 
-/** A node in a process of its own. It closes when its channel to this process does: also when this process is killed. */
+/** A node in a process of its own. It closes when its channel to this process closes, even if this process is killed. */
 export class NodeProcess implements RunningNode {
   readonly port: number;
   readonly #child: ChildProcess;
@@ -37,16 +37,16 @@ export class NodeProcess implements RunningNode {
     this.#child = child;
   }
 
-  /** @throws Error with the code of what it failed with: EADDRINUSE where the port is taken */
-  static async start({ redis, rooms, report, ...options }: LaunchOptions & { readonly redis: string }): Promise<NodeProcess> {
+  /** Starts the process. @throws Error with the code of the failure: EADDRINUSE if the port is busy */
+  static async start({ redis, history, report, ...options }: LaunchOptions & { readonly redis: string }): Promise<NodeProcess> {
     const { nodeId, nodeIds, origins, port, host } = options;
-    const orders: NodeOrders = { nodeId, nodeIds, origins, port, host, redis };
-    const child = fork(PROGRAM, [JSON.stringify(orders)], { execArgv: [] });
+    const processOptions: NodeProcessOptions = { nodeId, nodeIds, origins, port, host, redis };
+    const child = fork(PROGRAM, [JSON.stringify(processOptions)], { execArgv: [] });
     const readiness = await new Promise<Readiness>((resolve) => {
       child.on('message', (message: NodeMessage) => {
         if ('line' in message) report(message.line);
         else if ('port' in message || 'failed' in message) resolve(message);
-        else void answer(message, rooms).then((value) => child.send({ question: message.question, value }, () => undefined)); // or it is gone
+        else void reply(message, history).then((value) => child.send({ requestId: message.requestId, value }, ignoreError));
       });
       child.once('exit', (code, signal) => {
         const failed = `${nodeId} ended with ${signal ?? `code ${code}`}.`;
@@ -77,5 +77,8 @@ export class NodeProcess implements RunningNode {
   }
 }
 
-const answer = (question: HistoryQuestion, rooms: History): Promise<HistoryAnswer['value']> =>
-  'add' in question ? rooms.add(question.add) : rooms.in(question.in);
+/** The node may have ended before its reply is sent. */
+const ignoreError = (): void => {};
+
+const reply = (request: HistoryRequest, history: History): Promise<HistoryReply['value']> =>
+  'add' in request ? history.add(request.add) : history.in(request.in);

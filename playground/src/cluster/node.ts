@@ -11,33 +11,33 @@ import {
 } from '@hubline/server';
 import type { Backplane } from '@hubline/server/backplane';
 import { HUB_PATH, playground, type Attributes, type Person, type PlaygroundReceiver } from '../contract.ts';
-import type { History } from './rooms.ts';
-import { changes, ticks } from './waits.ts';
+import type { History } from './history.ts';
+import { changes, ticks } from './async-iterators.ts';
 
 export interface NodeOptions {
   readonly nodeId: string;
-  /** All names that the cluster has nodes for, running or not. */
+  /** The ids of all nodes of the cluster, running or not. */
   readonly nodeIds: readonly string[];
   readonly backplane: Backplane;
-  readonly rooms: History;
+  readonly history: History;
   readonly origins: Origins;
   readonly report: (problem: string) => void;
 }
 
 const MAX_NAME = 24;
 const MAX_TEXT = 500;
-const FASTEST_MS = 50;
+const SHORTEST_MS = 50;
 const LONGEST_MS = 120_000;
 
-/** One node of the playground: not yet listening. */
-export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report }: NodeOptions): HubServer {
+/** Creates a node of the playground, which does not listen yet. */
+export function createNode({ nodeId, nodeIds, backplane, history, origins, report }: NodeOptions): HubServer {
   const server = createHubServer({ nodeId, app: 'playground', backplane });
   server.on('error', (stage, error) => report(`${nodeId}, ${stage}: ${String(error)}`));
   server.on('backplaneDown', (cause) => report(`${nodeId}: the backplane is down. ${cause.message}`));
   server.on('backplaneUp', ({ ms }) => report(`${nodeId}: the backplane is up again, after ${ms} ms.`));
   let streams = 0;
 
-  // Named by type: its own methods ask it, and what they give would be inferred from itself.
+  // The type is explicit: the methods use `hub`, so its type cannot be inferred from them.
   const hub: Hub<PlaygroundReceiver, Attributes> = server.hub(playground, {
     path: HUB_PATH,
     origins,
@@ -57,13 +57,13 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
       },
 
       async *history(ctx) {
-        yield* await rooms.in(roomOf(ctx));
+        yield* await history.in(roomOf(ctx));
       },
 
       async say(ctx, text) {
         checkText(text, MAX_TEXT);
         const room = roomOf(ctx);
-        const message = await rooms.add({ room, from: ctx.userId ?? '', nodeId, text });
+        const message = await history.add({ room, from: ctx.userId ?? '', nodeId, text });
         ctx.clients.group(room).send.said(message);
         return message;
       },
@@ -73,24 +73,24 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
         checkRange(timeoutMs, 1000, LONGEST_MS);
         const room = roomOf(ctx);
         const question = { id: randomUUID(), from: ctx.userId ?? '', text, timeoutMs };
-        const everybody = ctx.clients.group(room);
+        const members = ctx.clients.group(room);
         const people: Person[] = [];
         for await (const { items } of hub.presence.connections({ group: room })) people.push(...items.map(personOf));
         yield { type: 'asked', people };
         try {
-          for await (const outcome of everybody.with({ timeoutMs, signal: ctx.signal }).invokeAll.confirm(question)) {
+          for await (const outcome of members.with({ timeoutMs, signal: ctx.signal }).invokeAll.confirm(question)) {
             const { connectionId = '', nodeId: answeredBy = '' } = outcome;
             yield outcome.status === 'fulfilled' ?
               { type: 'answer', connectionId, nodeId: answeredBy, yes: outcome.value }
             : { type: 'failure', connectionId, nodeId: answeredBy, code: outcome.code, message: outcome.message };
           }
         } finally {
-          everybody.send.withdrawn(question.id);
+          members.send.withdrawn(question.id);
         }
       },
 
-      async *vitals(ctx, everyMs) {
-        checkRange(everyMs, FASTEST_MS, LONGEST_MS);
+      async *metrics(ctx, everyMs) {
+        checkRange(everyMs, SHORTEST_MS, LONGEST_MS);
         let tick = 0;
         streams++;
         try {
@@ -99,7 +99,7 @@ export function createNode({ nodeId, nodeIds, backplane, rooms, origins, report 
           }
         } finally {
           streams--;
-          ctx.clients.caller.send.vitalsEnded({ sent: tick, cancelled: ctx.signal.aborted });
+          ctx.clients.caller.send.metricsEnded({ sent: tick, cancelled: ctx.signal.aborted });
         }
       },
 
@@ -144,7 +144,7 @@ function roomOf({ attributes }: Context<PlaygroundReceiver, Attributes>): string
   return attributes.room;
 }
 
-/** The contract's types do not bind who speaks to us. */
+/** Checks at run time: clients may send any value. */
 function checkText(text: unknown, most: number): void {
   if (typeof text !== 'string' || text.trim() === '' || text.length > most) throw hubError(`A text of 1 to ${most} characters, please.`);
 }

@@ -2,20 +2,20 @@ import type { NodeOptions } from './node.ts';
 
 export interface LaunchOptions extends Omit<NodeOptions, 'backplane' | 'origins'> {
   readonly origins: readonly string[];
-  /** 0: any. */
+  /** 0: any free port. */
   readonly port: number;
   readonly host: string;
 }
 
 export interface RunningNode {
   readonly port: number;
-  /** False when it was stopped or killed, by whomever. */
+  /** False after the node was stopped or killed. */
   readonly isRunning: boolean;
-  /** It says goodbye to its clients and to the cluster. */
+  /** Stops the node: it closes its connections and leaves the cluster. */
   stop(): Promise<void>;
-  /** It does not: only its lease ends. */
+  /** Kills the node: the others notice when its lease expires. */
   kill?(): Promise<void>;
 }
 
-/** Starts a node. Rejects with EADDRINUSE where the port is taken. */
+/** Starts a node. Rejects with EADDRINUSE if the port is busy. */
 export type Launch = (options: LaunchOptions) => Promise<RunningNode>;

@@ -1,6 +1,6 @@
 import { HUB_PATH, ROOMS, type ClusterMap } from '../contract.ts';
 
-/** What the page's address says: `?node=node-2&name=ann&room=kitchen`. */
+/** The parameters in the page's address: `?node=node-2&name=ann&room=kitchen`. */
 export interface Address {
   readonly name: string;
   readonly nodeId: string;
@@ -18,7 +18,7 @@ export function addressOf({ name, nodeId, room }: Address): string {
   return `?${new URLSearchParams({ node: nodeId, ...(name ? { name } : {}), room })}`;
 }
 
-/** On the host of the page: it may be reached by another name than the nodes know. */
+/** The URL of a node's hub on the host of the page, whose name the nodes may not know. */
 export function hubUrl({ nodes }: ClusterMap, nodeId: string): URL {
   const port = nodes.find((node) => node.nodeId === nodeId)?.port;
   return new URL(`${location.protocol}//${location.hostname}:${port}${HUB_PATH}`);

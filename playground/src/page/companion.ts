@@ -2,7 +2,7 @@ import { createHubConnection } from '@hubline/client';
 import { playground } from '../contract.ts';
 
 /** The first message of the page to a new companion. */
-export interface CompanionOrders {
+export interface CompanionOptions {
   readonly url: string;
   readonly name: string;
   readonly room: string;
@@ -11,8 +11,8 @@ export interface CompanionOrders {
 const SHARE_OF_YES = 0.6;
 const SHARE_OF_NO = 0.3;
 
-/** A client in a Web Worker: it answers questions after a while, and when it is spoken to. */
-self.addEventListener('message', ({ data }: MessageEvent<CompanionOrders>) => {
+/** A client in a Web Worker: it answers questions after a delay, and messages with its name. */
+self.addEventListener('message', ({ data }: MessageEvent<CompanionOptions>) => {
   const { url, name, room } = data;
   const connection = createHubConnection(playground, url, {
     reconnect: { firstMs: 500, maxMs: 4000, initial: true },

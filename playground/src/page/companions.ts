@@ -1,8 +1,8 @@
-import type { CompanionOrders } from './companion.ts';
+import type { CompanionOptions } from './companion.ts';
 
 const NAMES = 'wren finch heron kestrel plover siskin dunlin avocet curlew merlin osprey linnet'.split(' ');
 
-/** The companions of this tab: each a client in a worker of its own. They end with the tab. */
+/** The companions of this tab. Each is a client in its own Web Worker. They end with the tab. */
 export class Companions {
   readonly #workers = new Map<string, Worker>();
 
@@ -17,11 +17,11 @@ export class Companions {
     url.searchParams.set('name', name);
     url.searchParams.set('companion', '');
     const worker = new Worker(new URL('./companion.ts', import.meta.url), { type: 'module', name });
-    worker.postMessage({ url: url.href, name, room } satisfies CompanionOrders);
+    worker.postMessage({ url: url.href, name, room } satisfies CompanionOptions);
     this.#workers.set(name, worker);
   }
 
-  /** Without a goodbye: the node sees the socket close. */
+  /** Removes a companion without a Close message: the node sees the socket close. */
   remove(name: string): void {
     this.#workers.get(name)?.terminate();
     this.#workers.delete(name);

@@ -1,6 +1,6 @@
 import { createHubConnection, isHublineError, type ConnectionState, type HubConnection } from '@hubline/client';
 import { playground, type PlaygroundHub, type PlaygroundReceiver } from '../contract.ts';
-import { emptyView, heard, logged, polled, seen, ticked, type Poll, type View } from './view.ts';
+import { emptyView, withLogLine, withMessage, withOutcome, withPeople, withTick, type Poll, type View } from './view.ts';
 
 export interface SessionOptions {
   readonly name: string;
@@ -10,15 +10,15 @@ export interface SessionOptions {
   readonly hubUrl: (nodeId: string) => URL;
 }
 
-/** A person's answer to a question. */
+/** The user's answer to a question. */
 export type Answer = 'yes' | 'no' | 'silence';
 
 type Connection = HubConnection<PlaygroundHub, PlaygroundReceiver>;
 
-/** How soon a node is found again after it was started: this is a demonstration. */
+/** Shorter delays than the defaults, so that a tab soon reconnects to a restarted node. */
 const RECONNECT = { firstMs: 500, maxMs: 4000, initial: true };
 
-/** One tab's place in the cluster: a connection, and the view of what it brings. */
+/** The connection of a tab, and the view of the data that it receives. */
 export class Session {
   readonly #options: SessionOptions;
   readonly #listeners = new Set<() => void>();
@@ -43,7 +43,7 @@ export class Session {
     return () => void this.#listeners.delete(listener);
   };
 
-  /** Leaves the node for another one. */
+  /** Connects to another node. */
   async moveTo(nodeId: string): Promise<void> {
     if (nodeId === this.#view.nodeId) return;
     const before = this.#connection;
@@ -65,7 +65,7 @@ export class Session {
     this.#attempt(() => this.#connection.invoke.say(text));
   }
 
-  /** Asks everybody in the room, and shows the answers as they come. */
+  /** Asks every client in the room, and shows the outcomes as they arrive. */
   ask(text: string, timeoutMs: number): void {
     this.withdraw();
     const asking = (this.#poll = new AbortController());
@@ -76,7 +76,7 @@ export class Session {
     this.#attempt(async () => {
       try {
         const events = this.#connection.with({ signal: asking.signal }).stream.ask(text, timeoutMs);
-        for await (const event of events) change((poll) => polled(poll, event));
+        for await (const event of events) change((poll) => withOutcome(poll, event));
         change((poll) => ({ ...poll, state: 'done' }));
       } catch (error) {
         change((poll) => ({ ...poll, state: asking.signal.aborted ? 'withdrawn' : 'lost' }));
@@ -99,8 +99,8 @@ export class Session {
     this.#update({ stream: { running: true, received: 0, samples: [] } });
     this.#attempt(async () => {
       try {
-        const vitals = this.#connection.with({ signal: streaming.signal }).stream.vitals(everyMs);
-        for await (const one of vitals) this.#update({ stream: ticked(this.#view.stream, one) });
+        const metrics = this.#connection.with({ signal: streaming.signal }).stream.metrics(everyMs);
+        for await (const tick of metrics) this.#update({ stream: withTick(this.#view.stream, tick) });
       } finally {
         if (this.#stream === streaming) this.#update({ stream: { ...this.#view.stream, running: false } });
       }
@@ -122,37 +122,37 @@ export class Session {
     const connection: Connection = createHubConnection(playground, url, {
       reconnect: RECONNECT,
       receiver: {
-        said: (message) => this.#update({ ...heard(this.#view, message), heard: message }),
+        said: (message) => this.#update({ ...withMessage(this.#view, message), lastMessage: message }),
         confirm: (question) => this.#confirm(question),
         withdrawn: (questionId) => this.#answers.get(questionId)?.('silence'),
-        vitalsEnded: (ended) => this.#update({ stream: { ...this.#view.stream, ended } }),
+        metricsEnded: (ended) => this.#update({ stream: { ...this.#view.stream, ended } }),
       },
     });
     connection.on('state', (state) => {
-      if (connection === this.#connection) this.#entered(connection, state);
+      if (connection === this.#connection) this.#stateChanged(connection, state);
     });
     connection.on('error', (error) => {
-      if (!(error instanceof RatherNot)) this.#update({ problem: error.message });
+      if (!(error instanceof NoAnswer)) this.#update({ problem: error.message });
     });
-    // Not before the constructor has put it in its place: its states would be taken for those of another one.
+    // After `this.#connection` is assigned: states of any other connection are ignored.
     queueMicrotask(() => this.#attempt(() => connection.start()));
     return connection;
   }
 
-  #entered(connection: Connection, state: ConnectionState): void {
+  #stateChanged(connection: Connection, state: ConnectionState): void {
     this.#update({
       connection: state,
-      ...logged(this.#view, { at: Date.now(), state: state.name, text: describe(state, this.#view.nodeId) }),
+      ...withLogLine(this.#view, { at: Date.now(), state: state.name, text: describe(state, this.#view.nodeId) }),
     });
-    if (state.name === 'connected') this.#arrive(connection);
-    else for (const answer of [...this.#answers.values()]) answer('silence'); // whoever asked has been told that we are gone
+    if (state.name === 'connected') this.#subscribe(connection);
+    else for (const answer of [...this.#answers.values()]) answer('silence'); // the server has reported `connection_gone` already
   }
 
-  /** Groups belong to a connection: a new one enters again, and looks again. */
-  #arrive(connection: Connection): void {
+  /** Enters the room and subscribes again: groups and streams belong to one connection. */
+  #subscribe(connection: Connection): void {
     this.#attempt(() => this.#enter(connection));
     this.#attempt(async () => {
-      for await (const event of connection.stream.people()) this.#update(seen(this.#view, event));
+      for await (const event of connection.stream.people()) this.#update(withPeople(this.#view, event));
     });
     this.#attempt(async () => {
       for await (const nodes of connection.stream.nodes()) this.#update({ nodes });
@@ -161,7 +161,7 @@ export class Session {
 
   async #enter(connection: Connection): Promise<void> {
     await connection.invoke.enter(this.#view.room);
-    for await (const message of connection.stream.history()) this.#update(heard(this.#view, message));
+    for await (const message of connection.stream.history()) this.#update(withMessage(this.#view, message));
   }
 
   async #confirm(question: View['questions'][number]): Promise<boolean> {
@@ -169,11 +169,11 @@ export class Session {
     const answer = await new Promise<Answer>((resolve) => this.#answers.set(question.id, resolve));
     this.#answers.delete(question.id);
     this.#update({ questions: this.#view.questions.filter(({ id }) => id !== question.id) });
-    if (answer === 'silence') throw new RatherNot();
+    if (answer === 'silence') throw new NoAnswer();
     return answer === 'yes';
   }
 
-  /** For what a person does: shows what went wrong, except that the connection was lost, which is shown as such. */
+  /** Runs an action of the user and shows its error, except that of an ended connection, which is shown elsewhere. */
   #attempt(action: () => Promise<unknown>): void {
     action().catch((error: unknown) => {
       if (isHublineError(error) && EXPECTED.has(error.code)) return;
@@ -193,7 +193,7 @@ export class Session {
 
 const EXPECTED: ReadonlySet<string> = new Set(['connection_lost', 'cancelled']);
 
-class RatherNot extends Error {
+class NoAnswer extends Error {
   constructor() {
     super('Rather not say.');
   }

@@ -1,25 +1,25 @@
 import type { ConnectionState } from '@hubline/client';
-import type { Message, NodeStatus, PeopleEvent, Person, PollEvent, Question, Vitals } from '../contract.ts';
+import type { Message, NodeStatus, PeopleEvent, Person, NodeMetrics, PollEvent, Question } from '../contract.ts';
 
-/** Everything that the page shows. Replaced whole, never changed. */
+/** All data that the page shows. Each change creates a new view. */
 export interface View {
   readonly name: string;
   readonly nodeId: string;
   readonly room: string;
   readonly connection: ConnectionState;
-  /** States of the connection, latest last. */
+  /** The states of the connection, oldest first. */
   readonly log: readonly LogLine[];
   readonly nodes: readonly NodeStatus[];
   readonly people: ReadonlyMap<string, Person>;
   readonly entries: readonly Entry[];
-  /** The message heard last, whoever said it where. */
-  readonly heard?: Message;
-  /** The question that this tab is asked. */
+  /** The last message of any room. */
+  readonly lastMessage?: Message;
+  /** The questions that wait for an answer of this tab. */
   readonly questions: readonly Question[];
-  /** The last question of this tab. */
+  /** The last question that this tab asked. */
   readonly poll?: Poll;
   readonly stream: Stream;
-  /** The error of the last action of the person. */
+  /** The error of the user's last action. */
   readonly problem?: string;
 }
 
@@ -30,7 +30,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-/** A line in the room. */
+/** An entry in the log of the room. */
 export type Entry =
   | { readonly type: 'message'; readonly key: string; readonly message: Message }
   | { readonly type: 'notice'; readonly key: string; readonly at: number; readonly person: Person; readonly text: string };
@@ -45,21 +45,21 @@ export interface Poll {
 export interface PollRow {
   readonly person: Person;
   readonly outcome: 'pending' | 'yes' | 'no' | 'failed';
-  /** Of a failure. */
+  /** The error code of a failure. */
   readonly code?: string;
 }
 
-export interface Sample extends Vitals {
-  /** From the node's clock to ours: both are this machine's. */
+export interface Sample extends NodeMetrics {
+  /** The time from the node to the page. Both use the clock of this machine. */
   readonly latencyMs: number;
 }
 
 export interface Stream {
   readonly running: boolean;
   readonly received: number;
-  /** Latest last. */
+  /** Oldest first. */
   readonly samples: readonly Sample[];
-  /** The node's last message before it stopped. */
+  /** The node's report of the end of the stream. */
   readonly ended?: { readonly sent: number; readonly cancelled: boolean };
 }
 
@@ -80,12 +80,12 @@ export const emptyView = ({ name, nodeId, room }: Pick<View, 'name' | 'nodeId' |
   stream: { running: false, received: 0, samples: [] },
 });
 
-export function logged({ log }: View, line: Omit<LogLine, 'id'>): Partial<View> {
+export function withLogLine({ log }: View, line: Omit<LogLine, 'id'>): Partial<View> {
   return { log: [...log, { ...line, id: (log.at(-1)?.id ?? 0) + 1 }].slice(-LOG_KEPT) };
 }
 
-/** A message may come twice, live and from the history, and in any order. */
-export function heard({ entries, room }: View, message: Message): Partial<View> {
+/** Adds a message. It may arrive twice, live and from the history, and in any order. */
+export function withMessage({ entries, room }: View, message: Message): Partial<View> {
   const key = `message-${message.id}`;
   if (message.room !== room || entries.some((entry) => entry.key === key)) return {};
   const all: Entry[] = [...entries, { type: 'message', key, message }];
@@ -97,12 +97,12 @@ const atOf = (entry: Entry): number => (entry.type === 'message' ? entry.message
 
 let notices = 0;
 
-function noticed(entries: readonly Entry[], person: Person, text: string): readonly Entry[] {
+function withNotice(entries: readonly Entry[], person: Person, text: string): readonly Entry[] {
   const entry: Entry = { type: 'notice', key: `notice-${++notices}`, at: Date.now(), person, text };
   return [...entries, entry].slice(-ENTRIES_KEPT);
 }
 
-export function seen(view: View, event: PeopleEvent): Partial<View> {
+export function withPeople(view: View, event: PeopleEvent): Partial<View> {
   if (event.type === 'snapshot') return { people: new Map(event.people.map((person) => [person.connectionId, person])) };
   const { person } = event;
   const people = new Map(view.people);
@@ -112,27 +112,27 @@ export function seen(view: View, event: PeopleEvent): Partial<View> {
   const after = event.type === 'leave' ? undefined : person.room;
   const text =
     before === after || view.connection.name !== 'connected' || person.connectionId === view.connection.connectionId ? undefined
-    : after === view.room ? `came in on ${person.nodeId}`
+    : after === view.room ? `joined on ${person.nodeId}`
     : before !== view.room ? undefined
-    : event.type !== 'leave' ? `went to ${after}`
-    : event.reason === 'node_lost' ? `is gone with ${person.nodeId}`
+    : event.type !== 'leave' ? `moved to ${after}`
+    : event.reason === 'node_lost' ? `was disconnected: ${person.nodeId} ended`
     : 'left';
-  return { people, ...(text ? { entries: noticed(view.entries, person, text) } : {}) };
+  return { people, ...(text ? { entries: withNotice(view.entries, person, text) } : {}) };
 }
 
-export function polled(poll: Poll, event: PollEvent): Poll {
+export function withOutcome(poll: Poll, event: PollEvent): Poll {
   if (event.type === 'asked') return { ...poll, rows: event.people.map((person) => ({ person, outcome: 'pending' })) };
   const outcome =
     event.type === 'failure' ? ({ outcome: 'failed', code: event.code } as const) : ({ outcome: event.yes ? 'yes' : 'no' } as const);
   const { connectionId, nodeId } = event;
   const known = poll.rows.some((row) => row.person.connectionId === connectionId);
-  // A client that connected between the query and the question is asked too.
-  const stranger: Person = { connectionId, nodeId, name: connectionId, room: '', companion: false };
-  const rows = known ? poll.rows : [...poll.rows, { person: stranger, outcome: 'pending' as const }];
+  // A client that connected after the query of presence gets the question too.
+  const unknown: Person = { connectionId, nodeId, name: connectionId, room: '', companion: false };
+  const rows = known ? poll.rows : [...poll.rows, { person: unknown, outcome: 'pending' as const }];
   return { ...poll, rows: rows.map((row) => (row.person.connectionId === connectionId ? { ...row, ...outcome } : row)) };
 }
 
-export function ticked(stream: Stream, vitals: Vitals): Stream {
-  const sample = { ...vitals, latencyMs: Math.max(0, Date.now() - vitals.at) };
+export function withTick(stream: Stream, metrics: NodeMetrics): Stream {
+  const sample = { ...metrics, latencyMs: Math.max(0, Date.now() - metrics.at) };
   return { ...stream, received: stream.received + 1, samples: [...stream.samples, sample].slice(-SAMPLES_SHOWN) };
 }

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 
-/** Colour and number say which node: never the colour alone. */
+/** Shows a node by its colour and its number, so that the colour is not needed. */
 export function Badge({ nodeId }: { readonly nodeId: string }): ReactNode {
   return (
     <span className="badge" data-node={nodeId} title={nodeId}>

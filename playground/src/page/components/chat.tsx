@@ -43,7 +43,7 @@ export function Chat({ view, cluster, session }: ChatProps): ReactNode {
 
 function Log({ entries, room }: { readonly entries: readonly Entry[]; readonly room: string }): ReactNode {
   const list = useRef<HTMLOListElement>(null);
-  /** A reader who has scrolled up keeps the position. */
+  /** Whether the log is scrolled to its end. Otherwise it keeps its position. */
   const isAtEnd = useRef(true);
   const last = entries.at(-1)?.key;
   useEffect(() => {
@@ -56,8 +56,8 @@ function Log({ entries, room }: { readonly entries: readonly Entry[]; readonly r
     <ol className="log" role="log" aria-label={`Messages in ${room}`} tabIndex={0} ref={list} onScroll={scrolled}>
       {entries.length === 0 && (
         <li className="log-empty">
-          <p>Nothing has been said in {room} yet.</p>
-          <p>Say something, add a companion, or open another tab on another node.</p>
+          <p>There are no messages in {room} yet.</p>
+          <p>Send a message, add a companion, or open another tab on another node.</p>
         </li>
       )}
       {entries.map((entry, index) => (
@@ -70,7 +70,7 @@ function Log({ entries, room }: { readonly entries: readonly Entry[]; readonly r
 const NEAR_THE_END_PX = 40;
 const TOGETHER_MS = 120_000;
 
-/** The same person, a moment later: said in one breath. */
+/** Whether a message continues that before it: the same sender, a short time later. */
 function continues(entry: Entry, before: Entry | undefined): boolean {
   if (entry.type !== 'message' || before?.type !== 'message') return false;
   const { message } = before;
@@ -124,7 +124,7 @@ function Composer({
     <form className="composer" onSubmit={submit}>
       <input
         aria-label="Message"
-        placeholder={isConnected ? `Message ${room}` : 'Not connected: what you type waits here'}
+        placeholder={isConnected ? `Message ${room}` : 'Not connected: you can send when the connection is back'}
         value={text}
         maxLength={500}
         onChange={(event) => setText(event.target.value)}

@@ -1,7 +1,7 @@
 import type { ConnectionState } from '@hubline/client';
 import type { CSSProperties, ReactNode } from 'react';
 import type { ClusterMap } from '../../contract.ts';
-import { Power } from './power.tsx';
+import { NodeButton } from './node-button.tsx';
 
 export interface OutageCardProps {
   readonly state: ConnectionState & { readonly name: 'reconnecting' };
@@ -10,7 +10,7 @@ export interface OutageCardProps {
   readonly onMove: (nodeId: string) => void;
 }
 
-/** The node does not answer: what the client does about it, and what a person can do. */
+/** Shows the next attempt to reconnect, and offers to start the node or to connect to another one. */
 export function OutageCard({ state: { attempt, delayMs }, nodeId, cluster, onMove }: OutageCardProps): ReactNode {
   const time = { '--time': `${delayMs}ms` } as CSSProperties;
   return (
@@ -21,7 +21,7 @@ export function OutageCard({ state: { attempt, delayMs }, nodeId, cluster, onMov
         attempt {attempt} in {Math.round(delayMs)} ms
       </p>
       <div className="row">
-        <Power nodeId={nodeId} action="start" />
+        <NodeButton nodeId={nodeId} action="start" />
         {cluster.nodes
           .filter((node) => node.nodeId !== nodeId)
           .map((node) => (

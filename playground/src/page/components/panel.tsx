@@ -3,11 +3,11 @@ import type { ClusterMap } from '../../contract.ts';
 import { addressOf, hubUrl } from '../address.ts';
 import type { Companions } from '../companions.ts';
 import type { Session } from '../session.ts';
-import { Ask } from './ask.tsx';
 import { Chat } from './chat.tsx';
-import { Line } from './line.tsx';
-import { Rack, Strip } from './rack.tsx';
-import { ConnectionLamp } from './connection-lamp.tsx';
+import { ClusterPanel, ClusterStrip } from './cluster-panel.tsx';
+import { ConnectionPanel } from './connection-panel.tsx';
+import { ConnectionStatus } from './connection-status.tsx';
+import { PollPanel } from './poll-panel.tsx';
 import { StreamPanel } from './stream-panel.tsx';
 import { ThemeToggle } from './theme-toggle.tsx';
 
@@ -19,7 +19,7 @@ export interface PanelProps {
 
 const PANES = ['chat', 'cluster', 'ask', 'tab'] as const;
 
-/** Everything at once where there is room; one pane at a time where there is not. */
+/** Shows all panels of a session; on a narrow screen one at a time. */
 export function Panel({ session, cluster, companions }: PanelProps): ReactNode {
   const view = useSyncExternalStore(session.subscribe, () => session.view);
   const [pane, setPane] = useState<(typeof PANES)[number]>('chat');
@@ -39,16 +39,16 @@ export function Panel({ session, cluster, companions }: PanelProps): ReactNode {
         <h1 className="mark">
           Hubline <span>playground</span>
         </h1>
-        <ConnectionLamp view={view} />
+        <ConnectionStatus view={view} />
         <ThemeToggle />
       </header>
-      <Strip view={view} cluster={cluster} />
-      <Rack view={view} cluster={cluster} companions={companions} onCompanion={addCompanion} />
+      <ClusterStrip view={view} cluster={cluster} />
+      <ClusterPanel view={view} cluster={cluster} companions={companions} onCompanion={addCompanion} />
       <Chat view={view} cluster={cluster} session={session} />
       <div className="tools">
-        <Ask view={view} session={session} />
+        <PollPanel view={view} session={session} />
         <StreamPanel view={view} session={session} />
-        <Line view={view} cluster={cluster} session={session} />
+        <ConnectionPanel view={view} cluster={cluster} session={session} />
       </div>
       <nav className="panes" aria-label="Panes">
         {PANES.map((each) => (

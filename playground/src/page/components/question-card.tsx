@@ -7,7 +7,7 @@ export interface QuestionCardProps {
   readonly onAnswer: (answer: Answer) => void;
 }
 
-/** A question that the server has put to this tab. It waits for the promise that the page returns. */
+/** Shows a question of the server, which waits for the user's answer. */
 export function QuestionCard({ question: { from, text, timeoutMs }, onAnswer }: QuestionCardProps): ReactNode {
   const time = { '--time': `${timeoutMs}ms` } as CSSProperties;
   return (

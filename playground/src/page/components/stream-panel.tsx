@@ -9,7 +9,7 @@ export interface StreamPanelProps {
 
 const PERIODS = [50, 250, 1000];
 
-/** The vital signs of this tab's node, streamed until somebody stops it. */
+/** Streams the metrics of this tab's node and shows them. */
 export function StreamPanel({ view: { stream, nodeId, connection }, session }: StreamPanelProps): ReactNode {
   const [everyMs, setEveryMs] = useState(250);
   const { running, received, samples, ended } = stream;
@@ -21,7 +21,7 @@ export function StreamPanel({ view: { stream, nodeId, connection }, session }: S
   return (
     <section className="tool stream" aria-labelledby="stream-title">
       <header className="heading">
-        <h2 id="stream-title">Vital signs of {nodeId}</h2>
+        <h2 id="stream-title">Metrics of {nodeId}</h2>
         <p className="readout" data-testid="stream-state">
           {running ?
             `${received} received`
@@ -30,10 +30,10 @@ export function StreamPanel({ view: { stream, nodeId, connection }, session }: S
           : 'stream'}
         </p>
       </header>
-      <Trace samples={samples} />
+      <Chart samples={samples} />
       <dl className="figures">
         <Figure name="latency" value={last && `${last.latencyMs} ms`} />
-        <Figure name="timer late" value={last && `${last.lateMs.toFixed(1)} ms`} />
+        <Figure name="timer delay" value={last && `${last.lateMs.toFixed(1)} ms`} />
         <Figure name="connections" value={last?.connections} />
         <Figure name="open streams" value={last?.streams} />
       </dl>
@@ -74,12 +74,12 @@ function Figure({ name, value = '–' }: { readonly name: string; readonly value
 
 const WIDTH = 300;
 const HEIGHT = 56;
-/** The scale never zooms in further: a millisecond more is no mountain. */
-const LEAST_TOP_MS = 10;
+/** The smallest maximum of the scale, so that small values look small. */
+const MIN_SCALE_MS = 10;
 
-/** How late the node's timer was, tick by tick. */
-function Trace({ samples }: Pick<Stream, 'samples'>): ReactNode {
-  const top = Math.max(LEAST_TOP_MS, ...samples.map(({ lateMs }) => lateMs));
+/** Draws the lateness of the node's timer over the last ticks. */
+function Chart({ samples }: Pick<Stream, 'samples'>): ReactNode {
+  const top = Math.max(MIN_SCALE_MS, ...samples.map(({ lateMs }) => lateMs));
   const step = WIDTH / (SAMPLES_SHOWN - 1);
   const from = WIDTH - (samples.length - 1) * step;
   const points = samples.map(
@@ -87,13 +87,13 @@ function Trace({ samples }: Pick<Stream, 'samples'>): ReactNode {
   );
   return (
     <div className="scope">
-      <span className="readout">{Math.ceil(top)} ms late</span>
+      <span className="readout">{Math.ceil(top)} ms</span>
       <svg
         className="trace"
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label="How late the node's timer was"
+        aria-label="Delay of the node's timer"
       >
         {[0.25, 0.5, 0.75].map((share) => (
           <line key={share} x1="0" x2={WIDTH} y1={HEIGHT * share} y2={HEIGHT * share} />

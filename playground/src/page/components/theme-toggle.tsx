@@ -3,7 +3,7 @@ import { useState, type ReactNode } from 'react';
 const THEMES = ['system', 'light', 'dark'] as const;
 type Theme = (typeof THEMES)[number];
 
-/** theme.js, which runs before the first paint, reads it again. */
+/** theme.js reads the same key before the first paint. */
 const KEY = 'hubline-theme';
 
 const stored = (): Theme => THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? 'system';

@@ -19,7 +19,10 @@ export function Welcome({ cluster, address, onEnter }: WelcomeProps): ReactNode 
   return (
     <form className="welcome" onSubmit={submit}>
       <h1 className="mark">Hubline</h1>
-      <p className="lead">Three nodes, one cluster. Every tab is a client of one of them; open several and see them behave as one.</p>
+      <p className="lead">
+        Three nodes form one cluster. Each tab is a client of one node. Open several tabs on different nodes: they share rooms, messages and
+        presence.
+      </p>
       <label className="field">
         <span className="label">Your name</span>
         <input value={name} maxLength={24} required autoFocus onChange={(event) => setName(event.target.value)} />

@@ -3,15 +3,15 @@ import type { Session } from '../session.ts';
 import type { Poll, PollRow, View } from '../view.ts';
 import { Badge } from './badge.tsx';
 
-export interface AskProps {
+export interface PollPanelProps {
   readonly view: View;
   readonly session: Session;
 }
 
 const LIMITS = [5, 15, 60];
 
-/** One question to everybody in the room, and one settled outcome from each. */
-export function Ask({ view: { poll, room, connection }, session }: AskProps): ReactNode {
+/** Asks every client in the room a question, and shows the outcome of each. */
+export function PollPanel({ view: { poll, room, connection }, session }: PollPanelProps): ReactNode {
   const [text, setText] = useState('');
   const [seconds, setSeconds] = useState(15);
   const isOpen = poll?.state === 'open';
@@ -57,8 +57,8 @@ export function Ask({ view: { poll, room, connection }, session }: AskProps): Re
       {poll ?
         <Outcomes poll={poll} />
       : <p className="empty">
-          Every client in the room is asked, on all nodes. Each answer arrives on its own; a client that leaves or stays silent has an
-          outcome too.
+          The question goes to every client in the room, on all nodes. Each answer is shown when it arrives. A client that leaves, or does
+          not answer in time, has an outcome too.
         </p>
       }
     </section>
@@ -72,7 +72,7 @@ const STATES: Readonly<Record<Poll['state'], (settled: number, asked: number) =>
   lost: () => 'connection lost',
 };
 
-/** They keep their places while outcomes arrive. */
+/** A fixed order, so that rows do not move while outcomes arrive. */
 const byNode = ({ person: a }: PollRow, { person: b }: PollRow): number => a.nodeId.localeCompare(b.nodeId) || a.name.localeCompare(b.name);
 
 const KINDS = ['yes', 'no', 'failed', 'pending'] as const;
@@ -96,7 +96,7 @@ function Outcomes({ poll }: { readonly poll: Poll }): ReactNode {
               {outcome === 'failed' ?
                 code
               : outcome === 'pending' && poll.state !== 'open' ?
-                'not heard'
+                'unknown'
               : outcome}
             </span>
           </li>

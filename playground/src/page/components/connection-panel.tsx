@@ -5,14 +5,14 @@ import type { View } from '../view.ts';
 import { Badge } from './badge.tsx';
 import { Time } from './time.tsx';
 
-export interface LineProps {
+export interface ConnectionPanelProps {
   readonly view: View;
   readonly cluster: ClusterMap;
   readonly session: Session;
 }
 
-/** This tab's connection: to which node, and what became of it. */
-export function Line({ view: { connection, nodeId, log }, cluster, session }: LineProps): ReactNode {
+/** Shows the node and the past states of this tab's connection, and connects to another node. */
+export function ConnectionPanel({ view: { connection, nodeId, log }, cluster, session }: ConnectionPanelProps): ReactNode {
   const lines = useRef<HTMLOListElement>(null);
   const last = log.at(-1)?.id;
   useEffect(() => void lines.current?.scrollTo({ top: lines.current.scrollHeight }), [last]);

@@ -2,8 +2,8 @@ import type { ReactNode } from 'react';
 import type { View } from '../view.ts';
 import { Badge } from './badge.tsx';
 
-/** The state of this tab's connection, in one line that keeps its place. */
-export function ConnectionLamp({ view: { connection, nodeId, name } }: { readonly view: View }): ReactNode {
+/** Shows the state of this tab's connection in one line. */
+export function ConnectionStatus({ view: { connection, nodeId, name } }: { readonly view: View }): ReactNode {
   return (
     <div className="lamp" data-state={connection.name} role="status" data-testid="connection">
       <span className="led" aria-hidden />

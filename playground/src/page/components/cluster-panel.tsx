@@ -4,18 +4,18 @@ import { addressOf, suggestName } from '../address.ts';
 import type { Companions } from '../companions.ts';
 import type { View } from '../view.ts';
 import { Badge } from './badge.tsx';
-import { Power } from './power.tsx';
+import { NodeButton } from './node-button.tsx';
 
-export interface RackProps {
+export interface ClusterPanelProps {
   readonly view: View;
   readonly cluster: ClusterMap;
   readonly companions: Companions;
   readonly onCompanion: (nodeId: string) => void;
 }
 
-/** The cluster as it is: the backplane, the nodes on it, and who is connected to which. */
-export function Rack({ view, cluster, companions, onCompanion }: RackProps): ReactNode {
-  const { connection, nodes, people, nodeId: ownNode, heard } = view;
+/** Shows the backplane, the nodes, and the users connected to each node. */
+export function ClusterPanel({ view, cluster, companions, onCompanion }: ClusterPanelProps): ReactNode {
+  const { connection, nodes, people, nodeId: ownNode, lastMessage } = view;
   const isLive = connection.name === 'connected';
   const running = cluster.nodes.filter(({ nodeId }) => statusOf(nodes, nodeId) === 'serving').length;
   return (
@@ -30,7 +30,13 @@ export function Rack({ view, cluster, companions, onCompanion }: RackProps): Rea
           const here = [...people.values()].filter((person) => person.nodeId === nodeId).sort(byName);
           return (
             <li key={nodeId} className="module" data-node={nodeId} data-state={state} data-own={nodeId === ownNode} aria-label={nodeId}>
-              {heard && <Pulse key={heard.id} from={cluster.nodes.findIndex((node) => node.nodeId === heard.nodeId)} to={index} />}
+              {lastMessage && (
+                <MessageAnimation
+                  key={lastMessage.id}
+                  from={cluster.nodes.findIndex((node) => node.nodeId === lastMessage.nodeId)}
+                  to={index}
+                />
+              )}
               <div className="module-head">
                 <Badge nodeId={nodeId} />
                 <h3>{nodeId}</h3>
@@ -42,15 +48,17 @@ export function Rack({ view, cluster, companions, onCompanion }: RackProps): Rea
               </div>
               <ul className="pins" aria-label={`Connections of ${nodeId}`}>
                 {here.map((person) => (
-                  <Pin key={person.connectionId} person={person} view={view} companions={companions} />
+                  <Client key={person.connectionId} person={person} view={view} companions={companions} />
                 ))}
                 {here.length === 0 && (
-                  <li className="empty">{state === 'stopped' ? 'Out of the cluster.' : 'Nobody is connected here.'}</li>
+                  <li className="empty">
+                    {state === 'stopped' ? 'This node is not in the cluster.' : 'No clients are connected to this node.'}
+                  </li>
                 )}
               </ul>
               <div className="module-foot">
-                <Power nodeId={nodeId} action={state === 'serving' ? 'stop' : 'start'} />
-                {state === 'serving' && cluster.actions.includes('kill') && <Power nodeId={nodeId} action="kill" />}
+                <NodeButton nodeId={nodeId} action={state === 'serving' ? 'stop' : 'start'} />
+                {state === 'serving' && cluster.actions.includes('kill') && <NodeButton nodeId={nodeId} action="kill" />}
                 <button
                   className="button"
                   type="button"
@@ -78,8 +86,8 @@ export function Rack({ view, cluster, companions, onCompanion }: RackProps): Rea
   );
 }
 
-/** The same in one line, for narrow windows. */
-export function Strip({ view, cluster }: Pick<RackProps, 'view' | 'cluster'>): ReactNode {
+/** Shows the cluster in one line, for narrow windows. */
+export function ClusterStrip({ view, cluster }: Pick<ClusterPanelProps, 'view' | 'cluster'>): ReactNode {
   return (
     <ol className="strip" aria-label="Cluster">
       {cluster.nodes.map(({ nodeId }) => (
@@ -94,7 +102,7 @@ export function Strip({ view, cluster }: Pick<RackProps, 'view' | 'cluster'>): R
   );
 }
 
-/** As far as this tab can know: a node that does not answer may be stopped, or only its link may be. */
+/** The state of a node, as far as this tab knows: its own node is `unreachable` without a connection, for whatever reason. */
 function stateOf({ connection, nodeId: own, nodes }: View, nodeId: string): NodeStatus['state'] {
   return connection.name !== 'connected' && nodeId === own ? 'unreachable' : statusOf(nodes, nodeId);
 }
@@ -104,13 +112,13 @@ const statusOf = (nodes: View['nodes'], nodeId: string): NodeStatus['state'] =>
 
 const byName = (a: Person, b: Person): number => a.name.localeCompare(b.name);
 
-/** A message on its way along the backplane. */
-function Pulse({ from, to }: { readonly from: number; readonly to: number }): ReactNode {
+/** An animation of a message on the backplane. */
+function MessageAnimation({ from, to }: { readonly from: number; readonly to: number }): ReactNode {
   const distance = { '--steps': from - to } as CSSProperties;
   return <span className="pulse" style={distance} data-origin={from === to} aria-hidden />;
 }
 
-function Pin({
+function Client({
   person,
   view: { connection, room },
   companions,

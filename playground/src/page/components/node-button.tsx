@@ -2,11 +2,11 @@ import { useState, type ReactNode } from 'react';
 import type { NodeAction } from '../../contract.ts';
 
 const LABELS: Readonly<Record<NodeAction, string>> = { start: 'Start', stop: 'Stop', kill: 'Kill' };
-/** A node with clients takes seconds to stop: its streams may end first. */
-const ON_ITS_WAY: Readonly<Record<NodeAction, string>> = { start: 'Starting', stop: 'Stopping', kill: 'Killing' };
+/** A node with clients takes seconds to stop, because its streams may end first. */
+const BUSY_LABELS: Readonly<Record<NodeAction, string>> = { start: 'Starting', stop: 'Stopping', kill: 'Killing' };
 
-/** Asks the page's own server, so that it works from a tab whose node is the one that was stopped. */
-export function Power({ nodeId, action }: { readonly nodeId: string; readonly action: NodeAction }): ReactNode {
+/** Starts, stops or kills a node. The request goes to the server of the page, so it works without a connection to a node. */
+export function NodeButton({ nodeId, action }: { readonly nodeId: string; readonly action: NodeAction }): ReactNode {
   const [busy, setBusy] = useState(false);
   const act = async (): Promise<void> => {
     setBusy(true);
@@ -18,7 +18,7 @@ export function Power({ nodeId, action }: { readonly nodeId: string; readonly ac
   };
   return (
     <button className="button power" type="button" disabled={busy} data-action={action} onClick={() => void act()}>
-      {(busy ? ON_ITS_WAY : LABELS)[action]} <span className="power-node">{nodeId}</span>
+      {(busy ? BUSY_LABELS : LABELS)[action]} <span className="power-node">{nodeId}</span>
     </button>
   );
 }

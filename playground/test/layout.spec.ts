@@ -1,22 +1,22 @@
 import type { Page } from '@playwright/test';
 import { expect, test } from './playground.ts';
 
-const groundOf = (page: Page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+const backgroundOf = (page: Page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
 const overflowOf = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
-test('dark is dark, and the toggle overrules the system and is remembered', async ({ enter }) => {
+test('the theme follows the system until the toggle overrides it, also after a reload', async ({ enter }) => {
   const { page } = await enter('Ann', { node: 'node-1', look: { colorScheme: 'dark' } });
-  const dark = await groundOf(page);
+  const dark = await backgroundOf(page);
   await page.getByRole('button', { name: 'Theme: system' }).click();
-  const light = await groundOf(page);
+  const light = await backgroundOf(page);
   expect(light).not.toBe(dark);
   await page.reload();
-  expect(await groundOf(page)).toBe(light);
+  expect(await backgroundOf(page)).toBe(light);
   await page.getByRole('button', { name: 'Theme: light' }).click();
-  expect(await groundOf(page)).toBe(dark);
+  expect(await backgroundOf(page)).toBe(dark);
 });
 
-test('on a narrow screen every pane is one tap away, and nothing sticks out', async ({ open }) => {
+test('a narrow screen shows one pane at a time, without horizontal scrolling', async ({ open }) => {
   const page = await open('/?node=node-2&name=Eva', { viewport: { width: 390, height: 844 }, hasTouch: true, colorScheme: 'dark' });
   await expect(page.getByTestId('connection')).toContainText('connected');
   const panes = {
@@ -32,7 +32,7 @@ test('on a narrow screen every pane is one tap away, and nothing sticks out', as
   }
 });
 
-test('one comes in with the keyboard alone', async ({ open }) => {
+test('a user can connect with the keyboard alone', async ({ open }) => {
   const page = await open('/');
   await expect(page.getByLabel('Your name')).toBeFocused();
   await page.keyboard.press('ControlOrMeta+A');
@@ -43,7 +43,7 @@ test('one comes in with the keyboard alone', async ({ open }) => {
   await expect(page.getByTestId('connection')).toContainText(/connected.*Kim/);
 });
 
-test('who comes and goes moves nothing', async ({ enter }) => {
+test('the layout does not move when a client joins, sends and asks', async ({ enter }) => {
   const ann = await enter('Ann', { node: 'node-1' });
   const places = () =>
     ann.page.locator('.module, .composer, .tool').evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON() as object));

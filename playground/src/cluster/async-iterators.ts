@@ -1,4 +1,4 @@
-/** Yields every `everyMs` with how late it is, until the signal aborts. */
+/** Yields every `everyMs` milliseconds, until the signal aborts. Each value is how many milliseconds late it is. */
 export async function* ticks(everyMs: number, signal: AbortSignal): AsyncGenerator<number, void, undefined> {
   for (let due = performance.now() + everyMs; ; due += everyMs) {
     await sleep(due - performance.now(), signal);
@@ -7,19 +7,19 @@ export async function* ticks(everyMs: number, signal: AbortSignal): AsyncGenerat
   }
 }
 
-/** Yields at once, and again after what is subscribed to has happened: once, however often it did meanwhile. */
+/** Yields at once, and again after changes, until the signal aborts. Several changes during one step of the consumer yield once. */
 export async function* changes(subscribe: (changed: () => void) => () => void, signal: AbortSignal): AsyncGenerator<void, void, undefined> {
-  let isNew = true;
+  let isChanged = true;
   let wake = (): void => {};
   const undo = subscribe(() => {
-    isNew = true;
+    isChanged = true;
     wake();
   });
   signal.addEventListener('abort', () => wake());
   try {
     while (!signal.aborted) {
-      if (!isNew) await new Promise<void>((resolve) => (wake = resolve));
-      isNew = false;
+      if (!isChanged) await new Promise<void>((resolve) => (wake = resolve));
+      isChanged = false;
       if (!signal.aborted) yield;
     }
   } finally {
@@ -27,7 +27,7 @@ export async function* changes(subscribe: (changed: () => void) => () => void, s
   }
 }
 
-/** Settles early where the signal aborts. */
+/** Waits, but not longer than until the signal aborts. */
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
