@@ -1,6 +1,6 @@
 /**
- * `npx tsc -b packages/testing && node bench/backplane-cost.mjs`: what each operation costs on a single Redis, as the table of
- * docs/scaling.md. Two nodes of one process; commands by MONITOR, bytes by a proxy before each node, trips by its clients.
+ * `npx tsc -b packages/testing && node bench/backplane-cost.mjs`: measures the cost of each operation on one Redis and prints the table of
+ * docs/scaling.md. Two nodes share one process. MONITOR counts commands, a proxy per node counts bytes, its clients count round trips.
  */
 import { execFileSync } from 'node:child_process';
 import { createHubConnection, defineHub } from '@hubline/client';
@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 
 const REPEATED = 10;
 const CROWD = 100;
-/** Nothing happens for so long: everything that belongs to an operation has happened. */
+/** An operation is over if nothing was sent for this time. */
 const QUIET_MS = 100;
 const contract = defineHub('cost');
 const redis = await startRedis();
@@ -37,7 +37,7 @@ async function startNode(nodeId, heartbeatIntervalMs = 600_000) {
   return { server, hub, proxy, url: `http://127.0.0.1:${port}/cost` };
 }
 
-/** A trip is what is written at once and answered. */
+/** Counts the round trips of a client. Commands that are written together are one trip. */
 function counted(client) {
   for (const name of ['pipeline', 'subscribe', 'unsubscribe', 'ping']) {
     const original = client[name].bind(client);
@@ -106,27 +106,27 @@ await Promise.all([ann.hub.groups.add(a.id, 'lobby'), bob.hub.groups.add(b.id, '
 const { clients, groups, presence } = ann.hub;
 const TEXT = 'twenty bytes of text';
 
-await measure('event to a group, a user or everybody', () => clients.group('lobby').send.said(TEXT).confirmed);
+await measure('event to a group, a user or all', () => clients.group('lobby').send.said(TEXT).confirmed);
 await measure('event to a connection of another node', () => clients.connection(b.id).send.said(TEXT).confirmed);
 const join = (group) => () => groups.add(c.id, group);
 const leave = (group) => () => groups.remove(c.id, group);
 await measure('join a group that is new to the node', join('new'), leave('new'));
 await join('new')();
-await measure('leave it, the last one there', leave('new'), join('new'));
-await measure('join a group that the node hears already', join('lobby'), leave('lobby'));
-await measure('the same, ordered by another node', () => bob.hub.groups.add(c.id, 'lobby'), leave('lobby'));
-let comer;
-const come = async () => (comer = await connect(ann, 'comer'));
-await measure('connect, in four topics', come, () => comer.leave());
-await come();
-await measure('disconnect', () => comer.leave(), come);
+await measure('leave it as its last member', leave('new'), join('new'));
+await measure('join a group that the node is subscribed to', join('lobby'), leave('lobby'));
+await measure('the same, by a remote command', () => bob.hub.groups.add(c.id, 'lobby'), leave('lobby'));
+let visitor;
+const connectVisitor = async () => (visitor = await connect(ann, 'visitor'));
+await measure('connect, in four topics', connectVisitor, () => visitor.leave());
+await connectVisitor();
+await measure('disconnect', () => visitor.leave(), connectVisitor);
 
 const crowd = await Promise.all(Array.from({ length: CROWD }, (_, i) => connect(bob, `crowd-${i}`)));
 await Promise.all(crowd.map(({ id }) => bob.hub.groups.add(id, 'crowd')));
 await measure('`count`', () => presence.count({ group: 'crowd' }));
 await measure('`isOnline`', () => presence.isOnline('bob'));
 await measure('`connections`, 100 ids', () => presence.connections({ group: 'crowd' }, { select: ['connectionId'] }));
-await measure('`connections`, 100 with all that is known', () => presence.connections({ group: 'crowd' }));
+await measure('`connections`, 100 with all fields', () => presence.connections({ group: 'crowd' }));
 await measure('`users`, 100', () => presence.users({ limit: CROWD }));
 await measure('`groupsOf`', () => presence.groupsOf(b.id));
 await Promise.all(crowd.map((each) => each.leave()));
@@ -142,7 +142,7 @@ async function watch() {
 }
 await measure('`watch`, until its snapshot', watch, () => stop());
 await watch();
-await measure('its end', () => stop(), watch);
+await measure('end of a watch', () => stop(), watch);
 await measure(
   'leave, while another node watches',
   () => bob.hub.groups.remove(b.id, 'lobby'),
@@ -150,26 +150,26 @@ await measure(
 );
 await stop();
 
-await Promise.all([a, b, c, comer].map((each) => each.leave()));
+await Promise.all([a, b, c, visitor].map((each) => each.leave()));
 await Promise.all(nodes.map(({ server }) => server.close()));
 
-/** A heartbeat is the rest of what happens, by the PINGs that each has one of. */
-const BEATS = 20;
+/** Without operations all traffic is heartbeats. Each heartbeat has one PING, which is counted. */
+const HEARTBEATS = 20;
 for (const count of [2, 8]) {
   const beating = await Promise.all(Array.from({ length: count }, (_, i) => startNode(`node-${i}`, 250)));
   const pings = () => monitor.commands.filter(({ name }) => name === 'PING').length;
   const until = async (enough) => {
     while (pings() < enough) await new Promise((resolve) => setTimeout(resolve, 5));
   };
-  await until(pings() + 8 * count); // everybody knows everybody
+  await until(pings() + 8 * count); // by then all nodes know each other
   const [before, from] = [reading(beating), pings()];
-  await until(from + BEATS * count);
-  const [after, beats] = [reading(beating), pings() - from];
+  await until(from + HEARTBEATS * count);
+  const [after, heartbeats] = [reading(beating), pings() - from];
   const sent = tally(
     monitor.commands.slice(before.commands, after.commands).map((command) => command.name),
-    beats,
+    heartbeats,
   );
-  const each = Object.fromEntries(FIELDS.map((field) => [field, (after[field] - before[field]) / beats]));
+  const each = Object.fromEntries(FIELDS.map((field) => [field, (after[field] - before[field]) / heartbeats]));
   rows.push({ name: `heartbeat of one of ${count} nodes`, ...each, sent });
   await Promise.all(beating.map(({ server }) => server.close()));
   for (const { proxy } of beating) await proxy[Symbol.asyncDispose]();

@@ -1,62 +1,64 @@
-/** Questions and answers between run.mjs and the processes it starts. */
+/** Starts processes of a benchmark, and exchanges requests and replies with them. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A delivery or a reply that never comes is waited for so long; then the run has failed. */
-const PATIENCE_MS = 60_000;
+/** The time limit of a request. Without a reply the benchmark has failed. */
+const TIME_LIMIT_MS = 60_000;
 
 export class Child {
-  /** Rejects when the process ends by itself. */
+  /** Rejects when the process ends. */
   died;
   #name;
   #process;
-  #asked = new Map();
+  #pending = new Map();
   #nextId = 1;
 
-  /** `heard` gets what the process says without being asked. */
-  constructor(file, args, { execArgv = [], heard = () => undefined } = {}) {
+  /** Starts the process. `notified` gets its messages that are no replies. */
+  constructor(file, args, { execArgv = [], notified = () => undefined } = {}) {
     this.#name = [file, ...args].join(' ');
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv });
-    this.#process.on('message', ({ id, answer, ...said }) => (id === undefined ? heard(said) : this.#asked.get(id)(answer)));
+    this.#process.on('message', ({ id, reply, ...notification }) =>
+      id === undefined ? notified(notification) : this.#pending.get(id)(reply),
+    );
     this.died = once(this.#process, 'exit').then(([code, signal]) => {
       throw new Error(`${this.#name} ended: ${signal ?? code}`);
     });
-    this.died.catch(() => undefined); // also how it is stopped
+    this.died.catch(() => undefined); // `stop` ends the process too
   }
 
   get pid() {
     return this.#process.pid;
   }
 
-  ask(question, options = {}) {
+  request(name, options = {}) {
     const id = this.#nextId++;
-    this.#process.send({ id, question, options });
+    this.#process.send({ id, name, options });
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`${this.#name} did not answer '${question}': something was lost.`)), PATIENCE_MS);
-      this.#asked.set(id, (answer) => {
-        clearTimeout(late);
-        this.#asked.delete(id);
-        resolve(answer);
+      const timer = setTimeout(() => reject(new Error(`${this.#name} did not reply to '${name}' in time.`)), TIME_LIMIT_MS);
+      this.#pending.set(id, (reply) => {
+        clearTimeout(timer);
+        this.#pending.delete(id);
+        resolve(reply);
       });
     });
   }
 
-  tell(said) {
-    if (this.#process.connected) this.#process.send(said); // what was under way when it was stopped
+  notify(message) {
+    if (this.#process.connected) this.#process.send(message); // it may be stopped already
   }
 
   async stop() {
     if (this.#process.connected) this.#process.disconnect();
-    await this.died.catch(() => undefined); // that it ends is what was asked for
+    await this.died.catch(() => undefined);
   }
 }
 
-/** In the process: `questions` by name, and `told` for what is no question. A question that throws ends the process. */
-export function answering(questions, told = () => undefined) {
-  process.on('message', async ({ id, question, options, ...said }) => {
-    if (id === undefined) return told(said);
-    process.send({ id, answer: await questions[question](options) });
+/** Runs in the child process: handles requests by name, and other messages with `notified`. A handler that throws ends the process. */
+export function handleRequests(handlers, notified = () => undefined) {
+  process.on('message', async ({ id, name, options, ...notification }) => {
+    if (id === undefined) return notified(notification);
+    process.send({ id, reply: await handlers[name](options) });
   });
   process.on('disconnect', () => process.exit());
 }

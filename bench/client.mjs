@@ -1,28 +1,28 @@
-/** The process of the clients, started by run.mjs. */
+/** The process of the clients. run.mjs starts it. */
 import { clearInterval, setInterval } from 'node:timers';
-import { answering } from './ask.mjs';
+import { handleRequests } from './child.mjs';
 import { openCaller } from './clients/calls.mjs';
 import { openAll } from './clients/open-all.mjs';
 import { openRawCaller } from './clients/raw-calls.mjs';
 import { openRaw } from './clients/raw.mjs';
 import { openReceivers } from './clients/receivers.mjs';
 
-/** How often the server hears what has arrived: seldom enough to cost it nothing that shows. */
-const NEWS_MS = 10;
+/** How often the server is told the number of deliveries. Rare enough not to affect the measurement. */
+const REPORT_MS = 10;
 
 let callers = [];
 
-answering({
-  /** Connections that do nothing. */
+handleRequests({
+  /** Opens idle connections. */
   hold: ({ kind, port, connections }) => openAll(connections, () => openRaw(kind, port)).then(() => undefined),
 
   async receive({ kind, port, receivers }) {
     let delivered = 0;
-    let told = 0;
+    let reported = 0;
     await openReceivers({ kind, port, receivers, count: (messages) => (delivered += messages) });
     setInterval(() => {
-      if (told !== delivered) process.send({ delivered: (told = delivered) });
-    }, NEWS_MS);
+      if (reported !== delivered) process.send({ delivered: (reported = delivered) });
+    }, REPORT_MS);
   },
 
   async openCallers({ kind, port, connections, window, raw }) {
@@ -39,7 +39,7 @@ answering({
         if (performance.now() - startedAt < forMs || answered() < atLeast) return;
         clearInterval(clock);
         resolve();
-      }, NEWS_MS);
+      }, REPORT_MS);
     });
     await Promise.all(callers.map((caller, i) => caller.run(over, (count) => (counts[i] += count))));
     const { user, system } = process.cpuUsage(before);

@@ -1,17 +1,17 @@
 /**
- * `node floods.mjs [--seconds 5]`: how long an innocent client's calls take beside each kind of flood, and what a flood costs the
- * server in memory. See README.md.
+ * `node floods.mjs [--seconds 5]`: measures the latency of a client's calls during each kind of flood, and the memory that the flood costs
+ * the server. See README.md.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { WebSocket } from 'ws';
-import { Child } from './ask.mjs';
+import { Child } from './child.mjs';
 import { FLOODS } from './floods/kinds.mjs';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' }, only: { type: 'string', default: '' } } });
 const forMs = Number(values.seconds) * 1000;
-/** Between two calls: an innocent client is not in a hurry. */
+/** The pause between two calls of the measured client. */
 const EVERY_MS = 5;
 const END = '\x1e';
 const call = (id) => JSON.stringify({ type: 1, invocationId: `${id}`, target: 'echo', arguments: [id] });
@@ -23,9 +23,9 @@ async function row(kind) {
   const server = new Child('floods/server.mjs', [], { execArgv: ['--max-old-space-size=1024'] });
   const flooder = new Child('floods/flooder.mjs', []);
   try {
-    const port = await Promise.race([server.ask('port'), server.died]);
-    const times = await Promise.race([callsBeside(port, () => flooder.ask('flood', { kind, port })), server.died]);
-    const heapMiB = await Promise.race([server.ask('peakMiB'), server.died]);
+    const port = await Promise.race([server.request('port'), server.died]);
+    const times = await Promise.race([callsBeside(port, () => flooder.request('flood', { kind, port })), server.died]);
+    const heapMiB = await Promise.race([server.request('peakMiB'), server.died]);
     times.sort((a, b) => a - b);
     const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
     return [times.length, at(0.5), at(0.99), at(1), heapMiB].join(' | ');
@@ -36,20 +36,20 @@ async function row(kind) {
   }
 }
 
-/** Milliseconds of each call. */
+/** Returns the duration of each call, in milliseconds. */
 async function callsBeside(port, flood) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/flood`);
   socket.on('error', () => undefined);
-  let heard = () => undefined;
-  socket.on('message', () => heard());
+  let answered = () => undefined;
+  socket.on('message', () => answered());
   const ask = (text) =>
     new Promise((resolve) => {
-      heard = resolve;
+      answered = resolve;
       socket.send(text + END);
     });
   await new Promise((resolve) => socket.once('open', resolve));
   await ask('{"protocol":"json","version":1}');
-  for (let i = 0; i < 200; i++) await ask(call(i)); // warm
+  for (let i = 0; i < 200; i++) await ask(call(i)); // warm-up
   void flood();
   const times = [];
   const until = performance.now() + forMs;

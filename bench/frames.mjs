@@ -1,17 +1,17 @@
-/** WebSocket frames (RFC 6455, 5.2), as few lines as a benchmark needs: the pool must cost less than what it measures. */
+/** WebSocket frames (RFC 6455, 5.2), with little code: the clients must cost less than the server that they measure. */
 import { Buffer } from 'node:buffer';
 
 const FINAL_TEXT = 0x81;
 const MASKED = 0x80;
 const EMPTY = Buffer.alloc(0);
 
-/** A frame as a server sends it. */
+/** Returns a frame of a server. */
 export function serverFrame(text) {
   const body = Buffer.from(text);
   return Buffer.concat([header(body.length, 0), body]);
 }
 
-/** A frame as a client sends it; the mask is zero, which masks nothing and is valid. */
+/** Returns a frame of a client. Its mask is zero, which is valid and changes nothing. */
 export function clientFrame(text) {
   const body = Buffer.from(text);
   return Buffer.concat([header(body.length, MASKED), Buffer.alloc(4), body]);
@@ -24,7 +24,7 @@ function header(length, mask) {
   return bytes;
 }
 
-/** Finds the frames in what one socket received, and shows the payload of each: `deliver(bytes, start, end)`. */
+/** Finds the frames in the data of one socket, and delivers the payload of each: `deliver(bytes, start, end)`. */
 export class FrameReader {
   #rest = EMPTY;
 
@@ -42,6 +42,6 @@ export class FrameReader {
       deliver(bytes, start, end);
       at = end;
     }
-    this.#rest = at === bytes.length ? EMPTY : Buffer.from(bytes.subarray(at)); // a copy: the chunk's memory is used again
+    this.#rest = at === bytes.length ? EMPTY : Buffer.from(bytes.subarray(at)); // a copy, because the chunk's memory is reused
   }
 }

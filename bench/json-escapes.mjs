@@ -1,6 +1,6 @@
 /**
- * Measures the cost of escapes in JSON that is read: .NET writes every character beyond ASCII as `\u00xx`. The same messages, plain, escaped as .NET
- * does, with escaped letters of `__proto__`, and with a property of that name, in one run: the claim is the ratio to the plain ones.
+ * Measures the cost of escapes when JSON is parsed: .NET writes every character beyond ASCII as `\u00xx`. Compares the same messages plain,
+ * escaped by .NET's rules, with escaped letters of `__proto__`, and with a property of that name. The result is the ratio to plain ones.
  * `npx tsc -b packages/protocol && node bench/json-escapes.mjs [--rounds 40]`
  */
 import { jsonCodec } from '@hubline/protocol';

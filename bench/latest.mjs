@@ -1,6 +1,6 @@
 /**
- * `npm run build && node bench/latest.mjs`: what `with({ replaces })` costs where every client keeps up, as a ratio to sends without
- * it, and how late positions are at a client that takes 4 ms for each. The server is a process of its own.
+ * `npm run build && node bench/latest.mjs`: measures the cost of `with({ replaces })` if every client keeps up, as a ratio to sends without
+ * it, and the lag of positions at a client that needs 4 ms for each. The server is a process of its own.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,11 +18,11 @@ const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers
 async function serve() {
   const server = createHubServer();
   const { clients } = server.hub(contract, { path: '/latest', methods: {} });
-  process.on('message', async (order) => process.send(await (order.turns ? measure(clients, order) : move(clients, order))));
+  process.on('message', async (request) => process.send(await (request.turns ? measure(clients, request) : move(clients, request))));
   process.send({ port: await server.listen(0, '127.0.0.1') });
 }
 
-/** One event in each turn, in random order with a key, without, and without once more; answers with the CPU time of a delivery of each. */
+/** Sends one event per turn, in random order with a key, without, and without again. Returns the CPU time of a delivery of each kind. */
 async function measure(clients, { turns }) {
   const keyed = clients.all.with({ replaces: 'cursor' });
   const targets = { plain: clients.all, keyed, again: clients.all };
@@ -32,7 +32,7 @@ async function measure(clients, { turns }) {
     const kind = kinds[Math.floor(Math.random() * kinds.length)];
     const before = process.cpuUsage();
     targets[kind].send.moved(i, Date.now());
-    await sleep(4); // the clients' answers arrive meanwhile
+    await sleep(4); // the clients' Acks arrive meanwhile
     const { user, system } = process.cpuUsage(before);
     spent[kind].cpuUs += user + system;
     spent[kind].turns++;
@@ -40,7 +40,7 @@ async function measure(clients, { turns }) {
   return Object.fromEntries(kinds.map((kind) => [kind, spent[kind].cpuUs / spent[kind].turns / CROWD]));
 }
 
-/** Sends positions of a number of cursors at intervals. */
+/** Sends the positions of cursors at intervals. */
 async function move(clients, { cursors, everyMs, lastsMs, isLatest }) {
   const targets = Array.from({ length: cursors }, (_, i) => (isLatest ? clients.all.with({ replaces: `cursor ${i}` }) : clients.all));
   let sent = 0;
@@ -62,8 +62,8 @@ async function start() {
   const [{ port }] = await once(server, 'message');
   return {
     port,
-    async send(order) {
-      server.send(order);
+    async send(request) {
+      server.send(request);
       return (await once(server, 'message'))[0];
     },
     stop: () => server.kill(),
@@ -81,7 +81,7 @@ async function cost() {
     const sorted = ratios.toSorted((a, b) => a - b).map((ratio) => ratio.toFixed(2));
     return `${sorted[Math.floor(sorted.length / 2)]} (${sorted[0]}–${sorted.at(-1)})`;
   };
-  console.log(`cost where nobody is slow: ${median(rounds.map(({ plain }) => plain)).toFixed(2)} µs of server CPU a delivery`);
+  console.log(`cost without slow clients: ${median(rounds.map(({ plain }) => plain)).toFixed(2)} µs of server CPU a delivery`);
   console.log(`with replaces to without: ratio ${spread(rounds.map(({ plain, keyed, again }) => (2 * keyed) / (plain + again)))}`);
   console.log(`without to without: ratio ${spread(rounds.map(({ plain, again }) => again / plain))}`);
 }
@@ -99,7 +99,7 @@ async function lag(isLatest) {
   server.stop();
   const late = lags.slice(-100);
   console.log(
-    `${isLatest ? 'with' : 'without'} replaces: of ${sent} positions in ${lastsMs / 1000} s ${lags.length} taken; lag at the end ${median(late)} ms, most ${Math.max(...lags)} ms`,
+    `${isLatest ? 'with' : 'without'} replaces: of ${sent} positions in ${lastsMs / 1000} s ${lags.length} handled; lag at the end ${median(late)} ms, most ${Math.max(...lags)} ms`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npx tsc -b packages/testing && node bench/lost-master.mjs`: how late messages are while a master of a Redis Cluster is dead,
- * those on its channels and those on the others'. Two links of one process, 30 channels, a message on each every 10 ms.
+ * `npx tsc -b packages/testing && node bench/lost-master.mjs`: measures the delay of messages while a master of a Redis Cluster is dead, on
+ * its channels and on those of other masters. Two links of one process, 30 channels, one message per channel every 10 ms.
  */
 import { redisBackplane } from '@hubline/redis';
 import { startRedisCluster } from '@hubline/testing/cluster';
@@ -12,14 +12,14 @@ const REPEATED = 3;
 const NODE_TIMEOUT_MS = 5000;
 const CHANNELS = Array.from({ length: 30 }, (_, i) => `chat:group:${i}`);
 /** An empty directory: this program measures messages only. */
-const NOBODY = { topics: () => [], connections: () => [], members: () => new Map(), record: () => undefined };
+const EMPTY_DIRECTORY = { topics: () => [], connections: () => [], members: () => new Map(), record: () => undefined };
 
-/** The longest time that a message took, in ms. */
+/** Returns the longest delay of a message, in ms. */
 async function measure() {
   const servers = await startRedisCluster({ nodeTimeoutMs: NODE_TIMEOUT_MS });
   const outages = [];
   const open = (nodeId) =>
-    redisBackplane(servers.url).open({ nodeId, process: nodeId, app: 'bench', accepts: false, startedAt: 0 }, NOBODY, {
+    redisBackplane(servers.url).open({ nodeId, process: nodeId, app: 'bench', accepts: false, startedAt: 0 }, EMPTY_DIRECTORY, {
       ...{ down: () => undefined, gap: () => undefined, joined: () => undefined, lost: () => undefined },
       up: ({ ms }) => outages.push(ms),
       report: (stage, error) => console.error(stage, error),
@@ -29,11 +29,12 @@ async function measure() {
   const latest = new Map();
   await Promise.all(
     CHANNELS.map((channel) => {
-      const hear = (payload) => latest.set(channel, Math.max(latest.get(channel) ?? 0, performance.now() - Number(Buffer.from(payload))));
-      return links[1].bus.subscribe(channel, hear).ready;
+      const receive = (payload) =>
+        latest.set(channel, Math.max(latest.get(channel) ?? 0, performance.now() - Number(Buffer.from(payload))));
+      return links[1].bus.subscribe(channel, receive).ready;
     }),
   );
-  const talking = setInterval(() => {
+  const publishing = setInterval(() => {
     for (const channel of CHANNELS) void links[0].bus.publish(channel, Buffer.from(String(performance.now())), { mayWait: true });
   }, 10);
   await pause(1000);
@@ -43,7 +44,7 @@ async function measure() {
   await master.stop();
   while (outages.length < links.length) await pause(100);
   await pause(2000);
-  clearInterval(talking);
+  clearInterval(publishing);
   await Promise.all(links.map((link) => link.close()));
   await servers[Symbol.asyncDispose]();
   const ofThose = (isOnMaster) =>
@@ -51,5 +52,5 @@ async function measure() {
   return { 'on the other masters': Math.round(ofThose(false)), 'on the dead master': Math.round(ofThose(true)) };
 }
 
-console.log(`The latest message, ms, with cluster-node-timeout ${NODE_TIMEOUT_MS}; Node ${process.version}`);
+console.log(`The longest delay of a message, ms, with cluster-node-timeout ${NODE_TIMEOUT_MS}; Node ${process.version}`);
 for (let i = 0; i < REPEATED; i++) console.table([await measure()]);

@@ -1,4 +1,4 @@
-/** Numbers into tables. A row's ratios are taken within each repetition, against ws in the same one. */
+/** Prints numbers as tables. The ratios of a row compare it with ws in the same repetition. */
 const BASE = 'ws';
 
 const COLUMNS = {
@@ -8,7 +8,7 @@ const COLUMNS = {
 };
 const RATIO_OF = { fanOut: 'cpuUs', calls: 'cpuUs', memory: 'heapKiB' };
 
-/** `results`: by subject, the numbers of each repetition. */
+/** Returns a table. `results` has the numbers of each repetition by subject. */
 export function table({ title, measure, subjects }, results) {
   const columns = COLUMNS[measure];
   const ratioOf = RATIO_OF[measure];

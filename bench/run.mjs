@@ -1,12 +1,12 @@
 /**
- * `npm run bench [-- --quick | --full | --smoke] [--only name]`: measures all scenarios, every subject once and then again,
- * prints tables and writes the numbers to results/. See README.md.
+ * `npm run bench [-- --quick | --full | --smoke] [--only name]`: measures all scenarios in interleaved repetitions, prints tables and
+ * writes the numbers to results/. See README.md.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measure } from './measure.mjs';
-import { SCENARIOS, SIZES } from './plan.mjs';
+import { SCENARIOS, SIZES } from './scenarios.mjs';
 import { table } from './report.mjs';
 
 const { values: options } = parseArgs({
@@ -30,7 +30,7 @@ for (let repetition = 0; repetition < size.repetitions; repetition++) {
   for (const scenario of scenarios) {
     const { name, subjects } = scenario;
     for (let i = 0; i < subjects.length; i++) {
-      const { kind } = subjects[(i + repetition) % subjects.length]; // nobody always goes first
+      const { kind } = subjects[(i + repetition) % subjects.length]; // the first subject changes
       results[name][kind].push(await measure(scenario, kind, size));
     }
   }

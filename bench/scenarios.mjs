@@ -1,4 +1,4 @@
-/** The measurements. A scenario is one table, its subjects are the rows; ratios refer to the first subject with `base`. */
+/** The measurements. Each scenario is a table, and its subjects are the rows. */
 export const NAMES = { hubline: 'Hubline', ws: 'ws', 'socket-io': 'Socket.IO', floor: 'floor: frames joined, one write' };
 
 const fanOut = (perTurn) => ({
@@ -39,8 +39,8 @@ export const SCENARIOS = [
 ];
 
 /**
- * Repetitions, and what each takes: so long, and at least so many deliveries or calls, since on a busy machine a process
- * may hardly have started, let alone have compiled its code, when the time is over.
+ * The number of repetitions, and the size of each: a duration and a least number of deliveries or calls, because on a busy machine a
+ * process may need the whole duration to start and to compile its code.
  */
 export const SIZES = {
   smoke: { repetitions: 1, receivers: 50, warmUp: span(10, 100), measured: span(10, 1000), idle: [50, 100] },

@@ -1,9 +1,9 @@
-/** The process whose CPU and memory are measured: `node server.mjs <name in servers/>`, started by run.mjs. */
+/** The process whose CPU and memory are measured: `node server.mjs <name in servers/>`. run.mjs starts it. */
 import { setImmediate } from 'node:timers';
-import { answering } from './ask.mjs';
+import { handleRequests } from './child.mjs';
 import { payload } from './payload.mjs';
 
-/** So much may be under way to each receiver: enough to keep the server busy, too little to fill the sockets' buffers. */
+/** The bytes that may be on their way to each receiver: enough to keep the server busy, too few to fill the sockets' buffers. */
 const WINDOW_BYTES = 64 * 1024;
 
 const { start } = await import(`./servers/${process.argv[2]}.mjs`);
@@ -11,11 +11,11 @@ const { port, broadcast } = await start();
 
 let sent = 0;
 let delivered = 0;
-let news = () => undefined;
+let wake = () => undefined;
 
-answering({ port: () => port, cpuUs, memory, fanOut }, (said) => {
-  delivered = said.delivered;
-  news();
+handleRequests({ port: () => port, cpuUs, memory, fanOut }, (message) => {
+  delivered = message.delivered;
+  wake();
 });
 
 function cpuUs() {
@@ -23,7 +23,7 @@ function cpuUs() {
   return user + system;
 }
 
-/** After a full collection; needs --expose-gc. */
+/** Returns the memory after a full collection. Needs --expose-gc. */
 function memory() {
   globalThis.gc();
   globalThis.gc();
@@ -45,5 +45,5 @@ async function fanOut({ receivers, perTurn, forMs, atLeast }) {
 }
 
 async function arrived(count) {
-  while (delivered < count) await new Promise((resolve) => (news = resolve));
+  while (delivered < count) await new Promise((resolve) => (wake = resolve));
 }

@@ -1,4 +1,4 @@
-/** Calls by the client that belongs to the server. */
+/** Makes calls with the server's own client library. */
 import { payload } from '../payload.mjs';
 import { fail } from './raw.mjs';
 

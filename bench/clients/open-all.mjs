@@ -1,7 +1,7 @@
-/** Fewer than a server's backlog: a connection that does not fit there tries again after a second. */
+/** Fewer than a server's backlog: a connection beyond it would try again after a second. */
 const AT_ONCE = 200;
 
-/** `open` is told the place in the result. */
+/** Opens `count` connections. `open` gets the index of each. */
 export async function openAll(count, open) {
   const opened = [];
   while (opened.length < count) {

@@ -1,16 +1,16 @@
-/** Calls made of bytes that were there before: next to no work for the client. Every reply is compared with the expected bytes. */
+/** Makes calls from prepared bytes, which costs the client little. Compares every reply with the expected bytes. */
 import { Buffer } from 'node:buffer';
 import { clientFrame } from '../frames.mjs';
 import { payload } from '../payload.mjs';
-import { DIALECTS } from './dialects.mjs';
+import { WIRE_FORMATS } from './wire-formats.mjs';
 import { fail, openRaw } from './raw.mjs';
 
-/** Servers answer one connection in order, so ids go round: call n has the id of call n - window. */
+/** Opens a caller. Servers answer one connection in order, so ids repeat: call n has the id of call n - window. */
 export async function openRawCaller({ kind, port, window, place }) {
   const connection = await openRaw(kind, port);
-  const { call, reply } = DIALECTS[kind];
-  // Twice round, so that any stretch of at most one round is one piece of memory. No two clients send the same values:
-  // what a server gains by sharing equal answers would be no news of calls.
+  const { call, reply } = WIRE_FORMATS[kind];
+  // The buffers hold the calls twice, so that any sequence of at most one window is contiguous. Each client sends its own values,
+  // so a server gains nothing by sharing equal replies.
   const json = (i) => JSON.stringify(payload(place * window + i));
   const slots = Array.from({ length: 2 * window }, (_, i) => ({ id: 100 + (i % window), json: json(i % window) }));
   const calls = Buffer.concat(slots.map(({ id, json }) => clientFrame(call(id, json))));
@@ -21,8 +21,8 @@ export async function openRawCaller({ kind, port, window, place }) {
   let slot = 0; // of the next reply, and so of the call after it
   let arrived = 0; // replies in the chunk at hand
   let open = 0;
-  let answered; // told of every reply
-  let finished; // set once no more calls are to be made
+  let answered; // called with the number of replies
+  let finished; // set when no more calls must be made
   connection.deliver = (bytes, start, end) => {
     const from = ((slot + arrived) % window) * replySize;
     const expected = replies.compare(bytes, start, end, from, from + end - start);
@@ -39,7 +39,7 @@ export async function openRawCaller({ kind, port, window, place }) {
     slot = (slot + count) % window;
   };
   return {
-    /** Keeps `window` calls open until `over` settles; then waits for what is open. `count` hears of replies. */
+    /** Keeps `window` calls open until `over` settles, then waits for the open ones. Reports replies to `count`. */
     async run(over, count) {
       answered = count;
       open = window;

@@ -1,15 +1,15 @@
-/** A WebSocket client that costs little: TCP sockets with one read buffer for all, frames made beforehand. */
+/** A WebSocket client that costs little CPU: TCP sockets with one shared read buffer, and prepared frames. */
 import { Buffer } from 'node:buffer';
 import { connect } from 'node:net';
 import { clientFrame, FrameReader } from '../frames.mjs';
-import { DIALECTS } from './dialects.mjs';
+import { WIRE_FORMATS } from './wire-formats.mjs';
 
 const READ_BUFFER = Buffer.allocUnsafe(64 * 1024);
 const HEAD_END = '\r\n\r\n';
 
-/** Opens a connection and greets. Set `deliver` to see payloads, and `afterChunk` to act on all that arrived together. */
+/** Opens a connection and does the handshake. Set `deliver` to get payloads, and `afterChunk` to run code after each chunk. */
 export async function openRaw(kind, port) {
-  const { path, greeting } = DIALECTS[kind];
+  const { path, greeting } = WIRE_FORMATS[kind];
   const connection = new RawConnection(port);
   await connection.upgrade(path);
   for (const { send, expect } of greeting) {
@@ -50,7 +50,7 @@ class RawConnection {
     return new Promise((resolve) => (this.#upgraded = resolve));
   }
 
-  /** The next payload, while nobody else takes them. */
+  /** Resolves with the next payload, instead of delivering it. */
   next() {
     return new Promise((resolve) => {
       const early = this.#early.shift();
@@ -83,7 +83,7 @@ class RawConnection {
   }
 }
 
-/** Thrown in an event handler, it ends the process, and run.mjs with it. */
+/** Throws in an event handler, which ends the process and so run.mjs. */
 export function fail(text) {
   throw new Error(text.slice(0, 500));
 }

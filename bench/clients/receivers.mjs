@@ -1,14 +1,14 @@
-/** Receivers of a broadcast. Each message is seen to be the next one; whatever else arrives ends the process. */
+/** Receives broadcasts. Checks that each message is the next one; any other data ends the process. */
 import { Buffer } from 'node:buffer';
 import { numberAt, payload } from '../payload.mjs';
-import { DIALECTS } from './dialects.mjs';
+import { WIRE_FORMATS } from './wire-formats.mjs';
 import { openAll } from './open-all.mjs';
 import { fail, openRaw } from './raw.mjs';
 
-/** `count` says how many messages arrived, at all receivers together. */
+/** Opens receivers. Reports the number of messages of all receivers to `count`. */
 export async function openReceivers({ kind, port, receivers, count }) {
   const sample = JSON.stringify(payload(0));
-  const event = DIALECTS[kind].event(sample);
+  const event = WIRE_FORMATS[kind].event(sample);
   const first = Buffer.from(event);
   const jsonAt = event.indexOf(sample);
   const size = first.length;

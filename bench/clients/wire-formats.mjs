@@ -1,4 +1,4 @@
-/** How each server is spoken to by a client that only knows bytes. `reply` and `event` are the server's, to be compared. */
+/** The messages of each server's protocol, for raw clients. `reply` and `event` are compared with the server's messages. */
 const SEPARATOR = '\x1e';
 
 const signalR = {
@@ -9,7 +9,7 @@ const signalR = {
   reply: (id, json) => `{"type":3,"invocationId":"${id}","result":${json}}${SEPARATOR}`,
 };
 
-export const DIALECTS = {
+export const WIRE_FORMATS = {
   hubline: signalR,
   ws: { ...signalR, event: (json) => json },
   floor: { path: '/bench', greeting: [], event: (json) => json },

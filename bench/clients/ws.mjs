@@ -1,4 +1,4 @@
-/** The least that calls over ws need: ids, and a table of who waits. */
+/** The least code for calls over ws: ids and a table of pending calls. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 

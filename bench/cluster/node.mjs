@@ -1,14 +1,14 @@
-/** One node of a cluster: `node node.mjs <hubline | socket-io> <node id> <port of Redis>`, started by run.mjs. */
-import { answering } from '../ask.mjs';
+/** One node of a cluster: `node node.mjs <hubline | socket-io> <node id> <port of Redis>`. run.mjs starts it. */
+import { handleRequests } from '../child.mjs';
 
 const [kind, nodeId, port] = process.argv.slice(2);
 const { start } = await import(`./${kind}.mjs`);
 const node = await start({ nodeId, port: Number(port) });
 
-answering({
+handleRequests({
   port: () => node.port,
 
-  /** Asks the same again and again, one at a time. An answer that is too late or none ends it. */
+  /** Repeats a query, one at a time. The first failure ends it. */
   async repeat({ what, times }) {
     const ms = [];
     let value;

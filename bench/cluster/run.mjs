@@ -1,12 +1,12 @@
 /**
- * `npm run bench:cluster -w @hubline/bench [-- --repetitions 3]`: what it costs to know who is connected, on four nodes with 250
- * connections each and one Redis, beside Socket.IO with its Redis adapter. See ../README.md.
+ * `npm run bench:cluster -w @hubline/bench [-- --repetitions 3]`: measures queries of all connections on four nodes with 250 connections
+ * each and one Redis, beside Socket.IO with its Redis adapter. See ../README.md.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startProxy, startRedis } from '@hubline/testing/cluster';
 import { programs } from '../../scripts/programs.mjs';
-import { Child } from '../ask.mjs';
+import { Child } from '../child.mjs';
 import { median } from '../report.mjs';
 
 const NODES = 4;
@@ -28,7 +28,7 @@ console.log(
 const COLUMNS = {
   'list of all ids: p50 ms': ({ list }) => quantile(list.ms, 0.5),
   'p99 ms': ({ list }) => quantile(list.ms, 0.99),
-  'bytes a connection, at the asking node': ({ bytes }) => bytes,
+  'bytes a connection, at the querying node': ({ bytes }) => bytes,
   'out of Redis': ({ outOfRedis }) => outOfRedis,
   'count: p50 ms': ({ count }) => quantile(count.ms, 0.5),
   'count: p99 ms': ({ count }) => quantile(count.ms, 0.99),
@@ -54,22 +54,22 @@ async function measure(kind) {
     });
     const clients = new Child('client.mjs', []);
     children.push(clients);
-    for (const node of nodes) await clients.ask('hold', { kind, port: await node.ask('port'), connections: EACH });
+    for (const node of nodes) await clients.request('hold', { kind, port: await node.request('port'), connections: EACH });
     const [asker] = nodes;
     const all = NODES * EACH;
-    const warm = await asker.ask('repeat', { what: 'list', times: 20 });
+    const warm = await asker.request('repeat', { what: 'list', times: 20 });
     if (warm.value !== all) throw new Error(`${kind} lists ${warm.value} of ${all}: ${warm.failed ?? ''}`);
 
     const bytesBefore = link.bytesUp + link.bytesDown;
     const outBefore = Number(await redis.info('total_net_output_bytes'));
-    const list = await asker.ask('repeat', { what: 'list', times });
+    const list = await asker.request('repeat', { what: 'list', times });
     const bytes = (link.bytesUp + link.bytesDown - bytesBefore) / times / all;
     const outOfRedis = (Number(await redis.info('total_net_output_bytes')) - outBefore) / times / all;
-    const count = await asker.ask('repeat', { what: 'count', times });
+    const count = await asker.request('repeat', { what: 'count', times });
     if (count.value !== all) throw new Error(`${kind} counts ${count.value} of ${all}.`);
 
     process.kill(nodes[NODES - 1].pid, 'SIGSTOP');
-    const frozen = await asker.ask('repeat', { what: 'list', times: 10 });
+    const frozen = await asker.request('repeat', { what: 'list', times: 10 });
     process.kill(nodes[NODES - 1].pid, 'SIGCONT');
     return { list, bytes, outOfRedis, count, frozen };
   } finally {

@@ -14,5 +14,5 @@ export async function start({ port: redisPort }) {
   });
   await new Promise((resolve) => http.listen(0, resolve));
   const list = async () => (await io.fetchSockets()).length;
-  return { port: http.address().port, list, count: list }; // to count is to list
+  return { port: http.address().port, list, count: list }; // it can count only by listing
 }

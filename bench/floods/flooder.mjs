@@ -1,10 +1,10 @@
-/** The process of the floods: sends a kind of them over raw sockets until it is stopped, or all is sent. */
+/** The process of the floods: sends one kind of flood over raw sockets until it is stopped or the flood's limit is reached. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { answering } from '../ask.mjs';
+import { handleRequests } from '../child.mjs';
 import { FLOODS, HANDSHAKE } from './kinds.mjs';
 
-answering({
+handleRequests({
   async flood({ kind, port }) {
     const { connections = 1 } = FLOODS[kind];
     await Promise.all(Array.from({ length: connections }, () => flood(FLOODS[kind], port)));
@@ -13,7 +13,7 @@ answering({
 
 async function flood({ isHttp, first, block, connections = 1, megabytes = Infinity }, port) {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-  socket.on('error', () => undefined); // the server may end it: the report says so
+  socket.on('error', () => undefined); // the server may end the connection, which the report shows
   await once(socket, 'connect');
   if (!isHttp) await upgrade(socket);
   socket.resume();

@@ -1,4 +1,4 @@
-/** Floods of one connection: what it sends again and again, as fast as the server takes it. */
+/** The kinds of floods: the data that a connection sends repeatedly, as fast as the server reads it. */
 import { Buffer } from 'node:buffer';
 
 const END = '\x1e';
@@ -6,9 +6,9 @@ const MESSAGES_BYTES = 60_000;
 const MEBIBYTE = 1024 * 1024;
 
 const record = (message) => JSON.stringify(message) + END;
-/** So many of one message in one frame. */
+/** One message, repeated in one frame. */
 const filled = (text, bytes) => frame(text.repeat(Math.ceil(bytes / text.length)));
-/** Each message in a frame of its own. */
+/** One message, repeated with a frame for each. */
 const apart = (text) => Buffer.concat(Array(Math.ceil(MESSAGES_BYTES / text.length)).fill(frame(text)));
 
 const request = (text) => Buffer.from(`${text} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n`);
@@ -38,7 +38,7 @@ export const FLOODS = {
 
 export const HANDSHAKE = frame(record({ protocol: 'json', version: 1 }));
 
-/** A frame as a client sends it; the mask is zero, which masks nothing and is valid. */
+/** Returns a frame of a client. Its mask is zero, which is valid and changes nothing. */
 export function frame(text) {
   const body = Buffer.from(text);
   const { length } = body;

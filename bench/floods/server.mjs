@@ -1,8 +1,8 @@
-/** The server that is flooded. It says how much heap it had in use at most. */
+/** The server that is flooded. Reports its largest heap. */
 import { setInterval } from 'node:timers';
 import { defineHub } from '@hubline/protocol';
 import { createHubServer } from '@hubline/server';
-import { answering } from '../ask.mjs';
+import { handleRequests } from '../child.mjs';
 
 const contract = defineHub('flood', { asking: { uploads: 1 } });
 const server = createHubServer();
@@ -19,7 +19,7 @@ server.hub(contract, {
 const port = await server.listen(0, '127.0.0.1');
 setInterval(() => (peakBytes = Math.max(peakBytes, process.memoryUsage().heapUsed)), 20);
 
-answering({
+handleRequests({
   port: () => port,
   peakMiB: () => Math.round(peakBytes / 2 ** 20),
 });

@@ -1,4 +1,4 @@
-/** Limits that no measurement reaches: all of its clients come from one address, at once, and raw ones call faster than one connection may. */
+/** Limits that no benchmark reaches. Its clients connect at once from one address, and raw clients exceed the default rates. */
 export const UNLIMITED = {
   maxConnections: 1e6,
   maxConnectionsPerAddress: 1e6,

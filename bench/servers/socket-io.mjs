@@ -3,7 +3,7 @@ import { Server } from 'socket.io';
 
 export async function start() {
   const http = createServer();
-  // The pool does not answer pings, so none comes while it is measured: that favours Socket.IO a little.
+  // The raw clients answer no pings, so no ping is sent during a measurement. That favours Socket.IO a little.
   const io = new Server(http, { transports: ['websocket'], serveClient: false, pingInterval: 600_000 });
   io.on('connection', (socket) => socket.on('echo', (value, answer) => answer(value)));
   await new Promise((resolve) => http.listen(0, resolve));

@@ -1,4 +1,4 @@
-/** ws as one uses it without a framework: a loop of `send`, and an echo that speaks SignalR's JSON form. */
+/** ws without a framework: a loop of `send`, and an echo with SignalR's JSON messages. */
 import { WebSocketServer } from 'ws';
 
 const SEPARATOR = '\x1e';

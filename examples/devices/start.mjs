@@ -1,6 +1,6 @@
 /**
- * Three nodes of the service, two of the dashboard, six devices, and the Redis that joins them: one of its own, or that of
- * the URL that is given. The nodes are run from their sources, by the test kit, and do not outlive this process.
+ * Starts three nodes of the service, two of the dashboard and six devices, on the Redis of the given URL or a new one. The test kit runs
+ * the nodes from their sources. They end with this process.
  */
 import { startCluster, startRedis } from '@hubline/testing/cluster';
 import { programs } from '../../scripts/programs.mjs';
@@ -25,7 +25,7 @@ const dashboard = await application('dashboard', 2);
 const devices = Array.from({ length: 6 }, (_, index) => {
   const { url: node } = service.nodes[index % service.nodes.length];
   const id = `boiler-${index + 1}`;
-  return new SimulatedDevice({ id, site: SITES[index % SITES.length], url: node, told: (text) => console.log(`  ${id}: ${text}`) });
+  return new SimulatedDevice({ id, site: SITES[index % SITES.length], url: node, announced: (text) => console.log(`  ${id}: ${text}`) });
 });
 await Promise.all(devices.map((device) => device.start()));
 
@@ -33,8 +33,8 @@ console.log(`
 ${dashboard.nodes.map((node, index) => `  dashboard-${index + 1}   ${node.url}`).join('\n')}
 ${service.nodes.map((node, index) => `  devices-${index + 1}     process ${node.pid}`).join('\n')}
 
-  Reboot a device. Kill a node of the service (kill -9 ${service.nodes[0].pid}), and see its devices go.
-  Tell something to a site:
+  Reboot a device. Kill a node of the service (kill -9 ${service.nodes[0].pid}): its devices leave the list.
+  Send a text to a site:
     npm run announce -w @hubline/example-devices -- --redis ${redis.url} --site berlin "Doors close at six."
   Ctrl+C stops everything.
 `);

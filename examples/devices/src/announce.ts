@@ -1,6 +1,6 @@
 /**
- * A job: it tells something to the devices of a site, or to one device, and ends. It needs the backplane and the contract,
- * and no node of its own that anybody could connect to.
+ * A job that sends a text to the devices of a site, or to one device, and ends. It needs the backplane and the contract, and accepts no
+ * connections.
  */
 import { createHubServer } from '@hubline/server';
 import { parseArgs } from 'node:util';
@@ -16,12 +16,12 @@ const { values, positionals } = parseArgs({
 const server = createHubServer({ app: 'announcements', accept: false, backplane: backplaneAt(values.redis, false) });
 try {
   const { clients } = server.hub(devices);
-  await server.ready(); // rejects where there is no Redis: a job has nobody to serve meanwhile
-  const whom =
+  await server.ready(); // rejects if Redis is not available: a job cannot wait for it
+  const target =
     values.site !== undefined ? clients.group(values.site)
     : values.device !== undefined ? clients.user(values.device)
     : clients.all;
-  await whom.send.announced(positionals.join(' ')).confirmed;
+  await target.send.announced(positionals.join(' ')).confirmed;
 } finally {
   await server.close();
 }

@@ -5,22 +5,22 @@ export interface DeviceHub {
   report(celsius: number): Promise<void>;
 }
 
-/** The events and questions that any node can send to a device. */
+/** The methods that any node may call on a device. */
 export interface Device {
   announced(text: string): void;
-  /** Resolves when it is up again. */
+  /** Resolves when the device runs again. */
   reboot(reason: string): Promise<Rebooted>;
 }
 
 export interface Rebooted {
-  /** How often it was started, this time included. */
+  /** How often the device was started, this start included. */
   readonly boots: number;
 }
 
-/** Attributes of a connected device. Its id is the user id of the connection, its site is a group. */
-export interface Marks {
+/** The attributes of a connected device. Its id is the user id of the connection, and its site is a group. */
+export interface DeviceAttributes {
   readonly celsius: number;
 }
 
-/** By this name the applications meet; a path is an affair of the service alone. */
-export const devices = defineHub<DeviceHub, Device, Marks>('devices');
+/** The applications share the hub by this name. Only the service has a path for it. */
+export const devices = defineHub<DeviceHub, Device, DeviceAttributes>('devices');

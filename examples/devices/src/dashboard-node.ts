@@ -1,4 +1,4 @@
-/** A node of the application `dashboard`: no device connects here, and every device is in reach. */
+/** A node of the application `dashboard`. It accepts no devices, and can call every device in the cluster. */
 import { createHubServer, isHublineError } from '@hubline/server';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { HOST, nodeOptions, serve } from './node-options.ts';
 
 const { port, nodeId, redis } = nodeOptions();
 const server = createHubServer({ nodeId, app: 'dashboard', accept: false, backplane: backplaneAt(redis) });
-const hub = server.hub(devices); // without options: others host it, and this node speaks to it
+const hub = server.hub(devices); // without options: other nodes accept its clients, and this node calls them
 const fleet = new Fleet();
 const page = await readFile(new URL('../dashboard.html', import.meta.url));
 
@@ -28,9 +28,9 @@ async function respond({ method, url = '/', headers }: IncomingMessage, response
   } else if (method === 'GET' && url === '/fleet.json') {
     json(response, 200, { nodes: (await server.nodes()).items, online: fleet.online, departures: fleet.departures });
   } else if (method === 'POST' && device) {
-    if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return json(response, 403, {}); // another page
+    if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return json(response, 403, {}); // another site
     const { reboot } = hub.clients.user(decodeURIComponent(device)).with({ timeoutMs: 10_000 }).invokeOne;
-    json(response, 200, await reboot(`asked for at ${nodeId}`));
+    json(response, 200, await reboot(`requested at ${nodeId}`));
   } else {
     json(response, 404, {});
   }

@@ -1,4 +1,4 @@
-/** A node of the application `devices`: what devices connect to. */
+/** A node of the application `devices`, which accepts devices. */
 import { createHubServer, hubError, unauthorized } from '@hubline/server';
 import { backplaneAt } from './backplane.ts';
 import { devices } from './contract.ts';
@@ -11,7 +11,7 @@ server.hub(devices, {
   path: '/hubs/devices',
   attributes: { celsius: 'plain' },
   authenticate({ url }) {
-    const device = url.searchParams.get('device'); // a real service asks for a token
+    const device = url.searchParams.get('device'); // a real service would check a token
     if (!device) throw unauthorized('Which device?');
     return { userId: device };
   },
@@ -21,7 +21,7 @@ server.hub(devices, {
   },
   methods: {
     async report(ctx, celsius) {
-      if (typeof celsius !== 'number') throw hubError('A temperature is a number.'); // types do not bind who speaks to us
+      if (typeof celsius !== 'number') throw hubError('A temperature is a number.'); // clients may send any value
       await ctx.hub.attributes.set(ctx.connectionId, 'celsius', celsius);
     },
   },

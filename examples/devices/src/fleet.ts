@@ -1,5 +1,5 @@
 import type { ConnectionInfo, Hub, LeaveReason } from '@hubline/server';
-import type { Device, Marks } from './contract.ts';
+import type { Device, DeviceAttributes } from './contract.ts';
 
 export interface FleetMember {
   readonly device: string;
@@ -14,7 +14,7 @@ export interface Departure extends FleetMember {
 
 const DEPARTURES_KEPT = 20;
 
-/** The devices that are online on any node, and those that left last. Follows the cluster until the server is closed. */
+/** The devices that are online on any node, and the last ones that left. Follows the cluster until the server is closed. */
 export class Fleet {
   readonly #online = new Map<string, FleetMember>();
   readonly #departures: Departure[] = [];
@@ -23,17 +23,17 @@ export class Fleet {
     return [...this.#online.values()].sort((a, b) => a.device.localeCompare(b.device));
   }
 
-  /** Latest first. */
+  /** The devices that left, latest first. */
   get departures(): readonly Departure[] {
     return this.#departures;
   }
 
-  async follow(hub: Hub<Device, Marks>): Promise<void> {
+  async follow(hub: Hub<Device, DeviceAttributes>): Promise<void> {
     for await (const event of hub.presence.watch()) {
       if (event.type === 'snapshot') {
         this.#online.clear();
-        for (const connection of event.items) this.#see(connection);
-      } else if (event.type !== 'leave') this.#see(event.connection);
+        for (const connection of event.items) this.#add(connection);
+      } else if (event.type !== 'leave') this.#add(event.connection);
       else {
         this.#online.delete(event.connection.connectionId);
         this.#departures.unshift({ ...memberOf(event.connection), reason: event.reason });
@@ -42,12 +42,12 @@ export class Fleet {
     }
   }
 
-  #see(connection: ConnectionInfo<Marks>): void {
+  #add(connection: ConnectionInfo<DeviceAttributes>): void {
     this.#online.set(connection.connectionId, memberOf(connection));
   }
 }
 
-const memberOf = ({ userId = '', nodeId, groups, attributes }: ConnectionInfo<Marks>): FleetMember => ({
+const memberOf = ({ userId = '', nodeId, groups, attributes }: ConnectionInfo<DeviceAttributes>): FleetMember => ({
   device: userId,
   nodeId,
   sites: groups,

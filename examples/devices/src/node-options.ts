@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** Local only: nobody needs a password here, and everybody may reboot a device. */
+/** This machine only: the example has no authentication, and every user may reboot a device. */
 export const HOST = '127.0.0.1';
 
 export interface NodeOptions {
@@ -9,7 +9,7 @@ export interface NodeOptions {
   readonly redis: string;
 }
 
-/** `--port P --node-id I --redis URL`, as both kinds of nodes take them. */
+/** Reads the arguments of a node: `--port P --node-id I --redis URL`. */
 export function nodeOptions(): NodeOptions {
   const { values } = parseArgs({
     options: {
@@ -21,7 +21,7 @@ export function nodeOptions(): NodeOptions {
   return { port: Number(values.port), nodeId: values['node-id'], redis: values.redis };
 }
 
-/** Says that the node is ready, and closes it on a signal. The process ends by itself: nothing is left that keeps it. */
+/** Prints the URL when the node is ready, and closes the node at a signal. The process then ends. */
 export function serve(port: number, close: () => Promise<void>): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close());
   console.log(JSON.stringify({ url: `http://${HOST}:${port}` }));

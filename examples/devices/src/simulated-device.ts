@@ -1,36 +1,36 @@
 import { createHubConnection, type HubConnection } from '@hubline/client';
-import { setTimeout as passed } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { devices, type Device, type DeviceHub } from './contract.ts';
 
 export interface DeviceOptions {
   readonly id: string;
   readonly site: string;
-  /** A node of the service, or a balancer before them: `http://127.0.0.1:5001`. */
+  /** A node of the service, or its load balancer: `http://127.0.0.1:5001`. */
   readonly url: string;
-  /** Takes what it is told. */
-  readonly told: (text: string) => void;
+  /** Gets the texts of announcements. */
+  readonly announced: (text: string) => void;
 }
 
 const REPORT_MS = 2000;
 const REBOOT_MS = 300;
 
-/** A device as it would run on one: it reports, and does what it is told. */
+/** A simulated device: it reports its temperature and can be rebooted. */
 export class SimulatedDevice implements AsyncDisposable {
   readonly id: string;
   readonly #connection: HubConnection<DeviceHub, Device>;
   #boots = 1;
   #reporting: NodeJS.Timeout | undefined;
 
-  constructor({ id, site, url, told }: DeviceOptions) {
+  constructor({ id, site, url, announced }: DeviceOptions) {
     this.id = id;
     const hub = new URL('/hubs/devices', url);
     hub.search = new URLSearchParams({ device: id, site }).toString();
     this.#connection = createHubConnection(devices, hub, {
       reconnect: { initial: true, maxMs: 5000 },
       receiver: {
-        announced: told,
+        announced,
         reboot: async () => {
-          await passed(REBOOT_MS);
+          await sleep(REBOOT_MS);
           return { boots: ++this.#boots };
         },
       },
