@@ -1,11 +1,10 @@
 import { nodeResolve } from '@rollup/plugin-node-resolve';
-import { browserBundle, eventEmitter, folded, sourceMaps } from './scripts/browser-bundle.mjs';
+import { browserBundle, eventEmitter, foldConstants, sourceMaps } from './scripts/browser-bundle.mjs';
 
 /**
- * What `tsc -b` made of the sources, as one module for each kind of runtime; dependencies stay imports. Browsers read no
- * CommonJS, so the module for them contains eventemitter3: it needs neither a bundler nor a bundler's wrapper.
+ * Bundles the output of `tsc -b` as one module for each kind of runtime. Dependencies stay imports, except that the modules for browsers
+ * contain eventemitter3, because browsers cannot load CommonJS. `others` has `development` or `production`: otherwise NODE_ENV would decide.
  */
-// One of `development` and `production` is named: otherwise NODE_ENV would decide.
 const library = (file, [platform, ...others], input = 'build/index.js') => ({
   input,
   external: ['@hubline/protocol', '@hubline/protocol/messagepack', 'ws', ...(platform === 'node' ? ['eventemitter3'] : [])],
@@ -13,14 +12,14 @@ const library = (file, [platform, ...others], input = 'build/index.js') => ({
     sourceMaps,
     eventEmitter(...(others.includes('development') ? ['eventNames'] : [])),
     nodeResolve({ exportConditions: [platform, ...others] }),
-    ...(platform === 'browser' && others.includes('production') ? [folded] : []),
+    ...(platform === 'browser' && others.includes('production') ? [foldConstants] : []),
   ],
   output: { file, format: 'es', sourcemap: true },
 });
 
 const BANNER = '/*! @hubline/client: MIT licence. Contains eventemitter3, (c) 2014 Arnout Kazemier: MIT licence. */';
 
-/** Everything in one minified file: for a script tag, one global; for `<script type="module">`, one module. */
+/** Bundles everything into one minified file: a global for script tags, or a module for `<script type="module">`. */
 const bundle = (file, input, output = { format: 'iife', name: 'Hubline' }) => ({
   ...browserBundle(input),
   output: { file, sourcemap: true, banner: BANNER, ...output },

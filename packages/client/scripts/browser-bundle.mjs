@@ -5,18 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
-/** Members that eventemitter3 adds to its prototype, each up to the line that ends it. */
+/** Matches the members that eventemitter3 adds to its prototype, each with all its lines. */
 const MEMBERS = /^EventEmitter\.(?:prototype\.)?(\w+) = (?:function [^]*?^};|.*;)$/gm;
 
-/** The methods that the client calls, and what they call. */
+/** The methods that the client calls, directly or indirectly. */
 const USED = ['on', 'off', 'removeListener', 'listeners'];
 
-/** The fallback of eventemitter3 for runtimes without Object.create: every browser that reads modules has it. */
+/** Matches eventemitter3's fallback for runtimes without Object.create. Every browser with modules has Object.create. */
 const LEGACY = /^if \(Object\.create\) \{[^]*?^\}/m;
 
 /**
- * eventemitter3 is CommonJS, which rollup does not read, and which needs a wrapper: its one class is all it exports. Bundlers cannot
- * tell which methods of a prototype are called, so those that are not stay out.
+ * Turns eventemitter3 into an ECMAScript module: rollup does not read CommonJS. Removes the methods that the client does not call, because
+ * bundlers cannot find unused methods of a prototype.
  */
 export const eventEmitter = (...more) => ({
   name: 'eventemitter3-as-esm',
@@ -30,12 +30,12 @@ export const eventEmitter = (...more) => ({
           .replace(LEGACY, (lines) => `Events.prototype = Object.create(null);${lines.replace(/.+/g, '')}`)
           .replace("prefix = '~'", 'prefix = false')
           .replace(MEMBERS, (lines, name) => ([...USED, ...more].includes(name) ? lines : lines.replace(/.+/g, ''))),
-        map: null, // every line stays where it was
+        map: null, // line numbers do not change
       }
     : null,
 });
 
-/** The compiler's source maps, with the sources in them: those of other packages are in no tarball of this one. */
+/** Loads the compiler's source maps and adds the sources: the tarball does not contain those of other packages. */
 export const sourceMaps = {
   name: 'source-maps',
   async load(id) {
@@ -46,11 +46,11 @@ export const sourceMaps = {
   },
 };
 
-/** Options of terser that make statements harder to read. */
+/** Options of terser that make code harder to read. */
 const UNREADABLE = ['sequences', 'conditionals', 'if_return', 'booleans', 'comparisons', 'join_vars', 'hoist_props', 'reduce_funcs'];
 
-/** Writes constants where they are used and leaves out what never runs, which bundlers do less well. */
-export const folded = terser({
+/** Replaces constants by their values and removes unreachable code, which bundlers do less well. */
+export const foldConstants = terser({
   module: true,
   ecma: 2022,
   compress: { ...Object.fromEntries(UNREADABLE.map((name) => [name, false])), passes: 3, inline: 1 },
@@ -58,7 +58,7 @@ export const folded = terser({
   format: { beautify: true, comments: 'all' },
 });
 
-/** Rollup's input options for everything in one minified file for browsers. */
+/** Returns rollup's input options for one minified file for browsers. */
 export const browserBundle = (input) => ({
   input,
   plugins: [
