@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { EventEmitter } from 'node:events';
 import type { Backplane, Link, LinkObserver, LinkState, LocalState, NodeInfo } from '@hubline/server/backplane';
-import { RedisLink } from './link.ts';
+import { RedisLink } from './redis-link.ts';
 import {
   isPersistent,
   masked,
@@ -12,7 +12,7 @@ import {
   type ClientRole,
   type RedisAddress,
   type RedisBackplaneOptions,
-  type Settings,
+  type RedisSettings,
 } from './options.ts';
 import { SingleStore } from './single-store.ts';
 import { ClusterStore } from './cluster-store.ts';
@@ -51,7 +51,7 @@ export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omi
   const links = new Set<RedisLink>();
 
   function open(self: NodeInfo, local: LocalState, observer: LinkObserver): Link {
-    const told: LinkObserver = {
+    const both: LinkObserver = {
       ...observer,
       down: (cause) => {
         observer.down(cause);
@@ -67,7 +67,7 @@ export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omi
       },
     };
     forgetClosed();
-    const link = new RedisLink({ self, local, observer: told, settings, openStore: (heard) => openStore(settings, heard) });
+    const link = new RedisLink({ self, local, observer: both, settings, openStore: (storeObserver) => openStore(settings, storeObserver) });
     links.add(link);
     return link;
   }
@@ -95,7 +95,7 @@ export function redisBackplane(first?: string | RedisBackplaneOptions, rest: Omi
   };
 }
 
-function openStore(settings: Settings, observer: StoreObserver): Store {
+function openStore(settings: RedisSettings, observer: StoreObserver): Store {
   const { cluster: seeds, natMap } = settings;
   const options = {
     clientFor: (role: ClientRole, address?: RedisAddress) => clientFor(role, settings, address),
@@ -104,7 +104,7 @@ function openStore(settings: Settings, observer: StoreObserver): Store {
   return seeds ? new ClusterStore({ ...options, seeds, natMap }, observer) : new SingleStore(options, observer);
 }
 
-function clientFor(role: ClientRole, { connection, client, createClient }: Settings, address?: RedisAddress): Redis {
+function clientFor(role: ClientRole, { connection, client, createClient }: RedisSettings, address?: RedisAddress): Redis {
   const { retryStrategy, connectTimeout } = connection;
   const settings = { ...connection, ...address };
   if (client) return client.duplicate({ ...REQUIRED_SETTINGS, retryStrategy, connectTimeout, ...address, lazyConnect: false });

@@ -16,47 +16,48 @@ import {
   type TopicsPage,
   type WatchLease,
 } from '@hubline/server/backplane';
-import type { Context } from './context.ts';
+import type { DirectoryWriter } from './directory-writer.ts';
 import { slices } from './entries.ts';
 import { processIn, type Incarnation } from './keys.ts';
-import { Losses, type Holding } from './losses.ts';
-import type { Leases } from './leases.ts';
+import { LeaseEndedError, type Leases, type LiveNodes, type LiveNodesReading } from './leases.ts';
+import type { LinkContext } from './link-context.ts';
+import { MissingEntries, type TopicOfIncarnation } from './missing-entries.ts';
 import type { Command } from './redis-connection.ts';
 import type { Peers } from './peers.ts';
-import { LeaseOverError, type Census, type Reading } from './reading.ts';
-import type { Registrar } from './registrar.ts';
+import type { Registration } from './registration.ts';
 import { unavailable } from './unavailable.ts';
 import { decodeCounts, decodeGroups, decodeNumber, decodeRecord, decodeTexts, type DecodedRecord } from './values.ts';
 
-export interface RedisDirectoryOptions extends Omit<Context, 'settings'> {
+export interface RedisDirectoryOptions extends Omit<LinkContext, 'settings' | 'events'> {
+  readonly registration: Pick<Registration, 'session'>;
   readonly peers: Peers;
-  readonly registrar: Registrar;
+  readonly writer: DirectoryWriter;
 }
 
-/** Commands in one trip of a large answer. */
-const TRIP = 1000;
+/** Commands of one round trip of a large answer. */
+const COMMANDS_PER_PIPELINE = 1000;
 
 /** Answers queries from the entries of all incarnations whose lease lives. */
 export class RedisDirectory implements Directory {
   readonly #options: RedisDirectoryOptions;
-  readonly #losses: Losses;
+  readonly #missingEntries: MissingEntries;
 
   constructor(options: RedisDirectoryOptions) {
     this.#options = options;
-    this.#losses = new Losses({ keys: options.keys, store: options.store, read: (commands) => this.#run(commands) });
+    this.#missingEntries = new MissingEntries({ keys: options.keys, store: options.store, read: (commands) => this.#run(commands) });
   }
 
   changed(change: Change): Promise<Flush> {
-    return this.#options.registrar.changed(change);
+    return this.#options.writer.changed(change);
   }
 
   watch(topic: Topic): Promise<WatchLease> {
-    return this.#options.registrar.watch(topic);
+    return this.#options.writer.watch(topic);
   }
 
   nodes(): Promise<DirectoryResult<readonly NodeInfo[]>> {
     return this.#ask(
-      async (missing) => [...(await this.#census(missing, [])).value.values()],
+      async (missing) => [...(await this.#liveNodes(missing, [])).liveNodes.values()],
       (here) => here.nodes(),
     );
   }
@@ -105,15 +106,15 @@ export class RedisDirectory implements Directory {
 
   async #counts(missing: Missing, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>> {
     const commands = topics.map((topic): Command => ['hgetall', this.#options.keys.counts(topic)]);
-    const { value, answers } = await this.#census(missing, commands);
-    const counts = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { living: value, missing })]));
-    await this.#expectUncounted(counts, { living: value, missing });
+    const { liveNodes, answers } = await this.#liveNodes(missing, commands);
+    const counts = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { liveNodes, missing })]));
+    await this.#expectUncounted(counts, { liveNodes, missing });
     return counts;
   }
 
   async #membersOf(missing: Missing, process: ProcessId, topic: Topic): Promise<readonly string[]> {
-    const { peers, session, self, keys } = this.#options;
-    const incarnation = process === self.process ? session().incarnation : peers.incarnation(process);
+    const { peers, registration, self, keys } = this.#options;
+    const incarnation = process === self.process ? registration.session.incarnation : peers.incarnation(process);
     if (!incarnation) return [];
     const key = keys.members(topic, incarnation);
     const [ids] = await this.#run([['zrange', key, 0, -1]]);
@@ -122,8 +123,8 @@ export class RedisDirectory implements Directory {
 
   async #recordsOf(missing: Missing, members: readonly Member[]): Promise<ReadonlyMap<string, ConnectionRecord>> {
     if (members.length === 0) return new Map();
-    const { value } = await this.#census(missing, []);
-    const parts = [...value.keys()].map((incarnation) => {
+    const { liveNodes } = await this.#liveNodes(missing, []);
+    const parts = [...liveNodes.keys()].map((incarnation) => {
       const process = processIn(incarnation);
       return { incarnation, ids: new Set(members.flatMap((member) => (member.process === process ? member.connectionId : []))) };
     });
@@ -134,11 +135,11 @@ export class RedisDirectory implements Directory {
   /** Reads a page of members. Only incarnations with a count for the topic are queried, so that the cost follows the page's size. */
   async #members(missing: Missing, topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
     const { keys } = this.#options;
-    const { value, answers } = await this.#census(missing, [['hgetall', keys.counts(topic)]]);
-    const counts = this.#countsOf(topic, answers[0], { living: value, missing });
-    await this.#expectUncounted(new Map([[topic, counts]]), { living: value, missing });
-    const empty: Holding[] = [];
-    const waiting = [...value.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
+    const { liveNodes, answers } = await this.#liveNodes(missing, [['hgetall', keys.counts(topic)]]);
+    const counts = this.#countsOf(topic, answers[0], { liveNodes, missing });
+    await this.#expectUncounted(new Map([[topic, counts]]), { liveNodes, missing });
+    const empty: TopicOfIncarnation[] = [];
+    const waiting = [...liveNodes.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
     const found: Member[] = [];
     while (found.length < limit && waiting.length > 0) {
       const asked: Incarnation[] = [];
@@ -167,10 +168,10 @@ export class RedisDirectory implements Directory {
     const { keys } = this.#options;
     const from = after === undefined || after < prefix ? `[${prefix}` : `(${after}`;
     // Topics are ASCII: this byte sorts after all of them.
-    const { value, of } = await this.#census(missing, [], (incarnation) => [
+    const { liveNodes, of } = await this.#liveNodes(missing, [], (incarnation) => [
       ['zrangebylex', keys.topics(incarnation), from, `[${prefix}\u007f`, 'LIMIT', 0, limit],
     ]);
-    const all = [...value.keys()].flatMap((incarnation) => {
+    const all = [...liveNodes.keys()].flatMap((incarnation) => {
       const key = keys.topics(incarnation);
       const topics = this.#textsIn(of(incarnation)[0], { key, incarnation, missing });
       // They stay in the page, whose length tells whether more topics follow.
@@ -179,19 +180,19 @@ export class RedisDirectory implements Directory {
     });
     const page = [...new Set(all)].sort().slice(0, limit);
     const counts = await this.#run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
-    const sizes = new Map(page.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { living: value, missing })]));
-    await this.#expectUncounted(sizes, { living: value, missing });
+    const sizes = new Map(page.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { liveNodes, missing })]));
+    await this.#expectUncounted(sizes, { liveNodes, missing });
     return [...sizes].map(([topic, each]) => ({ topic, count: [...each.values()].reduce((sum, count) => sum + count, 0) }));
   }
 
   /** Reads a snapshot. Versions are read first, so that the members are at least as new as their version. */
   async #snapshot(missing: Missing, topics: readonly Topic[]): Promise<readonly ProcessSnapshot[]> {
     const { keys } = this.#options;
-    const { value, of } = await this.#census(missing, [], (incarnation) => [['get', keys.flushed(incarnation)]]);
-    const incarnations = [...value.keys()];
+    const { liveNodes, of } = await this.#liveNodes(missing, [], (incarnation) => [['get', keys.flushed(incarnation)]]);
+    const incarnations = [...liveNodes.keys()];
     const counts = await this.#run(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
-    const sizes = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { living: value, missing })]));
-    await this.#expectUncounted(sizes, { living: value, missing });
+    const sizes = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { liveNodes, missing })]));
+    await this.#expectUncounted(sizes, { liveNodes, missing });
     const held = [...sizes].flatMap(([topic, processes]) =>
       incarnations.filter((each) => processes.has(processIn(each))).map((incarnation) => ({ topic, incarnation })),
     );
@@ -207,7 +208,7 @@ export class RedisDirectory implements Directory {
       missing,
       [...ids].map(([incarnation, each]) => ({ incarnation, ids: each })),
     );
-    return [...value].map(([incarnation, node], i) => ({
+    return [...liveNodes].map(([incarnation, node], i) => ({
       node,
       version: decodeNumber(of(incarnation)[0]) ?? 0,
       records: records[i] ?? [],
@@ -259,11 +260,11 @@ export class RedisDirectory implements Directory {
   }
 
   /** The number of members by live process. */
-  #countsOf(topic: Topic, answer: unknown, { living, missing }: Asked): ReadonlyMap<ProcessId, number> {
+  #countsOf(topic: Topic, answer: unknown, { liveNodes, missing }: Asked): ReadonlyMap<ProcessId, number> {
     const key = this.#options.keys.counts(topic);
     const hash = decodeCounts(answer);
     const counts = new Map<ProcessId, number>();
-    for (const incarnation of living.keys()) {
+    for (const incarnation of liveNodes.keys()) {
       if (!hash) this.#passOver({ key, incarnation, missing });
       if (!hash?.has(incarnation)) continue;
       const count = hash.get(incarnation);
@@ -274,14 +275,14 @@ export class RedisDirectory implements Directory {
   }
 
   /** Where Redis has lost the counts of topics, the nodes with members there are missing. */
-  async #expectUncounted(counts: ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>, { living, missing }: Asked): Promise<void> {
+  async #expectUncounted(counts: ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>, { liveNodes, missing }: Asked): Promise<void> {
     const uncounted = [...counts.keys()].filter((topic) => counts.get(topic)?.size === 0);
-    for (const incarnation of await this.#losses.counts(uncounted, [...living.keys()])) missing.add(this.#nameOf(incarnation));
+    for (const incarnation of await this.#missingEntries.counts(uncounted, [...liveNodes.keys()])) missing.add(this.#nameOf(incarnation));
   }
 
   /** Where Redis has lost members, their nodes are missing. */
-  async #expectEmpty(holdings: readonly Holding[], missing: Missing): Promise<void> {
-    for (const incarnation of await this.#losses.members(holdings)) missing.add(this.#nameOf(incarnation));
+  async #expectEmpty(holdings: readonly TopicOfIncarnation[], missing: Missing): Promise<void> {
+    for (const incarnation of await this.#missingEntries.members(holdings)) missing.add(this.#nameOf(incarnation));
   }
 
   #textsIn(answer: unknown, value: Value): readonly string[] {
@@ -302,39 +303,41 @@ export class RedisDirectory implements Directory {
 
   /** Answers from Redis or, if the keys cannot be reached, from this node's own state. */
   async #ask<T>(read: (missing: Missing) => Promise<T>, readLocal: (here: LocalDirectory) => T): Promise<DirectoryResult<T>> {
-    const { peers, session, self, local, registrar, isUp, settled, report } = this.#options;
-    await settled();
+    const { peers, registration, self, local, writer, status, observer } = this.#options;
+    await status.settled;
     try {
-      const missing = new Set(session().isPartial ? [self.nodeId, ...peers.absent] : peers.absent); // before the query: a node may come back during it
+      const missing = new Set(registration.session.isPartial ? [self.nodeId, ...peers.unconfirmed] : peers.unconfirmed); // before the query: a node may come back during it
       const value = await read(missing);
-      return { value, missing: [...new Set([...missing, ...peers.absent])], hasUnknownNodes: false };
+      return { value, missing: [...new Set([...missing, ...peers.unconfirmed])], hasUnknownNodes: false };
     } catch (error) {
-      if (isUp() && !(error instanceof LeaseOverError)) report('flush', error);
+      if (status.isUp && !(error instanceof LeaseEndedError)) observer.report('flush', error);
     }
-    const here = new LocalDirectory([{ node: self, local, version: registrar.version }]);
+    const here = new LocalDirectory([{ node: self, local, version: writer.version }]);
     return { value: readLocal(here), missing: peers.nodeIds, hasUnknownNodes: true };
   }
 
   async #run(commands: readonly Command[]): Promise<readonly unknown[]> {
     this.#mustReach(commands.map(([, key]) => String(key)));
     const answers: unknown[] = [];
-    for (const trip of slices(commands, TRIP)) answers.push(...(await this.#options.peers.leases.read(trip)));
+    for (const slice of slices(commands, COMMANDS_PER_PIPELINE)) answers.push(...(await this.#options.peers.leases.read(slice)));
     return answers;
   }
 
   /** Reads the live processes. One whose lease cannot be decoded is left out, and is among the missing ones. */
-  async #census(missing: Missing, ...[commands, perIncarnation]: Parameters<Leases['census']>): Promise<Reading> {
+  async #liveNodes(missing: Missing, ...[commands, perIncarnation]: Parameters<Leases['readLiveNodes']>): Promise<LiveNodesReading> {
     const { peers, keys } = this.#options;
     this.#mustReach([keys.registry, ...commands.map(([, key]) => String(key))]);
-    const reading = await peers.leases.census(commands, perIncarnation);
+    const reading = await peers.leases.readLiveNodes(commands, perIncarnation);
     for (const nodeId of reading.missing) missing.add(nodeId);
     // A node's entries are found by its index: where the index is unreachable, they may be out of date.
-    for (const [incarnation, { nodeId }] of reading.value) if (!this.#options.reach.has(keys.topics(incarnation))) missing.add(nodeId);
+    for (const [incarnation, { nodeId }] of reading.liveNodes)
+      if (!this.#options.availability.has(keys.topics(incarnation))) missing.add(nodeId);
     return reading;
   }
 
   #mustReach(keys: readonly string[]): void {
-    if (!keys.every((key) => this.#options.reach.has(key))) throw unavailable('A part of Redis that the query needs is unavailable.');
+    if (!keys.every((key) => this.#options.availability.has(key)))
+      throw unavailable('A part of Redis that the query needs is unavailable.');
   }
 }
 
@@ -342,7 +345,7 @@ export class RedisDirectory implements Directory {
 type Missing = Set<string>;
 
 interface Asked {
-  readonly living: Census;
+  readonly liveNodes: LiveNodes;
   readonly missing: Missing;
 }
 

@@ -5,8 +5,8 @@ import type { Command } from './redis-connection.ts';
 
 /** Arguments of one command: more would hold up the other clients of this Redis. */
 const SLICE = 500;
-/** The approximate size of the commands in one trip: Redis answers that well within every time limit. */
-const TRIP_BYTES = 256 * 1024;
+/** The approximate size of the commands in one batch: Redis answers that well within every time limit. */
+const BATCH_BYTES = 256 * 1024;
 /** Estimated bytes of an argument besides its text. */
 const ARGUMENT_BYTES = 16;
 
@@ -21,7 +21,7 @@ export interface Writing {
 }
 
 /** The changes to write: topics with the connections that may have joined or left, and connections whose record has changed. */
-export interface Dirt {
+export interface WriteSet {
   readonly topics: Iterable<readonly [Topic, Iterable<string>]>;
   readonly connections: Iterable<string>;
   /**
@@ -31,7 +31,7 @@ export interface Dirt {
   readonly moved?: (connectionId: string) => number;
 }
 
-export function everythingIn(local: LocalState): Dirt {
+export function everythingIn(local: LocalState): WriteSet {
   return {
     topics: (function* () {
       for (const topic of local.topics()) yield [topic, local.members(topic).keys()] as const;
@@ -46,59 +46,59 @@ export interface EntriesOptions {
   readonly local: LocalState;
 }
 
-/** Yields the trips of a flush. The state is read when its trip is made, so a flush of any size holds one trip in memory. */
-export function* writingsOf(dirt: Dirt, options: EntriesOptions): Generator<Writing> {
+/** Yields the batches of a flush. The state is read when its batch is made, so a flush of any size holds one batch in memory. */
+export function* writingsOf(writeSet: WriteSet, options: EntriesOptions): Generator<Writing> {
   const sets = new Map<string, 'changed' | 'whole'>();
-  let trip = new Trip(options, sets);
-  for (const id of dirt.connections) {
-    for (const part of connectionParts(id, dirt, options)) {
-      part(trip, sets);
-      if (!trip.isFull) continue;
-      yield trip.writing();
-      trip = new Trip(options, sets);
+  let batch = new WriteBatch(options, sets);
+  for (const id of writeSet.connections) {
+    for (const step of connectionSteps(id, writeSet, options)) {
+      step(batch, sets);
+      if (!batch.isFull) continue;
+      yield batch.writing();
+      batch = new WriteBatch(options, sets);
     }
   }
-  for (const [topic, ids] of dirt.topics) {
+  for (const [topic, ids] of writeSet.topics) {
     for (const slice of slices(ids)) {
-      trip.addMembers(topic, slice);
-      if (!trip.isFull) continue;
-      yield trip.writing();
-      trip = new Trip(options, sets);
+      batch.addMembers(topic, slice);
+      if (!batch.isFull) continue;
+      yield batch.writing();
+      batch = new WriteBatch(options, sets);
     }
   }
-  yield trip.writing();
+  yield batch.writing();
 }
 
 /**
  * Yields what to write for one connection. Few groups are a part of its record; more are a set of their own, so that a join need
  * not write all of them. The set is complete before the record refers to it, and is deleted after the record no longer does.
  */
-function* connectionParts(id: string, { moved }: Dirt, { keys, incarnation, local }: EntriesOptions): Generator<Part> {
+function* connectionSteps(id: string, { moved }: WriteSet, { keys, incarnation, local }: EntriesOptions): Generator<Step> {
   const record = local.record(id);
   const most = moved?.(id) ?? 0;
   if (!record) {
-    yield (trip) => trip.addGone(id, most > INLINE);
+    yield (batch) => batch.addGone(id, most > INLINE);
     return;
   }
   const length = lengthOf(record.groups, INLINE + most);
   if (length <= INLINE) {
-    yield (trip) => trip.addRecord(id, encodeRecord(record));
-    if (length + most > INLINE) yield (trip) => trip.addUnused(id);
+    yield (batch) => batch.addRecord(id, encodeRecord(record));
+    if (length + most > INLINE) yield (batch) => batch.addUnused(id);
     return;
   }
   const isChanged = moved !== undefined && length - most > INLINE; // it was a set before
-  yield (_trip, sets) => sets.set(id, isChanged ? 'changed' : 'whole');
+  yield (_batch, sets) => sets.set(id, isChanged ? 'changed' : 'whole');
   if (!isChanged) {
     // A sweep finds sets by their records.
-    yield (trip) => trip.addFirst(['hsetnx', keys.records(incarnation), id, encodeRecord(record)]);
+    yield (batch) => batch.addFirst(['hsetnx', keys.records(incarnation), id, encodeRecord(record)]);
     for (const slice of slices(record.groups)) {
       const names = slice.map((group) => groupIn(groupTopic(record.hub, group)) ?? '');
-      yield (trip) => trip.addFirst(['sadd', keys.groups(incarnation, id), ...names]);
+      yield (batch) => batch.addFirst(['sadd', keys.groups(incarnation, id), ...names]);
     }
   }
-  yield (trip) => trip.addRecord(id, encodeRecord(record));
+  yield (batch) => batch.addRecord(id, encodeRecord(record));
 }
-type Part = (trip: Trip, sets: Map<string, 'changed' | 'whole'>) => void;
+type Step = (batch: WriteBatch, sets: Map<string, 'changed' | 'whole'>) => void;
 
 /** The topics that an incarnation watches, as other nodes read them: the version in the hash shows that the set has changed. */
 export interface WatchChange {
@@ -123,8 +123,8 @@ export function watchWritingOf({ changed, held, version }: WatchChange, keys: Ke
 export const watchedIn = (commands: readonly Command[]): string | undefined =>
   commands.findLast(([name]) => name === 'hset')?.[3] as string | undefined;
 
-/** The commands of one trip, as they are collected. */
-class Trip {
+/** The commands of one batch, as they are collected. */
+class WriteBatch {
   readonly #options: EntriesOptions;
   /** Connections whose groups are a set: of these members are added and removed, or all are written with the record. */
   readonly #sets: Map<string, 'changed' | 'whole'>;
@@ -143,7 +143,7 @@ class Trip {
   }
 
   get isFull(): boolean {
-    return this.#bytes >= TRIP_BYTES;
+    return this.#bytes >= BATCH_BYTES;
   }
 
   addMembers(topic: Topic, ids: readonly string[]): void {

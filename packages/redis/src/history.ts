@@ -1,17 +1,14 @@
 import type { Incarnation } from './keys.ts';
 import { encodeFrame, KIND } from './frame.ts';
+import type { RedisSettings } from './options.ts';
 import { Queue } from './queue.ts';
 import { RangeSet, type Range } from './ranges.ts';
 import { firstIndex } from './search.ts';
 import { Slab } from './slab.ts';
 
 export interface HistoryOptions {
-  /** This process's incarnation at the moment. */
-  readonly origin: () => Incarnation;
-  /** For how long a frame is kept, in milliseconds, without the time in which this node's link is down. */
-  readonly repairMs: number;
-  /** Bytes of all kept frames; 0 keeps none. */
-  readonly repairBytes: number;
+  readonly registration: { readonly session: { readonly incarnation: Incarnation } };
+  readonly settings: Pick<RedisSettings, 'repairMs' | 'repairBytes' | 'sweepDelayMs'>;
   readonly now?: () => number;
 }
 
@@ -110,7 +107,7 @@ export class History {
   }
 
   add(channel: string, payload: Uint8Array): SentFrame {
-    const { origin, repairBytes } = this.#options;
+    const { registration, settings } = this.#options;
     const at = this.now;
     let history = this.#channels.get(channel);
     const isFirst = !history;
@@ -121,10 +118,13 @@ export class History {
     }
     this.#ceiling = Math.max(this.#ceiling, sequence);
     Object.assign(history, { last: sequence, usedAt: at, claimed: 0 });
-    const kind = (isFirst ? KIND.firstMessage : KIND.message) + (repairBytes > 0 ? KIND.keptMessage : 0);
-    const frame = encodeFrame({ kind: kind as 0 | 1 | 2 | 3, origin: origin(), sequence, payload }, this.#slab.allocate);
+    const kind = (isFirst ? KIND.firstMessage : KIND.message) + (settings.repairBytes > 0 ? KIND.keptMessage : 0);
+    const frame = encodeFrame(
+      { kind: kind as 0 | 1 | 2 | 3, origin: registration.session.incarnation, sequence, payload },
+      this.#slab.allocate,
+    );
     const sent = { channel, sequence, frame, at, sentAt: this.#now(), isVoid: false };
-    if (repairBytes > 0) {
+    if (settings.repairBytes > 0) {
       history.sent.push(sent);
       this.#kept.push(sent);
       this.#keptBytes += frame.length + FRAME_BYTES;
@@ -213,15 +213,20 @@ export class History {
     return parts;
   }
 
-  /** Forgets channels that were idle for this long and have no kept frames. */
-  forgetIdle(idleMs: number): void {
+  /** For how long a channel without traffic keeps its sequence, in milliseconds. */
+  get rememberedMs(): number {
+    const { sweepDelayMs, repairMs } = this.#options.settings;
+    return 2 * Math.max(sweepDelayMs, repairMs);
+  }
+  /** Forgets channels that were without traffic for {@link rememberedMs}, and have no kept frames. */
+  forgetIdle(): void {
     this.#prune();
-    const until = this.now - idleMs;
+    const until = this.now - this.rememberedMs;
     for (const [channel, { usedAt, sent }] of this.#channels) if (usedAt < until && sent.length === 0) this.#channels.delete(channel);
   }
 
   #prune(): void {
-    const { repairMs, repairBytes } = this.#options;
+    const { repairMs, repairBytes } = this.#options.settings;
     const until = this.now - repairMs;
     for (let oldest = this.#kept.at(0); oldest && (oldest.at < until || this.#keptBytes > repairBytes); oldest = this.#kept.at(0)) {
       this.#kept.shift();

@@ -76,7 +76,7 @@ export class Keys {
   }
 
   /** A channel without messages: its subscription shows that a process has subscribed to all its channels on the shard of the tag. */
-  mark(process: ProcessId, tag: string): string {
+  marker(process: ProcessId, tag: string): string {
     return `${this.#of(tag, 'hears')}:${process}`;
   }
   channel(name: string): string {

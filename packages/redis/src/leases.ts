@@ -1,26 +1,53 @@
 import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
-import type { Context } from './context.ts';
 import { numberIn, processIn, type Incarnation } from './keys.ts';
+import type { LinkContext } from './link-context.ts';
 import type { Command } from './redis-connection.ts';
-import { LeaseOverError, type Reading } from './reading.ts';
-import type { Session } from './session.ts';
+import type { Registration } from './registration.ts';
+import type { Sweeper } from './sweeper.ts';
 import { decodeLease, decodeNode, decodeTexts, isAlive, isIncarnation, WHOLE } from './values.ts';
 
-export interface LeasesOptions extends Pick<Context, 'self' | 'session' | 'store' | 'keys' | 'unreadable'> {
-  /** Called when this process has found its own lease or writes gone: those of others may be gone too. */
-  readonly doubted: (session: Session) => void;
-  /** Called for the latest living incarnation of each process. */
-  readonly seen: (incarnation: Incarnation, node: NodeInfo, sighting: Required<Sighting>) => void;
-  /** Called for a lease that cannot be decoded. */
-  readonly undecided: (incarnation: Incarnation) => void;
-  /** Called when an incarnation has ended and its keys need a sweep. */
-  readonly dead: (incarnation: Incarnation) => void;
+export interface LeasesOptions extends Pick<LinkContext, 'self' | 'store' | 'keys' | 'unreadable' | 'events'> {
+  readonly registration: Pick<Registration, 'session'>;
+  readonly sweeper: Pick<Sweeper, 'schedule'>;
+  readonly peers: LeaseObserver;
 }
 
-export interface Sighting {
+/** Receives the states of leases as they are read. */
+export interface LeaseObserver {
+  /** Handles the latest living incarnation of a process. */
+  alive(incarnation: Incarnation, node: NodeInfo, read: Required<LeaseTimes>): void;
+  /** Handles a lease that cannot be decoded. */
+  undecodable(incarnation: Incarnation): void;
+  /** Handles a loss of data in Redis: leases of other processes may be missing although these live. */
+  doubtAll(): void;
+}
+
+export interface LeaseTimes {
   readonly leaseUntil?: number;
   /** When Redis was queried: the answer to a later query is newer. */
-  readonly askedAt?: number;
+  readonly queriedAt?: number;
+}
+
+/** The nodes of the cluster at one moment, by their leases: each process with its latest incarnation. */
+export type LiveNodes = ReadonlyMap<Incarnation, NodeInfo>;
+
+/** The answers of Redis to one reader. */
+export interface LiveNodesReading {
+  readonly liveNodes: LiveNodes;
+  /** Live nodes whose entries are not completely written, or cannot be decoded. */
+  readonly missing: readonly string[];
+  /** The answers to the commands, in their order. */
+  readonly answers: readonly unknown[];
+  /** The answers to the commands about one incarnation. */
+  of(incarnation: Incarnation): readonly unknown[];
+}
+
+/** Thrown if entries in Redis are missing: this process has no lease, or the registry is no hash. Already reported. */
+export class LeaseEndedError extends Error {
+  override readonly name = 'LeaseEndedError';
+  constructor() {
+    super('The lease of this process has ended.');
+  }
 }
 
 /** The answer of PTTL for a key that does not exist. */
@@ -34,7 +61,7 @@ export class Leases {
   /** The node of each incarnation, which never changes. */
   readonly #nodes = new Map<Incarnation, NodeInfo>();
   /** Incarnations that have ended, and are not swept yet. */
-  readonly #dead = new Set<Incarnation>();
+  readonly #ended = new Set<Incarnation>();
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -46,7 +73,7 @@ export class Leases {
 
   /** Keeps the node of an incarnation that has announced itself. Returns false where its lease has already ended. */
   announce(incarnation: Incarnation, node: NodeInfo): boolean {
-    if (this.#dead.has(incarnation)) return false;
+    if (this.#ended.has(incarnation)) return false;
     this.#nodes.set(incarnation, node);
     return true;
   }
@@ -54,15 +81,15 @@ export class Leases {
   /**
    * Reads the processes whose lease lives, and the answers to the commands, in one trip. An unknown process costs a second trip, and is
    * announced: its hello may be late, and its entries are already used.
-   * @throws LeaseOverError where this process has no lease: Redis has lost what was written
+   * @throws LeaseEndedError where this process has no lease: Redis has lost what was written
    */
-  async census(
+  async readLiveNodes(
     commands: readonly Command[],
     perIncarnation: (incarnation: Incarnation) => readonly Command[] = () => [],
-  ): Promise<Reading> {
-    const { keys, session } = this.#options;
-    const askedAt = performance.now();
-    const mine = session().incarnation;
+  ): Promise<LiveNodesReading> {
+    const { keys, registration, peers } = this.#options;
+    const queriedAt = performance.now();
+    const mine = registration.session.incarnation;
     const known = [...new Set([mine, ...this.#nodes.keys()])];
     const leasesOf = (incarnations: readonly Incarnation[]): Command => [
       'mget',
@@ -84,7 +111,7 @@ export class Leases {
       extras.set(incarnation, extra);
       const state = decodeLease(lease);
       if (whole !== WHOLE) partial.add(incarnation);
-      if (state === 'over' && incarnation !== session().incarnation) this.#die(incarnation);
+      if (state === 'ended' && incarnation !== registration.session.incarnation) this.#end(incarnation);
       if (state === 'unreadable') this.#reportUnreadable(incarnation);
       if (!isAlive(state)) return;
       const process = processIn(incarnation);
@@ -113,33 +140,34 @@ export class Leases {
         if (info !== null) read(incarnation, [states[i], states[fresh.length + i]], extrasOf(more.slice(fresh.length), i));
       });
     }
-    for (const incarnation of this.#dead) if (!names.has(incarnation)) this.#dead.delete(incarnation); // swept
-    const value = new Map<Incarnation, NodeInfo>();
+    for (const incarnation of this.#ended) if (!names.has(incarnation)) this.#ended.delete(incarnation); // swept
+    const liveNodes = new Map<Incarnation, NodeInfo>();
     const missing: string[] = [];
     for (const incarnation of [...alive.values()].sort()) {
       const node = this.#nodeOf(incarnation);
       if (!node || partial.has(incarnation)) missing.push(node?.nodeId ?? processIn(incarnation));
       if (!node) continue;
-      value.set(incarnation, node);
-      this.#options.seen(incarnation, node, { askedAt, leaseUntil: askedAt + (leaseMs.get(incarnation) ?? 0) });
+      liveNodes.set(incarnation, node);
+      peers.alive(incarnation, node, { queriedAt, leaseUntil: queriedAt + (leaseMs.get(incarnation) ?? 0) });
     }
-    return { value, missing, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
+    return { liveNodes, missing, answers: answers.slice(0, commands.length), of: (incarnation) => extras.get(incarnation) ?? [] };
   }
 
   /**
    * Runs commands that read. Added commands check that this process's own writes are there: otherwise no answer is reliable.
-   * @throws LeaseOverError where they are gone
+   * @throws LeaseEndedError where they are gone
    */
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const { store, keys } = this.#options;
-    const session = this.#options.session();
+    const { store, keys, registration, peers, events } = this.#options;
+    const { session } = registration;
     // Each shard can lose data alone; on a single Redis the lease shows it.
     const tags = store.isOne ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
     const checks: readonly Command[] = [['get', keys.lease(session.incarnation)], ...session.counters(tags)];
     const answers = [...(await store.read([...commands, ...checks]))];
-    if (answers.splice(commands.length).includes(null) && session === this.#options.session()) {
-      this.#options.doubted(session);
-      throw new LeaseOverError();
+    if (answers.splice(commands.length).includes(null) && session === registration.session) {
+      peers.doubtAll();
+      events.ownLeaseEnded(session);
+      throw new LeaseEndedError();
     }
     return answers;
   }
@@ -155,10 +183,10 @@ export class Leases {
     const names = decodeTexts(listed);
     if (!names) {
       unreadable.value(keys.registry);
-      throw new LeaseOverError();
+      throw new LeaseEndedError();
     }
     const fresh = names.filter((each): each is Incarnation => {
-      if (isIncarnation(each)) return !known.includes(each) && !this.#dead.has(each);
+      if (isIncarnation(each)) return !known.includes(each) && !this.#ended.has(each);
       unreadable.value(keys.registry, each);
       return false;
     });
@@ -167,24 +195,24 @@ export class Leases {
 
   /** Tells missing leases from keys of another type: MGET answers null for both. */
   async #confirmed(incarnations: readonly Incarnation[], leases: readonly unknown[]): Promise<readonly unknown[]> {
-    const over = incarnations.filter((_each, i) => leases[i] === null);
-    if (over.length === 0) return leases;
-    const left = await this.read(over.map((each) => ['pttl', this.#options.keys.lease(each)]));
-    const isThere = new Set(over.filter((_each, i) => left[i] !== NO_KEY));
+    const ended = incarnations.filter((_each, i) => leases[i] === null);
+    if (ended.length === 0) return leases;
+    const left = await this.read(ended.map((each) => ['pttl', this.#options.keys.lease(each)]));
+    const isThere = new Set(ended.filter((_each, i) => left[i] !== NO_KEY));
     return leases.map((lease, i) => (isThere.has(incarnations[i]!) ? UNREADABLE : lease));
   }
 
   /** Its process counts as missing until the lease is renewed, or would have ended. */
   #reportUnreadable(incarnation: Incarnation): void {
-    const { unreadable, keys, undecided } = this.#options;
+    const { unreadable, keys, peers } = this.#options;
     unreadable.value(keys.lease(incarnation));
-    undecided(incarnation);
+    peers.undecodable(incarnation);
   }
 
   /** Ends an incarnation that has no lease any more, or never got one. */
-  #die(incarnation: Incarnation): void {
+  #end(incarnation: Incarnation): void {
     this.#nodes.delete(incarnation);
-    this.#dead.add(incarnation);
-    this.#options.dead(incarnation);
+    this.#ended.add(incarnation);
+    this.#options.sweeper.schedule(incarnation);
   }
 }

@@ -82,7 +82,7 @@ export const REQUIRED_SETTINGS = {
 export type ClientSettings = RedisOptions & typeof REQUIRED_SETTINGS;
 
 /** All options, completed from the URL and the defaults. */
-export interface Settings {
+export interface RedisSettings {
   readonly connection: ClientSettings;
   readonly cluster: readonly RedisAddress[] | undefined;
   readonly natMap: Readonly<Record<string, RedisAddress>>;
@@ -138,7 +138,7 @@ const OPTIONS: Readonly<Record<keyof RedisBackplaneOptions, true>> = {
 };
 
 /** @throws HublineError `invalid_option` */
-export function settingsFrom(options: RedisBackplaneOptions): Settings {
+export function settingsFrom(options: RedisBackplaneOptions): RedisSettings {
   checkKnown(options, Object.keys(OPTIONS), { within: 'options' });
   const {
     prefix = DEFAULT_PREFIX,
@@ -311,7 +311,7 @@ function dotNetAdvice(parts: readonly string[]): string {
 }
 
 /** The settings without secrets. */
-export function masked({ connection, client, createClient, natMap, ...settings }: Settings): Readonly<Record<string, unknown>> {
+export function masked({ connection, client, createClient, natMap, ...settings }: RedisSettings): Readonly<Record<string, unknown>> {
   const { host, port, username, password, db, tls, sentinels, name } = connection;
   return Object.freeze({
     ...settings,

@@ -1,25 +1,24 @@
-import type { PublishOptions } from '@hubline/server/backplane';
+import { nodeChannel, type PublishOptions } from '@hubline/server/backplane';
 import type { History, SentFrame } from './history.ts';
-import { BUFFER_BYTES, type OnUnavailable } from './options.ts';
+import type { Keys } from './keys.ts';
+import type { LinkContext, LinkEvents } from './link-context.ts';
+import { BUFFER_BYTES, type OnUnavailable, type RedisSettings } from './options.ts';
+import type { Peers } from './peers.ts';
+import type { SlotAvailability } from './slot-availability.ts';
 import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
-export interface PublisherOptions {
+export interface PublisherOptions extends Pick<LinkContext, 'self'> {
   readonly store: Pick<Store, 'isOne' | 'publish' | 'tagOf' | 'ping'>;
-  readonly channelOf: (name: string) => string;
+  readonly keys: Pick<Keys, 'channel'>;
+  readonly settings: Pick<RedisSettings, 'onUnavailable'>;
+  readonly availability: Pick<SlotAvailability, 'hasChannel'>;
   readonly history: Pick<History, 'add' | 'void'>;
-  readonly onUnavailable: OnUnavailable;
-  /** Whether a channel can be used; none can before the first connection. */
-  readonly reaches: (channel: string) => boolean;
-  /** Whether this node is subscribed to its own channel, on which answers arrive. */
-  readonly hearsAnswers: () => boolean;
-  /** Whether nodes that are subscribed to a channel are not back yet after an outage. */
-  readonly isGated: (channel: string) => boolean;
-  /** Called when an answer of Redis to a PUBLISH is lost. */
-  readonly failed: (error: unknown) => void;
+  readonly peers: Pick<Peers, 'mustWait'>;
+  readonly events: Pick<LinkEvents, 'commandFailed'>;
 }
 
-interface Post {
+interface Publication {
   readonly channel: string;
   readonly payload: Uint8Array;
   readonly mayWait: boolean;
@@ -33,41 +32,41 @@ interface Post {
 }
 
 /** Messages to one shard that go together. */
-interface Trip {
-  readonly posts: Post[];
+interface Batch {
+  readonly publications: Publication[];
   bytes: number;
-  /** More waits for this shard, and leaves when this trip is acknowledged and this node's subscriber has read as far. */
+  /** More waits for this shard, and leaves when this batch is acknowledged and this node's subscriber has read as far. */
   isFull: boolean;
 }
 
 /**
- * Payload bytes of one trip. After an outage everything that waited would leave at once: four nodes with 12 MB each tripped
+ * Payload bytes of one batch. After an outage everything that waited would leave at once: four nodes with 12 MB each exceeded
  * Redis's output limit for subscribers, and a third of it was lost. An acknowledgement is faster than a busy subscriber reads, so
- * a PING on this node's own subscriber tells when the next trip leaves.
+ * a PING on this node's own subscriber tells when the next batch leaves.
  */
-const TRIP_BYTES = 256 * 1024;
+const BATCH_BYTES = 256 * 1024;
 /** Approximate memory of a waiting message beside its payload. */
-const POST_BYTES = 256;
+const PUBLICATION_BYTES = 256;
 
 /**
- * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. On a Redis Cluster, where a trip may
+ * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. On a Redis Cluster, where a batch may
  * have to follow its slots, the next one to a shard leaves after its acknowledgement, with everything that waited. Messages that Redis
  * had not acknowledged when the link was lost are sent again before newer ones; messages to an unreachable channel wait, within bounds.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
-  #waiting = new Set<Post>();
+  #waiting = new Set<Publication>();
   /** Those of the waiting messages that have a key and were not sent with their turn. */
-  readonly #replaceable = new Map<string, Post>();
-  readonly #inFlight = new Set<Post>();
+  readonly #replaceable = new Map<string, Publication>();
+  readonly #inFlight = new Set<Publication>();
   /** Of all waiting messages, those of the present turn included. */
   #waitingBytes = 0;
   /** All messages wait until the first connection succeeds or fails. */
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #isScheduled = false;
   #isClosing = false;
-  readonly #trips = new Set<Promise<void>>();
-  /** Shards whose next trip leaves when the last one is acknowledged. */
+  readonly #batches = new Set<Promise<void>>();
+  /** Shards whose next batch leaves when the last one is acknowledged. */
   readonly #paced = new Set<string>();
 
   constructor(options: PublisherOptions) {
@@ -77,15 +76,17 @@ export class Publisher {
   publish(channel: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
     const { mayWait = false, expectsReply = false, replaces } = options;
     const key = replaces === undefined ? undefined : `${channel} ${replaces}`; // no channel has a space
-    const { onUnavailable, hearsAnswers } = this.#options;
+    const { settings, availability, self } = this.#options;
+    const { onUnavailable } = settings;
     if (this.#isClosing) return Promise.reject(unavailable('The link is closed.'));
     const isDown = this.#isDown(channel);
-    if (isDown || (expectsReply && this.#state !== 'connecting' && !hearsAnswers())) {
+    const lacksReplies = expectsReply && this.#state !== 'connecting' && !availability.hasChannel(nodeChannel(self.process));
+    if (isDown || lacksReplies) {
       if (mayWait && onUnavailable === 'local-only') return Promise.resolve();
       if (!mayWait || onUnavailable === 'reject') return Promise.reject(unavailable('The backplane is down.'));
     }
     const older = key === undefined ? undefined : this.#replaceable.get(key);
-    const mustWait = isDown || this.#state === 'connecting' || this.#isGated(channel);
+    const mustWait = isDown || this.#state === 'connecting' || this.#mustWait(channel);
     if (mustWait) {
       const { bufferBytes } = boundsOf(onUnavailable);
       if (this.#waitingBytes + costOf(payload) - (older ? costOf(older.payload) : 0) > bufferBytes) {
@@ -93,9 +94,9 @@ export class Publisher {
       }
     }
     return new Promise((resolve, reject) => {
-      const post: Post = { channel, payload, mayWait, key, since: performance.now(), sent: undefined, resolve, reject };
-      this.#wait(post);
-      if (mustWait || older) this.#replace(post);
+      const publication: Publication = { channel, payload, mayWait, key, since: performance.now(), sent: undefined, resolve, reject };
+      this.#wait(publication);
+      if (mustWait || older) this.#replace(publication);
       if (!mustWait) this.schedule();
     });
   }
@@ -121,14 +122,14 @@ export class Publisher {
     if (this.#state === 'closed') return;
     this.#state = 'open';
     const stopped = [...this.#inFlight].filter(({ channel }) => this.#isDown(channel));
-    for (const post of stopped) this.#inFlight.delete(post);
+    for (const publication of stopped) this.#inFlight.delete(publication);
     const all = [...stopped, ...this.#takeWaiting()];
-    const { onUnavailable } = this.#options;
+    const { onUnavailable } = this.#options.settings;
     const keeps = typeof onUnavailable === 'object';
-    for (const post of all) {
-      if ((post.mayWait && keeps) || !this.#isDown(post.channel)) this.#wait(post);
-      else if (post.mayWait && onUnavailable === 'local-only') post.resolve();
-      else this.#refuse(post, 'The backplane went down before it confirmed the message.');
+    for (const publication of all) {
+      if ((publication.mayWait && keeps) || !this.#isDown(publication.channel)) this.#wait(publication);
+      else if (publication.mayWait && onUnavailable === 'local-only') publication.resolve();
+      else this.#refuse(publication, 'The backplane went down before it confirmed the message.');
     }
     this.schedule();
   }
@@ -137,9 +138,9 @@ export class Publisher {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#send();
-    while (this.#trips.size > 0) await Promise.all(this.#trips);
+    while (this.#batches.size > 0) await Promise.all(this.#batches);
     this.#state = 'closed';
-    for (const post of [...this.#inFlight, ...this.#takeWaiting()]) this.#refuse(post, 'The link was closed.');
+    for (const publication of [...this.#inFlight, ...this.#takeWaiting()]) this.#refuse(publication, 'The link was closed.');
     this.#inFlight.clear();
   }
 
@@ -147,13 +148,13 @@ export class Publisher {
    * Rejects messages that waited for Redis longer than `bufferMs`. Returns whether others waited as long for nodes to come back.
    */
   prune(): boolean {
-    const { bufferMs } = boundsOf(this.#options.onUnavailable);
+    const { bufferMs } = boundsOf(this.#options.settings.onUnavailable);
     const until = performance.now() - bufferMs;
     const late = [...this.#waiting].filter(({ since }) => since < until);
     const lost = late.filter(({ channel }) => this.#isDown(channel));
-    for (const post of lost) {
-      this.#drop(post);
-      this.#refuse(post, `The backplane was down for longer than ${bufferMs} ms.`);
+    for (const publication of lost) {
+      this.#drop(publication);
+      this.#refuse(publication, `The backplane was down for longer than ${bufferMs} ms.`);
     }
     return late.length > lost.length;
   }
@@ -163,32 +164,32 @@ export class Publisher {
     return new Set([...this.#waiting].filter(({ sent }) => sent).map(({ channel }) => channel));
   }
 
-  #wait(post: Post): void {
-    this.#waiting.add(post);
-    this.#waitingBytes += costOf(post.payload);
+  #wait(publication: Publication): void {
+    this.#waiting.add(publication);
+    this.#waitingBytes += costOf(publication.payload);
   }
 
-  #drop(post: Post): void {
-    this.#waiting.delete(post);
-    this.#waitingBytes -= costOf(post.payload);
-    if (post.key !== undefined && this.#replaceable.get(post.key) === post) this.#replaceable.delete(post.key);
+  #drop(publication: Publication): void {
+    this.#waiting.delete(publication);
+    this.#waitingBytes -= costOf(publication.payload);
+    if (publication.key !== undefined && this.#replaceable.get(publication.key) === publication) this.#replaceable.delete(publication.key);
   }
 
   /**
    * Lets a message that stays waiting replace the one before it with its key, whose promise resolves. It keeps its own place, behind
    * all messages before it. A frame that was sent once is kept: receivers may know its sequence.
    */
-  #replace(post: Post): void {
-    if (post.key === undefined || post.sent) return;
-    const older = this.#replaceable.get(post.key);
+  #replace(publication: Publication): void {
+    if (publication.key === undefined || publication.sent) return;
+    const older = this.#replaceable.get(publication.key);
     if (older) {
       this.#drop(older);
       older.resolve();
     }
-    this.#replaceable.set(post.key, post);
+    this.#replaceable.set(publication.key, publication);
   }
 
-  #takeWaiting(): Iterable<Post> {
+  #takeWaiting(): Iterable<Publication> {
     const waiting = this.#waiting;
     this.#waiting = new Set();
     this.#waitingBytes = 0;
@@ -197,90 +198,90 @@ export class Publisher {
   }
 
   /** Receivers that miss its frame have lost nothing: its caller is told. */
-  #refuse(post: Post, why: string, cause?: unknown): void {
-    if (post.sent) this.#options.history.void(post.sent);
-    post.reject(unavailable(why, cause));
+  #refuse(publication: Publication, why: string, cause?: unknown): void {
+    if (publication.sent) this.#options.history.void(publication.sent);
+    publication.reject(unavailable(why, cause));
   }
 
   #send(): void {
     if (this.#state !== 'open') return;
-    const { store, channelOf } = this.#options;
-    const trips = new Map<string, Trip>();
+    const { store, keys } = this.#options;
+    const batches = new Map<string, Batch>();
     const stuck = new Set<string>(); // keeps the order on a channel
-    for (const post of this.#takeWaiting()) {
-      const { channel } = post;
-      const tag = stuck.has(channel) || this.#isDown(channel) || this.#isGated(channel) ? undefined : store.tagOf(channelOf(channel));
-      if (tag === undefined || this.#paced.has(tag) || !board(trips, tag, post)) {
+    for (const publication of this.#takeWaiting()) {
+      const { channel } = publication;
+      const tag = stuck.has(channel) || this.#isDown(channel) || this.#mustWait(channel) ? undefined : store.tagOf(keys.channel(channel));
+      if (tag === undefined || this.#paced.has(tag) || !addTo(batches, tag, publication)) {
         stuck.add(channel);
-        this.#wait(post);
-        this.#replace(post);
-      } else this.#inFlight.add(post);
+        this.#wait(publication);
+        this.#replace(publication);
+      } else this.#inFlight.add(publication);
     }
-    for (const [tag, trip] of trips) this.#depart(tag, trip);
+    for (const [tag, batch] of batches) this.#sendBatch(tag, batch);
   }
 
-  #depart(tag: string, { posts, isFull }: Trip): void {
+  #sendBatch(tag: string, { publications, isFull }: Batch): void {
     const isPaced = isFull || !this.#options.store.isOne;
     if (isPaced) this.#paced.add(tag);
-    const sent = this.#sendTogether(posts);
+    const sent = this.#sendTogether(publications);
     // A failed PING needs no report here: the link loses that connection too, and reports it.
     const read = isFull ? sent.then(() => this.#options.store.ping()).catch(() => undefined) : sent;
-    const trip = read.finally(() => {
-      this.#trips.delete(trip);
+    const batch = read.finally(() => {
+      this.#batches.delete(batch);
       if (!isPaced) return;
       this.#paced.delete(tag);
       this.#send();
     });
-    this.#trips.add(trip);
+    this.#batches.add(batch);
   }
 
   /** Sends messages whose channels are on one shard, in one round trip. Never rejects. */
-  async #sendTogether(posts: readonly Post[]): Promise<void> {
-    const { store, channelOf, failed } = this.#options;
+  async #sendTogether(publications: readonly Publication[]): Promise<void> {
+    const { store, keys, events } = this.#options;
     try {
-      const answers = await store.publish(posts.map((post) => [channelOf(post.channel), this.#frame(post)]));
-      posts.forEach((post, i) => {
-        if (!this.#inFlight.delete(post)) return; // the link went down meanwhile, and `down` has decided about it
+      const answers = await store.publish(publications.map((publication) => [keys.channel(publication.channel), this.#frame(publication)]));
+      publications.forEach((publication, i) => {
+        if (!this.#inFlight.delete(publication)) return; // the link went down meanwhile, and `down` has decided about it
         const refusal = answers[i];
-        if (refusal) this.#refuse(post, `Redis refused a message: ${refusal.message}`, refusal);
-        else post.resolve();
+        if (refusal) this.#refuse(publication, `Redis refused a message: ${refusal.message}`, refusal);
+        else publication.resolve();
       });
     } catch (error) {
       // `down` has decided about messages of a lost shard. Those of a shard that still answers are sent again.
-      const left = posts.filter((post) => this.#inFlight.delete(post));
+      const left = publications.filter((publication) => this.#inFlight.delete(publication));
       if (left.length === 0) return;
-      for (const post of [...left, ...this.#takeWaiting()]) this.#wait(post);
-      failed(error);
+      for (const publication of [...left, ...this.#takeWaiting()]) this.#wait(publication);
+      events.commandFailed(error);
     }
   }
 
   #isDown(channel: string): boolean {
-    return this.#state === 'open' && !this.#options.reaches(channel);
+    return this.#state === 'open' && !this.#options.availability.hasChannel(channel);
   }
 
-  /** With `local-only` no message waits for absent nodes. */
-  #isGated(channel: string): boolean {
-    return this.#options.onUnavailable !== 'local-only' && this.#options.isGated(channel);
+  /** Whether a message waits for nodes that are not subscribed again. With `local-only` none does. */
+  #mustWait(channel: string): boolean {
+    return this.#options.settings.onUnavailable !== 'local-only' && this.#options.peers.mustWait(channel);
   }
 
-  #frame(post: Post): Buffer {
-    return (post.sent ??= this.#options.history.add(post.channel, post.payload)).frame;
+  #frame(publication: Publication): Buffer {
+    return (publication.sent ??= this.#options.history.add(publication.channel, publication.payload)).frame;
   }
 }
 
-/** Adds a message to the trip to its shard, unless that is full. */
-function board(trips: Map<string, Trip>, tag: string, post: Post): boolean {
-  const trip = trips.get(tag) ?? { posts: [], bytes: 0, isFull: false };
-  trips.set(tag, trip);
-  const bytes = trip.bytes + costOf(post.payload);
-  trip.isFull ||= trip.posts.length > 0 && bytes > TRIP_BYTES;
-  if (trip.isFull) return false;
-  trip.posts.push(post);
-  trip.bytes = bytes;
+/** Adds a message to the batch to its shard, unless that is full. */
+function addTo(batches: Map<string, Batch>, tag: string, publication: Publication): boolean {
+  const batch = batches.get(tag) ?? { publications: [], bytes: 0, isFull: false };
+  batches.set(tag, batch);
+  const bytes = batch.bytes + costOf(publication.payload);
+  batch.isFull ||= batch.publications.length > 0 && bytes > BATCH_BYTES;
+  if (batch.isFull) return false;
+  batch.publications.push(publication);
+  batch.bytes = bytes;
   return true;
 }
 
-const costOf = (payload: Uint8Array): number => payload.length + POST_BYTES;
+const costOf = (payload: Uint8Array): number => payload.length + PUBLICATION_BYTES;
 
 /** The other policies too let a message wait for the end of its turn, for the first connection, and for absent nodes. */
 function boundsOf(policy: OnUnavailable) {

@@ -1,14 +1,13 @@
 import type { ProcessId } from '@hubline/server/backplane';
+import type { LinkContext } from './link-context.ts';
+import type { NoticePublisher } from './notice-publisher.ts';
 import type { Peers } from './peers.ts';
 
-export interface RecallOptions {
-  /** Asks every node for its claims of the last `ms`. */
-  readonly ask: (ms: number) => void;
-  readonly peers: () => Pick<Peers, 'processes' | 'left' | 'incarnation' | 'isDeaf'>;
-  /** Whether frames are missing that claims have shown: until they are repaired, more may turn out to be lost. */
-  readonly isRepairing: () => boolean;
-  /** Messages of the last `ms` may be lost, and it is not known how many. */
-  readonly gap: (ms: number) => void;
+export interface RecallOptions extends Pick<LinkContext, 'observer'> {
+  readonly notices: Pick<NoticePublisher, 'send'>;
+  readonly peers: Pick<Peers, 'isSubscribed' | 'processes' | 'lostWithin' | 'incarnation'>;
+  /** While it requests frames, more may turn out to be missing. */
+  readonly repair: { readonly isRequesting: boolean };
 }
 
 /** A part of a node's claims. */
@@ -30,8 +29,8 @@ type State =
   /** The link was never up: nothing can be missed. */
   | { readonly name: 'new' }
   | { readonly name: 'idle' }
-  /** `isShort`: frames may be missed that no claim shows. */
-  | { readonly name: 'down'; readonly since: number; readonly isShort: boolean }
+  /** `mayMissUnclaimed`: frames may be missed that no claim shows. */
+  | { readonly name: 'down'; readonly since: number; readonly mayMissUnclaimed: boolean }
   | { readonly name: 'asking'; readonly since: number; readonly ms: number; readonly awaited: Map<ProcessId, Awaited>; ticks: number };
 
 /** A node answers within so many ticks, or a gap is reported. */
@@ -56,7 +55,7 @@ export class Recall {
   lost(process: ProcessId, isWhole: boolean): void {
     const state = this.#state;
     const wasAwaited = state.name === 'down' || (state.name === 'asking' && state.awaited.delete(process));
-    if (wasAwaited && !isWhole) this.unsure();
+    if (wasAwaited && !isWhole) this.expectUnknownLoss();
     else if (state.name === 'asking') this.#finish(state);
   }
 
@@ -64,13 +63,13 @@ export class Recall {
   down(since: number): void {
     const state = this.#state;
     if (state.name === 'down' || state.name === 'new') return;
-    this.#state = { name: 'down', since: state.name === 'asking' ? Math.min(state.since, since) : since, isShort: false };
+    this.#state = { name: 'down', since: state.name === 'asking' ? Math.min(state.since, since) : since, mayMissUnclaimed: false };
   }
 
   /** The link is up, and everything is subscribed again. */
   up(): void {
     if (this.#state.name === 'new') this.#state = { name: 'idle' };
-    else if (this.#state.name === 'down') this.#start(this.#state.since, this.#state.isShort);
+    else if (this.#state.name === 'down') this.#start(this.#state.since, this.#state.mayMissUnclaimed);
   }
 
   /** Channels were not subscribed for a while, although the link was up. */
@@ -81,9 +80,9 @@ export class Recall {
   }
 
   /** Frames may be missed that no claim shows. */
-  unsure(): void {
+  expectUnknownLoss(): void {
     const state = this.#state;
-    if (state.name === 'down') this.#state = { ...state, isShort: true };
+    if (state.name === 'down') this.#state = { ...state, mayMissUnclaimed: true };
     else if (state.name === 'asking') this.#fail(state.since);
   }
 
@@ -102,7 +101,7 @@ export class Recall {
     awaited.nextPart++;
     if (!isLast || coversMs < state.ms) return;
     state.awaited.delete(process);
-    const isUnheard = left.some((each) => this.#options.peers().incarnation(each) === undefined);
+    const isUnheard = left.some((each) => this.#options.peers.incarnation(each) === undefined);
     if (isUnheard) this.#fail(state.since);
     else this.#finish(state);
   }
@@ -112,33 +111,33 @@ export class Recall {
     if (state.name !== 'asking') return;
     for (const [process, awaited] of state.awaited) {
       // A node that was in the same outage and is not back cannot answer yet.
-      if (this.#options.peers().isDeaf(process)) awaited.ticks = 0;
+      if (!this.#options.peers.isSubscribed(process)) awaited.ticks = 0;
       else if (++awaited.ticks > ANSWERED_TICKS) return this.#fail(state.since);
     }
     if (state.awaited.size === 0) this.#finish(state);
     else if (++state.ticks % REPEAT_TICKS === 0) this.#ask(state.since);
   }
 
-  #start(since: number, isShort: boolean): void {
-    const { processes } = this.#options.peers();
+  #start(since: number, mayMissUnclaimed: boolean): void {
+    const { processes } = this.#options.peers;
     const awaited = new Map([...processes].map((process): [ProcessId, Awaited] => [process, { nextPart: 0, ticks: 0 }]));
     this.#state = { name: 'asking', since, ms: Math.ceil(performance.now() - since), awaited, ticks: 0 };
     // Without a node that could know, a process may have come, sent and left.
-    if (isShort || awaited.size === 0) this.#fail(since);
+    if (mayMissUnclaimed || awaited.size === 0) this.#fail(since);
     this.#ask(since);
   }
 
   #ask(since: number): void {
-    this.#options.ask(Math.ceil(performance.now() - since));
+    this.#options.notices.send({ is: 'recall', ms: Math.ceil(performance.now() - since) });
   }
 
   /** Answers that are still to come are used all the same. */
   #fail(since: number): void {
     this.#state = { name: 'idle' };
-    this.#options.gap(Math.round(performance.now() - since));
+    this.#options.observer.gap({ ms: Math.round(performance.now() - since) });
   }
 
   #finish(state: State & { readonly name: 'asking' }): void {
-    if (state.awaited.size === 0 && !this.#options.isRepairing()) this.#state = { name: 'idle' };
+    if (state.awaited.size === 0 && !this.#options.repair.isRequesting) this.#state = { name: 'idle' };
   }
 }

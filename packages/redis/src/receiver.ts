@@ -1,38 +1,40 @@
-import type { LinkObserver, ProcessId } from '@hubline/server/backplane';
+import type { ProcessId } from '@hubline/server/backplane';
 import type { Channels, Deliver } from './channels.ts';
 import { damaged } from './decoding.ts';
 import { isFirst, isKept, type Frame } from './frame.ts';
 import { numberIn, processIn } from './keys.ts';
+import type { LinkContext } from './link-context.ts';
 import { BUFFER_BYTES } from './options.ts';
+import type { Peers } from './peers.ts';
 import type { Range } from './ranges.ts';
-import { Reception, type Loss } from './reception.ts';
+import { ReceiveWindow, type Loss } from './receive-window.ts';
 import type { Missing } from './repair-message.ts';
-import { Strangers } from './strangers.ts';
+import { throttled } from './throttled.ts';
+import { UnknownSenders } from './unknown-senders.ts';
 
-export interface ReceiverOptions {
-  readonly self: ProcessId;
+export interface ReceiverOptions extends Pick<LinkContext, 'self' | 'observer' | 'unreadable' | 'events'> {
   readonly channels: Channels;
-  /** Whether this incarnation, or a later one of its process, is a known node. */
-  readonly isKnown: (process: ProcessId, n: number) => boolean;
-  /** Called for every frame of an unknown process. */
-  readonly stranger: () => void;
-  /** A sender that keeps its frames has a hole on a channel. */
-  readonly hole: (process: ProcessId) => void;
-  /** Frames are not kept any more of which it is not known whether they were for this node. */
-  readonly unsure: () => void;
-  readonly gap: LinkObserver['gap'];
-  readonly report: LinkObserver['report'];
-  /** Reports a frame that cannot be right. */
-  readonly unreadable: (error: unknown) => void;
+  readonly peers: Pick<Peers, 'isKnown'>;
+  readonly repair: MissingFrames;
+}
+
+/** Handles frames that a receiver finds missing. */
+export interface MissingFrames {
+  /** Requests the missing frames of a sender that keeps its frames. */
+  requestMissing(process: ProcessId): void;
+  /** Handles frames that are not kept any more, and that may have been for this node. */
+  expectUnknownLoss(): void;
 }
 
 /** Why sequences will not come. */
-export type Verdict = 'gone' | 'void' | 'unsent';
+export type AbsenceReason = 'gone' | 'void' | 'unsent';
 
+/** Frames of unknown processes make this node read the leases at most this often. */
+const LEASES_MS = 250;
 /** The longest way of an ask that is expected: frames that were sent so shortly before the subscription are asked for too. */
 export const ASK_MS = 50;
 /** A first frame that is not the sender's first asks for at most this many before it. */
-const GUESS = 1000;
+const LOOKBACK = 1000;
 /** Holes of one sender on a channel that an answer may leave: the time to fill one grows with their number. */
 const MAX_HOLES = 10_000;
 /** A gap of more messages than this has no length: a damaged sequence is more likely. */
@@ -45,11 +47,13 @@ const MAX_LOST = 1_000_000;
 export class Receiver {
   readonly #options: ReceiverOptions;
   /** By channel and sender. */
-  readonly #receptions = new Map<string, Map<ProcessId, Reception>>();
+  readonly #windows = new Map<string, Map<ProcessId, ReceiveWindow>>();
   /** Channels with holes, by sender. */
-  readonly #open = new Map<ProcessId, Set<string>>();
-  readonly #strangers = new Strangers(BUFFER_BYTES);
+  readonly #channelsWithHoles = new Map<ProcessId, Set<string>>();
+  readonly #unknownSenders = new UnknownSenders(BUFFER_BYTES);
   #heldBytes = 0;
+
+  readonly #readLeases = throttled(LEASES_MS, () => this.#options.events.leasesMayHaveChanged());
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -57,34 +61,35 @@ export class Receiver {
 
   receive(channel: string, frame: Frame): void {
     const process = processIn(frame.origin);
-    if (process === this.#options.self) return;
-    if (this.#options.isKnown(process, numberIn(frame.origin))) this.#accept(channel, frame, process);
+    const { self, peers } = this.#options;
+    if (process === self.process) return;
+    if (peers.isKnown(process, numberIn(frame.origin))) this.#accept(channel, frame, process);
     else {
-      this.#strangers.add(process, channel, frame);
-      this.#options.stranger();
+      this.#unknownSenders.add(process, channel, frame);
+      this.#readLeases();
     }
   }
 
   /** Delivers the buffered frames of a process that has become known. */
   announced(process: ProcessId): void {
-    for (const { channel, frame } of this.#strangers.take(process)) this.receive(channel, frame);
+    for (const { channel, frame } of this.#unknownSenders.take(process)) this.receive(channel, frame);
   }
   /** Drops buffered frames of processes that stayed unknown for this long. */
-  forgetStrangers(ageMs: number): void {
-    this.#strangers.forget(ageMs);
+  forgetUnknownSenders(ageMs: number): void {
+    this.#unknownSenders.forget(ageMs);
   }
 
   /** The channel is closed: sequences that are missing when it is subscribed again are no loss. */
   forgetChannel(channel: string): void {
-    for (const [process, { heldBytes }] of this.#receptions.get(channel) ?? []) {
+    for (const [process, { heldBytes }] of this.#windows.get(channel) ?? []) {
       this.#heldBytes -= heldBytes;
-      this.#close(process, channel);
+      this.#removeHoles(process, channel);
     }
-    this.#receptions.delete(channel);
+    this.#windows.delete(channel);
   }
   forgetProcess(process: ProcessId): void {
     this.giveUp(process);
-    for (const receptions of this.#receptions.values()) receptions.delete(process);
+    for (const windows of this.#windows.values()) windows.delete(process);
   }
 
   /**
@@ -93,140 +98,145 @@ export class Receiver {
    */
   claimed(process: ProcessId, channel: string, [base, last]: Range): void {
     if (!this.#options.channels.deliverOf(channel)) return;
-    const known = this.#receptions.get(channel)?.get(process);
-    const reception =
+    const known = this.#windows.get(channel)?.get(process);
+    const window =
       known?.isKept ? known : (
-        this.#begin(channel, process, new Reception(base, { at: performance.now(), isKept: true, knownFrom: last + 1 }))
+        this.#begin(channel, process, new ReceiveWindow(base, { at: performance.now(), isKept: true, knownFrom: last + 1 }))
       );
-    if (reception.expect(last)) this.#opened(process, channel);
-    else if (reception.isWhole && reception.top === last) reception.heardAt = performance.now();
+    if (window.expect(last)) this.#addHoles(process, channel);
+    else if (window.isWhole && window.top === last) window.receivedAt = performance.now();
   }
 
   /** The missing sequences of a sender, by channel: up to so many ranges of each. */
   *missing(process: ProcessId, ranges: number): Generator<readonly [channel: string, missing: Missing]> {
-    for (const [channel, reception] of this.#holesOf(process)) {
-      const withinMs = reception.isGuess ? { withinMs: this.#options.channels.ageMs(channel) + ASK_MS } : {};
-      yield [channel, { ranges: reception.missing.slice(ranges), ...withinMs }];
+    for (const [channel, window] of this.#windowsWithHoles(process)) {
+      const withinMs = window.mayPredateSubscription ? { withinMs: this.#options.channels.ageMs(channel) + ASK_MS } : {};
+      yield [channel, { ranges: window.missing.slice(ranges), ...withinMs }];
     }
   }
 
   /** A frame that the sender published again for this node: taken only where it is missing. */
   repaired(process: ProcessId, channel: string, { sequence, payload }: Frame): void {
-    const reception = this.#receptions.get(channel)?.get(process);
-    if (reception) this.#change(reception, () => reception.fill(sequence, payload, BUFFER_BYTES - this.#heldBytes));
+    const window = this.#windows.get(channel)?.get(process);
+    if (window) this.#change(window, () => window.fill(sequence, payload, BUFFER_BYTES - this.#heldBytes));
   }
 
   /** The sender says why it does not send these. */
-  settle(process: ProcessId, channel: string, { verdict, range: [from, to] }: { readonly verdict: Verdict; readonly range: Range }): void {
-    const reception = this.#receptions.get(channel)?.get(process);
-    if (!reception) return;
-    this.#change(reception, () => {
-      if (reception.missing.count > MAX_HOLES) this.#tell(channel, reception, reception.giveUp());
-      else if (verdict === 'void') reception.void(from, to);
-      else if (verdict === 'gone') this.#tell(channel, reception, reception.giveUp(from, to));
-      else if (reception.missing.has(from) && reception.takeBack(from))
-        this.#tell(channel, reception, { known: MAX_LOST + 1, isUnsure: false });
+  settle(
+    process: ProcessId,
+    channel: string,
+    { reason, range: [from, to] }: { readonly reason: AbsenceReason; readonly range: Range },
+  ): void {
+    const window = this.#windows.get(channel)?.get(process);
+    if (!window) return;
+    this.#change(window, () => {
+      if (window.missing.count > MAX_HOLES) this.#reportLoss(channel, window, window.giveUp());
+      else if (reason === 'void') window.void(from, to);
+      else if (reason === 'gone') this.#reportLoss(channel, window, window.giveUp(from, to));
+      else if (window.missing.has(from) && window.takeBack(from))
+        this.#reportLoss(channel, window, { known: MAX_LOST + 1, mayBeMore: false });
     });
   }
 
   /** Delivers what the sender's holes held up, after a part of an answer or a verdict. */
   proceed(process: ProcessId, channel: string): void {
-    const reception = this.#receptions.get(channel)?.get(process);
-    if (reception) this.#deliverHeld(channel, process, reception);
+    const window = this.#windows.get(channel)?.get(process);
+    if (window) this.#deliverHeld(channel, process, window);
   }
 
   /** The sender cannot be asked: its holes are gaps. */
   giveUp(process: ProcessId): void {
-    for (const [channel, reception] of [...this.#holesOf(process)]) {
-      this.#tell(channel, reception, reception.giveUp());
-      this.#deliverHeld(channel, process, reception);
+    for (const [channel, window] of [...this.#windowsWithHoles(process)]) {
+      this.#reportLoss(channel, window, window.giveUp());
+      this.#deliverHeld(channel, process, window);
     }
-    this.#open.delete(process);
+    this.#channelsWithHoles.delete(process);
   }
 
   #accept(channel: string, frame: Frame, process: ProcessId): void {
     const { sequence, kind, payload } = frame;
     const deliver = this.#options.channels.deliverOf(channel);
     if (!deliver) return;
-    const known = this.#receptions.get(channel)?.get(process);
-    if (known?.isKept && !isKept(kind)) return this.#options.unreadable(damaged('frame', 'not kept, of a sender that keeps its frames'));
-    const reception = known && known.isKept === isKept(kind) ? known : this.#first(channel, process, frame);
-    if (reception.isNext(sequence)) {
-      reception.advance(performance.now());
+    const known = this.#windows.get(channel)?.get(process);
+    if (known?.isKept && !isKept(kind))
+      return this.#options.unreadable.message('frame', damaged('frame', 'not kept, of a sender that keeps its frames'));
+    const window = known && known.isKept === isKept(kind) ? known : this.#first(channel, process, frame);
+    if (window.isNext(sequence)) {
+      window.advance(performance.now());
       return this.#deliver(deliver, payload, process);
     }
-    if (isFirst(kind) && !isKept(kind)) reception.skipTo(sequence - 1);
-    this.#change(reception, () => reception.hold(sequence, payload, BUFFER_BYTES - this.#heldBytes));
-    if (reception.missing.isEmpty || isKept(kind)) {
-      if (!reception.missing.isEmpty) this.#opened(process, channel);
-    } else this.#tell(channel, reception, reception.giveUp());
-    this.#deliverHeld(channel, process, reception);
+    if (isFirst(kind) && !isKept(kind)) window.skipTo(sequence - 1);
+    this.#change(window, () => window.hold(sequence, payload, BUFFER_BYTES - this.#heldBytes));
+    if (window.missing.isEmpty || isKept(kind)) {
+      if (!window.missing.isEmpty) this.#addHoles(process, channel);
+    } else this.#reportLoss(channel, window, window.giveUp());
+    this.#deliverHeld(channel, process, window);
   }
 
   /** The first frame of a sender on a channel: some before it may have been missed, since the subscription. */
-  #first(channel: string, process: ProcessId, { kind, sequence }: Frame): Reception {
-    const base = isKept(kind) && !isFirst(kind) ? Math.max(0, sequence - 1 - GUESS) : sequence - 1;
-    return this.#begin(channel, process, new Reception(base, { at: performance.now(), isKept: isKept(kind), knownFrom: sequence }));
+  #first(channel: string, process: ProcessId, { kind, sequence }: Frame): ReceiveWindow {
+    const base = isKept(kind) && !isFirst(kind) ? Math.max(0, sequence - 1 - LOOKBACK) : sequence - 1;
+    return this.#begin(channel, process, new ReceiveWindow(base, { at: performance.now(), isKept: isKept(kind), knownFrom: sequence }));
   }
 
-  *#holesOf(process: ProcessId): Generator<readonly [channel: string, reception: Reception]> {
-    for (const channel of this.#open.get(process) ?? []) {
-      const reception = this.#receptions.get(channel)?.get(process);
-      if (reception) yield [channel, reception];
+  *#windowsWithHoles(process: ProcessId): Generator<readonly [channel: string, window: ReceiveWindow]> {
+    for (const channel of this.#channelsWithHoles.get(process) ?? []) {
+      const window = this.#windows.get(channel)?.get(process);
+      if (window) yield [channel, window];
     }
   }
 
-  #begin(channel: string, process: ProcessId, reception: Reception): Reception {
-    let receptions = this.#receptions.get(channel);
-    if (!receptions) this.#receptions.set(channel, (receptions = new Map<ProcessId, Reception>()));
-    receptions.set(process, reception);
-    return reception;
+  #begin(channel: string, process: ProcessId, window: ReceiveWindow): ReceiveWindow {
+    let windows = this.#windows.get(channel);
+    if (!windows) this.#windows.set(channel, (windows = new Map<ProcessId, ReceiveWindow>()));
+    windows.set(process, window);
+    return window;
   }
 
-  #deliverHeld(channel: string, process: ProcessId, reception: Reception): void {
+  #deliverHeld(channel: string, process: ProcessId, window: ReceiveWindow): void {
     for (;;) {
       const deliver = this.#options.channels.deliverOf(channel);
-      if (!deliver || this.#receptions.get(channel)?.get(process) !== reception) return; // the last message closed it
-      const payload = this.#change(reception, () => reception.take());
+      if (!deliver || this.#windows.get(channel)?.get(process) !== window) return; // the last message closed it
+      const payload = this.#change(window, () => window.take());
       if (!payload) break;
       this.#deliver(deliver, payload, process);
     }
-    if (!reception.missing.isEmpty) return;
-    reception.heardAt = performance.now();
-    this.#close(process, channel);
+    if (!window.missing.isEmpty) return;
+    window.receivedAt = performance.now();
+    this.#removeHoles(process, channel);
   }
 
   #deliver(deliver: Deliver, payload: Uint8Array, process: ProcessId): void {
     try {
       deliver(payload, process);
     } catch (error) {
-      this.#options.report('deliver', error);
+      this.#options.observer.report('deliver', error);
     }
   }
 
   /** Keeps the sum of held bytes. */
-  #change<T>(reception: Reception, change: () => T): T {
-    const before = reception.heldBytes;
+  #change<T>(window: ReceiveWindow, change: () => T): T {
+    const before = window.heldBytes;
     const result = change();
-    this.#heldBytes += reception.heldBytes - before;
+    this.#heldBytes += window.heldBytes - before;
     return result;
   }
 
-  #opened(process: ProcessId, channel: string): void {
-    const channels = this.#open.get(process);
+  #addHoles(process: ProcessId, channel: string): void {
+    const channels = this.#channelsWithHoles.get(process);
     if (channels) channels.add(channel);
-    else this.#open.set(process, new Set([channel]));
-    this.#options.hole(process);
+    else this.#channelsWithHoles.set(process, new Set([channel]));
+    this.#options.repair.requestMissing(process);
   }
-  #close(process: ProcessId, channel: string): void {
-    const channels = this.#open.get(process);
-    if (channels?.delete(channel) && channels.size === 0) this.#open.delete(process);
+  #removeHoles(process: ProcessId, channel: string): void {
+    const channels = this.#channelsWithHoles.get(process);
+    if (channels?.delete(channel) && channels.size === 0) this.#channelsWithHoles.delete(process);
   }
 
-  #tell(channel: string, { heardAt }: Reception, { known: lost, isUnsure }: Loss): void {
-    if (isUnsure) this.#options.unsure();
+  #reportLoss(channel: string, { receivedAt }: ReceiveWindow, { known: lost, mayBeMore }: Loss): void {
+    if (mayBeMore) this.#options.repair.expectUnknownLoss();
     if (lost === 0) return;
-    const ms = Math.round(performance.now() - heardAt);
-    this.#options.gap({ channel, ...(lost <= MAX_LOST ? { lost } : {}), ms });
+    const ms = Math.round(performance.now() - receivedAt);
+    this.#options.observer.gap({ channel, ...(lost <= MAX_LOST ? { lost } : {}), ms });
   }
 }

@@ -1,14 +1,14 @@
 import type { Topic } from '@hubline/server/backplane';
-import type { Context } from './context.ts';
 import { everythingIn, watchedIn, watchWritingOf, writingsOf } from './entries.ts';
-import type { Incarnation } from './keys.ts';
+import type { LinkContext } from './link-context.ts';
 import { isRefusal, type Command } from './redis-connection.ts';
 import { Session } from './session.ts';
+import type { Sweeper } from './sweeper.ts';
 import { encodeNode, LEASE } from './values.ts';
 
-export interface RegistrationOptions extends Pick<Context, 'self' | 'local' | 'store' | 'keys' | 'settings'> {
+export interface RegistrationOptions extends Pick<LinkContext, 'self' | 'local' | 'store' | 'keys' | 'settings'> {
   /** Deletes the keys of a failed registration. */
-  readonly clean: (incarnation: Incarnation) => Promise<void>;
+  readonly sweeper: Pick<Sweeper, 'deleteAll'>;
 }
 
 export interface Registered {
@@ -20,23 +20,29 @@ export interface Registered {
 export class Registration {
   readonly #options: RegistrationOptions;
   #n = 0;
+  #session: Session;
   /** Whether the last attempt was refused: the next one deletes its keys and uses its number again. */
   #isRefused = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
+    this.#session = this.#newSession();
   }
 
-  /** @throws HublineError, or WrongTypeError where a key has to be deleted first */
-  async begin(registered: Registered): Promise<Session> {
-    const { self, keys, settings, clean } = this.#options;
+  /** The last session that has begun. The first one has number 1; before it nothing is written. */
+  get session(): Session {
+    return this.#session;
+  }
+
+  /** Begins the next session. @throws HublineError, or WrongTypeError if a key has to be deleted first */
+  async begin(registered: Registered): Promise<void> {
     for (;;) {
       if (!this.#isRefused) this.#n++;
-      const session = new Session({ process: self.process, n: this.#n, keys, nodeTimeoutMs: settings.nodeTimeoutMs });
+      const session = this.#newSession();
       try {
-        if (this.#isRefused) await clean(session.incarnation);
+        if (this.#isRefused) await this.#options.sweeper.deleteAll(session.incarnation);
         this.#isRefused = false;
-        if (await this.#write(session, registered)) return session;
+        if (await this.#write(session, registered)) return void (this.#session = session);
       } catch (error) {
         this.#isRefused ||= isRefusal(error);
         throw error;
@@ -64,12 +70,17 @@ export class Registration {
       ...watching,
       ['set', keys.flushed(incarnation), version],
       session.whole(),
-      ...session.pulse(store.tags()),
+      ...session.lossCheck(store.tags()),
       session.lease('alive'),
     ];
     session.renewedAt = performance.now();
     session.watched = watchedIn(watching);
     session.flushed = version;
     return session.isIntact(last, await store.run(last)) && store.redirects === redirects;
+  }
+
+  #newSession(): Session {
+    const { self, keys, settings } = this.#options;
+    return new Session({ process: self.process, n: this.#n, keys, nodeTimeoutMs: settings.nodeTimeoutMs });
   }
 }

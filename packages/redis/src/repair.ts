@@ -1,11 +1,18 @@
-import { nodeChannel, type LinkObserver, type ProcessId } from '@hubline/server/backplane';
-import { Answers } from './answers.ts';
+import { nodeChannel, type ProcessId } from '@hubline/server/backplane';
+import type { Channels } from './channels.ts';
 import { decodeFrame, encodeFrame, KIND, type Frame, type FrameKind } from './frame.ts';
 import type { Claims, History } from './history.ts';
-import { processIn, type Incarnation } from './keys.ts';
+import { processIn } from './keys.ts';
+import type { LinkContext } from './link-context.ts';
+import type { NoticePublisher } from './notice-publisher.ts';
 import type { Notice } from './notice.ts';
-import { paced } from './paced.ts';
-import { Recall, type RecallOptions } from './recall.ts';
+import type { Peers } from './peers.ts';
+import type { Publisher } from './publisher.ts';
+import type { Range } from './ranges.ts';
+import { Recall } from './recall.ts';
+import { ASK_MS, Receiver, type AbsenceReason, type MissingFrames } from './receiver.ts';
+import type { Registration } from './registration.ts';
+import { RepairAnswers } from './repair-answers.ts';
 import {
   decodeAnswer,
   decodeAsk,
@@ -16,33 +23,22 @@ import {
   MAX_RANGES,
   type Missing,
 } from './repair-message.ts';
-import type { Range } from './ranges.ts';
-import { ASK_MS, type Receiver } from './receiver.ts';
+import { throttled } from './throttled.ts';
 
-export interface RepairOptions {
-  readonly self: ProcessId;
+export interface RepairOptions extends Pick<
+  LinkContext,
+  'self' | 'settings' | 'store' | 'keys' | 'availability' | 'unreadable' | 'observer' | 'events'
+> {
+  readonly registration: Pick<Registration, 'session'>;
+  readonly peers: Pick<Peers, 'isKnown' | 'isSubscribed' | 'processes' | 'lostWithin' | 'incarnation'>;
+  readonly channels: Channels;
   readonly history: History;
-  readonly receiver: Receiver;
-  readonly repairMs: number;
-  /** For how long {@link History} remembers a channel without traffic. */
-  readonly rememberedMs: number;
-  /** The delay before an ask after a claim: across shards a claim may overtake its frames. */
-  readonly claimDelayMs: number;
-  readonly origin: () => Incarnation;
-  /** Publishes at once, ahead of waiting messages. */
-  readonly send: (channel: string, frame: Buffer) => Promise<void>;
-  readonly notify: (notice: Notice) => void;
-  readonly reaches: (channel: string) => boolean;
-  readonly peers: RecallOptions['peers'];
-  /** Channels on which sent frames wait to be sent again: a claim there would make them look lost. */
-  readonly unsent: () => ReadonlySet<string>;
-  readonly gap: LinkObserver['gap'];
-  /** Reports a repair message that cannot be decoded. */
-  readonly unreadable: (error: unknown) => void;
+  readonly notices: Pick<NoticePublisher, 'send'>;
+  readonly publisher: Pick<Publisher, 'unsent'>;
 }
 
-/** An ask that is not answered yet. */
-interface Inquiry {
+/** A request for missing frames that their sender has not answered completely. */
+interface FrameRequest {
   isOut: boolean;
   isScheduled: boolean;
   /** Ticks since the sender's last answer. */
@@ -53,6 +49,8 @@ interface Inquiry {
   guessed: ReadonlySet<string>;
 }
 
+/** The delay of a request after a claim on a Redis Cluster: across shards, a claim may overtake its frames. */
+const CLAIM_DELAY_MS = 100;
 const TICK_MS = 100;
 const RETRY_TICKS = 3;
 /** Senders that are asked at a time: a part of an answer of each is on its way to this node, and counts for its output limit. */
@@ -72,35 +70,39 @@ const SLACK_MS = 1000;
  * Detects missed frames by holes in a channel's sequences, by the claims in heartbeats and, after an outage, by the claims of every
  * node; asks the senders for them. Answers the asks of other nodes from {@link History}.
  */
-export class Repair {
+export class Repair implements MissingFrames {
+  readonly receiver: Receiver;
   readonly #options: RepairOptions;
-  readonly #answers: Answers;
+  readonly #answers: RepairAnswers;
   readonly #recall: Recall;
-  readonly #inquiries = new Map<ProcessId, Inquiry>();
+  readonly #requests = new Map<ProcessId, FrameRequest>();
   /** The processes that have asked for all claims, with the time in milliseconds that these must cover. */
   readonly #recallers = new Map<ProcessId, number>();
-  readonly #answerRecalls = paced(RECALL_MS, () => this.#claimAll());
+  readonly #answerRecalls = throttled(RECALL_MS, () => this.#claimAll());
   /** Processes with repair enabled: they keep their frames, and ask. */
   readonly #repairing = new Set<ProcessId>();
   #isClaimed = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RepairOptions) {
-    const { history, gap, notify, origin, peers } = options;
     this.#options = options;
-    this.#answers = new Answers({ history, send: (asker, answer) => this.#send(asker, KIND.answer, encodeAnswer(answer)) });
-    this.#recall = new Recall({
-      ask: (ms) => notify({ is: 'recall', incarnation: origin(), ms }),
-      peers,
-      isRepairing: () => this.#inquiries.size > 0,
-      gap: (ms) => gap({ ms }),
+    this.receiver = new Receiver({ ...options, repair: this });
+    this.#answers = new RepairAnswers({
+      history: options.history,
+      send: (asker, answer) => this.#send(asker, KIND.answer, encodeAnswer(answer)),
     });
+    this.#recall = new Recall({ ...options, repair: this });
+  }
+
+  /** Whether frames are missing that claims have shown. */
+  get isRequesting(): boolean {
+    return this.#requests.size > 0;
   }
 
   /** Called before the loss of a process is reported: delivers its held frames, and reports the holes as gaps. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
-    this.#options.receiver.giveUp(process);
-    this.#inquiries.delete(process);
+    this.receiver.giveUp(process);
+    this.#requests.delete(process);
     this.#answers.forget(process);
     this.#recallers.delete(process);
     this.#repairing.delete(process);
@@ -114,30 +116,30 @@ export class Repair {
   }
   up(): void {
     this.#options.history.resume();
-    for (const [process, inquiry] of this.#inquiries) {
-      Object.assign(inquiry, { isOut: false, silentTicks: 0 });
-      this.#schedule(process, inquiry, 0);
+    for (const [process, request] of this.#requests) {
+      Object.assign(request, { isOut: false, silentTicks: 0 });
+      this.#schedule(process, request, 0);
     }
     this.#recall.up();
     this.#tickWhileOpen();
   }
   /** Channels were not subscribed since then, although the link was up. */
   missed(since: number): void {
-    for (const inquiry of this.#inquiries.values()) inquiry.silentTicks = 0;
+    for (const request of this.#requests.values()) request.silentTicks = 0;
     this.#recall.missed(since);
     this.#tickWhileOpen();
   }
 
-  /** Frames that may have been for this node are not kept any more: after an outage that is a gap. */
-  unsure(): void {
-    this.#recall.unsure();
+  /** Handles frames that their sender does not keep any more, and that may have been for this node: after an outage that is a gap. */
+  expectUnknownLoss(): void {
+    this.#recall.expectUnknownLoss();
   }
-  /** Schedules an ask for a hole in a sender's sequences. */
-  hole(process: ProcessId): void {
-    let inquiry = this.#inquiries.get(process);
-    if (!inquiry)
-      this.#inquiries.set(process, (inquiry = { isOut: false, isScheduled: false, silentTicks: 0, askedAt: 0, guessed: new Set() }));
-    if (!inquiry.isOut) this.#schedule(process, inquiry, this.#isClaimed ? this.#options.claimDelayMs : 0);
+  /** Schedules a request for the frames that are missing in a sender's sequences. */
+  requestMissing(process: ProcessId): void {
+    let request = this.#requests.get(process);
+    if (!request)
+      this.#requests.set(process, (request = { isOut: false, isScheduled: false, silentTicks: 0, askedAt: 0, guessed: new Set() }));
+    if (!request.isOut) this.#schedule(process, request, this.#isClaimed && !this.#options.store.isOne ? CLAIM_DELAY_MS : 0);
     this.#tickWhileOpen();
   }
 
@@ -145,7 +147,7 @@ export class Repair {
   receive(channel: string, { kind, origin, payload }: Frame): void {
     const { self } = this.#options;
     const process = processIn(origin);
-    if (process === self || channel !== nodeChannel(self)) return;
+    if (process === self.process || channel !== nodeChannel(self.process)) return;
     if (kind === KIND.ask) this.#answers.add(process, decodeAsk(payload));
     else if (kind === KIND.answer) this.#answered(process, payload);
     else this.#claimed(process, decodeClaims(payload));
@@ -154,8 +156,8 @@ export class Repair {
   notice(notice: Exclude<Notice, { is: 'repaired' }>): void {
     const process = processIn(notice.incarnation);
     if (notice.is === 'hello') {
-      const inquiry = this.#inquiries.get(process);
-      if (inquiry) inquiry.silentTicks = 0;
+      const request = this.#requests.get(process);
+      if (request) request.silentTicks = 0;
       this.#recall.returned(process);
     } else if (notice.is === 'recall') {
       this.#recallers.set(process, Math.max(notice.ms, this.#recallers.get(process) ?? 0));
@@ -170,48 +172,48 @@ export class Repair {
 
   /** The claims of a heartbeat or a goodbye. Claims about a node's own channel are sent on that channel instead. */
   claims(): { readonly claims: Claims; readonly repairMs: number } {
-    const { history, repairMs, unsent } = this.#options;
-    const again = unsent();
+    const { history, publisher } = this.#options;
+    const again = publisher.unsent();
     const isOfNode = (channel: string): boolean => channel.startsWith(nodeChannel(''));
     for (const [channel, claim] of Object.entries(history.claims((each) => isOfNode(each) && !again.has(each), CLAIMS_BYTES))) {
       this.#sendClaim(channel, claim);
     }
-    return { claims: history.claims((channel) => !isOfNode(channel) && !again.has(channel), CLAIMS_BYTES), repairMs };
+    return { claims: history.claims((channel) => !isOfNode(channel) && !again.has(channel), CLAIMS_BYTES), repairMs: this.#repairMs };
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  #schedule(process: ProcessId, inquiry: Inquiry, ms: number): void {
-    if (inquiry.isScheduled) return;
-    inquiry.isScheduled = true;
+  #schedule(process: ProcessId, request: FrameRequest, ms: number): void {
+    if (request.isScheduled) return;
+    request.isScheduled = true;
     const ask = (): void => {
-      inquiry.isScheduled = false;
-      if (this.#inquiries.get(process) === inquiry) this.#ask(process, inquiry);
+      request.isScheduled = false;
+      if (this.#requests.get(process) === request) this.#ask(process, request);
     };
     if (ms > 0) setTimeout(ask, ms).unref();
     else setImmediate(ask);
   }
 
-  #ask(process: ProcessId, inquiry: Inquiry): void {
+  #ask(process: ProcessId, request: FrameRequest): void {
     const ask: Record<string, Missing> = {};
     let count = 0;
-    for (const [channel, missing] of this.#options.receiver.missing(process, MAX_RANGES_OF_CHANNEL)) {
+    for (const [channel, missing] of this.receiver.missing(process, MAX_RANGES_OF_CHANNEL)) {
       if (count + missing.ranges.length > MAX_RANGES) break;
       if (missing.ranges.length > 0) ask[channel] = missing;
       count += missing.ranges.length;
     }
-    if (count === 0) return void this.#inquiries.delete(process);
-    if (!this.#canAsk(process) || (!inquiry.isOut && this.#isBusy)) return;
-    inquiry.isOut = true;
+    if (count === 0) return void this.#requests.delete(process);
+    if (!this.#canAsk(process) || (!request.isOut && this.#isBusy)) return;
+    request.isOut = true;
     const guessed = Object.entries(ask).filter(([, { withinMs }]) => withinMs !== undefined);
-    Object.assign(inquiry, { askedAt: performance.now(), guessed: new Set(guessed.map(([channel]) => channel)) });
-    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (inquiry.isOut = false)); // the next tick asks again
+    Object.assign(request, { askedAt: performance.now(), guessed: new Set(guessed.map(([channel]) => channel)) });
+    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (request.isOut = false)); // the next tick asks again
   }
 
   #answered(process: ProcessId, payload: Uint8Array): void {
-    const { receiver, unreadable } = this.#options;
+    const { receiver } = this;
     const { frames, gone, void: voids, unsent, isLast } = decodeAnswer(payload);
     const channels = new Set<string>();
     for (const [channel, bytes] of frames) {
@@ -220,39 +222,40 @@ export class Repair {
         const frame = decodeFrame(bytes);
         if (processIn(frame.origin) === process) receiver.repaired(process, channel, frame);
       } catch (error) {
-        unreadable(error);
+        this.#options.unreadable.message('frame', error);
       }
     }
-    for (const [verdict, ranges] of Object.entries({ void: voids, gone, unsent })) {
+    for (const [reason, ranges] of Object.entries({ void: voids, gone, unsent })) {
       for (const [channel, each] of Object.entries(ranges)) {
         channels.add(channel);
-        for (const range of each) receiver.settle(process, channel, { verdict: verdict as 'void', range });
+        for (const range of each) receiver.settle(process, channel, { reason: reason as AbsenceReason, range });
       }
     }
     for (const channel of channels) receiver.proceed(process, channel);
-    const inquiry = this.#inquiries.get(process);
-    if (!inquiry) return;
-    inquiry.silentTicks = 0;
+    const request = this.#requests.get(process);
+    if (!request) return;
+    request.silentTicks = 0;
     // The ask took so long that frames since the subscription may have been taken for older ones.
-    if (performance.now() - inquiry.askedAt > ASK_MS && Object.keys(voids).some((each) => inquiry.guessed.has(each))) this.unsure();
+    if (performance.now() - request.askedAt > ASK_MS && Object.keys(voids).some((each) => request.guessed.has(each)))
+      this.expectUnknownLoss();
     if (!isLast) return;
-    inquiry.isOut = false;
+    request.isOut = false;
     // One ask may not hold all missing ranges, more may have been found meanwhile, and other senders wait for their turn.
-    for (const [each, waiting] of this.#inquiries) if (!waiting.isOut) this.#schedule(each, waiting, 0);
+    for (const [each, waiting] of this.#requests) if (!waiting.isOut) this.#schedule(each, waiting, 0);
   }
 
   #claimed(process: ProcessId, claims: Claims): void {
     this.#isClaimed = true;
-    for (const [channel, claim] of Object.entries(claims)) this.#options.receiver.claimed(process, channel, claim);
+    for (const [channel, claim] of Object.entries(claims)) this.receiver.claimed(process, channel, claim);
     this.#isClaimed = false;
   }
 
   /** Answers recalls: claims about a recaller's own channel go there, all others in notices to every node. */
   #claimAll(): void {
-    const { history, unsent, notify, origin, repairMs, rememberedMs } = this.#options;
-    const again = unsent();
+    const { history, publisher, notices, peers } = this.#options;
+    const again = publisher.unsent();
     const asked = Math.max(...this.#recallers.values());
-    const coversMs = Math.min(asked, rememberedMs);
+    const coversMs = Math.min(asked, history.rememberedMs);
     const ofRecallers = new Set([...this.#recallers.keys()].map((process) => nodeChannel(process)));
     this.#recallers.clear();
     const bounds = { ms: coversMs + SLACK_MS, maxBytes: CLAIMS_BYTES };
@@ -261,10 +264,10 @@ export class Repair {
     const isForAll = (channel: string): boolean => !channel.startsWith(nodeChannel('')) && !again.has(channel);
     const parts = history.allClaims(isForAll, bounds);
     const isWhole = parts.length <= MAX_PARTS && coversMs === asked;
-    const left = this.#options.peers().left(coversMs + SLACK_MS);
+    const left = peers.lostWithin(coversMs + SLACK_MS);
     parts.slice(0, MAX_PARTS).forEach((claims, part, { length }) => {
       const isLast = part === length - 1;
-      notify({ is: 'claims', incarnation: origin(), repairMs, claims, part, isLast, coversMs: isWhole ? coversMs : 0, left });
+      notices.send({ is: 'claims', repairMs: this.#repairMs, claims, part, isLast, coversMs: isWhole ? coversMs : 0, left });
     });
   }
 
@@ -275,21 +278,29 @@ export class Repair {
     this.#send(process, KIND.claims, encodeClaims({ [channel]: claim })).catch(() => undefined); // the next heartbeat repeats it
   }
 
-  #send(process: ProcessId, kind: FrameKind, payload: Buffer): Promise<void> {
-    const { send, origin } = this.#options;
-    return send(nodeChannel(process), encodeFrame({ kind, origin: origin(), sequence: 0, payload }));
+  /** Publishes a frame at once, ahead of waiting messages. */
+  async #send(process: ProcessId, kind: FrameKind, payload: Buffer): Promise<void> {
+    const { store, keys, registration } = this.#options;
+    const frame = encodeFrame({ kind, origin: registration.session.incarnation, sequence: 0, payload });
+    await store.publish([[keys.channel(nodeChannel(process)), frame]]);
+  }
+
+  /** For how long this node keeps its frames, in milliseconds. */
+  get #repairMs(): number {
+    const { repairBytes, repairMs } = this.#options.settings;
+    return repairBytes > 0 ? repairMs : 0;
   }
 
   get #isBusy(): boolean {
     let count = 0;
-    for (const { isOut } of this.#inquiries.values()) if (isOut) count++;
+    for (const { isOut } of this.#requests.values()) if (isOut) count++;
     return count >= MAX_ASKED;
   }
 
   /** Whether an ask and its answer can be delivered. */
   #canAsk(process: ProcessId): boolean {
-    const { reaches, self } = this.#options;
-    return reaches(nodeChannel(process)) && reaches(nodeChannel(self));
+    const { availability, self } = this.#options;
+    return availability.hasChannel(nodeChannel(process)) && availability.hasChannel(nodeChannel(self.process));
   }
 
   #tickWhileOpen(): void {
@@ -299,15 +310,15 @@ export class Repair {
   /** Counts ticks instead of time: a process that was held up has not read its answers yet. */
   #tick(): void {
     this.#recall.tick();
-    for (const [process, inquiry] of this.#inquiries) {
-      const mustWait = !inquiry.isOut && this.#isBusy;
-      if (mustWait || !this.#canAsk(process) || this.#options.peers().isDeaf(process)) inquiry.silentTicks = 0;
-      else if (++inquiry.silentTicks > GIVE_UP_TICKS) {
-        this.#inquiries.delete(process);
-        this.#options.receiver.giveUp(process);
-      } else if (!inquiry.isOut || inquiry.silentTicks % RETRY_TICKS === 0) this.#ask(process, inquiry);
+    for (const [process, request] of this.#requests) {
+      const mustWait = !request.isOut && this.#isBusy;
+      if (mustWait || !this.#canAsk(process) || !this.#options.peers.isSubscribed(process)) request.silentTicks = 0;
+      else if (++request.silentTicks > GIVE_UP_TICKS) {
+        this.#requests.delete(process);
+        this.receiver.giveUp(process);
+      } else if (!request.isOut || request.silentTicks % RETRY_TICKS === 0) this.#ask(process, request);
     }
-    if (this.#inquiries.size > 0 || this.#recall.isAsking) return;
+    if (this.#requests.size > 0 || this.#recall.isAsking) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

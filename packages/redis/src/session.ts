@@ -53,7 +53,7 @@ export class Session {
   }
 
   /** The commands that end a write on the shards of these tags: they count it there, and renew the lease. */
-  pulse(tags: readonly string[]): readonly Command[] {
+  lossCheck(tags: readonly string[]): readonly Command[] {
     const { incarnation } = this;
     return [
       ...tags.map((tag): Command => ['incr', this.#keys.writes(incarnation, tag)]),
@@ -68,7 +68,7 @@ export class Session {
     return counters.filter((key) => this.#counts.has(key)).map((key) => ['get', key]);
   }
 
-  /** Whether the lease lives and no earlier write is lost, by the answers to commands that end with a pulse. */
+  /** Whether the lease lives and no earlier write is lost, by the answers to commands that end with a loss check. */
   isIntact(commands: readonly Command[], answers: readonly unknown[]): boolean {
     let isIntact = true;
     commands.forEach(([name, key], i) => {

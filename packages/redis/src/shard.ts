@@ -24,9 +24,9 @@ export class Shard {
     };
     this.commands = new RedisConnection(commands, timeoutMs, { ready: bothReady, lost });
     this.subscriber = new RedisConnection(subscriber, timeoutMs, { ready: bothReady, lost });
-    const heard = (channel: Buffer, frame: Buffer): void => message(channel.toString(), frame);
-    subscriber.on('messageBuffer', heard);
-    subscriber.on('smessageBuffer', heard);
+    const receive = (channel: Buffer, frame: Buffer): void => message(channel.toString(), frame);
+    subscriber.on('messageBuffer', receive);
+    subscriber.on('smessageBuffer', receive);
     if (moved) subscriber.on('moved', moved);
   }
 

@@ -1,52 +1,64 @@
+import type { Keys } from './keys.ts';
+import type { Store } from './store.ts';
+
+export interface SlotAvailabilityOptions {
+  readonly store: Pick<Store, 'slotOf'>;
+  readonly keys: Pick<Keys, 'channel'>;
+}
+
 /**
- * Tracks which slots can be used. An outage concerns the slots whose masters were lost. These stay lost until this node has
- * registered again, also when another master serves them before that, since that one may lack data.
+ * Tracks which slots can be used. An outage makes the slots of its masters unavailable until this node has registered again, also if
+ * another master serves them before that: it may lack data.
  */
 export class SlotAvailability {
-  readonly #slotOf: (key: string) => number;
-  /** Undefined while nothing can be used. */
-  #lost: Set<number> | undefined;
-  /** Slots whose master is unreachable, or was until a node that is not registered again yet. Undefined: all of them. */
-  #shaken: Set<number> | undefined;
+  readonly #options: SlotAvailabilityOptions;
+  /** Undefined while no slot is available. */
+  #unavailable: Set<number> | undefined;
+  /** Slots on whose channels nodes from before an outage may not be subscribed again. Undefined: all slots. */
+  #lackingSubscribers: Set<number> | undefined;
 
-  constructor(slotOf: (key: string) => number) {
-    this.#slotOf = slotOf;
+  constructor(options: SlotAvailabilityOptions) {
+    this.#options = options;
   }
 
-  get isWhole(): boolean {
-    return this.#lost?.size === 0;
+  get areAllAvailable(): boolean {
+    return this.#unavailable?.size === 0;
   }
-  /** Whether the slot of a key or channel can be used. */
+  /** Whether the slot of a key can be used. */
   has(key: string): boolean {
-    return this.#lost !== undefined && (this.#lost.size === 0 || !this.#lost.has(this.#slotOf(key)));
+    return this.#unavailable !== undefined && (this.#unavailable.size === 0 || !this.#unavailable.has(this.#options.store.slotOf(key)));
+  }
+  hasChannel(channel: string): boolean {
+    return this.areAllAvailable || this.has(this.#options.keys.channel(channel));
   }
   /** Whether other nodes may not be subscribed to this channel again yet. */
-  isShaken(channel: string): boolean {
-    return this.#shaken === undefined || this.#shaken.has(this.#slotOf(channel));
+  mayLackSubscribers(channel: string): boolean {
+    const { store, keys } = this.#options;
+    return this.#lackingSubscribers === undefined || this.#lackingSubscribers.has(store.slotOf(keys.channel(channel)));
   }
 
-  /** Marks slots as lost; without `slots`, all of them. Returns whether any of them was not lost before. */
-  lose(slots?: Iterable<number>): boolean {
-    if (!slots || !this.#lost) {
-      const isNews = this.#lost !== undefined;
-      this.#lost = undefined;
-      this.#shaken = undefined;
-      return isNews;
+  /** Marks slots as unavailable; without `slots`, all of them. Returns whether any of them was available before. */
+  markUnavailable(slots?: Iterable<number>): boolean {
+    if (!slots || !this.#unavailable) {
+      const isChanged = this.#unavailable !== undefined;
+      this.#unavailable = undefined;
+      this.#lackingSubscribers = undefined;
+      return isChanged;
     }
-    const before = this.#lost.size;
+    const before = this.#unavailable.size;
     for (const slot of slots) {
-      this.#lost.add(slot);
-      this.#shaken?.add(slot);
+      this.#unavailable.add(slot);
+      this.#lackingSubscribers?.add(slot);
     }
-    return this.#lost.size > before;
+    return this.#unavailable.size > before;
   }
 
-  /** Marks all slots as usable, after this node has registered again. */
-  restore(): void {
-    this.#lost = new Set();
+  /** Marks all slots as available, after this node has registered again. */
+  markAllAvailable(): void {
+    this.#unavailable = new Set();
   }
-  /** Stops the wait for other nodes' subscriptions, except on slots that are still lost. */
-  settle(): void {
-    this.#shaken = new Set(this.#lost);
+  /** Ends the wait for other nodes' subscriptions, except on slots that are still unavailable. */
+  stopWaitingForSubscribers(): void {
+    this.#lackingSubscribers = new Set(this.#unavailable);
   }
 }

@@ -104,10 +104,10 @@ export function decodeWatched(text: unknown): { readonly version: string; readon
 export const LEASE = { registering: '0', alive: '1' } as const;
 /** The value of {@link Keys.whole}. */
 export const WHOLE = '1';
-export type LeaseState = keyof typeof LEASE | 'over' | 'unreadable';
+export type LeaseState = keyof typeof LEASE | 'ended' | 'unreadable';
 
 export function decodeLease(text: unknown): LeaseState {
-  if (text === null) return 'over';
+  if (text === null) return 'ended';
   return (Object.keys(LEASE) as (keyof typeof LEASE)[]).find((state) => LEASE[state] === text) ?? 'unreadable';
 }
 export const isAlive = (state: LeaseState): boolean => state === 'alive';

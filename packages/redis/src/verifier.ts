@@ -1,6 +1,7 @@
 import type { LocalState, NodeInfo, Topic } from '@hubline/server/backplane';
 import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
+import type { RedisSettings } from './options.ts';
 import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 import { decodeNumber, encodeNode, encodeRecord, INLINE, LEASE, lengthOf, WHOLE } from './values.ts';
@@ -10,7 +11,7 @@ export interface VerifierOptions {
   readonly local: LocalState;
   readonly store: Store;
   readonly keys: Keys;
-  readonly heartbeatIntervalMs: number;
+  readonly settings: Pick<RedisSettings, 'heartbeatIntervalMs'>;
 }
 
 /** Changes of this process that are not written yet: there Redis may differ. */
@@ -52,7 +53,7 @@ export interface Difference {
 export const VERIFIED_WITHIN_MS = 60_000;
 /** The least number of topics, and of connections, that each heartbeat verifies. */
 const LEAST = 10;
-const TRIP = 500;
+const KEYS_PER_BATCH = 500;
 
 /**
  * Compares the entries in Redis with what this process has written: at each heartbeat the sizes of its index keys, and a slice of its
@@ -63,7 +64,7 @@ export class Verifier {
   /** The topics that this round has still to verify. */
   #topics: Topic[] = [];
   #connections: string[] = [];
-  #perBeat = { topics: LEAST, connections: LEAST };
+  #perHeartbeat = { topics: LEAST, connections: LEAST };
 
   constructor(options: VerifierOptions) {
     this.#options = options;
@@ -72,7 +73,7 @@ export class Verifier {
   /** Returns what differs in the slice of this heartbeat and, if anything does, in all the rest. @throws HublineError `backplane_unavailable` */
   async verify(written: Written): Promise<readonly Difference[]> {
     if (this.#topics.length + this.#connections.length === 0) this.#begin();
-    const { topics, connections } = this.#perBeat;
+    const { topics, connections } = this.#perHeartbeat;
     // Flushes wait for this: on a slow link one round trip, and not three.
     const found = await Promise.all([
       this.#verifyWhole(written),
@@ -87,12 +88,12 @@ export class Verifier {
   }
 
   #begin(): void {
-    const { local, heartbeatIntervalMs } = this.#options;
+    const { local, settings } = this.#options;
     this.#topics = [...local.topics()];
     this.#connections = [...local.connections()];
-    const beats = Math.max(1, Math.floor(VERIFIED_WITHIN_MS / heartbeatIntervalMs));
-    const share = (count: number): number => Math.max(LEAST, Math.ceil(count / beats));
-    this.#perBeat = { topics: share(this.#topics.length), connections: share(this.#connections.length) };
+    const heartbeats = Math.max(1, Math.floor(VERIFIED_WITHIN_MS / settings.heartbeatIntervalMs));
+    const share = (count: number): number => Math.max(LEAST, Math.ceil(count / heartbeats));
+    this.#perHeartbeat = { topics: share(this.#topics.length), connections: share(this.#connections.length) };
   }
 
   /** Verifies the keys that exist once for each incarnation. */
@@ -131,7 +132,7 @@ export class Verifier {
   async #verifyTopics({ incarnation, unwritten }: Written, topics: readonly Topic[]): Promise<readonly Difference[]> {
     const { store, keys, local } = this.#options;
     const found: Difference[] = [];
-    for (const slice of slices(topics, TRIP)) {
+    for (const slice of slices(topics, KEYS_PER_BATCH)) {
       const answers = await store.read(
         slice.flatMap((topic): readonly Command[] => [
           ['hmget', keys.counts(topic), incarnation],
@@ -161,7 +162,7 @@ export class Verifier {
   async #verifyConnections({ incarnation, unwritten }: Written, ids: readonly string[]): Promise<readonly Difference[]> {
     const { store, keys, local } = this.#options;
     const found: Difference[] = [];
-    for (const slice of slices(ids, TRIP)) {
+    for (const slice of slices(ids, KEYS_PER_BATCH)) {
       const many = new Map<string, number>();
       for (const id of slice) {
         const groups = local.record(id)?.groups ?? [];

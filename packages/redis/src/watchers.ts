@@ -1,11 +1,11 @@
 import type { Topic } from '@hubline/server/backplane';
-import type { Context } from './context.ts';
 import { slices } from './entries.ts';
 import type { Incarnation, Keys } from './keys.ts';
+import type { LinkContext } from './link-context.ts';
 import type { Command } from './redis-connection.ts';
 import { decodeLease, decodeTexts, decodeWatched, isAlive, isIncarnation } from './values.ts';
 
-export type WatchersOptions = Pick<Context, 'store' | 'keys' | 'unreadable'>;
+export type WatchersOptions = Pick<LinkContext, 'store' | 'keys' | 'unreadable'>;
 
 /** The most topics of one watching incarnation that are cached; beyond that each flush queries its own topics. */
 const KEPT = 100;

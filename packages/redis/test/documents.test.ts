@@ -46,7 +46,7 @@ describe('docs/scaling.md', () => {
       writes: keys.writes('<incarnation>', '<tag>'),
       counts: keys.counts('<topic>'),
       members: keys.members('<topic>', '<incarnation>'),
-      mark: keys.mark('<process>', '<tag>'),
+      marker: keys.marker('<process>', '<tag>'),
       channel: keys.channel('<topic>'),
       nameOf: keys.channel('nodes'),
     };

@@ -1,7 +1,7 @@
 import { groupTopic } from '@hubline/server/backplane';
 import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it } from 'vitest';
-import { Dirty } from '../src/dirty.ts';
+import { DirtySet } from '../src/dirty-set.ts';
 import { writingsOf } from '../src/entries.ts';
 import { Keys } from '../src/keys.ts';
 
@@ -11,14 +11,14 @@ const NAMES = Array.from({ length: 20 }, (_, i) => `group ${i}`.padEnd(40, '-'))
 
 describe('the groups of a connection', () => {
   /** The commands about a connection, in the order in which Redis runs them. */
-  function sentFor(local: LocalDouble, change: Parameters<Dirty['add']>[0]): readonly string[] {
-    const dirty = new Dirty();
+  function sentFor(local: LocalDouble, change: Parameters<DirtySet['add']>[0]): readonly string[] {
+    const dirty = new DirtySet();
     dirty.add(change);
-    const dirt = dirty.asDirt(
+    const writeSet = dirty.asWriteSet(
       () => true,
-      () => new Dirty(),
+      () => new DirtySet(),
     );
-    const stages = [...writingsOf(dirt, { keys, incarnation: INCARNATION, local })].flatMap(({ before, entries, after }) => [
+    const stages = [...writingsOf(writeSet, { keys, incarnation: INCARNATION, local })].flatMap(({ before, entries, after }) => [
       ...before,
       ...entries,
       ...after,
@@ -51,15 +51,15 @@ describe('the groups of a connection', () => {
 
   it('are written whole where a later change, which is not written yet, has made them many', () => {
     const local = new LocalDouble();
-    const [first, next] = [new Dirty(), new Dirty()];
+    const [first, next] = [new DirtySet(), new DirtySet()];
     local.joinGroups('a1', NAMES[0]!);
     first.add(local.joinGroups('a1', NAMES[1]!));
     next.add(local.joinGroups('a1', ...NAMES));
-    const dirt = first.asDirt(
+    const writeSet = first.asWriteSet(
       () => true,
       () => next,
     );
-    const [writing] = writingsOf(dirt, { keys, incarnation: INCARNATION, local });
+    const [writing] = writingsOf(writeSet, { keys, incarnation: INCARNATION, local });
     expect(writing?.before.find(([name]) => name === 'sadd')).toHaveLength(NAMES.length + 2);
   });
 });

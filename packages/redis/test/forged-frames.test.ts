@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Answers } from '../src/answers.ts';
+import { RepairAnswers } from '../src/repair-answers.ts';
 import { decodeFrame, encodeFrame, KIND } from '../src/frame.ts';
 import { History } from '../src/history.ts';
 import { encodeNotice, NOTICES } from '../src/notice.ts';
+import { settingsFrom } from '../src/options.ts';
 import type { Range } from '../src/ranges.ts';
 import { encodeAnswer, type Answer } from '../src/repair-message.ts';
-import { Air, fakeTime, Node, pair, passed, worldOf } from './air.ts';
+import { Air, fakeTime, Node, pair, passed, worldOf } from './repair-nodes.ts';
 
 const FAR = 2 ** 40;
 const frame = (sequence: number, kind: 0 | 1 | 2 | 3): Buffer =>
@@ -24,7 +25,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
     ['a first one far ahead', [frame(FAR, KIND.firstMessage)]],
   ])('is dropped and reported, and does not mute the sender: %s', async (_what, forged) => {
     const { ann, bob } = await pair();
-    for (const each of forged) bob.exchange.hear('t', each);
+    for (const each of forged) bob.bus.receive('t', each);
     await ann.say('t', '2', '3');
     expect(bob.heard).toEqual(['1', '2', '3']);
     expect(bob.gaps).toEqual([]);
@@ -35,7 +36,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
     const { nodes } = worldOf('ann', 'bob');
     const [ann, bob] = nodes as readonly [Node, Node];
     bob.hear('t');
-    bob.exchange.hear('t', frame(FAR, KIND.message));
+    bob.bus.receive('t', frame(FAR, KIND.message));
     await ann.say('t', '1', '2');
     await passed(100);
     expect(bob.heard).toEqual([`forged ${FAR}`, '1', '2']);
@@ -46,7 +47,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
     const [ann, bob] = [new Node(air, 'ann'), new Node(air, 'bob')];
     for (const node of [ann, bob]) node.up();
     bob.hear('t');
-    bob.exchange.hear('t', frame(FAR, KIND.message));
+    bob.bus.receive('t', frame(FAR, KIND.message));
     air.lose(bob, 't');
     await ann.say('t', '1');
     ann.beat();
@@ -58,7 +59,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
 it.each(['__proto__', 'constructor', 'toString'])('an ask about the channel %s is answered', async (channel) => {
   const { air, ann } = await pair();
   const payload = Buffer.from(`{"${channel}":{"ranges":[[1,1]]}}`);
-  ann.exchange.hear('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
+  ann.bus.receive('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
   await passed(10);
   const [answer] = air.published.filter(({ channel: each }) => each === 'node=bob').map(({ bytes }) => decodeFrame(bytes));
   expect(Buffer.from(answer!.payload).toString()).toContain(`"gone":{"${channel}":[[1,1]]}`);
@@ -68,12 +69,12 @@ describe('an answer to an ask', () => {
   /** A node that misses everything below a far sequence, and takes answers. */
   async function missing() {
     const { air, ann, bob } = await pair();
-    ann.exchange.close(); // it does not answer itself
+    ann.bus.close(); // it does not answer itself
     air.lose(ann, 'node=ann', { count: 1000 });
-    bob.exchange.hear(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, FAR + 1] }, repairMs: 10_000 }));
+    bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, FAR + 1] }, repairMs: 10_000 }));
     const answer = (part: Partial<Answer>): void => {
       const payload = encodeAnswer({ frames: [], gone: {}, void: {}, unsent: {}, isLast: false, ...part });
-      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload }));
+      bob.bus.receive('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload }));
     };
     return { bob, answer };
   }
@@ -106,7 +107,7 @@ describe('an answer to an ask', () => {
   it('comes in parts of some 2,000 ranges', async () => {
     const gone = descending(300);
     const parts: Answer[] = [];
-    const answers = new Answers({
+    const answers = new RepairAnswers({
       history: { read: (_channel, [, to]) => ({ frames: [], gone, void: [], unsent: [], next: to + 1 }) },
       send: async (_asker, part) => void parts.push(part),
     });
@@ -120,7 +121,7 @@ describe('an answer to an ask', () => {
   });
 
   it('names refused messages that follow each other as one range', () => {
-    const history = new History({ origin: () => 'ann.1', repairMs: 10_000, repairBytes: 100_000 });
+    const history = new History({ registration: { session: { incarnation: 'ann.1' } }, settings: settingsFrom({ repairBytes: 100_000 }) });
     for (let i = 0; i < 10; i++) history.void(history.add('t', Buffer.from('refused')));
     history.add('t', Buffer.from('sent'));
     expect(history.read('t', [1, 10], { maxBytes: 1000 }).void).toEqual([[1, 10]]);

@@ -7,6 +7,7 @@ import { Peers } from '../src/peers.ts';
 import { Session } from '../src/session.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';
+import { NO_EVENTS } from './repair-nodes.ts';
 
 const keys = new Keys('p');
 const bob: NodeInfo = { nodeId: 'bob', process: 'bob', app: 'test', accepts: true, startedAt: 0 };
@@ -53,20 +54,18 @@ function peersOn(store: SlowStore, has: (key: string) => boolean = () => true) {
   const told: string[] = [];
   const peers = new Peers({
     self: { ...bob, nodeId: 'ann', process: 'ann' },
-    session: () => session,
-    leaseless: () => undefined,
+    registration: { session },
+    sweeper: { schedule: () => undefined },
     unreadable: { value: (key, field) => void told.push(`unreadable: ${key} ${field}`), message: () => undefined },
     store: store as unknown as Store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
-    reach: { has, isWhole: true, isShaken: () => false },
-    observer: {
+    availability: { has, hasChannel: () => true, areAllAvailable: true, mayLackSubscribers: () => false },
+    events: {
+      ...NO_EVENTS,
       joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
       lost: ({ nodeId }, reason) => void told.push(`${nodeId} lost: ${reason}`),
     },
-    announced: () => undefined,
-    dead: () => undefined,
-    forgotten: () => undefined,
   });
   peers.announce();
   return { peers, told };
@@ -91,7 +90,7 @@ describe('what Redis said before', () => {
     peers.hello(first, bob);
     const refreshed = peers.refresh();
     store.leases.delete(first);
-    peers.bye(first);
+    peers.goodbye(first);
     await store.letGo();
     await refreshed;
     expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
@@ -109,7 +108,7 @@ it('a node whose lease is gone is missing and not lost while nobody can say whet
   const refreshed = peers.refresh();
   await store.letGo();
   await refreshed;
-  expect([told, peers.absent]).toEqual([['bob joined'], ['bob']]);
+  expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
   const resumed = peers.resume();
   await store.letGo();
   await resumed;
@@ -171,7 +170,7 @@ it('a lease that cannot be read stands still: its node has the time that it had 
       await store.letGo();
       await asked;
     }
-    expect([told, peers.absent]).toEqual([['bob joined'], ['bob']]);
+    expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
     now += 1001;
     const refreshed = peers.refresh();
     await store.letGo();
@@ -186,9 +185,9 @@ it('a node is known from the moment that a question shows its lease', async () =
   const store = new SlowStore();
   const { peers, told } = peersOn(store);
   store.leases.set(first, '1');
-  const census = peers.leases.census([]);
+  const reading = peers.leases.readLiveNodes([]);
   await store.letGo();
-  expect([...(await census).value.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
+  expect([...(await reading).liveNodes.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
   expect(told).toEqual(['bob joined']);
   peers.hello(first, bob);
   expect(told).toEqual(['bob joined']);

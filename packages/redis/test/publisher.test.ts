@@ -16,14 +16,23 @@ function heapInUse(): number {
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const waits = { mayWait: true };
 
+const historyWith = (options: RedisBackplaneOptions): History =>
+  new History({ registration: { session: { incarnation: 'ann.1' } }, settings: settingsFrom(options) });
+
+interface Conditions {
+  readonly isOne?: boolean;
+  readonly isAvailable?: () => boolean;
+  readonly mustWait?: () => boolean;
+}
+
 /** A publisher whose Redis answers when the test lets it. */
 function publisherOn(
   options: RedisBackplaneOptions = {},
-  { isOne = true, ...parts }: Partial<PublisherOptions> & { isOne?: boolean } = {},
+  { isOne = true, isAvailable = () => true, mustWait = () => false, ...parts }: Partial<PublisherOptions> & Conditions = {},
 ) {
   const trips: { readonly posts: readonly Publishing[]; readonly answer: () => void }[] = [];
-  const { onUnavailable, repairBytes, repairMs } = settingsFrom(options);
-  const history = new History({ origin: () => 'ann.1', repairBytes, repairMs });
+  const settings = settingsFrom(options);
+  const history = historyWith(options);
   const publisher = new Publisher({
     store: {
       isOne,
@@ -31,13 +40,13 @@ function publisherOn(
       ping: () => Promise.resolve(),
       publish: (posts) => new Promise((resolve) => trips.push({ posts, answer: () => resolve(posts.map(() => undefined)) })),
     },
-    channelOf: (name) => name,
+    self: { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 },
+    keys: { channel: (name) => name },
+    settings,
+    availability: { hasChannel: isAvailable },
     history,
-    onUnavailable,
-    reaches: () => true,
-    hearsAnswers: () => true,
-    isGated: () => false,
-    failed: () => undefined,
+    peers: { mustWait },
+    events: { commandFailed: () => undefined },
     ...parts,
   });
   return { publisher, trips, history };
@@ -60,14 +69,14 @@ describe('a publisher', () => {
   });
 
   it('sends what waited at 256 KiB a trip, the next after the acknowledgement, each shard for itself and in order', async () => {
-    let isGated = true;
-    const { publisher, trips } = publisherOn({}, { isGated: () => isGated });
+    let mustWait = true;
+    const { publisher, trips } = publisherOn({}, { mustWait: () => mustWait });
     publisher.up();
     const payload = Buffer.alloc(10_000);
     const sent = Array.from({ length: 100 }, (_, i) => publisher.publish(i % 2 === 0 ? 'a' : 'b', payload, waits));
     await endOfTurn();
     expect(trips).toEqual([]);
-    isGated = false;
+    mustWait = false;
     publisher.schedule();
     await endOfTurn();
     expect(trips.map(({ posts }) => posts[0]?.[0])).toEqual(['a', 'b']);
@@ -110,11 +119,11 @@ describe('a publisher', () => {
       posts.map(([, frame]) => frame.toString('latin1').split(' ').slice(-2).join(' '));
 
     it.each([
-      ['during an outage', 'reaches'],
-      ['until nodes are back', 'isGated'],
+      ['during an outage', 'isAvailable'],
+      ['until nodes are back', 'mustWait'],
     ] as const)('sends only the latest of what waited %s, in its own place, and resolves those before', async (_when, reason) => {
       let waitsStill = true;
-      const isFree = reason === 'reaches' ? { reaches: () => !waitsStill } : { isGated: () => waitsStill };
+      const isFree = reason === 'isAvailable' ? { isAvailable: () => !waitsStill } : { mustWait: () => waitsStill };
       const { publisher, trips } = publisherOn({}, isFree);
       publisher.up();
       const drawn = [0, 1, 2].map((i) => publisher.publish('t', Buffer.from(` drawn ${i}`), waits));
@@ -159,7 +168,7 @@ describe('a publisher', () => {
 
     it('keeps a message whose frame was sent before the outage, since receivers may know its sequence', async () => {
       let isDown = false;
-      const { publisher, trips } = publisherOn({}, { reaches: () => !isDown });
+      const { publisher, trips } = publisherOn({}, { isAvailable: () => !isDown });
       publisher.up();
       const sent = [publisher.publish('t', Buffer.from(' ann 1'), keyed('ann'))];
       await endOfTurn();
@@ -179,7 +188,7 @@ describe('a publisher', () => {
     });
 
     it('holds one message of each key, however long the outage', async () => {
-      const { publisher, trips } = publisherOn({ onUnavailable: { bufferBytes: 1000 } }, { reaches: () => trips.length > 0 });
+      const { publisher, trips } = publisherOn({ onUnavailable: { bufferBytes: 1000 } }, { isAvailable: () => trips.length > 0 });
       publisher.up();
       const sent = Array.from({ length: 100_000 }, (_, i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
       await expect(Promise.race([Promise.all(sent.slice(0, -1)), sent.at(-1)])).resolves.toHaveLength(99_999);
@@ -239,8 +248,8 @@ describe('a publisher', () => {
 
   it.each([
     ['before the first connection', {}, false],
-    ['while nodes are not back', { isGated: () => true }, true],
-    ['while the channel is down', { reaches: () => false }, true],
+    ['while nodes are not back', { mustWait: () => true }, true],
+    ['while the channel is down', { isAvailable: () => false }, true],
   ])('bounds what waits: %s', async (_when, parts, isUp) => {
     const { publisher } = publisherOn({ onUnavailable: { bufferBytes: 1_000_000 } }, parts);
     if (isUp) publisher.up();
@@ -257,7 +266,7 @@ describe('a publisher', () => {
 describe('a history', () => {
   it('takes as much memory as it says: small frames keep no pool alive', async () => {
     const repairBytes = 8 * 1024 * 1024;
-    const history = new History({ origin: () => 'ann.1', repairBytes, repairMs: 60_000 });
+    const history = historyWith({ repairBytes, repairMs: 60_000 });
     heapInUse();
     const before = process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 200_000; i++) history.add('t', Buffer.from(`message ${i}`.padEnd(100, 'x')));
@@ -273,7 +282,7 @@ describe('a history', () => {
   });
 
   it('claims no more than fits, and those first that were claimed least', () => {
-    const history = new History({ origin: () => 'ann.1', repairBytes: 2 ** 23, repairMs: 60_000 });
+    const history = historyWith({ repairBytes: 2 ** 23, repairMs: 60_000 });
     for (let i = 0; i < 10_000; i++) history.add(`chat:group:${i}`, Buffer.from('x'));
     const claimed = new Set<string>();
     for (let beat = 0; beat < 10; beat++) {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Answers } from '../src/answers.ts';
+import { RepairAnswers } from '../src/repair-answers.ts';
 import { encodeFrame, KIND } from '../src/frame.ts';
 import { encodeNotice, NOTICES } from '../src/notice.ts';
 import type { Range } from '../src/ranges.ts';
 import { encodeAsk } from '../src/repair-message.ts';
 import { Unreadable } from '../src/unreadable.ts';
 import { decodeRecord } from '../src/values.ts';
-import { Air, fakeTime, Node, pair, passed, worldOf } from './air.ts';
+import { Air, fakeTime, Node, pair, passed, worldOf } from './repair-nodes.ts';
 
 const SIZED = { channel: 't', ms: expect.any(Number) as number };
 
@@ -86,7 +86,7 @@ describe('what is not to be repaired', () => {
       const length = Buffer.alloc(4);
       length.writeUInt32BE(header.length);
       const payload = Buffer.concat([length, header, first!]);
-      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload }));
+      bob.bus.receive('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload }));
     }
     expect(bob.heard).toEqual(['1', '2']);
   });
@@ -95,7 +95,7 @@ describe('what is not to be repaired', () => {
     const { ann, bob } = await pair();
     await ann.say('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`)); // its sequences are high
     await passed(130_000);
-    ann.exchange.prune(); // forgets both channels
+    ann.bus.prune(); // forgets both channels
     await ann.say('t', '2');
     await passed(10);
     expect(bob.heard).toEqual(['1', '2']);
@@ -106,7 +106,7 @@ describe('what is not to be repaired', () => {
     const { air, ann, bob } = await pair();
     await ann.say('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`));
     await passed(130_000);
-    ann.exchange.prune();
+    ann.bus.prune();
     air.lose(bob, 't');
     await ann.say('t', '2', '3');
     await passed(10);
@@ -131,7 +131,7 @@ describe('what is not to be repaired', () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't', { count: 2 });
     await ann.say('t', '2', '3');
-    await ann.exchange.goodbye();
+    await ann.bus.goodbye();
     expect(bob.told.slice(-2)).toEqual([
       ['gap', { ...SIZED, lost: 2 }],
       ['lost', 'ann'],
@@ -159,7 +159,7 @@ describe('a sequence far ahead', () => {
 
   it.each([500_000, 2 ** 47])('of a sender that repairs does not mute it: %d', async (sequence) => {
     const { ann, bob } = await pair();
-    bob.exchange.hear('t', frame(sequence, KIND.keptMessage));
+    bob.bus.receive('t', frame(sequence, KIND.keptMessage));
     await passed(10);
     await ann.say('t', '2', '3');
     await passed(10);
@@ -173,7 +173,7 @@ describe('a sequence far ahead', () => {
     for (const node of [ann, bob]) node.up();
     bob.hear('t');
     await ann.say('t', '1');
-    bob.exchange.hear('t', frame(sequence, KIND.message));
+    bob.bus.receive('t', frame(sequence, KIND.message));
     await ann.say('t', '2', '3');
     expect(bob.heard).toEqual(['1', `far ${sequence}`, '2', '3']);
     expect(bob.gaps).toHaveLength(1);
@@ -181,7 +181,7 @@ describe('a sequence far ahead', () => {
 
   it('in a claim asks once, and is taken back', async () => {
     const { air, ann, bob } = await pair();
-    bob.exchange.hear(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, 2 ** 40] }, repairMs: 10_000 }));
+    bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, 2 ** 40] }, repairMs: 10_000 }));
     await passed(1000);
     await ann.say('t', '2', '3');
     await passed(10);
@@ -195,7 +195,7 @@ describe('frames of strangers', () => {
     const { bob } = await pair();
     const payload = Buffer.alloc(0);
     for (let i = 0; i < 300_000; i++) {
-      bob.exchange.hear('t', encodeFrame({ kind: KIND.message, origin: `stranger${i}.1`, sequence: 1, payload }));
+      bob.bus.receive('t', encodeFrame({ kind: KIND.message, origin: `stranger${i}.1`, sequence: 1, payload }));
     }
     await passed(1000);
     expect(bob.told.filter(([name]) => name === 'refresh').length).toBeLessThanOrEqual(5);
@@ -210,7 +210,7 @@ describe('an ask', () => {
 
   it('of 2,000 ranges is answered, and one of more is dropped and reported', async () => {
     const { air, ann } = await pair();
-    const ask = (payload: Buffer) => ann.exchange.hear('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
+    const ask = (payload: Buffer) => ann.bus.receive('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
     ask(encodeAsk({ t: rangesOf(1000), u: rangesOf(1001) }));
     await passed(10);
     expect(air.framesOf(KIND.answer, 'ann')).toBe(0);
@@ -222,7 +222,7 @@ describe('an ask', () => {
 
   it('adds to those that wait, up to 2,000 ranges of a channel', async () => {
     const read = vi.fn(() => ({ frames: [], gone: [], void: [], unsent: [], next: Number.POSITIVE_INFINITY }));
-    const answers = new Answers({ history: { read }, send: () => Promise.resolve() });
+    const answers = new RepairAnswers({ history: { read }, send: () => Promise.resolve() });
     answers.add('bob', { t: rangesOf(1) }); // answered at once
     for (let i = 0; i < 10; i++) answers.add('bob', { t: rangesOf(2000, 10_000 * i + 2) });
     await passed(10);
@@ -247,7 +247,7 @@ describe('unreadable input', () => {
   it('is a notice of more than 1 MiB, and is not parsed', async () => {
     const { bob } = await pair();
     const claims = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`channel ${i}`, [0, 1] as const]));
-    bob.exchange.hear(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { ...claims, t: [1, 2] }, repairMs: 10_000 }));
+    bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { ...claims, t: [1, 2] }, repairMs: 10_000 }));
     await passed(10);
     expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
     expect(bob.told).not.toContainEqual(['heard', '2']);
@@ -267,11 +267,11 @@ describe('unreadable input', () => {
   it('is reported once for each kind', async () => {
     const { bob } = await pair();
     for (let i = 0; i < 1000; i++) {
-      bob.exchange.hear('t', Buffer.from([9]));
-      bob.exchange.hear('t', Buffer.from([2, 0]));
-      bob.exchange.hear(NOTICES, Buffer.from('{'));
-      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.ask, origin: 'ann.1', sequence: 0, payload: Buffer.from('{"t":{}}') }));
-      bob.exchange.hear('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload: Buffer.from('no') }));
+      bob.bus.receive('t', Buffer.from([9]));
+      bob.bus.receive('t', Buffer.from([2, 0]));
+      bob.bus.receive(NOTICES, Buffer.from('{'));
+      bob.bus.receive('node=bob', encodeFrame({ kind: KIND.ask, origin: 'ann.1', sequence: 0, payload: Buffer.from('{"t":{}}') }));
+      bob.bus.receive('node=bob', encodeFrame({ kind: KIND.answer, origin: 'ann.1', sequence: 0, payload: Buffer.from('no') }));
     }
     expect(bob.told.filter(([name]) => name === 'deliver')).toEqual([
       ['deliver', 'unsupported_version'],

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KIND } from '../src/frame.ts';
 import { NOTICES } from '../src/notice.ts';
-import { Air, fakeTime, Node, pair, passed, worldOf } from './air.ts';
+import { Air, fakeTime, Node, pair, passed, worldOf } from './repair-nodes.ts';
 
 const SIZED = { channel: 't', ms: expect.any(Number) as number };
 
@@ -125,7 +125,7 @@ describe('a message that is lost on its way', () => {
     await ann.say('t', '1');
     await passed(0);
     vi.spyOn(air, 'publish').mockImplementationOnce(() => new Promise(() => undefined)); // it is not answered
-    const refused = ann.exchange.publish('t', Buffer.from('2'), { mayWait: true });
+    const refused = ann.bus.publish('t', Buffer.from('2'), { mayWait: true });
     const isRefused = expect(refused).rejects.toMatchObject({ code: 'backplane_unavailable' });
     await passed(0);
     ann.down();
@@ -199,12 +199,12 @@ describe('after an outage of a link', () => {
     const { ann, bob } = await pair();
     await ann.say('t', '2');
     for (const node of [ann, bob]) node.down();
-    bob.deaf.add('ann');
+    bob.unsubscribed.add('ann');
     bob.up();
     await passed(6000);
     expect(bob.gaps).toEqual([]);
     ann.up();
-    bob.deaf.delete('ann');
+    bob.unsubscribed.delete('ann');
     await passed(1000);
     expect(bob.gaps).toEqual([]);
     expect(bob.heard).toEqual(['1', '2']);
@@ -253,7 +253,7 @@ describe('after an outage of a link', () => {
     const cat = new Node(air, 'cat');
     cat.up();
     await cat.say('t', 'hello and goodbye');
-    await cat.exchange.goodbye();
+    await cat.bus.goodbye();
     await passed(10);
     bob.up();
     await passed(500);

@@ -1,17 +1,32 @@
-import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplane';
+import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
 import { vi } from 'vitest';
-import { Exchange } from '../src/exchange.ts';
 import { decodeFrame } from '../src/frame.ts';
 import { incarnationOf, Keys, processIn, type Incarnation } from '../src/keys.ts';
+import type { LinkEvents } from '../src/link-context.ts';
 import { NOTICES } from '../src/notice.ts';
 import { settingsFrom, type RedisBackplaneOptions } from '../src/options.ts';
-import type { Peers } from '../src/peers.ts';
 import type { Publishing, Store } from '../src/store.ts';
+import { RedisBus } from '../src/redis-bus.ts';
 import { Session } from '../src/session.ts';
 import { unavailable } from '../src/unavailable.ts';
 import { Unreadable } from '../src/unreadable.ts';
 
 const keys = new Keys('p');
+
+const ignore = (): void => undefined;
+/** Handles no event of a link's parts. */
+export const NO_EVENTS: LinkEvents = {
+  joined: ignore,
+  announced: ignore,
+  lost: ignore,
+  forgotten: ignore,
+  ownLeaseEnded: ignore,
+  leasesMayHaveChanged: ignore,
+  sessionRestarted: ignore,
+  entriesRepaired: ignore,
+  writeFailed: ignore,
+  commandFailed: ignore,
+};
 
 /** A Redis of pub/sub alone, in which messages can be lost on their way to a node. */
 export class Air {
@@ -31,8 +46,8 @@ export class Air {
         if (!node.isReached) continue;
         const loss = this.losses.find((each) => each.node === node && each.channel === channel && each.left > 0 && each.is(bytes));
         if (loss) loss.left--;
-        else if (this.delayMs > 0) setTimeout(() => node.exchange.hear(channel, bytes), this.delayMs);
-        else node.exchange.hear(channel, bytes);
+        else if (this.delayMs > 0) setTimeout(() => node.bus.receive(channel, bytes), this.delayMs);
+        else node.bus.receive(channel, bytes);
       }
     }
     return Promise.resolve(posts.map(() => undefined));
@@ -50,12 +65,12 @@ export class Air {
 }
 
 export class Node {
-  readonly exchange: Exchange;
+  readonly bus: RedisBus;
   readonly self: NodeInfo;
   readonly told: [name: string, what: unknown][] = [];
   readonly known = new Set<ProcessId>();
   readonly left = new Set<ProcessId>();
-  readonly deaf = new Set<ProcessId>();
+  readonly unsubscribed = new Set<ProcessId>();
   isReached = true;
   n = 1;
 
@@ -72,42 +87,58 @@ export class Node {
     } as unknown as Store;
     const peers = {
       isKnown: (process: ProcessId) => this.known.has(process),
-      isDeaf: (process: ProcessId) => this.deaf.has(process),
-      isComplete: true,
+      isSubscribed: (process: ProcessId) => !this.unsubscribed.has(process),
+      mustWait: () => false,
       processes: this.known,
-      left: () => [...this.left],
+      lostWithin: () => [...this.left],
       incarnation: (process: ProcessId) => (this.known.has(process) || this.left.has(process) ? incarnationOf(process, 1) : undefined),
       hello: (incarnation: Incarnation) => this.meet(processIn(incarnation)),
-      beat: () => undefined,
-      bye: (incarnation: Incarnation) => this.lose(processIn(incarnation), 'goodbye'),
-    } as unknown as Peers;
-    this.exchange = new Exchange({
+      heartbeat: () => undefined,
+      goodbye: (incarnation: Incarnation) => this.lose(processIn(incarnation), 'goodbye'),
+    };
+    const record = (stage: string, error: unknown): void => void this.told.push([stage, (error as { code: string }).code]);
+    this.bus = new RedisBus({
       self: this.self,
       settings: settingsFrom(options),
       store,
       keys,
-      peers: () => peers,
-      session: () => new Session({ process: nodeId, n: this.n, keys, nodeTimeoutMs: 20_000 }),
-      isUp: () => this.isReached,
-      isEntering: () => true,
-      reach: this,
-      settled: () => Promise.resolve(),
-      refresh: () => this.told.push(['refresh', undefined]),
-      failed: () => undefined,
-      gap: (gap) => this.told.push(['gap', gap]),
-      stale: () => this.told.push(['stale', undefined]),
-      unreadable: new Unreadable((stage, error) => this.told.push([stage, (error as { code: string }).code])),
-      report: (stage: Parameters<LinkObserver['report']>[0], error) => this.told.push([stage, (error as { code: string }).code]),
+      peers,
+      registration: this,
+      status: this,
+      availability: this,
+      unreadable: new Unreadable(record),
+      observer: {
+        down: ignore,
+        up: ignore,
+        joined: ignore,
+        lost: ignore,
+        gap: (gap) => this.told.push(['gap', gap]),
+        stale: () => this.told.push(['stale', undefined]),
+        report: record,
+      },
+      events: { ...NO_EVENTS, leasesMayHaveChanged: () => this.told.push(['refresh', undefined]) },
     });
   }
 
+  readonly isEntering = true;
+  readonly outage = undefined;
+  readonly settled = Promise.resolve();
+  get isUp(): boolean {
+    return this.isReached;
+  }
+  get session(): Session {
+    return new Session({ process: this.self.process, n: this.n, keys, nodeTimeoutMs: 20_000 });
+  }
   has(): boolean {
     return this.isReached;
   }
-  get isWhole(): boolean {
+  hasChannel(): boolean {
     return this.isReached;
   }
-  isShaken(): boolean {
+  get areAllAvailable(): boolean {
+    return this.isReached;
+  }
+  mayLackSubscribers(): boolean {
     return false;
   }
 
@@ -122,22 +153,22 @@ export class Node {
     if (this.known.has(process) || process === this.self.process) return;
     this.known.add(process);
     this.left.delete(process);
-    this.exchange.announced(process);
+    this.bus.announced(process);
   }
   lose(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     if (!this.known.delete(process)) return;
     this.left.add(process);
-    this.exchange.lost(process, reason);
+    this.bus.lost(process, reason);
     this.told.push(['lost', process]);
   }
 
   hear(channel: string): { close(): void } {
-    return this.exchange.subscribe(channel, (payload) => this.told.push(['heard', Buffer.from(payload).toString()]));
+    return this.bus.subscribe(channel, (payload) => this.told.push(['heard', Buffer.from(payload).toString()]));
   }
   /** Published at once, each in a turn of its own. */
   async say(channel: string, ...texts: readonly string[]): Promise<void> {
     for (const text of texts) {
-      const sent = this.exchange.publish(channel, Buffer.from(text), { mayWait: true });
+      const sent = this.bus.publish(channel, Buffer.from(text), { mayWait: true });
       await vi.advanceTimersByTimeAsync(0);
       await sent;
     }
@@ -145,14 +176,14 @@ export class Node {
 
   down(): void {
     this.isReached = false;
-    this.exchange.down();
+    this.bus.down();
   }
   up(): void {
     this.isReached = true;
-    this.exchange.up();
+    this.bus.up();
   }
   beat(): void {
-    this.exchange.beat(performance.now());
+    this.bus.heartbeat(performance.now());
   }
 }
 

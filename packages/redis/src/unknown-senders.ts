@@ -1,7 +1,7 @@
 import type { ProcessId } from '@hubline/server/backplane';
 import type { Frame } from './frame.ts';
 
-export interface StrangeFrame {
+export interface BufferedFrame {
   readonly channel: string;
   readonly frame: Frame;
   readonly at: number;
@@ -11,9 +11,9 @@ export interface StrangeFrame {
 const FRAME_BYTES = 256;
 
 /** Buffers frames of processes that are not known yet, up to a bound over all of them. */
-export class Strangers {
+export class UnknownSenders {
   readonly #maxBytes: number;
-  readonly #frames = new Map<ProcessId, StrangeFrame[]>();
+  readonly #frames = new Map<ProcessId, BufferedFrame[]>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -32,7 +32,7 @@ export class Strangers {
   }
 
   /** Removes the frames of a process, in their order. */
-  take(process: ProcessId): readonly StrangeFrame[] {
+  take(process: ProcessId): readonly BufferedFrame[] {
     const frames = this.#frames.get(process) ?? [];
     this.#frames.delete(process);
     for (const { frame } of frames) this.#bytes -= costOf(frame);

@@ -1,17 +1,17 @@
 import { HublineError } from '@hubline/protocol';
 import type { NodeInfo } from '@hubline/server/backplane';
-import type { Context } from './context.ts';
+import type { LinkContext } from './link-context.ts';
 import { DEFAULT_PREFIX } from './options.ts';
 
-export type SetupOptions = Pick<Context, 'self' | 'store' | 'settings' | 'report'>;
+export type ConfigurationCheckOptions = Pick<LinkContext, 'self' | 'store' | 'settings' | 'observer'>;
 
 /** Warns once of each setting that endangers Hubline's guarantees. */
-export class Setup {
-  readonly #options: SetupOptions;
+export class ConfigurationCheck {
+  readonly #options: ConfigurationCheckOptions;
   #isMemoryChecked = false;
   #isAppChecked = false;
 
-  constructor(options: SetupOptions) {
+  constructor(options: ConfigurationCheckOptions) {
     this.#options = options;
   }
 
@@ -36,6 +36,6 @@ export class Setup {
   }
 
   #warn(message: string): void {
-    this.#options.report('setup', new HublineError('internal', message, {}));
+    this.#options.observer.report('setup', new HublineError('internal', message, {}));
   }
 }

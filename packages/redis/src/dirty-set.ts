@@ -1,10 +1,10 @@
 import type { Change, Topic } from '@hubline/server/backplane';
-import type { Dirt } from './entries.ts';
+import type { WriteSet } from './entries.ts';
 import { groupIn, lengthOfGroup } from './values.ts';
 import type { Unwritten } from './verifier.ts';
 
 /** The changes of one flush. */
-export class Dirty implements Unwritten {
+export class DirtySet implements Unwritten {
   /** A connection may be in it more than once. */
   readonly topics = new Map<Topic, string[]>();
   readonly connections = new Set<string>();
@@ -35,7 +35,7 @@ export class Dirty implements Unwritten {
   }
 
   /** `next` are the changes of the next flush: the state that is written may have them already. */
-  asDirt(isReached: (topic: Topic) => boolean, next: () => Dirty): Dirt {
+  asWriteSet(isReached: (topic: Topic) => boolean, next: () => DirtySet): WriteSet {
     const topics = this.topics;
     return {
       topics: (function* () {

@@ -1,10 +1,10 @@
-import type { Context } from './context.ts';
 import { slices } from './entries.ts';
 import type { Incarnation } from './keys.ts';
+import type { LinkContext } from './link-context.ts';
 import type { Command } from './redis-connection.ts';
 import { decodeTexts } from './values.ts';
 
-export type SweeperOptions = Pick<Context, 'store' | 'keys' | 'settings' | 'isUp' | 'report'>;
+export type SweeperOptions = Pick<LinkContext, 'store' | 'keys' | 'settings' | 'status' | 'observer'>;
 
 /** So many topics a trip. */
 const PAGE = 500;
@@ -22,28 +22,28 @@ export class Sweeper {
   }
 
   /** Schedules the sweep of an incarnation that has ended. All nodes notice at once; the first one to take the lock sweeps. */
-  dead(incarnation: Incarnation, waitMs = 0): void {
+  schedule(incarnation: Incarnation, waitMs = 0): void {
     if (this.#timers.has(incarnation)) return;
     const { store, keys, settings } = this.#options;
-    const { sweepDelayMs: delayMs, nodeTimeoutMs: claimMs } = settings;
-    const spreadMs = Math.random() * Math.min(1000, claimMs);
+    const { sweepDelayMs: delayMs, nodeTimeoutMs: lockMs } = settings;
+    const spreadMs = Math.random() * Math.min(1000, lockMs);
     const second = async (): Promise<void> => {
-      if (await this.#claimed(incarnation, 2, () => this.all(incarnation))) return void this.#timers.delete(incarnation);
+      if (await this.#withLock(incarnation, 2, () => this.deleteAll(incarnation))) return void this.#timers.delete(incarnation);
       // Another node sweeps; where it does not finish, this one does.
       const [left] = await store.run([['hmget', keys.registry, incarnation]]);
       if ((left as readonly unknown[])[0] === null) this.#timers.delete(incarnation);
-      else this.#after(incarnation, claimMs, second);
+      else this.#after(incarnation, lockMs, second);
     };
     this.#after(incarnation, waitMs + spreadMs, async () => {
-      await this.#claimed(incarnation, 1, () => this.#leave(incarnation));
+      await this.#withLock(incarnation, 1, () => this.#removeFromTopics(incarnation));
       this.#after(incarnation, delayMs, second);
     });
   }
 
   /** Deletes all entries of an incarnation. @throws HublineError `backplane_unavailable` */
-  async all(incarnation: Incarnation): Promise<void> {
+  async deleteAll(incarnation: Incarnation): Promise<void> {
     const { store, keys } = this.#options;
-    await this.#leave(incarnation);
+    await this.#removeFromTopics(incarnation);
     await this.#forEachTopic(incarnation, (topic) => ['del', keys.members(topic, incarnation)]);
     const [ids] = await store.read([['hkeys', keys.records(incarnation)]]);
     for (const slice of slices(decodeTexts(ids) ?? [])) await store.run(slice.map((id): Command => ['del', keys.groups(incarnation, id)]));
@@ -69,7 +69,7 @@ export class Sweeper {
     this.#timers.clear();
   }
 
-  async #leave(incarnation: Incarnation): Promise<void> {
+  async #removeFromTopics(incarnation: Incarnation): Promise<void> {
     const { store, keys } = this.#options;
     await store.run([['hdel', keys.watched, incarnation]]);
     await this.#forEachTopic(incarnation, (topic) => ['hdel', keys.counts(topic), incarnation]);
@@ -86,20 +86,20 @@ export class Sweeper {
     }
   }
 
-  async #claimed(incarnation: Incarnation, pass: 1 | 2, sweep: () => Promise<void>): Promise<boolean> {
+  async #withLock(incarnation: Incarnation, pass: 1 | 2, sweep: () => Promise<void>): Promise<boolean> {
     const { store, keys, settings } = this.#options;
-    const [claim] = await store.run([['set', keys.sweep(incarnation, pass), '1', 'PX', settings.nodeTimeoutMs, 'NX']]);
-    if (claim === 'OK') await sweep();
-    return claim === 'OK';
+    const [reply] = await store.run([['set', keys.sweep(incarnation, pass), '1', 'PX', settings.nodeTimeoutMs, 'NX']]);
+    if (reply === 'OK') await sweep();
+    return reply === 'OK';
   }
 
   #after(incarnation: Incarnation, ms: number, task: () => Promise<void>): void {
     const timer = setTimeout(() => {
       task().catch((error: unknown) => {
-        const isRefused = this.#options.isUp(); // otherwise Redis is away
-        if (isRefused) this.#options.report('sweep', error);
+        const isRefused = this.#options.status.isUp; // otherwise Redis is away
+        if (isRefused) this.#options.observer.report('sweep', error);
         this.#timers.delete(incarnation);
-        this.dead(incarnation, isRefused ? this.#options.settings.sweepDelayMs : 0); // from the beginning
+        this.schedule(incarnation, isRefused ? this.#options.settings.sweepDelayMs : 0); // from the beginning
       });
     }, ms);
     this.#timers.set(incarnation, timer.unref());

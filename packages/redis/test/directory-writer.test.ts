@@ -1,12 +1,15 @@
 import { LocalDouble } from '@hubline/testing/conformance';
 import { describe, expect, it, vi } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
+import { DirectoryWriter, type DirectoryWriterOptions } from '../src/directory-writer.ts';
 import { Keys, type Incarnation } from '../src/keys.ts';
+import type { LinkEvents, SessionRestart } from '../src/link-context.ts';
 import { settingsFrom } from '../src/options.ts';
 import type { Command } from '../src/redis-connection.ts';
-import { Registrar, type Rebirth, type RegistrarOptions } from '../src/registrar.ts';
+import { Registration } from '../src/registration.ts';
 import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';
+import { NO_EVENTS } from './repair-nodes.ts';
 
 const keys = new Keys('p');
 const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 };
@@ -47,42 +50,61 @@ class CountingStore {
   }
 }
 
-const reachOf = (has: (key: string) => boolean) => ({ has, isWhole: true, isShaken: () => false });
+const availabilityOf = (has: (key: string) => boolean) => ({
+  has,
+  hasChannel: () => true,
+  areAllAvailable: true,
+  mayLackSubscribers: () => false,
+});
+const UP = { isUp: true, isEntering: true, outage: undefined, settled: Promise.resolve() };
 
-async function registered(parts: Partial<RegistrarOptions> = {}) {
+async function registered({
+  events = {},
+  ...parts
+}: Partial<Omit<DirectoryWriterOptions, 'events'>> & { readonly events?: Partial<LinkEvents> } = {}) {
   const store = new CountingStore();
   const local = new LocalDouble();
   const over: Incarnation[] = [];
-  const registrar = new Registrar({
+  const shared = {
     self,
     local,
     store: store as unknown as Store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
+    sweeper: { deleteAll: async () => undefined, schedule: (old: Incarnation) => void over.push(old) },
+  };
+  const registration = new Registration(shared);
+  const writeFailed = (error: unknown): void => {
+    throw error;
+  };
+  const writer = new DirectoryWriter({
+    ...shared,
+    registration,
+    peers: { doubtAll: () => undefined },
     unreadable: { value: () => undefined, message: () => undefined },
-    repaired: () => undefined,
-    doubted: () => undefined,
-    isUp: () => true,
-    isRefused: () => false,
-    reach: reachOf(() => true),
-    settled: async () => undefined,
-    clean: async () => undefined,
-    over: (old) => void over.push(old),
-    reborn: () => undefined,
-    failed: (error) => {
-      throw error;
-    },
+    status: UP,
+    availability: availabilityOf(() => true),
+    events: { ...NO_EVENTS, writeFailed, ...events },
     ...parts,
   });
-  await registrar.register(Promise.resolve());
-  const change = () => registrar.changed({ topics: ['t'], connections: ['c'] });
-  return { store, local, registrar, over, change };
+  await writer.register(Promise.resolve());
+  const change = () => writer.changed({ topics: ['t'], connections: ['c'] });
+  return { store, local, writer, registration, over, change };
 }
 
 it('what a flush has for other shards is written again without the one that is lost meanwhile', async () => {
   let isLost = false;
-  const reach = reachOf((key) => !isLost || !key.includes('{gone}'));
-  const { store, local, registrar } = await registered({ reach, isUp: () => !isLost, failed: () => undefined });
+  const availability = availabilityOf((key) => !isLost || !key.includes('{gone}'));
+  const { store, local, writer } = await registered({
+    availability,
+    status: {
+      ...UP,
+      get isUp() {
+        return !isLost;
+      },
+    },
+    events: { writeFailed: () => undefined },
+  });
   const written: unknown[] = [];
   store.happens = (commands) => {
     if (!isLost && commands.some(([, key]) => key === keys.counts('gone'))) {
@@ -91,7 +113,7 @@ it('what a flush has for other shards is written again without the one that is l
     }
     written.push(...commands.map(([, key]) => key));
   };
-  const { watched } = await registrar.changed(local.join('c', 'live', 'gone'));
+  const { watched } = await writer.changed(local.join('c', 'live', 'gone'));
   expect(isLost).toBe(true);
   expect(written).toContain(keys.counts('live'));
   expect(written).not.toContain(keys.counts('gone'));
@@ -100,7 +122,14 @@ it('what a flush has for other shards is written again without the one that is l
 
 it('is marked as not whole before a change resolves that is not written, since Redis has refused another write', async () => {
   let isRefused = false;
-  const { store, change } = await registered({ isRefused: () => isRefused });
+  const { store, change } = await registered({
+    status: {
+      ...UP,
+      get outage() {
+        return isRefused ? ('refused' as const) : undefined;
+      },
+    },
+  });
   isRefused = true;
   const sent: string[] = [];
   store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
@@ -109,12 +138,12 @@ it('is marked as not whole before a change resolves that is not written, since R
 });
 
 it('is marked as not whole before a repair deletes anything, and as whole when everything is written again', async () => {
-  const { store, registrar } = await registered();
+  const { store, writer } = await registered();
   const sent: string[] = [];
   store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
   const lost = new Error('WRONGTYPE');
   store.verified = [lost, '1', [null], '1', 0, lost, 0, '1'];
-  await registrar.beat();
+  await writer.renewLease();
   const [mark, ...repair] = sent.slice(sent.indexOf(`del ${keys.whole('ann.1')}`));
   expect(mark).toBe(`del ${keys.whole('ann.1')}`);
   expect(sent.indexOf(`del ${keys.registry}`)).toBeGreaterThan(sent.indexOf(String(mark)));
@@ -124,88 +153,91 @@ it('is marked as not whole before a repair deletes anything, and as whole when e
 });
 
 it('sends one heartbeat at a time: those that come meanwhile do not queue before flushes', async () => {
-  const { store, registrar } = await registered();
+  const { store, writer, registration } = await registered();
   let beats = 0;
   store.happens = (commands) => {
-    if (commands.some(([name, key]) => name === 'pexpire' && key === keys.writes(registrar.session.incarnation, '0'))) beats++;
+    if (commands.some(([name, key]) => name === 'pexpire' && key === keys.writes(registration.session.incarnation, '0'))) beats++;
   };
-  await Promise.all([registrar.beat(), registrar.beat(), registrar.beat()]);
+  await Promise.all([writer.renewLease(), writer.renewLease(), writer.renewLease()]);
   expect(beats).toBe(1);
-  await registrar.beat();
+  await writer.renewLease();
   expect(beats).toBe(2);
 });
 
 describe('everything is registered under another incarnation', () => {
   it('where a command of a flush had to follow its slot: what was acknowledged before may be lost', async () => {
-    const { store, registrar, over, change } = await registered();
+    const { store, registration, over, change } = await registered();
     await change();
-    expect([registrar.session.incarnation, over]).toEqual(['ann.1', []]);
+    expect([registration.session.incarnation, over]).toEqual(['ann.1', []]);
     store.happens = (commands) => {
       if (!commands.some(([name]) => name === 'zrem')) return;
       store.redirects++;
       store.happens = () => undefined;
     };
     await change();
-    expect([registrar.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
+    expect([registration.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
     await change();
-    expect(registrar.session.incarnation).toBe('ann.2');
+    expect(registration.session.incarnation).toBe('ann.2');
   });
 
   it.each([
     ['a flush', 'changed'],
-    ['a beat', 'beat'],
+    ['a heartbeat', 'heartbeat'],
   ] as const)('where the count of %s is not the next one: something was lost', async (_name, by) => {
-    const { store, registrar, over, change } = await registered();
+    const { store, writer, registration, over, change } = await registered();
     await change();
     const counter = keys.writes('ann.1', '0');
     store.counters.set(counter, store.counters.get(counter)! - 1); // a replica that did not have the last one
-    await (by === 'beat' ? registrar.beat() : change());
-    expect([registrar.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
+    await (by === 'heartbeat' ? writer.renewLease() : change());
+    expect([registration.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
   });
 
   it('again, where a master was replaced while it was registered', async () => {
-    const { store, registrar } = await registered();
+    const { store, writer, registration } = await registered();
     let isFirst = true;
     store.happens = (commands) => {
       if (!isFirst || !commands.some(([name]) => name === 'hset')) return;
       isFirst = false;
       store.redirects++;
     };
-    await registrar.register(Promise.resolve());
-    expect(registrar.session.incarnation).toBe('ann.3');
+    await writer.register(Promise.resolve());
+    expect(registration.session.incarnation).toBe('ann.3');
   });
 });
 
 it.each([true, false])('whose writes are lost begins another session, and tells whether its lease had ended: %s', async (hadEnded) => {
-  const reborn: Rebirth[] = [];
-  const { store, registrar } = await registered({ reborn: (rebirth) => void reborn.push(rebirth) });
+  const restarts: SessionRestart[] = [];
+  const { store, writer, registration } = await registered({ events: { sessionRestarted: (restart) => void restarts.push(restart) } });
   store.isLeased = !hadEnded;
   store.counters.clear();
-  await registrar.beat();
-  expect(registrar.session.n).toBe(2);
-  expect(reborn).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
+  await writer.renewLease();
+  expect(registration.session.n).toBe(2);
+  expect(restarts).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
 });
 
 it('doubts what others have in Redis before a session begins because writes are lost, and not before the first one', async () => {
   const told: string[] = [];
-  const session = (name: string) => () => void told.push(`${name} ${registrar.session.n}`);
-  const { store, registrar } = await registered({ doubted: () => session('doubted')(), reborn: () => session('reborn')() });
+  const session = (name: string) => () => void told.push(`${name} ${registration.session.n}`);
+  const { store, writer, registration } = await registered({
+    peers: { doubtAll: () => session('doubted')() },
+    events: { sessionRestarted: () => session('restarted')() },
+  });
   expect(told).toEqual([]);
   store.counters.clear();
-  await registrar.beat();
-  expect(told).toEqual(['doubted 1', 'reborn 2']);
+  await writer.renewLease();
+  expect(told).toEqual(['doubted 1', 'restarted 2']);
 });
 
 it.each([
   ['what it watches', { 4: 1 }],
   ['its lease', { 1: 'unreadable' }],
 ])('tells that something was lost, after it has written %s again', async (_what, wrong) => {
-  const repaired = vi.fn();
-  const { store, registrar } = await registered({ repaired });
-  await registrar.beat();
-  expect(repaired).not.toHaveBeenCalled();
+  const entriesRepaired = vi.fn();
+  const { store, writer } = await registered({ events: { entriesRepaired } });
+  await writer.renewLease();
+  expect(entriesRepaired).not.toHaveBeenCalled();
   store.verified = Object.assign([...store.verified], wrong);
-  store.happens = () => expect(repaired).not.toHaveBeenCalled();
-  await registrar.beat();
-  expect(repaired).toHaveBeenCalledOnce();
+  store.happens = () => expect(entriesRepaired).not.toHaveBeenCalled();
+  await writer.renewLease();
+  expect(entriesRepaired).toHaveBeenCalledOnce();
 });

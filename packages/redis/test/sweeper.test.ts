@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { incarnationOf, Keys } from '../src/keys.ts';
-import { Sweeper, type SweeperOptions } from '../src/sweep.ts';
+import { Sweeper, type SweeperOptions } from '../src/sweeper.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -19,10 +19,10 @@ function start(isUp: boolean) {
     store: { run: refuse, read: refuse } as unknown as SweeperOptions['store'],
     keys: new Keys('test'),
     settings: { sweepDelayMs: SWEEP_DELAY_MS, nodeTimeoutMs: 1000 } as SweeperOptions['settings'],
-    isUp: () => isUp,
-    report: (stage, error) => void reports.push([stage, error]),
+    status: { isUp } as SweeperOptions['status'],
+    observer: { report: (stage: string, error: unknown) => void reports.push([stage, error]) } as unknown as SweeperOptions['observer'],
   });
-  sweeper.dead(incarnationOf('ann', 1));
+  sweeper.schedule(incarnationOf('ann', 1));
   return { reports, tries: () => tries, [Symbol.dispose]: () => sweeper.close() };
 }
 

@@ -3,14 +3,14 @@ import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 import type { Store } from './store.ts';
 
-export interface LossesOptions {
+export interface MissingEntriesOptions {
   readonly keys: Keys;
   readonly store: Pick<Store, 'listeners'>;
   readonly read: (commands: readonly Command[]) => Promise<readonly unknown[]>;
 }
 
 /** A topic of which an incarnation has members. */
-export interface Holding {
+export interface TopicOfIncarnation {
   readonly topic: Topic;
   readonly incarnation: Incarnation;
 }
@@ -20,10 +20,10 @@ const TRIES = 4;
 const PAUSE_MS = 25;
 
 /** Finds keys of topics that Redis has lost, by comparing them with other keys. */
-export class Losses {
-  readonly #options: LossesOptions;
+export class MissingEntries {
+  readonly #options: MissingEntriesOptions;
 
-  constructor(options: LossesOptions) {
+  constructor(options: MissingEntriesOptions) {
     this.#options = options;
   }
 
@@ -35,25 +35,25 @@ export class Losses {
     if (topics.length === 0) return [];
     const { keys, store } = this.#options;
     const listeners = await store.listeners(topics.map((topic) => keys.channel(topic)));
-    const heard = topics.filter((_topic, i) => Number(listeners[i]) > 0);
+    const subscribed = topics.filter((_topic, i) => Number(listeners[i]) > 0);
     return this.#remaining(
-      heard.flatMap((topic) => incarnations.map((incarnation) => ({ topic, incarnation }))),
-      async (holdings) => {
+      subscribed.flatMap((topic) => incarnations.map((incarnation) => ({ topic, incarnation }))),
+      async (pairs) => {
         const listed = await this.#options.read(
-          holdings.map(({ topic, incarnation }): Command => ['zscore', keys.topics(incarnation), topic]),
+          pairs.map(({ topic, incarnation }): Command => ['zscore', keys.topics(incarnation), topic]),
         );
         const counted = await this.#options.read(
-          holdings.map(({ topic, incarnation }): Command => ['hmget', keys.counts(topic), incarnation]),
+          pairs.map(({ topic, incarnation }): Command => ['hmget', keys.counts(topic), incarnation]),
         );
-        return holdings.filter((_each, i) => listed[i] !== null && first(counted[i]) === null);
+        return pairs.filter((_each, i) => listed[i] !== null && first(counted[i]) === null);
       },
     );
   }
 
   /** Of incarnations that are counted in a topic, and have no members there: those of which both stays so. */
-  async members(holdings: readonly Holding[]): Promise<readonly Incarnation[]> {
+  async members(pairs: readonly TopicOfIncarnation[]): Promise<readonly Incarnation[]> {
     const { keys, read } = this.#options;
-    return this.#remaining(holdings, async (left) => {
+    return this.#remaining(pairs, async (left) => {
       const answers = await read(
         left.flatMap(({ topic, incarnation }): readonly Command[] => [
           ['hmget', keys.counts(topic), incarnation],
@@ -65,8 +65,8 @@ export class Losses {
   }
 
   async #remaining(
-    suspected: readonly Holding[],
-    check: (holdings: readonly Holding[]) => Promise<readonly Holding[]>,
+    suspected: readonly TopicOfIncarnation[],
+    check: (pairs: readonly TopicOfIncarnation[]) => Promise<readonly TopicOfIncarnation[]>,
   ): Promise<readonly Incarnation[]> {
     let left = suspected;
     for (let tries = 0; tries < TRIES && left.length > 0; tries++) {

@@ -6,13 +6,13 @@ import { MAX_RANGES, type Answer, type Ask } from './repair-message.ts';
 /** Bytes of the frames in one part of an answer. */
 const PART_BYTES = 64 * 1024;
 
-export interface AnswersOptions {
+export interface RepairAnswersOptions {
   readonly history: Pick<History, 'read'>;
   /** Resolves when Redis has acknowledged it. */
   readonly send: (asker: ProcessId, answer: Answer) => Promise<void>;
 }
 
-interface Question {
+interface ChannelAsk {
   readonly ranges: RangeSet;
   readonly withinMs: number | undefined;
 }
@@ -21,24 +21,24 @@ interface Question {
  * Answers the asks of other nodes, one part after the acknowledgement of the one before, in turn for each of them: an answer of
  * several megabytes must not trip an output limit that an outage has just tripped.
  */
-export class Answers {
-  readonly #options: AnswersOptions;
-  readonly #asked = new Map<ProcessId, Map<string, Question>>();
+export class RepairAnswers {
+  readonly #options: RepairAnswersOptions;
+  readonly #asked = new Map<ProcessId, Map<string, ChannelAsk>>();
   #isRunning = false;
 
-  constructor(options: AnswersOptions) {
+  constructor(options: RepairAnswersOptions) {
     this.#options = options;
   }
 
   /** Adds an ask. One that repeats an ask in progress adds nothing to it. */
   add(asker: ProcessId, ask: Ask): void {
-    const channels = this.#asked.get(asker) ?? new Map<string, Question>();
+    const channels = this.#asked.get(asker) ?? new Map<string, ChannelAsk>();
     this.#asked.set(asker, channels);
     for (const [channel, { ranges, withinMs }] of Object.entries(ask)) {
-      const question = channels.get(channel) ?? { ranges: new RangeSet(), withinMs };
-      channels.set(channel, { ranges: question.ranges, withinMs });
-      for (const [from, to] of ranges) question.ranges.add(from, to);
-      question.ranges.trim(MAX_RANGES); // the asking node asks for the others again
+      const ask = channels.get(channel) ?? { ranges: new RangeSet(), withinMs };
+      channels.set(channel, { ranges: ask.ranges, withinMs });
+      for (const [from, to] of ranges) ask.ranges.add(from, to);
+      ask.ranges.trim(MAX_RANGES); // the asking node asks for the others again
     }
     if (!this.#isRunning) void this.#run();
   }
@@ -63,7 +63,7 @@ export class Answers {
     this.#isRunning = false;
   }
 
-  #next(channels: Map<string, Question>): Answer {
+  #next(channels: Map<string, ChannelAsk>): Answer {
     const frames: [string, Buffer][] = [];
     const ranges = { gone: byChannel(), void: byChannel(), unsent: byChannel() };
     let [bytes, count] = [0, 0];
@@ -75,10 +75,10 @@ export class Answers {
           frames.push([channel, frame]);
           bytes += frame.length;
         }
-        for (const verdict of ['gone', 'void', 'unsent'] as const) {
-          if (reading[verdict].length === 0) continue;
-          (ranges[verdict][channel] ??= []).push(...reading[verdict]);
-          count += reading[verdict].length;
+        for (const reason of ['gone', 'void', 'unsent'] as const) {
+          if (reading[reason].length === 0) continue;
+          (ranges[reason][channel] ??= []).push(...reading[reason]);
+          count += reading[reason].length;
         }
         if (reading.next <= range[1]) {
           asked.add(reading.next, range[1]);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Keys, type Incarnation } from '../src/keys.ts';
-import { Losses } from '../src/losses.ts';
+import { MissingEntries } from '../src/missing-entries.ts';
 import type { Command } from '../src/redis-connection.ts';
-import { fakeTime, passed } from './air.ts';
+import { fakeTime, passed } from './repair-nodes.ts';
 
 const keys = new Keys('p');
 const ann: Incarnation = 'ann.1';
@@ -23,7 +23,7 @@ class Holds {
   /** Called before each command. */
   happens: (name: string) => void = () => undefined;
 
-  readonly losses = new Losses({
+  readonly missing = new MissingEntries({
     keys,
     store: { listeners: async (channels) => channels.map((channel) => (this.heard.has(keys.nameOf(channel)) ? 1 : 0)) },
     read: async (commands) => commands.map((command) => this.#answer(command)),
@@ -57,7 +57,7 @@ describe('a count', () => {
     holds.list('t', ann);
     holds.list('u', bob);
     holds.count('u', bob);
-    expect(await ofAll(holds.losses.counts(['t', 'u'], [ann, bob]))).toEqual([ann]);
+    expect(await ofAll(holds.missing.counts(['t', 'u'], [ann, bob]))).toEqual([ann]);
     expect(holds.asked.filter((name) => name === 'zscore')).toHaveLength(4 + 3); // those that are not lost are not asked again
   });
 
@@ -68,7 +68,7 @@ describe('a count', () => {
     holds.happens = (name) => {
       if (name === 'hmget' && ++reads > times) holds.count('t', ann);
     };
-    expect(await ofAll(holds.losses.counts(['t'], [ann]))).toEqual([]);
+    expect(await ofAll(holds.missing.counts(['t'], [ann]))).toEqual([]);
     expect(reads).toBe(times + 1);
   });
 
@@ -80,7 +80,7 @@ describe('a count', () => {
       holds.list('t', ann); // the process writes its index, then the count
       holds.count('t', ann);
     };
-    expect(await ofAll(holds.losses.counts(['t'], [ann]))).toEqual([]);
+    expect(await ofAll(holds.missing.counts(['t'], [ann]))).toEqual([]);
     expect(holds.asked).toEqual(['zscore', 'hmget']);
   });
 
@@ -88,7 +88,7 @@ describe('a count', () => {
     const holds = new Holds();
     holds.heard.clear();
     holds.list('t', ann);
-    expect(await ofAll(holds.losses.counts(['t'], [ann]))).toEqual([]);
+    expect(await ofAll(holds.missing.counts(['t'], [ann]))).toEqual([]);
     expect(holds.asked).toEqual([]);
   });
 });
@@ -99,7 +99,7 @@ describe('members', () => {
     for (const each of [ann, bob]) holds.count('t', each);
     holds.members.add(keys.members('t', bob));
     const holdings = [ann, bob].map((incarnation) => ({ topic: 't', incarnation }));
-    expect(await ofAll(holds.losses.members(holdings))).toEqual([ann]);
+    expect(await ofAll(holds.missing.members(holdings))).toEqual([ann]);
   });
 
   it('are not lost where the last of them leaves while they are looked for', async () => {
@@ -109,6 +109,6 @@ describe('members', () => {
     holds.happens = () => {
       if (++reads > 2) holds.counted.clear();
     };
-    expect(await ofAll(holds.losses.members([{ topic: 't', incarnation: ann }]))).toEqual([]);
+    expect(await ofAll(holds.missing.members([{ topic: 't', incarnation: ann }]))).toEqual([]);
   });
 });

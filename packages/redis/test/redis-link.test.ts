@@ -3,7 +3,7 @@ import { LocalDouble } from '@hubline/testing/conformance';
 import { Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';
 import { Keys } from '../src/keys.ts';
-import { RedisLink } from '../src/link.ts';
+import { RedisLink } from '../src/redis-link.ts';
 import { settingsFrom } from '../src/options.ts';
 import { slotOf } from '../src/slots.ts';
 import { SingleStore } from '../src/single-store.ts';
@@ -101,5 +101,5 @@ it('slots that move while a node enters have its marks where they are then', asy
   store.ready();
   await vi.waitFor(() => expect(link.state).toBe('up'));
   expect(run).toHaveBeenCalled();
-  await vi.waitFor(async () => expect(await redis.call('PUBSUB', 'NUMSUB', keys.mark('ann', '1'))).toEqual([keys.mark('ann', '1'), 1]));
+  await vi.waitFor(async () => expect(await redis.call('PUBSUB', 'NUMSUB', keys.marker('ann', '1'))).toEqual([keys.marker('ann', '1'), 1]));
 });

@@ -1,72 +1,52 @@
 import type { Change, Flush, LocalState, Topic, WatchLease } from '@hubline/server/backplane';
-import type { Context } from './context.ts';
-import { Dirty } from './dirty.ts';
-import { everythingIn, watchedIn, watchWritingOf, writingsOf, type Dirt, type Writing } from './entries.ts';
-import type { Incarnation } from './keys.ts';
+import { DirtySet } from './dirty-set.ts';
+import { everythingIn, watchedIn, watchWritingOf, writingsOf, type WriteSet, type Writing } from './entries.ts';
+import type { LinkContext } from './link-context.ts';
+import type { Peers } from './peers.ts';
 import { WrongTypeError, type Command } from './redis-connection.ts';
-import { Registration } from './registration.ts';
-import { Session } from './session.ts';
+import type { Registration } from './registration.ts';
+import type { Session } from './session.ts';
+import type { Sweeper } from './sweeper.ts';
 import { encodeNode } from './values.ts';
 import { Verifier, type Difference } from './verifier.ts';
 import { Watchers } from './watchers.ts';
 
-export interface RegistrarOptions extends Omit<Context, 'session' | 'report'> {
-  /** Whether Redis has refused what this process writes. */
-  readonly isRefused: () => boolean;
-  /** Deletes the keys of a failed registration. */
-  readonly clean: (incarnation: Incarnation) => Promise<void>;
-  /** Called when a session is replaced by the next one. */
-  readonly over: (old: Incarnation) => void;
-  /** Called before a session begins for that reason: other processes may have lost their leases and entries too. */
-  readonly doubted: () => void;
-  /** Called after a session has begun because the lease of the one before had ended, or writes were lost. */
-  readonly reborn: (rebirth: Rebirth) => void;
-  /** Called when keys that differed from what was written are correct again. */
-  readonly repaired: (keys: readonly string[]) => void;
-  /** Called when a write failed: Redis does not have this node's current state. */
-  readonly failed: (error: unknown) => void;
-}
-
-export interface Rebirth {
-  /** Whether the lease of the session before had ended: other processes may have taken this one for lost. */
-  readonly hadEnded: boolean;
-  /** Milliseconds since the lease was renewed last. */
-  readonly silentMs: number;
+export interface DirectoryWriterOptions extends Pick<
+  LinkContext,
+  'self' | 'local' | 'settings' | 'store' | 'keys' | 'availability' | 'unreadable' | 'status' | 'events'
+> {
+  readonly registration: Pick<Registration, 'session' | 'begin'>;
+  readonly sweeper: Pick<Sweeper, 'schedule'>;
+  readonly peers: Pick<Peers, 'doubtAll'>;
 }
 
 /**
  * Writes this process's memberships in its session, one flush in flight at a time, and renews its lease. Where the lease has ended or
  * writes are lost, it begins another session, which writes everything again.
  */
-export class Registrar {
-  readonly #options: RegistrarOptions;
-  readonly #registration: Registration;
+export class DirectoryWriter {
+  readonly #options: DirectoryWriterOptions;
   readonly #watchers: Watchers;
-  #session: Session;
   #verifier: Verifier;
   readonly #watches = new Map<Topic, number>();
   #version = 0;
-  #dirty = new Dirty();
+  #dirty = new DirtySet();
   #open: Promise<Flush> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   /** Settles when the link for which this process registered last is up, or lost. */
   #entered: Promise<void> = Promise.resolve();
-  #renewing: Promise<void> | undefined;
+  #restarting: Promise<void> | undefined;
   /** The heartbeat that is in flight, or waits for its turn. */
-  #beating: Promise<void> | undefined;
+  #renewal: Promise<void> | undefined;
 
-  constructor(options: RegistrarOptions) {
-    const { self, keys, settings } = options;
+  constructor(options: DirectoryWriterOptions) {
     this.#options = options;
-    this.#registration = new Registration(options);
     this.#watchers = new Watchers(options);
-    this.#session = new Session({ process: self.process, n: 0, keys, nodeTimeoutMs: settings.nodeTimeoutMs });
     this.#verifier = this.#newVerifier();
   }
 
-  /** The last one that has begun. The first one has number 1; before it nothing is written. */
-  get session(): Session {
-    return this.#session;
+  get #session(): Session {
+    return this.#options.registration.session;
   }
   /** The flushes so far. */
   get version(): number {
@@ -77,7 +57,7 @@ export class Registrar {
     this.#dirty.add(change);
     return (this.#open ??= this.#inTurn(async () => {
       await endOfTurn();
-      await this.#options.settled();
+      await this.#options.status.settled;
       this.#open = undefined;
       return this.#flush();
     }));
@@ -100,18 +80,18 @@ export class Registrar {
    * Renews the lease, and checks that everything written is still there. One at a time, however slow the link is: queued
    * heartbeats would delay every flush.
    */
-  beat(): Promise<void> {
-    return (this.#beating ??= this.#inTurn(() => this.#renewLease()).finally(() => (this.#beating = undefined)));
+  renewLease(): Promise<void> {
+    return (this.#renewal ??= this.#inTurn(() => this.#renewLease()).finally(() => (this.#renewal = undefined)));
   }
 
   async #renewLease(): Promise<void> {
-    const { store, keys, settings, reach } = this.#options;
-    if (!reach.has(keys.registry)) return;
+    const { store, keys, settings, availability } = this.#options;
+    if (!availability.has(keys.registry)) return;
     const counters = store.tags().map((tag) => [tag, keys.writes(this.#session.incarnation, tag)] as const);
-    const reached = counters.filter(([, key]) => reach.has(key));
+    const reached = counters.filter(([, key]) => availability.has(key));
     const keep = reached.map(([, key]): Command => ['pexpire', key, 4 * settings.nodeTimeoutMs]);
-    const isAlive = await this.#write([...this.#session.pulse(reached.map(([tag]) => tag)), ...keep]);
-    if (isAlive && this.#options.isUp()) await this.#verify();
+    const isAlive = await this.#write([...this.#session.lossCheck(reached.map(([tag]) => tag)), ...keep]);
+    if (isAlive && this.#options.status.isUp) await this.#verify();
   }
 
   /** Verifies a slice of what was written, and writes what differs again. */
@@ -126,7 +106,7 @@ export class Registrar {
     });
     if (differences.length === 0) return;
     await this.#repair(differences);
-    this.#options.repaired([...new Set(differences.map(({ key }) => key))]);
+    this.#options.events.entriesRepaired([...new Set(differences.map(({ key }) => key))]);
   }
 
   async #repair(differences: readonly Difference[]): Promise<void> {
@@ -142,7 +122,7 @@ export class Registrar {
         const key = String(command[1]);
         return undeleted.delete(key) ? [['del', key], command] : [command];
       });
-    for (const { before, entries, after } of writingsOf(dirtOf(differences, local), { keys, incarnation, local })) {
+    for (const { before, entries, after } of writingsOf(writeSetOf(differences, local), { keys, incarnation, local })) {
       const writing = { before: replacing(before), entries: replacing(entries), after: replacing(after) };
       if (!(await this.#writeStages(writing, []))) return; // everything was written anew
     }
@@ -176,14 +156,14 @@ export class Registrar {
   }
 
   /** Begins a session at once, after a reader has found that the lease of this one has ended. */
-  renew(session: Session): void {
-    this.#renewing ??= this.#inTurn(async () => {
-      this.#renewing = undefined;
-      if (session !== this.#session || !this.#options.isUp()) return;
+  restart(session: Session): void {
+    this.#restarting ??= this.#inTurn(async () => {
+      this.#restarting = undefined;
+      if (session !== this.#session || !this.#options.status.isUp) return;
       try {
-        await this.#renew();
+        await this.#restart();
       } catch (error) {
-        this.#options.failed(error);
+        this.#options.events.writeFailed(error);
       }
     });
   }
@@ -195,13 +175,14 @@ export class Registrar {
 
   /** Whether this process can write: entries need the index of their incarnation and its lease, which are on one shard each. */
   get #canWrite(): boolean {
-    const { keys, reach, isRefused } = this.#options;
-    return !isRefused() && reach.has(keys.registry) && reach.has(keys.topics(this.#session.incarnation));
+    const { keys, availability, status } = this.#options;
+    return status.outage !== 'refused' && availability.has(keys.registry) && availability.has(keys.topics(this.#session.incarnation));
   }
 
   async #flush(): Promise<Flush> {
+    const { status, events } = this.#options;
     const dirty = this.#dirty;
-    this.#dirty = new Dirty();
+    this.#dirty = new DirtySet();
     const version = ++this.#version;
     // Waits until the link is up: a change after the registration would otherwise reach no watcher.
     await this.#entered;
@@ -210,29 +191,29 @@ export class Registrar {
       try {
         return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
       } catch (error) {
-        this.#options.failed(error);
+        this.#options.events.writeFailed(error);
       }
     }
     this.#session.isPartial = true;
-    if (this.#options.isRefused()) await this.#markPartial().catch(this.#options.failed); // unless that is refused too
+    if (status.outage === 'refused') await this.#markPartial().catch((error: unknown) => events.writeFailed(error)); // unless that is refused too
     // During an outage the watches cannot be read; everything is written when the link is back.
     return { version, watched: dirty.touched };
   }
 
   /** Writes the changes, and returns the touched topics that are watched; undefined where everything had to be written anew. */
-  async #writeDirty(dirty: Dirty, version: number): Promise<ReadonlySet<Topic> | undefined> {
-    const { keys, reach, local } = this.#options;
+  async #writeDirty(dirty: DirtySet, version: number): Promise<ReadonlySet<Topic> | undefined> {
+    const { keys, availability, local } = this.#options;
     const session = this.#session;
     const { incarnation } = session;
     // Topics on unreachable shards are written with everything else when the link is back.
-    const dirt = dirty.asDirt(
-      (topic) => reach.has(keys.counts(topic)),
+    const writeSet = dirty.asWriteSet(
+      (topic) => availability.has(keys.counts(topic)),
       () => this.#dirty,
     );
     const watches = this.#watchWriting(dirty.watches, version);
     const ask: Command = ['hgetall', keys.watched];
     const last: readonly Command[] = [...watches, ['set', keys.flushed(incarnation), version], ask];
-    const writings = writingsOf(dirt, { keys, incarnation, local });
+    const writings = writingsOf(writeSet, { keys, incarnation, local });
     for (let next = writings.next(); !next.done;) {
       const writing: Writing = next.value;
       next = writings.next();
@@ -249,17 +230,17 @@ export class Registrar {
   async #writeStages({ before, entries, after }: Writing, last: readonly Command[]): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const shards = new Set([...before, ...entries, ...after, ...last].map(([, key]) => store.tagOf(String(key))));
-    const pulse = this.#session.pulse([...shards]);
+    const lossCheck = this.#session.lossCheck([...shards]);
     const { redirects } = store;
     if (store.isOne) {
-      const answers = await this.#write([...before, ...entries, ...after, ...last, ...pulse]);
-      return answers?.slice(answers.length - pulse.length - last.length);
+      const answers = await this.#write([...before, ...entries, ...after, ...last, ...lossCheck]);
+      return answers?.slice(answers.length - lossCheck.length - last.length);
     }
     for (const commands of [before, entries, after]) if (!(await this.#run(commands))) return undefined;
-    return this.#write([...last, ...pulse], redirects);
+    return this.#write([...last, ...lossCheck], redirects);
   }
 
-  /** Runs commands that end with a pulse (write counters, lease). Undefined where that showed a loss, and another session has begun. */
+  /** Runs commands that end with a loss check (write counters, lease). Undefined where that showed a loss, and another session has begun. */
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const session = this.#session;
@@ -270,20 +251,20 @@ export class Registrar {
       session.renewedAt = sentAt;
       return answers;
     }
-    if (!this.#options.isUp()) return answers; // the next session begins when all shards are back
-    await this.#renew();
+    if (!this.#options.status.isUp) return answers; // the next session begins when all shards are back
+    await this.#restart();
     return undefined;
   }
 
   /** Runs commands. Undefined where a key had a type that no node writes: the key is deleted, and everything is written anew. */
   async #run(commands: readonly Command[]): Promise<readonly unknown[] | undefined> {
-    const { store, isUp } = this.#options;
+    const { store, status } = this.#options;
     try {
       return await store.run(commands);
     } catch (error) {
-      if (!(error instanceof WrongTypeError) || !isUp()) throw error;
+      if (!(error instanceof WrongTypeError) || !status.isUp) throw error;
       await this.#delete(error);
-      await this.#renew();
+      await this.#restart();
       return undefined;
     }
   }
@@ -291,32 +272,32 @@ export class Registrar {
   async #delete({ key }: WrongTypeError): Promise<void> {
     await this.#markPartial();
     await this.#options.store.run([['del', key]]);
-    this.#options.repaired([key]);
+    this.#options.events.entriesRepaired([key]);
   }
 
-  async #renew(): Promise<void> {
+  async #restart(): Promise<void> {
     const silentMs = performance.now() - this.#session.renewedAt;
-    this.#options.doubted();
+    this.#options.peers.doubtAll();
     const hadLease = await this.#begin();
-    this.#options.reborn({ hadEnded: !hadLease, silentMs });
+    this.#options.events.sessionRestarted({ hadEnded: !hadLease, silentMs });
   }
 
   /** Begins a session, and returns whether the one before still had its lease. */
   async #begin(): Promise<boolean> {
-    const { store, keys, over } = this.#options;
+    const { store, keys, sweeper } = this.#options;
     const old = this.#session;
-    this.#session = await this.#registered();
+    await this.#register();
     this.#verifier = this.#newVerifier();
     if (old.n === 0) return false;
     const [deleted] = await store.run([['del', keys.lease(old.incarnation)]]);
-    over(old.incarnation);
+    sweeper.schedule(old.incarnation);
     return deleted === 1;
   }
 
-  async #registered(): Promise<Session> {
+  async #register(): Promise<void> {
     for (;;) {
       try {
-        return await this.#registration.begin({ version: ++this.#version, watches: this.#watches });
+        return await this.#options.registration.begin({ version: ++this.#version, watches: this.#watches });
       } catch (error) {
         if (!(error instanceof WrongTypeError)) throw error;
         await this.#delete(error);
@@ -326,7 +307,7 @@ export class Registrar {
 
   /** Each session is verified from its beginning. */
   #newVerifier(): Verifier {
-    return new Verifier({ ...this.#options, heartbeatIntervalMs: this.#options.settings.heartbeatIntervalMs });
+    return new Verifier(this.#options);
   }
 
   /** Runs tasks one after the other, so that later writes come after earlier ones. */
@@ -338,7 +319,7 @@ export class Registrar {
 }
 
 /** The topics and connections that differ; without their index or their records, all of them. */
-function dirtOf(differences: readonly Difference[], local: LocalState): Dirt {
+function writeSetOf(differences: readonly Difference[], local: LocalState): WriteSet {
   const everything = everythingIn(local);
   const parts = differences.map(({ part }) => part);
   const topics = new Set(parts.flatMap((part) => (typeof part === 'object' && 'topic' in part ? part.topic : [])));

@@ -6,7 +6,7 @@ interface HeldFrame {
   readonly payload: Uint8Array;
 }
 
-export interface ReceptionOptions {
+export interface ReceiveWindowOptions {
   readonly at: number;
   readonly isKept: boolean;
   readonly knownFrom?: number;
@@ -14,7 +14,7 @@ export interface ReceptionOptions {
 
 export interface Loss {
   readonly known: number;
-  readonly isUnsure: boolean;
+  readonly mayBeMore: boolean;
 }
 
 /** A jump of this many sequences, which the sender did not explain, is taken back when a lower one follows. */
@@ -27,10 +27,10 @@ const costOf = (payload: Uint8Array): number => payload.length + FRAME_BYTES;
  * Tracks the frames from one sender on one channel: all up to `done` are delivered or given up; sequences from there to `top` are
  * missing, or held because an earlier one is missing.
  */
-export class Reception {
+export class ReceiveWindow {
   readonly missing = new RangeSet();
   /** When the channel was last received without a hole. */
-  heardAt: number;
+  receivedAt: number;
   heldBytes = 0;
   #done: number;
   #top: number;
@@ -44,12 +44,12 @@ export class Reception {
   /** Whether the sender keeps its frames: it always does, or never. */
   readonly isKept: boolean;
 
-  constructor(base: number, { at, isKept, knownFrom = base + 1 }: ReceptionOptions) {
+  constructor(base: number, { at, isKept, knownFrom = base + 1 }: ReceiveWindowOptions) {
     this.isKept = isKept;
     this.#done = base;
     this.#top = base;
     this.#knownFrom = knownFrom;
-    this.heardAt = at;
+    this.receivedAt = at;
   }
 
   get top(): number {
@@ -60,7 +60,7 @@ export class Reception {
   }
 
   /** Whether frames are missing that may be older than the subscription. */
-  get isGuess(): boolean {
+  get mayPredateSubscription(): boolean {
     return (this.missing.first ?? this.#knownFrom) < this.#knownFrom;
   }
 
@@ -72,7 +72,7 @@ export class Reception {
     this.#jump = undefined;
     this.#top++;
     this.#done++;
-    this.heardAt = at;
+    this.receivedAt = at;
   }
 
   /** Takes a frame for {@link take}. Without room it becomes one more hole. Returns false where it was received before. */
@@ -124,7 +124,7 @@ export class Reception {
     const lost = this.missing.delete(from, to);
     for (const range of lost) if (range[1] - range[0] >= SUSPICIOUS_JUMP) this.#jump = range;
     const known = lost.reduce((sum, [low, high]) => sum + Math.max(0, high - Math.max(low, this.#knownFrom) + 1), 0);
-    return { known, isUnsure: lost.some(([low]) => low < this.#knownFrom) };
+    return { known, mayBeMore: lost.some(([low]) => low < this.#knownFrom) };
   }
 
   /** The sender never sent these: a damaged frame or claim raised the top. Returns whether frames are dropped. */

@@ -1,5 +1,5 @@
 /** A promise that is settled from outside, and whose rejection need not be handled. */
-export class Signal {
+export class Deferred {
   readonly promise: Promise<void>;
   resolve!: () => void;
   reject!: (error: Error) => void;
@@ -9,6 +9,6 @@ export class Signal {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.promise.catch(() => undefined); // a signal that fails before anything awaits it is no unhandled rejection
+    this.promise.catch(() => undefined); // a promise that fails before anything awaits it is no unhandled rejection
   }
 }
