@@ -115,7 +115,7 @@ describe('malformed JSON messages', () => {
     expect(receive(`{"type":${type},"headers":7,"target":{}}\u001e{"type":6}\u001e`)).toEqual({ messages: [{ type: Ping }] });
   });
 
-  it('are not those with additional whitespace, fields and nulls', () => {
+  it('do not include messages with additional whitespace, fields and nulls', () => {
     const odd = [
       `{"arguments":[],"target":"t","type":1}`,
       ` {"type" : 6 , "later":[1]} \n`,

@@ -69,7 +69,7 @@ it('the hook `connected` lets calls of its client run while it calls the client'
   await expect.poll(() => answers).toEqual(['? from the hub']);
 });
 
-it('methods of one client that call nobody run one after another', async () => {
+it('methods that call no client run one after another for each client', async () => {
   await using world = await start();
   const both = [world.connection.invoke.slow('a'), world.connection.invoke.slow('b')];
   await expect.poll(() => world.log).toEqual(['a']);

@@ -4,22 +4,22 @@ import { ClockOffsets } from '../src/invocation/clock-offsets.ts';
 /** Reads requests of a sender whose clock is ahead by `skew`. */
 function reader(skew: number) {
   let now = 50_000;
-  const transit = new ClockOffsets(() => now);
+  const offsets = new ClockOffsets(() => now);
   return {
     pass: (ms: number) => (now += ms),
     /** Returns the time left for a request that took `delayMs` on its way. */
-    read: (delayMs: number, leftMs: number) => transit.leftMs('p', { sentAt: now - delayMs + skew, leftMs }),
+    read: (delayMs: number, leftMs: number) => offsets.leftMs('p', { sentAt: now - delayMs + skew, leftMs }),
     /** Returns a request to its sender, and reads it again after the round trip. */
     again(roundTripMs: number, leftMs: number): number | undefined {
       const returnedAt = now;
       now += roundTripMs;
-      return transit.leftMs('p', { sentAt: now - roundTripMs / 2 + skew, leftMs, returnedAt });
+      return offsets.leftMs('p', { sentAt: now - roundTripMs / 2 + skew, leftMs, returnedAt });
     },
-    forget: () => transit.forget('p'),
+    forget: () => offsets.forget('p'),
   };
 }
 
-describe.each([0, 7_000_000, -7_000_000])('Transit, for a sender whose clock differs by %i ms', (skew) => {
+describe.each([0, 7_000_000, -7_000_000])('ClockOffsets, for a sender whose clock differs by %i ms', (skew) => {
   it('returns the first request, and accepts it when it is sent again', () => {
     const { read, again } = reader(skew);
     expect(read(1, 1000)).toBeUndefined();

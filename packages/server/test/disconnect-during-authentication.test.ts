@@ -76,7 +76,7 @@ const STEPS: readonly (readonly [name: string, ...requests: Request[]])[] = [
   ['a poll after the handshake', POLL, POST_HANDSHAKE, POLL, POLL],
   ['the end of long polling', POLL, DELETE],
 ];
-const ORDERS = ['before it is let in', 'while it is let in', 'after it is let in'] as const;
+const ORDERS = ['before its authentication ends', 'while its authentication ends', 'after its authentication'] as const;
 
 const cases = STEPS.flatMap(([name, ...requests]) => ORDERS.map((order) => ({ name, order, requests })));
 
@@ -89,11 +89,11 @@ it.each(cases)('the server releases everything of a client that disconnects duri
   await world.write(requests.at(-1)?.(target) ?? '');
   await expect.poll(() => world.waiting.length).toBe(1);
   const [{ admit, signal } = { admit: () => undefined, signal: AbortSignal.abort() }] = world.waiting;
-  if (order === 'before it is let in') {
+  if (order === 'before its authentication ends') {
     world.leave();
     // The server does not read the socket of an upgrade before it is authenticated.
     if (!upgrades) await expect.poll(() => signal.aborted).toBe(true);
-  } else if (order === 'while it is let in') {
+  } else if (order === 'while its authentication ends') {
     world.leave();
   }
   admit();

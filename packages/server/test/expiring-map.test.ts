@@ -7,7 +7,7 @@ function recent(options: { keepMs?: number; maxBytes?: number } = {}) {
   return { map, pass: (ms: number) => (now += ms) };
 }
 
-describe('a RecentMap', () => {
+describe('an ExpiringMap', () => {
   it('keeps an entry for at least keepMs and at most twice as long, for any number of entries', () => {
     const { map, pass } = recent({ keepMs: 1000 });
     map.set('first', 1);

@@ -4,11 +4,11 @@ import { END } from './mutate.ts';
 import type { Oracle } from './oracle.ts';
 import { readMessagePack } from './reference-messagepack.ts';
 
-/** What a server said, in any protocol. */
+/** A message of the server, decoded from any protocol. */
 export interface Answer {
   readonly type: unknown;
   readonly id?: unknown;
-  /** Result or item. */
+  /** The result or the item. */
   readonly value?: unknown;
   readonly error?: unknown;
   readonly allowReconnect?: unknown;
@@ -67,7 +67,7 @@ function fromItems([type, first, second, third, fourth]: readonly unknown[]): An
   return { type, id: second, ...(third === 1 ? { error: fourth } : { value: fourth ?? null }) };
 }
 
-/** PROTOCOL.md, 4: errors of calls; the hub here throws none of its own, but passes on those of uploads. */
+/** The documented errors of calls (PROTOCOL.md, 4). The hub of these tests throws only the errors of uploads. */
 const CALL_ERRORS = [
   /^Unknown hub method '[^]*'$/,
   /^Failed to invoke '[^]*' due to an error on the server\.$/,
@@ -77,7 +77,7 @@ const CALL_ERRORS = [
   /^Invocation ID '[^]*' is already in use\.$/,
 ];
 
-/** Everything before a Close: answers to calls that were made, in documented words, and with what was sent. */
+/** Checks the messages before a Close: completions and items of calls that were sent, with documented errors and the sent values. */
 export function checkAnswers(answers: readonly Answer[], { calls }: Oracle): void {
   for (const { type, id, value, error } of answers) {
     if (type === 6) continue;
@@ -94,7 +94,7 @@ export function checkAnswers(answers: readonly Answer[], { calls }: Oracle): voi
   }
 }
 
-/** JSON knows no -0, no infinities and no halves of characters. */
+/** Compares values as JSON does, which has no -0, infinities and half surrogate pairs. */
 function isSame(sent: unknown, got: unknown): boolean {
   const value = sent ?? null;
   return isDeepStrictEqual(value, got) || (!containsMaps(value) && JSON.stringify(value) === JSON.stringify(got));

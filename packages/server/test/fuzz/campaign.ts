@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import { Random } from './random.ts';
 
-/** How many cases there are in all: 100,000 unless HUBLINE_FUZZ_CASES says otherwise. */
+/** The number of all cases. Default: 100,000; the variable HUBLINE_FUZZ_CASES sets it. */
 export const CASES = positive('HUBLINE_FUZZ_CASES', 100_000);
-/** What they are made from. Always the same ones, so that a run that failed fails again; others with HUBLINE_FUZZ_SEED. */
+/** The seed of the cases, set by HUBLINE_FUZZ_SEED. The default is constant, so that a failed run fails again. */
 export const SEED = positive('HUBLINE_FUZZ_SEED', 1);
 
 function positive(name: string, otherwise: number): number {
@@ -12,15 +12,15 @@ function positive(name: string, otherwise: number): number {
   throw new Error(`${name} is no positive whole number: ${process.env[name]}`);
 }
 
-/** A machine may be busy; a server that waits for something that never comes is found out all the same. */
+/** The time limit of a case. It is long, since a machine may be busy; a hanging server exceeds it anyway. */
 const PATIENCE_MS = 30_000;
 
-/** A part of all cases, with numbers of its own: what others do does not change them. */
+/** A part of the cases, with its own random numbers, so that other parts do not change it. */
 export interface Campaign {
   readonly name: string;
   readonly cases: number;
   random(index: number): Random;
-  /** Says which case it was when something fails. */
+  /** Runs a case, and adds the case to its error. */
   attempt<T>(index: number, what: unknown, run: () => T | Promise<T>): Promise<T>;
 }
 

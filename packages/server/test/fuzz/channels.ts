@@ -9,23 +9,23 @@ import type { FuzzWorld } from './world.ts';
 
 export type Protocol = 'json' | 'messagepack';
 
-/** A connection that has shaken hands, over any transport. */
+/** A connection after its handshake, over any transport. */
 export interface Channel extends AsyncDisposable {
   readonly reader: AnswerReader;
   readonly isOver: boolean;
-  /** Whether the transport itself refuses these bytes, with this WebSocket code. */
+  /** Returns the WebSocket code with which the transport refuses these bytes, or undefined. */
   refusal(bytes: Uint8Array): number | undefined;
-  /** In pieces, as `random` says. */
+  /** Sends the bytes in random pieces. */
   send(bytes: Uint8Array, random: Random): Promise<void>;
   until(condition: () => boolean): Promise<void>;
-  /** With which the WebSocket was closed, if it was and not cut. */
+  /** The code of the close frame; undefined without one. */
   readonly closeCode: number | undefined;
 }
 
 export interface Opening {
   readonly protocol: Protocol;
   readonly random: Random;
-  /** Default: one that is answered. */
+  /** Default: a valid handshake. */
   readonly handshake?: Uint8Array;
 }
 
@@ -33,7 +33,7 @@ export type OpenChannel = (world: FuzzWorld, opening: Opening) => Promise<Channe
 
 const shake = (protocol: Protocol): Buffer => Buffer.from(`{"protocol":"${protocol}","version":1,"hubline":1}\u001e`);
 
-/** Text frames or binary ones, cut into frames and these into fragments. */
+/** Opens a WebSocket, and sends text or binary frames, cut into fragments. */
 export const overWebSockets: OpenChannel = async ({ port }, { protocol, random, handshake = shake(protocol) }) => {
   const isText = protocol === 'json' && random.chance(0.5);
   const opcode = isText ? Opcode.text : Opcode.binary;
@@ -83,7 +83,7 @@ function cut(bytes: Uint8Array, random: Random): Uint8Array[] {
   return parts;
 }
 
-/** What both transports by HTTP have in common: `listen` reads until the end. */
+/** Opens a connection over HTTP requests, whose messages `listen` reads until the end. */
 async function overHttp(world: FuzzWorld, { protocol, handshake = shake(protocol) }: Opening, listen: Listen): Promise<Channel> {
   const client = await HttpClient.negotiate(world.url);
   const { pathname, search } = new URL(client.url);
@@ -101,7 +101,7 @@ async function overHttp(world: FuzzWorld, { protocol, handshake = shake(protocol
   });
   const channel: Channel = {
     reader,
-    closeCode: 1000, // HTTP has no codes: an end is an end
+    closeCode: 1000, // HTTP has no close codes
     refusal: () => undefined,
     async send(bytes, random) {
       for (const part of random.chance(0.8) ? [bytes] : cut(bytes, random)) {

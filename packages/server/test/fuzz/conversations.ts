@@ -8,15 +8,15 @@ import { writeMessagePack } from './reference-messagepack.ts';
 import { MAX_MESSAGE_BYTES, type FuzzWorld } from './world.ts';
 
 export interface Conversations {
-  /** Of the transport. */
+  /** The name of the transport. */
   readonly name: string;
   readonly protocol: Protocol;
   readonly open: OpenChannel;
-  /** In thousandths of all cases. */
+  /** The share of all cases, in thousandths. */
   readonly share: number;
 }
 
-/** Sends every case to a connection, with a call behind it that shows whether the connection lives; opens another where it ended. */
+/** Sends each case with a call behind it, whose result shows that the connection lives; otherwise opens another connection. */
 export async function converse(world: FuzzWorld, { name, protocol, share, open }: Conversations): Promise<void> {
   const { cases, random, attempt } = campaign(`${protocol} over ${name}`, share);
   const { makeCase, call } = SPEECH[protocol];
@@ -59,7 +59,7 @@ export async function converse(world: FuzzWorld, { name, protocol, share, open }
   expect((await world.settled()) - seen.warmHeap).toBeLessThan(3 * 1024 * 1024);
 }
 
-/** The case and a call after it; where the case has begun a message that takes the call for its own, its end, and a call again. */
+/** Appends a call to the case. If the case ends within a message, which contains the call then, completes it and appends another. */
 function complete(start: Uint8Array, call: Uint8Array, oracle: Oracle): { readonly bytes: Buffer; readonly verdict: Verdict } {
   let bytes = Buffer.concat([start, call]);
   let verdict = oracle.judge(bytes);
@@ -70,11 +70,11 @@ function complete(start: Uint8Array, call: Uint8Array, oracle: Oracle): { readon
   return { bytes, verdict };
 }
 
-/** PROTOCOL.md, 4 and 5: the last message says why; a goodbye is answered with one that gives no reason. */
+/** Checks the Close (PROTOCOL.md, 4 and 5): it has the reason, and none if the client closed. */
 function checkEnd(channel: Channel, { end }: Verdict, bytes: Uint8Array): void {
   expect(channel.isOver).toBe(true);
   const refusal = channel.refusal(bytes);
-  // The transport refuses what it reads; a message before that may have ended the connection already.
+  // The transport refuses the bytes that it reads, unless an earlier message has ended the connection.
   if (refusal !== undefined && channel.closeCode === refusal) return;
   expect(channel.closeCode).toBe(end || refusal === undefined ? 1000 : refusal);
   const close = channel.reader.answers.at(-1);

@@ -1,16 +1,16 @@
 import { MessageType } from '@hubline/protocol';
 import type { Random } from './random.ts';
 
-/** The properties of a message, in the order in which they are written; malformed ones have some twice. */
+/** The properties of a message in the order of writing. A malformed message may have one twice. */
 export type Fields = readonly (readonly [name: string, value: unknown])[];
 
-/** Names that have ended in somebody's prototype. */
+/** Names that are used for prototype pollution. */
 export const PROTOTYPE_NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON', 'then'];
 const TEXTS = ['', 'x', 'echo', 'ünïcödé 🎉', '\u0000', '\ufeff', 'a\r\nb', '"', '\\', '{}', '1e999', 'null', ...PROTOTYPE_NAMES];
 const NUMBERS = [0, -0, 1, -1, 1.5, 255, 256, 65_536, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e21, -1e308, 5e-324];
 const METHODS = ['echo', 'Echo', 'count', 'sum', 'nothing', 'constructor', '__proto__'];
 
-/** Anything that JSON and MessagePack have in common. */
+/** Returns any value that JSON and MessagePack can hold. */
 export function anyValue(random: Random, depth = 0): unknown {
   switch (random.below(depth > 3 ? 4 : 6)) {
     case 0:
@@ -26,7 +26,7 @@ export function anyValue(random: Random, depth = 0): unknown {
     default: {
       const object: Record<string, unknown> = {};
       for (let i = random.below(4); i > 0; i--) {
-        // An own property also where the name is `__proto__`.
+        // Defines an own property also for the name `__proto__`.
         Object.defineProperty(object, random.pick(random.chance(0.3) ? PROTOTYPE_NAMES : TEXTS), {
           value: anyValue(random, depth + 1),
           enumerable: true,
@@ -75,7 +75,7 @@ const VALID: Record<MessageType, (random: Random, id: string) => Fields> = {
 
 const TYPES = Object.values(MessageType);
 
-/** Few goodbyes: what comes after them is not looked at. */
+/** Returns few Close messages, since nothing is checked after them. */
 export function validMessage(random: Random, id: string): Fields {
   let type = random.pick(TYPES);
   if (type === MessageType.Close && random.chance(0.8)) type = MessageType.Invocation;

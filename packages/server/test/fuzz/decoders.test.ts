@@ -7,13 +7,13 @@ import { Oracle } from './oracle.ts';
 import type { Random } from './random.ts';
 
 const MAX_BYTES = 32 * 1024;
-/** Begun with something valid: at the very start of a stream a byte order mark is allowed. */
+/** The codecs, with a valid message as the start of each case, since the first bytes may be a byte order mark. */
 const CODECS = [
   { codec: jsonCodec, makeCase: jsonCase, ping: Buffer.from('{"type":6}\u001e') },
   { codec: messagePack(), makeCase: messagePackCase, ping: Buffer.of(2, 0x91, 6) },
 ];
 
-/** What a decoder makes of bytes that come in pieces. */
+/** Decodes the bytes in random pieces. */
 function decode(codec: Codec, bytes: Uint8Array, random: Random) {
   const decoder = codec.decoder({ maxMessageBytes: MAX_BYTES });
   let messages = 0;
@@ -42,7 +42,7 @@ it.each(CODECS)(
         const decoded = decode(codec, bytes, numbers);
         const { end, messages, missing } = new Oracle(codec.name as 'json', MAX_BYTES).judge(bytes);
         seen.messages += decoded.messages;
-        if (end === 'goodbye') return expect(decoded.messages).toBeGreaterThanOrEqual(messages); // a decoder knows no goodbyes
+        if (end === 'goodbye') return expect(decoded.messages).toBeGreaterThanOrEqual(messages); // a decoder reads on after a Close
         expect(decoded.messages).toBe(messages);
         if (end) {
           expect(end.texts).toContain(decoded.text);
@@ -53,7 +53,7 @@ it.each(CODECS)(
         }
       });
     }
-    // Otherwise the cases would be worth little.
+    // The cases contain valid messages and many kinds of errors.
     expect(seen.messages).toBeGreaterThan(cases);
     expect(seen.ends.size).toBeGreaterThan(5);
   },

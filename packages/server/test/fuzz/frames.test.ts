@@ -10,7 +10,7 @@ afterAll(() => world.close());
 
 interface FrameCase {
   readonly bytes: Uint8Array;
-  /** What RFC 6455, 7.4.1, has for it. Undefined: anything, for nobody can tell what it is. */
+  /** The close code of RFC 6455, 7.4.1. Undefined: any code, since the bytes are no frame. */
   readonly code: number | undefined;
 }
 
@@ -45,7 +45,7 @@ function closeCode(code: number): Buffer {
   return bytes;
 }
 
-/** What the rules allow, in any number before the broken one. */
+/** Valid frames, any number of which precede the broken one. */
 const ALLOWED: readonly ((random: Random) => Uint8Array)[] = [
   () => encodeFrame(text, PING),
   (random) => encodeFrame(ping, random.bytes(random.below(126))),
@@ -68,7 +68,7 @@ it('sockets that break RFC 6455 are closed with its code', { timeout: 3_600_000 
       await socket.until(() => socket.frames.length > 0);
       expect(socket.frames[0]?.payload.toString()).toBe('{}\u001e');
       socket.write(wire);
-      if (code === undefined) socket.end(); // it may be the start of something
+      if (code === undefined) socket.end(); // the bytes may be the start of a frame
       await socket.until(() => false);
       expect(socket.status).toBe(101);
       if (code !== undefined) expect(socket.closeCode).toBe(code);

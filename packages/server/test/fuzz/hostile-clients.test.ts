@@ -26,7 +26,7 @@ interface Receiver {
 const contract = defineHub<Calls, Receiver>('hostile', { broken: 'stream', sum: { uploads: 1 } });
 const MEBIBYTE = 1024 * 1024;
 
-/** What user code may throw, and was not made for. */
+/** Values that user code may throw, although none is a proper error. */
 const ODD: readonly (() => unknown)[] = [
   () => Object.create(null) as unknown,
   () => undefined,
@@ -42,7 +42,7 @@ const ODD: readonly (() => unknown)[] = [
   },
 ];
 
-/** So many turns of the event loop. */
+/** Waits this many turns of the event loop. */
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -54,7 +54,7 @@ async function openHostileWorld() {
     limits: { maxConnectionsPerAddress: 100_000, maxHandshakesPerSecond: 100_000, maxHandshakesPerSecondPerAddress: 100_000 },
     timeouts: { callMs: 500, closeMs: 500, disconnectMs: 500 },
   });
-  server.on('error', () => undefined); // what methods throw is theirs
+  server.on('error', () => undefined); // errors of methods are part of the test
   const hub = server.hub(contract, {
     path: '/hub',
     authenticate: async () => {
@@ -109,7 +109,7 @@ const call = (target: string, args: string, more = ''): string =>
   `{"type":1,"invocationId":"1","target":"${target}","arguments":${args}${more}}\u001e`;
 const isOver = (client: RawClient): boolean => client.socket.readyState === client.socket.CLOSED;
 
-/** Sends, and waits for an answer or the end. */
+/** Sends bytes, and waits for a message or the end. */
 async function say(client: RawClient, text: string): Promise<void> {
   client.socket.send(text);
   await client.until(() => isOver(client) || client.messages.some(({ type }) => type === 3 || type === 7)).catch(() => undefined);

@@ -6,7 +6,7 @@ export interface HttpAnswer {
   readonly body: Buffer;
 }
 
-/** HTTP/1.1 by hand over one socket, which is opened again when the server has closed it: nothing corrects what is sent. */
+/** Writes any bytes as HTTP/1.1 requests to a socket, which is opened again when the server has closed it. */
 export class HttpSocket implements Disposable {
   readonly #port: number;
   #socket: Socket | undefined;
@@ -18,7 +18,7 @@ export class HttpSocket implements Disposable {
     this.#port = port;
   }
 
-  /** Undefined where the server closed without an answer. One at a time. */
+  /** Sends a request and returns its response, or undefined if the server closed without one. Call it for one request at a time. */
   request(head: string, body: Uint8Array | string = ''): Promise<HttpAnswer | undefined> {
     this.#isBodyless = head.startsWith('HEAD ');
     return new Promise((resolve) => {
@@ -45,7 +45,7 @@ export class HttpSocket implements Disposable {
       this.#done(parsed.answer);
     });
     socket.on('close', () => {
-      if (this.#socket !== socket) return; // forgotten
+      if (this.#socket !== socket) return; // replaced by a newer socket
       this.#forget(socket);
       this.#done(undefined);
     });
@@ -64,7 +64,7 @@ export class HttpSocket implements Disposable {
   }
 }
 
-/** An answer, once all of it is there. */
+/** Parses a complete response. */
 export function parse(bytes: Buffer, isBodyless = false): { readonly answer: HttpAnswer; readonly length: number } | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

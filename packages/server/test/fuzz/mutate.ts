@@ -4,7 +4,7 @@ import { writeMessagePack } from './reference-messagepack.ts';
 
 export const END = 0x1e;
 
-/** What JSON has no value for: written as it stands. */
+/** A text that is written into JSON as it is. */
 class Verbatim {
   readonly text: string;
   constructor(text: string) {
@@ -12,7 +12,7 @@ class Verbatim {
   }
 }
 
-/** What hurts a reader: wrong types, huge numbers, prototypes, depth. */
+/** Values that may break a decoder: wrong types, huge numbers, prototypes, depth. */
 function hostile(random: Random): unknown {
   return random.pick<() => unknown>([
     () => anyValue(random),
@@ -25,13 +25,13 @@ function hostile(random: Random): unknown {
   ])();
 }
 
-/** Up to, at and beyond what a message may have. */
+/** Depths below, at and above the limit of a message. */
 function deep(random: Random): Verbatim {
   const levels = random.pick([50, 58, 60, 61, 62, 63, 64, 65, 900]);
   return new Verbatim(random.chance(0.5) ? '['.repeat(levels) + ']'.repeat(levels) : '{"a":'.repeat(levels) + '1' + '}'.repeat(levels));
 }
 
-/** Properties that are wrong in one or two ways, or in none. */
+/** Changes up to two properties. */
 function spoiled(random: Random, valid: Fields): Fields {
   const fields = [...valid];
   for (let i = random.below(3); i > 0; i--) {
@@ -51,7 +51,7 @@ function spoiled(random: Random, valid: Fields): Fields {
   return fields;
 }
 
-/** Changes to bytes that know nothing of what they mean. */
+/** Changes bytes regardless of their meaning. */
 export function bent(random: Random, valid: Uint8Array): Uint8Array {
   let bytes = Buffer.from(valid);
   const splice = (at: number, remove: number, insert: Uint8Array): void => {
@@ -106,7 +106,7 @@ function toJson(fields: Fields): string {
   return `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${text(value)}`).join(',')}}`;
 }
 
-/** The same as MessagePack: arrays behind their length, with the items in their places (PROTOCOL.md, 4). */
+/** One case as MessagePack: arrays behind their length, with the items in their places (PROTOCOL.md, 4). */
 export function messagePackCase(random: Random, id: string): Uint8Array {
   if (random.chance(0.05)) return random.bytes(1 + random.below(60));
   return several(random, (n) => {
@@ -161,15 +161,15 @@ function rearrange(random: Random, items: unknown[]): void {
   ])();
 }
 
-/** Where JSON would have had a deep value, the arrays go around the whole. */
+/** Puts arrays around the whole message in place of a deep value. */
 function withDepth(body: Uint8Array, fields: Fields): Uint8Array {
   const text = fields.map(([, value]) => (value instanceof Verbatim ? value.text : '')).join('');
   const levels = /^\[+/.exec(text)?.[0].length ?? 0;
-  // In the place of the last item, which is nil.
+  // The nested value replaces the last item, which is nil.
   return levels > 0 && body.at(-1) === 0xc0 ? Buffer.concat([body.subarray(0, -1), Buffer.alloc(levels, 0x91), Uint8Array.of(0xc0)]) : body;
 }
 
-/** The length in groups of 7 bits; `padded` with groups that say nothing. */
+/** The length in groups of 7 bits; `padded` adds groups of zeros. */
 export function prefix(length: number, padded = false): Uint8Array {
   const groups = [];
   for (let rest = length; groups.length === 0 || rest > 0; rest = Math.floor(rest / 128)) groups.push(rest % 128);

@@ -1,34 +1,34 @@
 import { END } from './mutate.ts';
 import { Malformed, readMessagePack } from './reference-messagepack.ts';
 
-/** A call that is answered if it has an id. */
+/** A call, which is answered if it has an id. */
 export interface SentCall {
   readonly type: number;
   readonly target: string;
   readonly argument: unknown;
 }
 
-/** What PROTOCOL.md promises about some bytes that follow a handshake. */
+/** The promise of PROTOCOL.md for bytes that follow a handshake. */
 export interface Verdict {
-  /** How the connection ends: with a Close of one of these texts, or because the client said goodbye. */
+  /** How the connection ends: with a Close of one of these texts, or with the client's Close. */
   readonly end?: { readonly texts: readonly string[]; readonly code: string } | 'goodbye';
-  /** How many bytes a message that has begun still needs. */
+  /** The number of bytes that an incomplete message still needs. */
   readonly missing: number;
-  /** Messages before the end. */
+  /** The number of messages before the end. */
   readonly messages: number;
 }
 
-/** The argument of a call without a list of them: it is answered with an error. */
+/** The argument of a call without a list of arguments, which fails. */
 export const NO_ARGUMENTS = Symbol('no arguments');
 
 /** PROTOCOL.md, 4. */
 export const MAX_LEVELS = 64;
 
 type Message = ReadonlyMap<string, unknown>;
-/** Its last word may be how many bytes are missing. */
+/** Yields messages, and at the end a fault or the number of missing bytes. */
 type Read = (bytes: Uint8Array) => Generator<Message | Fault | number | undefined, void, undefined>;
 
-/** Why something is no message. */
+/** The reason why bytes are no message. */
 class Fault {
   readonly texts: readonly string[];
   readonly code: string;
@@ -38,17 +38,17 @@ class Fault {
   }
 }
 
-/** Reads what is sent over one connection as PROTOCOL.md says, without a look at how the server does. */
+/** Reads the bytes of one connection as PROTOCOL.md says, independently of the server's decoders. */
 export class Oracle {
   readonly #read: Read;
-  /** By invocation id. */
+  /** The calls by their invocation ids. */
   readonly calls = new Map<string, SentCall[]>();
 
   constructor(protocol: 'json' | 'messagepack', maxMessageBytes: number) {
     this.#read = protocol === 'json' ? (bytes) => records(bytes, maxMessageBytes) : (bytes) => bodies(bytes, maxMessageBytes);
   }
 
-  /** Nothing is noted of bytes after which some are missing: judge them again with the rest. */
+  /** Judges bytes. An incomplete message changes nothing: judge the bytes again with the rest. */
   judge(bytes: Uint8Array): Verdict {
     const read: (Message | Fault | number | undefined)[] = [];
     for (const each of this.#read(bytes)) {
@@ -61,7 +61,7 @@ export class Oracle {
     const verdict = (end?: Verdict['end']): Verdict => ({ messages, missing: 0, ...(end ? { end } : {}) });
     for (const message of read) {
       if (message instanceof Fault) return verdict(message);
-      if (!(message instanceof Map)) continue; // a type that nobody knows
+      if (!(message instanceof Map)) continue; // an unknown type
       messages++;
       if (message.get('type') === 7) return verdict('goodbye');
       this.#note(message);
@@ -80,7 +80,7 @@ export class Oracle {
 }
 
 function* records(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
-  // Where the record ends that is being read is decided by the bytes: none of a longer character is the separator.
+  // The separator's byte is part of no longer UTF-8 character, so it can be searched in the bytes.
   for (let start = 0; start < bytes.length;) {
     const found = bytes.indexOf(END, start);
     if (found < 0) return yield 1;
@@ -99,7 +99,7 @@ function* records(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
   }
 }
 
-/** Of brackets outside texts. */
+/** The depth of brackets outside texts. */
 export function levelsIn(text: string): number {
   let most = 0;
   let level = 0;
@@ -137,7 +137,7 @@ function* bodies(bytes: Uint8Array, maxBytes: number): ReturnType<Read> {
   }
 }
 
-/** What is said of bytes that are no value: those of a spoiled one may be wrong in several ways, and the first counts. */
+/** The errors for bytes that are no value. A damaged value may have several, and the first one counts. */
 const UNREADABLE: Record<string, readonly string[]> = {
   incomplete: ['Incomplete message.'],
   rest: ['There are bytes after the message.'],
@@ -150,7 +150,7 @@ const UNREADABLE: Record<string, readonly string[]> = {
 const tooLarge = (maxBytes: number): Fault =>
   new Fault([`The maximum message size of ${maxBytes}B was exceeded. See maxMessageBytes.`], 'message_too_large');
 
-/** The items in their places, as the properties that JSON has. */
+/** Returns the items as the properties that JSON has. */
 function messageOf(value: unknown): Message | Fault | undefined {
   const items: readonly unknown[] = Array.isArray(value) ? value : [];
   const [type, first, second, third, fourth, fifth] = items;
@@ -196,7 +196,7 @@ const CALL = {
   streamIds: (value: unknown) => isNothing(value) || (Array.isArray(value) && value.every(isName)),
 };
 
-/** PROTOCOL.md, 4: what each type must have. */
+/** The required properties of each type (PROTOCOL.md, 4). */
 const TYPES: Record<number, readonly [name: string, Record<string, (value: unknown, message: Message) => boolean>]> = {
   1: ['Invocation', { ...CALL, invocationId: (value) => isNothing(value) || typeof value === 'string' }],
   2: ['StreamItem', { invocationId: isName, item: (value) => value !== undefined }],

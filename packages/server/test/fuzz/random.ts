@@ -1,8 +1,8 @@
-/** Numbers from a seed: the same seed gives the same ones, on every machine. */
+/** Random numbers from a seed, the same on each machine. */
 export class Random {
   #state = 0x9e3779b9;
 
-  /** Every number of the seed counts, so that each case has its own and can be made alone. */
+  /** Uses all numbers of the seed, so that each case has its own random numbers and can be run alone. */
   constructor(...seed: readonly number[]) {
     for (const part of seed) {
       this.#state ^= part;

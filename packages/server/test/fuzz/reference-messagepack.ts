@@ -3,13 +3,13 @@
  * the format cannot express apart is normalised: -0 is 0, integers are numbers where a number holds them.
  */
 
-/** The bytes are no MessagePack value. */
+/** Thrown for bytes that are no MessagePack value. */
 export class Malformed extends Error {}
 
 const MAX_DEPTH = 64;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** One value that fills the bytes. Maps are Maps, so that no key means anything. @throws Malformed */
+/** Reads one value of all bytes. Maps become Maps, so that keys have no special meaning. @throws Malformed */
 export function readMessagePack(bytes: Uint8Array): unknown {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;
@@ -99,10 +99,10 @@ export function readMessagePack(bytes: Uint8Array): unknown {
   return whole;
 }
 
-/** Writes what {@link anyValue} makes. `widen` says how many widths more than it needs a number or length gets. */
+/** Writes a value of {@link anyValue}. `widen` returns how many widths more than necessary a number or length takes. */
 export function writeMessagePack(value: unknown, widen: () => number): Uint8Array {
   const parts: Uint8Array[] = [];
-  /** The smallest of the tokens whose size holds the number, or a larger one. */
+  /** Returns the token of the smallest sufficient size, or of a larger one. */
   const sized = (number: number, tokens: readonly number[], from = 1): void => {
     const needed = number < 256 ? 0 : number < 65_536 ? 1 : 2; // prettier-ignore
     const width = Math.min(tokens.length - 1, Math.max(0, needed - (from >> 1)) + widen());

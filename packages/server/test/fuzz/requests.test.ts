@@ -12,7 +12,7 @@ let world: FuzzWorld;
 beforeAll(async () => void (world = await openWorld()));
 afterAll(() => world.close());
 
-/** What PROTOCOL.md, 1 and 2, has for a request. */
+/** The documented answer to a request (PROTOCOL.md, 1 and 2). */
 interface Expected {
   readonly status: number;
   readonly text?: string | RegExp;
@@ -22,7 +22,7 @@ interface Expected {
 const METHODS = ['POST', 'POST', 'GET', 'GET', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'HEAD', 'PROPFIND'];
 const GONE = { status: 404, text: 'No Connection with that ID' };
 
-/** What does not depend on the endpoint: who may ask, and whether anybody can tell what for. */
+/** Headers that do not depend on the endpoint, and the refusal that an origin or a host causes. */
 function circumstances(random: Random): { readonly headers: Record<string, string>; readonly refused?: Expected } {
   const headers: Record<string, string> = {};
   if (random.chance(0.2)) headers.cookie = random.pick(['a', '=', 'a=%ff', ';;;', '__proto__=x', 'hubline_node=%']);
@@ -51,7 +51,7 @@ function circumstances(random: Random): { readonly headers: Record<string, strin
   return { headers };
 }
 
-/** Query strings, and what their first pair of a name means without case. */
+/** Query strings, and the value of the first parameter with a name in any case. */
 function query(random: Random, pairs: readonly string[]): { readonly search: string; get(name: string): string | undefined } {
   const noise = random.pick([[], ['%'], ['a=%ff'], ['&&'], ['=x'], ['__proto__=1'], ['useStatefulReconnect=true'], ['access_token=%41']]);
   const all = [...pairs, ...noise];
@@ -71,7 +71,7 @@ async function exchange(socket: HttpSocket, request: string, { status, text, cod
   return body;
 }
 
-/** `what` is done for every case, with somebody else served all the while, and nothing is left of it. */
+/** Runs each case while another client is served, and checks that nothing of it is kept. */
 async function each(
   name: string,
   share: number,
@@ -143,7 +143,7 @@ it('each request for a connection is answered', { timeout: 3_600_000 }, async ()
   const tokenOf = (client: HttpClient): string => new URL(client.url).searchParams.get('id') ?? '';
   const live = await connectAll();
 
-  /** One of each kind; what is asked of them leaves them as they are. */
+  /** One connection of each kind, which the requests do not change. */
   async function connectAll() {
     const [none, webSocket, stream, polling] = await Promise.all([negotiate(), negotiate(), negotiate(), HttpClient.polling(world.url)]);
     const socket = await RawClient.open(world.port, { query: `id=${tokenOf(webSocket)}` });
@@ -162,7 +162,7 @@ it('each request for a connection is answered', { timeout: 3_600_000 }, async ()
   const NO_DELETE = { status: 400, text: 'Cannot terminate this connection using the DELETE endpoint.' };
   const NO_POST = { status: 405, text: 'POST requests are not allowed for WebSocket connections.' };
   const KNOWN = { ...GONE, code: 'connection_gone' };
-  /** By kind and request; what is missing would take the transport, or hold the request. */
+  /** The answers by kind and request. Missing requests would open the transport or be held. */
   const LIVE: Record<string, Record<string, Expected>> = {
     none: { POST: KNOWN, DELETE: NO_DELETE },
     webSocket: { POST: NO_POST, DELETE: NO_DELETE, poll: CHANGE, stream: CHANGE },
@@ -214,7 +214,7 @@ it('each request for a connection is answered', { timeout: 3_600_000 }, async ()
   await world.settled();
 });
 
-/** Texts that the server says itself; Node says nothing of its own. */
+/** The response texts of the server; Node sends none of its own. */
 const TEXTS = new RegExp(
   `^(${[
     '', 'Connection ID required', 'No Connection with that ID', 'The (request target|host) is not valid in a URL\\.',
@@ -246,7 +246,7 @@ it('damaged HTTP requests are answered with a status or their socket is closed',
         if (answer.length === 0) return;
         expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 (101|200|204|400|403|404|405|408|409|413|414|417|426|431|501) /);
         const parsed = parse(answer);
-        if (!parsed) return; // an upgrade, or half an answer
+        if (!parsed) return; // an upgrade, or an incomplete response
         statuses.add(parsed.answer.status);
         if (parsed.answer.status !== 101) expect(parsed.answer.body.toString()).toMatch(TEXTS);
       },
@@ -255,7 +255,7 @@ it('damaged HTTP requests are answered with a status or their socket is closed',
   expect(statuses.size).toBeGreaterThan(3);
 });
 
-/** Everything until the server closes, having received that this was all. */
+/** Sends the bytes and the end, and returns all bytes until the server closes. */
 function rawExchange(bytes: Uint8Array): Promise<Buffer> {
   return new Promise((resolve) => {
     const received: Buffer[] = [];

@@ -8,7 +8,7 @@ export interface Frame {
 
 export const Opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** A WebSocket from the outside: any bytes go out, and whole frames come in (RFC 6455, 5.2). */
+/** A WebSocket that sends any bytes and receives whole frames (RFC 6455, 5.2). */
 export class WireSocket implements AsyncDisposable {
   readonly frames: Frame[] = [];
   readonly closed: Promise<void>;
@@ -18,7 +18,7 @@ export class WireSocket implements AsyncDisposable {
   #isClosed = false;
   #wake = (): void => undefined;
 
-  /** `first` goes out with the upgrade, before it is answered. */
+  /** Sends `first` right behind the upgrade. */
   constructor(port: number, first: Uint8Array, target = '/hub') {
     this.#socket = connect(port, '127.0.0.1');
     this.#socket.setNoDelay(true);
@@ -35,11 +35,11 @@ export class WireSocket implements AsyncDisposable {
     this.#socket.write(first);
   }
 
-  /** Of the answer to the upgrade. */
+  /** The status of the answer to the upgrade. */
   get status(): number | undefined {
     return this.#status;
   }
-  /** What the server said when it closed; undefined: nothing. */
+  /** The code of the server's close frame; undefined without one. */
   get closeCode(): number | undefined {
     const close = this.frames.find(({ opcode }) => opcode === Opcode.close);
     if (!close) return undefined;
@@ -50,7 +50,7 @@ export class WireSocket implements AsyncDisposable {
     this.#socket.write(bytes);
   }
 
-  /** No more will come. */
+  /** Resolves when the socket is closed. */
   end(): void {
     this.#socket.end();
   }
@@ -80,7 +80,7 @@ export class WireSocket implements AsyncDisposable {
     this.#wake();
   }
 
-  /** A server's frames are whole and not masked. */
+  /** Parses frames of a server, which are not fragmented or masked. */
   #frame(): Frame | undefined {
     const bytes = this.#received;
     if (this.#status !== 101 || bytes.length < 2) return undefined;
@@ -98,11 +98,11 @@ export interface FrameOptions {
   readonly isFinal?: boolean;
   readonly isMasked?: boolean;
   readonly reserved?: number;
-  /** What the frame says about its length. Default: the truth. */
+  /** The announced length. Default: the real one. */
   readonly length?: number;
 }
 
-/** A frame of a client. The mask is zeros: the payload stays readable. */
+/** Encodes a frame of a client. Its mask is zeros, so that the payload stays readable. */
 export function encodeFrame(opcode: number, payload: Uint8Array, options: FrameOptions = {}): Buffer {
   const { isFinal = true, isMasked = true, reserved = 0, length = payload.length } = options;
   const header = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10); // prettier-ignore

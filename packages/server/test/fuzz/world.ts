@@ -21,20 +21,20 @@ export const MAX_MESSAGE_BYTES = 32 * 1024;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** A server that strangers speak to, and somebody who behaves. */
+/** Starts a server for the cases, and a well-behaved client as a witness. */
 export type FuzzWorld = Awaited<ReturnType<typeof openWorld>>;
 
 export async function openWorld() {
   const clock = new TestClock();
-  // Its clock stands still, and one address asks for everything.
+  // The clock stands still and all requests have one address, so the rate limits are off.
   const limits = { maxConnections: 1e9, maxConnectionsPerAddress: 1e9, maxHandshakesPerSecond: 1e9, maxHandshakesPerSecondPerAddress: 1e9 };
   const server = createHubServer({ nodeId: NODE_ID, protocols: [jsonCodec, messagePack()], timeouts: { closeMs: 1000 }, limits }, clock);
   const errors: unknown[] = [];
-  // Origins that are refused are told to the operator, and are no failure.
+  // Refused origins are reported, and are no failure.
   server.on('error', (...error) => (isHublineError(error[1]) && error[1].code === 'forbidden') || errors.push(error));
   server.hub(contract, {
     path: '/hub',
-    args: { sum: z.tuple([]) }, // otherwise its stream would be anything that is sent before it
+    args: { sum: z.tuple([]) }, // otherwise an argument could take the place of the stream
     methods: {
       echo: async (_ctx, value) => value,
       async *count(_ctx, to) {
@@ -50,16 +50,16 @@ export async function openWorld() {
   const port = await server.listen(0, '127.0.0.1');
   const witness = await RawClient.open(port);
   let called = 0;
-  /** The same socket is served, whatever others send; and nothing of what they send is our fault. */
+  /** Checks that the witness is served on its socket, and that the server reported no error. */
   const serves = async (): Promise<void> => {
     witness.frames.length = 1;
     expect((await witness.call('echo', ++called)).result).toBe(called);
     expect(errors).toEqual([]);
   };
-  /** Everybody but the witness, and `others`, is gone, with all that was held for them. Gives the bytes in use. */
+  /** Checks that all connections but the witness and `others` are released, and returns the bytes in use. */
   const settled = async (others = 0): Promise<number> => {
     await serves();
-    if (others === 0) await clock.advance(20_000); // negotiated, and nobody came; a poll that is never followed
+    if (others === 0) await clock.advance(20_000); // ends unopened sessions and clients that do not poll again
     await expect.poll(() => server.health().connections, { timeout: 30_000 }).toBe(1 + others);
     expect(clock.size).toBeLessThanOrEqual(1); // the heartbeat
     collectGarbage();
@@ -69,7 +69,7 @@ export async function openWorld() {
     await witness[Symbol.asyncDispose]();
     await vi.waitFor(() => expect(server.health().connections).toBe(0));
     await clock.advance(20_000);
-    expect(clock.size).toBe(0); // nobody is remembered, so nothing is looked at
+    expect(clock.size).toBe(0); // no client is remembered, so there is no timer
     await server.close();
   };
   return { server, clock, port, url: `http://127.0.0.1:${port}/hub`, serves, settled, close };
