@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { mergeUpdates } from '../src/presence/events.ts';
-import { UpdateQueue, type PresenceUpdate } from '../src/presence/index.ts';
+import { mergeUpdates, type PresenceUpdate } from '../src/presence/presence-events.ts';
+import { UpdateQueue } from '../src/presence/update-queue.ts';
 
 type Update = PresenceUpdate<object>;
 

@@ -173,7 +173,7 @@ export class Invocations {
   async #destinations(call: ClientCall): Promise<DirectoryResult<Destinations>> {
     const { hub, selector } = call;
     const { reader, membership, nodes, self } = this.#options;
-    const { value, ...missing } = await reader.locate(selector, (process) => nodes.get(process) !== undefined);
+    const { value, ...missing } = await reader.locate(selector, nodes);
     // This node's own membership is newer than the directory.
     const others = [...value.processes].filter((process) => process !== self);
     const near = this.#near(call);

@@ -130,14 +130,14 @@ export class RemoteCommands {
       } catch (error) {
         // A node that left the cluster or was restarted has no connections any more.
         const isLost = isHublineError(error) && error.code === 'node_lost';
-        if (!isLost || nodes.lapsed().some((node) => node.process === process)) return;
+        if (!isLost || nodes.expired().some((node) => node.process === process)) return;
       }
       missing.delete(process);
     };
-    const [lapsed, live] = [nodes.lapsed().filter(isMeant), nodes.all().filter(isMeant)];
-    for (const node of lapsed) void give(node);
+    const [expired, live] = [nodes.expired().filter(isMeant), nodes.all().filter(isMeant)];
+    for (const node of expired) void give(node);
     await Promise.all(live.map(give));
-    const isNowhere = lapsed.length + live.length === 0; // the connection may be on any node that could not be asked
+    const isNowhere = expired.length + live.length === 0; // the connection may be on any node that could not be asked
     const named = [...missing].flatMap(([process, nodeId]) => (nodes.isReplaced(process) ? [] : nodeId));
     const missingNodes = isNowhere ? unseen.missing : [...new Set(named)];
     if (unseen.hasUnknownNodes && missingNodes.length === 0) throw nodesUnavailable(missingNodes, changed);

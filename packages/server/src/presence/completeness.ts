@@ -1,11 +1,11 @@
 import type { MissingNodes } from '../backplane/index.ts';
 import { isComplete } from './missing-nodes.ts';
 
-/** Whether an answer has the part of every node. */
+/** Whether a result contains the part of every node. */
 export interface Completeness {
-  /** False where some nodes could not be asked, also nodes that this one does not know. */
+  /** False if some nodes could not be asked, also nodes that this one does not know. */
   readonly complete: boolean;
-  /** Those of the nodes that could not be asked that this node knows, by `nodeId`: where `complete` is false it may be none. */
+  /** The `nodeId`s of nodes that could not be asked, as far as this node knows them. It may be empty if `complete` is false. */
   readonly missingNodes: readonly string[];
 }
 

@@ -1,23 +1,23 @@
 import { invalidOption } from '@hubline/protocol';
 import type { ClusterItems } from './completeness.ts';
 
-/** No cursor is longer: it holds the names of a hub and of a user, percent-encoded. */
+/** The longest possible cursor: it contains the names of a hub and of a user, percent-encoded. */
 const MAX_CURSOR_LENGTH = 2048;
 
-/** Clients may have sent both. @throws HublineError `invalid_option` */
+/** Checks both values, which may come from clients. @throws HublineError `invalid_option` */
 export function checkPage(limit: unknown, cursor: unknown): void {
   if (!Number.isSafeInteger(limit) || (limit as number) < 1) throw invalidOption('limit', 'must be a whole number above zero');
   const isCursor = cursor === undefined || (typeof cursor === 'string' && cursor.length <= MAX_CURSOR_LENGTH && /^[!-~]*$/.test(cursor));
   if (!isCursor) throw invalidOption('cursor', 'is not one that a page has given');
 }
 
-/** Part of a list. */
+/** A part of a list. */
 export interface Page<T> extends ClusterItems<T> {
-  /** The start of the next page; absent on the last one. Opaque. */
+  /** The start of the next page; absent on the last page. Opaque. */
   readonly cursor?: string;
 }
 
-/** Awaiting gives the first page, `for await` all of them. */
+/** Awaiting returns the first page, `for await` all pages. */
 export interface Pages<T> extends AsyncIterable<Page<T>>, PromiseLike<Page<T>> {}
 
 export function pages<T>(fetch: (cursor: string | undefined) => Promise<Page<T>>, start: string | undefined): Pages<T> {

@@ -8,7 +8,7 @@ import type { ClusterNodes } from './cluster-nodes.ts';
 import { checkPage, pages, type Page, type Pages } from './page.ts';
 import { isComplete, MissingNodesCollector, nodesUnavailable } from './missing-nodes.ts';
 
-/** The directory's data of one connection on any node. */
+/** The data of a connection on any node. */
 export interface ConnectionInfo<A> {
   readonly connectionId: string;
   readonly nodeId: string;
@@ -25,17 +25,17 @@ export interface UserInfo {
 }
 
 export interface PageOptions<F = never> {
-  /** The fields wanted besides `connectionId`; default all. Ids alone spare the directory one look-up each. */
+  /** The fields of each item besides `connectionId`. Default: all. Without fields the directory need not read the records. */
   readonly select?: readonly F[] | undefined;
-  /** Items a page; default 100. */
+  /** The number of items in a page. Default 100. */
   readonly limit?: number | undefined;
-  /** From the page before. */
+  /** The cursor of the page before. */
   readonly cursor?: string | undefined;
 }
 
 const DEFAULT_LIMIT = 100;
 
-/** The presence queries of one hub. */
+/** Answers the presence queries of one hub. */
 export class PresenceQueries<A> {
   readonly #hub: string;
   readonly #directory: Directory;
@@ -76,14 +76,14 @@ export class PresenceQueries<A> {
     }, cursor);
   }
 
-  /** @throws HublineError `backplane_unavailable` where the user was not found and not every node could be asked. */
+  /** @throws HublineError `backplane_unavailable` if the user was not found and some nodes could not be asked */
   async isOnline(userId: string): Promise<boolean> {
     const count = await this.#reader.count(this.#hub, { topic: userTopic(this.#hub, userId) });
     if (count.value === 0 && !isComplete(count)) throw nodesUnavailable(count.missing);
     return count.value > 0;
   }
 
-  /** In one round trip, or two where some are offline, however many they are. */
+  /** Takes one round trip, or two if some users are offline, for any number of users. */
   async online(userIds: readonly string[]): Promise<ClusterValue<ReadonlySet<string>>> {
     const topics = new Map(userIds.map((userId) => [userId, userTopic(this.#hub, userId)]));
     const counts = await this.#directory.counts([...topics.values()]);
@@ -96,7 +96,7 @@ export class PresenceQueries<A> {
     return { value: count.value, ...completenessOf(count) };
   }
 
-  /** @throws HublineError `connection_gone`, or `backplane_unavailable` where its node could not be asked. */
+  /** @throws HublineError `connection_gone`, or `backplane_unavailable` if the connection's node could not be asked */
   async groupsOf(connectionId: string): Promise<readonly string[]> {
     const records = await this.#directory.records([memberOf(connectionId)]);
     const record = records.value.get(connectionId);
@@ -118,7 +118,7 @@ export class PresenceQueries<A> {
       return items as Pick<ConnectionInfo<A>, F | 'connectionId'>[];
     }
     const records = missing.valueOf(await this.#directory.records(ids.map(memberOf)));
-    // Omits connections that left between the two queries.
+    // A connection that left between the two queries has no record.
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
     return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;
   }
@@ -147,7 +147,7 @@ export function infoOf<A>(
     connectionId,
     nodeId: nodes.nameOf(processOf(connectionId)),
     ...(userId === undefined ? {} : { userId }),
-    attributes: attributes as Partial<A>, // the hub checked them when they were set
+    attributes: attributes as Partial<A>, // checked by the hub when they were set
     groups,
     connectedAt,
   };
@@ -157,10 +157,10 @@ function pick<T extends object>(from: T, fields: readonly PropertyKey[]): Partia
   return Object.fromEntries(Object.entries(from).filter(([field]) => fields.includes(field))) as Partial<T>;
 }
 
-function page<T>(answer: DirectoryResult<readonly T[]>, cursor: string | undefined): Page<T> {
+function page<T>(result: DirectoryResult<readonly T[]>, cursor: string | undefined): Page<T> {
   return {
-    items: answer.value,
+    items: result.value,
     ...(cursor === undefined ? {} : { cursor }),
-    ...completenessOf(answer),
+    ...completenessOf(result),
   };
 }

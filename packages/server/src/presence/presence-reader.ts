@@ -1,11 +1,12 @@
 import type { DirectoryResult, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
 import { leavesOf, select, type MemberIndex, type Selector } from '../membership/index.ts';
+import type { ClusterNodes } from './cluster-nodes.ts';
 import { MissingNodesCollector } from './missing-nodes.ts';
 
 const PAGE = 1000;
 
-/** Evaluates a hub's selectors over the whole cluster, by queries to the directory. */
+/** Evaluates selectors over the whole cluster, by queries to the directory. */
 export class PresenceReader {
   readonly #directory: Directory;
 
@@ -16,8 +17,8 @@ export class PresenceReader {
   async count(hub: string, selector: Selector): Promise<DirectoryResult<number>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const named = await this.#named(hub, selector);
-      return { ...named, value: named.value.length };
+      const ids = await this.#select(hub, selector);
+      return { ...ids, value: ids.value.length };
     }
     const counts = await this.#directory.counts([topic]);
     let sum = 0;
@@ -25,7 +26,7 @@ export class PresenceReader {
     return { ...counts, value: sum };
   }
 
-  /** Ids in order, after `after`, at most `limit`. */
+  /** Returns at most `limit` connection ids after `after`, in order. */
   async ids(
     hub: string,
     selector: Selector,
@@ -33,18 +34,19 @@ export class PresenceReader {
   ): Promise<DirectoryResult<readonly string[]>> {
     const topic = plainTopic(selector);
     if (topic === undefined) {
-      const named = await this.#named(hub, selector);
-      return { ...named, value: named.value.filter((id) => after === undefined || id > after).slice(0, limit) };
+      const ids = await this.#select(hub, selector);
+      return { ...ids, value: ids.value.filter((id) => after === undefined || id > after).slice(0, limit) };
     }
     const page = { limit, ...(after === undefined ? {} : { after: memberOf(after) }) };
     const members = await this.#directory.members(topic, page);
     return { ...members, value: members.value.map(({ connectionId }) => connectionId) };
   }
 
-  /** The processes that may have connections of the selector. A connection's process is known by its id. */
-  async locate(selector: Selector, isLive: (process: ProcessId) => boolean): Promise<DirectoryResult<Locations>> {
+  /** Finds the processes that may have connections of the selector. A connection id contains its process. */
+  async locate(selector: Selector, nodes: Pick<ClusterNodes, 'get'>): Promise<DirectoryResult<Locations>> {
     const { topics, connections } = leavesOf(selector);
-    // The process of an id may have joined a moment ago: the directory announces processes that are not known yet.
+    // An unknown process may have joined just now: reading the nodes announces it.
+    const isLive = (process: ProcessId): boolean => nodes.get(process) !== undefined;
     const isUnknown = connections.some((id) => !isLive(processOf(id)));
     const missing = new MissingNodesCollector();
     if (isUnknown) missing.add(await this.#directory.nodes());
@@ -54,7 +56,7 @@ export class PresenceReader {
     return missing.result({ processes, isEmpty: (topic) => having(topic).size === 0 });
   }
 
-  /** The connections of the selector on one process, also where that process is lost. */
+  /** Returns the connections of the selector on one process, also if the process is lost. */
   async idsOn(process: ProcessId, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
     const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
@@ -62,24 +64,18 @@ export class PresenceReader {
       const ids = missing.valueOf(await this.#directory.membersOf(process, topic));
       members.set(topic, new Map(ids.map((id) => [id, true])));
     }
-    const population: MemberIndex<true> = {
-      members: (topic) => members.get(topic) ?? new Map<string, true>(),
-      connection: (id) => (processOf(id) === process ? true : undefined),
-    };
-    return missing.result([...select(selector, population).keys()]);
+    const index = indexOf(members, (id) => processOf(id) === process);
+    return missing.result([...select(selector, index).keys()]);
   }
 
-  async #named(hub: string, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
+  async #select(hub: string, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
     const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
     const { topics, connections } = leavesOf(selector);
     for (const topic of topics) members.set(topic, await this.#membersOf(topic, missing));
     const records = connections.length > 0 ? missing.valueOf(await this.#directory.records(connections.map(memberOf))) : undefined;
-    const population: MemberIndex<true> = {
-      members: (topic) => members.get(topic) ?? new Map<string, true>(),
-      connection: (id) => (records?.get(id)?.hub === hub ? true : undefined), // an id of another hub does not match
-    };
-    return missing.result([...select(selector, population).keys()].sort());
+    const index = indexOf(members, (id) => records?.get(id)?.hub === hub);
+    return missing.result([...select(selector, index).keys()].sort());
   }
 
   async #membersOf(topic: Topic, missing: MissingNodesCollector): Promise<ReadonlyMap<string, true>> {
@@ -94,25 +90,32 @@ export class PresenceReader {
   }
 }
 
+type Members = ReadonlyMap<Topic, ReadonlyMap<string, true>>;
+
+const indexOf = (members: Members, exists: (connectionId: string) => boolean): MemberIndex<true> => ({
+  members: (topic) => members.get(topic) ?? new Map<string, true>(),
+  connection: (id) => (exists(id) ? true : undefined),
+});
+
 export const memberOf = (connectionId: string): Member => ({ process: processOf(connectionId), connectionId });
 
 const plainTopic = (selector: Selector): Topic | undefined => ('topic' in selector && !selector.except ? selector.topic : undefined);
 
 export interface Locations {
   readonly processes: ReadonlySet<ProcessId>;
-  /** Whether none of the processes that were asked has a member of the topic. */
+  /** Whether no process that could be asked has a member of the topic. */
   readonly isEmpty: (topic: Topic) => boolean;
 }
 
-interface Holders {
+interface Lookup {
   having(topic: Topic): ReadonlySet<ProcessId>;
   isLive(process: ProcessId): boolean;
 }
 
-function processesOf(selector: Selector, where: Holders): ReadonlySet<ProcessId> {
-  if ('topic' in selector) return where.having(selector.topic);
-  if ('connection' in selector) return new Set([processOf(selector.connection)].filter(where.isLive));
-  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => processesOf(part, where));
+function processesOf(selector: Selector, lookup: Lookup): ReadonlySet<ProcessId> {
+  if ('topic' in selector) return lookup.having(selector.topic);
+  if ('connection' in selector) return new Set([processOf(selector.connection)].filter(lookup.isLive));
+  const parts = ('allOf' in selector ? selector.allOf : selector.anyOf).map((part) => processesOf(part, lookup));
   if ('anyOf' in selector) return new Set(parts.flatMap((part) => [...part]));
   return new Set([...parts[0]!].filter((process) => parts.every((part) => part.has(process))));
 }

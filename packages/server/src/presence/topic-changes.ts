@@ -11,12 +11,13 @@ import {
 } from '../backplane/index.ts';
 import type { LocalMembership, MembershipChange } from '../membership/index.ts';
 
-/** The changes of a topic on one process up to one of its flushes: the message on a watched topic's channel. */
+/** The changes of a topic on one process in one flush: the message on a watched topic's channel. */
 export interface TopicChange {
   readonly topic: Topic;
   readonly version: number;
-  /** The current records of connections that are or were in the topic: the watcher decides whether its selector still matches them. */
+  /** The current records of connections that are, or were, in the topic. The watch evaluates its selector over them. */
   readonly present: readonly ConnectionRecord[];
+  /** The ids of connections that have ended. */
   readonly gone: readonly string[];
 }
 
@@ -60,7 +61,7 @@ export interface TopicChangesOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** Publishes the changes of each flush of this node to the watchers of a topic on all nodes, and receives those of other nodes. */
+/** Publishes the changes of each flush of this node on the channels of watched topics, and receives the changes of other nodes. */
 export class TopicChanges {
   readonly #options: TopicChangesOptions;
   readonly #pending = new Map<Promise<Flush>, Map<Topic, Set<string>>>();
@@ -69,7 +70,7 @@ export class TopicChanges {
   constructor(options: TopicChangesOptions) {
     this.#options = options;
     options.membership.onChange((change) => this.#collect(change));
-    options.messenger.on(EnvelopeKind.presence, readTopicChange, (change, _body, from) => this.#tell(change, from));
+    options.messenger.on(EnvelopeKind.presence, readTopicChange, (change, _body, from) => this.#notify(change, from));
   }
 
   listen(listener: TopicChangeListener): () => void {
@@ -77,7 +78,7 @@ export class TopicChanges {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Collects changes by the flush that writes them: its result says which topics are watched. */
+  /** Collects changes by the flush that writes them, because its result names the watched topics. */
   #collect({ connectionId, topics, flush }: MembershipChange): void {
     let changes = this.#pending.get(flush);
     if (!changes) {
@@ -97,15 +98,15 @@ export class TopicChanges {
       const present = ids.flatMap((id) => membership.record(id) ?? []);
       const gone = ids.filter((id) => !membership.member(id));
       const change: TopicChange = { topic, version, present, gone };
-      this.#tell(change, self);
+      this.#notify(change, self);
       messenger.publish(watchChannel(topic), { kind: EnvelopeKind.presence, header: change }).catch((error: unknown) => {
-        // In an outage watchers on other nodes learn that this link was down, and take a snapshot: one warning is enough.
+        // After an outage the watches of other nodes read a snapshot, and the outage itself is reported.
         if (!isHublineError(error) || error.code !== 'backplane_unavailable') report(error);
       });
     }
   }
 
-  #tell(change: TopicChange, from: ProcessId): void {
+  #notify(change: TopicChange, from: ProcessId): void {
     for (const listener of this.#listeners) listener(change, from);
   }
 }

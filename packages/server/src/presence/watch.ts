@@ -20,7 +20,7 @@ import { watchChannel, type TopicChange, type TopicChanges } from './topic-chang
 import type { ClusterNodes } from './cluster-nodes.ts';
 import { isComplete, MissingNodesCollector, NONE_MISSING } from './missing-nodes.ts';
 
-/** The records of all connections that match the watch, as far as they are known. */
+/** The records of all known connections that match the watch. */
 export interface WatchSnapshot extends MissingNodes {
   readonly records: readonly ConnectionRecord[];
 }
@@ -28,6 +28,13 @@ export interface WatchSnapshot extends MissingNodes {
 export type WatchUpdate =
   | { readonly type: 'join' | 'update'; readonly record: ConnectionRecord }
   | { readonly type: 'leave'; readonly record: ConnectionRecord; readonly reason: LeaveReason };
+
+/** Receives the events of a watch. */
+export interface WatchListener {
+  /** Called once, when the watch has its first snapshot. Updates follow. */
+  begin(): void;
+  update(update: WatchUpdate): void;
+}
 
 export interface WatchOptions {
   readonly hub: string;
@@ -37,19 +44,16 @@ export interface WatchOptions {
   readonly changes: TopicChanges;
   readonly nodes: ClusterNodes;
   readonly clock: Pick<Clock, 'elapsed' | 'after'>;
-  /** Called with the first snapshot; updates follow. */
-  readonly begin: () => void;
-  readonly update: (update: WatchUpdate) => void;
   readonly report: (error: unknown) => void;
 }
 
-/** How many messages may wait for a snapshot. */
-const MAX_EARLY = 1000;
+/** The most changes that wait while a snapshot is read. */
+const MAX_WAITING = 1000;
 
-/** Bounds the memory of connections that left: about 25,000 for each watch. */
+/** The most memory for the ids of connections that left: about 25,000 for each watch. */
 const MAX_LEFT_BYTES = 2 * 1024 * 1024;
 
-/** The delay after a snapshot that lacks a node until the next one: doubled each time. */
+/** The delay between an incomplete snapshot and the next one. It doubles each time. */
 const RETRY_MS = { least: 250, most: 15_000 };
 
 interface Known {
@@ -58,27 +62,30 @@ interface Known {
 }
 
 /**
- * Follows the connections of a selector. It holds a watch, so that every node publishes its changes, then takes a snapshot.
- * Changes that arrive meanwhile wait; those that the snapshot already contains are recognised by their version.
+ * Follows the connections of a selector. It first holds watch leases, so that every node publishes its changes, and then reads a snapshot.
+ * Changes that arrive meanwhile wait; those that the snapshot already contains are ignored by their version.
  */
 export class Watch {
   readonly #options: WatchOptions;
   readonly #topics: readonly Topic[];
   readonly #known = new Map<string, Known>();
-  /** The versions at which connections left: of two channels, the slower one may still carry older updates of them. */
+  /** The versions at which connections left: a slower channel may still carry older updates of them. */
   readonly #left: ExpiringMap<number>;
-  /** The highest version that each process has announced, on whichever channel. */
-  readonly #heard = new Map<ProcessId, number>();
-  /** The version of each process up to which the last snapshot is complete: changes of older versions are ignored. */
-  readonly #had = new Map<ProcessId, number>();
-  /** The missing of the last snapshot. */
+  /** The highest version that was received from each process, on any channel. */
+  readonly #received = new Map<ProcessId, number>();
+  /** The version of each process in the last snapshot: changes up to this version are ignored. */
+  readonly #snapshotVersions = new Map<ProcessId, number>();
+  /** The nodes that the last snapshot lacks. */
   #missing: MissingNodes = NONE_MISSING;
   #retryMs = RETRY_MS.least;
   #cancelRetry: () => void = () => undefined;
   #leases: readonly WatchLease[] = [];
-  #early: (readonly [TopicChange, ProcessId])[] | undefined = [];
+  /** The changes that wait while a snapshot is read; undefined at other times. */
+  #waiting: (readonly [TopicChange, ProcessId])[] | undefined = [];
   #stopListening: () => void = () => undefined;
+  /** Whether another snapshot is needed after the one that is being read. */
   #again = false;
+  #listener: WatchListener | undefined;
   #closed = false;
 
   constructor(options: WatchOptions) {
@@ -87,15 +94,16 @@ export class Watch {
     this.#left = new ExpiringMap({ elapsed: () => options.clock.elapsed(), maxBytes: MAX_LEFT_BYTES });
   }
 
-  async start(): Promise<void> {
-    const { changes, directory, subscriptions, begin } = this.#options;
-    this.#stopListening = changes.listen((change, from) => this.#hear(change, from));
+  async start(listener: WatchListener): Promise<void> {
+    const { changes, directory, subscriptions } = this.#options;
+    this.#listener = listener;
+    this.#stopListening = changes.listen((change, from) => this.#receive(change, from));
     await Promise.all(this.#topics.map((topic) => subscriptions.acquire(watchChannel(topic))));
     const leases = await Promise.all(this.#topics.map((topic) => directory.watch(topic)));
-    if (this.#closed) return release(leases); // the watch was closed meanwhile
+    if (this.#closed) return release(leases);
     this.#leases = leases;
     for (const [id, known] of (await this.#read()).value) this.#known.set(id, known);
-    begin();
+    listener.begin();
     this.#catchUp();
   }
 
@@ -104,21 +112,21 @@ export class Watch {
     return { records: [...this.#known.values()].map(({ record }) => record), missing, hasUnknownNodes };
   }
 
-  /** Compares with a new snapshot, since changes may have been missed. */
+  /** Reads another snapshot, since changes may have been missed. */
   resynchronise(): void {
     if (this.#closed) return;
-    if (this.#early) return void (this.#again = true); // a snapshot is being taken; take another one after it
-    this.#early = [];
+    if (this.#waiting) return void (this.#again = true);
+    this.#waiting = [];
     this.#cancelRetry();
     void this.#compare().catch((error: unknown) => {
       this.#options.report(error);
       this.#missing = { missing: [], hasUnknownNodes: true };
-      this.#catchUp(); // without a snapshot
+      this.#catchUp();
     });
   }
 
   lost({ process }: NodeInfo): void {
-    if (this.#early) return void (this.#again = true);
+    if (this.#waiting) return void (this.#again = true);
     for (const [id, { record }] of this.#known) if (processOf(id) === process) this.#leave(record, 'node_lost');
   }
 
@@ -138,45 +146,45 @@ export class Watch {
       const known = present.has(id) || missing.includes(this.#options.nodes.nameOf(processOf(id)));
       if (!known) this.#leave(record, this.#options.nodes.get(processOf(id)) ? 'ended' : 'node_lost');
     }
-    for (const { record, version } of present.values()) this.#see(record, version);
+    for (const { record, version } of present.values()) this.#upsert(record, version);
     this.#catchUp();
   }
 
   async #read(): Promise<DirectoryResult<ReadonlyMap<string, Known>>> {
     const present = new Map<string, Known>();
     const missing = new MissingNodesCollector();
-    const had = new Map<ProcessId, number>();
+    const versions = new Map<ProcessId, number>();
     for (const { node, version, records } of missing.valueOf(await this.#options.directory.snapshot(this.#topics))) {
-      had.set(node.process, version);
+      versions.set(node.process, version);
       for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
     }
-    for (const [process, version] of had) this.#had.set(process, version);
+    for (const [process, version] of versions) this.#snapshotVersions.set(process, version);
     this.#missing = missing;
     return missing.result(present);
   }
 
-  #hear(change: TopicChange, from: ProcessId): void {
+  #receive(change: TopicChange, from: ProcessId): void {
     if (!this.#topics.includes(change.topic)) return;
-    if (!this.#early) return this.#apply(change, from);
-    this.#early.push([change, from]);
-    if (this.#early.length <= MAX_EARLY) return;
-    // The directory takes long to answer: another snapshot after this one costs less than what waits.
-    this.#early = [];
+    if (!this.#waiting) return this.#apply(change, from);
+    this.#waiting.push([change, from]);
+    if (this.#waiting.length <= MAX_WAITING) return;
+    // The directory is slow: another snapshot after this one costs less memory than the waiting changes.
+    this.#waiting = [];
     this.#again = true;
   }
 
-  /** Applies the changes that arrived while the snapshot was taken. */
+  /** Applies the changes that arrived while the snapshot was read. */
   #catchUp(): void {
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const [change, from] of early) this.#apply(change, from);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const [change, from] of waiting) this.#apply(change, from);
     if (this.#again) {
       this.#again = false;
       this.resynchronise();
     } else this.#retry();
   }
 
-  /** Schedules another snapshot where the last one lacks a node: changes of that node may have been missed for good. */
+  /** Schedules another snapshot if the last one lacks a node: changes of that node may be lost. */
   #retry(): void {
     if (isComplete(this.#missing)) this.#retryMs = RETRY_MS.least;
     if (this.#closed || isComplete(this.#missing)) return;
@@ -185,16 +193,16 @@ export class Watch {
   }
 
   #apply({ version, present, gone }: TopicChange, from: ProcessId): void {
-    if (this.#closed || !this.#options.nodes.get(from)) return; // ignores changes of a lost process; one that is back is read by a snapshot
-    if (version <= (this.#had.get(from) ?? 0)) return;
-    const heard = this.#heard.get(from) ?? 0;
-    this.#heard.set(from, Math.max(heard, version));
-    // On the slower of several channels an unknown connection is new, or one that left and is forgotten: a snapshot tells which.
-    const isDoubtful = version < heard && this.#left.hasExpired;
+    if (this.#closed || !this.#options.nodes.get(from)) return; // a lost process: if it joins again, a snapshot is read
+    if (version <= (this.#snapshotVersions.get(from) ?? 0)) return;
+    const received = this.#received.get(from) ?? 0;
+    this.#received.set(from, Math.max(received, version));
+    // An unknown connection on a slower channel is new, or it left and its entry has expired: only a snapshot tells which.
+    const isDoubtful = version < received && this.#left.hasExpired;
     if (isDoubtful && present.some(({ connectionId }) => !this.#known.has(connectionId) && this.#left.get(connectionId) === undefined)) {
       return this.resynchronise();
     }
-    for (const record of present) this.#see(record, version);
+    for (const record of present) this.#upsert(record, version);
     for (const id of gone) {
       this.#left.set(id, Infinity);
       const known = this.#known.get(id);
@@ -202,7 +210,7 @@ export class Watch {
     }
   }
 
-  #see(record: ConnectionRecord, version: number): void {
+  #upsert(record: ConnectionRecord, version: number): void {
     const id = record.connectionId;
     const known = this.#known.get(id);
     if ((known?.version ?? this.#left.get(id) ?? 0) >= version) return;
@@ -211,23 +219,23 @@ export class Watch {
       return known && this.#leave(record, 'changed');
     }
     this.#known.set(id, { record, version });
-    if (!known) this.#options.update({ type: 'join', record });
-    else if (!isSame(known.record, record)) this.#options.update({ type: 'update', record });
+    if (!known) this.#listener?.update({ type: 'join', record });
+    else if (!isSame(known.record, record)) this.#listener?.update({ type: 'update', record });
   }
 
   #leave(record: ConnectionRecord, reason: LeaveReason): void {
-    if (this.#known.delete(record.connectionId)) this.#options.update({ type: 'leave', record, reason });
+    if (this.#known.delete(record.connectionId)) this.#listener?.update({ type: 'leave', record, reason });
   }
 
-  /** Whether the selector matches this connection: evaluates it over a population of one. */
+  /** Evaluates the selector over this connection alone. */
   #matches(record: ConnectionRecord): boolean {
     const topics = topicsOf(record);
     const one: ReadonlyMap<string, ConnectionRecord> = new Map([[record.connectionId, record]]);
-    const population = {
+    const index = {
       members: (topic: Topic) => (topics.has(topic) ? one : NOBODY),
       connection: (id: string) => one.get(id),
     };
-    return record.hub === this.#options.hub && select(this.#options.selector, population).size > 0;
+    return record.hub === this.#options.hub && select(this.#options.selector, index).size > 0;
   }
 }
 
@@ -246,7 +254,7 @@ function cover(selector: Selector, hub: string): readonly Topic[] {
 /** The number of topics to watch: connections that are selected by id need the topic of all. */
 const cost = ({ topics, connections }: Leaves): number => topics.length + Math.min(connections.length, 1);
 
-/** Whether two records say the same; the order of groups says nothing. */
+/** Whether two records are equal; the order of groups does not matter. */
 const isSame = (a: ConnectionRecord, b: ConnectionRecord): boolean =>
   isDeepStrictEqual({ ...a, groups: new Set(a.groups) }, { ...b, groups: new Set(b.groups) });
 

@@ -1,22 +1,13 @@
 import type { NodeInfo } from '../backplane/index.ts';
 import type { Clock } from '../connection/index.ts';
 import type { Selector } from '../membership/index.ts';
-import {
-  mergeUpdates,
-  presenceSnapshot,
-  presenceUpdate,
-  UserPresence,
-  type PresenceEvent,
-  type PresenceSnapshot,
-  type PresenceUpdate,
-  type UserPresenceEvent,
-  type UserPresenceSnapshot,
-  type UserPresenceUpdate,
-} from './events.ts';
-import { UpdateQueue } from './update-queue.ts';
-import { Watch, type WatchOptions } from './watch.ts';
+import type { AsyncSource } from './async-queue.ts';
+import { ConnectionPresence } from './connection-presence.ts';
+import type { PresenceEvent, UserPresenceEvent } from './presence-events.ts';
+import { UserPresence } from './user-presence.ts';
+import { Watch, type WatchListener, type WatchOptions } from './watch.ts';
 
-export interface WatchesOptions extends Omit<WatchOptions, 'hub' | 'selector' | 'begin' | 'update'> {
+export interface WatchesOptions extends Omit<WatchOptions, 'hub' | 'selector'> {
   readonly clock: Clock;
 }
 
@@ -27,10 +18,13 @@ export interface WatchRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How many connections, or users, may have updates that a reader has not taken. */
-const MAX_PENDING = 1000;
+/** Turns the updates of a watch into the events of its iteration. */
+interface Presence<E> extends WatchListener {
+  readonly events: AsyncSource<E>;
+  close?(): void;
+}
 
-/** The open watches of this node; passes the cluster's events on to them. */
+/** The open watches of this node. */
 export class Watches {
   readonly #options: WatchesOptions;
   /** Each open watch with the function that ends its iteration. */
@@ -42,45 +36,21 @@ export class Watches {
   }
 
   connections<A>(request: WatchRequest): AsyncGenerator<PresenceEvent<A>, void, undefined> {
-    const { nodes } = this.#options;
-    const queue = new UpdateQueue<PresenceUpdate<A>, PresenceSnapshot<A>>({
-      maxPending: MAX_PENDING,
-      merge: mergeUpdates,
-      snapshot: (isFirst) => presenceSnapshot<A>(watch.snapshot, nodes, isFirst),
-    });
-    const watch = new Watch({
-      ...this.#options,
-      ...request,
-      begin: () => queue.resynchronise(),
-      update: (update) => queue.push(update.record.connectionId, presenceUpdate(update, nodes)),
-    });
-    return this.#run(watch, queue, request.signal);
+    const watch = new Watch({ ...this.#options, ...request });
+    return this.#run(watch, new ConnectionPresence<A>(watch, this.#options.nodes), request.signal);
   }
 
-  async *users(request: WatchRequest, graceMs: number): AsyncGenerator<UserPresenceEvent, void, undefined> {
-    const queue = new UpdateQueue<UserPresenceUpdate, UserPresenceSnapshot>({
-      maxPending: MAX_PENDING,
-      merge: () => undefined, // online and offline cancel each other out
-      snapshot: (isFirst) => users.snapshot(watch.snapshot, isFirst),
-    });
-    const users = new UserPresence({ clock: this.#options.clock, graceMs, emit: (update) => queue.push(update.userId, update) });
-    const begin = (): void => {
-      users.begin(watch.snapshot);
-      queue.resynchronise();
-    };
-    const watch = new Watch({ ...this.#options, ...request, begin, update: (update) => users.take(update) });
-    try {
-      yield* this.#run(watch, queue, request.signal);
-    } finally {
-      users.close();
-    }
+  users(request: WatchRequest, graceMs: number): AsyncGenerator<UserPresenceEvent, void, undefined> {
+    const watch = new Watch({ ...this.#options, ...request });
+    return this.#run(watch, new UserPresence(watch, this.#options.clock, graceMs), request.signal);
   }
 
+  /** Reports that the connections of a lost node have left. */
   lost(node: NodeInfo): void {
     for (const watch of this.#open.keys()) watch.lost(node);
   }
 
-  /** Takes new snapshots: a node or the backplane is back, or changes were missed. */
+  /** Takes new snapshots: changes may have been missed. */
   resynchronise(): void {
     for (const watch of this.#open.keys()) watch.resynchronise();
   }
@@ -92,21 +62,19 @@ export class Watches {
     await Promise.all([...this.#open.keys()].map((watch) => watch.close()));
   }
 
-  async *#run<U extends object, S extends object>(
-    watch: Watch,
-    queue: UpdateQueue<U, S>,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<U | S, void, undefined> {
+  async *#run<E>(watch: Watch, presence: Presence<E>, signal: AbortSignal | undefined): AsyncGenerator<E, void, undefined> {
     if (this.#closed || signal?.aborted) return;
-    const stop = (): void => queue.end();
+    const { events } = presence;
+    const stop = (): void => events.end();
     signal?.addEventListener('abort', stop);
     this.#open.set(watch, stop);
     try {
-      watch.start().catch((error: unknown) => queue.end(error));
-      yield* queue.drain();
+      watch.start(presence).catch((error: unknown) => events.end(error));
+      yield* events.drain();
     } finally {
       signal?.removeEventListener('abort', stop);
       this.#open.delete(watch);
+      presence.close?.();
       await watch.close();
     }
   }
