@@ -5,8 +5,8 @@ import { bytesOf, readMessage, wireOf, type Codecs } from '../membership/index.t
 import type { RejectionCode, LocalOutcome } from './outcome.ts';
 
 /**
- * A client's answer as one node sends it to another: a rejection, or the protocol and the length of its completion. The
- * completions are one after the other in the reply's body.
+ * The header of a client's result between nodes: a rejection, or the protocol and the length of the completion. The completions are one
+ * after the other in the body of the reply.
  */
 export type ResultHeader =
   | { readonly id: string; readonly code: RejectionCode; readonly message: string }
@@ -29,30 +29,29 @@ const readRejection: Read<RejectionCode> = (value) => {
   return isRejection(code) ? code : read.refuse('the code of a rejection', value);
 };
 const readRejected = read.fields({ id: read.text, code: readRejection, message: read.text });
-const readAnswered = read.fields({ id: read.text, written: read.copyLength });
-const readResultHeader: Read<ResultHeader> = (value) => ('code' in read.object(value) ? readRejected(value) : readAnswered(value));
+const readCompleted = read.fields({ id: read.text, written: read.copyLength });
+const readResultHeader: Read<ResultHeader> = (value) => ('code' in read.object(value) ? readRejected(value) : readCompleted(value));
 
-/** A reply of a node whose clients are asked: first their ids, then their answers. */
+/** Decodes the replies of a node whose clients are invoked: first their ids, then their results. */
 export const readInvocationReply = read.fields({
   roster: read.optional(read.list(read.text)),
   settled: read.optional(read.list(readResultHeader)),
 });
 
-/** An answer, and its completion's bytes. */
+/** The header of a result, and the bytes of its completion. */
 export interface EncodedResult {
   readonly answer: ResultHeader;
   readonly bytes?: Uint8Array;
 }
 
-/** The protocols that an answer passes: the client's, and those of the node that asks. */
 export interface ResultProtocols {
-  /** The client's. */
+  /** The client's protocol. */
   readonly codec: Codec | undefined;
-  /** Those that the asking node reads. */
+  /** The protocols that the requesting node can decode. */
   readonly spoken: ReadonlySet<string>;
 }
 
-/** Encodes an answer. Never throws: an answer that cannot be encoded becomes the error of this client alone. */
+/** Encodes a result. Never throws: if the result cannot be encoded, it becomes an error of this client. */
 export function encodeResult(id: string, answer: ClientAnswer, { codec = jsonCodec, spoken }: ResultProtocols): EncodedResult {
   if (!answer) return { answer: { id, code: 'connection_gone', message: 'The client has disconnected.' } };
   if (answer.error !== undefined) return { answer: { id, code: 'client_error', message: answer.error } };
@@ -66,7 +65,7 @@ export function encodeResult(id: string, answer: ClientAnswer, { codec = jsonCod
   }
 }
 
-/** Decodes answers. One that cannot be decoded becomes the error of its client alone. */
+/** Decodes results. A result that cannot be decoded becomes an error of its client. */
 export function decodeResults(answers: readonly ResultHeader[], body: Uint8Array, codecs: Codecs): LocalOutcome[] {
   let at = 0;
   return answers.map((answer) => {
@@ -84,10 +83,10 @@ export function decodeResults(answers: readonly ResultHeader[], body: Uint8Array
 function readResult(bytes: Uint8Array, codec: Codec | undefined): unknown {
   const message = codec && readMessage(wireOf(bytes, codec), codec);
   if (message?.type === MessageType.Completion) return message.result;
-  throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: 'no completion where an answer should be' });
+  throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: 'a completion was expected' });
 }
 
-/** The rejection of a connected client whose protocol cannot encode the invocation, or whose answer cannot be forwarded. */
+/** The rejection of a client whose protocol cannot encode the invocation, or whose result cannot be sent to the requesting node. */
 export function unencodable(id: string, error: unknown): ResultHeader {
   const code = isHublineError(error) && error.code === 'not_encodable' ? error.code : 'client_error';
   return { id, code, message: asError(error).message };

@@ -1,31 +1,13 @@
-import { HublineError, MessageType } from '@hubline/protocol';
-import { nameIn, topicPrefix, type DirectoryResult, type ProcessId } from '../backplane/index.ts';
-import { Outgoing, timeLimit, type Clock } from '../connection/index.ts';
-import { encodeCopies, leavesOf, select, type Codecs, type Leaves, type LocalMembership, type Selector } from '../membership/index.ts';
-import { isComplete, MissingNodesCollector, nodesUnavailable, type PresenceReader, type ClusterNodes } from '../presence/index.ts';
-import { INVOKE_CLIENTS, type InvocationRequest } from './local-invocations.ts';
-import { ClusterInvocation, type Destinations, type Outcomes } from './cluster-invocation.ts';
+import { HublineError } from '@hubline/protocol';
+import { timeLimit } from '../connection/index.ts';
+import { isComplete, MissingNodesCollector, nodesUnavailable } from '../presence/index.ts';
+import { ClusterInvocation, type ClusterInvocationParts, type Outcomes } from './cluster-invocation.ts';
+import { localRecipients, type ClientCall } from './destinations.ts';
 import type { ClientOutcome, Outcome } from './outcome.ts';
-import type { NodeRequest, NodeRequests } from './node-requests.ts';
 
-export interface InvocationsOptions {
-  readonly self: ProcessId;
-  readonly requests: NodeRequests;
-  readonly reader: PresenceReader;
-  readonly nodes: ClusterNodes;
-  readonly membership: LocalMembership;
-  readonly codecs: Codecs;
-  readonly clock: Clock;
+export interface InvocationsOptions extends ClusterInvocationParts {
   readonly timeoutMs: number;
   readonly attemptMs: number;
-}
-
-/** A call to clients: its hub, its selector, its method and arguments. */
-export interface ClientCall {
-  readonly hub: string;
-  readonly selector: Selector;
-  readonly method: string;
-  readonly args: readonly unknown[];
 }
 
 export interface InvokeOptions {
@@ -41,7 +23,7 @@ export interface InvokeOptions {
 
 const PAGE = 100;
 
-/** Invokes clients on any node, and collects their answers. */
+/** Invokes clients on any node, and collects their results. */
 export class Invocations {
   readonly #options: InvocationsOptions;
   #nextId = 1;
@@ -50,7 +32,7 @@ export class Invocations {
     this.#options = options;
   }
 
-  /** Invokes every client of the selector; gives one outcome for each. */
+  /** Invokes every client of the selector, and returns one outcome for each. */
   all<T>(call: ClientCall, options: InvokeOptions = {}): Outcomes<T> {
     return this.#invoke<T>(call, options);
   }
@@ -71,9 +53,9 @@ export class Invocations {
   }
 
   /**
-   * Invokes one client after the other, those of this node first, until one gives a result. @throws HublineError
-   * `no_client_responded`, with the nodes that could not be asked in `missingNodes`; `backplane_unavailable` where there are such
-   * nodes and no client was asked, or where they cannot even be named
+   * Invokes one client after the other, those of this node first, until one returns a result. @throws HublineError
+   * `no_client_responded`, with the nodes that could not be asked in `missingNodes`; `backplane_unavailable` if there are such
+   * nodes and no client was asked, or if their names are unknown
    */
   async one<T>(
     call: ClientCall,
@@ -86,7 +68,7 @@ export class Invocations {
       if (outcome.status === 'fulfilled') return outcome.value;
       causes.push(outcome);
     }
-    if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was given up.`, { method: call.method });
+    if (signal?.aborted) throw new HublineError('cancelled', `The call of '${call.method}' was cancelled.`, { method: call.method });
     const { missing: missingNodes } = missing;
     const asked = causes.filter(({ code, nodeId }) => code !== 'node_silent' || !missingNodes.includes(nodeId));
     // `no_client_responded` would be wrong: clients on the other nodes were not asked.
@@ -98,7 +80,7 @@ export class Invocations {
   }
 
   async *#raced<T>(call: ClientCall, { timeoutMs, signal, missing }: Search): AsyncGenerator<ClientOutcome<T>, void, undefined> {
-    const invocation = this.#invoke<T>(call, { timeoutMs, ...(signal ? { signal } : {}) });
+    const invocation = this.#invoke<T>(call, { timeoutMs, signal });
     for await (const outcome of invocation) if (isOfClient(outcome)) yield outcome;
     missing.add(invocation.missing);
   }
@@ -116,11 +98,10 @@ export class Invocations {
     signal?.addEventListener('abort', end);
     if (signal?.aborted) end();
     try {
-      for await (const connectionId of this.#candidates(call, over, missing)) {
+      for await (const connection of this.#candidates(call, over, missing)) {
         const leftMs = endsAt - clock.elapsed();
         if (leftMs <= 0) return;
-        const options = { timeoutMs: Math.min(attemptMs, leftMs), ...(signal ? { signal } : {}) };
-        const invocation = this.#invoke<T>({ ...call, selector: { connection: connectionId } }, options);
+        const invocation = this.#invoke<T>({ ...call, selector: { connection } }, { timeoutMs: Math.min(attemptMs, leftMs), signal });
         for (const outcome of (await invocation).items) if (isOfClient(outcome)) yield outcome;
         missing.add(invocation.missing);
       }
@@ -130,67 +111,27 @@ export class Invocations {
     }
   }
 
-  /** Yields this node's clients first, then those of others, until the call is over: the directory may be slower than the time limit. */
+  /** Yields this node's clients first, then those of other nodes, until the call is over: the directory may be slower than the time limit. */
   async *#candidates(call: ClientCall, over: Promise<void>, missing: MissingNodesCollector): AsyncGenerator<string, void, undefined> {
-    const { reader, nodes, self } = this.#options;
-    const near = this.#near(call);
-    yield* near;
+    const { reader, nodes, membership, self } = this.#options;
+    const local = localRecipients(call, membership);
+    yield* local;
     for (let after: string | undefined, more = true; more;) {
-      const answer = await Promise.race([reader.ids(call.hub, call.selector, { after, limit: PAGE }), over]);
-      if (!answer) {
+      const page = await Promise.race([reader.ids(call.hub, call.selector, { after, limit: PAGE }), over]);
+      if (!page) {
         for (const { process, nodeId } of nodes.all()) if (process !== self) missing.addNode(nodeId);
         return;
       }
-      for (const id of missing.valueOf(answer)) if (!near.has(id)) yield id;
-      after = answer.value.at(-1);
-      more = answer.value.length === PAGE;
+      for (const id of missing.valueOf(page)) if (!local.has(id)) yield id;
+      after = page.value.at(-1);
+      more = page.value.length === PAGE;
     }
   }
 
+  /** Takes one invocation id for all clients, so that the message is encoded once. */
   #invoke<T>(call: ClientCall, { timeoutMs = this.#options.timeoutMs, signal }: InvokeOptions): ClusterInvocation<T> {
-    const { self, requests, reader, nodes, clock, codecs } = this.#options;
-    return new ClusterInvocation<T>({
-      self,
-      requests,
-      reader,
-      nodes,
-      clock,
-      codecs,
-      signal,
-      timeoutMs: timeLimit(timeoutMs),
-      selector: call.selector,
-      method: call.method,
-      request: () => this.#request(call),
-      destinations: () => this.#destinations(call),
-    });
-  }
-
-  /** The connections of this node that the selector matches. */
-  #near({ hub, selector }: ClientCall): ReadonlySet<string> {
-    return new Set(select(selector, this.#options.membership.of(hub)).keys());
-  }
-
-  async #destinations(call: ClientCall): Promise<DirectoryResult<Destinations>> {
-    const { hub, selector } = call;
-    const { reader, membership, nodes, self } = this.#options;
-    const { value, ...missing } = await reader.locate(selector, nodes);
-    // This node's own membership is newer than the directory.
-    const others = [...value.processes].filter((process) => process !== self);
-    const near = this.#near(call);
-    const { connections, topics } = leavesOf(selector, noRecipients);
-    const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
-    const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
-    const absentUsers = absent.flatMap((topic) => nameIn(topic, topicPrefix(hub, 'user')) ?? []);
-    return { ...missing, value: { processes: near.size > 0 ? [self, ...others] : others, near, connections, absentUsers } };
-  }
-
-  /** One invocation id for all clients, so that the message is written once. */
-  #request({ hub, selector, method, args }: ClientCall): NodeRequest {
     const invocationId = `${this.#options.self}-${this.#nextId++}`;
-    const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
-    const { written, body } = encodeCopies(new Outgoing(() => message), this.#options.codecs);
-    const params: InvocationRequest = { hub, target: selector, method, invocationId, written };
-    return { op: INVOKE_CLIENTS, params, body };
+    return new ClusterInvocation<T>(this.#options, call, { invocationId, timeoutMs: timeLimit(timeoutMs), signal });
   }
 }
 
@@ -204,9 +145,6 @@ interface Search {
 type Cause = ClientOutcome<unknown> & { readonly status: 'rejected' };
 
 const isOfClient = <T>(outcome: Outcome<T>): outcome is ClientOutcome<T> => outcome.connectionId !== undefined;
-
-/** The leaves of an `allOf` are no recipients of their own: an absent one has no outcome. */
-const noRecipients = (): Leaves => ({ topics: [], connections: [] });
 
 /** The error for a caller that invoked only this client. */
 function errorOf({ code, message, connectionId, nodeId }: Cause, method: string, timeoutMs: number): HublineError {

@@ -1,20 +1,23 @@
+import { MessageType } from '@hubline/protocol';
 import { read } from '../backplane/index.ts';
-import type { ClientAnswer, Clock, Connection } from '../connection/index.ts';
+import { Outgoing, type ClientAnswer, type Clock, type Connection } from '../connection/index.ts';
 import {
   decodeCopies,
+  encodeCopies,
   readSelector,
   select,
   type Codecs,
+  type CopyLengths,
   type LocalMembership,
   type Selector,
-  type CopyLengths,
 } from '../membership/index.ts';
-import { unencodable, encodeResult, type EncodedResult } from './client-results.ts';
-import type { Executor } from './remote-commands.ts';
-import type { NodeRequests, ReceivedRequest, NodeReply } from './node-requests.ts';
+import { encodeResult, unencodable, type EncodedResult } from './client-results.ts';
+import type { ClientCall } from './destinations.ts';
+import type { NodeReply, NodeRequest, NodeRequests, ReceivedRequest } from './node-requests.ts';
+import type { CheckedResult, Executor } from './remote-commands.ts';
 
-/** The params of a request that invokes the clients of a selector on one node; its body holds the invocation. */
-export interface InvocationRequest {
+/** The params of a request that invokes the clients of a selector on one node. The body contains the invocation. */
+interface InvocationRequest {
   readonly hub: string;
   readonly target: Selector;
   readonly method: string;
@@ -22,7 +25,7 @@ export interface InvocationRequest {
   readonly written: CopyLengths;
 }
 
-export const INVOKE_CLIENTS = 'clients';
+const INVOKE_CLIENTS = 'clients';
 
 const readInvocationRequest = read.fields({
   hub: read.text,
@@ -32,70 +35,104 @@ const readInvocationRequest = read.fields({
   written: read.list(read.copyLength),
 });
 
-/** Answers within this time are sent as one message. */
+/** Encodes a call once for the clients of all nodes. @throws HublineError `not_encodable` */
+export function invocationRequest({ hub, selector, method, args }: ClientCall, invocationId: string, codecs: Codecs): NodeRequest {
+  const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
+  const { written, body } = encodeCopies(new Outgoing(() => message), codecs);
+  const params: InvocationRequest = { hub, target: selector, method, invocationId, written };
+  return { op: INVOKE_CLIENTS, params, body };
+}
+
+/** Results within this time are sent in one reply. */
 const BATCH_MS = 10;
 
 export interface LocalInvocationsOptions {
-  readonly requests: NodeRequests;
   readonly membership: LocalMembership;
   readonly codecs: Codecs;
   readonly clock: Clock;
-  readonly executor: (hub: string) => Executor | undefined;
+  /** The hubs that this node serves. */
+  readonly executors: ReadonlyMap<string, Pick<Executor, 'resultCheck'>>;
 }
 
-/** Answers requests of other nodes, and of this one, that invoke the clients connected here. */
-export function serveInvocations({ requests, ...options }: LocalInvocationsOptions): void {
-  requests.handle(INVOKE_CLIENTS, readInvocationRequest, (request, reply) => invokeClients(request, reply, options));
+/** Handles the requests of other nodes, and of this one, that invoke clients of this node. */
+export function serveInvocations(requests: NodeRequests, options: LocalInvocationsOptions): void {
+  requests.handle(INVOKE_CLIENTS, readInvocationRequest, (request, reply) => new LocalInvocation(request, reply, options).run());
 }
 
-async function invokeClients(
-  { params: { hub, target, method, invocationId, written }, body, signal }: ReceivedRequest<InvocationRequest>,
-  reply: (reply: NodeReply) => void,
-  { membership, codecs, clock, executor }: Omit<LocalInvocationsOptions, 'requests'>,
-): Promise<NodeReply> {
-  const named = [...select(target, membership.of(hub)).values()].map(({ connection }) => connection);
-  const roster: NodeReply = { value: { roster: named.map(({ id }) => id) } };
-  if (named.length === 0) return roster;
-  reply(roster);
-  const waiting = new Set(named);
-  const spoken = new Set(written.map(([codec]) => codec));
-  const outgoing = decodeCopies({ written }, body, codecs);
-  const check = executor(hub)?.resultCheck(method);
-  return new Promise((resolve) => {
-    let batch: EncodedResult[] = [];
-    let stopTimer: (() => void) | undefined;
-    const flush = (): NodeReply => {
-      stopTimer?.();
-      stopTimer = undefined;
-      const answers = batch;
-      batch = [];
-      return { value: { settled: answers.map(({ answer }) => answer) }, body: Buffer.concat(answers.flatMap(({ bytes }) => bytes ?? [])) };
-    };
-    const settle = (connection: Connection, copy: EncodedResult): void => {
-      if (signal.aborted) return; // a schema may take longer than the request
-      waiting.delete(connection);
-      batch.push(copy);
-      if (waiting.size === 0) resolve(flush());
-      else stopTimer ??= clock.after(BATCH_MS, () => reply(flush()));
-    };
-    signal.addEventListener('abort', () => {
-      for (const connection of waiting) connection.cancelAsked(invocationId);
-      resolve(flush());
+/** Invokes the clients of one request, and replies with their ids, and then with their results in batches. */
+class LocalInvocation {
+  readonly #request: ReceivedRequest<InvocationRequest>;
+  readonly #reply: (reply: NodeReply) => void;
+  readonly #clock: Clock;
+  readonly #check: ((result: unknown) => Promise<CheckedResult>) | undefined;
+  /** The protocols that the requesting node can decode. */
+  readonly #spoken: ReadonlySet<string>;
+  readonly #outgoing: Outgoing;
+  /** The clients that have not answered. */
+  readonly #waiting: Set<Connection>;
+  #batch: EncodedResult[] = [];
+  #stopTimer: (() => void) | undefined;
+
+  constructor(
+    request: ReceivedRequest<InvocationRequest>,
+    reply: (reply: NodeReply) => void,
+    { membership, codecs, clock, executors }: LocalInvocationsOptions,
+  ) {
+    const { hub, target, method, written } = request.params;
+    this.#request = request;
+    this.#reply = reply;
+    this.#clock = clock;
+    this.#check = executors.get(hub)?.resultCheck(method);
+    this.#spoken = new Set(written.map(([codec]) => codec));
+    this.#outgoing = decodeCopies({ written }, request.body, codecs);
+    this.#waiting = new Set([...select(target, membership.of(hub)).values()].map(({ connection }) => connection));
+  }
+
+  async run(): Promise<NodeReply> {
+    const clients = [...this.#waiting];
+    const roster: NodeReply = { value: { roster: clients.map(({ id }) => id) } };
+    if (clients.length === 0) return roster;
+    this.#reply(roster);
+    return new Promise((resolve) => {
+      this.#request.signal.addEventListener('abort', () => {
+        for (const connection of this.#waiting) connection.cancelAsked(this.#request.params.invocationId);
+        resolve(this.#flush());
+      });
+      for (const connection of clients) this.#invoke(connection, resolve);
     });
-    for (const connection of named) {
-      try {
-        connection.ask(invocationId, outgoing, (answer) => {
-          const { id, codec } = connection;
-          const write = (checked: ClientAnswer): void => settle(connection, encodeResult(id, checked, { codec, spoken }));
-          if (!check || !answer || answer.error !== undefined) return write(answer);
-          void check(answer.result).then((checked) => {
-            if ('value' in checked) write({ ...answer, result: checked.value });
-            else settle(connection, { answer: { id, code: 'invalid_result', message: checked.message } });
-          });
-        });
-      } catch (error) {
-        settle(connection, { answer: unencodable(connection.id, error) });
-      }
+  }
+
+  #invoke(connection: Connection, done: (last: NodeReply) => void): void {
+    const settle = (result: EncodedResult): void => this.#settle(connection, result, done);
+    try {
+      connection.ask(this.#request.params.invocationId, this.#outgoing, (answer) => void this.#resultOf(connection, answer).then(settle));
+    } catch (error) {
+      settle({ answer: unencodable(connection.id, error) });
     }
-  });
+  }
+
+  async #resultOf({ id, codec }: Connection, answer: ClientAnswer): Promise<EncodedResult> {
+    const protocols = { codec, spoken: this.#spoken };
+    if (!this.#check || !answer || answer.error !== undefined) return encodeResult(id, answer, protocols);
+    const checked = await this.#check(answer.result);
+    if ('value' in checked) return encodeResult(id, { ...answer, result: checked.value }, protocols);
+    return { answer: { id, code: 'invalid_result', message: checked.message } };
+  }
+
+  #settle(connection: Connection, result: EncodedResult, done: (last: NodeReply) => void): void {
+    if (this.#request.signal.aborted) return; // a check may take longer than the request
+    this.#waiting.delete(connection);
+    this.#batch.push(result);
+    if (this.#waiting.size === 0) done(this.#flush());
+    else this.#stopTimer ??= this.#clock.after(BATCH_MS, () => this.#reply(this.#flush()));
+  }
+
+  /** Ends the batch. */
+  #flush(): NodeReply {
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    const batch = this.#batch;
+    this.#batch = [];
+    return { value: { settled: batch.map(({ answer }) => answer) }, body: Buffer.concat(batch.flatMap(({ bytes }) => bytes ?? [])) };
+  }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../connection/index.ts';
 import { AsyncQueue, type ClusterNodes } from '../presence/index.ts';
 import { ClockOffsets } from './clock-offsets.ts';
 
-/** A request or a command from one node to another. `op` names the {@link RequestHandler}. */
+/** A request from one node to another. `op` selects the {@link RequestHandler}. */
 export interface NodeRequest {
   readonly op: string;
   /** A JSON value; its fields depend on the op. */
@@ -13,11 +13,11 @@ export interface NodeRequest {
 }
 
 export interface NodeRequestOptions {
-  /** How long replies are waited for. A node that reads a request later than that does not answer it. */
+  /** How long the sender waits for replies. A node that reads the request later does not handle it. */
   readonly timeoutMs: number;
-  /** Cancels the request here and at the node that was asked. */
+  /** Cancels the request on both nodes. */
   readonly signal?: AbortSignal | undefined;
-  /** A command rather than a request: it is sent to a lost process too, and carried out however late it is read. Default false. */
+  /** Whether it is a remote command: it is sent also to a lost process, and carried out at any age. Default false. */
   readonly isCommand?: boolean;
 }
 
@@ -27,15 +27,15 @@ export interface NodeReply {
   readonly body?: Uint8Array | undefined;
 }
 
-/** A request that was received, its params checked. */
+/** A received request, with checked params. */
 export interface ReceivedRequest<P> {
   readonly params: P;
   readonly body: Uint8Array;
-  /** Aborts when its sender cancels or is lost, and when its time is over: no reply is read then. */
+  /** Aborts when the sender cancels or is lost, and when the time is over: the sender then ignores replies. */
   readonly signal: AbortSignal;
 }
 
-/** Answers one op: sends any number of replies by `reply`, and returns the last one. An error that it throws is sent instead. */
+/** Handles the requests of one op: sends any number of replies by `reply`, and returns the last one. A thrown error is sent instead. */
 export type RequestHandler<P> = (request: ReceivedRequest<P>, reply: (reply: NodeReply) => void) => Promise<NodeReply>;
 
 export interface NodeRequestsOptions {
@@ -46,14 +46,14 @@ export interface NodeRequestsOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** A request that waits for replies. */
+/** A sent request that waits for replies. */
 interface PendingRequest {
   readonly process: ProcessId;
   readonly request: NodeRequest;
   readonly replies: AsyncQueue<NodeReply>;
-  /** The deadline by the local clock; undefined for a command. */
+  /** The deadline by the local clock; undefined for a remote command. */
   readonly endsAt: number | undefined;
-  /** Stops the timer, and removes the listener from the signal. */
+  /** Stops the timer, and removes the listener of the signal. */
   readonly release: () => void;
 }
 
@@ -73,20 +73,20 @@ const readReply = read.fields({
   /** Marks the last reply. */
   last: read.optional(read.flag),
   error: read.optional(read.fields({ code: read.text, message: read.text, details: read.object })),
-  /** Returns a request that may be late: a sender that still waits sends it again with this number. */
+  /** Returns a request that may be late. A sender that still waits sends it again with this number. */
   returnedAt: read.optional(read.number),
 });
 type ReplyHeader = { readonly id: number } & Partial<Omit<ReturnType<typeof readReply>, 'id'>>;
 
 const readCancel = read.fields({ id: read.count });
 
-/** Questions between nodes: the one mechanism under calls to clients, remote membership and disconnects. */
+/** Sends requests to other nodes, and handles received ones: calls to clients, and remote commands. */
 export class NodeRequests {
   readonly #options: NodeRequestsOptions;
   readonly #offsets: ClockOffsets;
   readonly #pending = new Map<number, PendingRequest>();
   readonly #handlers = new Map<string, (request: ReceivedRequest<object>, reply: (reply: NodeReply) => void) => Promise<NodeReply>>();
-  /** The requests that are being answered, by process and id, each with its abort controller. */
+  /** The requests in progress on this node, by process and id, each with its abort controller. */
   readonly #handling = new Map<ProcessId, Map<number, AbortController>>();
   #nextId = 1;
 
@@ -96,30 +96,30 @@ export class NodeRequests {
     this.#offsets = new ClockOffsets(() => clock.elapsed());
     messenger.on(EnvelopeKind.request, readRequest, (header, body, from) => this.#receive(header, body, from));
     messenger.on(EnvelopeKind.reply, readReply, (header, body, from) => this.#replied(header, body, from));
-    messenger.on(EnvelopeKind.cancel, readCancel, ({ id }, _body, from) => this.#cancelled(id, from));
+    messenger.on(EnvelopeKind.cancel, readCancel, ({ id }, _body, from) => this.#abort(id, from));
     messenger.on(EnvelopeKind.refused, read.object, (_header, _body, from) => this.#refused(from));
   }
 
-  /** The number of pending requests, sent and received. */
+  /** The number of unfinished requests, sent and received. */
   get size(): number {
     return this.#pending.size + [...this.#handling.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Registers the handler of an op. `readParams` is the one decoder of the op's params. */
+  /** Registers the handler of an op. `readParams` decodes the params. */
   handle<P extends object>(op: string, readParams: Read<P>, handler: RequestHandler<P>): void {
     this.#handlers.set(op, async ({ params, ...request }, reply) => handler({ ...request, params: readParams(params) }, reply));
   }
 
   /**
-   * Sends the request at once, and yields its replies until the last one. Leaving the loop cancels it. @throws HublineError
-   * `node_silent` when the time is over, `node_lost`, `backplane_unavailable`, `unsupported_version`, `cancelled`, `shutdown`, or what
-   * the node answered
+   * Sends the request at once, and yields the replies until the last one. Leaving the loop cancels the request. @throws HublineError
+   * `node_silent` when the time is over, `node_lost`, `backplane_unavailable`, `unsupported_version`, `cancelled`, `shutdown`, or the
+   * error that the node replied
    */
   send(process: ProcessId, request: NodeRequest, { timeoutMs, signal, isCommand = false }: NodeRequestOptions): AsyncIterable<NodeReply> {
     const { nodes, clock } = this.#options;
     const id = this.#nextId++;
-    const abort = (): void => this.#giveUp(id, cancelled(request.op));
-    const stopTimer = clock.after(timeoutMs, () => this.#giveUp(id, nodeSilent(nodes.nameOf(process), timeoutMs)));
+    const abort = (): void => this.#cancel(id, cancelled(request.op));
+    const stopTimer = clock.after(timeoutMs, () => this.#cancel(id, nodeSilent(nodes.nameOf(process), timeoutMs)));
     const release = (): void => {
       stopTimer();
       signal?.removeEventListener('abort', abort);
@@ -134,7 +134,7 @@ export class NodeRequests {
     return this.#replies(id, pending);
   }
 
-  /** Fails the requests to a lost process, and aborts those from it. */
+  /** Fails the requests to a lost process, and aborts those of that process. */
   lost({ process, nodeId }: NodeInfo): void {
     for (const [id, pending] of this.#pending) if (pending.process === process) this.#end(id, nodeLost(nodeId));
     for (const handling of this.#handling.get(process)?.values() ?? []) handling.abort();
@@ -143,7 +143,7 @@ export class NodeRequests {
   }
 
   close(): void {
-    const error = new HublineError('shutdown', 'This node is going away.', {});
+    const error = new HublineError('shutdown', 'This node is shutting down.', {});
     for (const id of this.#pending.keys()) this.#end(id, error);
     for (const handling of this.#handling.values()) for (const one of handling.values()) one.abort();
     this.#handling.clear();
@@ -153,14 +153,14 @@ export class NodeRequests {
     try {
       yield* replies.drain();
     } finally {
-      this.#giveUp(id);
+      this.#cancel(id);
     }
   }
 
   #send(id: number, { process, request: { op, params, body }, endsAt }: PendingRequest, returnedAt?: number): void {
     const { messenger, clock } = this.#options;
     const now = clock.elapsed();
-    // JSON has no Infinity: a request without an end has no `leftMs`.
+    // JSON has no Infinity: a request without a time limit has no `leftMs`.
     const leftMs = endsAt === undefined || endsAt === Infinity ? undefined : endsAt - now;
     const header = given({ id, op, params, sentAt: endsAt === undefined ? undefined : now, leftMs, returnedAt });
     const envelope = { kind: EnvelopeKind.request, header, ...(body ? { body } : {}) };
@@ -169,8 +169,8 @@ export class NodeRequests {
     });
   }
 
-  /** Ends a request here and at the node that was asked. */
-  #giveUp(id: number, error?: HublineError): void {
+  /** Ends a request on both nodes. */
+  #cancel(id: number, error?: HublineError): void {
     const { messenger, report } = this.#options;
     const process = this.#pending.get(id)?.process;
     this.#end(id, error);
@@ -187,15 +187,15 @@ export class NodeRequests {
 
   #refused(process: ProcessId): void {
     const name = this.#options.nodes.nameOf(process);
-    const error = new HublineError('unsupported_version', `Node '${name}' does not speak this node's version.`, { version: 1 });
+    const error = new HublineError('unsupported_version', `Node '${name}' does not speak the version of this node.`, { version: 1 });
     for (const [id, pending] of this.#pending) if (pending.process === process) this.#end(id, error);
   }
 
   #replied({ id, value, last, error, returnedAt }: ReplyHeader, body: Uint8Array, from: ProcessId): void {
     const pending = this.#pending.get(id);
-    if (pending?.process !== from) return; // no reply is waited for any more
+    if (pending?.process !== from) return; // the request has ended
     if (returnedAt !== undefined) return this.#send(id, pending, returnedAt);
-    if (error) return this.#end(id, new HublineError(error.code as ErrorCode, error.message, error.details)); // as it was thrown
+    if (error) return this.#end(id, new HublineError(error.code as ErrorCode, error.message, error.details)); // as the handler threw it
     pending.replies.push({ value, body });
     if (last) this.#end(id);
   }
@@ -213,12 +213,12 @@ export class NodeRequests {
     if (leftMs === undefined) return this.#reply(from, { id, returnedAt: clock.elapsed() });
     this.#handlingFor(from).set(id, handling);
     const endsAt = clock.elapsed() + leftMs;
-    const stopTimer = clock.after(leftMs, () => this.#cancelled(id, from));
+    const stopTimer = clock.after(leftMs, () => this.#abort(id, from));
     handling.signal.addEventListener('abort', stopTimer);
-    // A cancel that arrived together with the request is read first.
+    // Reads first a cancel that arrived together with the request.
     setImmediate(() => {
       if (handling.signal.aborted) return;
-      if (clock.elapsed() >= endsAt) return this.#cancelled(id, from);
+      if (clock.elapsed() >= endsAt) return this.#abort(id, from);
       void this.#handle(header, body, { from, handling }).finally(stopTimer);
     });
   }
@@ -251,14 +251,14 @@ export class NodeRequests {
     return handling;
   }
 
-  #cancelled(id: number, from: ProcessId): void {
+  #abort(id: number, from: ProcessId): void {
     const handling = this.#handling.get(from);
     handling?.get(id)?.abort();
     handling?.delete(id);
   }
 }
 
-/** Converts a thrown value to an error that JSON can hold, for another node. */
+/** Converts a thrown value to an error that JSON can encode. */
 function failureOf(error: unknown): { readonly code: string; readonly message: string; readonly details: object } {
   if (!isHublineError(error)) return { code: 'internal', message: asError(error).message, details: {} };
   const { code, message, details } = error;
@@ -266,7 +266,7 @@ function failureOf(error: unknown): { readonly code: string; readonly message: s
     JSON.stringify(details);
     return { code, message, details };
   } catch {
-    return { code, message, details: {} }; // details that hold a cycle are of no use elsewhere
+    return { code, message, details: {} }; // JSON cannot encode a cycle
   }
 }
 
@@ -275,10 +275,10 @@ interface Handling {
   readonly handling: AbortController;
 }
 
-const nodeLost = (nodeId: string): HublineError<'node_lost'> => new HublineError('node_lost', `Node '${nodeId}' is gone.`, { nodeId });
+const nodeLost = (nodeId: string): HublineError<'node_lost'> => new HublineError('node_lost', `Node '${nodeId}' is lost.`, { nodeId });
 
 const nodeSilent = (nodeId: string, timeoutMs: number): HublineError<'node_silent'> =>
   new HublineError('node_silent', `Node '${nodeId}' did not answer within ${timeoutMs} ms.`, { nodeId });
 
 const cancelled = (op: string): HublineError<'cancelled'> =>
-  new HublineError('cancelled', `The request '${op}' was given up.`, { method: op });
+  new HublineError('cancelled', `The request '${op}' was cancelled.`, { method: op });

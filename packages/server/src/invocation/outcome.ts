@@ -1,27 +1,27 @@
-/** Why a client that was asked gave no result. */
+/** The reason why an invoked client returned no result. */
 export type RejectionCode =
-  /** Its receiver threw or gave no result, or its answer cannot be handed on. */
+  /** Its receiver threw or returned no result, or the result cannot be sent to the node of the caller. */
   | 'client_error'
-  /** Its result does not satisfy the schema in the hub's `results`. */
+  /** Its result does not match the schema in the hub's `results`. */
   | 'invalid_result'
-  /** Its protocol cannot hold what it was asked, or its node has no way to hand on the answer. */
+  /** Its protocol cannot encode the invocation, or the nodes have no common protocol for the result. */
   | 'not_encodable'
   /** It did not answer in time. */
   | 'call_timeout'
-  /** It left. */
+  /** It has disconnected. */
   | 'connection_gone'
-  /** Its node ended, or its lease did. */
+  /** Its node has left the cluster, or the lease of its node has expired. */
   | 'node_lost'
-  /** Its node was asked and did not reply, although its lease lives. */
+  /** Its node did not reply, although it has a lease. */
   | 'node_silent';
 
-/** How one client answered. Every client that was asked has exactly one. */
+/** The outcome of one client. Every invoked client has exactly one. */
 export type ClientOutcome<T> = { readonly connectionId: string; readonly nodeId: string } & (
   | { readonly status: 'fulfilled'; readonly value: T }
   | { readonly status: 'rejected'; readonly code: RejectionCode; readonly message: string }
 );
 
-/** A user of the target that has no connection: no client was invoked. */
+/** The outcome of a user of the target without a connection. */
 export interface AbsentUser {
   readonly status: 'rejected';
   readonly code: 'absent';
@@ -33,14 +33,14 @@ export interface AbsentUser {
 
 export type Outcome<T> = ClientOutcome<T> | AbsentUser;
 
-/** An outcome without its node: the reader knows which node sent it. */
+/** An outcome without its node: the receiver knows which node sent it. */
 export type LocalOutcome =
   { readonly id: string; readonly value: unknown } | { readonly id: string; readonly code: RejectionCode; readonly message: string };
 
-export function outcomeOf<T>(settled: LocalOutcome, nodeId: string): ClientOutcome<T> {
-  const { id: connectionId } = settled;
-  if ('code' in settled) return { connectionId, nodeId, status: 'rejected', code: settled.code, message: settled.message };
-  return { connectionId, nodeId, status: 'fulfilled', value: settled.value as T }; // the contract has the type of the result
+export function outcomeOf<T>(outcome: LocalOutcome, nodeId: string): ClientOutcome<T> {
+  const { id: connectionId } = outcome;
+  if ('code' in outcome) return { connectionId, nodeId, status: 'rejected', code: outcome.code, message: outcome.message };
+  return { connectionId, nodeId, status: 'fulfilled', value: outcome.value as T }; // the contract has its type
 }
 
 export const absentUser = (userId: string): AbsentUser => ({

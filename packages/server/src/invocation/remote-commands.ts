@@ -5,7 +5,7 @@ import { readSelector, type Selector } from '../membership/index.ts';
 import { isComplete, NONE_MISSING, nodesUnavailable, type ClusterValue, type ClusterNodes } from '../presence/index.ts';
 import type { NodeRequests } from './node-requests.ts';
 
-/** Carries out commands on this node's own connections, from this node or another one. */
+/** Carries out remote commands on this node's connections of one hub. */
 export interface Executor {
   /** @throws HublineError `connection_gone` */
   joinGroup(connectionId: string, group: string): Promise<void>;
@@ -13,29 +13,29 @@ export interface Executor {
   leaveGroup(connectionId: string, group: string): Promise<void>;
   /** @throws HublineError `connection_gone` */
   setAttribute(connectionId: string, key: string, value: string | number | boolean): Promise<void>;
-  /** Resolves with the number of connections that are then in the group. */
+  /** Returns the number of connections that are then in the group. */
   joinMatching(selector: Selector, group: string): Promise<number>;
-  /** Resolves with the number of connections that are then not in the group. */
+  /** Returns the number of connections that are then not in the group. */
   leaveMatching(selector: Selector, group: string): Promise<number>;
-  /** Resolves with the number of connections that were ended. */
+  /** Returns the number of ended connections. */
   disconnect(selector: Selector, farewell: Farewell): Promise<number>;
-  /** The check of a client's result; undefined where the receiver's method has no schema. */
+  /** Returns the check of a client's result, or undefined if the receiver's method has no schema. */
   resultCheck(method: string): ((result: unknown) => Promise<CheckedResult>) | undefined;
 }
 
-/** What the client is told when its connection is ended. */
+/** The fields of the Close message to the client. */
 export interface Farewell {
-  /** The text for people. */
+  /** A text for people. */
   readonly reason?: string | undefined;
-  /** The application's own code. */
+  /** A code of the application. */
   readonly code?: string | undefined;
   readonly allowReconnect?: boolean | undefined;
 }
 
-/** A client's result as the schema returned it, or the reason why the schema refuses it. */
+/** A client's result as the schema returned it, or the error of the schema. */
 export type CheckedResult = { readonly value: unknown } | { readonly message: string };
 
-/** A change to connections. Unlike a request, it is carried out however late it arrives. */
+/** A change to connections. It is carried out at any age. */
 export type RemoteCommand =
   | { readonly hub: string; readonly do: 'join' | 'leave'; readonly connectionId: string; readonly group: string }
   | {
@@ -78,23 +78,24 @@ const readCommand: Read<RemoteCommand> = (value) => {
 export interface RemoteCommandsOptions {
   readonly requests: NodeRequests;
   readonly nodes: ClusterNodes;
-  /** Announces nodes that are not known yet. */
+  /** Reading the nodes announces those that are not known yet. */
   readonly directory: Pick<Directory, 'nodes'>;
   readonly clock: Clock;
   readonly timeoutMs: number;
-  readonly executor: (hub: string) => Executor | undefined;
+  /** The hubs that this node serves. */
+  readonly executors: ReadonlyMap<string, Executor>;
 }
 
 const COMMAND = 'command';
 
-/** Changes to connections, carried out by the node that holds them and acknowledged by it. */
+/** Sends changes to the nodes of the connections, which carry them out and acknowledge them. */
 export class RemoteCommands {
   readonly #options: RemoteCommandsOptions;
 
   constructor(options: RemoteCommandsOptions) {
     this.#options = options;
     options.requests.handle(COMMAND, readCommand, async ({ params }) => ({
-      value: { count: await execute(params, options.executor(params.hub)) },
+      value: { count: await execute(params, options.executors.get(params.hub)) },
     }));
   }
 
@@ -102,50 +103,50 @@ export class RemoteCommands {
   async toOwner(command: RemoteCommand & { readonly connectionId: string }): Promise<void> {
     const { nodes, directory } = this.#options;
     const process = processOf(command.connectionId);
-    const unseen = nodes.get(process) ? NONE_MISSING : await directory.nodes();
-    if (!nodes.get(process)) throw isComplete(unseen) ? connectionGone(command.connectionId) : nodesUnavailable(unseen.missing);
-    await this.#give(process, command);
+    const unread = nodes.get(process) ? NONE_MISSING : await directory.nodes();
+    if (!nodes.get(process)) throw isComplete(unread) ? connectionGone(command.connectionId) : nodesUnavailable(unread.missing);
+    await this.#send(process, command);
   }
 
   /**
-   * Sends a command to one node, or to all, since a connection that is being registered is in no directory yet. A node whose lease
-   * has ended gets it without a wait: it may be frozen, and still have its connections. @throws HublineError
-   * `backplane_unavailable` where not every node was reached and none can be named; `local` were changed all the same.
+   * Sends a command to the node of the selected connection, or else to all nodes: a connection that is being registered is not in the directory
+   * yet. A node whose lease has expired receives the command too, but nothing waits for its reply: it may be frozen, and still have its
+   * connections. @throws HublineError `backplane_unavailable` if a missing node cannot be named; `local` connections were changed all the same
    *
-   * `missingNodes` are the nodes that did not answer in time or could not be asked, and those that this node has known, whose lease
-   * ended within the last minute, and that are not back under any process. They may still carry out the command when they resume.
+   * `missingNodes` are the nodes that did not reply in time or could not be asked, and the nodes whose lease expired within the last minute
+   * and that have not joined again under any process. They may still carry out the command.
    */
   async toMatching(command: RemoteCommandFor<'disconnect' | 'joinMatching' | 'leaveMatching'>): Promise<ClusterValue<number>> {
     const { nodes, directory } = this.#options;
     const owner = 'connection' in command.target ? processOf(command.target.connection) : undefined;
-    const unseen = owner !== undefined && nodes.get(owner) ? NONE_MISSING : await directory.nodes();
+    const unread = owner !== undefined && nodes.get(owner) ? NONE_MISSING : await directory.nodes();
     const isMeant = ({ process }: NodeInfo): boolean => owner === undefined || process === owner;
     let changed = 0;
     const missing = new Map<ProcessId, string>();
-    const give = async ({ process, nodeId }: NodeInfo): Promise<void> => {
+    const send = async ({ process, nodeId }: NodeInfo): Promise<void> => {
       missing.set(process, nodeId);
       try {
-        const count = await this.#give(process, command);
-        changed += count; // read after the wait: other answers add to it meanwhile
+        const count = await this.#send(process, command);
+        changed += count; // not `changed += await …`: other replies add to it meanwhile
       } catch (error) {
-        // A node that left the cluster or was restarted has no connections any more.
+        // A node that left the cluster, or was restarted, has no connections any more.
         const isLost = isHublineError(error) && error.code === 'node_lost';
         if (!isLost || nodes.expired().some((node) => node.process === process)) return;
       }
       missing.delete(process);
     };
     const [expired, live] = [nodes.expired().filter(isMeant), nodes.all().filter(isMeant)];
-    for (const node of expired) void give(node);
-    await Promise.all(live.map(give));
-    const isNowhere = expired.length + live.length === 0; // the connection may be on any node that could not be asked
+    for (const node of expired) void send(node);
+    await Promise.all(live.map(send));
+    const isUnknown = expired.length + live.length === 0; // the connection may be on any node that could not be asked
     const named = [...missing].flatMap(([process, nodeId]) => (nodes.isReplaced(process) ? [] : nodeId));
-    const missingNodes = isNowhere ? unseen.missing : [...new Set(named)];
-    if (unseen.hasUnknownNodes && missingNodes.length === 0) throw nodesUnavailable(missingNodes, changed);
-    return { value: changed, complete: missingNodes.length === 0 && !unseen.hasUnknownNodes, missingNodes };
+    const missingNodes = isUnknown ? unread.missing : [...new Set(named)];
+    if (unread.hasUnknownNodes && missingNodes.length === 0) throw nodesUnavailable(missingNodes, changed);
+    return { value: changed, complete: missingNodes.length === 0 && !unread.hasUnknownNodes, missingNodes };
   }
 
-  /** Sends the command to one process, and resolves with the number of connections that it changed. */
-  async #give(process: ProcessId, command: RemoteCommand): Promise<number> {
+  /** Sends the command to one process, and returns the number of changed connections. */
+  async #send(process: ProcessId, command: RemoteCommand): Promise<number> {
     const { requests, timeoutMs } = this.#options;
     for await (const { value } of requests.send(process, { op: COMMAND, params: command }, { timeoutMs, isCommand: true })) {
       return readDone(value).count;
@@ -160,7 +161,7 @@ export const connectionGone = (connectionId: string): HublineError<'connection_g
   new HublineError('connection_gone', `Connection '${connectionId}' does not exist.`, { connectionId });
 
 async function execute(command: RemoteCommand, executor: Executor | undefined): Promise<number> {
-  // This node does not serve the hub.
+  // this node does not serve the hub
   if (!executor) return 'target' in command ? 0 : Promise.reject(connectionGone(command.connectionId));
   switch (command.do) {
     case 'join':

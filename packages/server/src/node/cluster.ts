@@ -66,9 +66,9 @@ export class Cluster implements HubCluster {
       directory,
       clock,
       timeoutMs: timeouts.commandMs,
-      executor: (hub) => this.#executors.get(hub),
+      executors: this.#executors,
     });
-    serveInvocations({ requests, membership, codecs, clock, executor: (hub) => this.#executors.get(hub) });
+    serveInvocations(requests, { membership, codecs, clock, executors: this.#executors });
   }
 
   /** The names of the hubs that this backplane joins. */

@@ -118,7 +118,7 @@ describe('invalid replies of a node to an invokeAll', () => {
 
   it('leave no client without an outcome: a client that is missing from the reply gets node_silent', async () => {
     await using world = await asked((header) => [header.value?.settled ? { ...header, value: { settled: [] }, last: true } : header]);
-    const text = `node_silent: Node 'b' did not say what this client has answered.`;
+    const text = `node_silent: Node 'b' sent no result of this client.`;
     expect(lines(world.items)).toEqual([`${world.one.id}: ${text}`, `${world.two.id}: ${text}`].sort());
   });
 
