@@ -13,8 +13,8 @@ describeMatrix({
   where: 'Node',
   differences: [
     {
-      behaviour: 'keeps the cookies of the negotiation, and not those that are over',
-      why: 'the fetch of Node keeps none: pass one that does; the hint that leads back to a node is in the query too, and needs none',
+      behaviour: 'keeps the cookies of the negotiation, without expired ones',
+      why: 'fetch of Node stores no cookies; a program can pass a fetch that does; the hint to the node is also in the query',
     },
   ],
   async run(behaviour, on) {

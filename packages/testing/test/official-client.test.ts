@@ -12,8 +12,8 @@ describeMatrix({
   where: 'Node',
   differences: [
     {
-      behaviour: 'has no cookies where it is to leave them at home',
-      why: 'in Node it keeps and sends cookies whatever withCredentials says',
+      behaviour: 'sends no cookies if withCredentials is false',
+      why: 'in Node it stores and sends cookies also if withCredentials is false',
     },
   ],
   async run(behaviour, on) {

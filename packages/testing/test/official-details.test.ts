@@ -76,11 +76,11 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
   it.each(TRANSPORTS)('the client sends and receives over a raw connection: %s', async (transport) => {
     await using server = await startConformanceServer({ port: 0 });
     const connection = new HttpConnection(`${server.url}/echo`, { transport: HttpTransportType[transport], ...quiet });
-    let heard = '';
-    connection.onreceive = (data) => (heard += typeof data === 'string' ? data : Buffer.from(data).toString());
+    let received = '';
+    connection.onreceive = (data) => (received += typeof data === 'string' ? data : Buffer.from(data).toString());
     await connection.start(TEXT);
     await connection.send('Hello World!\r\n€😀');
-    await expect.poll(() => heard.replaceAll('\r\n', '\n')).toBe('Hello World!\n€😀'); // events end every line with \n
+    await expect.poll(() => received.replaceAll('\r\n', '\n')).toBe('Hello World!\n€😀'); // events end every line with \n
     await connection.stop();
   });
 
@@ -90,11 +90,11 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
     expect([answer.status, answer.headers.get('location')]).toEqual([307, '/echo/negotiate?negotiateVersion=1']);
     for (const [path, transport] of [['/echo'], ['/echoredirect', HttpTransportType.LongPolling]] as const) {
       const connection = new HttpConnection(server.url + path, { ...(transport ? { transport } : {}), ...quiet });
-      const heard: unknown[] = [];
-      connection.onreceive = (data) => heard.push(typeof data === 'string' ? data : Buffer.from(data).toString());
+      const received: unknown[] = [];
+      connection.onreceive = (data) => received.push(typeof data === 'string' ? data : Buffer.from(data).toString());
       await connection.start(TEXT);
       await connection.send('hello');
-      await expect.poll(() => heard).toEqual(['hello']);
+      await expect.poll(() => received).toEqual(['hello']);
       await connection.stop();
     }
   });
@@ -105,11 +105,11 @@ describe(`@microsoft/signalr ${VERSION}, Node, all, json`, () => {
       const lines: string[] = [];
       const logger: ILogger = { log: (_level, message) => void lines.push(message) };
       const connection = new HttpConnection(`${server.url}/echo`, { transport: HttpTransportType[transport], logger, logMessageContent });
-      let heard = false;
-      connection.onreceive = () => (heard = true);
+      let received = false;
+      connection.onreceive = () => (received = true);
       await connection.start(TEXT);
       await connection.send('the content');
-      await expect.poll(() => heard).toBe(true);
+      await expect.poll(() => received).toBe(true);
       await connection.stop();
       expect(lines.some((line) => line.includes('the content'))).toBe(logMessageContent);
     }

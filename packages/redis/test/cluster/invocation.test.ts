@@ -157,7 +157,7 @@ describe('calls over three nodes', () => {
       setImmediate(() => {
         open--;
         if (order.length === 6) client.answer(id, 'the last one');
-        else client.fail(id, 'Ask somebody else.');
+        else client.fail(id, 'Call another client.');
       });
     });
     expect(await cluster.node(2).ask('invokeOne', [{ group: 'one' }, 'Result', []])).toBe('the last one');

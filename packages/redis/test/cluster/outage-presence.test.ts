@@ -50,8 +50,8 @@ async function untilComplete(cluster: RedisTestCluster): Promise<void> {
 /** Sends a message to all connections from every node, and resolves when all have received them. */
 async function sendFromAllNodes(cluster: RedisTestCluster, text: string): Promise<void> {
   await Promise.all(numbers.map((number) => cluster.send(number, { all: true }, `${text} ${number}`)));
-  const heard = (received: readonly string[]): number => received.filter((one) => one.startsWith(text)).length;
-  await until(() => [...cluster.clients].every(({ received }) => heard(received) === NODES), longWait);
+  const count = (received: readonly string[]): number => received.filter((one) => one.startsWith(text)).length;
+  await until(() => [...cluster.clients].every(({ received }) => count(received) === NODES), longWait);
 }
 
 it(

@@ -8,7 +8,7 @@ const IN_MESSAGEPACK = { ByteArray: Uint8Array.of(104, 101, 108, 108, 111), Date
 /** Calls, results, and events of the server. */
 export const CALLS: readonly Behaviour[] = [
   {
-    name: 'invokes a method and gets its result',
+    name: 'invokes a method and receives its result',
     async run(world) {
       const connection = await world.started();
       same(await connection.invoke('Echo', '你好，世界！'), '你好，世界！');
@@ -16,7 +16,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'finds a method without case',
+    name: 'calls a method in any case',
     async run(world) {
       same(await (await world.started()).invoke('eCHO', 'x'), 'x');
     },
@@ -31,7 +31,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'gets an object back as it was sent',
+    name: 'receives an object unchanged',
     async run(world) {
       const connection = await world.started();
       const object = nextEvent(connection, 'CustomObject');
@@ -48,7 +48,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'gets values of every type',
+    name: 'receives values of every type',
     async run(world) {
       const own =
         world.protocol === 'json' ?
@@ -59,14 +59,14 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'gets null, false, 0 and empty values as they are',
+    name: 'receives null, false, 0 and empty values unchanged',
     async run(world) {
       const connection = await world.started();
       for (const value of [null, false, 0, '', [], {}, -1.5, 2 ** 40]) same(await connection.invoke('Echo', value), value);
     },
   },
   {
-    name: 'gets the results of many calls in flight, each its own',
+    name: 'receives the result of each of many concurrent calls',
     async run(world) {
       const connection = await world.started();
       const numbers = Array.from({ length: 100 }, (_none, at) => at);
@@ -74,7 +74,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'carries messages that take more than one packet',
+    name: 'sends and receives messages larger than one packet',
     async run(world) {
       const connection = await world.started();
       const text = 'ünïcödé '.repeat(2000);
@@ -91,20 +91,20 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'rejects with the message that the method meant for it',
+    name: 'rejects with the message of a HubException',
     async run(world) {
       const text = "An unexpected error occurred invoking 'ThrowHubException' on the server. HubException: for you";
       await rejects((await world.started()).invoke('ThrowHubException', 'for you'), text);
     },
   },
   {
-    name: 'rejects calls of a method that is not there',
+    name: 'rejects calls of an unknown method',
     async run(world) {
       await rejects((await world.started()).invoke('NoSuchMethod'), "Unknown hub method 'NoSuchMethod'");
     },
   },
   {
-    name: 'rejects where the result cannot be written',
+    name: 'rejects if the result cannot be encoded',
     async run(world) {
       const connection = await world.started();
       await rejects(
@@ -115,7 +115,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'hears what the server sends, without case',
+    name: 'receives an event in any case',
     async run(world) {
       const connection = await world.started();
       const message = nextEvent(connection, 'mESSAGE');
@@ -124,7 +124,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'lives on where the server sends what nobody listens to',
+    name: 'ignores an event without a handler',
     async run(world) {
       const connection = await world.started();
       await connection.invoke('CallHandlerThatDoesntExist');
@@ -132,7 +132,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'gives a result to the server',
+    name: 'returns a result to the server',
     async run(world) {
       const connection = await world.started();
       connection.on('Result', () => 10);
@@ -140,7 +140,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'gives an error to the server',
+    name: 'returns an error to the server',
     async run(world) {
       const connection = await world.started();
       connection.on('Result', () => {
@@ -150,7 +150,7 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'says that it has no result where it has none',
+    name: 'returns an error to the server without a handler',
     async run(world) {
       const connection = await world.started();
       same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}`), "Client didn't provide a result.");

@@ -14,13 +14,13 @@ async function loseAndReconnect(connection: PeerConnection): Promise<string | un
 /** Start and end of connections, with every protocol. */
 export const LIFECYCLE: readonly Behaviour[] = [
   {
-    name: 'uses the transport that it was told to',
+    name: 'uses the given transport',
     async run(world) {
       same(await (await world.started()).invoke('GetActiveTransportName'), world.transport);
     },
   },
   {
-    name: 'stops and starts again, as another connection',
+    name: 'stops and starts again as another connection',
     async run(world) {
       const connection = world.connection();
       const ids = new Set<unknown>();
@@ -47,14 +47,14 @@ export const LIFECYCLE: readonly Behaviour[] = [
     },
   },
   {
-    name: 'knows the id that the server knows',
+    name: 'has the same connection id as the server',
     async run(world) {
       const connection = await world.started();
       same(await connection.invoke('GetCallerConnectionId'), connection.connectionId);
     },
   },
   {
-    name: 'is told why where the server cannot make the hub',
+    name: 'receives the error of a hub that cannot be created',
     async run(world) {
       const connection = world.connection('/uncreatable');
       const closed = new Deferred();
@@ -67,7 +67,7 @@ export const LIFECYCLE: readonly Behaviour[] = [
     },
   },
   {
-    name: 'closes where the server ends the connection, and does not come back',
+    name: 'closes without a reconnect when the server ends the connection',
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
       const closed = new Deferred();
@@ -79,7 +79,7 @@ export const LIFECYCLE: readonly Behaviour[] = [
     },
   },
   {
-    name: 'rejects calls that are open when the connection ends',
+    name: 'rejects pending calls when the connection stops',
     async run(world) {
       const connection = await world.started();
       const open = rejects(connection.invoke('StreamingConcat', world.upload()), '');
@@ -100,7 +100,7 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'connects with a token that is still to come',
+    name: 'connects with a token from a promise',
     async run(world) {
       const connection = await world.started('/authorizedhub', { accessToken: () => world.get('/generateJwtToken') });
       same(await connection.invoke('Echo', 'let in'), 'let in');
@@ -114,7 +114,7 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'comes back after a loss, with another id',
+    name: 'reconnects with another id',
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
       const reconnecting = new Deferred();
@@ -130,7 +130,7 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'comes back to another address',
+    name: 'reconnects to another address',
     async run(world) {
       const connection = world.connection('/testhub', { reconnects: true });
       connection.onReconnecting(() => connection.moveTo(`${world.url}/testhub?numRedirects=7`));
@@ -141,7 +141,7 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'says what it is in its headers',
+    name: 'sends its name in its headers',
     async run(world) {
       const connection = await world.started();
       const [plain, other] = (await connection.invoke('GetHeaderValues', ['User-Agent', 'X-SignalR-User-Agent'])) as readonly unknown[];
@@ -150,21 +150,21 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'sends the headers that it is given',
+    name: 'sends the given headers',
     async run(world) {
       const connection = await world.started('/testhub', { headers: { 'X-Mine': 'mine' } });
       same(await connection.invoke('GetHeader', 'x-mine'), 'mine');
     },
   },
   {
-    name: 'sends a user agent that it is given instead of its own',
+    name: 'sends a given user agent instead of its own',
     async run(world) {
       const connection = await world.started('/testhub', { headers: { 'User-Agent': 'My agent' } });
       same(await connection.invoke('GetHeader', 'user-agent'), 'My agent');
     },
   },
   {
-    name: 'keeps the cookies of the negotiation, and not those that are over',
+    name: 'keeps the cookies of the negotiation, without expired ones',
     async run(world) {
       const connection = await world.started();
       same(await connection.invoke('GetCookie', 'testCookie'), 'testValue');
@@ -173,14 +173,14 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'has no cookies where it is to leave them at home',
+    name: 'sends no cookies if withCredentials is false',
     async run(world) {
       const connection = await world.started('/testhub', { withCredentials: false });
       same(await connection.invoke('GetCookie', 'testCookie'), null);
     },
   },
   {
-    name: 'follows a redirect of the negotiation, and again when it comes back',
+    name: 'follows a redirect of the negotiation at the start and at a reconnect',
     async run(world) {
       const connection = world.connection('/redirect', { reconnects: true });
       await connection.start();
@@ -190,7 +190,7 @@ export const CONNECTING: readonly Behaviour[] = [
     },
   },
   {
-    name: 'is told where the negotiation fails',
+    name: 'rejects the start if the negotiation fails',
     async run(world) {
       await rejects(world.connection('/bad-negotiate').start(), "Status code '400'");
       await rejects(world.connection('/nothing').start(), "Status code '404'");
@@ -200,7 +200,7 @@ export const CONNECTING: readonly Behaviour[] = [
 
 /** The server timeout, which transports without their own keep-alive need. */
 export const SERVER_TIMEOUT: Behaviour = {
-  name: 'ends where the server is silent',
+  name: 'closes after the server timeout',
   async run(world) {
     const connection = world.connection('/testhub', { serverTimeoutMs: 100 });
     const closed = new Deferred();
@@ -222,7 +222,7 @@ export const TRANSPORT_CHOICE: readonly Behaviour[] = [
     },
   },
   {
-    name: 'comes back without negotiation',
+    name: 'reconnects without negotiation',
     async run(world) {
       const connection = world.connection('/testhub', { transports: ['WebSockets'], skipNegotiation: true, reconnects: true });
       await connection.start();
@@ -232,28 +232,28 @@ export const TRANSPORT_CHOICE: readonly Behaviour[] = [
     },
   },
   {
-    name: 'takes the first transport that the server offers',
+    name: 'uses the first transport that the server offers',
     async run(world) {
       const transports = ['LongPolling', 'ServerSentEvents', 'WebSockets'] as const;
       same(await (await world.started('/testhub', { transports })).invoke('GetActiveTransportName'), 'WebSockets');
     },
   },
   {
-    name: 'falls back where the server offers no WebSockets',
+    name: 'falls back if the server offers no WebSockets',
     async run(world) {
       const transports = ['WebSockets', 'ServerSentEvents', 'LongPolling'] as const;
       same(await (await world.started('/testhub-nowebsockets', { transports })).invoke('GetActiveTransportName'), 'ServerSentEvents');
     },
   },
   {
-    name: 'cannot connect where no transport is common',
+    name: 'rejects the start without a common transport',
     async run(world) {
       const start = world.connection('/testhub-nowebsockets', { transports: ['WebSockets'] }).start();
       await rejects(start, 'any of the available transports');
     },
   },
   {
-    name: 'hears what is sent to its user',
+    name: 'receives a message to its attributes, and has its user id',
     async run(world) {
       const connection = await world.started('/testhub?user=alice&attr.role=admin');
       const message = nextEvent(connection, 'Message');
@@ -267,7 +267,7 @@ export const TRANSPORT_CHOICE: readonly Behaviour[] = [
 
 /** Server-sent events carry text only. */
 export const BINARY_FALLBACK: Behaviour = {
-  name: 'falls back to long polling: server-sent events carry no bytes',
+  name: 'falls back to long polling, because server-sent events carry no bytes',
   async run(world) {
     const connection = await world.started('/testhub', { transports: ['ServerSentEvents', 'LongPolling'] });
     same(await connection.invoke('GetActiveTransportName'), 'LongPolling');

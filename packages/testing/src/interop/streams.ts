@@ -13,7 +13,7 @@ export const STREAMS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'gets items as they come',
+    name: 'receives the items of a stream in order',
     async run(world) {
       same(await collect(await world.started(), 'Stream', 5), [0, 1, 2, 3, 4]);
     },
@@ -28,7 +28,7 @@ export const STREAMS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'cancels a stream, and the server is told',
+    name: 'cancels a stream at the server',
     async run(world) {
       const connection = await world.started();
       const cancelled = nextEvent(connection, 'StreamCanceled');
@@ -68,7 +68,7 @@ export const STREAMS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'ends a stream that is none',
+    name: 'rejects a stream of a method that returns no stream',
     async run(world) {
       const text = "The value returned by the streaming method 'StreamBroken' is not a ChannelReader<> or IAsyncEnumerable<>.";
       await rejects(collect(await world.started(), 'StreamBroken'), text);
@@ -111,7 +111,7 @@ export const STREAMS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'streams more than the server holds',
+    name: 'streams more items than the server buffers',
     async run(world) {
       const upload = world.upload();
       const result = (await world.started()).invoke('StreamingConcat', upload);

@@ -13,7 +13,7 @@ interface Where {
   shout(text: string): Promise<void>;
 }
 interface Heard {
-  heard(text: string): void;
+  received(text: string): void;
 }
 const where = defineHub<Where, Heard>('where');
 
@@ -32,7 +32,7 @@ async function behind(kind: (typeof BALANCERS)[number]) {
       methods: {
         where: async () => nodeId,
         echo: async (_ctx, text) => text,
-        shout: async (ctx, text) => void ctx.clients.all.send.heard(text),
+        shout: async (ctx, text) => void ctx.clients.all.send.received(text),
       },
     });
     servers.push(server);
@@ -65,15 +65,15 @@ for (const kind of BALANCERS) {
       await using world = await behind(kind);
       const clients = await Promise.all(
         Array.from({ length: 6 }, async () => {
-          const heard: string[] = [];
+          const received: string[] = [];
           const client = createHubConnection(where, world.url, {
             transports: [OURS[transport]],
-            receiver: { heard: (text) => void heard.push(text) },
+            receiver: { received: (text) => void received.push(text) },
             // Neither fetch nor WebSocket of Node stores cookies.
             reconnect: { firstMs: 50, maxMs: 500 },
           });
           await client.start();
-          return { client, heard };
+          return { client, received };
         }),
       );
       const homes = new Map<(typeof clients)[number], string>();
@@ -95,7 +95,7 @@ for (const kind of BALANCERS) {
       for (const { client } of moved) expect(await client.invoke.where()).not.toBe(gone);
       expect(stayed.map(({ client }) => client.state)).toEqual(states);
       await clients[0]?.client.invoke.shout('hello');
-      for (const { heard } of clients) await until(() => heard.includes('hello'));
+      for (const { received } of clients) await until(() => received.includes('hello'));
       await Promise.all(clients.map(({ client }) => client.stop()));
     });
 
@@ -104,10 +104,10 @@ for (const kind of BALANCERS) {
       const clients = await Promise.all(
         Array.from({ length: 6 }, async () => {
           const client = official(world.url, HttpTransportType[transport]);
-          const heard: string[] = [];
-          client.on('heard', (text: string) => void heard.push(text));
+          const received: string[] = [];
+          client.on('received', (text: string) => void received.push(text));
           await client.start();
-          return { client, heard };
+          return { client, received };
         }),
       );
       const nodes = new Set<string>();
@@ -119,7 +119,7 @@ for (const kind of BALANCERS) {
       }
       expect(nodes.size).toBeGreaterThan(1);
       await clients[0]?.client.invoke('shout', 'hello');
-      for (const { heard } of clients) await until(() => heard.includes('hello'));
+      for (const { received } of clients) await until(() => received.includes('hello'));
       await Promise.all(clients.map(({ client }) => client.stop()));
     });
   }

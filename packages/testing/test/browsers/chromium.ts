@@ -6,8 +6,8 @@ import { servePages } from './serve-pages.ts';
 
 export interface Chromium extends AsyncDisposable {
   /**
-   * Rejects where the client that the page has loaded does not do it. Each case has its own server, another origin for the
-   * page, and finds no cookies; those of one way to talk share their page, for pages take time.
+   * Runs a behaviour in a page. Rejects if it fails. Each case has its own server on an origin other than that of the page, and no
+   * cookies. The cases of one transport and protocol share a page, because opening a page takes time.
    */
   show(page: PageName, what: Omit<Case, 'url'>): Promise<void>;
   /** Opens a page with cookies of its own. */

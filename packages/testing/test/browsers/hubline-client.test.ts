@@ -5,9 +5,9 @@ import { useChromium, type PageName } from './chromium.ts';
 const chromium = useChromium();
 
 const differences: readonly Difference[] = [
-  { behaviour: 'says what it is in its headers', why: 'to another origin it would cost a preflight; a WebSocket has no headers at all' },
-  { behaviour: 'sends the headers that it is given', transports: ['WebSockets'], why: 'the WebSocket of a browser has no headers' },
-  { behaviour: 'sends a user agent that it is given instead of its own', why: 'Chromium lets no page say another than its own' },
+  { behaviour: 'sends its name in its headers', why: 'a header to another origin needs a preflight request; a WebSocket has no headers' },
+  { behaviour: 'sends the given headers', transports: ['WebSockets'], why: 'the WebSocket of a browser has no headers' },
+  { behaviour: 'sends a given user agent instead of its own', why: 'Chromium does not let a page change its user agent' },
 ];
 
 /** The page that loads the built Hubline client in one way, by protocol. */

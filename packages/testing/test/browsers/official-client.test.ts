@@ -9,9 +9,9 @@ describeMatrix({
   peer: { name: '@microsoft/signalr', version: VERSION },
   where: 'Chromium',
   differences: [
-    { behaviour: 'says what it is in its headers', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
-    { behaviour: 'sends the headers that it is given', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
-    { behaviour: 'sends a user agent that it is given instead of its own', why: 'Chromium lets no page say another than its own' },
+    { behaviour: 'sends its name in its headers', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
+    { behaviour: 'sends the given headers', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
+    { behaviour: 'sends a given user agent instead of its own', why: 'Chromium does not let a page change its user agent' },
   ],
   run: async ({ name }, on) => (await chromium()).show('official', { ...on, behaviour: name }),
 });

@@ -32,7 +32,7 @@ for (const [peer, program] of Object.entries({
     it.each(TRANSPORTS)('a client in a Web Worker calls the server and is called over %s', async (transport) => {
       await using server = await startConformanceServer({ port: 0 });
       const { page } = await (await chromium()).open('script-tag');
-      const heard = await page.evaluate(
+      const received = await page.evaluate(
         (source) =>
           new Promise((resolve, reject) => {
             const worker = new Worker(URL.createObjectURL(new Blob([source])));
@@ -41,7 +41,7 @@ for (const [peer, program] of Object.entries({
           }),
         program(server.url, transport),
       );
-      expect(heard).toBe('to a worker');
+      expect(received).toBe('to a worker');
       await page.close();
     });
   });

@@ -35,13 +35,13 @@ it('startCluster passes the nodeId, port, Redis, arguments and environment to th
     redis,
     args: (index) => ['--extra', `for ${index}`],
     env: { FAKE_NODE_SAYS: 'hello' },
-    execArgv: ['--title=talker'],
+    execArgv: ['--title=fake-node'],
   });
   for (const [index, node] of cluster.nodes.entries()) {
     expect(node.announcement).toMatchObject({
       args: ['--port', String(node.port), '--node-id', node.nodeId, '--redis', redis.url, '--extra', `for ${index}`],
       says: 'hello',
-      title: 'talker',
+      title: 'fake-node',
     });
   }
 });
