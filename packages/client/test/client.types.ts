@@ -1,5 +1,5 @@
 /**
- * What users see in their editors, and what must not compile. Checked by `tsc`: an expected error that does not come is
+ * The types that users of the client get, and code that must not compile. `tsc` checks this file: a missing expected error is
  * an error.
  */
 /* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unused-expressions -- what does not compile has no type */
@@ -62,16 +62,16 @@ void invoke.join(1);
 void invoke.join();
 // @ts-expect-error there is no such method
 void invoke.jion('lobby');
-// @ts-expect-error a stream is no call
+// @ts-expect-error a streaming method is not invoked
 void invoke.history('lobby');
-// @ts-expect-error a call is no stream
+// @ts-expect-error a method without a stream is not streamed
 stream.join('lobby');
-// @ts-expect-error nothing is sent and streamed
+// @ts-expect-error a streaming method is not sent
 send.history('lobby');
 declare const numbers: AsyncIterable<number>;
 // @ts-expect-error uploads have types
 void invoke.import('lobby', numbers);
-// @ts-expect-error a proxy is no promise
+// @ts-expect-error `invoke` is no promise
 invoke.then;
 
 createHubConnection(chat, '/hubs/chat', {
@@ -85,17 +85,17 @@ createHubConnection(chat, '/hubs/chat', {
     mood: async () => 'good',
   },
 });
-// An implementation may ignore arguments, and accept more than it is given.
+// A receiver may ignore arguments, and accept wider types.
 connection.receive({ said() {}, confirm: async (question: string | undefined) => question !== undefined });
-// @ts-expect-error receivers hear what the contract says
+// @ts-expect-error receivers get the arguments of the contract
 connection.receive({ said(message: { from: number }) {} });
-// @ts-expect-error and not less: the server does not send what is missing
+// @ts-expect-error a receiver cannot require more than the contract has
 connection.receive({ said(message: Message & { at: number }) {} });
 // @ts-expect-error results have types
 connection.receive({ confirm: async () => 'yes' });
 // @ts-expect-error literals do not widen
 connection.receive({ mood: async () => 'fine' });
-// @ts-expect-error who is asked answers
+// @ts-expect-error a receiver of a call returns a result
 connection.receive({ confirm: () => {} });
 // @ts-expect-error results are promised
 connection.receive({ confirm: () => true });
@@ -103,7 +103,7 @@ connection.receive({ confirm: () => true });
 connection.receive({ siad() {} });
 // @ts-expect-error there is no such receiver
 createHubConnection(chat, '/hubs/chat', { receiver: { siad() {} } });
-// @ts-expect-error receivers hear what the contract says
+// @ts-expect-error receivers get the arguments of the contract
 createHubConnection(chat, '/hubs/chat', { receiver: { said(message: { from: number }) {} } });
 
 createHubConnection(chat, '/hubs/chat', {
@@ -114,19 +114,19 @@ createHubConnection(chat, '/hubs/chat', {
     import: z.string().transform(Number),
   },
 });
-// @ts-expect-error a schema gives what the contract says
+// @ts-expect-error the output of a schema has the type of the contract
 createHubConnection(chat, '/hubs/chat', { results: { say: z.object({ id: z.number() }) } });
-// @ts-expect-error all of it
+// @ts-expect-error a property is missing
 createHubConnection(chat, '/hubs/chat', { results: { say: valibot.object({}) } });
-// @ts-expect-error literals too
+// @ts-expect-error a schema does not widen literals
 createHubConnection(chat, '/hubs/chat', { results: { level: z.string() } });
-// @ts-expect-error an item, not an array of them
+// @ts-expect-error the schema of a stream is for one item
 createHubConnection(chat, '/hubs/chat', { results: { history: z.array(z.object({ from: z.string(), text: z.string() })) } });
 // @ts-expect-error there is no such method
 createHubConnection(chat, '/hubs/chat', { results: { shout: z.string() } });
 
 createHubConnection(chat, '/hubs/chat', { args: { confirm: z.tuple([z.string()]) } });
-// @ts-expect-error a schema gives the parameters that the contract says
+// @ts-expect-error the output of a schema has the parameters of the contract
 createHubConnection(chat, '/hubs/chat', { args: { confirm: z.tuple([z.number()]) } });
 // @ts-expect-error there is no such receiver
 createHubConnection(chat, '/hubs/chat', { args: { siad: z.tuple([z.string()]) } });
@@ -141,33 +141,33 @@ connection.on('closed', (cause) => expectType<Equal<typeof cause, Error | undefi
 connection.on('lost', ({ method, error }) => expectType<Equal<[typeof method, typeof error], [string, Error]>>());
 // @ts-expect-error there is no such event
 connection.on('open', () => {});
-// @ts-expect-error the state is read
+// @ts-expect-error the state is read-only
 connection.state = { name: 'idle' };
 
 declare const error: AnyHublineError;
 if (error.code === 'call_timeout') expectType<Equal<typeof error.details, { readonly method: string; readonly timeoutMs: number }>>();
 expectType<Equal<HublineError<'call_timeout'>['details'], { readonly method: string; readonly timeoutMs: number }>>();
 
-// Events by name, and helpers that are generic over it.
+// Events are registered by name, also in generic helpers.
 expectType<Equal<ConnectionOf<typeof chat>, HubConnection<Hub, Receiver>>>();
 connection.on('said', (message) => expectType<Equal<typeof message, Message>>());
 connection.once('said', (message) => expectType<Equal<typeof message, Message>>());
 connection.receive('confirm', async (question) => question === 'Sure?');
 connection.once('closed', (cause) => expectType<Equal<typeof cause, Error | undefined>>());
-// @ts-expect-error nobody calls this
+// @ts-expect-error there is no such event
 connection.on('siad', () => {});
-// @ts-expect-error a receiver answers as the contract says
+// @ts-expect-error a receiver returns the result of the contract
 connection.receive('confirm', async () => 'yes');
-/** What a hook for one event looks like. */
+/** A generic helper that registers one event. */
 export const listen = <H, R, K extends keyof R & string>(to: HubConnection<H, R>, name: K, handler: R[K]): (() => void) =>
   to.receive(name, handler);
 listen(connection, 'said', (message) => expectType<Equal<typeof message, Message>>());
-// Options may be undefined, and mean their default.
+// An option of undefined means its default.
 createHubConnection(chat, '/hubs/chat', { accessToken: undefined, reconnect: undefined, logger: undefined, headers: undefined });
 connection.with({ timeoutMs: undefined, signal: undefined, window: undefined });
 connection.with({ window: 2 }).stream.history('lobby');
 
-// Options that are undefined, as those from elsewhere may be, under `exactOptionalPropertyTypes`.
+// Options may be undefined under `exactOptionalPropertyTypes`.
 type Unset<T> = { readonly [K in keyof T]-?: undefined };
 const unset = <T>(): Unset<T> => ({}) as never;
 createHubConnection(chat, '/hubs/chat', unset<HubConnectionOptions<Hub, Receiver>>());

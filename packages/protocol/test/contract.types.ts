@@ -1,5 +1,5 @@
 /**
- * What must not compile, does not. Checked by `tsc`: an expected error that does not come is an error.
+ * Contracts that must compile, and others that must not. `tsc` checks this file: a missing expected error is an error.
  */
 import { defineHub, type Contract, type Equal, type HubInput, type HubOutput } from '@hubline/protocol';
 
@@ -56,13 +56,13 @@ defineHub<Good>('good', { ...streams, say: { args: [1, 2] } });
 defineHub<Good>('good', { ...streams, say: { args: 2 } });
 // @ts-expect-error streams are not counted among the arguments
 defineHub<Good>('good', { ...streams, import: { uploads: 1, args: 2 } });
-// @ts-expect-error what streams must be named
+// @ts-expect-error streaming methods must be in kinds
 defineHub<Good>('good');
-// @ts-expect-error all of it
+// @ts-expect-error a method with two uploads is missing in kinds
 defineHub<Good>('good', { history: 'stream', import: { uploads: 1 } });
-// @ts-expect-error uploads are counted
+// @ts-expect-error the number of uploads is wrong
 defineHub<Good>('good', { history: 'stream', import: { uploads: 2 }, zip: { stream: true, uploads: 2 } });
-// @ts-expect-error and nothing else
+// @ts-expect-error a method without streams is in kinds
 defineHub<Good>('good', { history: 'stream', import: { uploads: 1 }, zip: { stream: true, uploads: 2 }, say: 'stream' });
 
 // @ts-expect-error overloads
@@ -89,9 +89,9 @@ defineHub<{ m(): string }>('x');
 defineHub<Plain, { m(): string }>('x');
 // @ts-expect-error no stream from a receiver
 defineHub<Plain, { m(): AsyncIterable<string> }>('x');
-// @ts-expect-error an answer has a value
+// @ts-expect-error a result of a receiver has a value
 defineHub<Plain, { m(): Promise<void> }>('x');
-// @ts-expect-error in any case
+// @ts-expect-error a result of a receiver is never undefined
 defineHub<Plain, { m(): Promise<string | undefined> }>('x');
 defineHub<Plain, { m(): Promise<string | null>; n(): Promise<unknown> }>('x');
 // @ts-expect-error no stream into a receiver

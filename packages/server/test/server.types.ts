@@ -1,6 +1,6 @@
 /**
- * What a user of the server sees, and what must not compile. Checked by `tsc`: an expected error that does not come is an
- * error.
+ * The types that users of the server get, and code that must not compile. `tsc` checks this file: a missing expected error is
+ * an error.
  */
 import type { Equal, IsAny } from '@hubline/protocol';
 import { defineHub } from '@hubline/protocol';
@@ -29,7 +29,7 @@ import * as v from 'valibot';
 import { z } from 'zod';
 
 const expectType = <_T extends true>(): void => {};
-/** `any` is equal to nothing, also deep in what it is hidden in. */
+/** Compares types. `any` equals no type, also inside another one. */
 const exactly = <T>() => ({
   is: <U>(
     _value: U,
@@ -84,7 +84,7 @@ const methods = {
   },
 };
 
-// What a method sees.
+// The types that methods, hooks and checks get.
 const hub = server.hub(chat, {
   path: '/chat',
   attributes: { role: 'indexed' },
@@ -132,7 +132,7 @@ const hub = server.hub(chat, {
       await ctx.groups.add(room);
       exactly<Sent>().is(ctx.clients.othersInGroup(room).send.said({ text: '', likes: 1 }));
       exactly<Promise<'yes' | 'no'>>().is(ctx.clients.caller.invoke.confirm('?'));
-      // @ts-expect-error others are many
+      // @ts-expect-error `others` may be many connections
       void ctx.clients.others.invoke;
       return [room];
     },
@@ -160,12 +160,12 @@ exactly<Hub<Receiver, Marks>>().is(hub);
 exactly<HubOf<typeof chat>>().is(hub);
 exactly<Hub<Receiver, Marks>>().is(server.hub(chat));
 exactly<Promise<ClusterValue<number>>>().is(hub.disconnect({ user: 'bob' }, { code: 'banned', message: undefined, allowReconnect: true }));
-// @ts-expect-error the code goes under its own name
+// @ts-expect-error the option is `code`
 void hub.disconnect({ user: 'bob' }, { reason: 'banned' });
 
-// Methods are what the contract says, all of them.
+// The methods of a hub are all methods of the contract.
 server.hub(chat, { path: '/1', methods });
-// @ts-expect-error one is missing
+// @ts-expect-error a method is missing
 server.hub(chat, { path: '/2', methods: { join: methods.join } });
 // @ts-expect-error a result of another type
 server.hub(chat, { path: '/3', methods: { ...methods, join: async () => [1] } });
@@ -173,7 +173,7 @@ server.hub(chat, { path: '/3', methods: { ...methods, join: async () => [1] } })
 server.hub(chat, { path: '/4', methods: { ...methods, say: async () => ({}) } });
 // @ts-expect-error not a promise
 server.hub(chat, { path: '/5', methods: { ...methods, join: () => [] } });
-// @ts-expect-error no stream
+// @ts-expect-error the result is no stream
 server.hub(chat, { path: '/6', methods: { ...methods, history: async () => [] } });
 // @ts-expect-error a stream of something else
 server.hub(chat, { path: '/7', methods: { ...methods, history: async function* () { yield 1; } } }); // prettier-ignore
@@ -183,7 +183,7 @@ server.hub(chat, { path: '/8', methods: { ...methods, join: async (_ctx: unknown
 server.hub(chat, { path: '/9', methods: { ...methods, mode: async () => 'other' as const } });
 
 // Attributes.
-// @ts-expect-error declared without the contract knowing it
+// @ts-expect-error the contract has no such attribute
 server.hub(chat, { path: '/1', attributes: { rloe: 'indexed' }, methods });
 // @ts-expect-error either indexed or plain
 server.hub(chat, { path: '/1', attributes: { role: 'sorted' }, methods });
@@ -191,7 +191,7 @@ server.hub(chat, { path: '/1', attributes: { role: 'sorted' }, methods });
 server.hub(chat, { path: '/1', attributes: { role: 'plain' }, authenticate: () => ({ attributes: { role: 'king' } }), methods });
 // @ts-expect-error a value of another type
 server.hub(chat, { path: '/1', authenticate: async () => ({ attributes: { level: '1' } }), methods });
-// @ts-expect-error a user is named by a string
+// @ts-expect-error a user id is a string
 server.hub(chat, { path: '/1', authenticate: () => ({ userId: 1 }), methods });
 hub.clients.where({ role: 'admin', level: 1 });
 // @ts-expect-error no such attribute
@@ -219,21 +219,21 @@ exactly<Promise<'yes' | 'no'>>().is(all.invokeOne.confirm('?'));
 exactly<Promise<'yes' | 'no'>>().is(hub.clients.connection('id').with({ timeoutMs: 1 }).except('x').invoke.confirm('?'));
 // @ts-expect-error an event has no result
 void all.invokeAll.said;
-// @ts-expect-error a result is not sent for
+// @ts-expect-error a method with a result is not sent
 void all.send.confirm;
-// @ts-expect-error many are not one
+// @ts-expect-error `invoke` is for one connection
 void all.invoke;
-// @ts-expect-error nor is a user, who may have many connections
+// @ts-expect-error a user may have many connections
 void hub.clients.user('u').invoke;
-// @ts-expect-error what the contract says
+// @ts-expect-error an argument of another type
 all.send.said('text');
-// @ts-expect-error all of it
+// @ts-expect-error a property is missing
 all.send.said({ text: '' });
 // @ts-expect-error no such event
 void all.send.siad;
-// @ts-expect-error at least one
+// @ts-expect-error `anyOf` takes at least one target
 hub.clients.anyOf();
-// @ts-expect-error outside a call nobody calls
+// @ts-expect-error a hub has no caller outside a call
 void hub.clients.caller;
 
 export async function outcomes(): Promise<void> {
@@ -268,12 +268,12 @@ export async function presence(): Promise<void> {
     exactly<PresenceEvent<Marks>>().is(event);
     if (event.type === 'snapshot') exactly<readonly ConnectionInfo<Marks>[]>().is(event.items);
     else if (event.type === 'leave') exactly<'ended' | 'changed' | 'node_lost'>().is(event.reason);
-    // @ts-expect-error only who leaves has a reason
+    // @ts-expect-error only `leave` has a reason
     else void event.reason;
   }
 }
 
-// Schemas: what clients send is checked, and the method gets what comes out.
+// A schema checks the arguments of clients, and the method gets its output.
 const message = z.object({ text: z.string(), likes: z.number() });
 server.hub(chat, {
   path: '/5',
@@ -306,14 +306,14 @@ server.hub(chat, {
 });
 // @ts-expect-error a schema that refuses what the contract allows
 server.hub(chat, { path: '/6', args: { join: z.tuple([z.number()]) }, methods });
-// @ts-expect-error also where it refuses a part
+// @ts-expect-error a schema that refuses a part of what the contract allows
 server.hub(chat, { path: '/7', args: { mode: z.tuple([z.literal('fast')]) }, methods });
-// @ts-expect-error a schema for no method
+// @ts-expect-error there is no such method
 server.hub(chat, { path: '/8', args: { siad: z.tuple([z.string()]) }, methods });
-// @ts-expect-error a method that takes what the schema does not give
+// @ts-expect-error the method does not take the output of the schema
 server.hub(chat, { path: '/9', args: { join: z.tuple([z.string().transform(Number)]) }, methods: { ...methods, join: async (_ctx: unknown, _room: string) => [] } }); // prettier-ignore
 
-// Without a receiver nothing can be said.
+// A contract without a receiver has no events.
 interface Plain {
   ping(): Promise<void>;
 }
@@ -321,25 +321,25 @@ const plain = server.hub(defineHub<Plain>('plain'), { path: '/plain', methods: {
 // @ts-expect-error no events
 void plain.clients.all.send.said;
 
-// Without attributes there is none to name.
+// A contract without attributes takes none.
 // @ts-expect-error the contract declares no attribute
 plain.clients.where({ role: 'admin' });
-// @ts-expect-error in a filter neither
+// @ts-expect-error nor in a filter
 void plain.presence.count({ anyOf: [{ where: { role: 'admin' } }] });
-// @ts-expect-error in the options neither
+// @ts-expect-error nor in the options of a hub
 server.hub(defineHub<Plain>('p1'), { path: '/p1', attributes: { role: 'indexed' }, methods: { async ping() {} } });
-// @ts-expect-error and none to give
+// @ts-expect-error nor from authenticate
 server.hub(defineHub<Plain>('p2'), { path: '/p2', authenticate: () => ({ attributes: { role: 'a' } }), methods: { async ping() {} } });
 server.hub(defineHub<Plain>('p3'), { path: '/p3', authenticate: () => ({ userId: 'a', attributes: {} }), methods: { async ping() {} } });
 server.hub(defineHub<Plain>('p4'), {
   path: '/p4',
-  // @ts-expect-error and none to read
+  // @ts-expect-error nor in a context
   authorize: { ping: (ctx) => ctx.attributes.role !== 'muted' },
   methods: { async ping() {} },
 });
 server.hub(chat, { path: '/p5', authorize: { join: (ctx) => ctx.attributes.role !== 'admin' }, methods });
 
-// The own hub can be used in a method whose result is written down.
+// A method with a declared result type may use its own hub.
 const own = server.hub(defineHub<{ count(): Promise<number> }>('own'), {
   path: '/own',
   methods: {
@@ -349,7 +349,7 @@ const own = server.hub(defineHub<{ count(): Promise<number> }>('own'), {
   },
 });
 
-// Options that are undefined, as those from the environment may be, under `exactOptionalPropertyTypes`.
+// Options may be undefined under `exactOptionalPropertyTypes`, as values from the environment are.
 type Unset<T> = { readonly [K in keyof T]-?: undefined };
 const unset = <T>(): Unset<T> => ({}) as never;
 void createHubServer({ nodeId: process.env.NODE_ID, limits: { maxGroups: undefined }, timeouts: { callMs: undefined } });
