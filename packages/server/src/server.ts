@@ -35,7 +35,7 @@ import {
   type SettingsOptions,
 } from './node/index.ts';
 import type { ClusterItems } from './presence/index.ts';
-import { checkedHttpServer, Endpoint, Listener, Router, type AttachOptions, type HttpServer } from './transports/index.ts';
+import { checkedHttpServer, Endpoint, OwnHttpServer, Router, type AttachOptions, type HttpServer } from './transports/index.ts';
 
 export interface HubServerOptions extends SettingsOptions, NodeOptions {
   /** The backplane that joins nodes into a cluster. Default: in memory, for this server alone. */
@@ -95,7 +95,7 @@ class NodeHubServer implements HubServer {
   readonly #clusters = new Map<Backplane, Cluster>();
   /** By the hub's name, or the path of a connection handler. */
   readonly #hosts = new Map<string, PathHost>();
-  readonly #listeners: Listener[] = [];
+  readonly #listeners: OwnHttpServer[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: HubServerOptions, settings: ServerSettings) {
@@ -144,7 +144,7 @@ class NodeHubServer implements HubServer {
     this.#checkOpen();
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalidOption('port', 'must be a whole number from 0 to 65535');
     await this.ready(); // a client never connects to a node that is not part of the cluster yet
-    const listener = new Listener();
+    const listener = new OwnHttpServer();
     const bound = await listener.listen(port, host);
     this.attach(listener.server);
     this.#listeners.push(listener);

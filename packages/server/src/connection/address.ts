@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
- * The address by which connections are counted: an IPv4 address, or the /64 of an IPv6 address, the smallest network of one customer.
- * Omits a port that a proxy has added. Any other text counts as it is.
+ * Returns the address by which connections are counted: an IPv4 address, or the /64 of an IPv6 address, the smallest network of one
+ * customer. Drops a port that a proxy has added, and returns any other text unchanged.
  */
 export function addressKey(address: string | undefined): string {
   const bare = withoutPort((address ?? '').trim().toLowerCase());
@@ -22,7 +22,7 @@ function withoutPort(address: string): string {
   return (bracketed ?? (plain !== undefined && isIPv4(plain) ? plain : address)).replace(/%.*$/, '');
 }
 
-/** The eight groups of an IPv6 address, however it is written. */
+/** Returns the eight groups of an IPv6 address. */
 function groupsOf(address: string): number[] {
   const [front = '', back] = dotted(address).split('::');
   const parts = (text: string): number[] => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)));
@@ -30,7 +30,7 @@ function groupsOf(address: string): number[] {
   return back === undefined ? head : [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-/** The last 32 bits may be written as an IPv4 address. */
+/** Rewrites the last 32 bits as two groups, if they are written as an IPv4 address. */
 function dotted(address: string): string {
   const [quad] = /\d+\.\d+\.\d+\.\d+$/.exec(address) ?? [];
   if (quad === undefined) return address;

@@ -1,23 +1,23 @@
 export interface BackpressureOptions {
-  /** Estimated bytes of what is decoded and not yet consumed. */
+  /** Estimated bytes of decoded input that is not consumed yet. */
   readonly maxQueuedBytes: number;
-  /** Whether the client owes an answer. */
-  readonly isAsked: () => boolean;
+  /** Whether the client owes the answer to an invocation. */
+  readonly owesAnswer: () => boolean;
   /** Called when {@link Backpressure.isFull} may have changed. */
   readonly changed: () => void;
 }
 
 /** Multiplies the budget while the client owes an answer: the answer comes after messages that the client sent before it. */
-const ASKED_FACTOR = 2;
+const OWING_FACTOR = 2;
 
 /**
- * Decides whether more of a client's input is decoded: by the counts of its buffers, and by one budget in bytes for all of them. A
- * method that invokes its own caller must get the answer, so counts do not stop the reading then, and the budget is larger; where
- * even more input precedes the answer, the call's own time limit ends the wait.
+ * Decides whether more of a client's input is decoded: by the number of its full buffers, and by one budget in bytes for all of them. While
+ * the client owes an answer, only the budget counts, and it is doubled: a method that invokes its own caller must get the answer. If
+ * more input precedes the answer, the time limit of the invocation ends the wait.
  */
 export class Backpressure {
   readonly #options: BackpressureOptions;
-  #full = 0;
+  #fullBuffers = 0;
   #bytes = 0;
 
   constructor(options: BackpressureOptions) {
@@ -25,21 +25,21 @@ export class Backpressure {
   }
 
   get isFull(): boolean {
-    const { maxQueuedBytes, isAsked } = this.#options;
-    return isAsked() ? this.#bytes > ASKED_FACTOR * maxQueuedBytes : this.#full > 0 || this.#bytes > maxQueuedBytes;
+    const { maxQueuedBytes, owesAnswer } = this.#options;
+    return owesAnswer() ? this.#bytes > OWING_FACTOR * maxQueuedBytes : this.#fullBuffers > 0 || this.#bytes > maxQueuedBytes;
   }
 
-  /** Counts one more full buffer; call {@link release} when it has room again. */
+  /** Counts one more full buffer, until {@link release}. */
   hold(): void {
-    this.#full++;
+    this.#fullBuffers++;
   }
 
   release(): void {
-    this.#full--;
+    this.#fullBuffers--;
     this.#options.changed();
   }
 
-  /** Counts bytes that are decoded and wait; call {@link free} when they are consumed. */
+  /** Counts decoded bytes that wait, until {@link free}. */
   spend(bytes: number): void {
     this.#bytes += bytes;
   }

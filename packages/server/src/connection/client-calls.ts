@@ -1,6 +1,6 @@
 import { MessageType, type Completion } from '@hubline/protocol';
 
-/** A client's answer; undefined where the client left without one. */
+/** A client's answer; undefined if the client disconnected without one. */
 export type ClientAnswer = Completion | undefined;
 
 /** The invocations that this client has not answered yet. */
@@ -15,7 +15,7 @@ export class ClientCalls {
     this.#waiting.set(invocationId, settle);
   }
 
-  /** Forgets an invocation: a late answer is ignored. True where the answer was still awaited. */
+  /** Removes an invocation: its answer is then ignored. True if the answer was still awaited. */
   forget(invocationId: string): boolean {
     return this.#waiting.delete(invocationId);
   }
@@ -26,7 +26,7 @@ export class ClientCalls {
     settle?.(completion);
   }
 
-  /** Settles all open invocations, since the client is gone: without an answer, or with an error where it sent what cannot be read. */
+  /** Settles all open invocations of a disconnected client: without an answer, or with an error if it sent an unreadable message. */
   close(unreadable?: Error): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();

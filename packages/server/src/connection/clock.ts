@@ -1,12 +1,12 @@
 /** A source of time and timers, which a test can replace. */
 export interface Clock {
-  /** Milliseconds since the epoch: for dates. A step of the system's clock moves it. */
+  /** Milliseconds since the epoch, for dates. Changes with the system's clock. */
   now(): number;
-  /** Milliseconds on a clock that only goes forward: for durations. */
+  /** Milliseconds on a monotonic clock, for durations. */
   elapsed(): number;
   /**
-   * Timers that do not keep the process alive. Both return a function that cancels the timer. After `Infinity` and every time of 2^31 ms
-   * or more, which a timer of Node cannot hold, nothing is run.
+   * Start timers that do not keep the process alive, and return a function that cancels the timer. A timer of 2^31 ms or more, which
+   * Node cannot hold, never fires.
    */
   after(ms: number, then: () => void): () => void;
   every(ms: number, then: () => void): () => void;
@@ -15,7 +15,7 @@ export interface Clock {
 /** The longest delay of a timer of Node: with a longer one it fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A time limit, and Infinity for one that no timer can hold: so what is left of it later is endless too. */
+/** Returns a time limit, or Infinity for one that no timer can hold: a remainder of it is then infinite too. */
 export const timeLimit = (ms: number): number => (ms <= MAX_TIMER_MS ? ms : Infinity);
 
 export const systemClock: Clock = {

@@ -13,58 +13,42 @@ import {
 import type { OpeningRequest, Transport, TransportEnd, TransportListener } from '../transports/index.ts';
 import { ClientCalls } from './client-calls.ts';
 import type { Clock } from './clock.ts';
-import { brokenBy, failedBy, goodbyeOf, isBroken, ENDINGS, type CloseReason, timedOut } from './closing.ts';
+import {
+  protocolErrorReason,
+  openingErrorReason,
+  closeMessageOf,
+  isProtocolError,
+  ENDINGS,
+  type CloseReason,
+  timedOut,
+} from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
-import { IncomingCalls, type CallLimits } from './incoming-calls.ts';
-import { shakeHands } from './handshake.ts';
-import { Intake, type IntakeLimits } from './intake.ts';
+import { IncomingCalls, type CallingConnection, type CallLimits } from './incoming-calls.ts';
+import { answerHandshake } from './handshake.ts';
+import type { Attributes, Identity } from './identity.ts';
+import { InputQueue, type InputConsumer, type InputLimits } from './input-queue.ts';
 import { Outbox } from './outbox.ts';
 import type { Outgoing } from './outgoing.ts';
+import type { ConnectionTimeouts } from './timeouts.ts';
 import type { Turn } from './turn.ts';
-import { Uptake } from './uptake.ts';
+import { AckProbe } from './ack-probe.ts';
 
-export type Attributes = Readonly<Record<string, string | number | boolean>>;
-
-/** The identity of a connection, as `authenticate` returned it. */
-export interface Identity {
-  readonly userId?: string;
-  readonly attributes: Attributes;
-}
-
-/** Handles the events of connections: the hub. */
+/** Handles the events of connections: a hub. */
 export interface ConnectionHandler {
-  /** Registers the connection. The client gets its handshake response when this has resolved. */
+  /** Registers the connection. The client gets the handshake response when this has resolved. */
   opening(connection: Connection): Promise<void>;
-  /** Called after the handshake response. Calls wait until this has resolved. @throws whatever `connected` does: the connection ends. */
+  /** Runs `connected`, after the handshake response. Calls wait until this has resolved. If it rejects, the connection ends. */
   opened(connection: Connection): Promise<void>;
-  /** How many streams a call of this method brings. */
+  /** The number of streams that a call of this method uploads. */
   uploadsOf(target: string): number;
   call(connection: Connection, call: IncomingCall): void;
-  /** Called once for every connection, also for one whose handshake never came. */
+  /** Called once for every connection, also for one without a handshake. */
   closed(connection: Connection, reason: CloseReason): void;
-}
-
-/** Time limits, in milliseconds. */
-export interface ConnectionTimeouts {
-  /** From the transport to the handshake. Default 15000. */
-  readonly handshakeMs: number;
-  /** From the handshake to its response: the registration with the backplane. Default 15000. */
-  readonly openingMs: number;
-  /** For `connected`. Default 30000. */
-  readonly connectedMs: number;
-  /** A ping is sent when nothing else was sent for this long. Default 15000. */
-  readonly keepAliveMs: number;
-  /** A client that is silent for this long is gone. Default 30000. */
-  readonly clientMs: number;
-  /** From the start of a message to its end. Default 60000. */
-  readonly messageMs: number;
-  /** How long a stream may wait for its client's credit. Default 300000. */
-  readonly creditMs: number;
 }
 
 export interface ConnectionSettings {
   readonly codecs: ReadonlyMap<string, Codec>;
-  readonly limits: CallLimits & IntakeLimits & { readonly maxMessageBytes: number; readonly maxBufferedBytes: number };
+  readonly limits: CallLimits & InputLimits & { readonly maxMessageBytes: number; readonly maxBufferedBytes: number };
   readonly timeouts: ConnectionTimeouts;
   readonly clock: Clock;
   readonly detailedErrors: boolean;
@@ -72,7 +56,7 @@ export interface ConnectionSettings {
   readonly turn: Turn;
 }
 
-/** What a connection is made of. */
+/** The client and the transport of a new connection. */
 export interface ConnectionOpening {
   readonly connectionId: string;
   readonly identity: Identity;
@@ -85,7 +69,7 @@ export interface ConnectionOptions extends ConnectionOpening {
   readonly connectedAt: number;
 }
 
-/** The largest handshake: a client sends a single line. */
+/** The largest handshake, which is a single line. */
 const MAX_HANDSHAKE_BYTES = 4096;
 
 /** SignalR's texts. */
@@ -106,8 +90,8 @@ type State =
   | { readonly name: 'open'; readonly codec: Codec; readonly decoder: Decoder }
   | { readonly name: 'closed' };
 
-/** One logical session of a client, from its first byte to its end. It never sees a socket. */
-export class Connection implements TransportListener {
+/** One connection of a hub's client: handshake, messages both ways, time limits and close. It never sees a socket. */
+export class Connection implements TransportListener, InputConsumer, CallingConnection {
   readonly id: string;
   readonly request: OpeningRequest;
   readonly connectedAt: number;
@@ -117,13 +101,13 @@ export class Connection implements TransportListener {
   readonly #settings: ConnectionSettings;
   readonly #transport: Transport;
   readonly #outbox: Outbox;
-  readonly #intake: Intake;
+  readonly #input: InputQueue;
   readonly #incoming: IncomingCalls;
   #state: State = { name: 'handshaking', reader: new HandshakeReader(MAX_HANDSHAKE_BYTES) };
   #hubline = 0;
-  #heard = false;
-  /** Whether the client must ping: a Hubline client always, any other once it has pinged, as in ASP.NET Core. */
-  #pings = false;
+  #received = false;
+  /** Whether the client must ping: a Hubline client always, any other after its first ping, as in ASP.NET Core. */
+  #mustPing = false;
   #silentMs = 0;
   #idleMs = 0;
   /** Milliseconds since the connection entered its state, or since `connected` began to run. */
@@ -139,30 +123,25 @@ export class Connection implements TransportListener {
     this.connectedAt = connectedAt;
     this.#settings = settings;
     this.#transport = transport;
-    const { turn, limits, clock, handler } = settings;
+    const { turn, limits, clock } = settings;
     this.#outbox = new Outbox({ turn, transport, maxBufferedBytes: limits.maxBufferedBytes, overflow: (bytes) => this.#overflow(bytes) });
-    const isAsked = (): boolean => this.calls.size > 0;
-    const take = (portion: Wire): number => this.#take(portion);
-    this.#intake = new Intake({ transport, limits, clock, turn, isAsked, take, isStream: true });
-    this.#incoming = new IncomingCalls({
-      limits,
-      backpressure: this.#intake.backpressure,
-      port: { send: (message) => this.#write(message), whenWritable: () => this.#outbox.whenWritable() },
-      uploadsOf: (target) => handler.uploadsOf(target),
-      run: (call) => handler.call(this, call),
-      isClosed: () => this.isClosed,
-    });
+    this.#input = new InputQueue({ transport, limits, clock, turn, consumer: this, isStream: true });
+    this.#incoming = new IncomingCalls({ limits, backpressure: this.#input.backpressure, connection: this });
   }
 
   get isBusy(): boolean {
     return this.#incoming.size + this.calls.size > 0;
   }
 
+  get owesAnswer(): boolean {
+    return this.calls.size > 0;
+  }
+
   get isClosed(): boolean {
     return this.#state.name === 'closed';
   }
 
-  /** The protocol that the handshake chose. Undefined before and after. */
+  /** The protocol that the handshake chose. Undefined before the handshake and after the end. */
   get codec(): Codec | undefined {
     return 'codec' in this.#state ? this.#state.codec : undefined;
   }
@@ -171,7 +150,7 @@ export class Connection implements TransportListener {
     return this.#transport.name;
   }
 
-  /** Whether the client accepts cancellations: other clients fail at a message type that they do not know. */
+  /** Whether the client accepts cancellations. Clients without Hubline fail at a message type that they do not know. */
   get takesCancel(): boolean {
     return this.#hubline > 0;
   }
@@ -183,8 +162,8 @@ export class Connection implements TransportListener {
     else if (state.name === 'opening') this.#hold(state, outgoing.as(state.codec));
   }
 
-  /** Invokes the client; `settle` is called once, with `undefined` where the client left. @throws HublineError `not_encodable` */
-  ask(invocationId: string, outgoing: Outgoing, settle: Parameters<ClientCalls['open']>[1]): void {
+  /** Invokes the client. `settle` is called once, with `undefined` if the client has disconnected. @throws HublineError `not_encodable` */
+  invoke(invocationId: string, outgoing: Outgoing, settle: Parameters<ClientCalls['open']>[1]): void {
     if (this.isClosed) return settle(undefined);
     this.calls.open(invocationId, settle);
     try {
@@ -193,49 +172,67 @@ export class Connection implements TransportListener {
       this.calls.forget(invocationId);
       throw error;
     }
-    this.#intake.look();
+    this.#input.advance();
   }
 
-  /** Cancels an invocation whose caller does not wait any more. */
-  cancelAsked(invocationId: string): void {
+  /** Cancels an invocation of the client, whose caller no longer waits. */
+  cancelInvocation(invocationId: string): void {
     if (!this.calls.forget(invocationId)) return;
-    this.#intake.look();
-    if (this.takesCancel) this.#write({ type: MessageType.CancelInvocation, invocationId });
+    this.#input.advance();
+    if (this.takesCancel) this.write({ type: MessageType.CancelInvocation, invocationId });
   }
 
-  /** Starts the queued calls: when `connected` has finished, or invokes the client, which may call before it answers. Idempotent. */
-  readonly beginCalls = (): void => this.#incoming.begin();
+  /**
+   * Starts the queued calls: when `connected` has finished, or when it invokes the client, which may call before it answers. Idempotent.
+   */
+  startCalls(): void {
+    this.#incoming.start();
+  }
+
+  uploadsOf(target: string): number {
+    return this.#settings.handler.uploadsOf(target);
+  }
+
+  run(call: IncomingCall): void {
+    this.#settings.handler.call(this, call);
+  }
+
+  /** Undefined while the client keeps up; otherwise settles when it has caught up. */
+  whenWritable(): Promise<void> | undefined {
+    return this.#outbox.whenWritable();
+  }
 
   receive(chunk: Wire): void {
-    this.#heard = true;
-    this.#intake.receive(chunk);
+    this.#received = true;
+    this.#input.receive(chunk);
   }
 
   controlled(frames: number): void {
-    this.#intake.count(frames);
+    this.#input.count(frames);
   }
 
-  /** Handles what has arrived before the transport closed, then ends the connection: a client may send and leave. */
+  /** Handles the input that arrived before the transport closed, then ends the connection: a client may send and disconnect at once. */
   closed(end: TransportEnd): void {
-    if (!this.isClosed) this.#intake.end(() => this.#end(reasonOf(end)), { waits: false });
+    if (!this.isClosed) this.#input.end(() => this.#end(reasonOf(end)), { waits: false });
   }
 
   /** Sends the Close message, and closes the transport. Idempotent. */
   close(reason: CloseReason): void {
     if (this.isClosed) return;
-    const { goodbye, webSocketCode } = ENDINGS[reason.code];
-    if (this.#state.name === 'open' && goodbye) this.#write(goodbyeOf(reason, { isHubline: this.#hubline > 0, ...this.#settings }));
+    const { closeMessage, webSocketCode } = ENDINGS[reason.code];
+    if (this.#state.name === 'open' && closeMessage)
+      this.write(closeMessageOf(reason, { isHubline: this.#hubline > 0, ...this.#settings }));
     this.#end(reason);
-    if (goodbye) this.#transport.close(webSocketCode, '');
+    if (closeMessage) this.#transport.close(webSocketCode, '');
     else this.#transport.destroy();
   }
 
-  /** Called at every beat of the heartbeat. Counts beats: time in which this process was suspended is not the client's silence. */
+  /** Checks the time limits. They are counted in heartbeats: time in which this process was suspended is not the client's silence. */
   heartbeat(ms: number): void {
     this.#transport.heartbeat(ms);
-    const isBehind = this.#intake.isBehind;
-    this.#silentMs = this.#heard || isBehind || this.#incoming.busy ? 0 : this.#silentMs + ms;
-    this.#heard = false;
+    const isBehind = this.#input.isBehind;
+    this.#silentMs = this.#received || isBehind || this.#incoming.hasRunning ? 0 : this.#silentMs + ms;
+    this.#received = false;
     this.#idleMs = this.#outbox.wrote ? 0 : this.#idleMs + ms;
     this.#outbox.wrote = false;
     this.#waitedMs += ms;
@@ -243,7 +240,7 @@ export class Connection implements TransportListener {
     const state = this.#state;
     if (state.name === 'open') {
       this.#partialMs = state.decoder.isPartial && !isBehind ? this.#partialMs + ms : 0;
-      if (!this.#incoming.hasBegun && this.#waitedMs >= connectedMs)
+      if (!this.#incoming.isStarted && this.#waitedMs >= connectedMs)
         return this.#timeOut('internal', 'The hook `connected` did not end', connectedMs);
       if (this.#partialMs >= messageMs) return this.#timeOut('timed_out', 'A message was unfinished', messageMs);
       this.#incoming.heartbeat(ms, creditMs);
@@ -258,13 +255,13 @@ export class Connection implements TransportListener {
   #keepAlive(): void {
     const { clientMs, keepAliveMs } = this.#settings.timeouts;
     if (this.#transport.inherentKeepAlive) return;
-    const silentMs = Math.max(this.#pings ? this.#silentMs : 0, this.#transport.silentMs);
+    const silentMs = Math.max(this.#mustPing ? this.#silentMs : 0, this.#transport.silentMs);
     if (silentMs >= clientMs) this.#timeOut('timed_out', 'The client was silent', clientMs);
-    else if (this.#idleMs >= keepAliveMs) this.#write({ type: MessageType.Ping });
+    else if (this.#idleMs >= keepAliveMs) this.write({ type: MessageType.Ping });
   }
 
-  /** Returns how many messages the portion held. */
-  #take(portion: Wire): number {
+  /** Decodes a portion of input, and returns how many messages it held. */
+  consume(portion: Wire): number {
     const state = this.#state;
     try {
       if (state.name === 'open') {
@@ -274,7 +271,7 @@ export class Connection implements TransportListener {
       }
       if (state.name === 'handshaking') this.#handshake(state.reader.push(portion));
     } catch (error) {
-      const reason = brokenBy(error);
+      const reason = protocolErrorReason(error);
       if (state.name === 'handshaking') this.#refuse(isTooLarge(error) ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
       else this.close(reason);
     }
@@ -283,17 +280,17 @@ export class Connection implements TransportListener {
 
   #handshake(read: ReturnType<HandshakeReader['push']>): void {
     if (!read) return;
-    const shaken = shakeHands(read.record, this.#settings.codecs, this.#transport);
-    if ('refusal' in shaken) return this.#refuse(shaken.refusal);
-    const { codec, hubline } = shaken;
+    const handshake = answerHandshake(read.record, this.#settings.codecs, this.#transport);
+    if ('refusal' in handshake) return this.#refuse(handshake.refusal);
+    const { codec, hubline } = handshake;
     this.#transport.format = codec.format;
     this.#hubline = hubline;
-    this.#pings = hubline > 0;
-    if (hubline > 0) this.#outbox.uptake = new Uptake(codec, this.#settings.clock);
+    this.#mustPing = hubline > 0;
+    if (hubline > 0) this.#outbox.probe = new AckProbe(codec, this.#settings.clock);
     const state: Opening = { name: 'opening', codec: codecForPeer(codec, hubline), held: [], heldBytes: 0 };
     this.#enter(state);
-    this.#intake.stop(); // keeps what has arrived, and reads no more
-    if (read.rest.length > 0) this.#intake.putBack(read.rest);
+    this.#input.stop(); // input that has arrived waits
+    if (read.rest.length > 0) this.#input.putBack(read.rest);
     void this.#open(state);
   }
 
@@ -305,28 +302,28 @@ export class Connection implements TransportListener {
       this.#outbox.push(encodeHandshake(this.#hubline > 0 ? { hubline: HUBLINE_VERSION, maxMessageBytes: limits.maxMessageBytes } : {}));
       this.#enter({ name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) });
       for (const wire of held) this.#outbox.push(wire);
-      this.#intake.start();
+      this.#input.start();
       if (this.isClosed) return;
       await handler.opened(this);
-      this.beginCalls();
+      this.startCalls();
     } catch (error) {
-      if (this.#state.name === 'opening') this.#refuse(HANDSHAKE_FAILED, failedBy(error));
-      else this.close(failedBy(error));
+      if (this.#state.name === 'opening') this.#refuse(HANDSHAKE_FAILED, openingErrorReason(error));
+      else this.close(openingErrorReason(error));
     }
   }
 
-  #refuse(text: string, reason: CloseReason = brokenBy(new HublineError('negotiation_failed', text, {}))): void {
+  #refuse(text: string, reason: CloseReason = protocolErrorReason(new HublineError('negotiation_failed', text, {}))): void {
     if (this.isClosed) return;
     this.#outbox.push(encodeHandshake({ error: text }));
     this.close(reason);
   }
 
   readonly #dispatch = (message: HubMessage): void => {
-    if (this.isClosed) return; // the rest of the chunk that ended the connection
+    if (this.isClosed) return; // the rest of the chunk after the message that ended the connection
     switch (message.type) {
       case MessageType.Invocation:
       case MessageType.StreamInvocation:
-        return this.#incoming.arrive(message);
+        return this.#incoming.receive(message);
       case MessageType.StreamItem:
         return this.#incoming.item(message);
       case MessageType.Completion:
@@ -337,27 +334,27 @@ export class Connection implements TransportListener {
       case MessageType.Credit:
         return this.#incoming.grant(message.invocationId, message.credit);
       case MessageType.Ping:
-        this.#pings = true;
-        if (this.#hubline > 0) this.#write(message); // a Hubline client pings to check its socket, and expects this answer
+        this.#mustPing = true;
+        if (this.#hubline > 0) this.write(message); // a Hubline client pings to check its socket, and expects this answer
         return;
       case MessageType.Close: // answered with another one, as ASP.NET Core does
         return this.close({ code: 'left', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
       case MessageType.Ack:
-        return this.#outbox.answered();
+        return this.#outbox.acknowledged();
       case MessageType.Sequence:
-        return; // stateful reconnect is not negotiated, so it means nothing
+        return; // ignored, as stateful reconnect is not negotiated
     }
   };
 
-  /** Keeps a message until the client is registered: the registration takes time, and other nodes already send to the client. */
+  /** Keeps a message until the client is registered: other nodes may send to it while the registration runs. */
   #hold(opening: Opening, wire: Wire): void {
     if (opening.heldBytes > this.#settings.limits.maxBufferedBytes) return this.#overflow(opening.heldBytes);
     opening.held.push(wire);
     opening.heldBytes += typeof wire === 'string' ? Buffer.byteLength(wire) : wire.length;
   }
 
-  /** @throws HublineError `not_encodable` */
-  #write(message: HubMessage): void {
+  /** Queues a message for this client alone. @throws HublineError `not_encodable` */
+  write(message: HubMessage): void {
     if (this.#state.name === 'open') this.#outbox.push(this.#state.codec.encode(message));
   }
 
@@ -380,17 +377,17 @@ export class Connection implements TransportListener {
   #end(reason: CloseReason): void {
     if (this.isClosed) return;
     this.#enter({ name: 'closed' });
-    this.#intake.close();
+    this.#input.close();
     this.#outbox.close();
     this.#incoming.close(new HublineError('connection_lost', 'The client has disconnected.', {}));
-    this.calls.close(isBroken(reason) ? reason.error : undefined);
+    this.calls.close(isProtocolError(reason) ? reason.error : undefined);
     this.#settings.handler.closed(this, reason);
   }
 }
 
 function reasonOf({ code, error }: TransportEnd): CloseReason {
-  if (code === 1002 && error) return brokenBy(error);
-  // A page that is left closes its socket without a Close message, and often without a code (1005).
+  if (code === 1002 && error) return protocolErrorReason(error);
+  // A browser that leaves a page closes its socket without a Close message, and often without a code (1005).
   const isOrderly = code === 1000 || code === 1001 || code === 1005;
   return { code: isOrderly ? 'left' : 'connection_lost', ...(error ? { error } : {}) };
 }

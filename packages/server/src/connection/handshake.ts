@@ -1,11 +1,11 @@
 import { parseHandshakeRequest, type Codec } from '@hubline/protocol';
 import type { Transport } from '../transports/index.ts';
 
-/** The result of a handshake: the codec and Hubline's version, or SignalR's text for the refusal. */
+/** The result of a handshake: the codec and the version of Hubline, or SignalR's text for the refusal. */
 export type Handshake = { readonly codec: Codec; readonly hubline: number } | { readonly refusal: string };
 
-/** Answers a client's half of the handshake. @throws HublineError `invalid_message` */
-export function shakeHands(record: string, codecs: ReadonlyMap<string, Codec>, transport: Transport): Handshake {
+/** Chooses the protocol that the client's handshake requests. @throws HublineError `invalid_message` */
+export function answerHandshake(record: string, codecs: ReadonlyMap<string, Codec>, transport: Transport): Handshake {
   const { protocol, version, hubline = 0 } = parseHandshakeRequest(record);
   const codec = codecNamed(protocol, codecs);
   if (!codec) return { refusal: `The protocol '${protocol}' is not supported.` };

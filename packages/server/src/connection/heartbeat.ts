@@ -1,15 +1,16 @@
 import type { Clock } from './clock.ts';
 
 export interface HeartbeatListener {
+  /** Called at every heartbeat, with the milliseconds between two of them. */
   heartbeat(ms: number): void;
 }
 
-/** One timer for all connections: keep-alive, silence and deadlines are looked at together. It stops when there are none. */
+/** Runs one timer for all sessions, which check their time limits at each heartbeat. The timer stops while there are none. */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #ms: number;
   readonly #report: (error: unknown) => void;
-  readonly #members = new Set<HeartbeatListener>();
+  readonly #listeners = new Set<HeartbeatListener>();
   #stop: (() => void) | undefined;
 
   constructor(clock: Clock, ms: number, report: (error: unknown) => void) {
@@ -18,21 +19,21 @@ export class Heartbeat {
     this.#report = report;
   }
 
-  add(member: HeartbeatListener): void {
-    this.#members.add(member);
-    this.#stop ??= this.#clock.every(this.#ms, this.#beat);
+  add(listener: HeartbeatListener): void {
+    this.#listeners.add(listener);
+    this.#stop ??= this.#clock.every(this.#ms, this.#tick);
   }
 
-  remove(member: HeartbeatListener): void {
-    this.#members.delete(member);
-    if (this.#members.size > 0) return;
+  remove(listener: HeartbeatListener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0) return;
     this.#stop?.();
     this.#stop = undefined;
   }
 
   /** Calls every listener; one that throws is reported, and does not stop the others. */
-  readonly #beat = (): void => {
-    for (const each of this.#members) {
+  readonly #tick = (): void => {
+    for (const each of this.#listeners) {
       try {
         each.heartbeat(this.#ms);
       } catch (error) {

@@ -6,12 +6,12 @@ const PROCESS_LENGTH = 11;
 
 /** 64 random bits, base64url. */
 export const newProcessId = (): ProcessId => random(8);
-/** A public id. It begins with its process, so every node can route by it; the rest is 64 random bits. */
+/** A public id. It begins with its process, so that every node can route by it; the rest is 64 random bits. */
 export const newConnectionId = (process: ProcessId): string => process + random(8);
 /** A secret token: 128 random bits, as SignalR's. */
 export const newToken = (): string => random(16);
 
-/** Checks a connection id from the program or a client: its process becomes part of a channel. @throws HublineError `invalid_option` */
+/** Checks a connection id from the program or a client, since its process becomes part of a channel name. @throws HublineError `invalid_option` */
 export function checkConnectionId(value: unknown, option: string): string {
   const id = checkName(value, option);
   if (/^[\w-]+$/.test(id)) return id;

@@ -25,7 +25,7 @@ export interface CallPort {
   send(message: Completion | { readonly type: typeof MessageType.StreamItem; readonly invocationId: string; readonly item: unknown }): void;
   /** Undefined while the client keeps up; otherwise settles when it has caught up. */
   whenWritable(): Promise<void> | undefined;
-  /** The call no longer holds its turn: the next may start. */
+  /** The call gives up its turn: the next call may start. */
   started(call: IncomingCall): void;
   ended(call: IncomingCall): void;
 }
@@ -35,7 +35,7 @@ export class IncomingCall {
   readonly message: Invocation | StreamInvocation;
   readonly uploads: readonly Upload[];
   readonly #port: CallPort;
-  /** Items that the client still has room for. Infinite for a client that does not grant credit. */
+  /** The number of items that the client still accepts. Infinite for a client that grants no credit. */
   #credit: number;
   #granted: (() => void) | undefined;
   /** Milliseconds that the stream has waited for credit. */
@@ -52,7 +52,7 @@ export class IncomingCall {
     this.#credit = Number.isSafeInteger(credit) && credit > 0 ? credit : Infinity;
   }
 
-  /** The invocation id. Undefined where the client does not wait for the call's end. As in ASP.NET Core, an empty id is none. */
+  /** The invocation id. Undefined if the client does not wait for the call's end. As in ASP.NET Core, an empty id is none. */
   get id(): string | undefined {
     return this.message.invocationId || undefined;
   }
@@ -67,7 +67,7 @@ export class IncomingCall {
     return this.#ended || this.#cancelled !== undefined;
   }
 
-  /** Aborts when the client cancels, or is gone. Created on first use: most methods do not need it. */
+  /** Aborts when the client cancels or disconnects. Created on first use: most methods do not need it. */
   get signal(): AbortSignal {
     if (!this.#abort) {
       this.#abort = new AbortController();
@@ -102,7 +102,7 @@ export class IncomingCall {
     this.#port.started(this);
   }
 
-  /** Undefined where the next item may be sent now; otherwise settles when it may, or the call is over. */
+  /** Undefined if the next item may be sent now; otherwise settles when it may be, or when the call is over. */
   whenRoom(): Promise<void> | undefined {
     if (this.#credit > 0 || this.isOver) return this.#port.whenWritable();
     return new Promise((resolve) => (this.#granted = resolve));
@@ -115,9 +115,9 @@ export class IncomingCall {
     this.#port.send({ type: MessageType.StreamItem, invocationId: this.id, item: item ?? null });
   }
 
-  /** @throws HublineError `not_encodable`; the call is then still to be failed. */
+  /** @throws HublineError `not_encodable`; the call is then still open, and must be failed. */
   complete(...result: [] | [unknown]): void {
-    // A method without a result answers null, as in SignalR; the completion of a stream has no result.
+    // The result of a method that returns nothing is null, as in SignalR; the completion of a stream has no result.
     this.#end(result.length > 0 ? { result: result[0] ?? null } : {});
   }
 

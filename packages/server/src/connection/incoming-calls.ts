@@ -1,16 +1,16 @@
 import { HublineError, type Completion, type Invocation, type StreamInvocation, type StreamItem } from '@hubline/protocol';
-import { cancelledByClient, IncomingCall, type CallPort } from './incoming-call.ts';
 import type { Backpressure } from './backpressure.ts';
 import { costOf } from './cost.ts';
+import { cancelledByClient, IncomingCall, type CallPort } from './incoming-call.ts';
 import { Upload } from './upload.ts';
 
 export interface CallLimits {
-  /** Calls of one connection that run at the same time. Default 1: one after the other, in order. */
+  /** Calls of one connection that run at the same time. Default 1: one after another, in order. */
   readonly maxParallelCalls: number;
   /** Calls that wait for their turn before the client is no longer read. Default 128. */
   readonly maxQueuedCalls: number;
   /**
-   * Calls with streams, downloads and uploads, that a client may have open; together their arguments may hold `maxQueuedBytes`. Default
+   * Calls with streams, in either direction, that a client may have open; their arguments together may hold `maxQueuedBytes`. Default
    * 1024; a call beyond it is refused.
    */
   readonly maxOpenCalls: number;
@@ -18,17 +18,24 @@ export interface CallLimits {
   readonly uploadCapacity: number;
 }
 
+/** The connection of the client, as its calls use it. */
+export interface CallingConnection extends Pick<CallPort, 'whenWritable'> {
+  readonly isClosed: boolean;
+  /** The number of streams that the method of this name takes. */
+  uploadsOf(target: string): number;
+  /** Starts a call whose turn has come. */
+  run(call: IncomingCall): void;
+  /** @throws HublineError `not_encodable` */
+  write: CallPort['send'];
+}
+
 export interface IncomingCallsOptions {
   readonly limits: CallLimits & { readonly maxQueuedBytes: number };
   readonly backpressure: Backpressure;
-  readonly port: Pick<CallPort, 'send' | 'whenWritable'>;
-  /** How many streams the method of this name takes. */
-  readonly uploadsOf: (target: string) => number;
-  readonly run: (call: IncomingCall) => void;
-  readonly isClosed: () => boolean;
+  readonly connection: CallingConnection;
 }
 
-/** A call that waits for its turn, and what it costs meanwhile. */
+/** A call that waits for its turn, and the memory that it holds meanwhile. */
 interface QueuedCall {
   readonly call: IncomingCall;
   bytes: number;
@@ -38,61 +45,57 @@ interface QueuedCall {
 const CALL_BYTES = 512;
 
 /**
- * The calls of one client. They start in order; a plain call holds its turn until it has ended, a call with streams
- * until it has started, since its end may depend on what comes after it.
+ * The calls of one client. They start in order. A plain call holds its turn until it has ended; a call with streams holds it until it has
+ * started, since its end may depend on later messages.
  */
 export class IncomingCalls {
   readonly #limits: IncomingCallsOptions['limits'];
   readonly #backpressure: Backpressure;
-  readonly #uploadsOf: (target: string) => number;
-  readonly #run: (call: IncomingCall) => void;
-  readonly #isClosed: () => boolean;
+  readonly #connection: CallingConnection;
   readonly #port: CallPort;
   /** The calls that have not ended. */
   readonly #calls = new Set<IncomingCall>();
   /** The open calls whose client waits for a completion, by invocation id. */
   readonly #open = new Map<string, IncomingCall>();
   readonly #uploads = new Map<string, Upload>();
+  /** The calls that hold a turn. */
   readonly #holding = new Set<IncomingCall>();
-  /** Calls with streams, and what their messages cost. */
+  /** Calls with streams, and the memory of their messages. */
   readonly #streaming = new Map<IncomingCall, number>();
   #streamingBytes = 0;
-  /** Plain calls that run on without their turn because they invoke clients, and what their messages cost. */
-  readonly #asking = new Map<IncomingCall, number>();
-  #askingBytes = 0;
+  /** Plain calls that gave up their turn because they invoke clients, and the memory of their messages. */
+  readonly #invoking = new Map<IncomingCall, number>();
+  #invokingBytes = 0;
   #queue: QueuedCall[] = [];
   #queueIsFull = false;
-  #begun = false;
+  #isStarted = false;
   #starting = false;
 
-  constructor({ limits, backpressure, port, uploadsOf, run, isClosed }: IncomingCallsOptions) {
+  constructor({ limits, backpressure, connection }: IncomingCallsOptions) {
     this.#limits = limits;
     this.#backpressure = backpressure;
-    this.#uploadsOf = uploadsOf;
-    this.#run = run;
-    this.#isClosed = isClosed;
+    this.#connection = connection;
     this.#port = {
-      send: port.send,
-      whenWritable: port.whenWritable,
+      send: (message) => connection.write(message),
+      whenWritable: () => connection.whenWritable(),
       started: (call) => this.#release(call),
       ended: (call) => this.#ended(call),
     };
   }
 
-  /** Whether a call holds its turn: the client's messages may then be unread, so its silence is not counted. */
-  get busy(): boolean {
+  /** Whether a call holds a turn: the client's messages may then be unread, so its silence is not counted. */
+  get hasRunning(): boolean {
     return this.#holding.size > 0;
   }
 
-  /** Calls queue until `connected` has run: see {@link begin}. */
-  get hasBegun(): boolean {
-    return this.#begun;
+  get isStarted(): boolean {
+    return this.#isStarted;
   }
 
-  arrive(message: Invocation | StreamInvocation): void {
+  receive(message: Invocation | StreamInvocation): void {
     const { streamIds = [] } = message;
-    // Checked before anything is allocated: a message has room for thousands of ids.
-    const opened = streamIds.length === this.#uploadsOf(message.target) ? streamIds : [];
+    // Checked before anything is allocated: a message can hold thousands of ids.
+    const opened = streamIds.length === this.#connection.uploadsOf(message.target) ? streamIds : [];
     const uploads = opened.map(() => new Upload(this.#limits.uploadCapacity, this.#backpressure));
     const call = new IncomingCall(message, uploads, this.#port);
     if (this.#refuses(call)) return;
@@ -100,7 +103,7 @@ export class IncomingCalls {
     this.#calls.add(call);
     const queued: QueuedCall = { call, bytes: 0 };
     this.#queue.push(queued);
-    this.#next();
+    this.#startNext();
     // Most calls start at once: only those that wait are measured.
     if (this.#queue.at(-1) === queued) this.#backpressure.spend((queued.bytes = CALL_BYTES + costOf(message)));
     this.#holdWhileFull();
@@ -132,10 +135,10 @@ export class IncomingCalls {
     return this.#calls.size;
   }
 
-  /** Starts the queue: until then calls wait, because `connected` runs first. */
-  begin(): void {
-    this.#begun = true;
-    this.#goOn();
+  /** Starts the queue. Until then calls wait, because `connected` runs first. */
+  start(): void {
+    this.#isStarted = true;
+    this.#update();
   }
 
   /** Fails the streams whose client has given no credit for too long. */
@@ -143,20 +146,20 @@ export class IncomingCalls {
     for (const call of this.#streaming.keys()) call.heartbeat(ms, creditTimeoutMs);
   }
 
-  /** Aborts the running calls and drops the queued ones, since the client is gone. */
+  /** Aborts the running calls and drops the queued ones, since the client has disconnected. */
   close(reason: Error): void {
     this.#queue = [];
     for (const upload of this.#uploads.values()) upload.end(reason);
     for (const call of this.#calls) call.cancel(reason);
     this.#calls.clear();
     this.#streaming.clear();
-    this.#asking.clear();
+    this.#invoking.clear();
     this.#open.clear();
     this.#holding.clear();
     this.#uploads.clear();
   }
 
-  /** Fails a call that cannot be accepted, and returns true. Otherwise registers it by its id and, where it has streams, among those. */
+  /** Fails a call that cannot be accepted, and returns true. Otherwise registers it by its id and, if it has streams, among those. */
   #refuses(call: IncomingCall): boolean {
     const { id, message } = call;
     if (id !== undefined && this.#open.has(id)) {
@@ -165,7 +168,7 @@ export class IncomingCalls {
     }
     if (isStreaming(call)) {
       const { maxOpenCalls, maxQueuedBytes } = this.#limits;
-      const bytes = costOf(message); // the number of calls bounds the rest
+      const bytes = costOf(message); // `maxOpenCalls` bounds the memory besides the message
       if (this.#streaming.size >= maxOpenCalls) return refuse(call, 'maxOpenCalls', maxOpenCalls);
       if (this.#streamingBytes + bytes > maxQueuedBytes) return refuse(call, 'maxQueuedBytes', maxQueuedBytes);
       this.#streaming.set(call, bytes);
@@ -181,52 +184,52 @@ export class IncomingCalls {
     this.#uploads.set(streamId, upload);
   }
 
-  /** Whether another call may start: not while too many wait for answers of clients that they invoke. */
+  /** Whether another call may start. Calls that wait for answers of clients count too. */
   get #mayStart(): boolean {
     const { maxParallelCalls, maxOpenCalls, maxQueuedBytes } = this.#limits;
-    return this.#holding.size < maxParallelCalls && this.#asking.size < maxOpenCalls && this.#askingBytes <= maxQueuedBytes;
+    return this.#holding.size < maxParallelCalls && this.#invoking.size < maxOpenCalls && this.#invokingBytes <= maxQueuedBytes;
   }
 
-  #next(): void {
-    if (this.#starting) return; // a call that ends at once comes back here; the loop below goes on
+  #startNext(): void {
+    if (this.#starting) return; // a call that ends at once re-enters here, and the loop below continues
     this.#starting = true;
-    while (this.#begun && !this.#isClosed() && this.#mayStart) {
+    while (this.#isStarted && !this.#connection.isClosed && this.#mayStart) {
       const queued = this.#queue.shift();
       if (!queued) break;
       this.#holding.add(queued.call);
-      this.#run(queued.call);
+      this.#connection.run(queued.call);
       this.#backpressure.free(queued.bytes);
     }
     this.#starting = false;
   }
 
-  /** Takes the turn from a call that goes on. */
+  /** Takes the turn from a call that continues. */
   #release(call: IncomingCall): void {
     if (!this.#holding.delete(call)) return;
     if (!isStreaming(call)) {
       const bytes = costOf(call.message);
-      this.#asking.set(call, bytes);
-      this.#askingBytes += bytes;
+      this.#invoking.set(call, bytes);
+      this.#invokingBytes += bytes;
     }
-    this.#goOn();
+    this.#update();
   }
 
   #ended(call: IncomingCall): void {
     this.#calls.delete(call);
     this.#streamingBytes -= this.#streaming.get(call) ?? 0;
     this.#streaming.delete(call);
-    this.#askingBytes -= this.#asking.get(call) ?? 0;
-    const hadPlace = this.#asking.delete(call);
+    this.#invokingBytes -= this.#invoking.get(call) ?? 0;
+    const wasInvoking = this.#invoking.delete(call);
     if (call.id !== undefined && this.#open.get(call.id) === call) this.#open.delete(call.id);
     call.uploads.forEach((upload, at) => {
       const streamId = call.message.streamIds?.[at];
       if (streamId !== undefined && this.#uploads.get(streamId) === upload) this.#uploads.delete(streamId);
     });
-    if (this.#holding.delete(call) || hadPlace) this.#goOn();
+    if (this.#holding.delete(call) || wasInvoking) this.#update();
   }
 
-  #goOn(): void {
-    this.#next();
+  #update(): void {
+    this.#startNext();
     this.#holdWhileFull();
   }
 

@@ -1,7 +1,7 @@
 import type { Wire } from '@hubline/protocol';
 import type { Batch, Transport } from '../transports/index.ts';
+import type { AckProbe } from './ack-probe.ts';
 import type { Flushable, Turn } from './turn.ts';
-import type { Uptake } from './uptake.ts';
 
 export interface OutboxOptions {
   readonly turn: Turn;
@@ -12,12 +12,12 @@ export interface OutboxOptions {
   readonly overflow: (bufferedBytes: number) => void;
 }
 
-/** Above this, a turn's messages are written before its end: joining them copies them. */
+/** Above this size a turn's messages are written before its end: joining them copies them. */
 const EARLY_BYTES = 128 * 1024;
-/** Above this, producers of items for this client wait. */
+/** Above this size producers of items for this client wait. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
-/** Queues the messages for one client: one write per turn of the event loop, with a bound on the buffer of a slow client. */
+/** Queues the messages for one client: one write per turn of the event loop, with a limit on the buffer of a slow client. */
 export class Outbox implements Flushable {
   readonly #turn: Turn;
   readonly #transport: Transport;
@@ -25,13 +25,13 @@ export class Outbox implements Flushable {
   readonly #overflow: (bufferedBytes: number) => void;
   #batch: Batch | undefined;
   #closed = false;
-  /** Messages by their keys that wait until the client has caught up: a newer one takes the place of the one before. */
+  /** The latest message of each key, while the client does not keep up. */
   #latest: Map<string, Wire> | undefined;
   #latestBytes = 0;
-  /** Of a client that answers: set by its handshake. */
-  uptake: Uptake | undefined;
-  /** Whether so much was queued that it was written before the end of the turn. */
-  #early = false;
+  /** Set by the handshake of a client that acknowledges. */
+  probe: AckProbe | undefined;
+  /** Whether messages were written before the end of the turn, because they were large. */
+  #wroteEarly = false;
   /** Whether anything was written since the keep-alive last reset this. */
   wrote = false;
 
@@ -43,13 +43,13 @@ export class Outbox implements Flushable {
   }
 
   /**
-   * With `replaces`, only the latest message with this key is kept while the client does not keep up. It then comes after
-   * messages that were sent later; the order of all others is that in which they were sent.
+   * Queues a message. Of messages with the same `replaces`, only the latest is kept while the client does not keep up. It may then arrive
+   * after messages that were sent later; all other messages keep their order.
    */
   push(message: Wire, replaces?: string): void {
     if (replaces !== undefined && !this.#closed && (this.#latest || this.#isBehind)) return this.#keep(replaces, message);
     this.#append(message);
-    if (replaces !== undefined) this.#ask();
+    if (replaces !== undefined) this.#probe();
   }
 
   #append(message: Wire): void {
@@ -60,7 +60,7 @@ export class Outbox implements Flushable {
     }
     this.#batch = this.#batch.append(message);
     if (this.#batch.maxBytes <= EARLY_BYTES) return;
-    this.#early = true;
+    this.#wroteEarly = true;
     this.flush();
   }
 
@@ -68,18 +68,18 @@ export class Outbox implements Flushable {
     const batch = this.#batch;
     if (!batch) return;
     this.#batch = undefined;
-    // Before the write: a large message to a client that takes everything is no sign of slowness.
+    // Checked before the write: one large message to a client that reads everything is no sign of slowness.
     const bufferedBytes = this.#transport.bufferedBytes;
     if (bufferedBytes > this.#maxBufferedBytes) return this.#overflow(bufferedBytes);
     this.wrote = true;
     this.#transport.write(batch);
   }
 
-  /** Undefined while the client keeps up; otherwise settles once it has caught up, or is gone. Makes a producer of many items yield. */
+  /** Undefined while the client keeps up; otherwise settles when it has caught up or disconnected. Makes a producer of many items yield. */
   whenWritable(): Promise<void> | undefined {
-    if (this.#early) {
+    if (this.#wroteEarly) {
       // A generator that never waits and a client that reads everything would block the event loop.
-      this.#early = false;
+      this.#wroteEarly = false;
       return new Promise((resolve) => setImmediate(resolve)).then(() => this.whenWritable());
     }
     if (this.#closed || this.#transport.bufferedBytes <= HIGH_WATER_BYTES) return undefined;
@@ -93,26 +93,26 @@ export class Outbox implements Flushable {
     latest.set(key, message);
     const bufferedBytes = this.#transport.bufferedBytes + this.#latestBytes;
     if (bufferedBytes > this.#maxBufferedBytes) this.#overflow(bufferedBytes);
-    else if (isFirst) this.#awaitUptake();
+    else if (isFirst) this.#releaseWhenCaughtUp();
   }
 
   get #isBehind(): boolean {
-    return this.#transport.bufferedBytes > 0 || this.uptake?.isLate === true;
+    return this.#transport.bufferedBytes > 0 || this.probe?.isLate === true;
   }
 
-  #ask(): void {
-    if (this.uptake?.ask()) this.#append(this.uptake.question);
+  #probe(): void {
+    if (this.probe?.begin()) this.#append(this.probe.message);
   }
 
-  /** The client has handled everything before the question. */
-  answered(): void {
-    this.uptake?.answered();
-    this.#awaitUptake();
+  /** The client has handled all messages before the probe. */
+  acknowledged(): void {
+    this.probe?.acknowledged();
+    this.#releaseWhenCaughtUp();
   }
 
-  #awaitUptake(): void {
+  #releaseWhenCaughtUp(): void {
     if (!this.#latest) return;
-    if (this.#transport.bufferedBytes > 0) this.#transport.onceDrained(() => this.#awaitUptake());
+    if (this.#transport.bufferedBytes > 0) this.#transport.onceDrained(() => this.#releaseWhenCaughtUp());
     else if (!this.#isBehind) this.#release();
   }
 
@@ -122,7 +122,7 @@ export class Outbox implements Flushable {
     this.#latest = undefined;
     this.#latestBytes = 0;
     for (const message of latest) this.#append(message);
-    this.#ask();
+    this.#probe();
   }
 
   /** Writes the queued messages; later ones are dropped. */

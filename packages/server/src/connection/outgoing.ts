@@ -4,21 +4,21 @@ import { isHublineError, type Codec, type HublineError, type HubMessage, type Wi
 export class Outgoing {
   readonly #read: () => HubMessage;
   readonly #written: Map<string, Wire>;
-  /** Errors by protocol that cannot encode the message: one try is enough for all connections of the protocol. */
+  /** Errors of protocols that cannot encode the message: one attempt is enough for all connections of a protocol. */
   #refused: Map<string, HublineError> | undefined;
   #message: HubMessage | undefined;
 
-  /** A newer message with this key takes its place where it has not been written to a client yet. */
+  /** A newer message with this key replaces this one, if it has not been written to a client yet. */
   readonly replaces: string | undefined;
 
-  /** `read` is called where a protocol is spoken in which the message is not written yet. */
+  /** `read` is called for the first protocol in which the message is not written yet. */
   constructor(read: () => HubMessage, written: Iterable<readonly [codec: string, wire: Wire]> = [], replaces?: string) {
     this.replaces = replaces;
     this.#read = read;
     this.#written = new Map(written);
   }
 
-  /** Undefined where it could not be read. */
+  /** Undefined before it is read, or if it could not be read. */
   get message(): HubMessage | undefined {
     return this.#message;
   }

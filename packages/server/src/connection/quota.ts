@@ -7,21 +7,21 @@ import type { Clock } from './clock.ts';
 export interface ConnectionLimits {
   /** Connections of this node, from negotiation to their end. Default 50,000. */
   readonly maxConnections: number;
-  /** Of one address; of one /64 where it is IPv6. Default 1,000. Behind a proxy set `trustProxy`, or all have its address. */
+  /** Connections of one address, or of one /64 of IPv6. Default 1,000. Behind a proxy set `trustProxy`: otherwise all clients have the proxy's address. */
   readonly maxConnectionsPerAddress: number;
-  /** Of one user. Default 500. */
+  /** Connections of one user. Default 500. */
   readonly maxConnectionsPerUser: number;
-  /** New connections a second; as many may come at once after a quiet second. Default 500. */
+  /** New connections per second, and the size of a burst. Default 500. */
   readonly maxHandshakesPerSecond: number;
-  /** Of one address, as in `maxConnectionsPerAddress`: new connections within a second. Default 250. */
+  /** New connections of one address within a second, counted as in `maxConnectionsPerAddress`. Default 250. */
   readonly maxHandshakesPerSecondPerAddress: number;
   /** Runs of `authenticate` at the same time. Default 1,024. */
   readonly maxAuthentications: number;
-  /** Of one address, as in `maxConnectionsPerAddress`. Default 256. */
+  /** The same for one address, counted as in `maxConnectionsPerAddress`. Default 256. */
   readonly maxAuthenticationsPerAddress: number;
 }
 
-/** The refusal of each limit: a status that tells whose load it is, and when a retry makes sense. */
+/** The refusal of each limit: 503 for the load of the node, 429 for that of one address or user, and the time until a retry makes sense. */
 const REFUSALS = {
   maxConnections: { status: 503, retryAfterS: 10, text: 'This node has all the connections that it takes.' },
   maxConnectionsPerAddress: { status: 429, retryAfterS: 30, text: 'There are too many connections from this address.' },
@@ -59,7 +59,7 @@ export interface AuthenticationOptions {
 
 const REPORT_EVERY_MS = 60_000;
 
-/** Counts the connections of a node, and refuses those that are too many. */
+/** Counts the connections of a node, and refuses those above its limits. */
 export class ConnectionQuota {
   readonly #limits: ConnectionLimits;
   readonly #clock: Clock;
@@ -105,7 +105,7 @@ export class ConnectionQuota {
     };
   }
 
-  /** Gives `run` a signal and at most `timeoutMs`. It counts as running until it has settled, or its time is over. @throws Refused */
+  /** Runs `authenticate` with a signal, for at most `timeoutMs`. Counts it until it has settled or its time is over. @throws Refused */
   async authenticate<T>(
     run: (signal: AbortSignal) => Promise<T>,
     { remoteAddress, clientGone, timeoutMs }: AuthenticationOptions,
@@ -121,7 +121,7 @@ export class ConnectionQuota {
     clientGone.addEventListener('abort', abort, { once: true });
     let undo = (): void => undefined;
     try {
-      const late = new Promise<never>((_resolve, reject) => {
+      const timeout = new Promise<never>((_resolve, reject) => {
         undo = this.#clock.after(timeoutMs, () => {
           const error = new HublineError('timed_out', `authenticate did not settle within ${timeoutMs} ms.`, { timeoutMs });
           controller.abort(error);
@@ -131,7 +131,7 @@ export class ConnectionQuota {
           );
         });
       });
-      const value = await Promise.race([run(controller.signal), late]);
+      const value = await Promise.race([run(controller.signal), timeout]);
       clientGone.throwIfAborted();
       return value;
     } finally {
@@ -142,7 +142,7 @@ export class ConnectionQuota {
     }
   }
 
-  /** One address alone must not use up what all may. */
+  /** Counts a new connection of an address, and then of the node: one address alone must not use up the limit of the node. */
   #countNew(address: string): void {
     const now = this.#clock.elapsed();
     if (now - this.#secondBegan >= 1000) {

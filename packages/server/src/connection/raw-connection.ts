@@ -3,13 +3,15 @@ import { Batch, type OpeningRequest, type Transport, type TransportEnd, type Tra
 import type { Clock } from './clock.ts';
 import type { CloseReason } from './closing.ts';
 import { ENDINGS } from './closing.ts';
-import type { Attributes, ConnectionOpening, ConnectionTimeouts } from './connection.ts';
-import { Intake, type IntakeLimits } from './intake.ts';
+import type { ConnectionOpening } from './connection.ts';
+import type { Attributes } from './identity.ts';
+import { InputQueue, type InputConsumer, type InputLimits } from './input-queue.ts';
+import type { ConnectionTimeouts } from './timeouts.ts';
 import type { Turn } from './turn.ts';
 import { Upload } from './upload.ts';
 
 export interface RawConnectionSettings {
-  readonly limits: IntakeLimits & {
+  readonly limits: InputLimits & {
     /** The largest WebSocket message. */
     readonly maxFrameBytes: number;
     /** Chunks that wait for the handler before the client is no longer read. */
@@ -28,10 +30,10 @@ export interface RawConnectionOptions extends ConnectionOpening {
 
 /** RFC 6455, 7.4.1. */
 const TOO_LARGE = 1009;
-/** Of one WebSocket message: each costs a hundred bytes, however small it is. */
+/** The pieces of one WebSocket message: each costs a hundred bytes, however small it is. */
 const MAX_PIECES = 16 * 1024;
 
-/** A connection without the hub protocol. Iterating yields the client's chunks; leaving the loop discards the rest. */
+/** A connection without the hub protocol. Iteration yields the client's chunks; leaving the loop discards the rest. */
 export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   readonly connectionId: string;
   readonly userId: string | undefined;
@@ -39,10 +41,10 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
   readonly request: OpeningRequest;
   readonly #transport: Transport;
   readonly #settings: RawConnectionSettings;
-  readonly #intake: Intake;
+  readonly #input: InputQueue;
   readonly #received: Upload;
-  readonly #over = new AbortController();
-  /** Of a WebSocket message whose end has not come. */
+  readonly #ended = new AbortController();
+  /** The pieces of a WebSocket message whose end has not arrived. */
   #pieces: Wire[] = [];
   #pieceBytes = 0;
   #partialMs = 0;
@@ -55,15 +57,18 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     this.#transport = transport;
     this.#settings = settings;
     const { limits, clock, turn } = settings;
-    const take = (chunk: Wire): number => {
-      this.#received.push(chunk);
-      return 1;
+    const consumer: InputConsumer = {
+      owesAnswer: false,
+      consume: (chunk) => {
+        this.#received.push(chunk);
+        return 1;
+      },
     };
-    this.#intake = new Intake({ transport, limits, clock, turn, isAsked: () => false, take, isStream: false });
-    this.#received = new Upload(limits.uploadCapacity, this.#intake.backpressure);
+    this.#input = new InputQueue({ transport, limits, clock, turn, consumer, isStream: false });
+    this.#received = new Upload(limits.uploadCapacity, this.#input.backpressure);
   }
 
-  /** Never busy: the handler runs as long as the connection, and `signal` tells it to end. */
+  /** Always false: the handler runs as long as the connection, and `signal` asks it to end. */
   readonly isBusy = false;
 
   get transportName(): Transport['name'] {
@@ -72,30 +77,30 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
 
   /** Aborts when the connection has ended. */
   get signal(): AbortSignal {
-    return this.#over.signal;
+    return this.#ended.signal;
   }
 
   /**
-   * Strings go as text, bytes as binary where the transport has both. Settles when the client has room for more. @throws HublineError
-   * `invalid_option` where it is neither
+   * Sends strings as text, and bytes as binary if the transport has both. Resolves when the client can take more. @throws HublineError
+   * `invalid_option` for other values
    */
   send(data: Wire): Promise<void> {
     if (typeof data !== 'string' && !((data as unknown) instanceof Uint8Array)) throw invalidOption('data', 'must be a string or bytes');
     const transport = this.#transport;
-    if (this.#over.signal.aborted) return Promise.resolve();
+    if (this.#ended.signal.aborted) return Promise.resolve();
     if (transport.bufferedBytes > this.#settings.limits.maxBufferedBytes) transport.destroy();
     transport.format = typeof data === 'string' ? 'text' : 'binary';
     transport.write(new Batch().append(data));
     return new Promise((resolve) => transport.onceDrained(resolve));
   }
 
-  /** Ends the connection. @throws HublineError `invalid_option` where the code is none */
+  /** Ends the connection. @throws HublineError `invalid_option` for an unknown code */
   close(reason: Pick<CloseReason, 'code'> = { code: 'disconnected' }): void {
     checkKnown(reason, ['code', 'error', 'allowReconnect'], { within: 'reason' });
     const { code } = reason;
     if (!Object.hasOwn(ENDINGS, code)) throw invalidOption('reason.code', `must be one of ${Object.keys(ENDINGS).join(', ')}`);
-    const { goodbye, webSocketCode } = ENDINGS[code];
-    if (goodbye) this.#transport.close(webSocketCode, '');
+    const { closeMessage, webSocketCode } = ENDINGS[code];
+    if (closeMessage) this.#transport.close(webSocketCode, '');
     else this.#transport.destroy();
   }
 
@@ -112,27 +117,27 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     }
     if (!isEnd) {
       if (chunk.length > 0) this.#pieces.push(chunk);
-      return this.#intake.count(1);
+      return this.#input.count(1);
     }
     const whole = this.#pieces.length > 0 ? joined([...this.#pieces, chunk]) : chunk;
     this.#pieces = [];
     this.#pieceBytes = this.#partialMs = 0;
-    this.#intake.receive(whole);
+    this.#input.receive(whole);
   }
 
   controlled(frames: number): void {
-    this.#intake.count(frames);
+    this.#input.count(frames);
   }
 
-  /** Ends the input: the handler still gets what has arrived before. */
+  /** Ends the input: the handler still gets the chunks that have arrived before. */
   closed({ error }: TransportEnd): void {
-    this.#intake.end(() => this.#received.end(error), { waits: true });
-    this.#over.abort(error);
+    this.#input.end(() => this.#received.end(error), { waits: true });
+    this.#ended.abort(error);
   }
 
   heartbeat(ms: number): void {
     this.#transport.heartbeat(ms);
-    this.#partialMs = this.#pieces.length > 0 && !this.#intake.isBehind ? this.#partialMs + ms : 0;
+    this.#partialMs = this.#pieces.length > 0 && !this.#input.isBehind ? this.#partialMs + ms : 0;
     const { messageMs, clientMs } = this.#settings.timeouts;
     if (this.#partialMs >= messageMs || this.#transport.silentMs >= clientMs) this.close({ code: 'timed_out' });
   }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Limits a peer's rate. A second's worth may be used at once; beyond that the bucket is in debt, and the peer waits. */
+/** Limits a client's rate. One second's tokens may be taken at once; after that the bucket is in debt, and the client waits. */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #clock: Clock;
@@ -18,9 +18,9 @@ export class TokenBucket {
     this.#tokens -= tokens;
   }
 
-  /** Milliseconds until nothing is owed. 0: there are tokens. */
+  /** Milliseconds until the bucket is out of debt. */
   get debtMs(): number {
-    if (this.#tokens >= 0) return 0; // the clock is only read by peers that have used up what they had
+    if (this.#tokens >= 0) return 0; // reads the clock only for clients that have used up their tokens
     const now = this.#clock.elapsed();
     this.#tokens = Math.min(this.#perSecond, this.#tokens + ((now - this.#filledAt) * this.#perSecond) / 1000);
     this.#filledAt = now;

@@ -17,7 +17,7 @@ export class Turn {
     return this.#start;
   }
 
-  /** The number of the turn; it changes with each one. */
+  /** The number of the current turn. */
   get number(): number {
     this.#arm();
     return this.#number;
@@ -28,7 +28,7 @@ export class Turn {
     this.#arm();
   }
 
-  /** Schedules the flush. `setImmediate` runs after all that arrived together has been handled, promises included. */
+  /** Schedules the flush. `setImmediate` runs after everything that arrived together is handled, promises included. */
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;

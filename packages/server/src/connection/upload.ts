@@ -10,7 +10,7 @@ interface Item {
 /** Estimated memory of an item besides its value. */
 const ITEM_BYTES = 64;
 
-/** A stream that the client sends: items wait here, a few of them, until the method takes them. */
+/** A stream that the client sends. Buffers a few items until the method reads them. */
 export class Upload implements AsyncIterable<unknown> {
   readonly #capacity: number;
   readonly #backpressure: Backpressure;
@@ -33,15 +33,15 @@ export class Upload implements AsyncIterable<unknown> {
     this.#wake?.();
   }
 
-  /** Ends the stream; the method still gets the waiting items first. */
+  /** Ends the stream. The method gets the waiting items first. */
   end(error?: Error): void {
     this.#end ??= error ? { error } : {};
     this.#wake?.();
   }
 
-  /** Discards the waiting items and those to come: no method reads them any more. */
+  /** Discards the waiting items and all later ones: no method reads them any more. */
   discard(): void {
-    this.end(new HublineError('cancelled', 'The call that this stream belongs to is over.', {})); // first: to make room is to get more
+    this.end(new HublineError('cancelled', 'The call that this stream belongs to is over.', {})); // first, since room in the buffers brings the next items
     const bytes = this.#items.reduce((sum, item) => sum + item.bytes, 0);
     this.#items.length = 0;
     this.#hold(false);

@@ -6,6 +6,11 @@ import { checkMs, checkSignal } from './option-checks.ts';
 import type { Operations } from './operation.ts';
 import type { AnyTarget, CallerClients, Clients, ClientTarget, Filter, Target, TargetOptions } from './types.ts';
 
+/** A call that holds its turn. */
+export interface CallTurn {
+  giveUpTurn(): void;
+}
+
 /** The parts that a target sends and invokes through. */
 export interface TargetParts<A> {
   readonly hub: string;
@@ -13,11 +18,11 @@ export interface TargetParts<A> {
   readonly invocations: Invocations;
   readonly filters: Filters<A>;
   readonly operations: Operations;
-  /** Called before clients are invoked: the calling method gives up its turn. */
-  readonly asking?: () => void;
+  /** The call that uses the target, inside a method. */
+  readonly call?: CallTurn;
 }
 
-/** `hub.clients` */
+/** Creates `hub.clients`. */
 export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
   const target = (whom: Filter<A> | AnyTarget): Target<R> => targetOf<R, A>(base, base.filters.selector(whom));
   const parts = (all: readonly (Filter<A> | AnyTarget)[], what: string): readonly Selector[] =>
@@ -39,7 +44,7 @@ export function clientsOf<R, A>(base: TargetParts<A>): Clients<R, A> {
   };
 }
 
-/** `ctx.clients` */
+/** Creates `ctx.clients`. */
 export function callerClients<R, A>(clients: Clients<R, A>, connectionId: string): CallerClients<R, A> {
   return {
     ...clients,
@@ -54,32 +59,34 @@ export function callerClients<R, A>(clients: Clients<R, A>, connectionId: string
 }
 
 function targetOf<R, A>(base: TargetParts<A>, selector: Selector, options: TargetOptions = {}): ClientTarget<R> {
-  const { hub, broadcaster, invocations, operations, asking } = base;
-  const ask = <T>(question: () => T): T => {
-    asking?.();
-    return question();
+  const { hub, broadcaster, invocations, operations, call } = base;
+  const invokeOne = async (method: string, args: readonly unknown[]): Promise<unknown> => {
+    call?.giveUpTurn();
+    return invocations.one({ hub, selector, method, args }, options);
   };
-  const one = (method: string, args: readonly unknown[]): Promise<unknown> =>
-    'connection' in selector ?
-      invocations.single(selector.connection, { hub, selector, method, args }, options)
-    : invocations.one({ hub, selector, method, args }, options);
+  const invoke = async (method: string, args: readonly unknown[]): Promise<unknown> => {
+    if (!('connection' in selector)) return invokeOne(method, args);
+    call?.giveUpTurn();
+    return invocations.single(selector.connection, { hub, selector, method, args }, options);
+  };
   const target = {
-    send: speaking((method, args) =>
+    send: methodProxy((method, args) =>
       broadcaster.send(hub, selector, {
         message: { type: MessageType.Invocation, target: method, arguments: args },
         replaces: options.replaces,
       }),
     ),
-    invoke: speaking((method, args) => operations(`invoke of ${method}`, () => ask(() => one(method, args)))),
-    invokeOne: speaking((method, args) =>
-      operations(`invokeOne of ${method}`, () => ask(() => invocations.one({ hub, selector, method, args }, options))),
-    ),
-    invokeAll: speaking((method, args) => ask(() => invocations.all({ hub, selector, method, args }, options))),
+    invoke: methodProxy((method, args) => operations(`invoke of ${method}`, () => invoke(method, args))),
+    invokeOne: methodProxy((method, args) => operations(`invokeOne of ${method}`, () => invokeOne(method, args))),
+    invokeAll: methodProxy((method, args) => {
+      call?.giveUpTurn();
+      return invocations.all({ hub, selector, method, args }, options);
+    }),
     with: (more: TargetOptions) => targetOf<R, A>(base, selector, { ...options, ...checkedOptions(more) }),
     except: (...ids: readonly string[]) => targetOf<R, A>(base, base.filters.except(selector, ids), options),
   };
-  base.filters.isTarget(target, selector);
-  // Only the compiler knows the methods and their parameters; here the contract's types become method names.
+  base.filters.registerTarget(target, selector);
+  // Only the compiler knows the methods and their parameters: at run time they are names and values.
   return target as unknown as ClientTarget<R>;
 }
 
@@ -95,16 +102,16 @@ function checkedOptions(options: TargetOptions): TargetOptions {
   return options;
 }
 
-/** Names that the language itself looks up on objects: no receiver method can have them. */
+/** Names that JavaScript itself looks up on objects: no receiver method can have them. */
 const RESERVED = new Set(['then', 'catch', 'finally', 'toJSON', 'toString', 'valueOf', 'constructor', 'prototype', '__proto__']);
 
-/** A proxy that turns `target.send.said(message)` into `speak("said", [message])`. */
-function speaking(speak: (method: string, args: readonly unknown[]) => unknown): object {
+/** Creates a proxy that turns `target.send.said(message)` into `run("said", [message])`. */
+function methodProxy(run: (method: string, args: readonly unknown[]) => unknown): object {
   return new Proxy(
     {},
     {
       get: (_target, name) =>
-        typeof name === 'string' && !RESERVED.has(name) ? (...args: readonly unknown[]) => speak(name, args) : undefined,
+        typeof name === 'string' && !RESERVED.has(name) ? (...args: readonly unknown[]) => run(name, args) : undefined,
     },
   );
 }

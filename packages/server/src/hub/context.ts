@@ -1,6 +1,6 @@
 import { checkName, type TransportName } from '@hubline/protocol';
 import type { Connection, IncomingCall } from '../connection/index.ts';
-import { callerClients, clientsOf, type TargetParts } from './clients.ts';
+import { callerClients, clientsOf, type CallTurn, type TargetParts } from './clients.ts';
 import type { Members } from './members.ts';
 import type { Operations } from './operation.ts';
 import type { CallerClients, Context, Hub } from './types.ts';
@@ -11,7 +11,7 @@ export interface ScopeParts<A> {
   readonly operations: Operations;
 }
 
-/** The state that all calls of one connection share. Created on first use: most connections are idle. */
+/** The state that all calls of one connection share. Its parts are created on first use, since most connections are idle. */
 export class Scope<R, A> {
   readonly connection: Connection;
   readonly hub: Hub<R, A>;
@@ -42,9 +42,9 @@ export class Scope<R, A> {
     });
   }
 
-  /** Clients for one call; `asking` is called before the call invokes some of them. */
-  clients(asking: () => void): CallerClients<R, A> {
-    return callerClients(clientsOf<R, A>({ ...this.#parts.targets, asking }), this.connection.id);
+  /** Clients for one call, which gives up its turn before it invokes some of them. */
+  clients(call: CallTurn): CallerClients<R, A> {
+    return callerClients(clientsOf<R, A>({ ...this.#parts.targets, call }), this.connection.id);
   }
 
   /** Aborts when the connection ends. */
@@ -62,13 +62,13 @@ export class Scope<R, A> {
   }
 }
 
-/** The context of one call. Created for every call, so it only holds references. */
-export class CallContext<R, A> implements Context<R, A> {
+/** The context of one call. Created for every call, so it holds references only. */
+export class CallContext<R, A> implements Context<R, A>, CallTurn {
   readonly #scope: Scope<R, A>;
   readonly #call: IncomingCall | undefined;
   #clients: CallerClients<R, A> | undefined;
 
-  /** Without a call: for `connected`, `disconnected`. */
+  /** Without `call` for the hooks `connected` and `disconnected`. */
   constructor(scope: Scope<R, A>, call?: IncomingCall) {
     this.#scope = scope;
     this.#call = call;
@@ -99,15 +99,15 @@ export class CallContext<R, A> implements Context<R, A> {
     return this.#scope.groups;
   }
   get clients(): CallerClients<R, A> {
-    return (this.#clients ??= this.#scope.clients(() => this.#giveUpTurn()));
+    return (this.#clients ??= this.#scope.clients(this));
   }
   get hub(): Hub<R, A> {
     return { ...this.#scope.hub, clients: this.clients };
   }
 
-  /** Lets the next call start: an invoked client may call before it answers, and that call would wait for this one for ever. */
-  #giveUpTurn(): void {
+  /** Lets the next call start: an invoked client may call before it answers, and would otherwise wait for this call for ever. */
+  giveUpTurn(): void {
     if (this.#call) this.#call.started();
-    else this.#scope.connection.beginCalls();
+    else this.#scope.connection.startCalls();
   }
 }

@@ -32,7 +32,7 @@ interface Caller {
   readonly userId: string | undefined;
 }
 
-/** The parts of a hub that calls go through, without the contract's types: these were checked where the hub was declared. */
+/** The options of a hub that calls need, without the contract's types, which the compiler has checked. */
 export interface DispatcherOptions<C extends Caller> {
   readonly methods: object;
   readonly kinds: object;
@@ -66,12 +66,12 @@ export class Dispatcher<C extends Caller> {
     const { methods, kinds, args, authorize } = options;
     const functions = methodsOf<Method<C>['run']>(methods);
     const names = [...functions.keys()];
-    // A guard or a schema of a misspelt name would check nothing.
+    // A check or a schema with a misspelt name would never run.
     const named = names.length > 0 ? { kinds, args, authorize } : {}; // a hub without methods only sends
     for (const [within, given] of Object.entries(named)) checkKnown(given, names, { within, fault: 'names no method' });
     checkFunctions(Object.fromEntries(Object.entries(authorize).map(([name, check]) => [`authorize.${name}`, check as unknown])));
     for (const [name, run] of functions) {
-      // Without case, as SignalR matches.
+      // SignalR ignores case.
       this.#methods.set(name.toLowerCase(), {
         name,
         run,
@@ -82,7 +82,7 @@ export class Dispatcher<C extends Caller> {
     }
   }
 
-  /** How many streams the method of this name takes. */
+  /** The number of streams that the method of this name takes. */
   uploadsOf(target: string): number {
     return this.#methods.get(target.toLowerCase())?.kind.uploads ?? 0;
   }
@@ -123,7 +123,7 @@ export class Dispatcher<C extends Caller> {
       if (!isAsyncIterable(result)) return call.fail(noStream(target));
       call.started();
       text = FAILED_STREAMING;
-      await pump(result, call, (item) => this.#answer(method, call, { write: () => call.item(item), text }));
+      await sendItems(result, call, (item) => this.#answer(method, call, { write: () => call.item(item), text }));
       call.complete();
     } catch (error) {
       this.#fail(method, call, { error, text });
@@ -161,7 +161,7 @@ export class Dispatcher<C extends Caller> {
     return this.#options.operations(stageOf(name), run);
   }
 
-  /** Writes the answer or, where the caller's protocol cannot encode it, an error. */
+  /** Writes the answer, or an error if the protocol of the caller cannot encode it. */
   #answer({ name }: Method<C>, call: IncomingCall, { write, text }: { readonly write: () => void; readonly text: string }): void {
     try {
       write();
@@ -173,7 +173,7 @@ export class Dispatcher<C extends Caller> {
   }
 
   #fail({ name }: Method<C>, call: IncomingCall, { error, text }: { readonly error: unknown; readonly text: string }): void {
-    // `ctx.signal.throwIfAborted()` throws what cancelled this call.
+    // `ctx.signal.throwIfAborted()` throws the reason of the cancellation.
     const isCancelled = call.isOver && error === call.signal.reason && isHublineError(error);
     const failure = isCancelled ? refusalOf(error, text) : failureOf(error, text, this.#options.detailedErrors);
     if (failure.code === 'internal' && !call.isOver) this.#options.report(stageOf(name), error);
@@ -182,8 +182,8 @@ export class Dispatcher<C extends Caller> {
 }
 
 /**
- * The methods of an object or of an instance of a class, inherited ones included, bound to it. What every object has is none:
- * `constructor`, `toString`. @throws HublineError `invalid_option`
+ * Returns the methods of an object or of an instance of a class, inherited ones included, bound to it. Leaves out those that every object
+ * has, such as `constructor` and `toString`. @throws HublineError `invalid_option`
  */
 function methodsOf<F extends (...args: never) => unknown>(object: object): ReadonlyMap<string, F> {
   if (typeof object !== 'object' || object === null) throw invalidOption('methods', 'must be an object');
@@ -199,7 +199,7 @@ function methodsOf<F extends (...args: never) => unknown>(object: object): Reado
   return functions;
 }
 
-/** The fields of a class's instance are its own affair. */
+/** True for an object literal. The instance of a class may have fields that are no methods. */
 function isPlain(object: object): boolean {
   const prototype = Object.getPrototypeOf(object) as unknown;
   return prototype === Object.prototype || prototype === null;
@@ -211,15 +211,15 @@ const stageOf = (method: string): string => `call of ${method}`;
 const REFUSED = Symbol('refused');
 
 /** Sends items as fast as the client takes them. When the call is over, the iterator is closed at once. */
-async function pump(items: AsyncIterable<unknown>, call: IncomingCall, send: (item: unknown) => void): Promise<void> {
+async function sendItems(items: AsyncIterable<unknown>, call: IncomingCall, send: (item: unknown) => void): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
-  const leave = (): void => {
+  const closeIterator = (): void => {
     void (async () => iterator.return?.())().catch(() => undefined); // an error while the iterator closes changes nothing for the client
   };
   const stop = (): void => {
-    // The completion does not wait: an iterator that waits for something else may take its time to end.
+    // Completed first: the iterator may wait for something else before it closes.
     call.complete();
-    leave();
+    closeIterator();
   };
   call.signal.addEventListener('abort', stop);
   try {
@@ -232,7 +232,7 @@ async function pump(items: AsyncIterable<unknown>, call: IncomingCall, send: (it
     }
     stop();
   } catch (error) {
-    leave();
+    closeIterator();
     throw error;
   } finally {
     call.signal.removeEventListener('abort', stop);

@@ -45,13 +45,13 @@ export const cancelledBefore = (method: string): Failure => ({
 
 const wrongKind = (method: string, text: string): Failure => ({ text, code: 'invalid_arguments', details: { method } });
 
-/** The text for a failure before there was a result; {@link FAILED_STREAMING} is for one while items were sent. */
+/** The text for a failure before the result; {@link FAILED_STREAMING} is the text for a failure while items were sent. */
 export const failedInvoking = (method: string): string => `An unexpected error occurred invoking '${method}' on the server.`;
 export const FAILED_STREAMING = 'An error occurred on the server while streaming results.';
 
 /**
- * The failure for what user code threw. The client gets the message of an error that was made for the caller; any other, also a
- * `HublineError` of an operation inside the method, stays on the server unless `detailedErrors` is set.
+ * Returns the failure for an error that user code threw. The client gets the message of an error that was made for the caller. The message
+ * of any other, also of a `HublineError` of an operation inside the method, is sent only with `detailedErrors`.
  */
 export function failureOf(thrown: unknown, text: string, detailedErrors: boolean): Failure {
   const error = asError(thrown);
@@ -66,14 +66,14 @@ export const refusalOf = ({ message, code, details }: HublineError, text: string
   details: plain(details),
 });
 
-/** The failure of an answer that cannot be encoded. Omits the error's text: user code may have thrown it while its value was written. */
+/** The failure of an answer that cannot be encoded. Omits the error's text, which may come from user code. */
 export const cannotAnswer = ({ details }: HublineError<'not_encodable'>, text: string): Failure => ({
   text: `${text} HubException: The protocol of the connection has no way to write the answer (${details.found} at '${details.path}').`,
   code: 'not_encodable',
   details: { path: details.path, found: details.found },
 });
 
-/** The details as plain JSON; empty where user code's details cannot be encoded. */
+/** Converts details to plain JSON; returns an empty object if they cannot be encoded. */
 function plain(details: unknown): object {
   try {
     return Object(JSON.parse(JSON.stringify(details))) as object;

@@ -5,13 +5,13 @@ import type { Selector } from '../membership/index.ts';
 import { attributeValue } from './members.ts';
 import type { AnyTarget, Filter } from './types.ts';
 
-/** Filters may come from clients, as JSON: deeper ones are refused, before they exhaust the stack. */
+/** Filters may come from clients, as JSON: a deeper one could exhaust the stack, and is refused. */
 const MAX_FILTER_DEPTH = 16;
 
-/** What targets select, kept outside the objects: a target's public members only send and invoke. */
+/** The selectors of targets, kept outside the objects: the public members of a target only send and invoke. */
 const targets = new WeakMap<object, { readonly hub: string; readonly selector: Selector }>();
 
-/** Turns a hub's filters into selectors. Every name in a filter is checked here, and nowhere below. */
+/** Turns a hub's filters into selectors. Checks every name in a filter; the rooms below do not check again. */
 export class Filters<A> {
   readonly #hub: string;
   readonly #isIndexed: (attribute: string) => boolean;
@@ -22,8 +22,8 @@ export class Filters<A> {
   }
 
   /**
-   * The selector of a filter, or of a target of this hub. @throws HublineError `attribute_not_indexed`, `empty_target`, or
-   * `invalid_option` where it is neither, or no value of an attribute
+   * Returns the selector of a filter, or of a target of this hub. @throws HublineError `attribute_not_indexed`, `empty_target`, or
+   * `invalid_option` for any other value
    */
   selector(whom: Filter<A> | AnyTarget): Selector {
     const target = targets.get(whom);
@@ -31,12 +31,12 @@ export class Filters<A> {
     return target?.selector ?? this.#selector(whom, 1);
   }
 
-  /** Records what a target selects. */
-  isTarget(target: object, selector: Selector): void {
+  /** Records the selector of a target. */
+  registerTarget(target: object, selector: Selector): void {
     targets.set(target, { hub: this.#hub, selector });
   }
 
-  /** Clients that a selector leaves out. @throws HublineError `invalid_option` */
+  /** Excludes connections from a selector. @throws HublineError `invalid_option` */
   except(selector: Selector, connectionIds: unknown): Selector {
     const ids = list(connectionIds, 'except').map((id) => checkConnectionId(id, 'except'));
     return ids.length === 0 ? selector : { ...selector, except: [...(selector.except ?? []), ...ids] };
@@ -47,7 +47,7 @@ export class Filters<A> {
     if (depth > MAX_FILTER_DEPTH) throw invalidOption('filter', `is nested more than ${MAX_FILTER_DEPTH} levels deep`);
     const { except = [], ...kinds } = filter as Readonly<Record<string, unknown>>;
     const [kind, another] = Object.entries(kinds);
-    // To pick one of several would match more clients than the caller meant.
+    // One of several kinds alone would match more clients than the caller meant.
     if (!kind || another) throw invalidOption('filter', `has exactly one of ${KINDS.join(', ')}, and except beside it`);
     return this.except(this.#plain(...kind, depth), except);
   }
@@ -74,13 +74,13 @@ export class Filters<A> {
     throw invalidOption('filter', `has exactly one of ${KINDS.join(', ')}`);
   }
 
-  /** Refuses undefined values too: they are mistakes, and to ignore one would match more clients than the caller meant. */
+  /** Refuses undefined values too: without them the filter would match more clients than the caller meant. */
   #where(attributes: unknown): Selector {
     if (typeof attributes !== 'object' || attributes === null) throw invalidOption('where', 'must be an object');
     const selectors = Object.entries(attributes).map(([attribute, value]): Selector => {
       checkName(attribute, 'where');
       if (this.#isIndexed(attribute)) return { topic: attributeTopic(this.#hub, attribute, attributeValue(attribute, value)) };
-      // Without an index every node would have to be asked: a hidden broadcast.
+      // Without an index the query would be a hidden broadcast to every node.
       throw new HublineError('attribute_not_indexed', `Hub '${this.#hub}' does not index the attribute '${attribute}'.`, { attribute });
     });
     const [only, ...more] = nonEmpty(selectors, 'where');

@@ -7,11 +7,11 @@ import type { HubLimits } from './limits.ts';
 import { checkBackplane } from './option-checks.ts';
 import type { Accepts, Authorize, Context, Methods, Middleware, Results } from './types.ts';
 
-/** The `authenticate` hook. `A` is widened away from literals. */
+/** The `authenticate` hook. Attributes of literal types are widened. */
 export type Authenticate<A> =
   [A] extends [infer B] ? (request: AuthenticationRequest) => AuthenticatedIdentity<B> | Promise<AuthenticatedIdentity<B>> : never;
 
-/** How each attribute is kept. */
+/** Whether each attribute is indexed. */
 type Declared<A> =
   [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' | undefined };
 
@@ -26,38 +26,38 @@ export interface HubOptions<H, R, A, S> extends AcceptOptions {
   /** The backplane of this hub, instead of the server's. */
   readonly backplane?: Backplane | undefined;
   /**
-   * Authenticates a client: runs at negotiation and at every later request of the connection, which must give the same client (see
-   * `sameIdentity`). Throw `unauthorized()` or `forbidden()`. Default: every client is anonymous. The client controls `url` and
-   * `headers`: take over only what you have verified.
+   * Authenticates a client. Runs at negotiation and at every later request of the connection, and must return the same identity (see
+   * `sameIdentity`). Throw `unauthorized()` or `forbidden()` to refuse. Default: every client is anonymous. The client controls `url` and
+   * `headers`: verify their contents.
    */
   readonly authenticate?: Authenticate<A> | undefined;
-  /** Declares attributes. Only indexed ones can be asked for with `where`. */
+  /** Declares attributes. Only indexed attributes can be used in `where`. */
   readonly attributes?: Declared<NoInfer<A>> | undefined;
-  /** Which pages may connect; default: those of the same origin. */
+  /** The origins of pages that may connect. Default: the server's own origin. */
   readonly origins?: Origins | undefined;
   /**
-   * Schemas of a method's plain arguments, each for the tuple of them. The server refuses a call that does not satisfy its schema with
+   * Schemas by method, each for the tuple of the method's plain arguments. A call that does not satisfy its schema rejects with
    * `invalid_arguments`; the method gets the schema's output. Default: arguments are not checked.
    */
   readonly args?: (S & Accepts<H, S>) | undefined;
-  /** Checks what clients answer: a result that the schema refuses is `invalid_result`, and only that client's outcome. */
+  /** Schemas of clients' results, by receiver method. A result that its schema refuses is `invalid_result`, for that client alone. */
   readonly results?: Results<NoInfer<R>> | undefined;
-  /** Whether a client may call a method. Where not, the call rejects `forbidden`, or `unauthorized` where the client has no user id. Default: yes. */
+  /** Decides whether a client may call a method. A refused call rejects `forbidden`, or `unauthorized` if the client has no user id. Default: true. */
   readonly authorize?: Authorize<H, Context<R, A>, NoInfer<S>> | undefined;
   /** Functions that run around every call, the first one outermost. Default: none. */
   readonly use?: readonly Middleware<Context<R, A>>[] | undefined;
   /**
-   * Runs after the client got its handshake response and before its first call. An error ends the connection: for good where it is
-   * `forbidden`, `unauthorized` or `hubError`; otherwise the client comes back later.
+   * Runs after the handshake response and before the client's first call. An error ends the connection: for good if it is `forbidden`,
+   * `unauthorized` or `hubError`; otherwise the client reconnects later.
    */
   readonly connected?: ((ctx: Context<R, A>) => void | Promise<void>) | undefined;
-  /** Runs when the connection has ended and left all its groups, and `connected` has finished. */
+  /** Runs when the connection has ended and was removed from its groups, and `connected` has finished. */
   readonly disconnected?: ((ctx: Context<R, A>, reason: CloseReason) => void | Promise<void>) | undefined;
-  /** The methods that clients call: an object of functions, or an instance of a class, whose inherited methods count too. */
+  /** The methods that clients call: an object of functions, or an instance of a class with its inherited methods. */
   readonly methods: Methods<H, Context<R, A>, NoInfer<S>>;
 }
 
-/** A hub of which this node takes no connections: it only sends, asks and queries. */
+/** Options of a hub for which this node accepts no connections: it only sends, invokes and queries. */
 export interface SenderOptions {
   /** The backplane of this hub, instead of the server's. */
   readonly backplane?: Backplane | undefined;
@@ -80,7 +80,7 @@ const OPTIONS: OptionNames<HubOptions<object, object, object, object>> = {
   methods: true,
 };
 
-/** The options of a hub with connections; undefined where this node only sends. @throws HublineError `invalid_option` */
+/** Checks the options of a hub. Returns undefined if the node accepts no connections for it. @throws HublineError `invalid_option` */
 export function hostedOptions<H, R, A, S>(given: HubOptions<H, R, A, S> | SenderOptions): HubOptions<H, R, A, S> | undefined {
   if (
     typeof given === 'object' &&
@@ -94,7 +94,7 @@ export function hostedOptions<H, R, A, S>(given: HubOptions<H, R, A, S> | Sender
   return given as HubOptions<H, R, A, S>;
 }
 
-/** Options of a hub from plain JavaScript: their names, and functions that would not be called or not be ones. @throws HublineError `invalid_option` */
+/** Checks options that may come from plain JavaScript. @throws HublineError `invalid_option` */
 function checkHubOptions(options: object, names: readonly string[]): void {
   checkKnown(options, names, { within: 'options' });
   const { connected, disconnected, use = [], args = {}, authorize = {}, results = {}, attributes = {}, backplane } = options as HookOptions;

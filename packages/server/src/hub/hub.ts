@@ -33,9 +33,9 @@ export interface HubEnvironment {
 }
 
 /** The options of a hub without connections on this node. */
-const SILENT = { methods: {} };
+const SENDER_ONLY = { methods: {} };
 
-/** A hub on one node: handles its connections, and gives the program its {@link Hub}. */
+/** A hub on one node: handles its connections, and provides the program's {@link Hub}. */
 export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler, PathHost {
   readonly hub: Hub<R, A>;
   readonly #options: Partial<HubOptions<H, R, A, S>>;
@@ -64,7 +64,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       report,
     }));
     this.#dispatcher = new Dispatcher({
-      methods: (options ?? SILENT).methods,
+      methods: (options ?? SENDER_ONLY).methods,
       kinds: contract.kinds,
       args: options?.args ?? {},
       authorize: options?.authorize ?? {},
@@ -107,7 +107,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     };
   }
 
-  /** @throws whatever `authenticate` does; HublineError `invalid_option` where it names an attribute that is not declared, or no value of one */
+  /** @throws the error of `authenticate`; HublineError `invalid_option` for an undeclared attribute or an invalid value */
   async authenticate(request: AuthenticationRequest): Promise<Identity> {
     return callHook('authenticate', this.#report, async () =>
       identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given)),
@@ -144,7 +144,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   closed(connection: Connection, reason: CloseReason): void {
-    // Only the time limits of the server's own steps: an error of a hook is reported where it is thrown.
+    // Only time limits of the server are reported here: the error of a hook is reported where it is thrown.
     if (reason.code === 'internal' && isHublineError(reason.error) && reason.error.code === 'timed_out') {
       this.#report(this.#scopes.has(connection.id) ? 'connected' : 'registration', reason.error);
     }
@@ -158,7 +158,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     try {
       await this.#options.connected?.(new CallContext(scope));
     } catch (error) {
-      if (!isForCaller(error)) this.#report('connected', error); // the client only gets a general text
+      if (!isForCaller(error)) this.#report('connected', error); // the client gets a general text
       throw error;
     }
   }

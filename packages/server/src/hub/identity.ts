@@ -2,11 +2,11 @@ import { checkName, invalidOption } from '@hubline/protocol';
 import type { Attributes, Identity } from '../connection/index.ts';
 
 /**
- * Checks the result of `authenticate`: undefined stands for an anonymous client.
+ * Checks the result of `authenticate`. Undefined is an anonymous client.
  * @throws HublineError `invalid_option`
  */
-export function identityOf(answer: unknown, attributesOf: (given: object) => Attributes): Identity {
-  const { userId, attributes = {} } = record(answer, 'authenticate') as { readonly userId?: unknown; readonly attributes?: unknown };
+export function identityOf(result: unknown, attributesOf: (given: object) => Attributes): Identity {
+  const { userId, attributes = {} } = record(result, 'authenticate') as { readonly userId?: unknown; readonly attributes?: unknown };
   return {
     ...(userId === undefined ? {} : { userId: checkName(userId, 'userId') }),
     attributes: attributesOf(record(attributes, 'attributes')),

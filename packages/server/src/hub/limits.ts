@@ -1,19 +1,19 @@
 import { checkKnown, given, HublineError } from '@hubline/protocol';
-import type { CallLimits, ConnectionLimits, IntakeLimits } from '../connection/index.ts';
+import type { CallLimits, ConnectionLimits, InputLimits } from '../connection/index.ts';
 
-/** The limits on what clients may cost, each and together. Checked on arrival, never negotiated: an honest client does not notice them. */
-export interface Limits extends CallLimits, ConnectionLimits, IntakeLimits {
-  /** The largest message a client may send, in bytes. Default 32768, as SignalR's. */
+/** The limits on the resources that clients use, each and together. They are never negotiated, and an honest client does not reach them. */
+export interface Limits extends CallLimits, ConnectionLimits, InputLimits {
+  /** The largest message that a client may send, in bytes. Default 32768, as in SignalR. */
   readonly maxMessageBytes: number;
-  /** The largest WebSocket message that a connection handler is given. Default 1 MiB; a larger one closes with 1009. A hub takes any. */
+  /** The largest WebSocket message to a connection handler. Default 1 MiB; a larger one closes the socket with 1009. Hubs have no such limit. */
   readonly maxFrameBytes: number;
-  /** Bytes that may be buffered for a client that does not read. Default 4 MiB; beyond it the connection ends. */
+  /** Bytes that may be buffered for a client that does not read. Default 4 MiB; above it the connection ends. */
   readonly maxBufferedBytes: number;
   /** Groups that one connection may be in. Default 1000; a join beyond it rejects with `limit_exceeded`. */
   readonly maxGroups: number;
 }
 
-/** Limits of the whole node, and of connection handlers: no hub has its own. */
+/** Limits of the whole node, and of connection handlers, which a hub cannot set. */
 const OF_SERVER = [
   'maxConnections',
   'maxConnectionsPerAddress',

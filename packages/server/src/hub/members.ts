@@ -11,14 +11,14 @@ export interface MembersOptions {
   readonly membership: LocalMembership;
   /** Groups that one connection may be in. */
   readonly maxGroups: number;
-  /** The attributes that are declared, and whether each is a topic. */
+  /** The declared attributes. Each indexed one is a topic. */
   readonly attributes: Readonly<Record<string, 'indexed' | 'plain' | undefined>>;
-  /** Schemas of clients' results, by the receiver's method. */
+  /** Schemas of clients' results, by receiver method. */
   readonly results: Readonly<Record<string, StandardSchema<never> | undefined>>;
   readonly report: (stage: string, error: unknown) => void;
 }
 
-/** One hub's connections on this node, as members of topics; carries out the commands of this node and of others. */
+/** One hub's connections on this node, as members of topics. Executes the remote commands of any node. */
 export class Members implements Executor {
   readonly #hub: string;
   readonly #membership: LocalMembership;
@@ -87,11 +87,11 @@ export class Members implements Executor {
   }
 
   disconnect(selector: Selector, { code, reason, allowReconnect = false }: Farewell): Promise<number> {
-    const named = [...select(selector, this.#membership.of(this.#hub)).values()];
+    const matching = [...select(selector, this.#membership.of(this.#hub)).values()];
     const details = code === undefined ? {} : { reason: code };
     const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', details);
-    for (const { connection } of named) connection.close({ code: 'disconnected', error, allowReconnect });
-    return Promise.resolve(named.length);
+    for (const { connection } of matching) connection.close({ code: 'disconnected', error, allowReconnect });
+    return Promise.resolve(matching.length);
   }
 
   resultCheck(method: string): ReturnType<Executor['resultCheck']> {
@@ -108,7 +108,7 @@ export class Members implements Executor {
     };
   }
 
-  /** Changes each local connection that the selector names, and returns their number. One that leaves meanwhile is not counted. */
+  /** Changes each local connection that the selector matches, and returns their number. Those that disconnect meanwhile are not counted. */
   async #each(selector: Selector, change: (connectionId: string) => Promise<void>): Promise<number> {
     const ids = [...select(selector, this.#membership.of(this.#hub)).keys()];
     const changes = await Promise.allSettled(ids.map(change));

@@ -1,9 +1,9 @@
 /**
- * The promise of an operation that a program can forget to await. It never becomes an unhandled rejection: a failure that
- * nothing has been attached to is reported instead, and the process goes on.
+ * The promise of an operation that a program may forget to await. Its failure is never an unhandled rejection: if the program has not
+ * attached a handler, it is reported instead.
  */
 class Operation<T> extends Promise<T> {
-  /** Derived promises are plain ones: their failures are the program's to handle. */
+  /** Derived promises are plain ones: the program handles their failures. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }
@@ -18,7 +18,7 @@ class Operation<T> extends Promise<T> {
     return super.then(onFulfilled, onRejected);
   }
 
-  /** Reports a failure that nothing is attached to when the turn of the event loop ends. */
+  /** Reports a failure to which no handler is attached when the turn of the event loop ends. */
   reportForgotten(report: (error: unknown) => void): this {
     super.then(undefined, (error: unknown) => {
       setImmediate(() => {
@@ -29,10 +29,10 @@ class Operation<T> extends Promise<T> {
   }
 }
 
-/** Starts an operation. It rejects with what `work` throws. */
+/** Starts an operation. It rejects with the error of `work`. */
 export type Operations = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
-/** Operations whose forgotten failures are reported under their names. */
+/** Creates a function that starts operations, and reports forgotten failures under their names. */
 export const operationsOf =
   (report: (stage: string, error: unknown) => void): Operations =>
   <T>(name: string, work: () => Promise<T>) =>

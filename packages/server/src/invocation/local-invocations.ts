@@ -95,7 +95,7 @@ class LocalInvocation {
     this.#reply(roster);
     return new Promise((resolve) => {
       this.#request.signal.addEventListener('abort', () => {
-        for (const connection of this.#waiting) connection.cancelAsked(this.#request.params.invocationId);
+        for (const connection of this.#waiting) connection.cancelInvocation(this.#request.params.invocationId);
         resolve(this.#flush());
       });
       for (const connection of clients) this.#invoke(connection, resolve);
@@ -105,7 +105,7 @@ class LocalInvocation {
   #invoke(connection: Connection, done: (last: NodeReply) => void): void {
     const settle = (result: EncodedResult): void => this.#settle(connection, result, done);
     try {
-      connection.ask(this.#request.params.invocationId, this.#outgoing, (answer) => void this.#resultOf(connection, answer).then(settle));
+      connection.invoke(this.#request.params.invocationId, this.#outgoing, (answer) => void this.#resultOf(connection, answer).then(settle));
     } catch (error) {
       settle({ answer: unencodable(connection.id, error) });
     }

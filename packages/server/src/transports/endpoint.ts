@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Acceptor, ClientSession, NegotiateReply } from './acceptor.ts';
-import { untilClientGone } from './answered.ts';
+import { untilClientGone } from './socket-events.ts';
 import type { Attachment } from './attachment.ts';
 import type { HttpExchange } from './exchange.ts';
 import { LongPollingTransport, type LongPollingTimeouts } from './long-polling.ts';

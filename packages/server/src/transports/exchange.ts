@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { untilClientGone } from './answered.ts';
+import { untilClientGone } from './socket-events.ts';
 import type { Attachment } from './attachment.ts';
 import { Body } from './body.ts';
 import { refuse, type Refusal } from './refusal.ts';

@@ -5,7 +5,7 @@ export { Batch } from './batch.ts';
 export { Endpoint } from './endpoint.ts';
 export { checkedHttpServer, type AttachOptions, type HttpServer } from './http-server.ts';
 export { Router } from './router.ts';
-export { Listener } from './listener.ts';
+export { OwnHttpServer } from './own-http-server.ts';
 export type { LongPollingTimeouts } from './long-polling.ts';
 export { OriginPolicy, type Origins } from './origins.ts';
 export { hostedPath } from './path.ts';

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { whenAnswered } from './answered.ts';
+import { onceResponseEnded } from './socket-events.ts';
 import type { Batch, Format } from './batch.ts';
 import type { Body } from './body.ts';
-import { PostInbox } from './post-inbox.ts';
-import { Stall } from './stall.ts';
+import { HttpPostQueue } from './http-post-queue.ts';
+import { StallDetector } from './stall-detector.ts';
 import type { Transport, TransportListener } from './transport.ts';
 
 export const rawFormat: Format = (messages) =>
@@ -33,7 +33,7 @@ type Poll =
   | { readonly name: 'none' }
   | HeldPoll
   /** Its answer is on its way. A poll that comes meanwhile is next. */
-  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: Stall; next: HeldPoll | undefined };
+  | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: StallDetector; next: HeldPoll | undefined };
 
 const NONE: Poll = { name: 'none' };
 const NOTHING = Buffer.alloc(0);
@@ -52,7 +52,7 @@ export class LongPollingTransport implements Transport {
   format: 'text' | 'binary' = 'text'; // both are bytes here
   readonly #timeouts: LongPollingTimeouts;
   readonly #listener: TransportListener;
-  readonly #inbox: PostInbox;
+  readonly #posts: HttpPostQueue;
   readonly #drained: (() => void)[] = [];
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -65,7 +65,7 @@ export class LongPollingTransport implements Transport {
   constructor(timeouts: LongPollingTimeouts, accept: (transport: Transport) => TransportListener) {
     this.#timeouts = timeouts;
     this.#listener = accept(this);
-    this.#inbox = new PostInbox((chunk) => this.#listener.receive(chunk, true));
+    this.#posts = new HttpPostQueue((chunk) => this.#listener.receive(chunk, true));
   }
 
   get bufferedBytes(): number {
@@ -79,7 +79,7 @@ export class LongPollingTransport implements Transport {
   poll(response: ServerResponse, headers: Headers): void {
     this.#release();
     const poll: HeldPoll = { name: 'held', response, headers };
-    whenAnswered(response, () => this.#over(response));
+    onceResponseEnded(response, () => this.#over(response));
     if (this.#poll.name === 'answered') {
       this.#poll.next = poll;
       return;
@@ -102,15 +102,15 @@ export class LongPollingTransport implements Transport {
   }
 
   post(body: Body): Promise<void> {
-    return this.#inbox.post(body);
+    return this.#posts.post(body);
   }
 
   pause(): void {
-    this.#inbox.pause();
+    this.#posts.pause();
   }
 
   resume(): void {
-    this.#inbox.resume();
+    this.#posts.resume();
   }
 
   heartbeat(ms: number): void {
@@ -129,7 +129,7 @@ export class LongPollingTransport implements Transport {
   /** Closes: the next poll still gets the waiting messages, and the one after it the end. */
   close(): void {
     this.#ended = true;
-    this.#inbox.resume(); // a post that waits is answered
+    this.#posts.resume(); // a post that waits is answered
     this.#speak();
   }
 
@@ -157,11 +157,11 @@ export class LongPollingTransport implements Transport {
   }
 
   #answer({ response, headers }: HeldPoll, body: Buffer = NOTHING): void {
-    this.#become({ name: 'answered', response, stall: new Stall(response.req.socket, this.#timeouts.sendMs), next: undefined });
+    this.#become({ name: 'answered', response, stall: new StallDetector(response.req.socket, this.#timeouts.sendMs), next: undefined });
     const { length } = body;
     response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
     // Messages in a lost answer are lost: the connection ends, so that a client that is back does not miss them unnoticed.
-    if (length > 0) whenAnswered(response, (taken) => taken || this.destroy());
+    if (length > 0) onceResponseEnded(response, (taken) => taken || this.destroy());
   }
 
   /** Ends the older poll, which a newer one has replaced. */
@@ -198,7 +198,7 @@ export class LongPollingTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.#ended = true;
-    this.#inbox.resume();
+    this.#posts.resume();
     this.#release();
     this.#drain();
     this.#listener.closed({ code });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import { isTooFarAhead } from './answered.ts';
+import { isTooFarAhead } from './socket-events.ts';
 import { Attachment } from './attachment.ts';
 import type { Endpoint } from './endpoint.ts';
 import { HttpExchange } from './exchange.ts';

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { whenAnswered } from './answered.ts';
+import { onceResponseEnded } from './socket-events.ts';
 import type { Batch, Format } from './batch.ts';
 import type { Body } from './body.ts';
 import { onceDrained } from './drained.ts';
-import { PostInbox } from './post-inbox.ts';
-import { Stall } from './stall.ts';
+import { HttpPostQueue } from './http-post-queue.ts';
+import { StallDetector } from './stall-detector.ts';
 import type { Transport, TransportEnd, TransportListener } from './transport.ts';
 
 /** One unnamed event of all messages; a line break inside begins another data line (HTML standard, 9.2.6). */
@@ -33,19 +33,19 @@ export class ServerSentEventsTransport implements Transport {
   readonly inherentKeepAlive = false;
   format = 'text' as const;
   readonly #response: ServerResponse;
-  readonly #inbox: PostInbox;
-  readonly #stall: Stall;
+  readonly #posts: HttpPostQueue;
+  readonly #stall: StallDetector;
 
   constructor(response: ServerResponse, { headers, sendMs, accept }: EventStreamOptions) {
     this.#response = response;
-    this.#stall = new Stall(response.req.socket, sendMs);
+    this.#stall = new StallDetector(response.req.socket, sendMs);
     const listener = accept(this);
     const utf8 = new TextDecoder();
     // Text, as everything here: a character may be split over two chunks.
-    this.#inbox = new PostInbox((chunk) => listener.receive(utf8.decode(chunk, { stream: true }), true));
+    this.#posts = new HttpPostQueue((chunk) => listener.receive(utf8.decode(chunk, { stream: true }), true));
     let end: TransportEnd = { code: 1006 };
     response.on('error', (error) => (end = { code: 1006, error })); // always followed by `close`
-    whenAnswered(response, (taken) => listener.closed(taken ? { code: 1000 } : end));
+    onceResponseEnded(response, (taken) => listener.closed(taken ? { code: 1000 } : end));
     response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS });
     response.write(':\r\n'); // Firefox says that the stream is open only when something came
   }
@@ -64,15 +64,15 @@ export class ServerSentEventsTransport implements Transport {
 
   /** Settles when the body has been taken. */
   post(body: Body): Promise<void> {
-    return this.#inbox.post(body);
+    return this.#posts.post(body);
   }
 
   pause(): void {
-    this.#inbox.pause();
+    this.#posts.pause();
   }
 
   resume(): void {
-    this.#inbox.resume();
+    this.#posts.resume();
   }
 
   heartbeat(ms: number): void {
@@ -80,12 +80,12 @@ export class ServerSentEventsTransport implements Transport {
   }
 
   close(): void {
-    this.#inbox.resume(); // a post that waits is answered
+    this.#posts.resume(); // a post that waits is answered
     this.#response.end();
   }
 
   destroy(): void {
-    this.#inbox.resume();
+    this.#posts.resume();
     this.#response.destroy();
   }
 }

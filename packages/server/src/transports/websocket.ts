@@ -6,7 +6,7 @@ import { onceDrained } from './drained.ts';
 import { FrameError, FrameReader, type FrameListener } from './frame-reader.ts';
 import { binaryFrame, closeFrame, controlFrame, Opcode, textFrame } from './frame.ts';
 import { refuseUpgrade } from './refusal.ts';
-import { Stall } from './stall.ts';
+import { StallDetector } from './stall-detector.ts';
 import type { Transport, TransportEnd, TransportListener } from './transport.ts';
 import { answerUpgrade } from './websocket-handshake.ts';
 
@@ -74,7 +74,7 @@ class WebSocketTransport implements Transport, FrameListener {
   format: 'text' | 'binary' = 'text';
   readonly #socket: Socket;
   readonly #options: WebSocketOptions;
-  readonly #stall: Stall;
+  readonly #stall: StallDetector;
   readonly #reader = new FrameReader(this);
   #listener: TransportListener | undefined;
   /** After a close frame no other may follow (RFC 6455, 5.5.1). */
@@ -89,7 +89,7 @@ class WebSocketTransport implements Transport, FrameListener {
   constructor(socket: Socket, options: WebSocketOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#stall = new Stall(socket, options.timeouts.sendMs);
+    this.#stall = new StallDetector(socket, options.timeouts.sendMs);
     socket.on('error', (error) => {
       if (this.#end.code === BROKEN) this.#end = { error, ...this.#end }; // always followed by `close`
     });

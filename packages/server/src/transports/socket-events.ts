@@ -7,7 +7,7 @@ import { HublineError } from '@hubline/protocol';
  * Calls back once when a response has ended, with whether all of it was sent. Node emits `finish` also where the socket broke
  * meanwhile, and nothing for a response that is queued behind another one of its socket, so the socket is observed as well.
  */
-export function whenAnswered(response: ServerResponse | Http2ServerResponse, then: (taken: boolean) => void): void {
+export function onceResponseEnded(response: ServerResponse | Http2ServerResponse, then: (taken: boolean) => void): void {
   // Over HTTP/2 the stream tells: Node emits `finish` after its end there, and the socket lives on.
   if ('stream' in response) {
     const { stream } = response;

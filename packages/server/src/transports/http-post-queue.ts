@@ -9,7 +9,7 @@ const MAX_WAITING_BYTES = 1_048_576;
  * Reads the bodies that a client sends by POST, one after the other, in the order in which they came, and only while
  * the input is read; a post is answered when its body has been taken, so a slow method slows its caller.
  */
-export class PostInbox {
+export class HttpPostQueue {
   readonly #receive: (chunk: Uint8Array) => void;
   readonly #waiting = new Set<Body>();
   #last: Promise<void> = Promise.resolve();

@@ -5,68 +5,74 @@ import type { Clock } from './clock.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { Turn } from './turn.ts';
 
-export interface IntakeLimits {
+export interface InputLimits {
   /**
-   * Memory for input of a client that no method has consumed: calls that wait, items of uploads, chunks for a handler. Estimated from the
-   * decoded values. Above it the client is not read; while it owes an answer it may be twice as much. Default 1 MiB.
+   * Memory for input of a client that no method has consumed: waiting calls, items of uploads, chunks for a handler. Estimated from the
+   * decoded values. Above it the client is not read; the limit is doubled while the client owes an answer. Default 1 MiB.
    */
   readonly maxQueuedBytes: number;
-  /** Messages a second that are taken from one client, after as many at once. Above it the client is read more slowly. Default 20000. */
+  /** Messages per second that are decoded for one client; a burst of one second's number is allowed. Above it the client is read more slowly. Default 20000. */
   readonly maxMessagesPerSecond: number;
-  /** Bytes a second, likewise. Default 16 MiB. */
+  /** Bytes per second, likewise. Default 16 MiB. */
   readonly maxBytesPerSecond: number;
 }
 
-export interface IntakeOptions {
+/** Consumes a client's input: its connection. */
+export interface InputConsumer {
+  /** Whether the client owes the answer to an invocation. */
+  readonly owesAnswer: boolean;
+  /** Decodes a portion, and returns how many messages it held. Never throws. */
+  consume(portion: Wire): number;
+}
+
+export interface InputQueueOptions {
   readonly transport: Pick<Transport, 'pause' | 'resume' | 'readAheadBytes'>;
-  readonly limits: IntakeLimits;
+  readonly limits: InputLimits;
   readonly clock: Clock;
   readonly turn: Turn;
-  /** Whether the client owes an answer. */
-  readonly isAsked: () => boolean;
-  /** Takes a portion, and returns how many messages it held. Never throws. */
-  readonly take: (portion: Wire) => number;
-  /** Chunks may be cut: the hub protocol's are pieces of a stream. Otherwise each is taken whole. */
+  readonly consumer: InputConsumer;
+  /** True if chunks may be cut, as those of the hub protocol, which are pieces of a stream. */
   readonly isStream: boolean;
 }
 
-/** Bytes of one client that are handled in a turn of the event loop: an honest burst fits, and a flood takes a few milliseconds. */
+/** Bytes of one client that are decoded in a turn of the event loop: an honest burst fits, and a flood takes a few milliseconds. */
 const PORTION_BYTES = 16 * 1024;
 /** The cost of a chunk besides its bytes: many very small chunks are a flood too. */
 const CHUNK_BYTES = 64;
 
 /**
- * Decodes a client's input in portions, one per turn of the event loop, at a bounded rate, and only while the buffers have room.
- * The rest waits undecoded, and the client is not read meanwhile.
+ * Queues a client's input, and has it decoded in portions: one per turn of the event loop, at a bounded rate, and only while the buffers
+ * have room. The rest waits undecoded, and the client is not read meanwhile.
  */
-export class Intake {
+export class InputQueue {
   readonly backpressure: Backpressure;
-  readonly #options: IntakeOptions;
+  readonly #options: InputQueueOptions;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
   /** Undecoded chunks, in order. */
   readonly #waiting: Wire[] = [];
   #waitingBytes = 0;
-  /** The turn in which something was taken last, and how much was taken in it. */
+  /** The turn of the last portion, and the bytes that were decoded in it. */
   #turn = 0;
-  #takenInTurn = 0;
+  #bytesInTurn = 0;
   #isStopped = false;
   #isClosed = false;
-  #isTaking = false;
+  #isDecoding = false;
   #isPaused = false;
-  /** Cancels the scheduled look. */
+  /** Cancels the scheduled continuation. */
   #cancel: (() => void) | undefined;
   #end: { readonly then: () => void; readonly waits: boolean } | undefined;
 
-  constructor(options: IntakeOptions) {
-    const { limits, clock, isAsked } = options;
+  constructor(options: InputQueueOptions) {
+    const { limits, clock, consumer } = options;
     this.#options = options;
     this.#messages = new TokenBucket(limits.maxMessagesPerSecond, clock);
     this.#bytes = new TokenBucket(limits.maxBytesPerSecond, clock);
-    this.backpressure = new Backpressure({ maxQueuedBytes: limits.maxQueuedBytes, isAsked, changed: () => this.look() });
+    const { maxQueuedBytes } = limits;
+    this.backpressure = new Backpressure({ maxQueuedBytes, owesAnswer: () => consumer.owesAnswer, changed: () => this.advance() });
   }
 
-  /** Whether the client may have sent more than was looked at. */
+  /** Whether the client may have sent more than was decoded. */
   get isBehind(): boolean {
     return this.#isPaused || this.#waiting.length > 0;
   }
@@ -75,35 +81,35 @@ export class Intake {
     if (this.#isClosed) return;
     this.#waiting.push(chunk);
     this.#waitingBytes += sizeOf(chunk);
-    this.look();
+    this.advance();
   }
 
-  /** The rest of a portion that was not for its taker: it comes first when the intake goes on. */
+  /** Puts the unused rest of a portion back in front of the queue. */
   putBack(rest: Wire): void {
     this.#waiting.unshift(rest);
     this.#waitingBytes += sizeOf(rest);
   }
 
-  /** Takes nothing until {@link start}. */
+  /** Decodes nothing until {@link start}. */
   stop(): void {
     this.#isStopped = true;
   }
 
   start(): void {
     this.#isStopped = false;
-    this.look();
+    this.advance();
   }
 
-  /** Counts frames without data (pings and the like): they cost the event loop time too. */
+  /** Counts frames without data, such as pings: they cost the event loop time too. */
   count(frames: number): void {
     this.#charge(frames, frames * CHUNK_BYTES);
-    this.look();
+    this.advance();
   }
 
-  /** Calls back when all input is taken, since the client sends no more. Without `waits`, also when full buffers stop the taking. */
+  /** Calls back when the input of a disconnected client is decoded. Without `waits` it does not wait for full buffers to empty. */
   end(then: () => void, { waits }: { readonly waits: boolean }): void {
     this.#end = { then, waits };
-    this.look();
+    this.advance();
   }
 
   /** Drops the waiting input. Final. */
@@ -115,32 +121,32 @@ export class Intake {
     this.#pause(false);
   }
 
-  /** Takes what may be taken now, and schedules the rest. Call it when the client was invoked, or has answered. */
-  look(): void {
-    if (this.#isTaking || this.#isClosed) return; // a call that ends at once comes back here; the loop below goes on
-    this.#isTaking = true;
-    while (this.#waiting.length > 0 && !this.#isHeld && !this.#isEarly) this.#takePortion();
-    this.#isTaking = false;
-    this.#arrange();
+  /** Decodes as much as is allowed now, and schedules the rest. Call it when {@link InputConsumer.owesAnswer} has changed. */
+  advance(): void {
+    if (this.#isDecoding || this.#isClosed) return; // a call that ends at once re-enters here, and the loop below continues
+    this.#isDecoding = true;
+    while (this.#waiting.length > 0 && !this.#isBlocked && !this.#isThrottled) this.#decodePortion();
+    this.#isDecoding = false;
+    this.#scheduleRest();
   }
 
-  /** Whether there is no room. The consumer that makes room calls {@link look} again. */
-  get #isHeld(): boolean {
+  /** Whether the buffers have no room. Backpressure calls {@link advance} when they have. */
+  get #isBlocked(): boolean {
     return this.#isStopped || this.backpressure.isFull;
   }
 
   /** Whether this turn's portion or the rate is used up. */
-  get #isEarly(): boolean {
-    return (this.#takenInTurn >= PORTION_BYTES && this.#options.turn.number === this.#turn) || this.#debtMs > 0;
+  get #isThrottled(): boolean {
+    return (this.#bytesInTurn >= PORTION_BYTES && this.#options.turn.number === this.#turn) || this.#debtMs > 0;
   }
 
   get #debtMs(): number {
     return Math.max(this.#messages.debtMs, this.#bytes.debtMs);
   }
 
-  #takePortion(): void {
+  #decodePortion(): void {
     const portion = this.#nextPortion();
-    const messages = this.#options.take(portion);
+    const messages = this.#options.consumer.consume(portion);
     this.#charge(messages, sizeOf(portion));
   }
 
@@ -154,27 +160,27 @@ export class Intake {
 
   #charge(messages: number, bytes: number): void {
     const turn = this.#options.turn.number;
-    if (turn !== this.#turn) this.#takenInTurn = 0;
+    if (turn !== this.#turn) this.#bytesInTurn = 0;
     this.#turn = turn;
-    this.#takenInTurn += bytes;
+    this.#bytesInTurn += bytes;
     this.#messages.take(messages);
     this.#bytes.take(bytes);
   }
 
-  #arrange(): void {
+  #scheduleRest(): void {
     if (this.#isClosed) return; // the portion itself has ended the connection
-    const isEarly = this.#isEarly;
-    const isHeld = this.#isHeld;
-    if (this.#end && (this.#waiting.length === 0 || (isHeld && !this.#end.waits))) return this.#over(this.#end.then);
-    if (isEarly) this.#later();
-    this.#pause(isEarly || (isHeld && this.#waitingBytes >= this.#options.transport.readAheadBytes));
+    const isThrottled = this.#isThrottled;
+    const isBlocked = this.#isBlocked;
+    if (this.#end && (this.#waiting.length === 0 || (isBlocked && !this.#end.waits))) return this.#finish(this.#end.then);
+    if (isThrottled) this.#continueLater();
+    this.#pause(isThrottled || (isBlocked && this.#waitingBytes >= this.#options.transport.readAheadBytes));
   }
 
-  #later(): void {
+  #continueLater(): void {
     if (this.#cancel) return;
     const again = (): void => {
       this.#cancel = undefined;
-      this.look();
+      this.advance();
     };
     const debtMs = this.#debtMs;
     if (debtMs > 0) {
@@ -185,7 +191,7 @@ export class Intake {
     }
   }
 
-  #over(then: () => void): void {
+  #finish(then: () => void): void {
     this.close();
     then();
   }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /** Detects a peer that reads nothing while data is buffered for it. */
-export class Stall {
+export class StallDetector {
   readonly #socket: Socket;
   readonly #timeoutMs: number;
   #taken = 0;

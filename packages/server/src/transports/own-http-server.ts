@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
 /** An HTTP server of Hubline's own, which can be closed while clients hold connections open. */
-export class Listener {
+export class OwnHttpServer {
   readonly server: Server = createServer((_request, response) => response.writeHead(404).end());
   readonly #sockets = new Set<Socket>();
   #closed: Promise<void> | undefined;
