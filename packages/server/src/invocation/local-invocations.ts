@@ -105,7 +105,11 @@ class LocalInvocation {
   #invoke(connection: Connection, done: (last: NodeReply) => void): void {
     const settle = (result: EncodedResult): void => this.#settle(connection, result, done);
     try {
-      connection.invoke(this.#request.params.invocationId, this.#outgoing, (answer) => void this.#resultOf(connection, answer).then(settle));
+      connection.invoke(
+        this.#request.params.invocationId,
+        this.#outgoing,
+        (answer) => void this.#resultOf(connection, answer).then(settle),
+      );
     } catch (error) {
       settle({ answer: unencodable(connection.id, error) });
     }
