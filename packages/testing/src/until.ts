@@ -20,7 +20,8 @@ export async function until<T>(condition: () => T | Promise<T>, options: UntilOp
     } catch (error) {
       cause = error;
     }
-    if (performance.now() >= deadline) throw new Error(`Not so within ${timeoutMs} ms: ${condition.toString()}`, { cause });
+    if (performance.now() >= deadline)
+      throw new Error(`The condition is not true after ${timeoutMs} ms: ${condition.toString()}`, { cause });
     // eslint-disable-next-line no-restricted-syntax -- the polling that tests use instead of sleeping
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }

@@ -26,8 +26,11 @@ describe('until', () => {
       },
       { timeoutMs: 20, intervalMs: 1 },
     );
-    await expect(failing).rejects.toMatchObject({ message: expect.stringMatching(/^Not so within 20 ms/) as string, cause });
-    await expect(until(() => false, { timeoutMs: 0 })).rejects.toThrow('Not so within 0 ms');
+    await expect(failing).rejects.toMatchObject({
+      message: expect.stringMatching(/^The condition is not true after 20 ms/) as string,
+      cause,
+    });
+    await expect(until(() => false, { timeoutMs: 0 })).rejects.toThrow('The condition is not true after 0 ms');
   });
 });
 

@@ -23,4 +23,5 @@ describeBackplane('redis cluster', {
   create: () => ProxiedBackplane.to({ servers: servers.nodes, redis, isCluster: true, options: SHORT_INTERVALS }),
   dispose: (backplane) => backplane[Symbol.asyncDispose](),
   faults,
+  timeoutMs: 10_000, // a busy machine needs more than the default to connect to six servers again after an outage
 });
