@@ -19,9 +19,9 @@ import { ClusterStore } from './cluster-store.ts';
 import type { Store, StoreObserver } from './store.ts';
 
 export interface RedisBackplaneEvents {
-  /** Once for an outage. On a Redis Cluster it may be of some masters: what the others carry goes on. */
+  /** Emitted once for an outage. On a Redis Cluster an outage may concern some masters; the channels and keys of the others stay usable. */
   down: [cause: Error];
-  /** Of all of it. */
+  /** Emitted when all of Redis is usable again. */
   up: [outage: { readonly ms: number }];
   gap: Parameters<LinkObserver['gap']>;
 }
@@ -29,11 +29,11 @@ export interface RedisBackplaneEvents {
 export interface RedisBackplane extends Backplane {
   /** The options with defaults, and without secrets. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** `closed` before a server has opened it. Of several links, the worst. */
+  /** The state of the link; `closed` before a server has opened one, and the worst state of several links. */
   readonly state: LinkState;
   /** Settles when every node that uses this value is registered. @throws HublineError `backplane_unavailable` */
   ready(): Promise<void>;
-  /** Returns its undo. */
+  /** Adds a listener, and returns a function that removes it. */
   on<E extends keyof RedisBackplaneEvents>(event: E, listener: (...args: RedisBackplaneEvents[E]) => void): () => void;
 }
 
@@ -120,6 +120,6 @@ function clientFor(role: ClientRole, { connection, client, createClient }: Redis
     made.disconnect();
     refuse('createClient', `The client for ${role} needs a retryStrategy that tries again for ever, within ${RECONNECT_MS.most} ms.`);
   }
-  if (made.status === 'wait') made.connect().catch(() => undefined); // an event tells of it
+  if (made.status === 'wait') made.connect().catch(() => undefined); // an event reports the failure
   return made;
 }

@@ -13,7 +13,7 @@ export interface ChannelSubscriptionsOptions extends Pick<
 /** Keeps this node's subscriptions in Redis equal to its {@link Channels}. */
 export class ChannelSubscriptions {
   readonly #options: ChannelSubscriptionsOptions;
-  /** Subscribed on the current link, with the acknowledgement of the SUBSCRIBE that was sent last. */
+  /** The channels that are subscribed on the current connections, with the acknowledgement of the last SUBSCRIBE. */
   readonly #sent = new Map<string, Promise<void>>();
   readonly #changed = new Set<string>();
   #sync: Promise<void> | undefined;
@@ -22,7 +22,7 @@ export class ChannelSubscriptions {
     this.#options = options;
   }
 
-  /** A channel has become wanted or unwanted. Resolves when Redis has acknowledged it or, while it is unreachable, at once. */
+  /** Subscribes or unsubscribes a channel that was added or removed. Resolves when Redis has acknowledged, or at once while the channel is unavailable. */
   async changed(channel: string): Promise<void> {
     this.#changed.add(channel);
     await (this.#sync ??= new Promise((resolve) => {
@@ -35,18 +35,18 @@ export class ChannelSubscriptions {
     await this.#sent.get(channel);
   }
 
-  /** Subscribes again to every reachable channel, and on the way in last to the marks. @throws HublineError `backplane_unavailable` */
+  /** Subscribes to every available channel and, if this node enters the cluster, last to the marker channels. @throws HublineError `backplane_unavailable` */
   async all(): Promise<void> {
     const { store, keys, self, channels, status } = this.#options;
-    this.#send(); // unsubscribes unwanted channels first
+    this.#send(); // unsubscribes removed channels first
     this.#sent.clear();
     for (const slice of slices(channels)) await this.#subscribe(slice.filter((channel) => this.#isToBeSent(channel)));
-    // Channels that became wanted meanwhile were sent by `changed`.
+    // `changed` has subscribed to channels that were added meanwhile.
     await Promise.all(this.#sent.values());
     if (status.isEntering) await store.subscribe(store.tags().map((tag) => keys.marker(self.process, tag)));
   }
 
-  /** Some or all channels became unreachable. */
+  /** Forgets the subscriptions to channels that became unavailable. */
   down(): void {
     for (const channel of this.#sent.keys()) if (!this.#options.availability.hasChannel(channel)) this.#sent.delete(channel);
   }
@@ -55,15 +55,15 @@ export class ChannelSubscriptions {
     const { store, channels, status, observer, events } = this.#options;
     const changed = [...this.#changed];
     this.#changed.clear();
-    const unwanted = changed.filter((channel) => this.#sent.has(channel) && !channels.has(channel));
-    for (const channel of unwanted) this.#sent.delete(channel);
-    if (unwanted.length > 0) {
-      store.unsubscribe(unwanted.map(this.#keyOf)).catch((error: unknown) => {
+    const removed = changed.filter((channel) => this.#sent.has(channel) && !channels.has(channel));
+    for (const channel of removed) this.#sent.delete(channel);
+    if (removed.length > 0) {
+      store.unsubscribe(removed.map(this.#keyOf)).catch((error: unknown) => {
         if (status.isUp) observer.report('subscribe', error);
       });
     }
-    const wanted = changed.filter((channel) => this.#isToBeSent(channel));
-    for (const slice of slices(wanted)) void this.#subscribe(slice).catch((error: unknown) => events.commandFailed(error));
+    const added = changed.filter((channel) => this.#isToBeSent(channel));
+    for (const slice of slices(added)) void this.#subscribe(slice).catch((error: unknown) => events.commandFailed(error));
   }
 
   #isToBeSent(channel: string): boolean {
@@ -76,7 +76,7 @@ export class ChannelSubscriptions {
     await Promise.all(
       byShard(store, channels, this.#keyOf).map((group) => {
         const acknowledged = store.subscribe(group.map(this.#keyOf));
-        // A failed subscription is made again with the next link, so callers do not wait for it.
+        // A failed subscription is repeated after the outage, so callers do not wait for it.
         const settled = acknowledged.catch(() => undefined);
         for (const channel of group) this.#sent.set(channel, settled);
         return acknowledged;

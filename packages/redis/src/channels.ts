@@ -5,11 +5,11 @@ export type Deliver = (payload: Uint8Array, from: ProcessId) => void;
 
 interface Listener {
   readonly deliver: Deliver;
-  /** By `performance.now()`. */
+  /** When the listener was added, by `performance.now()`. */
   readonly since: number;
 }
 
-/** The channels that this node wants to receive: those with a listener, and its own ones. */
+/** The channels that this node receives: those with a listener, and the channels of every node and of this one. */
 export class Channels implements Iterable<string> {
   readonly #own: ReadonlySet<string>;
   readonly #listeners = new Map<string, Listener>();
@@ -28,12 +28,12 @@ export class Channels implements Iterable<string> {
   deliverOf(channel: string): Deliver | undefined {
     return this.#listeners.get(channel)?.deliver;
   }
-  /** For how many milliseconds the channel has its listener. */
+  /** Returns the time since the channel's listener was added, in milliseconds. */
   ageMs(channel: string): number {
     return performance.now() - (this.#listeners.get(channel)?.since ?? 0);
   }
 
-  /** Returns a function that removes the listener, and tells whether it was still there. @throws HublineError `invalid_option` */
+  /** Adds a listener. Returns a function that removes it and returns whether it was still there. @throws HublineError `invalid_option` */
   add(channel: string, deliver: Deliver): () => boolean {
     if (this.#listeners.has(channel)) {
       throw new HublineError('invalid_option', `This node is subscribed to ${channel} already.`, { option: 'channel' });
@@ -44,7 +44,7 @@ export class Channels implements Iterable<string> {
     return () => this.#listeners.get(channel) === listener && this.#listeners.delete(channel);
   }
 
-  /** Removes all listeners, and takes no more. */
+  /** Removes all listeners, and ignores further ones. */
   close(): void {
     this.#isClosed = true;
     this.#listeners.clear();

@@ -13,16 +13,15 @@ export interface ClusterStoreOptions extends StoreOptions {
   readonly natMap: Readonly<Record<Address, RedisAddress>>;
 }
 
-/** Commands follow their slot this often. */
+/** A command is redirected at most this many times. */
 const MAX_REDIRECTS = 16;
 const RETRY_MS = 100;
-/** Channels per turn of the event loop: SSUBSCRIBE takes the channels of one slot, so it is sent for each. */
+/** Channels that are subscribed at a time: SSUBSCRIBE takes channels of one slot only, so each channel needs a command of its own. */
 const SLICE = 500;
 
 /**
- * A Redis Cluster: for each master a connection for commands and one that listens, which is sharded pub/sub's only way to be
- * sure of an acknowledgement. Commands and messages follow their slots when those move; a master that is lost is an outage
- * of its slots. Classic channels belong to no slot: there it is one of all.
+ * A Redis Cluster, with one connection for commands and one for subscriptions to each master. Commands and messages follow slots that
+ * move. If a master is unreachable, its slots are unavailable. Without sharded pub/sub channels belong to no slot, so all slots are.
  */
 export class ClusterStore implements Store {
   readonly isOne = false;
@@ -30,17 +29,17 @@ export class ClusterStore implements Store {
   readonly #options: ClusterStoreOptions;
   readonly #observer: StoreObserver;
   readonly #shards = new Map<Address, Shard>();
-  /** Shards that are not masters any more. */
+  /** Shards that are no longer masters, until commands in flight are answered. */
   readonly #leaving = new Set<Shard>();
   #slots: SlotMap | undefined;
-  /** Whether Redis has sharded pub/sub, since 7.0. Undefined until that is known. */
+  /** Whether Redis has sharded pub/sub (7.0 and newer). Undefined until CLUSTER SLOTS was answered once. */
   #isSharded: boolean | undefined;
   #isReady = false;
   #isClosed = false;
-  #learning: Promise<void> | undefined;
+  #readingSlots: Promise<void> | undefined;
   /** The last batch to each shard. */
   readonly #publishing = new Map<Shard, Promise<unknown>>();
-  /** After slots have moved: settles when the messages published before that are delivered. */
+  /** Settles when the messages that were published before slots moved are acknowledged. */
   #followed: Promise<unknown> = Promise.resolve();
   #moved: NodeJS.Timeout | undefined;
 
@@ -58,12 +57,12 @@ export class ClusterStore implements Store {
     return checkedReads(commands, await this.#follow(commands));
   }
 
-  /** Publishes one batch after the other to each shard: a batch that has to follow its slot must not be overtaken. */
-  async publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
-    const [[first]] = posts as [Publishing];
+  /** Publishes one batch after the other to each shard: no batch may overtake one that follows its slot to another master. */
+  async publish(messages: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
+    const [[first]] = messages as [Publishing];
     const shard = this.#shardOf(first);
     const publish = async (): Promise<readonly (Error | undefined)[]> => {
-      const replies = await this.#follow(posts.map(([channel, frame]) => [this.#isSharded ? 'spublish' : 'publish', channel, frame]));
+      const replies = await this.#follow(messages.map(([channel, frame]) => [this.#isSharded ? 'spublish' : 'publish', channel, frame]));
       return replies.map(errorIn);
     };
     const published = (this.#publishing.get(shard) ?? this.#followed).then(publish, publish);
@@ -85,7 +84,7 @@ export class ClusterStore implements Store {
 
   async listeners(channels: readonly string[]): Promise<readonly number[]> {
     if (!this.#isSharded) return this.#classicListeners(channels);
-    // Each is asked where its slot is, which no key of the command tells.
+    // The command has no key, so it is sent to the master of each channel's slot.
     const asked = await Promise.all(
       channels.map(async (channel) => {
         const [reply] = await this.#shardOf(channel).commands.run([['pubsub', 'shardnumsub', channel]]);
@@ -95,10 +94,10 @@ export class ClusterStore implements Store {
     return asked;
   }
 
-  /** Also detects moved slots: a shard without this node's subscriptions does not report them, and others look for its marks there. */
+  /** Also reads the slots: a master without subscriptions of this node does not report that it has new slots. */
   async ping(): Promise<void> {
     const ready = [...this.#shards.values()].filter(({ isReady }) => isReady);
-    await Promise.all([this.#learn(), ...ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping()))]);
+    await Promise.all([this.#readSlots(), ...ready.map(({ subscriber }) => subscriber.within('PING', subscriber.redis.ping()))]);
   }
 
   async memory(): Promise<readonly string[]> {
@@ -125,7 +124,7 @@ export class ClusterStore implements Store {
     this.#leaving.clear();
   }
 
-  /** Commands by master, in their order; those whose slot is elsewhere are sent there, as often as it takes. */
+  /** Runs commands on the masters of their slots, in order. Commands that a master redirects are sent again. */
   async #follow(commands: readonly Command[]): Promise<readonly unknown[]> {
     const replies: unknown[] = Array.from({ length: commands.length });
     let left = commands.map((command, at) => ({ command, at }));
@@ -146,16 +145,16 @@ export class ClusterStore implements Store {
       const asking = left.filter(({ at }) => redirection(replies[at]) === 'ASK');
       for (const { command, at } of asking) replies[at] = await this.#ask(command, replies[at] as Error);
       left = left.filter(({ at }) => redirection(replies[at]) !== undefined);
-      // Acknowledged writes move along with a migrated slot; they may be lost with a replaced master.
+      // Acknowledged writes move with a migrated slot. After a failover they may be lost.
       if (left.some(({ at }) => redirection(replies[at]) === 'MOVED')) this.redirects++;
       if (left.length === 0 || tries >= MAX_REDIRECTS) break;
       if (tries > 0) await pause(RETRY_MS);
-      await this.#learn();
+      await this.#readSlots();
     }
     return replies;
   }
 
-  /** A slot that is being moved: this key is at its new place already, and only this once. */
+  /** Sends a command to the master that is importing the slot of its key. The slot's owner stays the same until the move ends. */
   async #ask(command: Command, refusal: Error): Promise<unknown> {
     const address = refusal.message.split(' ')[2] ?? '';
     const shard = this.#shards.get(address);
@@ -171,7 +170,7 @@ export class ClusterStore implements Store {
       } catch (error) {
         if (redirection((error as Error).cause) === undefined || tries >= MAX_REDIRECTS) throw error;
         if (tries > 0) await pause(RETRY_MS);
-        await this.#learn();
+        await this.#readSlots();
       }
     }
   }
@@ -188,7 +187,7 @@ export class ClusterStore implements Store {
     return shard;
   }
 
-  /** Classic messages go to all masters, but each knows only its own listeners. */
+  /** Returns the subscribers without sharded pub/sub: each master counts only its own ones. */
   async #classicListeners(channels: readonly string[]): Promise<readonly number[]> {
     if (channels.length === 0) return [];
     const all = await Promise.all(
@@ -199,11 +198,11 @@ export class ClusterStore implements Store {
     return channels.map((_channel, i) => all.reduce((sum, counts) => sum + (counts[i] ?? 0), 0));
   }
 
-  /** Until everything is connected. */
+  /** Tries to connect to all masters until all connections are ready. */
   async #recover(): Promise<void> {
     while (!this.#isClosed && !this.#isReady) {
       try {
-        await this.#learn();
+        await this.#readSlots();
         if (this.#isWhole()) {
           this.#isReady = true;
           return this.#observer.ready();
@@ -219,27 +218,27 @@ export class ClusterStore implements Store {
     return this.#slots?.isWhole === true && [...this.#slots.masters].every((address) => this.#shards.get(address)?.isReady);
   }
 
-  /** Reads which master has which slot; concurrent callers share one query. @throws HublineError where no master answers */
-  #learn(): Promise<void> {
-    return (this.#learning ??= this.#askForSlots().finally(() => (this.#learning = undefined)));
+  /** Reads which master has which slot; concurrent callers share one query. @throws HublineError if no master answers */
+  #readSlots(): Promise<void> {
+    return (this.#readingSlots ??= this.#querySlots().finally(() => (this.#readingSlots = undefined)));
   }
 
-  async #askForSlots(): Promise<void> {
-    const [reply, asked] = await this.#fromAnybody(['cluster', 'slots']);
+  async #querySlots(): Promise<void> {
+    const [reply, asked] = await this.#fromAnyNode(['cluster', 'slots']);
     if (this.#isSharded === undefined) {
-      const [[known]] = (await this.#fromAnybody(['command', 'info', 'spublish'])) as [[unknown], RedisAddress];
+      const [[known]] = (await this.#fromAnyNode(['command', 'info', 'spublish'])) as [[unknown], RedisAddress];
       this.#isSharded = Boolean(known);
     }
     const slots = new SlotMap(reply, asked);
     if (this.#isClosed || !slots.isWhole) return;
     const opened = [...slots.masters].filter((address) => !this.#shards.has(address)).map((address) => this.#open(address));
-    // New masters take a moment to connect; until then the others redirect.
+    // Connections to new masters need a moment. Until then commands stay with the old masters, which redirect them.
     const until = performance.now() + this.#options.timeoutMs;
     while (!opened.every(({ isReady }) => isReady) && !this.#isClosed && performance.now() < until) await pause(RETRY_MS / 10);
-    const isNews = this.#slots !== undefined && !slots.equals(this.#slots);
+    const isChanged = this.#slots !== undefined && !slots.equals(this.#slots);
     this.#slots = slots;
-    if (isNews) {
-      // Without their results, which would be kept for ever, each in that of the next change.
+    if (isChanged) {
+      // The results are dropped: otherwise each change of slots would keep those of the change before.
       this.#followed = Promise.allSettled([this.#followed, ...this.#publishing.values()]).then(() => undefined);
       this.#publishing.clear();
     }
@@ -247,14 +246,14 @@ export class ClusterStore implements Store {
       if (slots.masters.has(address)) continue;
       this.#shards.delete(address);
       this.#leaving.add(shard);
-      // Commands in flight still get their answers.
+      // Commands in flight still receive their answers.
       setTimeout(() => this.#leaving.delete(shard) && shard.close(), this.#options.timeoutMs).unref();
     }
-    if (isNews) this.#observer.moved(performance.now());
+    if (isChanged) this.#observer.moved(performance.now());
   }
 
-  /** The reply of the first known master that answers. */
-  async #fromAnybody(command: Command): Promise<readonly [reply: unknown, asked: RedisAddress]> {
+  /** Returns the reply of the first node that answers: a known master, or one of the seeds. */
+  async #fromAnyNode(command: Command): Promise<readonly [reply: unknown, asked: RedisAddress]> {
     for (const [address, { commands }] of this.#shards) {
       const [reply] = await commands.run([command]).catch(() => []); // another master may answer
       if (reply !== undefined && !(reply instanceof Error)) return [reply, parseAddress(address)];
@@ -279,34 +278,34 @@ export class ClusterStore implements Store {
     const shard = new Shard({
       clientFor: (role) => clientFor(role, at),
       timeoutMs,
-      ready: () => undefined, // looked for in #recover
+      ready: () => undefined, // #recover polls isReady
       lost: (cause) => {
         if (this.#shards.get(address) !== shard) return;
         const slots = this.#isSharded ? this.#slots?.slotsOf(address) : undefined;
-        if (slots?.length !== 0) this.#lose(cause, slots); // with none it is new, and not used yet
+        if (slots?.length !== 0) this.#reportLost(cause, slots); // a new master without slots is not used yet
       },
       message: (channel, frame) => this.#observer.message(channel, frame),
-      moved: () => this.#letGo(),
+      moved: () => this.#handleMoved(),
     });
     this.#shards.set(address, shard);
     return shard;
   }
 
-  #lose(cause: Error, slots?: readonly number[]): void {
-    const isLookedFor = !this.#isReady;
+  #reportLost(cause: Error, slots?: readonly number[]): void {
+    const isRecovering = !this.#isReady;
     this.#isReady = false;
     this.#observer.lost(cause, slots);
-    if (!isLookedFor) void this.#recover();
+    if (!isRecovering) void this.#recover();
   }
 
-  /** Redis reports each channel that it unsubscribes: handles all of them once. */
-  #letGo(): void {
+  /** Handles channels that Redis has unsubscribed: Redis reports each channel, and the slots are read once for all of them. */
+  #handleMoved(): void {
     const since = performance.now();
     this.#moved ??= setTimeout(() => {
       this.#moved = undefined;
-      this.#learn().then(
+      this.#readSlots().then(
         () => this.#observer.moved(since),
-        (error: unknown) => this.#lose(error as Error),
+        (error: unknown) => this.#reportLost(error as Error),
       );
     }, RETRY_MS).unref();
   }
@@ -318,7 +317,7 @@ function redirection(reply: unknown): 'MOVED' | 'ASK' | undefined {
   return reply.message.startsWith('ASK ') ? 'ASK' : undefined;
 }
 
-/** Runs one command on a connection of its own. */
+/** Runs one command on a new client as soon as that is connected. */
 function once(redis: Redis, [name, ...args]: Command, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let cause: Error = unavailable('Redis did not answer in time.');

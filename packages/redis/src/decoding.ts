@@ -7,20 +7,20 @@ export const isFields = (value: unknown): value is Fields =>
 
 export const isTexts = (list: unknown): list is readonly string[] => Array.isArray(list) && list.every((each) => typeof each === 'string');
 
-/** The largest JSON of a notice or a message of repair that is parsed. Claims and descriptions of frames take about 64 KiB each. */
+/** The largest JSON of a notice or a repair message that is parsed, in bytes. Claims and descriptions of frames have about 64 KiB each. */
 export const MAX_BYTES = 1024 * 1024;
 
-/** The object that a text in JSON holds; undefined where it holds none. */
+/** Parses a JSON object; undefined for any other text. */
 export function fieldsIn(text: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isFields(value) ? value : undefined;
   } catch {
-    return undefined; // it is no JSON
+    return undefined; // no JSON
   }
 }
 
-/** The error for a message between nodes with a field that cannot be right. */
+/** Makes the error for a message between nodes with a field that cannot be right. */
 export const damaged = (what: 'frame' | 'notice' | 'message of repair', why: string): HublineError<'invalid_message'> =>
   new HublineError('invalid_message', `A ${what} between nodes is damaged.`, { why });
 

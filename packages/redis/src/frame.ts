@@ -3,11 +3,11 @@ import type { Incarnation } from './keys.ts';
 import { isIncarnation, VERSION } from './values.ts';
 
 /**
- * One published message, or a part of the repair of messages: its payload, its sender's incarnation, its sequence on the channel.
+ * A published message, or a message of the repair protocol, with its sender's incarnation and its sequence on the channel.
  *
  *     byte 0      version, 2
  *     byte 1      kind
- *     bytes 2–7   sequence, unsigned, big-endian; 0 for the kinds of repair
+ *     bytes 2–7   sequence, unsigned, big-endian; 0 for messages of the repair protocol
  *     byte 8      length of the origin
  *     …           origin: an incarnation, ASCII
  *     …           payload
@@ -23,16 +23,16 @@ export type FrameKind = (typeof KIND)[keyof typeof KIND];
 
 export const KIND = {
   message: 0,
-  /** The sender forgot the channel's earlier sequences: numbers missing before this one are no loss. */
+  /** The sender begins on this channel, or has forgotten its earlier sequences: numbers missing before this one are no loss. */
   firstMessage: 1,
-  /** The sender keeps a copy for some seconds: a receiver that misses it may ask. */
+  /** The sender keeps a copy for some seconds: a receiver that misses the frame may request it. */
   keptMessage: 2,
   firstKeptMessage: 3,
-  /** Asks the owner of the channel for frames, see {@link encodeAsk}. */
+  /** Requests frames from the owner of the channel, see {@link encodeAsk}. */
   ask: 4,
-  /** Answers an ask, see {@link encodeAnswer}. */
+  /** Answers such a request, see {@link encodeAnswer}. */
   answer: 5,
-  /** The last sequences of the sender on the channel of the receiver, as JSON, see {@link encodeClaims}. */
+  /** The last sequences that the sender has used on the receiver's channel, see {@link encodeClaims}. */
   claims: 6,
 } as const;
 
@@ -56,7 +56,7 @@ export function encodeFrame({ kind, origin, sequence, payload }: Frame, allocate
   return bytes;
 }
 
-/** @throws HublineError `unsupported_version`, or `invalid_message` where a field cannot be right */
+/** @throws HublineError `unsupported_version`, or `invalid_message` for a field that cannot be right */
 export function decodeFrame(bytes: Buffer): Frame {
   const version = bytes[0] ?? 0;
   if (version !== VERSION) throw unsupported('frame', version, VERSION);

@@ -12,32 +12,32 @@ export interface HistoryOptions {
   readonly now?: () => number;
 }
 
-/** A frame that was sent, or is about to be. */
+/** A frame that was sent, or is about to be sent. */
 export interface SentFrame {
   readonly channel: string;
   readonly sequence: number;
   readonly frame: Buffer;
-  /** By the clock of {@link History.now}. */
+  /** When it was sent, by the clock of {@link History.now}. */
   readonly at: number;
-  /** By `performance.now()`. */
+  /** When it was sent, by `performance.now()`. */
   readonly sentAt: number;
-  /** Its message was refused to the caller: receivers that miss it have lost nothing. */
+  /** Whether its publisher was told that it failed: for receivers that miss the frame no message is lost. */
   isVoid: boolean;
 }
 
 /** By channel: the sequence before the first kept frame, and the last sequence. */
 export type Claims = Readonly<Record<string, Range>>;
 
-/** The frames of a range of sequences, and the reasons for those that are missing. */
-export interface Reading {
+/** The frames of a range of sequences, and the reasons why others are absent. */
+export interface FramesRead {
   readonly frames: readonly Buffer[];
-  /** No longer kept. */
+  /** Sequences of frames that are no longer kept. */
   readonly gone: readonly Range[];
-  /** Refused to their callers, or never used: no loss. */
+  /** Sequences of messages that were refused to their publishers, or that were never used: no loss. */
   readonly void: readonly Range[];
-  /** Above the last sequence: the asker was misled. */
+  /** Sequences above the last one: no frame had them yet. */
   readonly unsent: readonly Range[];
-  /** The first sequence that the reading leaves out for want of space. */
+  /** The first sequence that was not read, because the frames before it take `maxBytes`. */
   readonly next: number;
 }
 
@@ -48,26 +48,26 @@ export interface ReadOptions {
 
 interface ChannelHistory {
   last: number;
-  /** The sequence at which this process began on the channel, or began anew. */
+  /** The sequence at which this process began on the channel, or began again after it was forgotten. */
   readonly first: number;
   usedAt: number;
-  /** Ascending, without gaps but for frames that are not kept any more. */
+  /** The kept frames, ascending. */
   readonly sent: Queue<SentFrame>;
-  /** Outlives the frames: an asker may have been away for longer than they are kept. */
+  /** Refused sequences. They are kept longer than frames: a node may request them after a long outage. */
   voids: RangeSet | undefined;
-  /** In how many heartbeats it was claimed since its last frame. */
+  /** The number of heartbeats that have claimed the channel since its last frame. */
   claimed: number;
 }
 
-/** Approximate memory of a kept frame beside its bytes. */
+/** The approximate memory of a kept frame without its bytes. */
 const FRAME_BYTES = 256;
 const MAX_VOID_RANGES = 64;
-/** Bytes of a claim beside its channel's name, in JSON. */
+/** The bytes of a claim in JSON without its channel's name. */
 const CLAIM_BYTES = 40;
 
 /**
- * Numbers this process's frames per channel, and keeps them for a while, so that a node that missed some can ask for them.
- * A channel without traffic is forgotten, and starts later above every sequence ever used.
+ * Numbers this process's frames per channel, and keeps them for a while, so that a node that missed frames can request them.
+ * A channel without traffic is forgotten. Its next frame has a sequence above all that this process has used on any channel.
  */
 export class History {
   readonly #options: HistoryOptions;
@@ -77,9 +77,9 @@ export class History {
   /** All kept frames, oldest first. */
   readonly #kept = new Queue<SentFrame>();
   #keptBytes = 0;
-  /** The highest sequence ever used: receivers do not take frames of a forgotten channel for old ones. */
+  /** The highest sequence that was used. A forgotten channel starts above it, so that receivers do not drop its frames as old. */
   #ceiling = 0;
-  /** When the last frame was sent that is not kept any more. */
+  /** When the newest frame that is no longer kept was sent. */
   #forgottenUntil = Number.NEGATIVE_INFINITY;
   #pausedMs = 0;
   #pausedAt: number | undefined;
@@ -92,12 +92,12 @@ export class History {
   get keptBytes(): number {
     return this.#keptBytes;
   }
-  /** Milliseconds in which the link of this node was up. */
+  /** The clock of kept frames, in milliseconds. It stands still while the link is down. */
   get now(): number {
     return (this.#pausedAt ?? this.#now()) - this.#pausedMs;
   }
 
-  /** The link is down: frames do not grow older, since nodes that miss them cannot ask. */
+  /** Stops the clock during an outage: nodes cannot request frames that they miss. */
   pause(): void {
     this.#pausedAt ??= this.#now();
   }
@@ -133,7 +133,7 @@ export class History {
     return sent;
   }
 
-  /** The message of this frame was refused to its caller. */
+  /** Marks the sequence of a message that was refused to its publisher. */
   void(sent: SentFrame): void {
     sent.isVoid = true;
     const history = this.#channels.get(sent.channel);
@@ -144,10 +144,10 @@ export class History {
   }
 
   /**
-   * Reads sequences of a channel, until their frames take `maxBytes`; one frame in any case. Frames that are older than `withinMs`
-   * were not for the asker.
+   * Reads sequences of a channel until their frames take `maxBytes`, and at least one frame. Frames older than `withinMs` are void:
+   * the requester was not subscribed yet.
    */
-  read(channel: string, [from, to]: Range, { maxBytes, withinMs = Number.POSITIVE_INFINITY }: ReadOptions): Reading {
+  read(channel: string, [from, to]: Range, { maxBytes, withinMs = Number.POSITIVE_INFINITY }: ReadOptions): FramesRead {
     this.#prune();
     const since = this.#now() - withinMs;
     const history = this.#channels.get(channel);
@@ -177,8 +177,8 @@ export class History {
   }
 
   /**
-   * Claims for a heartbeat: channels with kept frames, up to `maxBytes` in JSON; those first that were claimed least often since
-   * their last frame.
+   * Returns the claims of a heartbeat: channels with kept frames, up to `maxBytes` in JSON, beginning with the channels that were claimed
+   * least often since their last frame.
    */
   claims(passes: (channel: string) => boolean, maxBytes: number): Claims {
     this.#prune();
@@ -195,7 +195,7 @@ export class History {
     return claims;
   }
 
-  /** Claims of every channel with kept frames, or that was used within the last `ms`, in parts of up to `maxBytes`. */
+  /** Returns the claims of every channel that has kept frames or was used within the last `ms`, in parts of up to `maxBytes`. */
   allClaims(passes: (channel: string) => boolean, { ms, maxBytes }: { readonly ms: number; readonly maxBytes: number }): readonly Claims[] {
     this.#prune();
     const since = this.now - ms;
@@ -218,7 +218,7 @@ export class History {
     const { sweepDelayMs, repairMs } = this.#options.settings;
     return 2 * Math.max(sweepDelayMs, repairMs);
   }
-  /** Forgets channels that were without traffic for {@link rememberedMs}, and have no kept frames. */
+  /** Forgets channels that had no traffic for {@link rememberedMs} and have no kept frames. */
   forgetIdle(): void {
     this.#prune();
     const until = this.now - this.rememberedMs;
@@ -232,15 +232,15 @@ export class History {
       this.#kept.shift();
       this.#forgottenUntil = oldest.sentAt;
       this.#keptBytes -= oldest.frame.length + FRAME_BYTES;
-      this.#channels.get(oldest.channel)?.sent.shift(); // the same one: both queues are in the order of sending
+      this.#channels.get(oldest.channel)?.sent.shift(); // the same frame: both queues have the order of sending
     }
   }
 }
 
 const claimOf = ({ sent, last }: ChannelHistory): Range => [(sent.at(0)?.sequence ?? last + 1) - 1, last];
 
-/** Why sequences have no frame. */
-function classify(history: ChannelHistory | undefined, absent: readonly Range[]): Pick<Reading, 'gone' | 'void' | 'unsent'> {
+/** Returns why sequences have no frame. */
+function classify(history: ChannelHistory | undefined, absent: readonly Range[]): Pick<FramesRead, 'gone' | 'void' | 'unsent'> {
   const gone = new RangeSet(absent);
   if (!history) return { gone: absent, void: [], unsent: [] };
   const unsent = gone.delete(history.last + 1, Number.MAX_SAFE_INTEGER);

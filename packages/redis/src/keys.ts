@@ -1,6 +1,6 @@
 import type { ProcessId, Topic } from '@hubline/server/backplane';
 
-/** `<process>.<n>`; n grows each time the process has to register anew. It names the lease and all entries of the incarnation. */
+/** `<process>.<n>`. The number grows with each registration. The lease and all entries of a session are named by its incarnation. */
 export type Incarnation = `${ProcessId}.${number}`;
 
 export const incarnationOf = (process: ProcessId, n: number): Incarnation => `${process}.${n}`;
@@ -8,8 +8,8 @@ export const processIn = (incarnation: string): ProcessId => incarnation.slice(0
 export const numberIn = (incarnation: string): number => Number(incarnation.slice(incarnation.lastIndexOf('.') + 1));
 
 /**
- * The names of all keys and channels. The registry and the leases, which every query reads, are under `{nodes}`, so that one MGET
- * reads all leases; everything else is tagged by a topic or an incarnation, which spreads it over the shards of a Redis Cluster
+ * Makes the names of all keys and channels. The registry and the leases have the hash tag `{nodes}`, so that one MGET reads all leases.
+ * All other keys have a topic or an incarnation as their tag, which spreads them over the shards of a Redis Cluster
  * (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
  */
 export class Keys {
@@ -19,22 +19,22 @@ export class Keys {
     this.#prefix = prefix;
   }
 
-  /** Hash: incarnation → its node. A field lives until everything of the incarnation is swept. */
+  /** Hash: incarnation → its node. A sweep deletes a field after all other entries of the incarnation. */
   get registry(): string {
     return `${this.#prefix}:{nodes}`;
   }
-  /** The state of an incarnation, one of `LEASE`: its entries count while it is alive. */
+  /** String: the state of an incarnation, one of `LEASE`. Queries use its entries while the state is `alive`. */
   lease(incarnation: string): string {
     return `${this.#of('nodes', 'lease')}:${incarnation}`;
   }
   /**
-   * Exists while everything of the incarnation is written. It is deleted where something is not: a Redis without memory refuses SET,
-   * and not DEL.
+   * String: exists while all entries of the incarnation are written. The key means this by its presence, because a Redis without memory
+   * refuses SET but not DEL.
    */
   whole(incarnation: string): string {
     return `${this.#of('nodes', 'whole')}:${incarnation}`;
   }
-  /** Hash: incarnation → version and number of the topics that it watches. Read once by every flush. */
+  /** Hash: incarnation → version and number of the topics that it watches. Every flush reads it once. */
   get watched(): string {
     return this.#of('nodes', 'watched');
   }
@@ -42,7 +42,7 @@ export class Keys {
   watches(incarnation: string): string {
     return `${this.#of('nodes', 'watches')}:${incarnation}`;
   }
-  /** The version of the last flush that was written completely. */
+  /** String: the version of the last flush that was written completely. */
   flushed(incarnation: string): string {
     return this.#of(incarnation, 'flushed');
   }
@@ -54,15 +54,15 @@ export class Keys {
   records(incarnation: string): string {
     return this.#of(incarnation, 'records');
   }
-  /** Set: the groups of one connection, as topics have their names. */
+  /** Set: the groups of one connection, encoded as in topics. */
   groups(incarnation: string, connectionId: string): string {
     return `${this.#of(incarnation, 'groups')}:${connectionId}`;
   }
-  /** Held by the node that sweeps, in the first pass or the second. */
+  /** String: the lock of the node that sweeps, in the first pass or the second. */
   sweep(incarnation: string, pass: 1 | 2): string {
     return this.#of(incarnation, `sweep:${pass}`);
   }
-  /** Counts what was written under this incarnation on the shard of the tag: a count that is not the next one shows a loss. */
+  /** String: counts the writes of this incarnation to the shard of the tag. If INCR does not return the next number, writes are missing. */
   writes(incarnation: string, tag: string): string {
     return `${this.#of(tag, 'writes')}:${incarnation}`;
   }
@@ -70,19 +70,19 @@ export class Keys {
   counts(topic: Topic): string {
     return this.#of(topic, 'counts');
   }
-  /** Sorted set of connection ids, all with one score: in order by their bytes. */
+  /** Sorted set: connection ids with equal scores, which Redis orders by their bytes. */
   members(topic: Topic, incarnation: string): string {
     return `${this.#of(topic, 'members')}:${incarnation}`;
   }
 
-  /** A channel without messages: its subscription shows that a process has subscribed to all its channels on the shard of the tag. */
+  /** A channel without messages. A process subscribes to it after all its other channels on the shard of the tag. */
   marker(process: ProcessId, tag: string): string {
     return `${this.#of(tag, 'hears')}:${process}`;
   }
   channel(name: string): string {
     return `${this.#prefix}:{${name}}`;
   }
-  /** The name of one of our channels. */
+  /** Returns the name of a channel of this backplane. */
   nameOf(channel: string): string {
     return channel.slice(this.#prefix.length + 2, -1);
   }

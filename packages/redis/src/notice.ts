@@ -8,15 +8,15 @@ import { isIncarnation, readNode, VERSION } from './values.ts';
 interface Claiming {
   readonly incarnation: Incarnation;
   readonly claims: Claims;
-  /** For how long the node keeps its frames. */
+  /** For how long the node keeps its frames, in milliseconds; 0 without repair. */
   readonly repairMs: number;
 }
 
-/** A message from one node to all others about itself. */
+/** A message in which a node informs all other nodes about itself. */
 export type Notice =
   | { readonly is: 'hello'; readonly incarnation: Incarnation; readonly node: NodeInfo }
   | ({ readonly is: 'beat' } & Claiming)
-  /** One part of all claims: no channel that was used within the last `coversMs` is left out. `left` within this time. */
+  /** A part of a node's claims. All parts together include every channel that the node used, and every process that left, within `coversMs`. */
   | ({
       readonly is: 'claims';
       readonly part: number;
@@ -24,26 +24,26 @@ export type Notice =
       readonly coversMs: number;
       readonly left: readonly ProcessId[];
     } & Claiming)
-  /** Asks every node for its claims: this one may have missed frames of the last `ms`. */
+  /** Requests the claims of all nodes: the sender may have missed frames of the last `ms`. */
   | { readonly is: 'recall'; readonly incarnation: Incarnation; readonly ms: number }
-  /** Redis had lost a part of what this node has written, and has it again. */
+  /** Entries of the sender were missing in Redis, and are written again. */
   | { readonly is: 'repaired'; readonly incarnation: Incarnation }
   | ({ readonly is: 'bye' } & Claiming);
 
-/** The channel of all nodes. */
+/** The name of the channel to which all nodes subscribe. */
 export const NOTICES = 'nodes';
 
 export const encodeNotice = (notice: Notice): Buffer => Buffer.from(JSON.stringify({ v: VERSION, ...notice }));
 
 const milliseconds: Read<number> = (value) => (read.number(value) >= 0 ? (value as number) : read.refuse('a duration', value));
 
-/** A sender without repair has no claims. */
+/** Reads claims, which a sender without repair leaves out. */
 const CLAIMING = {
   claims: (value: unknown = {}) => readClaims(value),
   repairMs: (value: unknown = 0) => milliseconds(value),
 };
 
-/** Reads the fields of a notice of each kind, besides its incarnation. */
+/** Readers of the fields of each kind of notice, besides its incarnation. */
 const FIELDS: { readonly [K in Notice['is']]: Read<Omit<Extract<Notice, { is: K }>, 'is' | 'incarnation'>> } = {
   hello: read.fields({ node: readNode }),
   beat: read.fields(CLAIMING),
@@ -60,7 +60,7 @@ const FIELDS: { readonly [K in Notice['is']]: Read<Omit<Extract<Notice, { is: K 
 };
 
 /**
- * Undefined for a notice of an unknown kind.
+ * Decodes a notice; undefined for an unknown kind.
  * @throws HublineError `unsupported_version`, or `invalid_message` for a field that cannot be right
  */
 export function decodeNotice(bytes: Buffer): Notice | undefined {

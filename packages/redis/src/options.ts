@@ -7,24 +7,24 @@ export interface RedisAddress {
   readonly port: number;
 }
 
-/** The treatment of events for other nodes during an outage of Redis. Calls and other questions never wait. */
+/** The treatment of events for other nodes during an outage of Redis. Calls and other requests never wait. */
 export type OnUnavailable =
   | {
       /** The size of the buffer in bytes. Default 16 MiB. Events beyond it are refused. */
       readonly bufferBytes: number;
-      /** For how long at most, in milliseconds. Default `nodeTimeoutMs` + 5,000, and no less: nodes need that time to come back. */
+      /** The longest wait of an event, in milliseconds. Default and minimum `nodeTimeoutMs` + 5,000: nodes need that time to subscribe again. */
       readonly bufferMs: number;
     }
   /** Events are refused: `confirmed` rejects `backplane_unavailable`. */
   | 'reject'
-  /** Only connections of the sending node get the event, and that is not reported as a loss. */
+  /** Only connections of the sending node receive the event; no loss is reported. */
   | 'local-only';
 
 export type ClientRole = 'commands' | 'subscriber';
 
 type Buffered = Exclude<OnUnavailable, string>;
 
-/** An option given here counts before the URL, and the URL before the default. */
+/** Options of the Redis backplane. An option overrides the URL, and the URL overrides the default. */
 export interface RedisBackplaneOptions {
   /** `redis://user:password@host:6379/0`, `rediss://…` for TLS, `host:6379`, or `host1:6379,host2:6379` for a Redis Cluster. */
   readonly url?: string | undefined;
@@ -34,41 +34,41 @@ export interface RedisBackplaneOptions {
   readonly port?: number | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** Default 0. It divides keys but not channels: applications are kept apart by {@link prefix}. */
+  /** Default 0. A database separates keys but not channels: {@link prefix} keeps applications apart. */
   readonly db?: number | undefined;
   /** Default false. True, or the options of Node's `tls.connect`. */
   readonly tls?: boolean | ConnectionOptions | undefined;
-  /** Nodes of a Redis Cluster; the others are found. */
+  /** Some nodes of a Redis Cluster; the backplane discovers the others. */
   readonly cluster?: readonly RedisAddress[] | undefined;
   /** Maps the addresses that a Redis Cluster announces to those that this process reaches: `{ '10.0.0.1:6379': { host: …, port: … } }`. */
   readonly natMap?: Readonly<Record<string, RedisAddress>> | undefined;
   /** Sentinels, and the name of the master that they watch. */
   readonly sentinels?:
     { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string | undefined } | undefined;
-  /** Your own client. It is duplicated with the settings that the backplane needs, and never used or closed itself. */
+  /** Your own client. The backplane duplicates it with the settings that it needs, and never uses or closes the original. */
   readonly client?: Redis | undefined;
-  /** Makes the clients, which the backplane then owns. They must have {@link REQUIRED_SETTINGS}, and retry for ever, within 250 ms. */
+  /** Makes the clients, which the backplane then owns. Clients must have {@link REQUIRED_SETTINGS}, and retry for ever, within 250 ms. */
   readonly createClient?: ((role: ClientRole, settings: ClientSettings) => Redis) | undefined;
-  /** Stands before every key and channel. Default `"hubline"`. Taken literally: no spaces, braces or control characters. */
+  /** Precedes the name of every key and channel. Default `"hubline"`. No spaces, braces or control characters. */
   readonly prefix?: string | undefined;
-  /** Default true: a node serves its own clients until Redis can be reached. False: `ready()` and `listen()` reject instead. */
+  /** Default true: a node serves its own clients until Redis can be reached. If false, `ready()` and `listen()` reject. */
   readonly startWithoutRedis?: boolean | undefined;
-  /** The interval of heartbeats, which renew the lease. Default 5,000. */
+  /** The interval of heartbeats, which renew the lease, in milliseconds. Default 5,000. */
   readonly heartbeatIntervalMs?: number | undefined;
-  /** When a silent node is lost. Default 20,000; more than twice the interval. */
+  /** The time without a heartbeat after which a node is lost, in milliseconds. Default 20,000; more than twice the interval. */
   readonly nodeTimeoutMs?: number | undefined;
-  /** When an unanswered command means that Redis is away. Default 2,000. */
+  /** The time without an answer after which Redis counts as unreachable, in milliseconds. Default 2,000. */
   readonly redisTimeoutMs?: number | undefined;
-  /** When, after a node's end, the last of what it left is taken away, and it can no longer be named. Default 60,000. */
+  /** The time between the end of a node and the deletion of its last entries, in milliseconds. Default 60,000. */
   readonly sweepDelayMs?: number | undefined;
-  /** For how long a node keeps what it published, so that a node that missed it can ask. Default 10,000; at least two heartbeats. */
+  /** The time for which a node keeps published messages, so that a node that missed one can request it. Default 10,000; at least two heartbeats. */
   readonly repairMs?: number | undefined;
-  /** How much it keeps, in bytes. Default 8 MiB; 0 keeps nothing: every hole is a gap. */
+  /** The size of the published messages that a node keeps, in bytes. Default 8 MiB. With 0 every missed message is a gap. */
   readonly repairBytes?: number | undefined;
   readonly onUnavailable?: { readonly [K in keyof Buffered]?: Buffered[K] | undefined } | 'reject' | 'local-only' | undefined;
 }
 
-/** The ioredis settings that the backplane needs: commands in flight neither hang nor are sent twice, and names and answers are unchanged. */
+/** The ioredis settings that the backplane needs: no command in flight hangs or is sent twice, and names and answers are not changed. */
 export const REQUIRED_SETTINGS = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
@@ -99,16 +99,16 @@ export interface RedisSettings {
   readonly onUnavailable: OnUnavailable;
 }
 
-/** The prefix of applications that choose none. */
+/** The prefix of applications that set none. */
 export const DEFAULT_PREFIX = 'hubline';
 
 /** 16 MiB. */
 export const BUFFER_BYTES = 16 * 1024 * 1024;
 
-/** The longest delay of Node's timers: a longer one fires at once. */
+/** The longest delay of Node's timers. A timer with a longer delay fires at once. */
 const MOST_MS = 2 ** 31 - 1;
 
-/** The delay between attempts to reconnect. */
+/** The shortest and the longest delay between attempts to reconnect. */
 export const RECONNECT_MS = { least: 50, most: 250 };
 
 const MANY_TRIES = 1000;
@@ -137,7 +137,7 @@ const OPTIONS: Readonly<Record<keyof RedisBackplaneOptions, true>> = {
   onUnavailable: true,
 };
 
-/** @throws HublineError `invalid_option` */
+/** Checks the options, and completes them. @throws HublineError `invalid_option` */
 export function settingsFrom(options: RedisBackplaneOptions): RedisSettings {
   checkKnown(options, Object.keys(OPTIONS), { within: 'options' });
   const {
@@ -168,13 +168,13 @@ export function settingsFrom(options: RedisBackplaneOptions): RedisSettings {
   }
   if (!Number.isSafeInteger(repairBytes) || repairBytes < 0) refuse('repairBytes', 'repairBytes is a whole number of bytes, or 0.');
   const seeds = options.cluster ?? clusterIn(options.url);
-  if (seeds?.length === 0) refuse('cluster', 'A Redis Cluster is found by at least one of its nodes.');
-  // In a list, the first URL has the credentials for all.
+  if (seeds?.length === 0) refuse('cluster', 'The list of nodes of a Redis Cluster is empty.');
+  // In a list, the first URL has the credentials of all nodes.
   const { host, port, ...access } = options.url === undefined ? {} : parseUrl(options.url.split(',')[0] ?? '');
   const fromUrl = seeds ? access : { ...(host && { host }), ...(port && { port }), ...access };
   if (options.sentinels) checkKnown(options.sentinels, ['name', 'nodes', 'password'], { within: 'sentinels' });
   const connection = connectionFrom(options, fromUrl, redisTimeoutMs);
-  if (seeds && connection.db) refuse('db', 'A Redis Cluster has no databases but 0: a prefix keeps applications apart.');
+  if (seeds && connection.db) refuse('db', 'A Redis Cluster has only database 0. Use a prefix to keep applications apart.');
   return {
     connection,
     cluster: seeds,
@@ -216,16 +216,16 @@ function connectionFrom(options: RedisBackplaneOptions, fromUrl: RedisOptions, r
       name: sentinels.name,
       sentinels: [...sentinels.nodes],
       sentinelPassword: sentinels.password,
-      sentinelRetryStrategy: soon,
+      sentinelRetryStrategy: randomDelay,
     }),
     ...REQUIRED_SETTINGS,
     connectTimeout: redisTimeoutMs,
-    retryStrategy: soon,
+    retryStrategy: randomDelay,
   };
 }
 
-/** A random delay: all nodes notice an outage at once, and should not reconnect at once. */
-const soon = (): number => RECONNECT_MS.least + Math.random() * (RECONNECT_MS.most - RECONNECT_MS.least);
+/** Returns a random delay: all nodes notice an outage at the same time, and should not reconnect at the same time. */
+const randomDelay = (): number => RECONNECT_MS.least + Math.random() * (RECONNECT_MS.most - RECONNECT_MS.least);
 
 /** Whether a client retries for ever, with short enough delays. */
 export function isPersistent({ options: { retryStrategy } }: Redis): boolean {
@@ -242,7 +242,7 @@ function policyFrom(policy: NonNullable<RedisBackplaneOptions['onUnavailable']>,
   const leastMs = nodeTimeoutMs + 5000;
   const { bufferBytes = BUFFER_BYTES, bufferMs = leastMs } = policy;
   if (typeof bufferMs !== 'number' || !(bufferMs >= leastMs))
-    refuse('onUnavailable', `bufferMs is at least nodeTimeoutMs + 5000 (${leastMs}): nodes need that time to come back.`);
+    refuse('onUnavailable', `bufferMs is at least nodeTimeoutMs + 5000 (${leastMs}): nodes need that time to subscribe again.`);
   if (!(bufferBytes > 0)) refuse('onUnavailable', 'bufferBytes is a number of bytes above 0.');
   return { bufferBytes, bufferMs };
 }
@@ -286,7 +286,7 @@ function isEncoded(text: string): boolean {
   }
 }
 
-/** Hubline's options for those of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration). */
+/** Hubline's options for the settings of StackExchange.Redis (https://stackexchange.github.io/StackExchange.Redis/Configuration). */
 const DOT_NET: Readonly<Record<string, (value: string) => string>> = {
   abortconnect: (value) => `startWithoutRedis: ${value.toLowerCase() === 'false'}`,
   password: () => `password: '…'`,
@@ -298,7 +298,7 @@ const DOT_NET: Readonly<Record<string, (value: string) => string>> = {
   connecttimeout: (value) => `redisTimeoutMs: ${value}`,
 };
 
-/** Whether the text is a setting, and not a URL whose password or query has an equals sign. */
+/** Whether the text is a setting of StackExchange.Redis. A URL may have an equals sign in its password or query. */
 const isDotNet = (part: string): boolean => /^\$?\w+\s*=/.test(part);
 
 function dotNetAdvice(parts: readonly string[]): string {
@@ -310,7 +310,7 @@ function dotNetAdvice(parts: readonly string[]): string {
   return `This is a connection string of StackExchange.Redis. Write ${call}${unknown.length > 0 ? `; there is nothing for ${unknown.join(', ')}` : ''}.`;
 }
 
-/** The settings without secrets. */
+/** Returns the settings without secrets. */
 export function masked({ connection, client, createClient, natMap, ...settings }: RedisSettings): Readonly<Record<string, unknown>> {
   const { host, port, username, password, db, tls, sentinels, name } = connection;
   return Object.freeze({

@@ -18,56 +18,57 @@ export interface PublisherOptions extends Pick<LinkContext, 'self'> {
   readonly events: Pick<LinkEvents, 'commandFailed'>;
 }
 
+/** A message, from the call of `publish` until its promise settles. */
 interface Publication {
   readonly channel: string;
   readonly payload: Uint8Array;
   readonly mayWait: boolean;
-  /** The channel and the key of a message that a newer one may replace while it waits. */
+  /** The channel and the option `replaces` of a message that a newer one may replace while it waits. */
   readonly key: string | undefined;
   readonly since: number;
-  /** Made once: a frame that is sent again has the same sequence, so that receivers drop the second copy. */
+  /** Made once: a frame that is sent again keeps its sequence, so that receivers drop the second copy. */
   sent: SentFrame | undefined;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Messages to one shard that go together. */
+/** Messages to one shard that are sent in one round trip. */
 interface Batch {
   readonly publications: Publication[];
   bytes: number;
-  /** More waits for this shard, and leaves when this batch is acknowledged and this node's subscriber has read as far. */
+  /** Further messages wait until Redis has acknowledged this batch, and this node's subscriber has received as much. */
   isFull: boolean;
 }
 
 /**
- * Payload bytes of one batch. After an outage everything that waited would leave at once: four nodes with 12 MB each exceeded
- * Redis's output limit for subscribers, and a third of it was lost. An acknowledgement is faster than a busy subscriber reads, so
- * a PING on this node's own subscriber tells when the next batch leaves.
+ * Bytes of one batch. Without this limit all waiting messages are sent at once after an outage: four nodes with 12 MB each exceeded
+ * Redis's output limit for subscribers, and a third of the messages was lost. Redis acknowledges a batch before busy subscribers read it,
+ * so the next batch waits for a PING on this node's own subscriber.
  */
 const BATCH_BYTES = 256 * 1024;
-/** Approximate memory of a waiting message beside its payload. */
+/** The approximate memory of a waiting message without its payload, in bytes. */
 const PUBLICATION_BYTES = 256;
 
 /**
  * Publishes this node's messages in order, with one Redis round trip per turn of the event loop. On a Redis Cluster, where a batch may
- * have to follow its slots, the next one to a shard leaves after its acknowledgement, with everything that waited. Messages that Redis
- * had not acknowledged when the link was lost are sent again before newer ones; messages to an unreachable channel wait, within bounds.
+ * be redirected, the next batch to a shard waits for its acknowledgement. After an outage messages that Redis has not acknowledged are
+ * sent again before newer ones. Messages to an unavailable channel wait, within bounds.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
   #waiting = new Set<Publication>();
-  /** Those of the waiting messages that have a key and were not sent with their turn. */
+  /** Waiting messages that have a key and were not sent at the end of their turn. */
   readonly #replaceable = new Map<string, Publication>();
   readonly #inFlight = new Set<Publication>();
-  /** Of all waiting messages, those of the present turn included. */
+  /** Bytes of all waiting messages, including those of the present turn. */
   #waitingBytes = 0;
-  /** All messages wait until the first connection succeeds or fails. */
+  /** While `connecting`, all messages wait until the first connection has succeeded or failed. */
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #isScheduled = false;
   #isClosing = false;
   readonly #batches = new Set<Promise<void>>();
-  /** Shards whose next batch leaves when the last one is acknowledged. */
-  readonly #paced = new Set<string>();
+  /** Tags of shards whose next batch waits for the acknowledgement of the last one. */
+  readonly #waitingForAcknowledgement = new Set<string>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -101,7 +102,7 @@ export class Publisher {
     });
   }
 
-  /** Sends waiting messages at the end of the turn; called when a gate may have opened. */
+  /** Sends waiting messages at the end of the turn. Called also when messages may no longer have to wait. */
   schedule(): void {
     if (this.#isScheduled || this.#state !== 'open' || this.#waiting.size === 0) return;
     this.#isScheduled = true;
@@ -117,7 +118,7 @@ export class Publisher {
     this.schedule();
   }
 
-  /** Some channels became unreachable: messages in flight there wait again, or are rejected where the policy does not keep them. */
+  /** Handles an outage: messages in flight to unavailable channels wait again or, if the policy does not keep them, are rejected. */
   down(): void {
     if (this.#state === 'closed') return;
     this.#state = 'open';
@@ -134,7 +135,7 @@ export class Publisher {
     this.schedule();
   }
 
-  /** Sends the waiting messages that can be sent, and rejects the rest. */
+  /** Sends the waiting messages that can be sent, and rejects the others. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#send();
@@ -145,7 +146,7 @@ export class Publisher {
   }
 
   /**
-   * Rejects messages that waited for Redis longer than `bufferMs`. Returns whether others waited as long for nodes to come back.
+   * Rejects messages that waited for Redis longer than `bufferMs`. Returns whether others waited as long for nodes to subscribe again.
    */
   prune(): boolean {
     const { bufferMs } = boundsOf(this.#options.settings.onUnavailable);
@@ -159,7 +160,7 @@ export class Publisher {
     return late.length > lost.length;
   }
 
-  /** Channels on which frames wait to be sent again. */
+  /** Returns the channels on which frames wait to be sent again. */
   unsent(): ReadonlySet<string> {
     return new Set([...this.#waiting].filter(({ sent }) => sent).map(({ channel }) => channel));
   }
@@ -176,8 +177,8 @@ export class Publisher {
   }
 
   /**
-   * Lets a message that stays waiting replace the one before it with its key, whose promise resolves. It keeps its own place, behind
-   * all messages before it. A frame that was sent once is kept: receivers may know its sequence.
+   * Replaces the waiting message that has the same key by a newer one, and resolves its promise. The newer message keeps its place behind
+   * all messages before it. A message whose frame was sent is not replaced: receivers may know its sequence.
    */
   #replace(publication: Publication): void {
     if (publication.key === undefined || publication.sent) return;
@@ -197,7 +198,7 @@ export class Publisher {
     return waiting;
   }
 
-  /** Receivers that miss its frame have lost nothing: its caller is told. */
+  /** Rejects a message. Its sequence is void: for receivers that miss its frame no message is lost. */
   #refuse(publication: Publication, why: string, cause?: unknown): void {
     if (publication.sent) this.#options.history.void(publication.sent);
     publication.reject(unavailable(why, cause));
@@ -211,7 +212,7 @@ export class Publisher {
     for (const publication of this.#takeWaiting()) {
       const { channel } = publication;
       const tag = stuck.has(channel) || this.#isDown(channel) || this.#mustWait(channel) ? undefined : store.tagOf(keys.channel(channel));
-      if (tag === undefined || this.#paced.has(tag) || !addTo(batches, tag, publication)) {
+      if (tag === undefined || this.#waitingForAcknowledgement.has(tag) || !addTo(batches, tag, publication)) {
         stuck.add(channel);
         this.#wait(publication);
         this.#replace(publication);
@@ -221,33 +222,33 @@ export class Publisher {
   }
 
   #sendBatch(tag: string, { publications, isFull }: Batch): void {
-    const isPaced = isFull || !this.#options.store.isOne;
-    if (isPaced) this.#paced.add(tag);
+    const mustAcknowledge = isFull || !this.#options.store.isOne;
+    if (mustAcknowledge) this.#waitingForAcknowledgement.add(tag);
     const sent = this.#sendTogether(publications);
-    // A failed PING needs no report here: the link loses that connection too, and reports it.
+    // A failed PING needs no report here: the connection fails too, and the link reports that.
     const read = isFull ? sent.then(() => this.#options.store.ping()).catch(() => undefined) : sent;
     const batch = read.finally(() => {
       this.#batches.delete(batch);
-      if (!isPaced) return;
-      this.#paced.delete(tag);
+      if (!mustAcknowledge) return;
+      this.#waitingForAcknowledgement.delete(tag);
       this.#send();
     });
     this.#batches.add(batch);
   }
 
-  /** Sends messages whose channels are on one shard, in one round trip. Never rejects. */
+  /** Sends messages to one shard in one round trip. Never rejects. */
   async #sendTogether(publications: readonly Publication[]): Promise<void> {
     const { store, keys, events } = this.#options;
     try {
       const answers = await store.publish(publications.map((publication) => [keys.channel(publication.channel), this.#frame(publication)]));
       publications.forEach((publication, i) => {
-        if (!this.#inFlight.delete(publication)) return; // the link went down meanwhile, and `down` has decided about it
+        if (!this.#inFlight.delete(publication)) return; // an outage has begun, and `down` has handled the message
         const refusal = answers[i];
         if (refusal) this.#refuse(publication, `Redis refused a message: ${refusal.message}`, refusal);
         else publication.resolve();
       });
     } catch (error) {
-      // `down` has decided about messages of a lost shard. Those of a shard that still answers are sent again.
+      // `down` has handled the messages of an unavailable shard. Those of a shard that still answers are sent again.
       const left = publications.filter((publication) => this.#inFlight.delete(publication));
       if (left.length === 0) return;
       for (const publication of [...left, ...this.#takeWaiting()]) this.#wait(publication);
@@ -259,7 +260,7 @@ export class Publisher {
     return this.#state === 'open' && !this.#options.availability.hasChannel(channel);
   }
 
-  /** Whether a message waits for nodes that are not subscribed again. With `local-only` none does. */
+  /** Whether a message waits for nodes that are not subscribed again. With `local-only` no message does. */
   #mustWait(channel: string): boolean {
     return this.#options.settings.onUnavailable !== 'local-only' && this.#options.peers.mustWait(channel);
   }
@@ -269,7 +270,7 @@ export class Publisher {
   }
 }
 
-/** Adds a message to the batch to its shard, unless that is full. */
+/** Adds a message to the batch of its shard. Returns false if the batch is full. */
 function addTo(batches: Map<string, Batch>, tag: string, publication: Publication): boolean {
   const batch = batches.get(tag) ?? { publications: [], bytes: 0, isFull: false };
   batches.set(tag, batch);
@@ -283,7 +284,7 @@ function addTo(batches: Map<string, Batch>, tag: string, publication: Publicatio
 
 const costOf = (payload: Uint8Array): number => payload.length + PUBLICATION_BYTES;
 
-/** The other policies too let a message wait for the end of its turn, for the first connection, and for absent nodes. */
+/** Returns the bounds of the buffer. With any policy messages wait for the end of their turn, the first connection, and unsubscribed nodes. */
 function boundsOf(policy: OnUnavailable) {
   return typeof policy === 'object' ? policy : { bufferBytes: BUFFER_BYTES, bufferMs: Number.POSITIVE_INFINITY };
 }

@@ -1,7 +1,7 @@
-/** Dropped items stay in the array until they are this many and half of it. */
+/** Removed items stay in the array until there are at least this many, and they are half of it. */
 const COMPACT_AT = 256;
 
-/** First in, first out, in constant time however long it is. */
+/** A first-in, first-out queue whose operations take constant time. */
 export class Queue<T> {
   #items: T[] = [];
   #head = 0;
@@ -21,7 +21,7 @@ export class Queue<T> {
   shift(): T | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#head];
-    this.#items[this.#head++] = undefined as T; // lets it be collected
+    this.#items[this.#head++] = undefined as T; // lets the item be garbage-collected
     if (this.length === 0) [this.#items, this.#head] = [[], 0];
     else if (this.#head >= COMPACT_AT && 2 * this.#head >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);

@@ -1,9 +1,9 @@
 import { firstIndex } from './search.ts';
 
-/** Consecutive numbers, both ends included. */
+/** Consecutive numbers, including both ends. */
 export type Range = readonly [from: number, to: number];
 
-/** A set of whole numbers, kept as ascending ranges that do not touch. */
+/** A set of whole numbers, stored as ascending ranges that neither overlap nor touch. */
 export class RangeSet {
   readonly #ranges: Range[] = [];
 
@@ -14,7 +14,7 @@ export class RangeSet {
   get isEmpty(): boolean {
     return this.#ranges.length === 0;
   }
-  /** How many ranges it is. */
+  /** The number of ranges. */
   get count(): number {
     return this.#ranges.length;
   }
@@ -39,7 +39,7 @@ export class RangeSet {
     this.#ranges.splice(start, end - start, [low, high]);
   }
 
-  /** Returns the numbers that were in it. */
+  /** Deletes numbers, and returns those that were in the set. */
   delete(from: number, to: number): readonly Range[] {
     const start = this.#firstEndingAt(from);
     const removed: Range[] = [];
@@ -55,22 +55,22 @@ export class RangeSet {
     return removed;
   }
 
-  /** The lowest `count` ranges. */
+  /** Returns the lowest `count` ranges. */
   slice(count: number): readonly Range[] {
     return this.#ranges.slice(0, count);
   }
 
-  /** Removes the lowest range. */
+  /** Removes and returns the lowest range. */
   shift(): Range | undefined {
     return this.#ranges.shift();
   }
 
-  /** Forgets the lowest ranges until at most `count` are left. */
+  /** Deletes the lowest ranges until at most `count` are left. */
   trim(count: number): void {
     if (this.#ranges.length > count) this.#ranges.splice(0, this.#ranges.length - count);
   }
 
-  /** The index of the first range whose end is not below the number. */
+  /** Returns the index of the first range whose end is not below the number. */
   #firstEndingAt(number: number): number {
     return firstIndex(this.#ranges.length, (i) => this.#ranges[i]![1] < number);
   }

@@ -6,7 +6,7 @@ import type { Peers } from './peers.ts';
 export interface RecallOptions extends Pick<LinkContext, 'observer'> {
   readonly notices: Pick<NoticePublisher, 'send'>;
   readonly peers: Pick<Peers, 'isSubscribed' | 'processes' | 'lostWithin' | 'incarnation'>;
-  /** While it requests frames, more may turn out to be missing. */
+  /** A recall does not end while frames are requested, because more may turn out to be missing. */
   readonly repair: { readonly isRequesting: boolean };
 }
 
@@ -14,9 +14,9 @@ export interface RecallOptions extends Pick<LinkContext, 'observer'> {
 export interface RecallAnswer {
   readonly part: number;
   readonly isLast: boolean;
-  /** No channel that the node used within this time is left out. */
+  /** The claims include every channel that the node used within this time, in milliseconds. */
   readonly coversMs: number;
-  /** Processes that left within this time. */
+  /** The processes that the node saw leave within this time. */
   readonly left: readonly ProcessId[];
 }
 
@@ -26,19 +26,19 @@ interface Awaited {
 }
 
 type State =
-  /** The link was never up: nothing can be missed. */
+  /** The link was never up, so no frame is missed. */
   | { readonly name: 'new' }
   | { readonly name: 'idle' }
-  /** `mayMissUnclaimed`: frames may be missed that no claim shows. */
+  /** With `mayMissUnclaimed`, frames may be missed that no claim shows. */
   | { readonly name: 'down'; readonly since: number; readonly mayMissUnclaimed: boolean }
   | { readonly name: 'asking'; readonly since: number; readonly ms: number; readonly awaited: Map<ProcessId, Awaited>; ticks: number };
 
-/** A node answers within so many ticks, or a gap is reported. */
+/** A gap is reported if a node does not answer within this many ticks. */
 const ANSWERED_TICKS = 15;
-/** The question may be faster than the subscription of a node that comes back at the same time. */
+/** The recall is sent again after this many ticks: a node may have subscribed after the first one. */
 const REPEAT_TICKS = 3;
 
-/** After an outage of this node's link: asks all nodes how far they are, and reports a gap only where an answer is missing. */
+/** Requests the claims of all nodes after an outage of this node's link, and reports a gap if an answer is missing. */
 export class Recall {
   readonly #options: RecallOptions;
   #state: State = { name: 'new' };
@@ -51,7 +51,7 @@ export class Recall {
     return this.#state.name === 'asking';
   }
 
-  /** A process is lost; `isWhole` where its last claims were received. */
+  /** Handles the loss of a process. With `isWhole`, its last claims were received. */
   lost(process: ProcessId, isWhole: boolean): void {
     const state = this.#state;
     const wasAwaited = state.name === 'down' || (state.name === 'asking' && state.awaited.delete(process));
@@ -59,35 +59,35 @@ export class Recall {
     else if (state.name === 'asking') this.#finish(state);
   }
 
-  /** The link is down; everything was received until a moment of `performance.now()`. */
+  /** Handles an outage. All frames were received until `since`, by `performance.now()`. */
   down(since: number): void {
     const state = this.#state;
     if (state.name === 'down' || state.name === 'new') return;
     this.#state = { name: 'down', since: state.name === 'asking' ? Math.min(state.since, since) : since, mayMissUnclaimed: false };
   }
 
-  /** The link is up, and everything is subscribed again. */
+  /** Begins a recall after an outage, when all channels are subscribed again. */
   up(): void {
     if (this.#state.name === 'new') this.#state = { name: 'idle' };
     else if (this.#state.name === 'down') this.#start(this.#state.since, this.#state.mayMissUnclaimed);
   }
 
-  /** Channels were not subscribed for a while, although the link was up. */
+  /** Begins a recall of frames since a time at which channels were not subscribed although the link was up. */
   missed(since: number): void {
     const state = this.#state;
     if (state.name === 'idle' || state.name === 'asking')
       this.#start(state.name === 'asking' ? Math.min(state.since, since) : since, false);
   }
 
-  /** Frames may be missed that no claim shows. */
+  /** Handles frames that may be missed and that no claim shows: reports a gap after the outage. */
   expectUnknownLoss(): void {
     const state = this.#state;
     if (state.name === 'down') this.#state = { ...state, mayMissUnclaimed: true };
     else if (state.name === 'asking') this.#fail(state.since);
   }
 
-  /** A node that was away is back: it may not have received the question. */
-  returned(process: ProcessId): void {
+  /** Sends the recall again to a node that has subscribed since. */
+  helloFrom(process: ProcessId): void {
     const state = this.#state;
     if (state.name === 'asking' && state.awaited.has(process)) this.#ask(state.since);
   }
@@ -101,8 +101,8 @@ export class Recall {
     awaited.nextPart++;
     if (!isLast || coversMs < state.ms) return;
     state.awaited.delete(process);
-    const isUnheard = left.some((each) => this.#options.peers.incarnation(each) === undefined);
-    if (isUnheard) this.#fail(state.since);
+    const isUnknown = left.some((each) => this.#options.peers.incarnation(each) === undefined);
+    if (isUnknown) this.#fail(state.since);
     else this.#finish(state);
   }
 
@@ -110,7 +110,7 @@ export class Recall {
     const state = this.#state;
     if (state.name !== 'asking') return;
     for (const [process, awaited] of state.awaited) {
-      // A node that was in the same outage and is not back cannot answer yet.
+      // A node that is not subscribed again after the same outage cannot answer yet.
       if (!this.#options.peers.isSubscribed(process)) awaited.ticks = 0;
       else if (++awaited.ticks > ANSWERED_TICKS) return this.#fail(state.since);
     }
@@ -122,7 +122,7 @@ export class Recall {
     const { processes } = this.#options.peers;
     const awaited = new Map([...processes].map((process): [ProcessId, Awaited] => [process, { nextPart: 0, ticks: 0 }]));
     this.#state = { name: 'asking', since, ms: Math.ceil(performance.now() - since), awaited, ticks: 0 };
-    // Without a node that could know, a process may have come, sent and left.
+    // Without other nodes it is unknown whether a process has joined, published and left.
     if (mayMissUnclaimed || awaited.size === 0) this.#fail(since);
     this.#ask(since);
   }
@@ -131,7 +131,7 @@ export class Recall {
     this.#options.notices.send({ is: 'recall', ms: Math.ceil(performance.now() - since) });
   }
 
-  /** Answers that are still to come are used all the same. */
+  /** Reports a gap, and ends the recall. Claims that arrive later are used anyway. */
   #fail(since: number): void {
     this.#state = { name: 'idle' };
     this.#options.observer.gap({ ms: Math.round(performance.now() - since) });

@@ -17,28 +17,28 @@ export interface Loss {
   readonly mayBeMore: boolean;
 }
 
-/** A jump of this many sequences, which the sender did not explain, is taken back when a lower one follows. */
+/** A jump of at least this many sequences is undone if a frame with a lower sequence follows. */
 const SUSPICIOUS_JUMP = 1000;
-/** Approximate memory of a held frame beside its payload. */
+/** The approximate memory of a held frame without its payload, in bytes. */
 const FRAME_BYTES = 256;
 const costOf = (payload: Uint8Array): number => payload.length + FRAME_BYTES;
 
 /**
- * Tracks the frames from one sender on one channel: all up to `done` are delivered or given up; sequences from there to `top` are
- * missing, or held because an earlier one is missing.
+ * Tracks the frames of one sender on one channel. All frames up to the sequence `done` are delivered or given up. Those from there to
+ * `top` are missing, or held because an earlier one is missing.
  */
 export class ReceiveWindow {
   readonly missing = new RangeSet();
-  /** When the channel was last received without a hole. */
+  /** When the last frame was received while none was missing. */
   receivedAt: number;
   heldBytes = 0;
   #done: number;
   #top: number;
-  /** Ascending. */
+  /** Held frames, ascending. */
   #held: HeldFrame[] = [];
-  /** Below this sequence nothing is known to be lost: frames may be older than the subscription. */
+  /** Frames with a lower sequence may be older than the subscription, so that no loss of them is known. */
   readonly #knownFrom: number;
-  /** The last jump that was given up, from the sequence before it. */
+  /** The missing range of the last suspicious jump that was given up. */
   #jump: Range | undefined;
 
   /** Whether the sender keeps its frames: it always does, or never. */
@@ -64,7 +64,7 @@ export class ReceiveWindow {
     return (this.missing.first ?? this.#knownFrom) < this.#knownFrom;
   }
 
-  /** Whether this frame is the next one and nothing is missing: then it is delivered at once. */
+  /** Whether this is the next frame and none is missing. Such a frame is delivered at once. */
   isNext(sequence: number): boolean {
     return sequence === this.#top + 1 && this.isWhole;
   }
@@ -75,7 +75,7 @@ export class ReceiveWindow {
     this.receivedAt = at;
   }
 
-  /** Takes a frame for {@link take}. Without room it becomes one more hole. Returns false where it was received before. */
+  /** Holds a frame for {@link take}; without room it counts as missing. Returns false for a frame that was received before. */
   hold(sequence: number, payload: Uint8Array, room: number): boolean {
     this.#takeBackJump(sequence);
     if (sequence <= this.#top) return this.fill(sequence, payload, room);
@@ -87,7 +87,7 @@ export class ReceiveWindow {
     return true;
   }
 
-  /** Takes a frame that was missing, for {@link take}. Returns false where it is not missing. */
+  /** Holds a missing frame for {@link take}. Returns false if the frame is not missing. */
   fill(sequence: number, payload: Uint8Array, room: number): boolean {
     if (!this.missing.has(sequence)) return false;
     if (costOf(payload) > room && sequence !== this.missing.first) return true; // it stays missing
@@ -99,7 +99,7 @@ export class ReceiveWindow {
     return true;
   }
 
-  /** The sender has sent up to this sequence. Returns whether some of it is missing. */
+  /** Marks all sequences up to the sender's last one as missing. Returns false if there are none above those known. */
   expect(last: number): boolean {
     if (last <= this.#top) return false;
     this.missing.add(this.#top + 1, last);
@@ -107,19 +107,19 @@ export class ReceiveWindow {
     return true;
   }
 
-  /** The sender starts anew above this sequence, and said so: what is missing below is no loss. */
+  /** Skips to the sequence before a sender's first one: frames below it are no loss. */
   skipTo(base: number): void {
     if (base <= this.#top) return;
     if (this.isWhole) this.#done = base;
     this.#top = base;
   }
 
-  /** These are no loss. */
+  /** Removes sequences that are no loss from the missing ones. */
   void(from: number, to: number): void {
     this.missing.delete(from, to);
   }
 
-  /** These are lost. Returns how many of them are known to be a loss, and whether others may be one. */
+  /** Gives up missing frames. Returns how many are known to be lost, and whether more may be. */
   giveUp(from = 0, to = this.#top): Loss {
     const lost = this.missing.delete(from, to);
     for (const range of lost) if (range[1] - range[0] >= SUSPICIOUS_JUMP) this.#jump = range;
@@ -127,7 +127,7 @@ export class ReceiveWindow {
     return { known, mayBeMore: lost.some(([low]) => low < this.#knownFrom) };
   }
 
-  /** The sender never sent these: a damaged frame or claim raised the top. Returns whether frames are dropped. */
+  /** Lowers the top after a damaged frame or claim has raised it to sequences that were never sent. Returns whether held frames are dropped. */
   takeBack(from: number): boolean {
     this.missing.delete(from, this.#top);
     this.#top = Math.max(this.#done, Math.min(this.#top, from - 1));
@@ -138,7 +138,7 @@ export class ReceiveWindow {
     return isDropped;
   }
 
-  /** The next held frame with nothing missing before it. */
+  /** Removes and returns the next held frame, unless an earlier one is missing. */
   take(): Uint8Array | undefined {
     const first = this.missing.first ?? this.#top + 1;
     const next = this.#held[0];
@@ -157,7 +157,7 @@ export class ReceiveWindow {
     this.heldBytes += costOf(frame.payload);
   }
 
-  /** A sequence within the jump proves that the frame above it was damaged. */
+  /** Undoes a jump if a sequence within it follows: the frame above it was damaged. */
   #takeBackJump(sequence: number): void {
     const jump = this.#jump;
     if (!jump || sequence < jump[0] || sequence === jump[1] + 1) return;

@@ -22,31 +22,31 @@ export interface ReceiverOptions extends Pick<LinkContext, 'self' | 'observer' |
 export interface MissingFrames {
   /** Requests the missing frames of a sender that keeps its frames. */
   requestMissing(process: ProcessId): void;
-  /** Handles frames that are not kept any more, and that may have been for this node. */
+  /** Handles frames that their sender no longer keeps, and that may have been sent since this node subscribed. */
   expectUnknownLoss(): void;
 }
 
-/** Why sequences will not come. */
+/** The sender's reason for not sending sequences again. */
 export type AbsenceReason = 'gone' | 'void' | 'unsent';
 
 /** Frames of unknown processes make this node read the leases at most this often. */
 const LEASES_MS = 250;
-/** The longest way of an ask that is expected: frames that were sent so shortly before the subscription are asked for too. */
+/** The expected delay of a request. Frames that were sent this long before a subscription are requested too, in milliseconds. */
 export const ASK_MS = 50;
-/** A first frame that is not the sender's first asks for at most this many before it. */
+/** If the first received frame is not the sender's first one, at most this many frames before it are requested. */
 const LOOKBACK = 1000;
-/** Holes of one sender on a channel that an answer may leave: the time to fill one grows with their number. */
+/** The most missing ranges of one sender on a channel that an answer may leave: the time to fill one grows with their number. */
 const MAX_HOLES = 10_000;
-/** A gap of more messages than this has no length: a damaged sequence is more likely. */
+/** A gap of more messages is reported without its length: a damaged sequence is more likely. */
 const MAX_LOST = 1_000_000;
 
 /**
- * Delivers each sender's frames once and in order. A frame after a hole is held until the hole is filled or given up. Frames of
- * unknown processes are buffered until these are announced.
+ * Delivers each sender's frames once and in order. Frames after a missing one are held until it arrives or is given up. Frames of unknown
+ * processes are buffered until these are announced.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;
-  /** By channel and sender. */
+  /** Receive windows by channel and sender. */
   readonly #windows = new Map<string, Map<ProcessId, ReceiveWindow>>();
   /** Channels with holes, by sender. */
   readonly #channelsWithHoles = new Map<ProcessId, Set<string>>();
@@ -74,12 +74,12 @@ export class Receiver {
   announced(process: ProcessId): void {
     for (const { channel, frame } of this.#unknownSenders.take(process)) this.receive(channel, frame);
   }
-  /** Drops buffered frames of processes that stayed unknown for this long. */
+  /** Drops frames of unknown processes that were buffered for longer than `ageMs`. */
   forgetUnknownSenders(ageMs: number): void {
     this.#unknownSenders.forget(ageMs);
   }
 
-  /** The channel is closed: sequences that are missing when it is subscribed again are no loss. */
+  /** Forgets a channel that was closed: frames that are missing when it is subscribed again are no loss. */
   forgetChannel(channel: string): void {
     for (const [process, { heldBytes }] of this.#windows.get(channel) ?? []) {
       this.#heldBytes -= heldBytes;
@@ -93,8 +93,8 @@ export class Receiver {
   }
 
   /**
-   * A sender names the sequence before its first kept frame on a channel, and its last one. Of a sender that was not heard on it, some
-   * may be older than the subscription.
+   * Handles a claim: the sequence before the sender's first kept frame on a channel, and its last sequence. If no frame of the sender was
+   * received on the channel, some of its frames may be older than the subscription.
    */
   claimed(process: ProcessId, channel: string, [base, last]: Range): void {
     if (!this.#options.channels.deliverOf(channel)) return;
@@ -107,7 +107,7 @@ export class Receiver {
     else if (window.isWhole && window.top === last) window.receivedAt = performance.now();
   }
 
-  /** The missing sequences of a sender, by channel: up to so many ranges of each. */
+  /** Yields the missing sequences of a sender by channel, up to `ranges` ranges of each. */
   *missing(process: ProcessId, ranges: number): Generator<readonly [channel: string, missing: Missing]> {
     for (const [channel, window] of this.#windowsWithHoles(process)) {
       const withinMs = window.mayPredateSubscription ? { withinMs: this.#options.channels.ageMs(channel) + ASK_MS } : {};
@@ -115,14 +115,14 @@ export class Receiver {
     }
   }
 
-  /** A frame that the sender published again for this node: taken only where it is missing. */
+  /** Takes a frame that the sender published again for this node, if it is missing. */
   repaired(process: ProcessId, channel: string, { sequence, payload }: Frame): void {
     const window = this.#windows.get(channel)?.get(process);
     if (window) this.#change(window, () => window.fill(sequence, payload, BUFFER_BYTES - this.#heldBytes));
   }
 
-  /** The sender says why it does not send these. */
-  settle(
+  /** Handles the sender's reason for not sending sequences again. */
+  handleAbsence(
     process: ProcessId,
     channel: string,
     { reason, range: [from, to] }: { readonly reason: AbsenceReason; readonly range: Range },
@@ -138,13 +138,13 @@ export class Receiver {
     });
   }
 
-  /** Delivers what the sender's holes held up, after a part of an answer or a verdict. */
-  proceed(process: ProcessId, channel: string): void {
+  /** Delivers held frames of a sender that no longer follow a missing one. */
+  deliverHeld(process: ProcessId, channel: string): void {
     const window = this.#windows.get(channel)?.get(process);
     if (window) this.#deliverHeld(channel, process, window);
   }
 
-  /** The sender cannot be asked: its holes are gaps. */
+  /** Reports all missing frames of a sender as gaps, because it cannot send them again. */
   giveUp(process: ProcessId): void {
     for (const [channel, window] of [...this.#windowsWithHoles(process)]) {
       this.#reportLoss(channel, window, window.giveUp());
@@ -159,7 +159,7 @@ export class Receiver {
     if (!deliver) return;
     const known = this.#windows.get(channel)?.get(process);
     if (known?.isKept && !isKept(kind))
-      return this.#options.unreadable.message('frame', damaged('frame', 'not kept, of a sender that keeps its frames'));
+      return this.#options.unreadable.message('frame', damaged('frame', 'a frame without a copy from a sender that keeps copies'));
     const window = known && known.isKept === isKept(kind) ? known : this.#first(channel, process, frame);
     if (window.isNext(sequence)) {
       window.advance(performance.now());
@@ -173,7 +173,7 @@ export class Receiver {
     this.#deliverHeld(channel, process, window);
   }
 
-  /** The first frame of a sender on a channel: some before it may have been missed, since the subscription. */
+  /** Begins to receive a sender on a channel. Frames since the subscription and before this one may have been missed. */
   #first(channel: string, process: ProcessId, { kind, sequence }: Frame): ReceiveWindow {
     const base = isKept(kind) && !isFirst(kind) ? Math.max(0, sequence - 1 - LOOKBACK) : sequence - 1;
     return this.#begin(channel, process, new ReceiveWindow(base, { at: performance.now(), isKept: isKept(kind), knownFrom: sequence }));
@@ -196,7 +196,7 @@ export class Receiver {
   #deliverHeld(channel: string, process: ProcessId, window: ReceiveWindow): void {
     for (;;) {
       const deliver = this.#options.channels.deliverOf(channel);
-      if (!deliver || this.#windows.get(channel)?.get(process) !== window) return; // the last message closed it
+      if (!deliver || this.#windows.get(channel)?.get(process) !== window) return; // `deliver` has closed the channel
       const payload = this.#change(window, () => window.take());
       if (!payload) break;
       this.#deliver(deliver, payload, process);
@@ -214,7 +214,7 @@ export class Receiver {
     }
   }
 
-  /** Keeps the sum of held bytes. */
+  /** Changes a window, and updates the sum of held bytes. */
   #change<T>(window: ReceiveWindow, change: () => T): T {
     const before = window.heldBytes;
     const result = change();

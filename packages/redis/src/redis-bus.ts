@@ -31,7 +31,7 @@ export class RedisBus implements Bus {
   readonly #notices: NoticePublisher;
   readonly #receiver: Receiver;
   readonly #repair: Repair;
-  /** The last time until which this node certainly received everything on its channels, by `performance.now()`. */
+  /** The time until which this node has certainly received all messages on its channels, by `performance.now()`. */
   #completeUntil = performance.now();
 
   constructor(options: RedisBusOptions) {
@@ -55,7 +55,7 @@ export class RedisBus implements Bus {
       ready: this.#options.status.settled.then(() => this.subscriptions.changed(channel)),
       close: () => {
         if (!remove()) return;
-        this.#receiver.forgetChannel(channel); // also during an outage: for a later listener no earlier message is missing
+        this.#receiver.forgetChannel(channel); // also during an outage: a later listener misses no earlier message
         void this.subscriptions.changed(channel);
       },
     };
@@ -76,7 +76,7 @@ export class RedisBus implements Bus {
   }
 
   #receiveNotice(notice: Notice | undefined): void {
-    if (!notice) return; // a kind that a later version has added
+    if (!notice) return; // a kind of a later version
     const { self, peers, observer, events } = this.#options;
     const process = processIn(notice.incarnation);
     if (process === self.process) return;
@@ -84,10 +84,10 @@ export class RedisBus implements Bus {
     if (notice.is === 'hello') {
       const isRestart = peers.isKnown(process, 1);
       peers.hello(notice.incarnation, notice.node);
-      // The data loss that ended another process's lease may have ended this process's lease too.
+      // The loss of data that ended the lease of that process may have ended this process's lease too.
       if (isRestart) events.leasesMayHaveChanged();
     } else if (notice.is === 'beat') peers.heartbeat(notice.incarnation);
-    // Frames of other processes are buffered until these are known, and so not received yet.
+    // Frames of an unknown process are buffered, so its claims would make them look missing.
     if (peers.isKnown(process, 1)) this.#repair.notice(notice);
     if (notice.is === 'bye') peers.goodbye(notice.incarnation);
   }
@@ -115,7 +115,7 @@ export class RedisBus implements Bus {
     this.#receiver.forgetUnknownSenders(this.#options.settings.nodeTimeoutMs);
     return this.publisher.prune();
   }
-  /** Sends the heartbeat to the other nodes. `startedAt` is when the PINGs began that every connection has answered. */
+  /** Sends the heartbeat to the other nodes. Redis has answered PINGs on every connection since `startedAt`. */
   heartbeat(startedAt: number): void {
     const { availability } = this.#options;
     if (availability.areAllAvailable) this.#completeUntil = startedAt;
@@ -135,7 +135,7 @@ export class RedisBus implements Bus {
     await this.#notices.publish({ is: 'bye', ...this.#repair.claims() });
   }
 
-  /** Called before the loss of a process is reported, see {@link Repair.lost}. */
+  /** Handles the loss of a process before it is reported, see {@link Repair.lost}. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.#repair.lost(process, reason);
   }

@@ -7,17 +7,17 @@ export type Command = readonly [name: string, ...args: (string | number | Buffer
 export interface ConnectionObserver {
   /** Commands can be sent. */
   ready(): void;
-  /** The connection, or the attempt to connect, was lost. Commands in flight have failed. */
+  /** The connection was closed, or the attempt to connect has failed. Commands in flight have failed. */
   lost(cause: Error): void;
 }
 
-/** Errors of a Redis that is no working master (yet): the client has to find another one, or wait. */
+/** Errors of a Redis that is no working master, or not yet. The client has to find another one, or wait. */
 const NO_MASTER = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN) /;
 
-/** The number of timers for one time limit: time in which this process is held up counts for one of them at most. */
+/** The number of timers for one time limit. A blocked event loop delays one of them, and so counts as a part of the limit at most. */
 const STEPS = 4;
 
-/** One connection to one Redis. It counts as lost when an answer is awaited, and nothing is received for longer than the time limit. */
+/** One connection to one Redis. It is closed if an answer is awaited and no byte arrives within the time limit. */
 export class RedisConnection {
   readonly redis: Redis;
   readonly #timeoutMs: number;
@@ -31,13 +31,13 @@ export class RedisConnection {
     this.redis = redis;
     this.#timeoutMs = timeoutMs;
     this.#observer = observer;
-    // Reported with the loss; without a listener ioredis would print it. An error over several addresses has no text.
+    // `lost` reports the error; without a listener ioredis would print it. An error over several addresses has no message.
     redis.on('error', (error: NodeJS.ErrnoException) => {
       this.#cause = unavailable(`The connection to Redis failed: ${error.message || error.code}`, error);
     });
     redis.on('connect', () => {
       // A paused Redis accepts connections and does not answer.
-      this.#stopWaiting = this.#cutUnless('The handshake');
+      this.#stopWaiting = this.#closeUnlessAnswered('The handshake');
     });
     const ready = (): void => {
       this.#stopWaiting();
@@ -63,12 +63,12 @@ export class RedisConnection {
 
   /**
    * Sends commands as one pipeline, and returns their answers. An answer may be an Error that Redis gave for that command.
-   * @throws HublineError `backplane_unavailable` where an answer is lost
+   * @throws HublineError `backplane_unavailable` if an answer does not arrive
    */
   async run(commands: readonly Command[]): Promise<readonly unknown[]> {
     if (commands.length === 0) return [];
     if (!this.isReady) throw unavailable('There is no connection to Redis.');
-    const stopWaiting = this.#cutUnless(String(commands[0]?.[0]));
+    const stopWaiting = this.#closeUnlessAnswered(String(commands[0]?.[0]));
     try {
       const replies = (await this.redis.pipeline(commands as unknown as unknown[][]).exec()) ?? [];
       const answers = replies.map(([error, reply]) => {
@@ -76,25 +76,25 @@ export class RedisConnection {
         if (error.name === 'ReplyError') return error;
         throw unavailable('The connection to Redis was lost.', error);
       });
-      const elsewhere = answers.find((answer) => answer instanceof Error && NO_MASTER.test(answer.message)) as Error | undefined;
-      if (elsewhere) throw unavailable(`This Redis is not a master that can be written to: ${elsewhere.message}`, elsewhere);
+      const refusal = answers.find((answer) => answer instanceof Error && NO_MASTER.test(answer.message)) as Error | undefined;
+      if (refusal) throw unavailable(`This Redis is not a master that can be written to: ${refusal.message}`, refusal);
       return answers;
     } catch (error) {
-      this.#lose(error as Error);
+      this.#reportLost(error as Error);
       throw error;
     } finally {
       stopWaiting();
     }
   }
 
-  /** Waits for an answer as long as for any other. */
+  /** Awaits an answer of a command that was sent with the client itself, with the same time limit. */
   async within<T>(what: string, answer: Promise<T>): Promise<T> {
-    const stopWaiting = this.#cutUnless(what);
+    const stopWaiting = this.#closeUnlessAnswered(what);
     try {
       return await answer;
     } catch (cause) {
       const error = unavailable(`${what} failed: ${(cause as Error).message}`, cause);
-      if ((cause as Error).name !== 'ReplyError' || NO_MASTER.test((cause as Error).message)) this.#lose(error);
+      if ((cause as Error).name !== 'ReplyError' || NO_MASTER.test((cause as Error).message)) this.#reportLost(error);
       throw error;
     } finally {
       stopWaiting();
@@ -109,15 +109,15 @@ export class RedisConnection {
     this.redis.disconnect();
   }
 
-  /** Reports the loss before the lost answers are rejected: the socket's own event may come later. */
-  #lose(cause: Error): void {
+  /** Reports the end of the connection before commands in flight are rejected: the event of the socket may come later. */
+  #reportLost(cause: Error): void {
     if (!this.#isUp) return;
     this.#isUp = false;
     this.redis.stream.destroy();
     this.#observer.lost(this.#cause ?? cause);
   }
 
-  /** While no sentinel can be reached ioredis goes on looking for a master, and closes nothing. */
+  /** Reports attempts to connect that take too long: while no sentinel can be reached, ioredis emits no event. */
   #expectConnection(): void {
     clearTimeout(this.#connecting);
     this.#connecting = setTimeout(() => {
@@ -126,17 +126,17 @@ export class RedisConnection {
     }, this.#timeoutMs).unref();
   }
 
-  /** ioredis has no socket before it first connects. */
+  /** The bytes that were received; 0 before the first connection, when ioredis has no socket. */
   get #bytesRead(): number {
     const socket: { readonly bytesRead: number } | undefined = this.redis.stream;
     return socket?.bytesRead ?? 0;
   }
 
   /**
-   * Cuts the connection after a silence of the time limit: an answer may be queued behind megabytes of messages that still arrive. The time
-   * runs only while this process does: held up itself, a process has not waited for Redis, and the answer may be there already.
+   * Closes the connection unless the returned function is called, or bytes arrive, within the time limit: an answer may be queued behind
+   * megabytes of messages. Time in which the event loop is blocked does not count, because the answer may be in the socket already.
    */
-  #cutUnless(what: string): () => void {
+  #closeUnlessAnswered(what: string): () => void {
     let since = performance.now();
     let received = this.#bytesRead;
     let left = STEPS;
@@ -147,7 +147,7 @@ export class RedisConnection {
       return received === before;
     };
     const wait = (): void => void (timer = setTimeout(step, this.#timeoutMs / STEPS).unref());
-    const cut = (): void => {
+    const close = (): void => {
       if (left < 0) return;
       if (!isSilent()) return restart();
       const busyMs = Math.round(performance.now() - since - this.#timeoutMs);
@@ -162,7 +162,7 @@ export class RedisConnection {
     };
     const step = (): void => {
       left--;
-      if (left === 0) setImmediate(() => setImmediate(cut));
+      if (left === 0) setImmediate(() => setImmediate(close));
       else if (isSilent()) wait();
       else restart();
     };
@@ -174,7 +174,7 @@ export class RedisConnection {
   }
 }
 
-/** A key holds another type, or a counter another text, than it should: no node wrote it. */
+/** Thrown for a key of an unexpected type, or a counter that is no number: no node has written it. */
 export class WrongTypeError extends Error {
   override readonly name = 'WrongTypeError';
   readonly key: string;
@@ -187,7 +187,7 @@ export class WrongTypeError extends Error {
 const isWrongType = (reply: unknown): boolean =>
   reply instanceof Error && /^(WRONGTYPE|ERR (hash )?value is not an integer)/.test(reply.message);
 
-/** Returns the answers. @throws HublineError for the first command that Redis refused, or WrongTypeError */
+/** Returns the answers. @throws HublineError, or WrongTypeError, for the first command that Redis refused */
 export function checked(commands: readonly Command[], replies: readonly unknown[]): readonly unknown[] {
   const at = replies.findIndex((reply) => reply instanceof Error);
   const command = commands[at];
@@ -197,7 +197,7 @@ export function checked(commands: readonly Command[], replies: readonly unknown[
   throw unavailable(`Redis refused ${command[0].toUpperCase()}: ${reply.message}`, reply);
 }
 
-/** The same, but for wrong types, which are answers. */
+/** Returns the answers, including the errors about keys of an unexpected type. @throws HublineError for any other error */
 export function checkedReads(commands: readonly Command[], replies: readonly unknown[]): readonly unknown[] {
   checked(
     commands,
@@ -208,6 +208,6 @@ export function checkedReads(commands: readonly Command[], replies: readonly unk
 
 export const errorIn = (reply: unknown): Error | undefined => (reply instanceof Error ? reply : undefined);
 
-/** Whether Redis answers and refuses the command: it has no memory left, or an ACL forbids it. */
+/** Whether Redis has refused a command, because it has no memory left or an ACL forbids it. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof Error && error.cause instanceof Error && error.cause.name === 'ReplyError' && !NO_MASTER.test(error.cause.message);

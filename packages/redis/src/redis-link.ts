@@ -28,15 +28,15 @@ export interface RedisLinkOptions {
 
 type State = { readonly name: 'connecting' | 'up' | 'closed' } | { readonly name: 'down'; readonly since: number; readonly outage: Outage };
 
-/** The back-off while Redis refuses commands: doubled each time, and randomised, since all nodes retry. */
+/** The back-off while Redis refuses commands: doubled with each refusal, and randomised, because all nodes retry. */
 const RETRY_MS = { least: 250, most: 15_000 };
 
-/** The least time between two checks of a lease: a lease that Redis keeps without an end is always about to end. */
+/** The shortest time until the next check of the leases: a lease without an expiry time would be checked continuously. */
 const CHECK_MS = 50;
 
 /**
- * Links one node to the cluster. During an outage of Redis the node keeps its state and serves its own clients; afterwards the
- * link subscribes again, registers under a new incarnation, and only then sends a hello.
+ * Links one node to the cluster. During an outage of Redis the node keeps its state and serves its own clients. Afterwards the link
+ * subscribes to its channels, registers under a new incarnation, and then announces the node.
  */
 export class RedisLink implements Link, LinkStatus {
   readonly directory: RedisDirectory;
@@ -132,16 +132,16 @@ export class RedisLink implements Link, LinkStatus {
   get settled(): Promise<void> {
     return this.#settled.promise;
   }
-  /** Why the link is down. */
+  /** Why the link is down; undefined in any other state. */
   get outage(): Outage | undefined {
     return this.#state.name === 'down' ? this.#state.outage : undefined;
   }
 
-  /** Settles with the first registration or, with `startWithoutRedis`, already with the failure of the first attempt. */
+  /** Settles with the first registration; with `startWithoutRedis` also when the first attempt has failed. */
   ready(): Promise<void> {
     return this.#context.settings.startWithoutRedis ? this.#settled.promise : this.#registered.promise;
   }
-  /** Settles with the first registration, however long that takes. */
+  /** Settles with the first registration. */
   registered(): Promise<void> {
     return this.#registered.promise;
   }
@@ -150,7 +150,7 @@ export class RedisLink implements Link, LinkStatus {
     return (this.#closing ??= this.#close());
   }
 
-  /** Enters the cluster once Redis can be reached: subscribes, registers and reports the link as up. Another loss ends the attempt. */
+  /** Enters the cluster when Redis can be reached: subscribes, registers and reports the link as up. Another outage ends the attempt. */
   async #enter(): Promise<void> {
     if (this.#closing) return;
     clearTimeout(this.#retryTimer);
@@ -184,9 +184,9 @@ export class RedisLink implements Link, LinkStatus {
     this.#checkLeases();
   }
 
-  /** Subscribes again after slots have moved: messages on their channels may have been missed. */
+  /** Subscribes again after slots have moved, and recovers messages that were missed since. */
   async #resubscribe(since: number): Promise<void> {
-    const isUp = this.isUp; // otherwise the outage covers the gap
+    const isUp = this.isUp; // otherwise the end of the outage recovers them
     try {
       await this.#bus.subscriptions.all();
       if (isUp) this.#bus.missed(since);
@@ -195,7 +195,7 @@ export class RedisLink implements Link, LinkStatus {
     }
   }
 
-  /** Treats an error of Redis as an outage, and schedules a retry. After the loss of a connection the store calls `ready` instead. */
+  /** Handles an error of Redis as an outage, and schedules a retry. After a closed connection the store calls `ready` by itself. */
   #fail(error: unknown, slots?: readonly number[]): void {
     if (this.#closing) return;
     const isRefused = isRefusal(error);
@@ -205,14 +205,14 @@ export class RedisLink implements Link, LinkStatus {
     this.#retryTimer = setTimeout(() => void this.#enter(), ms).unref();
   }
 
-  /** Handles a failed write. Where Redis only refuses writes, all channels stay subscribed and messages still flow. */
+  /** Handles a failed write. If Redis only refuses writes, all channels stay subscribed and messages are still sent. */
   #failToWrite(error: unknown): void {
     if (!isRefusal(error)) return this.#fail(error);
     this.#availability.markAllAvailable();
     this.#fail(error, []);
   }
 
-  /** Ends the entry and marks slots as lost; without `slots`, all of them. */
+  /** Begins or extends an outage, and marks its slots as unavailable; without `slots`, all of them. */
   #goDown(cause: Error, slots?: readonly number[], outage: Outage = 'unreachable'): void {
     if (this.#closing) return;
     clearTimeout(this.#retryTimer);
@@ -234,7 +234,7 @@ export class RedisLink implements Link, LinkStatus {
     this.#context.observer.down(cause);
   }
 
-  /** Announces the new incarnation. Where the lease of the one before had ended, other nodes may have taken this one for lost. */
+  /** Announces a new incarnation. If the lease of the one before had ended, other nodes may have reported this node as lost. */
   #announceRestart({ hadEnded, silentMs }: SessionRestart): void {
     this.#bus.hello();
     this.#bus.missed();
@@ -246,7 +246,7 @@ export class RedisLink implements Link, LinkStatus {
   async #heartbeat(): Promise<void> {
     const startedAt = performance.now();
     if (this.#state.name === 'connecting') return;
-    if (this.#bus.prune()) this.#stopWaiting();
+    if (this.#bus.prune()) this.#stopWaitingForNodes();
     try {
       await Promise.all([this.#writer.renewLease(), this.#context.store.ping()]);
     } catch (error) {
@@ -268,7 +268,7 @@ export class RedisLink implements Link, LinkStatus {
     }
   }
 
-  /** Schedules a check at the end of the next lease: a lease that is not renewed ends between two heartbeats. */
+  /** Schedules a check when the next lease ends: a lease that is not renewed ends between two heartbeats. */
   #checkLeases(): void {
     clearTimeout(this.#leaseTimer);
     const ms = this.#peers.nextEndMs;
@@ -276,13 +276,16 @@ export class RedisLink implements Link, LinkStatus {
     if (ms < heartbeatIntervalMs) this.#leaseTimer = setTimeout(() => void this.#refresh(), Math.max(ms + 2, CHECK_MS)).unref();
   }
 
-  #stopWaiting(): void {
+  #stopWaitingForNodes(): void {
     const nodes = this.#peers.unsubscribed.join(', ');
-    // While a shard is away no node is given up: messages to its channels go on waiting, the others are sent.
+    // While a shard is unavailable no node is lost: messages to its channels continue to wait, and others are sent.
     if (this.isUp) this.#peers.giveUp();
     else this.#availability.stopWaitingForSubscribers();
     this.#bus.publisher.schedule();
-    this.#context.observer.report('publish', unavailable(`Messages that waited for ${nodes} were sent without waiting any longer.`));
+    this.#context.observer.report(
+      'publish',
+      unavailable(`Messages waited for ${nodes} to subscribe again, and were sent after bufferMs without them.`),
+    );
   }
 
   async #close(): Promise<void> {
@@ -301,7 +304,7 @@ export class RedisLink implements Link, LinkStatus {
     this.#entry = undefined;
     this.#sweeper.close();
     await this.#writer.settle();
-    if (canSendGoodbye) await this.#goodbye().catch(() => undefined); // after a failure the lease ends by itself, and other nodes sweep
+    if (canSendGoodbye) await this.#goodbye().catch(() => undefined); // if that fails, the lease expires and other nodes sweep
     store.close();
   }
 
@@ -318,7 +321,7 @@ function repairOf(keys: readonly string[]): Error {
   const some = keys.slice(0, 3).join(', ') + (keys.length > 3 ? ' …' : '');
   return new HublineError(
     'internal',
-    `Redis did not hold what this node had written under ${keys.length} keys (${some}); it does again.`,
+    `${keys.length} keys of this node were missing or different in Redis (${some}), and are written again.`,
     {},
   );
 }

@@ -3,12 +3,12 @@ import type { History } from './history.ts';
 import { RangeSet, type Range } from './ranges.ts';
 import { MAX_RANGES, type Answer, type Ask } from './repair-message.ts';
 
-/** Bytes of the frames in one part of an answer. */
+/** The most bytes of frames in one part of an answer. */
 const PART_BYTES = 64 * 1024;
 
 export interface RepairAnswersOptions {
   readonly history: Pick<History, 'read'>;
-  /** Resolves when Redis has acknowledged it. */
+  /** Sends a part of an answer, and resolves when Redis has acknowledged it. */
   readonly send: (asker: ProcessId, answer: Answer) => Promise<void>;
 }
 
@@ -18,8 +18,8 @@ interface ChannelAsk {
 }
 
 /**
- * Answers the asks of other nodes, one part after the acknowledgement of the one before, in turn for each of them: an answer of
- * several megabytes must not trip an output limit that an outage has just tripped.
+ * Answers requests of other nodes for frames, in turn for each of them. Each part is sent after the acknowledgement of the one before,
+ * because an answer of several megabytes could exceed Redis's output limit for the subscriber.
  */
 export class RepairAnswers {
   readonly #options: RepairAnswersOptions;
@@ -30,7 +30,7 @@ export class RepairAnswers {
     this.#options = options;
   }
 
-  /** Adds an ask. One that repeats an ask in progress adds nothing to it. */
+  /** Adds a request. A request that repeats one in progress changes nothing. */
   add(asker: ProcessId, ask: Ask): void {
     const channels = this.#asked.get(asker) ?? new Map<string, ChannelAsk>();
     this.#asked.set(asker, channels);
@@ -38,7 +38,7 @@ export class RepairAnswers {
       const ask = channels.get(channel) ?? { ranges: new RangeSet(), withinMs };
       channels.set(channel, { ranges: ask.ranges, withinMs });
       for (const [from, to] of ranges) ask.ranges.add(from, to);
-      ask.ranges.trim(MAX_RANGES); // the asking node asks for the others again
+      ask.ranges.trim(MAX_RANGES); // the requester requests the others again
     }
     if (!this.#isRunning) void this.#run();
   }
@@ -56,7 +56,7 @@ export class RepairAnswers {
           if (answer.isLast) this.#asked.delete(asker);
           await this.#options.send(asker, answer);
         } catch {
-          this.#asked.delete(asker); // the asking node repeats its ask
+          this.#asked.delete(asker); // the requester repeats its request
         }
       }
     }
@@ -92,5 +92,5 @@ export class RepairAnswers {
   }
 }
 
-/** Without a prototype: a channel in an ask may be named like a property of every object. */
+/** Makes an object without a prototype: a channel of a request may have the name of a property of every object. */
 const byChannel = (): Record<string, Range[]> => Object.create(null) as Record<string, Range[]>;

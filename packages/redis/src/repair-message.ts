@@ -5,27 +5,27 @@ import type { Range } from './ranges.ts';
 
 export type Ranges = Readonly<Record<string, readonly Range[]>>;
 
-/** The sequences that a node misses, by channel. */
+/** A request for the sequences that a node misses, by channel. */
 export type Ask = Readonly<Record<string, Missing>>;
 
 export interface Missing {
   readonly ranges: readonly Range[];
-  /** Given where some of it may be older than the asker's subscription: frames that were sent earlier are not asked for. */
+  /** Set if some sequences may be older than the requester's subscription: frames that were sent earlier are not requested. */
   readonly withinMs?: number | undefined;
 }
 
-/** The most ranges of one ask, and of one channel that a node still has to answer: the time to look them up grows with their square. */
+/** The most ranges of one request, and of one channel that a node has not answered yet: the time to read them grows with their square. */
 export const MAX_RANGES = 2000;
 
 /**
- * The most frames and ranges of a part of an answer: the time to apply them grows with their square. A part ends with the range that
- * exceeds {@link MAX_RANGES}, and has some 1,500 frames.
+ * The most frames and ranges of one part of an answer: the time to apply them grows with their square. Nodes end a part after the range
+ * that exceeds {@link MAX_RANGES}, with some 1,500 frames.
  */
 export const MAX_ENTRIES = 5000;
 
-/** A part of the answer to an ask. */
+/** A part of the answer to a request. */
 export interface Answer {
-  /** Frames as they were published, in their order on each channel. */
+  /** The frames as they were published, in their order on each channel. */
   readonly frames: readonly (readonly [channel: string, frame: Buffer])[];
   readonly gone: Ranges;
   readonly void: Ranges;
@@ -37,7 +37,7 @@ export interface Answer {
 export const encodeAsk = (ask: Ask): Buffer => Buffer.from(JSON.stringify(ask));
 export const encodeClaims = (claims: Claims): Buffer => Buffer.from(JSON.stringify(claims));
 
-/** 4 bytes: the length of a header; the header: a JSON object; the frames, one after the other. */
+/** Encodes 4 bytes with the length of a header, the header as a JSON object, and the frames one after the other. */
 export function encodeAnswer({ frames, ...rest }: Answer): Buffer {
   const header = Buffer.from(JSON.stringify({ ...rest, frames: frames.map(([channel, frame]) => [channel, frame.length]) }));
   const length = Buffer.alloc(4);

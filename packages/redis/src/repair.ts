@@ -39,23 +39,24 @@ export interface RepairOptions extends Pick<
 
 /** A request for missing frames that their sender has not answered completely. */
 interface FrameRequest {
-  isOut: boolean;
+  /** Whether a request was sent, and its last part is not answered. */
+  isSent: boolean;
   isScheduled: boolean;
   /** Ticks since the sender's last answer. */
   silentTicks: number;
   /** When the sender was asked last. */
   askedAt: number;
-  /** The channels on which it was asked for frames since their subscription. */
-  guessed: ReadonlySet<string>;
+  /** Channels on which frames were requested that may be older than the subscription. */
+  uncertainChannels: ReadonlySet<string>;
 }
 
 /** The delay of a request after a claim on a Redis Cluster: across shards, a claim may overtake its frames. */
 const CLAIM_DELAY_MS = 100;
 const TICK_MS = 100;
 const RETRY_TICKS = 3;
-/** Senders that are asked at a time: a part of an answer of each is on its way to this node, and counts for its output limit. */
-const MAX_ASKED = 4;
-/** Silence of the sender, not the age of a hole: an answer of several megabytes takes longer. */
+/** The most senders with an open request: a part of an answer of each may be queued for this node, up to Redis's output limit. */
+const MAX_SENDERS = 4;
+/** The silence of a sender after which its missing frames are gaps. The time of the whole answer does not count: megabytes take longer. */
 const GIVE_UP_TICKS = 50;
 const MAX_RANGES_OF_CHANNEL = 200;
 /** Bytes of the claims in one notice. */
@@ -63,12 +64,12 @@ const CLAIMS_BYTES = 64 * 1024;
 const MAX_PARTS = 16;
 /** Recalls within this time are answered together. */
 const RECALL_MS = 100;
-/** The longest delay of a recall that is still covered. */
+/** The longest expected delay of a recall, which its answers cover. */
 const SLACK_MS = 1000;
 
 /**
- * Detects missed frames by holes in a channel's sequences, by the claims in heartbeats and, after an outage, by the claims of every
- * node; asks the senders for them. Answers the asks of other nodes from {@link History}.
+ * Detects missed frames by missing sequences, by the claims in heartbeats and, after an outage, by the claims of every node, and requests
+ * them from their senders. Answers the requests of other nodes from {@link History}.
  */
 export class Repair implements MissingFrames {
   readonly receiver: Receiver;
@@ -76,10 +77,10 @@ export class Repair implements MissingFrames {
   readonly #answers: RepairAnswers;
   readonly #recall: Recall;
   readonly #requests = new Map<ProcessId, FrameRequest>();
-  /** The processes that have asked for all claims, with the time in milliseconds that these must cover. */
+  /** Processes that have requested all claims, with the time in milliseconds that these must cover. */
   readonly #recallers = new Map<ProcessId, number>();
-  readonly #answerRecalls = throttled(RECALL_MS, () => this.#claimAll());
-  /** Processes with repair enabled: they keep their frames, and ask. */
+  readonly #answerRecalls = throttled(RECALL_MS, () => this.#sendAllClaims());
+  /** Processes with repair enabled: they keep their frames, and request missing ones. */
   readonly #repairing = new Set<ProcessId>();
   #isClaimed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -94,12 +95,12 @@ export class Repair implements MissingFrames {
     this.#recall = new Recall({ ...options, repair: this });
   }
 
-  /** Whether frames are missing that claims have shown. */
+  /** Whether frames are missing and requested. */
   get isRequesting(): boolean {
     return this.#requests.size > 0;
   }
 
-  /** Called before the loss of a process is reported: delivers its held frames, and reports the holes as gaps. */
+  /** Handles the loss of a process before it is reported: delivers its held frames, and reports the missing ones as gaps. */
   lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.receiver.giveUp(process);
     this.#requests.delete(process);
@@ -109,7 +110,7 @@ export class Repair implements MissingFrames {
     this.#recall.lost(process, reason === 'goodbye');
   }
 
-  /** The link is down; all frames were received until `since`. */
+  /** Handles an outage. All frames were received until `since`, by `performance.now()`. */
   down(since: number): void {
     this.#recall.down(since);
     this.#options.history.pause();
@@ -117,20 +118,20 @@ export class Repair implements MissingFrames {
   up(): void {
     this.#options.history.resume();
     for (const [process, request] of this.#requests) {
-      Object.assign(request, { isOut: false, silentTicks: 0 });
+      Object.assign(request, { isSent: false, silentTicks: 0 });
       this.#schedule(process, request, 0);
     }
     this.#recall.up();
-    this.#tickWhileOpen();
+    this.#startTicking();
   }
-  /** Channels were not subscribed since then, although the link was up. */
+  /** Recovers frames since a time at which channels were not subscribed although the link was up. */
   missed(since: number): void {
     for (const request of this.#requests.values()) request.silentTicks = 0;
     this.#recall.missed(since);
-    this.#tickWhileOpen();
+    this.#startTicking();
   }
 
-  /** Handles frames that their sender does not keep any more, and that may have been for this node: after an outage that is a gap. */
+  /** Handles frames that their sender no longer keeps, and that may have been for this node: after an outage they are a gap. */
   expectUnknownLoss(): void {
     this.#recall.expectUnknownLoss();
   }
@@ -138,12 +139,15 @@ export class Repair implements MissingFrames {
   requestMissing(process: ProcessId): void {
     let request = this.#requests.get(process);
     if (!request)
-      this.#requests.set(process, (request = { isOut: false, isScheduled: false, silentTicks: 0, askedAt: 0, guessed: new Set() }));
-    if (!request.isOut) this.#schedule(process, request, this.#isClaimed && !this.#options.store.isOne ? CLAIM_DELAY_MS : 0);
-    this.#tickWhileOpen();
+      this.#requests.set(
+        process,
+        (request = { isSent: false, isScheduled: false, silentTicks: 0, askedAt: 0, uncertainChannels: new Set() }),
+      );
+    if (!request.isSent) this.#schedule(process, request, this.#isClaimed && !this.#options.store.isOne ? CLAIM_DELAY_MS : 0);
+    this.#startTicking();
   }
 
-  /** Handles a repair frame: an ask, an answer or claims. */
+  /** Handles a frame of the repair protocol: a request, an answer or claims. */
   receive(channel: string, { kind, origin, payload }: Frame): void {
     const { self } = this.#options;
     const process = processIn(origin);
@@ -158,7 +162,7 @@ export class Repair implements MissingFrames {
     if (notice.is === 'hello') {
       const request = this.#requests.get(process);
       if (request) request.silentTicks = 0;
-      this.#recall.returned(process);
+      this.#recall.helloFrom(process);
     } else if (notice.is === 'recall') {
       this.#recallers.set(process, Math.max(notice.ms, this.#recallers.get(process) ?? 0));
       this.#answerRecalls();
@@ -170,15 +174,15 @@ export class Repair implements MissingFrames {
     }
   }
 
-  /** The claims of a heartbeat or a goodbye. Claims about a node's own channel are sent on that channel instead. */
+  /** Returns the claims of a heartbeat or a goodbye, and sends claims about the own channel of a node on that channel. */
   claims(): { readonly claims: Claims; readonly repairMs: number } {
     const { history, publisher } = this.#options;
-    const again = publisher.unsent();
+    const unsent = publisher.unsent();
     const isOfNode = (channel: string): boolean => channel.startsWith(nodeChannel(''));
-    for (const [channel, claim] of Object.entries(history.claims((each) => isOfNode(each) && !again.has(each), CLAIMS_BYTES))) {
+    for (const [channel, claim] of Object.entries(history.claims((each) => isOfNode(each) && !unsent.has(each), CLAIMS_BYTES))) {
       this.#sendClaim(channel, claim);
     }
-    return { claims: history.claims((channel) => !isOfNode(channel) && !again.has(channel), CLAIMS_BYTES), repairMs: this.#repairMs };
+    return { claims: history.claims((channel) => !isOfNode(channel) && !unsent.has(channel), CLAIMS_BYTES), repairMs: this.#repairMs };
   }
 
   close(): void {
@@ -190,13 +194,13 @@ export class Repair implements MissingFrames {
     request.isScheduled = true;
     const ask = (): void => {
       request.isScheduled = false;
-      if (this.#requests.get(process) === request) this.#ask(process, request);
+      if (this.#requests.get(process) === request) this.#request(process, request);
     };
     if (ms > 0) setTimeout(ask, ms).unref();
     else setImmediate(ask);
   }
 
-  #ask(process: ProcessId, request: FrameRequest): void {
+  #request(process: ProcessId, request: FrameRequest): void {
     const ask: Record<string, Missing> = {};
     let count = 0;
     for (const [channel, missing] of this.receiver.missing(process, MAX_RANGES_OF_CHANNEL)) {
@@ -205,11 +209,11 @@ export class Repair implements MissingFrames {
       count += missing.ranges.length;
     }
     if (count === 0) return void this.#requests.delete(process);
-    if (!this.#canAsk(process) || (!request.isOut && this.#isBusy)) return;
-    request.isOut = true;
-    const guessed = Object.entries(ask).filter(([, { withinMs }]) => withinMs !== undefined);
-    Object.assign(request, { askedAt: performance.now(), guessed: new Set(guessed.map(([channel]) => channel)) });
-    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (request.isOut = false)); // the next tick asks again
+    if (!this.#canRequest(process) || (!request.isSent && this.#isBusy)) return;
+    request.isSent = true;
+    const uncertainChannels = Object.entries(ask).filter(([, { withinMs }]) => withinMs !== undefined);
+    Object.assign(request, { askedAt: performance.now(), uncertainChannels: new Set(uncertainChannels.map(([channel]) => channel)) });
+    this.#send(process, KIND.ask, encodeAsk(ask)).catch(() => (request.isSent = false)); // the next tick sends it again
   }
 
   #answered(process: ProcessId, payload: Uint8Array): void {
@@ -228,20 +232,20 @@ export class Repair implements MissingFrames {
     for (const [reason, ranges] of Object.entries({ void: voids, gone, unsent })) {
       for (const [channel, each] of Object.entries(ranges)) {
         channels.add(channel);
-        for (const range of each) receiver.settle(process, channel, { reason: reason as AbsenceReason, range });
+        for (const range of each) receiver.handleAbsence(process, channel, { reason: reason as AbsenceReason, range });
       }
     }
-    for (const channel of channels) receiver.proceed(process, channel);
+    for (const channel of channels) receiver.deliverHeld(process, channel);
     const request = this.#requests.get(process);
     if (!request) return;
     request.silentTicks = 0;
-    // The ask took so long that frames since the subscription may have been taken for older ones.
-    if (performance.now() - request.askedAt > ASK_MS && Object.keys(voids).some((each) => request.guessed.has(each)))
+    // The request took so long that its receiver may have excluded frames since the subscription as older ones.
+    if (performance.now() - request.askedAt > ASK_MS && Object.keys(voids).some((each) => request.uncertainChannels.has(each)))
       this.expectUnknownLoss();
     if (!isLast) return;
-    request.isOut = false;
-    // One ask may not hold all missing ranges, more may have been found meanwhile, and other senders wait for their turn.
-    for (const [each, waiting] of this.#requests) if (!waiting.isOut) this.#schedule(each, waiting, 0);
+    request.isSent = false;
+    // One request may not have all missing ranges, more may be missing by now, and other senders wait for their turn.
+    for (const [each, waiting] of this.#requests) if (!waiting.isSent) this.#schedule(each, waiting, 0);
   }
 
   #claimed(process: ProcessId, claims: Claims): void {
@@ -250,18 +254,18 @@ export class Repair implements MissingFrames {
     this.#isClaimed = false;
   }
 
-  /** Answers recalls: claims about a recaller's own channel go there, all others in notices to every node. */
-  #claimAll(): void {
+  /** Answers recalls: sends claims about the own channel of a requester there, and all others in notices to every node. */
+  #sendAllClaims(): void {
     const { history, publisher, notices, peers } = this.#options;
-    const again = publisher.unsent();
+    const unsent = publisher.unsent();
     const asked = Math.max(...this.#recallers.values());
     const coversMs = Math.min(asked, history.rememberedMs);
     const ofRecallers = new Set([...this.#recallers.keys()].map((process) => nodeChannel(process)));
     this.#recallers.clear();
     const bounds = { ms: coversMs + SLACK_MS, maxBytes: CLAIMS_BYTES };
-    const [own = {}] = history.allClaims((channel) => ofRecallers.has(channel) && !again.has(channel), bounds);
+    const [own = {}] = history.allClaims((channel) => ofRecallers.has(channel) && !unsent.has(channel), bounds);
     for (const [channel, claim] of Object.entries(own)) this.#sendClaim(channel, claim);
-    const isForAll = (channel: string): boolean => !channel.startsWith(nodeChannel('')) && !again.has(channel);
+    const isForAll = (channel: string): boolean => !channel.startsWith(nodeChannel('')) && !unsent.has(channel);
     const parts = history.allClaims(isForAll, bounds);
     const isWhole = parts.length <= MAX_PARTS && coversMs === asked;
     const left = peers.lostWithin(coversMs + SLACK_MS);
@@ -271,11 +275,11 @@ export class Repair implements MissingFrames {
     });
   }
 
-  /** Sends a claim, only to a node with repair enabled: any other expects only messages on its channel. */
+  /** Sends a claim about a node's own channel there, if that node has repair enabled: other nodes expect only messages on it. */
   #sendClaim(channel: string, claim: Range): void {
     const process = channel.slice(nodeChannel('').length);
     if (!this.#repairing.has(process)) return;
-    this.#send(process, KIND.claims, encodeClaims({ [channel]: claim })).catch(() => undefined); // the next heartbeat repeats it
+    this.#send(process, KIND.claims, encodeClaims({ [channel]: claim })).catch(() => undefined); // the next heartbeat sends it again
   }
 
   /** Publishes a frame at once, ahead of waiting messages. */
@@ -293,30 +297,30 @@ export class Repair implements MissingFrames {
 
   get #isBusy(): boolean {
     let count = 0;
-    for (const { isOut } of this.#requests.values()) if (isOut) count++;
-    return count >= MAX_ASKED;
+    for (const { isSent } of this.#requests.values()) if (isSent) count++;
+    return count >= MAX_SENDERS;
   }
 
-  /** Whether an ask and its answer can be delivered. */
-  #canAsk(process: ProcessId): boolean {
+  /** Whether a request and its answer can be delivered. */
+  #canRequest(process: ProcessId): boolean {
     const { availability, self } = this.#options;
     return availability.hasChannel(nodeChannel(process)) && availability.hasChannel(nodeChannel(self.process));
   }
 
-  #tickWhileOpen(): void {
+  #startTicking(): void {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
-  /** Counts ticks instead of time: a process that was held up has not read its answers yet. */
+  /** Counts ticks instead of time: a process whose event loop was blocked has not read its answers yet. */
   #tick(): void {
     this.#recall.tick();
     for (const [process, request] of this.#requests) {
-      const mustWait = !request.isOut && this.#isBusy;
-      if (mustWait || !this.#canAsk(process) || !this.#options.peers.isSubscribed(process)) request.silentTicks = 0;
+      const mustWait = !request.isSent && this.#isBusy;
+      if (mustWait || !this.#canRequest(process) || !this.#options.peers.isSubscribed(process)) request.silentTicks = 0;
       else if (++request.silentTicks > GIVE_UP_TICKS) {
         this.#requests.delete(process);
         this.receiver.giveUp(process);
-      } else if (!request.isOut || request.silentTicks % RETRY_TICKS === 0) this.#ask(process, request);
+      } else if (!request.isSent || request.silentTicks % RETRY_TICKS === 0) this.#request(process, request);
     }
     if (this.#requests.size > 0 || this.#recall.isAsking) return;
     clearInterval(this.#timer);

@@ -8,11 +8,11 @@ export interface ShardOptions {
   readonly ready: () => void;
   readonly lost: (cause: Error) => void;
   readonly message: (channel: string, frame: Buffer) => void;
-  /** Called when Redis unsubscribes a channel by itself, because its slot has moved. */
+  /** Called if Redis unsubscribes a channel because its slot has moved. */
   readonly moved?: () => void;
 }
 
-/** One master: a connection for commands and one for subscriptions. */
+/** The connections to one master: one for commands, and one for subscriptions. */
 export class Shard {
   readonly commands: RedisConnection;
   readonly subscriber: RedisConnection;
@@ -34,7 +34,7 @@ export class Shard {
     return this.commands.isReady && this.subscriber.isReady;
   }
 
-  /** SUBSCRIBE, SSUBSCRIBE and their opposites; resolves when all of them are acknowledged. */
+  /** Sends SUBSCRIBE, SSUBSCRIBE or their opposites, and resolves when Redis has acknowledged all channels. */
   async listen(command: 'subscribe' | 'unsubscribe' | 'ssubscribe' | 'sunsubscribe', ...channels: readonly string[]): Promise<void> {
     await this.subscriber.within(command.toUpperCase(), this.subscriber.redis[command](...channels));
   }
@@ -45,7 +45,7 @@ export class Shard {
   }
 }
 
-/** Makes both clients or, where one fails, none: a client that is not used would go on connecting. */
+/** Makes both clients or, if one fails, none: an unused client would go on connecting. */
 function bothOf(clientFor: (role: ClientRole) => Redis): readonly [commands: Redis, subscriber: Redis] {
   const commands = clientFor('commands');
   try {

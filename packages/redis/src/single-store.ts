@@ -4,7 +4,7 @@ import type { Publishing, Store, StoreObserver, StoreOptions } from './store.ts'
 
 const TAG = '0';
 
-/** One Redis, or the master that sentinels name. */
+/** A single Redis, or the master that sentinels name. */
 export class SingleStore implements Store {
   readonly isOne = true;
   readonly redirects = 0;
@@ -28,8 +28,8 @@ export class SingleStore implements Store {
     return checkedReads(commands, await this.#shard.commands.run(commands));
   }
 
-  async publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
-    const replies = await this.#shard.commands.run(posts.map(([channel, frame]) => ['publish', channel, frame]));
+  async publish(messages: readonly Publishing[]): Promise<readonly (Error | undefined)[]> {
+    const replies = await this.#shard.commands.run(messages.map(([channel, frame]) => ['publish', channel, frame]));
     return replies.map(errorIn);
   }
 
@@ -71,10 +71,10 @@ export class SingleStore implements Store {
   }
 }
 
-/** Those of the answers that are none of a Redis that refuses. */
+/** Returns the answers that are texts. A Redis that refuses the command answers with an error. */
 export const textsIn = (answers: readonly unknown[]): readonly string[] => answers.filter((answer) => typeof answer === 'string');
 
-/** The answer to NUMSUB: channel, number, channel, number … */
+/** Decodes the answer to NUMSUB: channel, number, channel, number … */
 export function countsIn(reply: unknown, channels: readonly string[]): readonly number[] {
   return channels.map((_channel, i) => Number((reply as readonly (string | number)[])[2 * i + 1]));
 }

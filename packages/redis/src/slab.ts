@@ -1,8 +1,8 @@
 const SLAB_BYTES = 64 * 1024;
 
 /**
- * Cuts buffers from slabs of its own. A small buffer of Node's shared pool keeps 8 KiB alive for as long as it is kept itself;
- * frames that are kept for repair are dropped in the order in which they were made, so that their slabs are dropped too.
+ * Allocates buffers from larger slabs. A small buffer of Node's shared pool would keep 8 KiB alive; kept frames are dropped in the order
+ * in which they were made, so that their slabs are freed too.
  */
 export class Slab {
   #bytes = Buffer.alloc(0);

@@ -2,7 +2,7 @@ import type { RedisAddress } from './options.ts';
 
 export const SLOTS = 16_384;
 
-/** The slot of a key: CRC-16/XMODEM of what is in its first braces (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/). */
+/** Returns the slot of a key: CRC-16/XMODEM of the text in its first braces or, without braces, of the key (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/). */
 export function slotOf(key: string): number {
   const start = key.indexOf('{');
   const end = start < 0 ? -1 : key.indexOf('}', start + 1);
@@ -31,10 +31,10 @@ export function parseAddress(address: Address): RedisAddress {
 export class SlotMap {
   readonly #owners: (Address | undefined)[] = Array.from({ length: SLOTS });
   readonly masters: ReadonlySet<Address>;
-  /** For each master a number whose text is hashed to one of its slots. */
+  /** For each master a decimal number whose text hashes to one of its slots. */
   readonly tags: ReadonlyMap<Address, string>;
 
-  /** Takes the reply of CLUSTER SLOTS: from, to, master, replicas. A master without a host is the one that was asked. */
+  /** Decodes the reply to CLUSTER SLOTS: from, to, master, replicas. A master without a host is the node that was asked. */
   constructor(reply: unknown, asked: RedisAddress) {
     for (const [from, to, [host, port]] of reply as readonly (readonly [number, number, readonly [string | null, number]])[]) {
       this.#owners.fill(addressOf({ host: host || asked.host, port }), from, to + 1);

@@ -5,48 +5,48 @@ import type { ClientRole, RedisAddress } from './options.ts';
 export type Publishing = readonly [channel: string, frame: Buffer];
 
 export interface StoreOptions {
-  /** Makes a client, for the one Redis that there is or for the one of a cluster that is named. */
+  /** Makes a client of the Redis at an address or, without one, of the only Redis. */
   readonly clientFor: (role: ClientRole, address?: RedisAddress) => Redis;
   readonly timeoutMs: number;
 }
 
-/** The Redis behind a backplane, whatever its shape. */
+/** Runs commands, publishes and subscribes on a single Redis or a Redis Cluster. */
 export interface Store {
-  /** Whether there is a single Redis, which runs all commands in their order. Several keep the order only each for itself. */
+  /** Whether all keys are on a single Redis, which keeps the order of all commands. On a Redis Cluster each master keeps only its own order. */
   readonly isOne: boolean;
-  /** How often a command had to follow its slot to another master: earlier acknowledged writes may be lost with the old one. */
+  /** The number of commands that were redirected to another master. Writes that the old master has acknowledged may be lost. */
   readonly redirects: number;
   /**
-   * Runs commands in order, in as few trips as their keys allow, and returns their answers.
-   * @throws HublineError `backplane_unavailable` where an answer is lost or is an error
+   * Runs commands in order, in as few round trips as their keys allow, and returns their answers.
+   * @throws HublineError `backplane_unavailable` if an answer does not arrive or is an error
    */
   run(commands: readonly Command[]): Promise<readonly unknown[]>;
-  /** The same for commands that only read: an Error is the answer where a key holds another type than it should. */
+  /** Runs commands that only read. The answer about a key of an unexpected type is an Error. @throws HublineError `backplane_unavailable` */
   read(commands: readonly Command[]): Promise<readonly unknown[]>;
   /**
-   * Publishes to channels of one shard. One answer each: undefined, or the error of a refusal.
-   * @throws HublineError `backplane_unavailable` where answers are lost
+   * Publishes to channels of one shard. Returns for each message undefined, or the error with which Redis refused it.
+   * @throws HublineError `backplane_unavailable` if the answers do not arrive
    */
-  publish(posts: readonly Publishing[]): Promise<readonly (Error | undefined)[]>;
-  /** Resolves when Redis has acknowledged all of them. @throws HublineError `backplane_unavailable` */
+  publish(messages: readonly Publishing[]): Promise<readonly (Error | undefined)[]>;
+  /** Subscribes, and resolves when Redis has acknowledged all channels. @throws HublineError `backplane_unavailable` */
   subscribe(channels: readonly string[]): Promise<void>;
   unsubscribe(channels: readonly string[]): Promise<void>;
-  /** How many connections listen to each of these channels. */
+  /** Returns the number of subscribers of each channel. */
   listeners(channels: readonly string[]): Promise<readonly number[]>;
   /** Checks that the connections for subscriptions are alive. */
   ping(): Promise<void>;
-  /** The memory settings of each Redis that allows the query. */
+  /** Returns the reply to INFO memory of each Redis that allows the command. */
   memory(): Promise<readonly string[]>;
-  /** One string per shard, which hashes to a slot of that shard. */
+  /** Returns one string per shard, which hashes to a slot of that shard. */
   tags(): readonly string[];
-  /** The one of {@link tags} on the shard of this key. */
+  /** Returns the one of {@link tags} that is on the shard of the key. */
   tagOf(key: string): string;
-  /** The slot of a key: the unit of availability, finer than a shard, since a shard's slots may move apart. */
+  /** Returns the slot of a key. Availability is tracked per slot, because the slots of one shard may move to different masters. */
   slotOf(key: string): number;
   close(): void;
 }
 
-/** Groups items by shard: the commands of one shard can succeed although another one is lost. */
+/** Groups items by shard: the commands of one shard can succeed while another shard is unavailable. */
 export function byShard<T>(store: Pick<Store, 'tagOf'>, items: readonly T[], keyOf: (item: T) => string): readonly (readonly T[])[] {
   const shards = new Map<string, T[]>();
   for (const item of items) {
@@ -59,14 +59,14 @@ export function byShard<T>(store: Pick<Store, 'tagOf'>, items: readonly T[], key
 }
 
 export interface StoreObserver {
-  /** Everything is connected, and nothing is subscribed. */
+  /** All connections are ready, and no channel is subscribed. */
   ready(): void;
-  /** These slots cannot be used; without `slots`, none can. Called again after each failed attempt. */
+  /** These slots are unavailable; without `slots`, all of them. Called again after each failed attempt to connect. */
   lost(cause: Error, slots?: readonly number[]): void;
   message(channel: string, frame: Buffer): void;
   /**
-   * Redis has unsubscribed channels, and everything is connected again: subscriptions may be missing since `since`, by
-   * `performance.now()`.
+   * Slots have moved, so Redis has removed subscriptions. All connections are ready again; messages may have been missed since `since`,
+   * by `performance.now()`.
    */
   moved(since: number): void;
 }

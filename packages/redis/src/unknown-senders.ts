@@ -7,10 +7,10 @@ export interface BufferedFrame {
   readonly at: number;
 }
 
-/** Approximate memory of a buffered frame beside its payload. */
+/** The approximate memory of a buffered frame without its payload, in bytes. */
 const FRAME_BYTES = 256;
 
-/** Buffers frames of processes that are not known yet, up to a bound over all of them. */
+/** Buffers frames of processes that are not known yet, up to a bound over all processes. */
 export class UnknownSenders {
   readonly #maxBytes: number;
   readonly #frames = new Map<ProcessId, BufferedFrame[]>();
@@ -20,7 +20,7 @@ export class UnknownSenders {
     this.#maxBytes = maxBytes;
   }
 
-  /** Without room the frame is dropped: the sequence of the next one shows it. */
+  /** Buffers a frame; without room the frame is dropped, and the next sequence of its sender shows that. */
   add(process: ProcessId, channel: string, frame: Frame): void {
     const cost = costOf(frame);
     if (this.#bytes + cost > this.#maxBytes) return;
@@ -31,7 +31,7 @@ export class UnknownSenders {
     else this.#frames.set(process, [entry]);
   }
 
-  /** Removes the frames of a process, in their order. */
+  /** Removes and returns the frames of a process, in their order. */
   take(process: ProcessId): readonly BufferedFrame[] {
     const frames = this.#frames.get(process) ?? [];
     this.#frames.delete(process);
@@ -39,7 +39,7 @@ export class UnknownSenders {
     return frames;
   }
 
-  /** Drops frames of processes that stayed unknown for this long. */
+  /** Drops frames that were buffered for longer than `ageMs`. */
   forget(ageMs: number): void {
     const until = performance.now() - ageMs;
     for (const [process, frames] of this.#frames) {

@@ -3,8 +3,8 @@ import { fieldsIn, isFields, isTexts, type Fields } from './decoding.ts';
 import type { Incarnation } from './keys.ts';
 
 /**
- * The version of the values in Redis. Each kind has one decoder, which returns undefined for a value that it cannot read, also one of
- * another version. Objects carry the version, which applies to everything that one process writes.
+ * The version of the values in Redis, which JSON objects carry as `v`. Each kind of value has one decoder, which returns undefined for a
+ * value that cannot be decoded or has another version.
  */
 export const VERSION = 2;
 
@@ -23,12 +23,11 @@ export const readNode: Read<NodeInfo> = read.fields({
 export const decodeNode = (text: unknown): NodeInfo | undefined => tried(readNode, objectIn(text));
 
 /**
- * The most characters of the names of a connection's groups that are a part of its record, which each join writes. Where there are
- * more, they are a set of their own.
+ * The most characters of group names in a connection's record, which each join writes again. More groups are a separate set.
  */
 export const INLINE = 512;
 
-/** The length of the names of groups in a record, or more than `most`. */
+/** Returns the length of the names of groups in a record; if it exceeds `most`, any number above `most`. */
 export function lengthOf(groups: readonly string[], most: number): number {
   let length = 0;
   for (const group of groups) {
@@ -39,13 +38,13 @@ export function lengthOf(groups: readonly string[], most: number): number {
 }
 export const lengthOfGroup = (name: string): number => name.length + '"",'.length;
 
-/** Encodes a record, with its groups where they are few. */
+/** Encodes a record. Its groups are included unless they exceed {@link INLINE}. */
 export function encodeRecord({ hub, userId, attributes, groups, connectedAt }: ConnectionRecord): string {
   const few = lengthOf(groups, INLINE) > INLINE ? undefined : groups;
   return JSON.stringify({ v: VERSION, hub, userId, attributes, groups: few, connectedAt });
 }
 
-/** A record, or one without its groups: they are a set of their own. */
+/** A record, or a record whose groups are a separate set. */
 export type DecodedRecord =
   | { readonly isWhole: true; readonly record: ConnectionRecord }
   | { readonly isWhole: false; readonly record: Omit<ConnectionRecord, 'groups'> };
@@ -71,23 +70,23 @@ export function decodeRecord(connectionId: string, text: unknown): DecodedRecord
   return groups ? { isWhole: true, record: { ...record, groups: groups.toSorted() } } : { isWhole: false, record };
 }
 
-/** Decodes a set of groups: names as they are in topics. */
+/** Decodes a set of groups, whose names are encoded as in topics. */
 export function decodeGroups(names: unknown): readonly string[] | undefined {
   if (!isTexts(names)) return undefined;
   try {
     return names.map((name) => decodeURIComponent(name)).sort();
   } catch {
-    return undefined; // this text is encoded by no node
+    return undefined; // no node writes such a text
   }
 }
 
-/** The group of a topic, by its name there; undefined where the topic is of another kind. */
+/** Returns the encoded name of the group of a topic; undefined for a topic of another kind. */
 export function groupIn(topic: Topic): string | undefined {
   const [, kind, name] = topic.split(':');
   return kind === 'group' ? name : undefined;
 }
 
-/** A hash of numbers by incarnation, or undefined where it is none; an unreadable number is undefined. ioredis gives an object. */
+/** Decodes a hash of numbers by incarnation, which ioredis returns as an object. A number that cannot be decoded is undefined. */
 export function decodeCounts(hash: unknown): ReadonlyMap<string, number | undefined> | undefined {
   return isFields(hash) ? new Map(Object.entries(hash).map(([field, value]) => [field, decodeNumber(value)])) : undefined;
 }
@@ -116,7 +115,7 @@ export const decodeTexts = (list: unknown): readonly string[] | undefined => (is
 
 export const isIncarnation = (text: unknown): text is Incarnation => typeof text === 'string' && /^[^\s{}]+\.[1-9]\d{0,14}$/.test(text);
 
-/** Undefined for a value that the reader refuses. */
+/** Returns undefined for a value that the reader refuses. */
 function tried<T>(read: Read<T>, value: unknown): T | undefined {
   try {
     return read(value);
