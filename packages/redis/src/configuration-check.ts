@@ -15,23 +15,23 @@ export class ConfigurationCheck {
     this.#options = options;
   }
 
-  /** A Redis that evicts keys takes leases first, and nodes with them. */
+  /** Warns of a Redis that evicts keys: leases have an expiry time, so that many policies evict them first. */
   async checkMemory(): Promise<void> {
     if (this.#isMemoryChecked) return;
     this.#isMemoryChecked = true;
-    const answers = await this.#options.store.memory().catch(() => []); // the loss of the connection is reported elsewhere
+    const answers = await this.#options.store.memory().catch(() => []); // the link reports a closed connection
     const policies = answers.flatMap((text) => /^maxmemory_policy:(\S+)/m.exec(text)?.[1] ?? []);
     const evicting = policies.find((policy) => policy !== 'noeviction');
-    if (evicting) this.#warn(`Redis has the maxmemory-policy ${evicting}, and may evict what nodes have written. Set noeviction.`);
+    if (evicting) this.#warn(`Redis has the maxmemory-policy ${evicting}, and may evict keys of Hubline. Set noeviction.`);
   }
 
-  /** Applications that share a hub choose a prefix together; with the default they may share it by mistake. */
+  /** Warns of another application with the default prefix: applications may share a hub by mistake. */
   checkApp({ app }: NodeInfo): void {
     const { self, settings } = this.#options;
     if (this.#isAppChecked || settings.prefix !== DEFAULT_PREFIX || app === self.app) return;
     this.#isAppChecked = true;
     this.#warn(
-      `The applications ${self.app} and ${app} share the default prefix, and with it every hub of one name. Give each a prefix, or both one.`,
+      `The applications ${self.app} and ${app} share the default prefix, and so all hubs with the same name. Set a prefix for each of them, or the same one for both.`,
     );
   }
 

@@ -21,8 +21,8 @@ export interface DirectoryWriterOptions extends Pick<
 }
 
 /**
- * Writes this process's memberships in its session, one flush in flight at a time, and renews its lease. Where the lease has ended or
- * writes are lost, it begins another session, which writes everything again.
+ * Writes this process's memberships and records to Redis, one flush at a time, and renews its lease. If the lease has ended or writes are
+ * missing, begins another session, which writes the whole state again.
  */
 export class DirectoryWriter {
   readonly #options: DirectoryWriterOptions;
@@ -33,10 +33,10 @@ export class DirectoryWriter {
   #dirty = new DirtySet();
   #open: Promise<Flush> | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  /** Settles when the link for which this process registered last is up, or lost. */
+  /** Settles when the link is up after the last registration, or is down again. */
   #entered: Promise<void> = Promise.resolve();
   #restarting: Promise<void> | undefined;
-  /** The heartbeat that is in flight, or waits for its turn. */
+  /** The renewal that is in flight, or waits for its turn. */
   #renewal: Promise<void> | undefined;
 
   constructor(options: DirectoryWriterOptions) {
@@ -48,7 +48,7 @@ export class DirectoryWriter {
   get #session(): Session {
     return this.#options.registration.session;
   }
-  /** The flushes so far. */
+  /** The number of flushes so far. */
   get version(): number {
     return this.#version;
   }
@@ -77,8 +77,8 @@ export class DirectoryWriter {
   }
 
   /**
-   * Renews the lease, and checks that everything written is still there. One at a time, however slow the link is: queued
-   * heartbeats would delay every flush.
+   * Renews the lease, and verifies entries in Redis. Calls during a renewal share it: on a slow link, queued renewals would delay every
+   * flush.
    */
   renewLease(): Promise<void> {
     return (this.#renewal ??= this.#inTurn(() => this.#renewLease()).finally(() => (this.#renewal = undefined)));
@@ -94,7 +94,7 @@ export class DirectoryWriter {
     if (isAlive && this.#options.status.isUp) await this.#verify();
   }
 
-  /** Verifies a slice of what was written, and writes what differs again. */
+  /** Verifies a part of the entries, and writes those that differ again. */
   async #verify(): Promise<void> {
     const { incarnation, watched, flushed } = this.#session;
     const differences = await this.#verifier.verify({
@@ -116,7 +116,7 @@ export class DirectoryWriter {
     const { incarnation } = session;
     await this.#markPartial();
     const undeleted = new Set(differences.flatMap(({ key, mustDelete }) => (mustDelete ? key : [])));
-    // Each key is deleted right before it is written, in the same trip: a reader should not find it empty.
+    // Each key is deleted right before it is written, in the same round trip, so that readers do not find it empty.
     const replacing = (commands: readonly Command[]): Command[] =>
       commands.flatMap((command): Command[] => {
         const key = String(command[1]);
@@ -124,14 +124,14 @@ export class DirectoryWriter {
       });
     for (const { before, entries, after } of writingsOf(writeSetOf(differences, local), { keys, incarnation, local })) {
       const writing = { before: replacing(before), entries: replacing(entries), after: replacing(after) };
-      if (!(await this.#writeStages(writing, []))) return; // everything was written anew
+      if (!(await this.#writeStages(writing, []))) return; // another session has begun
     }
     const last: Command[] = [];
     if (differs('registry')) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
     if (differs('version')) last.push(['set', keys.flushed(incarnation), session.flushed]);
     if (differs('watches')) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
     const replaced = replacing(last);
-    const unused = [...undeleted].map((key): Command => ['del', key]); // nothing belongs there
+    const unused = [...undeleted].map((key): Command => ['del', key]); // keys to which nothing is written
     if (!(await this.#run([...replaced, ...unused]))) return;
     await this.#run([session.whole(), ...(differs('lease') ? [session.lease('alive')] : [])]);
   }
@@ -147,7 +147,7 @@ export class DirectoryWriter {
     return commands;
   }
 
-  /** Begins a session after an outage. Later changes wait for `entered`. @throws HublineError */
+  /** Begins a session after an outage. Flushes after it wait for `entered`. @throws HublineError */
   register(entered: Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
       await this.#begin();
@@ -155,7 +155,7 @@ export class DirectoryWriter {
     });
   }
 
-  /** Begins a session at once, after a reader has found that the lease of this one has ended. */
+  /** Begins another session after a reader has found that the lease of this one has ended. */
   restart(session: Session): void {
     this.#restarting ??= this.#inTurn(async () => {
       this.#restarting = undefined;
@@ -168,12 +168,12 @@ export class DirectoryWriter {
     });
   }
 
-  /** Resolves after the flush in flight. */
+  /** Resolves when no flush is in flight. */
   async settle(): Promise<void> {
-    await this.#last.catch(() => undefined); // the caller of the flush gets the error
+    await this.#last.catch(() => undefined); // its caller handles the error
   }
 
-  /** Whether this process can write: entries need the index of their incarnation and its lease, which are on one shard each. */
+  /** Whether this process can write: the slots of its lease and of the index of its entries must be available. */
   get #canWrite(): boolean {
     const { keys, availability, status } = this.#options;
     return status.outage !== 'refused' && availability.has(keys.registry) && availability.has(keys.topics(this.#session.incarnation));
@@ -184,9 +184,9 @@ export class DirectoryWriter {
     const dirty = this.#dirty;
     this.#dirty = new DirtySet();
     const version = ++this.#version;
-    // Waits until the link is up: a change after the registration would otherwise reach no watcher.
+    // Waits until the link is up: otherwise changes between the registration and that moment would not be sent to watchers.
     await this.#entered;
-    // A second try where a shard is lost meanwhile: the other shards get their part.
+    // A second attempt if a shard becomes unavailable meanwhile: the others receive their part.
     for (let tries = 0; tries < 2 && this.#canWrite; tries++) {
       try {
         return { version, watched: (await this.#writeDirty(dirty, version)) ?? dirty.touched };
@@ -195,17 +195,17 @@ export class DirectoryWriter {
       }
     }
     this.#session.isPartial = true;
-    if (status.outage === 'refused') await this.#markPartial().catch((error: unknown) => events.writeFailed(error)); // unless that is refused too
-    // During an outage the watches cannot be read; everything is written when the link is back.
+    if (status.outage === 'refused') await this.#markPartial().catch((error: unknown) => events.writeFailed(error)); // it may be refused too
+    // During an outage the watches cannot be read, so all topics count as watched. The state is written after the outage.
     return { version, watched: dirty.touched };
   }
 
-  /** Writes the changes, and returns the touched topics that are watched; undefined where everything had to be written anew. */
+  /** Writes the changes, and returns the touched topics that are watched; undefined if another session has begun instead. */
   async #writeDirty(dirty: DirtySet, version: number): Promise<ReadonlySet<Topic> | undefined> {
     const { keys, availability, local } = this.#options;
     const session = this.#session;
     const { incarnation } = session;
-    // Topics on unreachable shards are written with everything else when the link is back.
+    // Topics on unavailable shards are written by the registration after the outage.
     const writeSet = dirty.asWriteSet(
       (topic) => availability.has(keys.counts(topic)),
       () => this.#dirty,
@@ -226,7 +226,7 @@ export class DirectoryWriter {
     return undefined;
   }
 
-  /** Writes the stages, and returns the answers to `last`. On a single Redis, which keeps the order, all of it is one trip. */
+  /** Writes the stages, and returns the answers to `last`. A single Redis keeps their order, so they are one round trip there. */
   async #writeStages({ before, entries, after }: Writing, last: readonly Command[]): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const shards = new Set([...before, ...entries, ...after, ...last].map(([, key]) => store.tagOf(String(key))));
@@ -240,23 +240,23 @@ export class DirectoryWriter {
     return this.#write([...last, ...lossCheck], redirects);
   }
 
-  /** Runs commands that end with a loss check (write counters, lease). Undefined where that showed a loss, and another session has begun. */
+  /** Runs commands that end with a loss check (write counters, lease). Returns undefined if writes are missing and another session has begun. */
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const session = this.#session;
-    const sentAt = performance.now(); // a process that was frozen meanwhile reads the answer late
+    const sentAt = performance.now(); // a process that was suspended meanwhile reads the answer late
     const answers = await this.#run(commands);
     if (!answers) return undefined;
     if (session.isIntact(commands, answers) && store.redirects === redirects) {
       session.renewedAt = sentAt;
       return answers;
     }
-    if (!this.#options.status.isUp) return answers; // the next session begins when all shards are back
+    if (!this.#options.status.isUp) return answers; // another session begins after the outage
     await this.#restart();
     return undefined;
   }
 
-  /** Runs commands. Undefined where a key had a type that no node writes: the key is deleted, and everything is written anew. */
+  /** Runs commands. If a key has an unexpected type, deletes it, begins another session and returns undefined. */
   async #run(commands: readonly Command[]): Promise<readonly unknown[] | undefined> {
     const { store, status } = this.#options;
     try {
@@ -282,11 +282,11 @@ export class DirectoryWriter {
     this.#options.events.sessionRestarted({ hadEnded: !hadLease, silentMs });
   }
 
-  /** Begins a session, and returns whether the one before still had its lease. */
+  /** Begins a session, and returns whether the one before had a lease until then. */
   async #begin(): Promise<boolean> {
     const { store, keys, sweeper } = this.#options;
     const old = this.#session;
-    await this.#register();
+    await this.#beginSession();
     this.#verifier = this.#newVerifier();
     if (old.n === 0) return false;
     const [deleted] = await store.run([['del', keys.lease(old.incarnation)]]);
@@ -294,7 +294,7 @@ export class DirectoryWriter {
     return deleted === 1;
   }
 
-  async #register(): Promise<void> {
+  async #beginSession(): Promise<void> {
     for (;;) {
       try {
         return await this.#options.registration.begin({ version: ++this.#version, watches: this.#watches });
@@ -305,12 +305,12 @@ export class DirectoryWriter {
     }
   }
 
-  /** Each session is verified from its beginning. */
+  /** Makes the verifier of a session. */
   #newVerifier(): Verifier {
     return new Verifier(this.#options);
   }
 
-  /** Runs tasks one after the other, so that later writes come after earlier ones. */
+  /** Runs tasks one after the other, so that writes keep their order. */
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task, task);
     this.#last = result;
@@ -318,7 +318,7 @@ export class DirectoryWriter {
   }
 }
 
-/** The topics and connections that differ; without their index or their records, all of them. */
+/** Returns the topics and connections to write again; all topics if their index differs, and all connections if their records do. */
 function writeSetOf(differences: readonly Difference[], local: LocalState): WriteSet {
   const everything = everythingIn(local);
   const parts = differences.map(({ part }) => part);

@@ -34,10 +34,10 @@ export interface RedisDirectoryOptions extends Omit<LinkContext, 'settings' | 'e
   readonly writer: DirectoryWriter;
 }
 
-/** Commands of one round trip of a large answer. */
+/** The most commands of one round trip. */
 const COMMANDS_PER_PIPELINE = 1000;
 
-/** Answers queries from the entries of all incarnations whose lease lives. */
+/** Answers queries from the entries of all live incarnations. */
 export class RedisDirectory implements Directory {
   readonly #options: RedisDirectoryOptions;
   readonly #missingEntries: MissingEntries;
@@ -108,7 +108,7 @@ export class RedisDirectory implements Directory {
     const commands = topics.map((topic): Command => ['hgetall', this.#options.keys.counts(topic)]);
     const { liveNodes, answers } = await this.#liveNodes(missing, commands);
     const counts = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, answers[i], { liveNodes, missing })]));
-    await this.#expectUncounted(counts, { liveNodes, missing });
+    await this.#checkCounts(counts, { liveNodes, missing });
     return counts;
   }
 
@@ -132,12 +132,12 @@ export class RedisDirectory implements Directory {
     return new Map(records.map((record) => [record.connectionId, record]));
   }
 
-  /** Reads a page of members. Only incarnations with a count for the topic are queried, so that the cost follows the page's size. */
+  /** Reads a page of members from incarnations that are counted in the topic, so that the cost grows with the size of the page. */
   async #members(missing: Missing, topic: Topic, { after, limit }: MembersPage): Promise<readonly Member[]> {
     const { keys } = this.#options;
     const { liveNodes, answers } = await this.#liveNodes(missing, [['hgetall', keys.counts(topic)]]);
     const counts = this.#countsOf(topic, answers[0], { liveNodes, missing });
-    await this.#expectUncounted(new Map([[topic, counts]]), { liveNodes, missing });
+    await this.#checkCounts(new Map([[topic, counts]]), { liveNodes, missing });
     const empty: TopicOfIncarnation[] = [];
     const waiting = [...liveNodes.keys()].filter((each) => counts.has(processIn(each)) && !(after && processIn(each) < after.process));
     const found: Member[] = [];
@@ -160,7 +160,7 @@ export class RedisDirectory implements Directory {
         }
       });
     }
-    await this.#expectEmpty(empty, missing);
+    await this.#checkMembers(empty, missing);
     return found;
   }
 
@@ -174,14 +174,14 @@ export class RedisDirectory implements Directory {
     const all = [...liveNodes.keys()].flatMap((incarnation) => {
       const key = keys.topics(incarnation);
       const topics = this.#textsIn(of(incarnation)[0], { key, incarnation, missing });
-      // They stay in the page, whose length tells whether more topics follow.
-      for (const field of topics) if (!isEncoded(field)) this.#passOver({ key, field, incarnation, missing });
+      // Unreadable topics stay in the page: its length shows whether more topics follow.
+      for (const field of topics) if (!isEncoded(field)) this.#skip({ key, field, incarnation, missing });
       return topics;
     });
     const page = [...new Set(all)].sort().slice(0, limit);
     const counts = await this.#run(page.map((topic): Command => ['hgetall', keys.counts(topic)]));
     const sizes = new Map(page.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { liveNodes, missing })]));
-    await this.#expectUncounted(sizes, { liveNodes, missing });
+    await this.#checkCounts(sizes, { liveNodes, missing });
     return [...sizes].map(([topic, each]) => ({ topic, count: [...each.values()].reduce((sum, count) => sum + count, 0) }));
   }
 
@@ -192,7 +192,7 @@ export class RedisDirectory implements Directory {
     const incarnations = [...liveNodes.keys()];
     const counts = await this.#run(topics.map((topic): Command => ['hgetall', keys.counts(topic)]));
     const sizes = new Map(topics.map((topic, i) => [topic, this.#countsOf(topic, counts[i], { liveNodes, missing })]));
-    await this.#expectUncounted(sizes, { liveNodes, missing });
+    await this.#checkCounts(sizes, { liveNodes, missing });
     const held = [...sizes].flatMap(([topic, processes]) =>
       incarnations.filter((each) => processes.has(processIn(each))).map((incarnation) => ({ topic, incarnation })),
     );
@@ -203,7 +203,7 @@ export class RedisDirectory implements Directory {
       for (const id of found) ids.get(incarnation)?.add(id);
       return found.length === 0;
     });
-    await this.#expectEmpty(empty, missing);
+    await this.#checkMembers(empty, missing);
     const records = await this.#records(
       missing,
       [...ids].map(([incarnation, each]) => ({ incarnation, ids: each })),
@@ -215,19 +215,19 @@ export class RedisDirectory implements Directory {
     }));
   }
 
-  /** The existing records of these connections, by incarnation. Groups that are no part of a record take another trip. */
-  async #records(missing: Missing, parts: readonly Part[]): Promise<readonly (readonly ConnectionRecord[])[]> {
-    const places = parts.flatMap(({ incarnation, ids }, at) => [...slices(ids)].map((slice) => ({ at, incarnation, ids: slice })));
-    const texts = await this.#run(places.map(({ incarnation, ids }) => this.#recordsAt(incarnation, ids)));
+  /** Reads the existing records of connections, by incarnation. Groups that are a separate set take another round trip. */
+  async #records(missing: Missing, parts: readonly Connections[]): Promise<readonly (readonly ConnectionRecord[])[]> {
+    const recordSlices = parts.flatMap(({ incarnation, ids }, at) => [...slices(ids)].map((slice) => ({ at, incarnation, ids: slice })));
+    const texts = await this.#run(recordSlices.map(({ incarnation, ids }) => this.#recordsAt(incarnation, ids)));
     const found: ConnectionRecord[][] = parts.map(() => []);
-    const many: Place[] = [];
-    places.forEach(({ at, incarnation, ids }, i) => {
+    const many: RecordSlice[] = [];
+    recordSlices.forEach(({ at, incarnation, ids }, i) => {
       for (const [id, each] of this.#decoded({ incarnation, ids, missing }, texts[i])) {
         if (each.isWhole) found[at]?.push(each.record);
         else many.push({ at, incarnation, ids: [id] });
       }
     });
-    // Records again, after the groups: a set is deleted when its groups are a part of the record again.
+    // Reads the records again after the groups: a set is deleted when its groups become a part of the record.
     const answers = await this.#run([
       ...many.map(({ incarnation, ids: [id = ''] }): Command => ['smembers', this.#options.keys.groups(incarnation, id)]),
       ...many.map(({ incarnation, ids }) => this.#recordsAt(incarnation, ids)),
@@ -235,7 +235,7 @@ export class RedisDirectory implements Directory {
     many.forEach(({ at, incarnation, ids }, i) => {
       for (const [id, each] of this.#decoded({ incarnation, ids, missing }, answers[many.length + i])) {
         const groups = each.isWhole ? each.record.groups : decodeGroups(answers[i]);
-        if (!groups?.length && !each.isWhole) this.#passOver({ key: this.#options.keys.groups(incarnation, id), incarnation, missing });
+        if (!groups?.length && !each.isWhole) this.#skip({ key: this.#options.keys.groups(incarnation, id), incarnation, missing });
         else found[at]?.push({ ...each.record, groups: groups ?? [] });
       }
     });
@@ -246,53 +246,56 @@ export class RedisDirectory implements Directory {
     return ['hmget', this.#options.keys.records(incarnation), ...ids];
   }
 
-  /** Those of the connections that exist, with their records. */
-  *#decoded({ incarnation, ids, missing }: Part & Lacking, texts: unknown): Generator<readonly [id: string, record: DecodedRecord]> {
+  /** Yields the records of the connections that exist. */
+  *#decoded(
+    { incarnation, ids, missing }: Connections & Incomplete,
+    texts: unknown,
+  ): Generator<readonly [id: string, record: DecodedRecord]> {
     const key = this.#options.keys.records(incarnation);
-    if (!Array.isArray(texts)) return this.#passOver({ key, incarnation, missing });
+    if (!Array.isArray(texts)) return this.#skip({ key, incarnation, missing });
     for (const [i, id] of [...ids].entries()) {
       const text: unknown = texts[i];
       if (text === null) continue;
       const record = decodeRecord(id, text);
       if (record) yield [id, record];
-      else this.#passOver({ key, field: id, incarnation, missing });
+      else this.#skip({ key, field: id, incarnation, missing });
     }
   }
 
-  /** The number of members by live process. */
-  #countsOf(topic: Topic, answer: unknown, { liveNodes, missing }: Asked): ReadonlyMap<ProcessId, number> {
+  /** Returns the number of members of each live process. */
+  #countsOf(topic: Topic, answer: unknown, { liveNodes, missing }: Answering): ReadonlyMap<ProcessId, number> {
     const key = this.#options.keys.counts(topic);
     const hash = decodeCounts(answer);
     const counts = new Map<ProcessId, number>();
     for (const incarnation of liveNodes.keys()) {
-      if (!hash) this.#passOver({ key, incarnation, missing });
+      if (!hash) this.#skip({ key, incarnation, missing });
       if (!hash?.has(incarnation)) continue;
       const count = hash.get(incarnation);
-      if (count === undefined) this.#passOver({ key, field: incarnation, incarnation, missing });
+      if (count === undefined) this.#skip({ key, field: incarnation, incarnation, missing });
       else counts.set(processIn(incarnation), count);
     }
     return counts;
   }
 
-  /** Where Redis has lost the counts of topics, the nodes with members there are missing. */
-  async #expectUncounted(counts: ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>, { liveNodes, missing }: Asked): Promise<void> {
+  /** Names nodes as missing whose counts in topics are missing in Redis. */
+  async #checkCounts(counts: ReadonlyMap<Topic, ReadonlyMap<ProcessId, number>>, { liveNodes, missing }: Answering): Promise<void> {
     const uncounted = [...counts.keys()].filter((topic) => counts.get(topic)?.size === 0);
     for (const incarnation of await this.#missingEntries.counts(uncounted, [...liveNodes.keys()])) missing.add(this.#nameOf(incarnation));
   }
 
-  /** Where Redis has lost members, their nodes are missing. */
-  async #expectEmpty(holdings: readonly TopicOfIncarnation[], missing: Missing): Promise<void> {
+  /** Names nodes as missing whose members of topics are missing in Redis. */
+  async #checkMembers(holdings: readonly TopicOfIncarnation[], missing: Missing): Promise<void> {
     for (const incarnation of await this.#missingEntries.members(holdings)) missing.add(this.#nameOf(incarnation));
   }
 
-  #textsIn(answer: unknown, value: Value): readonly string[] {
+  #textsIn(answer: unknown, value: ValueLocation): readonly string[] {
     const texts = decodeTexts(answer);
-    if (!texts) this.#passOver(value);
+    if (!texts) this.#skip(value);
     return texts ?? [];
   }
 
-  /** Skips a value that cannot be decoded: its node is named as missing. */
-  #passOver({ key, field, incarnation, missing }: Value): void {
+  /** Reports a value that cannot be decoded, and names its node as missing. */
+  #skip({ key, field, incarnation, missing }: ValueLocation): void {
     this.#options.unreadable.value(key, field);
     missing.add(this.#nameOf(incarnation));
   }
@@ -323,13 +326,13 @@ export class RedisDirectory implements Directory {
     return answers;
   }
 
-  /** Reads the live processes. One whose lease cannot be decoded is left out, and is among the missing ones. */
+  /** Reads the live nodes. A node whose lease cannot be decoded is not among them, and is named as missing. */
   async #liveNodes(missing: Missing, ...[commands, perIncarnation]: Parameters<Leases['readLiveNodes']>): Promise<LiveNodesReading> {
     const { peers, keys } = this.#options;
     this.#mustReach([keys.registry, ...commands.map(([, key]) => String(key))]);
     const reading = await peers.leases.readLiveNodes(commands, perIncarnation);
     for (const nodeId of reading.missing) missing.add(nodeId);
-    // A node's entries are found by its index: where the index is unreachable, they may be out of date.
+    // A node without access to the index of its entries does not write them, so they may be out of date.
     for (const [incarnation, { nodeId }] of reading.liveNodes)
       if (!this.#options.availability.has(keys.topics(incarnation))) missing.add(nodeId);
     return reading;
@@ -341,37 +344,37 @@ export class RedisDirectory implements Directory {
   }
 }
 
-/** The nodes whose part of an answer could not be read. */
+/** The ids of nodes whose part of an answer could not be read. */
 type Missing = Set<string>;
 
-interface Asked {
+interface Answering {
   readonly liveNodes: LiveNodes;
   readonly missing: Missing;
 }
 
 /** Connections of one incarnation. */
-interface Part {
+interface Connections {
   readonly incarnation: Incarnation;
   readonly ids: Iterable<string>;
 }
 
-interface Place {
+interface RecordSlice {
   readonly at: number;
   readonly incarnation: Incarnation;
   readonly ids: readonly string[];
 }
 
-interface Lacking {
+interface Incomplete {
   readonly missing: Missing;
 }
 
-/** A value's place, its incarnation, and the missing nodes of the answer. */
-interface Value {
+/** The key and field of a value, its incarnation, and the missing nodes of the answer. */
+interface ValueLocation {
   readonly key: string;
   readonly field?: string;
   readonly incarnation: Incarnation;
   readonly missing: Missing;
 }
 
-/** Whether each part of a topic is a name as nodes encode it. */
+/** Whether a topic is encoded as nodes encode it. */
 const isEncoded = (topic: Topic): boolean => topic.split(/[:=]/).every((part) => nameIn(part, '') !== undefined);

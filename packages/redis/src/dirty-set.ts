@@ -5,13 +5,13 @@ import type { Unwritten } from './verifier.ts';
 
 /** The changes of one flush. */
 export class DirtySet implements Unwritten {
-  /** A connection may be in it more than once. */
+  /** The connections that joined or left each topic. A connection may be listed more than once. */
   readonly topics = new Map<Topic, string[]>();
   readonly connections = new Set<string>();
   readonly watches = new Set<Topic>();
-  /** Every topic whose watchers are concerned. */
+  /** All topics whose watchers must be informed. */
   readonly touched = new Set<Topic>();
-  /** The length of the names of the groups that a connection has joined and left. */
+  /** The length of the names of groups that each connection has joined and left. */
   readonly #moved = new Map<string, number>();
 
   moved(connectionId: string): number {
@@ -34,7 +34,7 @@ export class DirtySet implements Unwritten {
     }
   }
 
-  /** `next` are the changes of the next flush: the state that is written may have them already. */
+  /** Returns the parts of the state to write. `next` are changes of the next flush, which the state may include already. */
   asWriteSet(isReached: (topic: Topic) => boolean, next: () => DirtySet): WriteSet {
     const topics = this.topics;
     return {

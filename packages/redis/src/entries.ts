@@ -3,16 +3,16 @@ import { encodeRecord, groupIn, INLINE, lengthOf } from './values.ts';
 import type { Incarnation, Keys } from './keys.ts';
 import type { Command } from './redis-connection.ts';
 
-/** Arguments of one command: more would hold up the other clients of this Redis. */
+/** The most arguments of one command. A longer command would block Redis for other clients. */
 const SLICE = 500;
-/** The approximate size of the commands in one batch: Redis answers that well within every time limit. */
+/** The approximate bytes of the commands in one batch, which Redis answers well within every time limit. */
 const BATCH_BYTES = 256 * 1024;
-/** Estimated bytes of an argument besides its text. */
+/** The estimated bytes of an argument without its text. */
 const ARGUMENT_BYTES = 16;
 
 /**
- * Idempotent commands that write a process's current state, in three stages, each sent after the one before is acknowledged. The
- * first stage writes the index and the last one deletes from it, so that a sweep, which reads the index, finds all entries.
+ * Idempotent commands that write a process's present state in three stages. Each stage is sent after the acknowledgement of the one
+ * before. The first stage adds to the index and the last one deletes from it, so that a sweep, which reads the index, finds all entries.
  */
 export interface Writing {
   readonly before: Command[];
@@ -20,17 +20,18 @@ export interface Writing {
   readonly after: Command[];
 }
 
-/** The changes to write: topics with the connections that may have joined or left, and connections whose record has changed. */
+/** The parts of the state to write: topics with the connections that may have joined or left, and connections whose record has changed. */
 export interface WriteSet {
   readonly topics: Iterable<readonly [Topic, Iterable<string>]>;
   readonly connections: Iterable<string>;
   /**
-   * At most the length of the names of the groups that a connection has joined and left since its groups were written. Undefined where
-   * nothing is written yet.
+   * Returns an upper bound of the length of the names of groups that a connection has joined and left since its groups were written.
+   * Undefined if no entry is written yet.
    */
   readonly moved?: (connectionId: string) => number;
 }
 
+/** Returns the whole state of a process. */
 export function everythingIn(local: LocalState): WriteSet {
   return {
     topics: (function* () {
@@ -46,7 +47,7 @@ export interface EntriesOptions {
   readonly local: LocalState;
 }
 
-/** Yields the batches of a flush. The state is read when its batch is made, so a flush of any size holds one batch in memory. */
+/** Yields the commands of a flush in batches. The state is read when a batch is made, so that only one batch is in memory. */
 export function* writingsOf(writeSet: WriteSet, options: EntriesOptions): Generator<Writing> {
   const sets = new Map<string, 'changed' | 'whole'>();
   let batch = new WriteBatch(options, sets);
@@ -70,8 +71,8 @@ export function* writingsOf(writeSet: WriteSet, options: EntriesOptions): Genera
 }
 
 /**
- * Yields what to write for one connection. Few groups are a part of its record; more are a set of their own, so that a join need
- * not write all of them. The set is complete before the record refers to it, and is deleted after the record no longer does.
+ * Yields the writes of one connection. Few groups are a part of its record; more are a separate set, so that a join does not write all of
+ * them again. The set is complete before the record refers to it, and is deleted after the record no longer does.
  */
 function* connectionSteps(id: string, { moved }: WriteSet, { keys, incarnation, local }: EntriesOptions): Generator<Step> {
   const record = local.record(id);
@@ -86,10 +87,10 @@ function* connectionSteps(id: string, { moved }: WriteSet, { keys, incarnation, 
     if (length + most > INLINE) yield (batch) => batch.addUnused(id);
     return;
   }
-  const isChanged = moved !== undefined && length - most > INLINE; // it was a set before
+  const isChanged = moved !== undefined && length - most > INLINE; // the groups were a separate set before
   yield (_batch, sets) => sets.set(id, isChanged ? 'changed' : 'whole');
   if (!isChanged) {
-    // A sweep finds sets by their records.
+    // A sweep finds the sets of groups by their records.
     yield (batch) => batch.addFirst(['hsetnx', keys.records(incarnation), id, encodeRecord(record)]);
     for (const slice of slices(record.groups)) {
       const names = slice.map((group) => groupIn(groupTopic(record.hub, group)) ?? '');
@@ -100,7 +101,7 @@ function* connectionSteps(id: string, { moved }: WriteSet, { keys, incarnation, 
 }
 type Step = (batch: WriteBatch, sets: Map<string, 'changed' | 'whole'>) => void;
 
-/** The topics that an incarnation watches, as other nodes read them: the version in the hash shows that the set has changed. */
+/** A change of the watched topics of an incarnation. Other nodes read the set again when the version in the hash has changed. */
 export interface WatchChange {
   readonly changed: Iterable<Topic>;
   readonly held: ReadonlySet<Topic> | ReadonlyMap<Topic, unknown>;
@@ -119,14 +120,14 @@ export function watchWritingOf({ changed, held, version }: WatchChange, keys: Ke
   ];
 }
 
-/** The last value written for the watches; undefined where the commands write none. */
+/** Returns the value that the commands write to {@link Keys.watched}; undefined if they write none. */
 export const watchedIn = (commands: readonly Command[]): string | undefined =>
   commands.findLast(([name]) => name === 'hset')?.[3] as string | undefined;
 
-/** The commands of one batch, as they are collected. */
+/** Collects the commands of one batch. */
 class WriteBatch {
   readonly #options: EntriesOptions;
-  /** Connections whose groups are a set: of these members are added and removed, or all are written with the record. */
+  /** Connections whose groups are a separate set: its members are added and removed, or the whole set is written with the record. */
   readonly #sets: Map<string, 'changed' | 'whole'>;
   readonly #entries: Command[] = [];
   readonly #wholeSets: Command[] = [];
@@ -177,7 +178,7 @@ class WriteBatch {
     this.#bytes += id.length + text.length + 2 * ARGUMENT_BYTES;
   }
 
-  /** Deletes the set of a connection whose record has all its groups. */
+  /** Deletes the set of groups of a connection whose record includes all groups. */
   addUnused(id: string): void {
     this.#add(['del', this.#options.keys.groups(this.#options.incarnation, id)]);
   }

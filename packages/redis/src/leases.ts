@@ -12,7 +12,7 @@ export interface LeasesOptions extends Pick<LinkContext, 'self' | 'store' | 'key
   readonly peers: LeaseObserver;
 }
 
-/** Receives the states of leases as they are read. */
+/** Handles the states of leases that were read. */
 export interface LeaseObserver {
   /** Handles the latest living incarnation of a process. */
   alive(incarnation: Incarnation, node: NodeInfo, read: Required<LeaseTimes>): void;
@@ -24,14 +24,14 @@ export interface LeaseObserver {
 
 export interface LeaseTimes {
   readonly leaseUntil?: number;
-  /** When Redis was queried: the answer to a later query is newer. */
+  /** When Redis was queried, by `performance.now()`. */
   readonly queriedAt?: number;
 }
 
-/** The nodes of the cluster at one moment, by their leases: each process with its latest incarnation. */
+/** The nodes with a live lease: the latest incarnation of each process. */
 export type LiveNodes = ReadonlyMap<Incarnation, NodeInfo>;
 
-/** The answers of Redis to one reader. */
+/** The live nodes and the answers to other commands of one query. */
 export interface LiveNodesReading {
   readonly liveNodes: LiveNodes;
   /** Live nodes whose entries are not completely written, or cannot be decoded. */
@@ -42,7 +42,7 @@ export interface LiveNodesReading {
   of(incarnation: Incarnation): readonly unknown[];
 }
 
-/** Thrown if entries in Redis are missing: this process has no lease, or the registry is no hash. Already reported. */
+/** Thrown if answers of Redis are not reliable: the lease of this process is missing, or the registry is no hash. Already handled. */
 export class LeaseEndedError extends Error {
   override readonly name = 'LeaseEndedError';
   constructor() {
@@ -50,17 +50,17 @@ export class LeaseEndedError extends Error {
   }
 }
 
-/** The answer of PTTL for a key that does not exist. */
+/** The answer to PTTL of a key that does not exist. */
 const NO_KEY = -2;
-/** Stands for a lease of another type. */
+/** Replaces the answer about a lease of another type. */
 const UNREADABLE = '';
 
-/** Reads the registry and the leases of all incarnations, and tells which of them live. */
+/** Reads the registry and the leases of all incarnations. */
 export class Leases {
   readonly #options: LeasesOptions;
-  /** The node of each incarnation, which never changes. */
+  /** The nodes of the known incarnations. The node of an incarnation never changes. */
   readonly #nodes = new Map<Incarnation, NodeInfo>();
-  /** Incarnations that have ended, and are not swept yet. */
+  /** Incarnations that have ended and are not swept yet. */
   readonly #ended = new Set<Incarnation>();
 
   constructor(options: LeasesOptions) {
@@ -71,7 +71,7 @@ export class Leases {
     return this.#nodes.get(incarnation)?.nodeId;
   }
 
-  /** Keeps the node of an incarnation that has announced itself. Returns false where its lease has already ended. */
+  /** Stores the node of an incarnation from its hello. Returns false if the lease has already ended. */
   announce(incarnation: Incarnation, node: NodeInfo): boolean {
     if (this.#ended.has(incarnation)) return false;
     this.#nodes.set(incarnation, node);
@@ -79,9 +79,9 @@ export class Leases {
   }
 
   /**
-   * Reads the processes whose lease lives, and the answers to the commands, in one trip. An unknown process costs a second trip, and is
-   * announced: its hello may be late, and its entries are already used.
-   * @throws LeaseEndedError where this process has no lease: Redis has lost what was written
+   * Reads the live nodes and the answers to the commands in one round trip. Unknown incarnations cost a second one, and are announced:
+   * their hello may arrive later, and queries use their entries already.
+   * @throws LeaseEndedError if the lease of this process is missing
    */
   async readLiveNodes(
     commands: readonly Command[],
@@ -140,7 +140,7 @@ export class Leases {
         if (info !== null) read(incarnation, [states[i], states[fresh.length + i]], extrasOf(more.slice(fresh.length), i));
       });
     }
-    for (const incarnation of this.#ended) if (!names.has(incarnation)) this.#ended.delete(incarnation); // swept
+    for (const incarnation of this.#ended) if (!names.has(incarnation)) this.#ended.delete(incarnation); // it is swept
     const liveNodes = new Map<Incarnation, NodeInfo>();
     const missing: string[] = [];
     for (const incarnation of [...alive.values()].sort()) {
@@ -154,13 +154,13 @@ export class Leases {
   }
 
   /**
-   * Runs commands that read. Added commands check that this process's own writes are there: otherwise no answer is reliable.
-   * @throws LeaseEndedError where they are gone
+   * Runs commands that read, and commands that check this process's own writes. If these are missing, no answer is reliable.
+   * @throws LeaseEndedError if writes of this process are missing
    */
   async read(commands: readonly Command[]): Promise<readonly unknown[]> {
     const { store, keys, registration, peers, events } = this.#options;
     const { session } = registration;
-    // Each shard can lose data alone; on a single Redis the lease shows it.
+    // Each shard can lose data by itself, so a counter on each is checked. On a single Redis the lease is enough.
     const tags = store.isOne ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
     const checks: readonly Command[] = [['get', keys.lease(session.incarnation)], ...session.counters(tags)];
     const answers = [...(await store.read([...commands, ...checks]))];
@@ -177,7 +177,7 @@ export class Leases {
     return processIn(incarnation) === self.process ? self : this.#nodes.get(incarnation);
   }
 
-  /** The names in the registry, and those of them that are not known and not dead. */
+  /** Returns the names in the registry, and those that are neither known nor ended. */
   #listed(listed: unknown, known: readonly Incarnation[]): { readonly names: ReadonlySet<string>; readonly fresh: readonly Incarnation[] } {
     const { keys, unreadable } = this.#options;
     const names = decodeTexts(listed);
@@ -193,7 +193,7 @@ export class Leases {
     return { names: new Set(names), fresh };
   }
 
-  /** Tells missing leases from keys of another type: MGET answers null for both. */
+  /** Distinguishes missing leases from keys of another type: MGET answers null for both. */
   async #confirmed(incarnations: readonly Incarnation[], leases: readonly unknown[]): Promise<readonly unknown[]> {
     const ended = incarnations.filter((_each, i) => leases[i] === null);
     if (ended.length === 0) return leases;
@@ -202,14 +202,14 @@ export class Leases {
     return leases.map((lease, i) => (isThere.has(incarnations[i]!) ? UNREADABLE : lease));
   }
 
-  /** Its process counts as missing until the lease is renewed, or would have ended. */
+  /** Reports a lease that cannot be decoded. Its process counts as missing until the lease is renewed, or would have ended. */
   #reportUnreadable(incarnation: Incarnation): void {
     const { unreadable, keys, peers } = this.#options;
     unreadable.value(keys.lease(incarnation));
     peers.undecodable(incarnation);
   }
 
-  /** Ends an incarnation that has no lease any more, or never got one. */
+  /** Forgets an incarnation without a lease, and schedules its sweep. */
   #end(incarnation: Incarnation): void {
     this.#nodes.delete(incarnation);
     this.#ended.add(incarnation);

@@ -9,17 +9,17 @@ export interface MissingEntriesOptions {
   readonly read: (commands: readonly Command[]) => Promise<readonly unknown[]>;
 }
 
-/** A topic of which an incarnation has members. */
+/** A topic, and an incarnation that has members there. */
 export interface TopicOfIncarnation {
   readonly topic: Topic;
   readonly incarnation: Incarnation;
 }
 
-/** A change that is being written looks like a loss for a moment: so often, and for so long, it is looked at again. */
+/** The number of checks, and the pause between them: during a write an entry is missing for a moment. */
 const TRIES = 4;
 const PAUSE_MS = 25;
 
-/** Finds keys of topics that Redis has lost, by comparing them with other keys. */
+/** Finds keys of topics that are missing in Redis, by comparing them with other keys. */
 export class MissingEntries {
   readonly #options: MissingEntriesOptions;
 
@@ -28,8 +28,8 @@ export class MissingEntries {
   }
 
   /**
-   * Of topics that nobody is counted in: the incarnations that have members of one by their index. Nodes subscribe to the topics of
-   * their members, so that the index is read only where a node is subscribed, or was until a moment ago.
+   * Returns the incarnations that have members of uncounted topics by their index, so that their counts are missing. Only topics with
+   * subscribers are checked, because nodes subscribe to the topics of their members.
    */
   async counts(topics: readonly Topic[], incarnations: readonly Incarnation[]): Promise<readonly Incarnation[]> {
     if (topics.length === 0) return [];
@@ -50,7 +50,7 @@ export class MissingEntries {
     );
   }
 
-  /** Of incarnations that are counted in a topic, and have no members there: those of which both stays so. */
+  /** Returns the incarnations that are counted in a topic, and have no members there, in all checks. */
   async members(pairs: readonly TopicOfIncarnation[]): Promise<readonly Incarnation[]> {
     const { keys, read } = this.#options;
     return this.#remaining(pairs, async (left) => {

@@ -6,19 +6,19 @@ import type { Command } from './redis-connection.ts';
 import type { Registration } from './registration.ts';
 import type { Sweeper } from './sweeper.ts';
 
-/** Another process, as far as this one knows it. */
+/** The state of another process, as this one knows it. */
 interface Peer {
   readonly node: NodeInfo;
   readonly n: number;
-  /** When its lease ends, by the clock of this link, unless it is renewed. */
+  /** When its lease ends unless it is renewed, by `performance.now()`. */
   leaseUntil: number;
-  /** When the process was last heard of: answers to earlier queries are older. */
+  /** When its last sign of life was received. Answers to earlier queries are older. */
   receivedAt: number;
   /** Whether its lease was read since the last outage or loss of data; until then its entries may be incomplete. */
   isConfirmed: boolean;
   /** Whether it is subscribed to its channels; after an outage it may not be subscribed again yet. */
   isSubscribed: boolean;
-  /** Since when its lease cannot be read, and perhaps not be renewed: its remaining time is frozen. */
+  /** Set while its lease cannot be read, and perhaps not be renewed: the remaining time of the lease stands still since then. */
   stoppedAt: number | undefined;
 }
 
@@ -36,10 +36,10 @@ export class Peers implements LeaseObserver {
   readonly #options: PeersOptions;
   readonly #peers = new Map<ProcessId, Peer>();
   readonly #lost = new Map<ProcessId, { readonly n: number; readonly at: number }>();
-  /** Whether there is an outage. */
+  /** Whether the link is down. */
   #isSuspended = false;
-  /** Processes whose announcement waits until queries show them; none does while the leases cannot be read. */
-  #held: Map<ProcessId, NodeInfo> | undefined = new Map();
+  /** Processes whose announcement waits until queries show them. Queries show none while the leases cannot be read. */
+  #unannounced: Map<ProcessId, NodeInfo> | undefined = new Map();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -57,7 +57,7 @@ export class Peers implements LeaseObserver {
   get unsubscribed(): readonly string[] {
     return names([...this.#peers.values()].filter(({ isSubscribed }) => !isSubscribed));
   }
-  /** Whether every process is subscribed. Read for every message that is published. */
+  /** Whether every process is subscribed. Evaluated for every message that is published. */
   get areAllSubscribed(): boolean {
     for (const { isSubscribed } of this.#peers.values()) if (!isSubscribed) return false;
     return true;
@@ -70,12 +70,12 @@ export class Peers implements LeaseObserver {
     if (this.areAllSubscribed || !this.#options.availability.mayLackSubscribers(channel)) return false;
     return channel.startsWith(nodeChannel('')) ? !this.isSubscribed(channel.slice(nodeChannel('').length)) : true;
   }
-  /** Whether the process was announced and not reported as lost; during an outage none is reported. */
+  /** Whether the process was announced, with this incarnation or a later one, and not reported as lost. */
   isKnown(process: ProcessId, n: number): boolean {
     const peer = this.#peers.get(process);
-    return peer !== undefined && peer.n >= n && !this.#held?.has(process);
+    return peer !== undefined && peer.n >= n && !this.#unannounced?.has(process);
   }
-  /** The incarnation that a process has, or had last. */
+  /** Returns the incarnation that a process has, or had last. */
   incarnation(process: ProcessId): Incarnation | undefined {
     const n = this.#peers.get(process)?.n ?? this.#lost.get(process)?.n;
     return n === undefined ? undefined : incarnationOf(process, n);
@@ -83,18 +83,18 @@ export class Peers implements LeaseObserver {
   get processes(): Iterable<ProcessId> {
     return this.#peers.keys();
   }
-  /** The processes that were lost within the last `ms`. */
+  /** Returns the processes that left or were lost within the last `ms`. */
   lostWithin(ms: number): readonly ProcessId[] {
     const since = performance.now() - ms;
     return [...this.#lost].filter(([, { at }]) => at >= since).map(([process]) => process);
   }
-  /** Milliseconds until the first lease ends unless it is renewed. */
+  /** The time until the first lease ends unless it is renewed, in milliseconds. */
   get nextEndMs(): number {
     const running = [...this.#peers.values()].filter(({ stoppedAt }) => stoppedAt === undefined);
     return Math.min(...running.map(({ leaseUntil }) => leaseUntil)) - performance.now();
   }
 
-  /** Handles the hello of a node, whose lease is already set. */
+  /** Handles the hello of a node, which has set its lease before. */
   hello(incarnation: Incarnation, node: NodeInfo): void {
     if (this.leases.announce(incarnation, node)) this.#record(incarnation, node);
   }
@@ -108,7 +108,7 @@ export class Peers implements LeaseObserver {
     if (this.#peers.get(processIn(incarnation))?.n === numberIn(incarnation)) this.#lose(processIn(incarnation), 'goodbye');
   }
 
-  /** Begins or extends an outage. Where the leases cannot be read, each keeps its last known state. */
+  /** Begins or extends an outage. While the leases cannot be read, each process keeps its last known state. */
   suspend(): void {
     const { keys, availability } = this.#options;
     this.#isSuspended = true;
@@ -117,10 +117,10 @@ export class Peers implements LeaseObserver {
       peer.isSubscribed = false;
       if (!canRead) stop(peer);
     }
-    if (!canRead) this.#held ??= new Map();
+    if (!canRead) this.#unannounced ??= new Map();
   }
 
-  /** Ends the wait for processes that are not subscribed again; they may still come back. */
+  /** Ends the wait for processes that are not subscribed again. Those whose lease was not read since count as lost. */
   giveUp(): void {
     for (const [process, peer] of this.#peers) {
       peer.isSubscribed = true;
@@ -128,7 +128,7 @@ export class Peers implements LeaseObserver {
     }
   }
 
-  /** Reads the leases and the subscriptions of the others after an outage. */
+  /** Reads the leases and subscriptions of the other processes after an outage. */
   async resume(): Promise<void> {
     for (const peer of this.#peers.values()) {
       if (peer.stoppedAt !== undefined) peer.leaseUntil += performance.now() - peer.stoppedAt;
@@ -138,14 +138,14 @@ export class Peers implements LeaseObserver {
     await this.refresh();
   }
 
-  /** Announces the held processes: queries show them from now on. */
+  /** Announces the processes that wait for it: queries show them from now on. */
   announce(): void {
-    const held = this.#held ?? new Map<ProcessId, NodeInfo>();
-    this.#held = undefined;
-    for (const [process, node] of held) this.#announce(process, node);
+    const unannounced = this.#unannounced ?? new Map<ProcessId, NodeInfo>();
+    this.#unannounced = undefined;
+    for (const [process, node] of unannounced) this.#announce(process, node);
   }
 
-  /** Reads all leases, and reports the processes that have joined or are lost. @throws HublineError, LeaseOverError */
+  /** Reads all leases, and reports the processes that have joined or are lost. @throws HublineError, LeaseEndedError */
   async refresh(): Promise<void> {
     const { store, keys, settings } = this.#options;
     if (!this.#canRead) return;
@@ -153,7 +153,7 @@ export class Peers implements LeaseObserver {
     const { liveNodes } = await this.leases.readLiveNodes([]);
     const incarnations = [...liveNodes.keys()].filter((incarnation) => processIn(incarnation) !== this.#options.self.process);
     const peerOf = (incarnation: Incarnation) => this.#peers.get(processIn(incarnation));
-    // A heartbeat tells how long a lease lasts; without one the lease is read from Redis.
+    // A heartbeat renews a lease for a known time. Without a recent one the remaining time is read from Redis.
     const silent = incarnations.filter((each) => (peerOf(each)?.leaseUntil ?? 0) < queriedAt + settings.nodeTimeoutMs / 2);
     const left = await store.run(silent.map((each): Command => ['pttl', keys.lease(each)]));
     const leaseMs = new Map(silent.map((each, i) => [each, Number(left[i])]));
@@ -165,20 +165,20 @@ export class Peers implements LeaseObserver {
       const known = this.#peers.get(process);
       const until = leaseMs.has(incarnation) ? { leaseUntil: queriedAt + leaseMs.get(incarnation)! } : {};
       living.add(process);
-      // Its lease lives and it is not subscribed: it has not noticed the outage yet, and will register as another incarnation.
+      // It lives and is not subscribed: it has not noticed the outage yet, and will register another incarnation.
       if (known && !known.isSubscribed && known.n === numberIn(incarnation) && !subscribed.has(incarnation)) Object.assign(known, until);
       else this.#record(incarnation, node, { queriedAt, ...until });
     }
     const now = performance.now();
     for (const [process, peer] of this.#peers) {
       if (living.has(process) || peer.receivedAt >= queriedAt || peer.stoppedAt !== undefined) continue;
-      // After an outage a lease may be missing although its node lives: the node gets the time that its lease had left.
+      // After an outage the lease of a live node may be missing. The node counts as alive for the remaining time of that lease.
       if (peer.isConfirmed || peer.leaseUntil <= now) this.#lose(process, 'lease');
     }
     this.#forget();
   }
 
-  /** Handles a loss of data in Redis: other processes may have lost their leases too, and get the time that these had left. */
+  /** Handles a loss of data in Redis: leases of live processes may be missing, so these count as alive for the remaining time. */
   doubtAll(): void {
     for (const peer of this.#peers.values()) peer.isConfirmed = false;
   }
@@ -192,14 +192,14 @@ export class Peers implements LeaseObserver {
     if (peer?.n === numberIn(incarnation)) peer.isConfirmed = false;
   }
 
-  /** Records that an incarnation lives, or did when Redis was queried. */
+  /** Records that an incarnation lives, or lived when Redis was queried. */
   #record(incarnation: Incarnation, node: NodeInfo, { leaseUntil, queriedAt = performance.now() }: LeaseTimes = {}): void {
     const process = processIn(incarnation);
     const n = numberIn(incarnation);
     if (process === this.#options.self.process) return;
     const known = this.#peers.get(process);
     const lost = this.#lost.get(process);
-    if ((known && known.n > n && !isOver(known)) || (lost && lost.n >= n && lost.at >= queriedAt)) return; // something newer is known
+    if ((known && known.n > n && !hasEnded(known)) || (lost && lost.n >= n && lost.at >= queriedAt)) return; // a newer state is known
     const isRead = this.#canRead;
     this.#lost.delete(process);
     this.#peers.set(process, {
@@ -211,8 +211,8 @@ export class Peers implements LeaseObserver {
       isSubscribed: !this.#isSuspended,
       stoppedAt: isRead ? undefined : performance.now(),
     });
-    if (this.#held) {
-      if (known?.n !== n) this.#held.set(process, node);
+    if (this.#unannounced) {
+      if (known?.n !== n) this.#unannounced.set(process, node);
     } else if (known?.n === n) {
       this.#options.events.announced(process);
     } else {
@@ -230,7 +230,7 @@ export class Peers implements LeaseObserver {
     if (!peer) return;
     this.#peers.delete(process);
     this.#lost.set(process, { n: peer.n, at: performance.now() });
-    this.#held?.delete(process);
+    this.#unannounced?.delete(process);
     this.#options.events.lost(peer.node, reason);
   }
 
@@ -238,7 +238,7 @@ export class Peers implements LeaseObserver {
     return !this.#isSuspended || this.#options.availability.has(this.#options.keys.registry);
   }
 
-  /** The incarnations whose processes are subscribed on every shard; during an outage none is known to be. */
+  /** Returns the incarnations whose processes are subscribed on every shard; none during an outage. */
   async #subscribed(incarnations: readonly Incarnation[]): Promise<ReadonlySet<Incarnation>> {
     if (this.#isSuspended || incarnations.length === 0) return new Set();
     const { store, keys } = this.#options;
@@ -257,8 +257,8 @@ export class Peers implements LeaseObserver {
   }
 }
 
-/** Whether the time of its lease is over. An incarnation that was announced and has no lease gives way to the one that has. */
-const isOver = ({ leaseUntil, stoppedAt }: Peer): boolean => stoppedAt === undefined && leaseUntil < performance.now();
+/** Whether its lease has ended by the clock of this process. Then a lower incarnation that has a lease replaces it. */
+const hasEnded = ({ leaseUntil, stoppedAt }: Peer): boolean => stoppedAt === undefined && leaseUntil < performance.now();
 
 function stop(peer: Peer): void {
   peer.isConfirmed = false;

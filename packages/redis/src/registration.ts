@@ -7,7 +7,6 @@ import type { Sweeper } from './sweeper.ts';
 import { encodeNode, LEASE } from './values.ts';
 
 export interface RegistrationOptions extends Pick<LinkContext, 'self' | 'local' | 'store' | 'keys' | 'settings'> {
-  /** Deletes the keys of a failed registration. */
   readonly sweeper: Pick<Sweeper, 'deleteAll'>;
 }
 
@@ -16,12 +15,12 @@ export interface Registered {
   readonly watches: ReadonlyMap<Topic, unknown>;
 }
 
-/** Begins sessions: writes everything that this process has under its next incarnation, the lease last. */
+/** Begins sessions: writes the whole state of this process under its next incarnation, and its lease last. */
 export class Registration {
   readonly #options: RegistrationOptions;
   #n = 0;
   #session: Session;
-  /** Whether the last attempt was refused: the next one deletes its keys and uses its number again. */
+  /** Whether Redis refused the last attempt. The next one deletes its keys and uses its number again. */
   #isRefused = false;
 
   constructor(options: RegistrationOptions) {
@@ -50,7 +49,7 @@ export class Registration {
     }
   }
 
-  /** Returns false where that took longer than the lease, or a master was replaced meanwhile. */
+  /** Writes a session. Returns false if that took longer than the lease, or a master was replaced meanwhile. */
   async #write(session: Session, { version, watches }: Registered): Promise<boolean> {
     const { store, keys, self, local, settings } = this.#options;
     const { incarnation } = session;
@@ -60,7 +59,7 @@ export class Registration {
       ['hset', keys.registry, incarnation, encodeNode(self)],
     ]);
     for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
-      // In trips that are each shorter than the lease and every time limit.
+      // In batches that each take less time than the lease and every time limit.
       const renewing = [...entries, session.lease('registering')];
       if (store.isOne) await store.run([...before, ...renewing]);
       else for (const commands of [before, renewing]) await store.run(commands);

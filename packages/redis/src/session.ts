@@ -11,19 +11,19 @@ export interface SessionOptions {
 }
 
 /**
- * One life of this process in Redis: an incarnation, its lease, and what is known of the entries that were written under it. It
- * begins with a registration, and lasts until the next one: after an outage, or when the lease has ended or writes are lost.
+ * A session of this process in Redis: an incarnation, its lease, and the state of its writes. It begins with a registration, and lasts
+ * until the next one: after an outage, or when the lease has ended or writes are missing.
  */
 export class Session {
   readonly n: number;
   readonly incarnation: Incarnation;
   /** The version of the last flush that was written completely. */
   flushed = 0;
-  /** The value in {@link Keys.watched}. */
+  /** The value that was written to {@link Keys.watched}. */
   watched: string | undefined;
   /** Whether some state of this process is not written. */
   isPartial = false;
-  /** When the lease was renewed last. */
+  /** When the lease was renewed last, by `performance.now()`. */
   renewedAt = 0;
   readonly #keys: Keys;
   readonly #nodeTimeoutMs: number;
@@ -37,38 +37,38 @@ export class Session {
     this.#nodeTimeoutMs = nodeTimeoutMs;
   }
 
-  /** Writes the lease anew, unless it has ended. */
+  /** Returns the command that sets the state of the lease, unless the lease has ended. */
   lease(state: keyof typeof LEASE): Command {
     return ['set', this.#keys.lease(this.incarnation), LEASE[state], 'PX', this.#nodeTimeoutMs, 'XX'];
   }
 
-  /** Marks the entries of this session as whole. */
+  /** Returns the command that marks the entries of this session as complete. */
   whole(): Command {
     return ['set', this.#keys.whole(this.incarnation), WHOLE];
   }
 
-  /** Makes the answers of other nodes incomplete that read these entries. Redis grants it also without memory. */
+  /** Returns the command that marks them as incomplete, so that answers name this node as missing. Redis runs it also without memory. */
   partial(): Command {
     return ['del', this.#keys.whole(this.incarnation)];
   }
 
-  /** The commands that end a write on the shards of these tags: they count it there, and renew the lease. */
+  /** Returns the commands that end a write on the shards of these tags: they count the write there, and renew the lease. */
   lossCheck(tags: readonly string[]): readonly Command[] {
     const { incarnation } = this;
     return [
       ...tags.map((tag): Command => ['incr', this.#keys.writes(incarnation, tag)]),
-      ['pexpire', this.#keys.lease(incarnation), this.#nodeTimeoutMs], // a Redis without memory refuses SET, and not this
+      ['pexpire', this.#keys.lease(incarnation), this.#nodeTimeoutMs], // a Redis without memory refuses SET but not PEXPIRE
       ...(this.isPartial ? [this.partial()] : []),
     ];
   }
 
-  /** Commands that read the write counters on the shards of these tags. */
+  /** Returns commands that read the write counters on the shards of these tags. */
   counters(tags: Iterable<string>): readonly Command[] {
     const counters = [...tags].map((tag) => this.#keys.writes(this.incarnation, tag));
     return counters.filter((key) => this.#counts.has(key)).map((key) => ['get', key]);
   }
 
-  /** Whether the lease lives and no earlier write is lost, by the answers to commands that end with a loss check. */
+  /** Whether the lease exists and no earlier write is missing, by the answers to commands that end with a loss check. */
   isIntact(commands: readonly Command[], answers: readonly unknown[]): boolean {
     let isIntact = true;
     commands.forEach(([name, key], i) => {

@@ -6,12 +6,13 @@ import { decodeTexts } from './values.ts';
 
 export type SweeperOptions = Pick<LinkContext, 'store' | 'keys' | 'settings' | 'status' | 'observer'>;
 
-/** So many topics a trip. */
+/** Topics that are swept in one round trip. */
 const PAGE = 500;
 
 /**
- * Deletes the entries of dead incarnations, which queries no longer show. A first pass removes them from the topics; a second one
- * deletes the rest, and what a dying process wrote in between. Until then the clients of the incarnation can be named.
+ * Deletes the entries of ended incarnations, which queries no longer show. The first pass removes them from the counts of topics. The
+ * second pass deletes all other entries, also those that an ending process has written in between. Until then `membersOf`
+ * can read them.
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
@@ -21,7 +22,7 @@ export class Sweeper {
     this.#options = options;
   }
 
-  /** Schedules the sweep of an incarnation that has ended. All nodes notice at once; the first one to take the lock sweeps. */
+  /** Schedules the sweep of an ended incarnation. All nodes schedule it at the same time; the first one to take the lock sweeps. */
   schedule(incarnation: Incarnation, waitMs = 0): void {
     if (this.#timers.has(incarnation)) return;
     const { store, keys, settings } = this.#options;
@@ -29,7 +30,7 @@ export class Sweeper {
     const spreadMs = Math.random() * Math.min(1000, lockMs);
     const second = async (): Promise<void> => {
       if (await this.#withLock(incarnation, 2, () => this.deleteAll(incarnation))) return void this.#timers.delete(incarnation);
-      // Another node sweeps; where it does not finish, this one does.
+      // Another node sweeps. If it does not finish, this one does.
       const [left] = await store.run([['hmget', keys.registry, incarnation]]);
       if ((left as readonly unknown[])[0] === null) this.#timers.delete(incarnation);
       else this.#after(incarnation, lockMs, second);
@@ -96,10 +97,10 @@ export class Sweeper {
   #after(incarnation: Incarnation, ms: number, task: () => Promise<void>): void {
     const timer = setTimeout(() => {
       task().catch((error: unknown) => {
-        const isRefused = this.#options.status.isUp; // otherwise Redis is away
+        const isRefused = this.#options.status.isUp; // otherwise Redis is unavailable
         if (isRefused) this.#options.observer.report('sweep', error);
         this.#timers.delete(incarnation);
-        this.schedule(incarnation, isRefused ? this.#options.settings.sweepDelayMs : 0); // from the beginning
+        this.schedule(incarnation, isRefused ? this.#options.settings.sweepDelayMs : 0); // both passes
       });
     }, ms);
     this.#timers.set(incarnation, timer.unref());

@@ -14,7 +14,7 @@ export interface VerifierOptions {
   readonly settings: Pick<RedisSettings, 'heartbeatIntervalMs'>;
 }
 
-/** Changes of this process that are not written yet: there Redis may differ. */
+/** Changes of this process that are not written yet, so that their entries in Redis may differ. */
 export interface Unwritten {
   readonly topics: ReadonlyMap<Topic, readonly string[]>;
   readonly connections: ReadonlySet<string>;
@@ -23,8 +23,9 @@ export interface Unwritten {
 
 export interface Written {
   readonly incarnation: Incarnation;
-  /** The topics that this process watches, and its field in {@link Keys.watched}. */
+  /** The topics that this process watches. */
   readonly watches: ReadonlyMap<Topic, unknown>;
+  /** The value of this process in {@link Keys.watched}. */
   readonly watched: string | undefined;
   /** The version of the last flush. */
   readonly flushed: number;
@@ -34,7 +35,7 @@ export interface Written {
 /** A key that differs in Redis from what was written. */
 export interface Difference {
   readonly key: string;
-  /** What writes the key again: a topic, a connection, or one of the parts that exist once for each incarnation. */
+  /** The part of the state that must be written again: a topic, a connection, or a part that exists once for each incarnation. */
   readonly part:
     | { readonly topic: Topic }
     | { readonly connection: string }
@@ -45,23 +46,23 @@ export interface Difference {
     | 'version'
     | 'lease'
     | 'whole';
-  /** Whether the key must be deleted first: it is of another type, or holds more than it should. */
+  /** Whether the key must be deleted first, because it has an unexpected type or additional members. */
   readonly mustDelete: boolean;
 }
 
-/** Within this time everything that was written is verified once, however much it is. */
+/** The time within which all entries are verified once, in milliseconds. */
 export const VERIFIED_WITHIN_MS = 60_000;
 /** The least number of topics, and of connections, that each heartbeat verifies. */
 const LEAST = 10;
 const KEYS_PER_BATCH = 500;
 
 /**
- * Compares the entries in Redis with what this process has written: at each heartbeat the sizes of its index keys, and a slice of its
- * topics and connections. After a difference it compares all the rest at once.
+ * Compares the entries in Redis with the state of this process. Each heartbeat verifies the sizes of the index keys, and a part of the
+ * topics and connections. If any entry differs, all others are verified at once.
  */
 export class Verifier {
   readonly #options: VerifierOptions;
-  /** The topics that this round has still to verify. */
+  /** The topics that are not verified in this round yet. */
   #topics: Topic[] = [];
   #connections: string[] = [];
   #perHeartbeat = { topics: LEAST, connections: LEAST };
@@ -70,11 +71,11 @@ export class Verifier {
     this.#options = options;
   }
 
-  /** Returns what differs in the slice of this heartbeat and, if anything does, in all the rest. @throws HublineError `backplane_unavailable` */
+  /** Verifies the part of this heartbeat, and returns the differences. @throws HublineError `backplane_unavailable` */
   async verify(written: Written): Promise<readonly Difference[]> {
     if (this.#topics.length + this.#connections.length === 0) this.#begin();
     const { topics, connections } = this.#perHeartbeat;
-    // Flushes wait for this: on a slow link one round trip, and not three.
+    // In one round trip instead of three, because flushes wait for it.
     const found = await Promise.all([
       this.#verifyWhole(written),
       this.#verifyTopics(written, this.#topics.splice(0, topics)),
@@ -113,7 +114,7 @@ export class Verifier {
     const found: Difference[] = [];
     const note = (part: Difference['part'], key: string, answer: unknown): void => void found.push(differenceOf(part, key, answer));
     if (!Array.isArray(registered) || registered[0] !== encodeNode(self)) note('registry', keys.registry, registered);
-    // Without deleting the lease, since then the process would be lost for a moment.
+    // The lease is not deleted first: other nodes would report this one as lost.
     if (lease !== LEASE.alive && lease !== null) note('lease', keys.lease(incarnation), undefined);
     if (whole !== WHOLE) note('whole', keys.whole(incarnation), whole);
     if (decodeNumber(version) !== flushed) note('version', keys.flushed(incarnation), version);
@@ -189,14 +190,14 @@ export class Verifier {
   }
 }
 
-/** `answer` is an Error where the key must be deleted first. */
+/** Makes a difference. With an Error as the answer the key must be deleted first. */
 const differenceOf = (part: Difference['part'], key: string, answer: unknown): Difference => ({
   key,
   part,
   mustDelete: answer instanceof Error,
 });
 
-/** Of a set that holds more than it should, what is too much cannot be named. */
+/** Returns an Error for a set with additional members: these are not known, so the set must be deleted. */
 const tooMuch = (found: unknown, expected: number): unknown => (Number(found) > expected ? new Error('too much') : found);
 
 function countOf(items: Iterable<unknown>): number {

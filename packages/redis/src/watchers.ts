@@ -7,12 +7,12 @@ import { decodeLease, decodeTexts, decodeWatched, isAlive, isIncarnation } from 
 
 export type WatchersOptions = Pick<LinkContext, 'store' | 'keys' | 'unreadable'>;
 
-/** The most topics of one watching incarnation that are cached; beyond that each flush queries its own topics. */
+/** The most watched topics of one incarnation that are cached. If it watches more, each flush queries its own topics. */
 const KEPT = 100;
 
 /**
- * Finds the topics that any node watches. A flush reads one hash with a version per incarnation; only the topics of incarnations with
- * a new version are read again.
+ * Finds the topics that any node watches. A flush reads one hash with a version per incarnation, and reads the topics again only of
+ * incarnations with a new version.
  */
 export class Watchers {
   readonly #options: WatchersOptions;
@@ -22,7 +22,7 @@ export class Watchers {
     this.#options = options;
   }
 
-  /** Those of the touched topics that an incarnation watches whose lease lives. @throws HublineError `backplane_unavailable` */
+  /** Returns the touched topics that a live incarnation watches. @throws HublineError `backplane_unavailable` */
   async among(touched: ReadonlySet<Topic>, { listed, own, held }: Watching): Promise<ReadonlySet<Topic>> {
     const watched = new Set<Topic>();
     for (const topic of touched) if (held.has(topic)) watched.add(topic);
@@ -39,7 +39,7 @@ export class Watchers {
     return watched;
   }
 
-  /** Undefined where it cannot be read what an incarnation watches. */
+  /** Decodes the hash of watches. The watches of an incarnation are undefined if they cannot be decoded. */
   #decode(listed: unknown, own: Incarnation): ReadonlyMap<Incarnation, Watches | undefined> {
     const { keys, unreadable } = this.#options;
     const others = new Map<Incarnation, Watches | undefined>();
@@ -52,7 +52,7 @@ export class Watchers {
     return others;
   }
 
-  /** Of an incarnation whose watches cannot be read all of them may be watched. */
+  /** Returns the touched topics that each incarnation watches; all of them if its watches cannot be decoded. */
   async #topicsOf(others: ReadonlyMap<Incarnation, Watches | undefined>, touched: readonly Topic[]) {
     const { store, keys, unreadable } = this.#options;
     const found = new Map<Incarnation, readonly Topic[]>();
