@@ -68,7 +68,7 @@ async function storeOf(masters: Masters) {
   return { store, observer, [Symbol.dispose]: () => store.close() };
 }
 
-it('a message that follows its slot is not overtaken, however often that moves meanwhile', async () => {
+it('a redirected message is not overtaken although its slot moves several times', async () => {
   const masters = new Masters();
   using cluster = await storeOf(masters);
   const { store, observer } = cluster;
@@ -82,7 +82,7 @@ it('a message that follows its slot is not overtaken, however often that moves m
   expect(masters.heard).toEqual(['first', 'second']);
 });
 
-it('a slot that moves to a new master is used there when that is connected, and nothing fails until then', async () => {
+it('a slot that moves to a new master is used there after the connection, and no command fails until then', async () => {
   const masters = new Masters();
   using cluster = await storeOf(masters);
   masters.owner = D;
@@ -94,7 +94,7 @@ it('a slot that moves to a new master is used there when that is connected, and 
   expect(masters.heard).toEqual(['meanwhile']);
 });
 
-it('keeps nothing of the slots that have moved', async () => {
+it('a cluster store keeps no memory of slots that have moved', async () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const masters = new Masters();

@@ -11,13 +11,13 @@ function open(app: string, options: RedisBackplaneOptions) {
   return { link, observer, warnings, [Symbol.asyncDispose]: () => link.close() };
 }
 
-it('a Redis that evicts keys is warned of once', async () => {
+it('a Redis that evicts keys is reported once', async () => {
   await using redis = await startRedis({ args: ['--maxmemory-policy', 'volatile-lru'] });
   await using ann = open('ann', { port: redis.port });
   await vi.waitFor(() => expect(ann.warnings()).toEqual([expect.stringContaining('setup: Redis has the maxmemory-policy volatile-lru')]));
 });
 
-it('a Redis whose memory may not be asked for is taken as it is', async () => {
+it('a Redis that forbids INFO memory is not reported', async () => {
   await using redis = await startRedis({ args: ['--maxmemory-policy', 'volatile-lru'] });
   await redis.call('ACL', 'SETUSER', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-info');
   await using ann = open('ann', { port: redis.port });
@@ -27,7 +27,7 @@ it('a Redis whose memory may not be asked for is taken as it is', async () => {
   expect([...ann.warnings(), ...bob.warnings()]).toEqual([]);
 });
 
-it('two applications that share the default prefix are told so, once each and with both names', async () => {
+it('two applications that share the default prefix are each warned once, with both names', async () => {
   await using redis = await startRedis();
   await using shop = open('shop', { port: redis.port });
   await using news = open('news', { port: redis.port });
@@ -37,7 +37,7 @@ it('two applications that share the default prefix are told so, once each and wi
   expect(news.warnings()[0]).toContain('The applications news and shop share the default prefix');
 });
 
-it('two applications that chose a prefix share it on purpose', async () => {
+it('two applications that share a chosen prefix are not warned', async () => {
   await using redis = await startRedis();
   await using shop = open('shop', { port: redis.port, prefix: 'both' });
   await using news = open('news', { port: redis.port, prefix: 'both' });

@@ -92,7 +92,7 @@ async function registered({
   return { store, local, writer, registration, over, change };
 }
 
-it('what a flush has for other shards is written again without the one that is lost meanwhile', async () => {
+it('a flush writes to the other shards again if one becomes unavailable meanwhile', async () => {
   let isLost = false;
   const availability = availabilityOf((key) => !isLost || !key.includes('{gone}'));
   const { store, local, writer } = await registered({
@@ -120,7 +120,7 @@ it('what a flush has for other shards is written again without the one that is l
   expect([...watched]).toEqual([]);
 });
 
-it('is marked as not whole before a change resolves that is not written, since Redis has refused another write', async () => {
+it('a node is marked as incomplete before a change resolves that Redis would refuse to write', async () => {
   let isRefused = false;
   const { store, change } = await registered({
     status: {
@@ -137,7 +137,7 @@ it('is marked as not whole before a change resolves that is not written, since R
   expect(sent).toEqual([`del ${keys.whole('ann.1')}`]);
 });
 
-it('is marked as not whole before a repair deletes anything, and as whole when everything is written again', async () => {
+it('a node is marked as incomplete before a repair deletes a key, and as complete after it', async () => {
   const { store, writer } = await registered();
   const sent: string[] = [];
   store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
@@ -152,7 +152,7 @@ it('is marked as not whole before a repair deletes anything, and as whole when e
   expect(repair.at(-1)).toBe(`set ${keys.whole('ann.1')}`);
 });
 
-it('sends one heartbeat at a time: those that come meanwhile do not queue before flushes', async () => {
+it('a writer renews the lease once for calls that overlap', async () => {
   const { store, writer, registration } = await registered();
   let beats = 0;
   store.happens = (commands) => {
@@ -164,8 +164,8 @@ it('sends one heartbeat at a time: those that come meanwhile do not queue before
   expect(beats).toBe(2);
 });
 
-describe('everything is registered under another incarnation', () => {
-  it('where a command of a flush had to follow its slot: what was acknowledged before may be lost', async () => {
+describe('another session begins', () => {
+  it('another session begins if Redis redirects a command of a flush', async () => {
     const { store, registration, over, change } = await registered();
     await change();
     expect([registration.session.incarnation, over]).toEqual(['ann.1', []]);
@@ -183,7 +183,7 @@ describe('everything is registered under another incarnation', () => {
   it.each([
     ['a flush', 'changed'],
     ['a heartbeat', 'heartbeat'],
-  ] as const)('where the count of %s is not the next one: something was lost', async (_name, by) => {
+  ] as const)('another session begins if INCR of %s does not return the next number', async (_name, by) => {
     const { store, writer, registration, over, change } = await registered();
     await change();
     const counter = keys.writes('ann.1', '0');
@@ -192,7 +192,7 @@ describe('everything is registered under another incarnation', () => {
     expect([registration.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
   });
 
-  it('again, where a master was replaced while it was registered', async () => {
+  it('a registration is repeated under another incarnation if Redis redirects one of its commands', async () => {
     const { store, writer, registration } = await registered();
     let isFirst = true;
     store.happens = (commands) => {
@@ -205,17 +205,20 @@ describe('everything is registered under another incarnation', () => {
   });
 });
 
-it.each([true, false])('whose writes are lost begins another session, and tells whether its lease had ended: %s', async (hadEnded) => {
-  const restarts: SessionRestart[] = [];
-  const { store, writer, registration } = await registered({ events: { sessionRestarted: (restart) => void restarts.push(restart) } });
-  store.isLeased = !hadEnded;
-  store.counters.clear();
-  await writer.renewLease();
-  expect(registration.session.n).toBe(2);
-  expect(restarts).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
-});
+it.each([true, false])(
+  'a node whose writes are missing begins another session, and reports whether its lease had ended: %s',
+  async (hadEnded) => {
+    const restarts: SessionRestart[] = [];
+    const { store, writer, registration } = await registered({ events: { sessionRestarted: (restart) => void restarts.push(restart) } });
+    store.isLeased = !hadEnded;
+    store.counters.clear();
+    await writer.renewLease();
+    expect(registration.session.n).toBe(2);
+    expect(restarts).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
+  },
+);
 
-it('doubts what others have in Redis before a session begins because writes are lost, and not before the first one', async () => {
+it('a writer marks the other nodes as unconfirmed before another session begins, and not before the first one', async () => {
   const told: string[] = [];
   const session = (name: string) => () => void told.push(`${name} ${registration.session.n}`);
   const { store, writer, registration } = await registered({
@@ -229,9 +232,9 @@ it('doubts what others have in Redis before a session begins because writes are 
 });
 
 it.each([
-  ['what it watches', { 4: 1 }],
+  ['its watches', { 4: 1 }],
   ['its lease', { 1: 'unreadable' }],
-])('tells that something was lost, after it has written %s again', async (_what, wrong) => {
+])('a writer reports a repair after it has written %s again', async (_what, wrong) => {
   const entriesRepaired = vi.fn();
   const { store, writer } = await registered({ events: { entriesRepaired } });
   await writer.renewLease();

@@ -12,13 +12,13 @@ describe('the options in README.md', () => {
     defaults: defaults.trim(),
   }));
 
-  it('are those that there are', () => {
+  it('the README lists every option', () => {
     const declared = /interface RedisBackplaneOptions \{(.*?)\n\}/s.exec(textOf('../src/options.ts'))?.[1] ?? '';
     const names = [...declared.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name);
     expect(rows.flatMap((row) => row.names)).toEqual(names);
   });
 
-  it('have the defaults that it says', () => {
+  it('the README has the default of every option', () => {
     const { options } = redisBackplane();
     const documented = rows.flatMap(({ names, defaults }) => {
       const values = [...defaults.matchAll(/`([^`]+)`/g)].map(([, value = '']) => value.replaceAll(/(\w+):/g, '"$1":'));
@@ -30,7 +30,7 @@ describe('the options in README.md', () => {
 });
 
 describe('docs/scaling.md', () => {
-  it('has every key that there can be', () => {
+  it('docs/scaling.md lists every key', () => {
     const keys = new Keys('<prefix>');
     const names: Readonly<Record<keyof Keys, string>> = {
       registry: keys.registry,

@@ -27,13 +27,13 @@ describe('the groups of a connection', () => {
     return stages.filter(([, key]) => own.has(String(key))).map(([name]) => name);
   }
 
-  it('are a part of its record while they are few: a join is one command', () => {
+  it('few groups of a connection are a part of its record, so that a join is one command', () => {
     const local = new LocalDouble();
     expect(sentFor(local, local.joinGroups('a1', ...NAMES.slice(0, 5)))).toEqual(['hset']);
     expect(sentFor(local, local.joinGroups('a1', NAMES[5]!))).toEqual(['hset']);
   });
 
-  it('are a set before its record says so, which a sweep finds, and are one until after the record has them again', () => {
+  it('the set of groups of a connection exists before its record refers to it, and until the record includes the groups again', () => {
     const local = new LocalDouble();
     local.joinGroups('a1', ...NAMES.slice(0, 5));
     expect(sentFor(local, local.joinGroups('a1', ...NAMES))).toEqual(['hsetnx', 'sadd', 'hset']);
@@ -41,7 +41,7 @@ describe('the groups of a connection', () => {
     expect(sentFor(local, local.leave('a1', ...few))).toEqual(['hset', 'del']);
   });
 
-  it('are changed one by one where they are many, and deleted with the connection', () => {
+  it('many groups of a connection are changed one by one, and deleted with the connection', () => {
     const local = new LocalDouble();
     local.joinGroups('a1', ...NAMES);
     expect(sentFor(local, local.joinGroups('a1', 'another'))).toEqual(['hset', 'sadd']);
@@ -49,7 +49,7 @@ describe('the groups of a connection', () => {
     expect(sentFor(local, local.disconnect('a1'))).toEqual(['del', 'hdel']);
   });
 
-  it('are written whole where a later change, which is not written yet, has made them many', () => {
+  it('the whole set of groups is written if a later change has made them many', () => {
     const local = new LocalDouble();
     const [first, next] = [new DirtySet(), new DirtySet()];
     local.joinGroups('a1', NAMES[0]!);

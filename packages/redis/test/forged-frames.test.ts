@@ -19,11 +19,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('a frame that claims not to be kept, of a sender that keeps its frames', () => {
+describe('a frame without a copy from a sender that keeps copies', () => {
   it.each([
     ['two far ahead', [frame(FAR, KIND.message), frame(FAR + 1, KIND.message)]],
     ['a first one far ahead', [frame(FAR, KIND.firstMessage)]],
-  ])('is dropped and reported, and does not mute the sender: %s', async (_what, forged) => {
+  ])('a forged frame is dropped and reported, and later frames of its sender are delivered: %s', async (_what, forged) => {
     const { ann, bob } = await pair();
     for (const each of forged) bob.bus.receive('t', each);
     await ann.say('t', '2', '3');
@@ -32,7 +32,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
     expect(bob.told.filter(([name]) => name === 'deliver')).toEqual([['deliver', 'invalid_message']]);
   });
 
-  it('does not mute the sender where it comes first', async () => {
+  it('a forged first frame does not prevent later frames of its sender', async () => {
     const { nodes } = worldOf('ann', 'bob');
     const [ann, bob] = nodes as readonly [Node, Node];
     bob.hear('t');
@@ -42,7 +42,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
     expect(bob.heard).toEqual([`forged ${FAR}`, '1', '2']);
   });
 
-  it('does not hide a last message that is lost where it comes first', async () => {
+  it('a forged first frame does not prevent the repair of a missing last message', async () => {
     const air = new Air();
     const [ann, bob] = [new Node(air, 'ann'), new Node(air, 'bob')];
     for (const node of [ann, bob]) node.up();
@@ -56,7 +56,7 @@ describe('a frame that claims not to be kept, of a sender that keeps its frames'
   });
 });
 
-it.each(['__proto__', 'constructor', 'toString'])('an ask about the channel %s is answered', async (channel) => {
+it.each(['__proto__', 'constructor', 'toString'])('a request for frames of the channel %s is answered', async (channel) => {
   const { air, ann } = await pair();
   const payload = Buffer.from(`{"${channel}":{"ranges":[[1,1]]}}`);
   ann.bus.receive('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
@@ -65,7 +65,7 @@ it.each(['__proto__', 'constructor', 'toString'])('an ask about the channel %s i
   expect(Buffer.from(answer!.payload).toString()).toContain(`"gone":{"${channel}":[[1,1]]}`);
 });
 
-describe('an answer to an ask', () => {
+describe('an answer to a request for frames', () => {
   /** A node that misses everything below a far sequence, and takes answers. */
   async function missing() {
     const { air, ann, bob } = await pair();
@@ -79,7 +79,7 @@ describe('an answer to an ask', () => {
     return { bob, answer };
   }
 
-  it('of 5,000 ranges is applied, and one of more is dropped and reported', async () => {
+  it('an answer with 5,000 ranges is applied, and one with more is dropped and reported', async () => {
     const { bob, answer } = await missing();
     answer({ void: { t: descending(5000) } });
     expect(bob.told).not.toContainEqual(['deliver', 'invalid_message']);
@@ -89,14 +89,14 @@ describe('an answer to an ask', () => {
     expect(bob.gaps).toEqual([{ channel: 't', ms: expect.any(Number) as number }]);
   });
 
-  it('of more than 1 MiB is dropped and reported', async () => {
+  it('an answer of more than 1 MiB is dropped and reported', async () => {
     const { bob, answer } = await missing();
     answer({ gone: { t: [[2, FAR + 1]], ['x'.repeat(1024 * 1024)]: [] } });
     expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
     expect(bob.gaps).toEqual([]);
   });
 
-  it('that leaves more than 10,000 holes makes all of them a gap', async () => {
+  it('an answer that leaves more than 10,000 missing ranges makes all of them a gap', async () => {
     const { bob, answer } = await missing();
     for (let part = 0; part < 2; part++) answer({ void: { t: descending(5000, FAR - 10_000 * part) } });
     expect(bob.gaps).toHaveLength(0);
@@ -104,7 +104,7 @@ describe('an answer to an ask', () => {
     expect(bob.gaps).toHaveLength(1);
   });
 
-  it('comes in parts of some 2,000 ranges', async () => {
+  it('an answer is sent in parts of some 2,000 ranges', async () => {
     const gone = descending(300);
     const parts: Answer[] = [];
     const answers = new RepairAnswers({
@@ -120,7 +120,7 @@ describe('an answer to an ask', () => {
     ]);
   });
 
-  it('names refused messages that follow each other as one range', () => {
+  it('an answer names consecutive refused messages as one range', () => {
     const history = new History({ registration: { session: { incarnation: 'ann.1' } }, settings: settingsFrom({ repairBytes: 100_000 }) });
     for (let i = 0; i < 10; i++) history.void(history.add('t', Buffer.from('refused')));
     history.add('t', Buffer.from('sent'));

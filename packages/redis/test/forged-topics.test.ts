@@ -7,7 +7,7 @@ import { Keys, type Incarnation } from '../src/keys.ts';
 
 const room = defineHub<Record<never, never>>('room');
 
-it('users are listed although Redis holds topics that no node writes: their node is missing, and it is reported', async () => {
+it('a query of users skips and reports topics that no node writes, and names their node as missing', async () => {
   await using redis = await startRedis();
   await using server = createHubServer({ nodeId: 'ann', backplane: redisBackplane(redis.url) });
   const { presence } = server.hub(room);

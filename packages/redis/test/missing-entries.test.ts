@@ -52,7 +52,7 @@ async function ofAll<T>(found: Promise<T>): Promise<T> {
 }
 
 describe('a count', () => {
-  it('is lost where a process is not counted in a topic that its index lists, and stays so', async () => {
+  it('a count is missing if a process stays uncounted in a topic that its index lists', async () => {
     const holds = new Holds();
     holds.list('t', ann);
     holds.list('u', bob);
@@ -61,7 +61,7 @@ describe('a count', () => {
     expect(holds.asked.filter((name) => name === 'zscore')).toHaveLength(4 + 3); // those that are not lost are not asked again
   });
 
-  it.each([1, 2, 3])('is not lost where it is written before it is read for the %d. time again', async (times) => {
+  it.each([1, 2, 3])('a count is not missing if it is written before %d more checks', async (times) => {
     const holds = new Holds();
     holds.list('t', ann);
     let reads = 0;
@@ -72,7 +72,7 @@ describe('a count', () => {
     expect(reads).toBe(times + 1);
   });
 
-  it('is not lost where the process joins while it is looked for: the index is read first', async () => {
+  it('a count is not missing if the process joins during a check', async () => {
     const holds = new Holds();
     let isRead = false;
     holds.happens = () => {
@@ -84,7 +84,7 @@ describe('a count', () => {
     expect(holds.asked).toEqual(['zscore', 'hmget']);
   });
 
-  it('is not looked for where no node is subscribed to the topic', async () => {
+  it('a count is not checked if no node is subscribed to the topic', async () => {
     const holds = new Holds();
     holds.heard.clear();
     holds.list('t', ann);
@@ -94,7 +94,7 @@ describe('a count', () => {
 });
 
 describe('members', () => {
-  it('are lost where a process is counted and has none, and stays so', async () => {
+  it('members are missing if a process is counted and stays without members', async () => {
     const holds = new Holds();
     for (const each of [ann, bob]) holds.count('t', each);
     holds.members.add(keys.members('t', bob));
@@ -102,7 +102,7 @@ describe('members', () => {
     expect(await ofAll(holds.missing.members(holdings))).toEqual([ann]);
   });
 
-  it('are not lost where the last of them leaves while they are looked for', async () => {
+  it('members are not missing if the last one leaves during a check', async () => {
     const holds = new Holds();
     holds.count('t', ann);
     let reads = 0;

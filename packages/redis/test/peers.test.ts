@@ -71,8 +71,8 @@ function peersOn(store: SlowStore, has: (key: string) => boolean = () => true) {
   return { peers, told };
 }
 
-describe('what Redis said before', () => {
-  it('does not lose a node that has come since', async () => {
+describe('a late answer of Redis', () => {
+  it('a late answer of Redis does not report a node as lost that has joined since', async () => {
     const store = new SlowStore();
     const { peers, told } = peersOn(store);
     const refreshed = peers.refresh();
@@ -83,7 +83,7 @@ describe('what Redis said before', () => {
     expect(told).toEqual(['bob joined']);
   });
 
-  it('does not bring back a node that has said goodbye since', async () => {
+  it('a late answer of Redis does not restore a node that has left since', async () => {
     const store = new SlowStore();
     const { peers, told } = peersOn(store);
     store.leases.set(first, '1');
@@ -97,7 +97,7 @@ describe('what Redis said before', () => {
   });
 });
 
-it('a node whose lease is gone is missing and not lost while nobody can say whether it has come as another incarnation', async () => {
+it('a node whose lease is missing is not lost while this node cannot read whether it has another incarnation', async () => {
   const store = new SlowStore();
   const { peers, told } = peersOn(store, (key) => key !== keys.registry);
   store.leases.set(first, '1');
@@ -115,7 +115,7 @@ it('a node whose lease is gone is missing and not lost while nobody can say whet
   expect(told).not.toContain('bob lost: lease');
 });
 
-it('a hello that comes after the end of its lease is no news', async () => {
+it('a hello of an incarnation whose lease has ended is ignored', async () => {
   const store = new SlowStore();
   const { peers, told } = peersOn(store);
   store.leases.set(first, undefined);
@@ -126,7 +126,7 @@ it('a hello that comes after the end of its lease is no news', async () => {
   expect(told).toEqual([]);
 });
 
-it('an incarnation that was announced and never had a lease gives way to the one that has', async () => {
+it('an incarnation that was announced without a lease is replaced by the one with a lease', async () => {
   const store = new SlowStore();
   const { peers, told } = peersOn(store);
   let now = performance.now();
@@ -152,7 +152,7 @@ it('an incarnation that was announced and never had a lease gives way to the one
   }
 });
 
-it('a lease that cannot be read stands still: its node has the time that it had left when it can be read again', async () => {
+it('the remaining time of a lease stands still while the lease cannot be read', async () => {
   const store = new SlowStore();
   let isReached = true;
   const { peers, told } = peersOn(store, () => isReached);
@@ -181,7 +181,7 @@ it('a lease that cannot be read stands still: its node has the time that it had 
   }
 });
 
-it('a node is known from the moment that a question shows its lease', async () => {
+it('a node is known as soon as a query has read its lease', async () => {
   const store = new SlowStore();
   const { peers, told } = peersOn(store);
   store.leases.set(first, '1');

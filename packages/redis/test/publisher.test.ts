@@ -53,7 +53,7 @@ function publisherOn(
 }
 
 describe('a publisher', () => {
-  it('keeps nothing of the turns in which it published', async () => {
+  it('a publisher keeps no memory of turns in which it published', async () => {
     const { publisher, trips } = publisherOn({ repairBytes: 0 });
     publisher.up();
     const turn = async (): Promise<void> => {
@@ -68,7 +68,7 @@ describe('a publisher', () => {
     expect(heapInUse() - before).toBeLessThan(2 ** 20); // 64 bytes a turn would be 6.4 MB
   });
 
-  it('sends what waited at 256 KiB a trip, the next after the acknowledgement, each shard for itself and in order', async () => {
+  it('a publisher sends waiting messages to each shard in order, in batches of 256 KiB, each after an acknowledgement', async () => {
     let mustWait = true;
     const { publisher, trips } = publisherOn({}, { mustWait: () => mustWait });
     publisher.up();
@@ -96,7 +96,7 @@ describe('a publisher', () => {
     expect(frames.at(-1)?.toString('latin1')).toContain('later');
   });
 
-  it('sends on a Redis Cluster everything that was published during a trip with the next one, each shard for itself', async () => {
+  it('a publisher sends messages that were published during a batch to a shard of a Redis Cluster with the next one', async () => {
     const { publisher, trips } = publisherOn({}, { isOne: false });
     publisher.up();
     const sent: Promise<void>[] = [];
@@ -113,37 +113,40 @@ describe('a publisher', () => {
     expect(trips).toEqual([]);
   });
 
-  describe('with a key', () => {
+  describe('the option replaces', () => {
     const keyed = (key: string) => ({ mayWait: true, replaces: key });
     const texts = (posts: readonly Publishing[]): readonly string[] =>
       posts.map(([, frame]) => frame.toString('latin1').split(' ').slice(-2).join(' '));
 
     it.each([
       ['during an outage', 'isAvailable'],
-      ['until nodes are back', 'mustWait'],
-    ] as const)('sends only the latest of what waited %s, in its own place, and resolves those before', async (_when, reason) => {
-      let waitsStill = true;
-      const isFree = reason === 'isAvailable' ? { isAvailable: () => !waitsStill } : { mustWait: () => waitsStill };
-      const { publisher, trips } = publisherOn({}, isFree);
-      publisher.up();
-      const drawn = [0, 1, 2].map((i) => publisher.publish('t', Buffer.from(` drawn ${i}`), waits));
-      const moved = [0, 1, 2, 3].map((i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
-      const other = publisher.publish('t', Buffer.from(' bob 7'), keyed('bob'));
-      const late = publisher.publish('t', Buffer.from(' drawn 3'), waits);
-      const last = publisher.publish('t', Buffer.from(' ann 4'), keyed('ann'));
-      const elsewhere = publisher.publish('u', Buffer.from(' ann 9'), keyed('ann'));
-      await Promise.all(moved); // replaced, while the others wait
-      expect(trips).toEqual([]);
-      waitsStill = false;
-      publisher.up();
-      await endOfTurn();
-      const sent = trips.flatMap(({ posts }) => texts(posts));
-      expect(sent).toEqual(['drawn 0', 'drawn 1', 'drawn 2', 'bob 7', 'drawn 3', 'ann 4', 'ann 9']);
-      for (const { answer } of trips) answer();
-      await Promise.all([...drawn, other, late, last, elsewhere]);
-    });
+      ['for nodes to subscribe again', 'mustWait'],
+    ] as const)(
+      'the option replaces sends only the latest message of those that waited %s, and resolves the others',
+      async (_when, reason) => {
+        let waitsStill = true;
+        const isFree = reason === 'isAvailable' ? { isAvailable: () => !waitsStill } : { mustWait: () => waitsStill };
+        const { publisher, trips } = publisherOn({}, isFree);
+        publisher.up();
+        const drawn = [0, 1, 2].map((i) => publisher.publish('t', Buffer.from(` drawn ${i}`), waits));
+        const moved = [0, 1, 2, 3].map((i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
+        const other = publisher.publish('t', Buffer.from(' bob 7'), keyed('bob'));
+        const late = publisher.publish('t', Buffer.from(' drawn 3'), waits);
+        const last = publisher.publish('t', Buffer.from(' ann 4'), keyed('ann'));
+        const elsewhere = publisher.publish('u', Buffer.from(' ann 9'), keyed('ann'));
+        await Promise.all(moved); // replaced, while the others wait
+        expect(trips).toEqual([]);
+        waitsStill = false;
+        publisher.up();
+        await endOfTurn();
+        const sent = trips.flatMap(({ posts }) => texts(posts));
+        expect(sent).toEqual(['drawn 0', 'drawn 1', 'drawn 2', 'bob 7', 'drawn 3', 'ann 4', 'ann 9']);
+        for (const { answer } of trips) answer();
+        await Promise.all([...drawn, other, late, last, elsewhere]);
+      },
+    );
 
-    it('replaces what waits for a full trip, and nothing that leaves with its turn', async () => {
+    it('the option replaces affects messages that wait for a full batch, and none that are sent at the end of their turn', async () => {
       const { publisher, trips } = publisherOn();
       publisher.up();
       const sent = [
@@ -166,7 +169,7 @@ describe('a publisher', () => {
       expect(frames).toEqual(['ann 1', 'ann 2', 'large x', 'large x', 'ann 299']);
     });
 
-    it('keeps a message whose frame was sent before the outage, since receivers may know its sequence', async () => {
+    it('the option replaces keeps a message whose frame was sent before the outage', async () => {
       let isDown = false;
       const { publisher, trips } = publisherOn({}, { isAvailable: () => !isDown });
       publisher.up();
@@ -187,7 +190,7 @@ describe('a publisher', () => {
       await Promise.all(sent);
     });
 
-    it('holds one message of each key, however long the outage', async () => {
+    it('the option replaces bounds the waiting messages to one per key', async () => {
       const { publisher, trips } = publisherOn({ onUnavailable: { bufferBytes: 1000 } }, { isAvailable: () => trips.length > 0 });
       publisher.up();
       const sent = Array.from({ length: 100_000 }, (_, i) => publisher.publish('t', Buffer.from(` ann ${i}`), keyed('ann')));
@@ -199,8 +202,8 @@ describe('a publisher', () => {
 
   it.each([
     ['has read the last one', undefined],
-    ['is lost', new Error('The connection to Redis was lost.')],
-  ])("sends the next trip when this node's own subscriber %s", async (_when, error) => {
+    ['has failed', new Error('The connection to Redis was lost.')],
+  ])("a publisher sends the next batch when this node's own subscriber %s", async (_when, error) => {
     const pings: { readonly answer: () => void }[] = [];
     const acknowledged: number[] = [];
     const ping = (): Promise<void> => new Promise((resolve, reject) => pings.push({ answer: () => (error ? reject(error) : resolve()) }));
@@ -221,7 +224,7 @@ describe('a publisher', () => {
     expect(pings.length).toBe(2);
   });
 
-  it('sends a message of more than 256 KiB alone', async () => {
+  it('a publisher sends a message of more than 256 KiB in a batch of its own', async () => {
     const { publisher, trips } = publisherOn();
     publisher.up();
     const sent = [600_000, 600_000].map((length) => publisher.publish('t', Buffer.alloc(length), waits));
@@ -233,7 +236,7 @@ describe('a publisher', () => {
     await Promise.all(sent);
   });
 
-  it('sends everything before it is closed, at the same pace', async () => {
+  it('a publisher that is closed sends all messages first, in batches', async () => {
     const { publisher, trips } = publisherOn();
     publisher.up();
     const sent = Array.from({ length: 100 }, () => publisher.publish('t', Buffer.alloc(10_000), waits));
@@ -248,9 +251,9 @@ describe('a publisher', () => {
 
   it.each([
     ['before the first connection', {}, false],
-    ['while nodes are not back', { mustWait: () => true }, true],
-    ['while the channel is down', { isAvailable: () => false }, true],
-  ])('bounds what waits: %s', async (_when, parts, isUp) => {
+    ['for nodes to subscribe again', { mustWait: () => true }, true],
+    ['while the channel is unavailable', { isAvailable: () => false }, true],
+  ])('a publisher bounds the memory of messages that wait %s', async (_when, parts, isUp) => {
     const { publisher } = publisherOn({ onUnavailable: { bufferBytes: 1_000_000 } }, parts);
     if (isUp) publisher.up();
     const payload = Buffer.alloc(1);
@@ -264,7 +267,7 @@ describe('a publisher', () => {
 });
 
 describe('a history', () => {
-  it('takes as much memory as it says: small frames keep no pool alive', async () => {
+  it('a history of small frames takes no more memory than it counts', async () => {
     const repairBytes = 8 * 1024 * 1024;
     const history = historyWith({ repairBytes, repairMs: 60_000 });
     heapInUse();
@@ -281,7 +284,7 @@ describe('a history', () => {
     expect(history.keptBytes).toBeGreaterThan(0);
   });
 
-  it('claims no more than fits, and those first that were claimed least', () => {
+  it('a history claims channels within a number of bytes, the least claimed ones first', () => {
     const history = historyWith({ repairBytes: 2 ** 23, repairMs: 60_000 });
     for (let i = 0; i < 10_000; i++) history.add(`chat:group:${i}`, Buffer.from('x'));
     const claimed = new Set<string>();

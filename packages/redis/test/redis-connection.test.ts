@@ -34,8 +34,8 @@ it.each<Refuser>([
     made: NOBODYS,
     command: ['get', 'key'],
   },
-  { who: 'a part of no cluster', refusal: 'CLUSTERDOWN', args: ['--cluster-enabled', 'yes'], made: ['PING'], command: SET },
-])('$who ($refusal) is left, and somebody looked for', async ({ refusal, args, made, command }) => {
+  { who: 'a node of an incomplete cluster', refusal: 'CLUSTERDOWN', args: ['--cluster-enabled', 'yes'], made: ['PING'], command: SET },
+])('a connection to $who ($refusal) is closed, and another one is opened', async ({ refusal, args, made, command }) => {
   await using redis = await startRedis({ args });
   await redis.call(...made);
   using to = await lineTo(redis.url);
@@ -44,7 +44,7 @@ it.each<Refuser>([
   await vi.waitFor(() => expect(to.ready).toHaveBeenCalledTimes(2)); // on another connection, to whoever is there then
 });
 
-it('a part of no cluster is left by those who listen, too', async () => {
+it('the connection of a subscriber to an incomplete cluster is closed', async () => {
   await using redis = await startRedis({ args: ['--cluster-enabled', 'yes'] });
   using to = await lineTo(redis.url);
   await expect(to.line.within('SSUBSCRIBE', to.client.ssubscribe('channel'))).rejects.toThrow('CLUSTERDOWN');
@@ -55,7 +55,7 @@ it('a part of no cluster is left by those who listen, too', async () => {
 it.each([
   ['Redis', false, /was not answered by Redis within 300 ms\.$/],
   ['this process', true, /was not answered by Redis within 300 ms, and this process was too busy to read for another \d{3,} ms\.$/],
-])('a command that is not answered: it is said that it was for %s', async (_who, isBusy, told) => {
+])('the error of an unanswered command names %s as the cause', async (_who, isBusy, told) => {
   await using redis = await startRedis();
   const client = new Redis(redis.url, { ...REQUIRED_SETTINGS, retryStrategy: () => 50 });
   const [ready, lost] = [vi.fn(), vi.fn()];
@@ -70,7 +70,7 @@ it.each([
   redis.resume();
 });
 
-it('a process that is held up for longer than a command may take does not take Redis for silent', async () => {
+it('a process that was blocked for longer than the time limit of a command keeps its connection', async () => {
   await using redis = await startRedis();
   using to = await lineTo(redis.url);
   const answer = to.line.run([['get', 'key']]);
@@ -79,7 +79,7 @@ it('a process that is held up for longer than a command may take does not take R
   expect(to.lost).not.toHaveBeenCalled();
 });
 
-it('a connection on which messages arrive is kept, however late an answer is', async () => {
+it('a connection on which messages arrive is kept although an answer is late', async () => {
   await using redis = await startRedis();
   await using proxy = await startProxy(redis.url);
   const client = new Redis(proxy.url, { ...REQUIRED_SETTINGS, retryStrategy: () => 50 });

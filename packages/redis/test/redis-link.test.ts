@@ -33,7 +33,7 @@ function linkTo(redis: RedisServer) {
   return { link, observer, store, real, [Symbol.asyncDispose]: () => link.close() };
 }
 
-it('what waits for somebody who does not hear leaves after bufferMs, also while another shard is away', async () => {
+it('messages that wait for an unsubscribed node are sent after bufferMs, also while another shard is unavailable', async () => {
   await using redis = await startRedis();
   await redis.call('HSET', keys.registry, 'bob.1', encodeNode(bob!));
   await redis.call('SET', keys.lease('bob.1'), '1'); // for ever, and he never listens
@@ -54,7 +54,7 @@ it('what waits for somebody who does not hear leaves after bufferMs, also while 
   expect(observer.lost).not.toHaveBeenCalled();
 });
 
-it('a lease that Redis keeps without an end is checked hardly more often than the others', async () => {
+it('a lease without an expiry time is checked hardly more often than the others', async () => {
   await using redis = await startRedis();
   await redis.call('HSET', keys.registry, 'bob.1', encodeNode(bob!));
   await redis.call('SET', keys.lease('bob.1'), '1');
@@ -65,7 +65,7 @@ it('a lease that Redis keeps without an end is checked hardly more often than th
   expect(reads.mock.calls.length).toBeLessThan(4 * beats.mock.calls.length);
 });
 
-it('who loses a shard again on the way back subscribes to nothing there, and to the rest when slots move', async () => {
+it('a node that loses a shard while it enters does not subscribe there, and subscribes to other channels when slots move', async () => {
   await using redis = await startRedis();
   await using node = linkTo(redis);
   const { link, store, real } = node;
@@ -86,7 +86,7 @@ it('who loses a shard again on the way back subscribes to nothing there, and to 
   expect(link.state).toBe('down');
 });
 
-it('slots that move while a node enters have its marks where they are then', async () => {
+it('a node whose slots move while it enters subscribes to its marker channels on their new masters', async () => {
   await using redis = await startRedis();
   await using node = linkTo(redis);
   const { link, store, real } = node;

@@ -14,7 +14,7 @@ function nodeOf(nodeId: string, port: number, nodeTimeoutMs = 1000) {
   return { link, observer, heard, join, [Symbol.asyncDispose]: () => link.close() };
 }
 
-it('a Redis without memory is an outage of what is written, told once: messages go on, and one incarnation is tried again', async () => {
+it('a Redis without memory is one outage of writes: messages are still sent, and one incarnation is registered again', async () => {
   await using redis = await startRedis();
   await using ann = nodeOf('ann', redis.port);
   await using bob = nodeOf('bob', redis.port);
@@ -51,7 +51,7 @@ it('a Redis without memory is an outage of what is written, told once: messages 
   }
 }, 60_000);
 
-it('a node whose writes are refused is missing from the answers of the others, from the moment at which its join resolves', async () => {
+it('a node whose writes are refused is named as missing by other nodes as soon as its join resolves', async () => {
   await using redis = await startRedis();
   const leaseMs = 10_000; // a lease that ends while renewals are refused makes a node lost, and not missing
   await using ann = nodeOf('ann', redis.port, leaseMs);
@@ -71,7 +71,7 @@ it('a node whose writes are refused is missing from the answers of the others, f
   }
 }, 60_000);
 
-it('what an ACL forbids is tried again ever more seldom, and leaves one incarnation', async () => {
+it('a registration that an ACL forbids is retried with growing delays under one incarnation', async () => {
   await using redis = await startRedis();
   await redis.call('ACL', 'SETUSER', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-hset');
   await using ann = nodeOf('ann', redis.port);

@@ -15,8 +15,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('what is not to be repaired', () => {
-  it('a channel that was closed while the link was down is forgotten: its next listener hears nothing from before', async () => {
+describe('messages that are not repaired', () => {
+  it('a later listener of a channel that was closed during an outage receives no earlier message', async () => {
     const { ann, bob, subscription } = await pair();
     bob.down();
     await ann.say('t', '2', '3');
@@ -32,7 +32,7 @@ describe('what is not to be repaired', () => {
     expect(bob.gaps).toEqual([]);
   });
 
-  it('a listener that comes later hears nothing from before it came, and no gap', async () => {
+  it('a later listener receives no earlier message, and no gap', async () => {
     const { ann, nodes } = ((world) => ({ ...world, ann: world.nodes[0]! }))(worldOf('ann', 'bob'));
     await ann.say('t', 'before');
     await passed(100);
@@ -44,7 +44,7 @@ describe('what is not to be repaired', () => {
     expect(nodes[1]!.gaps).toEqual([]);
   });
 
-  it('but a listener that was there hears the first message of a sender, where that was lost', async () => {
+  it('a listener receives the first message of a sender after it was missed', async () => {
     const { air, nodes } = worldOf('ann', 'bob');
     const [ann, bob] = nodes as readonly [Node, Node];
     bob.hear('t');
@@ -62,7 +62,7 @@ describe('what is not to be repaired', () => {
     expect(bob.gaps).toEqual([]);
   });
 
-  it('a listener that has just come hears a first message that was lost, though the ask for it takes longer than it was there', async () => {
+  it('a new listener receives a missed first message although the request takes longer than its subscription exists', async () => {
     const { air, nodes } = worldOf('ann', 'bob');
     const [ann, bob] = nodes as readonly [Node, Node];
     bob.hear('t');
@@ -76,7 +76,7 @@ describe('what is not to be repaired', () => {
     expect(bob.gaps).toEqual([]);
   });
 
-  it('a repaired frame makes no account, and fills nothing that does not wait', async () => {
+  it('a repaired frame that is not missing is dropped', async () => {
     const { air, ann, bob } = await pair();
     await ann.say('t', '2');
     const [first] = air.published.filter(({ channel }) => channel === 't').map(({ bytes }) => bytes);
@@ -91,7 +91,7 @@ describe('what is not to be repaired', () => {
     expect(bob.heard).toEqual(['1', '2']);
   });
 
-  it('a sender that begins anew on a channel says that nothing is missing before', async () => {
+  it('a sender that begins again on a channel causes no gap', async () => {
     const { ann, bob } = await pair();
     await ann.say('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`)); // its sequences are high
     await passed(130_000);
@@ -102,7 +102,7 @@ describe('what is not to be repaired', () => {
     expect(bob.gaps).toEqual([]);
   });
 
-  it('a sender that begins anew, and loses just that message, is repaired too', async () => {
+  it('a missed message with which a sender begins again is repaired', async () => {
     const { air, ann, bob } = await pair();
     await ann.say('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`));
     await passed(130_000);
@@ -114,7 +114,7 @@ describe('what is not to be repaired', () => {
     expect(bob.gaps).toEqual([]);
   });
 
-  it('a sender that leaves: what is missing is a gap, and what is held comes before its loss is told', async () => {
+  it('missing messages of a lost sender are a gap, and held ones are delivered before the loss is reported', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't');
     air.lose(bob, 'node=bob', { count: 1000 });
@@ -127,7 +127,7 @@ describe('what is not to be repaired', () => {
     ]);
   });
 
-  it('a goodbye claims what was sent last', async () => {
+  it('a goodbye claims the last messages', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't', { count: 2 });
     await ann.say('t', '2', '3');
@@ -138,7 +138,7 @@ describe('what is not to be repaired', () => {
     ]);
   });
 
-  it('a sender that keeps nothing is not asked, and nothing is held for it', async () => {
+  it('no frame is requested from a sender without copies, and none of its frames are held', async () => {
     const air = new Air();
     const [ann, bob] = [new Node(air, 'ann', { repairBytes: 0 }), new Node(air, 'bob')];
     for (const node of [ann, bob]) node.up();
@@ -157,7 +157,7 @@ describe('a sequence far ahead', () => {
   const frame = (sequence: number, kind: 0 | 2): Buffer =>
     encodeFrame({ kind, origin: 'ann.1', sequence, payload: Buffer.from(`far ${sequence}`) });
 
-  it.each([500_000, 2 ** 47])('of a sender that repairs does not mute it: %d', async (sequence) => {
+  it.each([500_000, 2 ** 47])('a far sequence of a sender with repair does not prevent its later messages: %d', async (sequence) => {
     const { ann, bob } = await pair();
     bob.bus.receive('t', frame(sequence, KIND.keptMessage));
     await passed(10);
@@ -167,7 +167,7 @@ describe('a sequence far ahead', () => {
     expect(bob.gaps).toEqual([SIZED]);
   });
 
-  it.each([5000, 2 ** 47])('of a plain sender does not mute it: %d', async (sequence) => {
+  it.each([5000, 2 ** 47])('a far sequence of a sender without repair does not prevent its later messages: %d', async (sequence) => {
     const air = new Air();
     const [ann, bob] = [new Node(air, 'ann', { repairBytes: 0 }), new Node(air, 'bob')];
     for (const node of [ann, bob]) node.up();
@@ -179,7 +179,7 @@ describe('a sequence far ahead', () => {
     expect(bob.gaps).toHaveLength(1);
   });
 
-  it('in a claim asks once, and is taken back', async () => {
+  it('a far sequence in a claim is requested once, and then ignored', async () => {
     const { air, ann, bob } = await pair();
     bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, 2 ** 40] }, repairMs: 10_000 }));
     await passed(1000);
@@ -190,8 +190,8 @@ describe('a sequence far ahead', () => {
   });
 });
 
-describe('frames of strangers', () => {
-  it('make a node read the leases four times a second at most, and are kept within a bound', async () => {
+describe('frames of unknown senders', () => {
+  it('frames of unknown senders make a node read the leases at most four times a second, and are kept within a bound', async () => {
     const { bob } = await pair();
     const payload = Buffer.alloc(0);
     for (let i = 0; i < 300_000; i++) {
@@ -208,7 +208,7 @@ describe('frames of strangers', () => {
 describe('an ask', () => {
   const rangesOf = (count: number, from = 1) => ({ ranges: Array.from({ length: count }, (_, i): Range => [from + 2 * i, from + 2 * i]) });
 
-  it('of 2,000 ranges is answered, and one of more is dropped and reported', async () => {
+  it('a request with 2,000 ranges is answered, and one with more is dropped and reported', async () => {
     const { air, ann } = await pair();
     const ask = (payload: Buffer) => ann.bus.receive('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
     ask(encodeAsk({ t: rangesOf(1000), u: rangesOf(1001) }));
@@ -220,7 +220,7 @@ describe('an ask', () => {
     expect(air.framesOf(KIND.answer, 'ann')).toBe(1);
   });
 
-  it('adds to those that wait, up to 2,000 ranges of a channel', async () => {
+  it('requests of a node are merged up to 2,000 ranges of a channel', async () => {
     const read = vi.fn(() => ({ frames: [], gone: [], void: [], unsent: [], next: Number.POSITIVE_INFINITY }));
     const answers = new RepairAnswers({ history: { read }, send: () => Promise.resolve() });
     answers.add('bob', { t: rangesOf(1) }); // answered at once
@@ -231,7 +231,7 @@ describe('an ask', () => {
 });
 
 describe('unreadable input', () => {
-  it('of more than 100 values is reported one by one up to there, and then once a minute', async () => {
+  it('100 unreadable values are reported one by one, and further ones once a minute', async () => {
     const report = vi.fn();
     const unreadable = new Unreadable(report);
     const readAll = () => {
@@ -244,7 +244,7 @@ describe('unreadable input', () => {
     expect(report).toHaveBeenCalledTimes(102);
   });
 
-  it('is a notice of more than 1 MiB, and is not parsed', async () => {
+  it('a notice of more than 1 MiB is dropped before it is parsed', async () => {
     const { bob } = await pair();
     const claims = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`channel ${i}`, [0, 1] as const]));
     bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { ...claims, t: [1, 2] }, repairMs: 10_000 }));
@@ -258,13 +258,13 @@ describe('unreadable input', () => {
     ['a user', { userId: 'a\ud83d' }],
     ['an attribute', { attributes: { 'a\ud83d': 1 } }],
     ['a group', { groups: ['a\ud83d'] }],
-  ])('is a record in which the name of %s is none', (_what, odd) => {
+  ])('a record is unreadable if the name of %s is invalid', (_what, odd) => {
     const record = { v: 2, hub: 'room', userId: 'ann', attributes: {}, groups: [], connectedAt: 1 };
     expect(decodeRecord('c', JSON.stringify(record))).toBeDefined();
     expect(decodeRecord('c', JSON.stringify({ ...record, ...odd }))).toBeUndefined();
   });
 
-  it('is reported once for each kind', async () => {
+  it('unreadable input is reported once for each kind', async () => {
     const { bob } = await pair();
     for (let i = 0; i < 1000; i++) {
       bob.bus.receive('t', Buffer.from([9]));

@@ -10,8 +10,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('a message that is lost on its way', () => {
-  it('is repaired before the next one is delivered', async () => {
+describe('a missed message', () => {
+  it('a missed message is repaired before the next one is delivered', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't');
     await ann.say('t', '2', '3', '4');
@@ -21,7 +21,7 @@ describe('a message that is lost on its way', () => {
     expect(air.framesOf(KIND.ask)).toBe(1);
   });
 
-  it('is found by the next heartbeat, where no other follows', async () => {
+  it('a missed message without a next one is repaired after the next heartbeat', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't');
     await ann.say('t', '2');
@@ -35,7 +35,7 @@ describe('a message that is lost on its way', () => {
     expect(air.framesOf(KIND.ask)).toBe(1);
   });
 
-  it('is found by the heartbeat after a heartbeat that is lost too', async () => {
+  it('a missed message is repaired after the heartbeat that follows a missed heartbeat', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't');
     await ann.say('t', '2');
@@ -47,7 +47,7 @@ describe('a message that is lost on its way', () => {
     expect(bob.heard).toEqual(['1', '2']);
   });
 
-  it('on the channel of a node is claimed there, and nowhere else', async () => {
+  it('a missed message on the channel of a node is claimed there, and nowhere else', async () => {
     const { air, ann, bob } = await pair('node=bob');
     bob.beat(); // so that it is known to repair
     air.lose(bob, 'node=bob');
@@ -59,7 +59,7 @@ describe('a message that is lost on its way', () => {
     expect(notices.join()).not.toContain('node=bob');
   });
 
-  it('is asked for again where the answer is lost, and is a gap where the sender says nothing for five seconds', async () => {
+  it('a missed message is requested again after a missed answer, and is a gap after five seconds of silence', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't');
     air.lose(bob, 'node=bob'); // the first answer
@@ -78,7 +78,7 @@ describe('a message that is lost on its way', () => {
     expect(bob.gaps).toEqual([{ ...SIZED, lost: 1 }]);
   });
 
-  it('comes in pieces of 64 KiB, the next after the acknowledgement of the one before', async () => {
+  it('missed messages are repaired in parts of 64 KiB, each after the acknowledgement of the one before', async () => {
     const { air, ann, bob } = await pair();
     const big = (n: number): string => `${n} `.padEnd(10_000, 'x');
     air.lose(bob, 't', { count: 40 });
@@ -90,7 +90,7 @@ describe('a message that is lost on its way', () => {
     expect(Math.max(...answers)).toBeLessThan(70_000);
   });
 
-  it('that is older than the window is a gap at once, of the right length, from when the channel was heard last', async () => {
+  it('missed messages older than repairMs are a gap at once, with their number and the time since the last message', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't', { count: 3 });
     await ann.say('t', '2', '3', '4');
@@ -102,7 +102,7 @@ describe('a message that is lost on its way', () => {
     expect((bob.gaps[0] as { ms: number }).ms).toBeGreaterThanOrEqual(11_000);
   });
 
-  it('that was pushed out by the bound of bytes is a gap', async () => {
+  it('missed messages beyond repairBytes are a gap', async () => {
     const air = new Air();
     const [ann, bob] = [new Node(air, 'ann', { repairBytes: 3000 }), new Node(air, 'bob')];
     for (const node of [ann, bob]) node.up();
@@ -117,7 +117,7 @@ describe('a message that is lost on its way', () => {
     expect(bob.gaps).toEqual([{ ...SIZED, lost }]);
   });
 
-  it('that was refused to its sender is no gap', async () => {
+  it('a missed message that was refused to its publisher is no gap', async () => {
     const air = new Air();
     const [ann, bob] = [new Node(air, 'ann', { onUnavailable: 'reject' }), new Node(air, 'bob')];
     for (const node of [ann, bob]) node.up();
@@ -140,7 +140,7 @@ describe('a message that is lost on its way', () => {
 });
 
 describe('an outage of a link to many senders', () => {
-  it('repairs them all', async () => {
+  it('an outage of a link to many senders is followed by the repair of all of them', async () => {
     const { nodes } = worldOf('bob', ...Array.from({ length: 12 }, (_, i) => `sender-${i}`));
     const [bob, ...senders] = nodes as readonly [Node, ...Node[]];
     bob.hear('t');
@@ -155,7 +155,7 @@ describe('an outage of a link to many senders', () => {
 });
 
 describe('after an outage of a link', () => {
-  it('everything is repaired, also what was sent last, and no gap is told', async () => {
+  it('after an outage of a link all messages are repaired, including the last one, without a gap', async () => {
     const { ann, bob } = await pair();
     bob.down();
     await ann.say('t', '2', '3');
@@ -167,7 +167,7 @@ describe('after an outage of a link', () => {
     expect(bob.gaps).toEqual([]);
   });
 
-  it('that was longer than the window, the gap has its length, though no next message comes', async () => {
+  it('an outage of a link that is longer than repairMs is a gap with its number of messages, also without a next one', async () => {
     const { ann, bob } = await pair();
     const heardAt = performance.now();
     await passed(1000);
@@ -181,7 +181,7 @@ describe('after an outage of a link', () => {
     expect((bob.gaps[0] as { ms: number }).ms).toBeGreaterThanOrEqual(performance.now() - heardAt - 100);
   });
 
-  it('a node that does not answer makes it a gap without a length, from when everything was heard', async () => {
+  it('an outage of a link is a gap without a number of messages if a node does not answer', async () => {
     const { air, bob } = await pair();
     await passed(2000);
     bob.down();
@@ -195,7 +195,7 @@ describe('after an outage of a link', () => {
     expect((bob.gaps[0] as { ms: number }).ms).toBeGreaterThanOrEqual(4000);
   });
 
-  it('a node that was away too, and is not back, is waited for', async () => {
+  it('a node that is not subscribed again after an outage is waited for', async () => {
     const { ann, bob } = await pair();
     await ann.say('t', '2');
     for (const node of [ann, bob]) node.down();
@@ -214,7 +214,7 @@ describe('after an outage of a link', () => {
     [60, 'a gap without a length', 1],
     [20, 'no gap', 0],
   ])(
-    'an ask for messages since a subscription that takes %d ms is %s: they may have been older when it was read',
+    'a request for messages since a subscription that takes %d ms is %s, because the sender may exclude them as older',
     async (ms, _gap, gaps) => {
       const { air, nodes } = worldOf('ann', 'bob');
       const [ann, bob] = nodes as readonly [Node, Node];
@@ -233,7 +233,7 @@ describe('after an outage of a link', () => {
     },
   );
 
-  it('a process that was lost in it is a gap', async () => {
+  it('a process that is lost during an outage of a link is a gap', async () => {
     const { bob } = await pair();
     bob.down();
     bob.up();
@@ -244,7 +244,7 @@ describe('after an outage of a link', () => {
     expect(bob.gaps).toEqual([{ ms: expect.any(Number) as number }]);
   });
 
-  it('a process that came, spoke and left meanwhile is a gap, since others have known it', async () => {
+  it('a process that joined, published and left during an outage of a link is a gap', async () => {
     const { air, nodes } = worldOf('ann', 'bob');
     const [, bob] = nodes as readonly [Node, Node];
     bob.hear('t');
@@ -260,7 +260,7 @@ describe('after an outage of a link', () => {
     expect(bob.gaps).toEqual([{ ms: expect.any(Number) as number }]);
   });
 
-  it('of its own, a sender keeps what it had sent before, however long it was', async () => {
+  it('a sender keeps its messages during an outage of its own link, however long it is', async () => {
     const { air, ann, bob } = await pair();
     air.lose(bob, 't', { count: 2 });
     await ann.say('t', '2', '3');

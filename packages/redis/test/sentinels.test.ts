@@ -13,19 +13,19 @@ async function unreachable(startWithoutRedis: boolean) {
   return { backplane, link, observer, [Symbol.asyncDispose]: () => link.close() };
 }
 
-it('sentinels that cannot be reached are an outage: a node that may start without Redis starts', async () => {
+it('unreachable sentinels are an outage, and a node that may start without Redis starts', async () => {
   await using to = await unreachable(true);
   await to.link.ready();
   expect(to.link.state).toBe('down');
   expect(to.observer.down).toHaveBeenCalledTimes(1);
 });
 
-it('sentinels that cannot be reached are an outage: a node that may not start without Redis says so', async () => {
+it('unreachable sentinels are an outage, and a node that must not start without Redis rejects', async () => {
   await using to = await unreachable(false);
   await expect(to.link.ready()).rejects.toMatchObject({ code: 'backplane_unavailable' });
 });
 
-it('a link that was closed before it was registered is forgotten: ready() waits for those that are open', async () => {
+it('a backplane forgets a link that was closed before it registered, and ready() waits for open links', async () => {
   await using to = await unreachable(false);
   const waiting = to.backplane.ready();
   await to.link.close();

@@ -26,7 +26,7 @@ function start(isUp: boolean) {
   return { reports, tries: () => tries, [Symbol.dispose]: () => sweeper.close() };
 }
 
-it('a sweep that Redis refuses is tried again after sweepDelayMs, and reported each time', async () => {
+it('a sweep that Redis refuses is repeated after sweepDelayMs, and reported each time', async () => {
   using world = start(true);
   await vi.advanceTimersByTimeAsync(1000);
   expect([world.tries(), world.reports]).toEqual([1, [['sweep', expect.objectContaining({ message: 'WRONGTYPE' })]]]);
@@ -36,7 +36,7 @@ it('a sweep that Redis refuses is tried again after sweepDelayMs, and reported e
   expect([world.tries(), world.reports.length]).toEqual([2, 2]);
 });
 
-it('a sweep that an outage interrupts is tried again within the second, and not reported', async () => {
+it('a sweep that an outage interrupts is repeated within a second, and not reported', async () => {
   using world = start(false);
   await vi.advanceTimersByTimeAsync(5000);
   expect(world.tries()).toBeGreaterThan(4);
