@@ -6,7 +6,7 @@ import { encodeNotice, NOTICES } from '../src/notice.ts';
 import { settingsFrom } from '../src/options.ts';
 import type { Range } from '../src/ranges.ts';
 import { encodeAnswer, type Answer } from '../src/repair-message.ts';
-import { Air, fakeTime, Node, pair, passed, worldOf } from './repair-nodes.ts';
+import { LossyPubSub, useFakeTime, Node, pair, advance, nodesOn } from './repair-nodes.ts';
 
 const FAR = 2 ** 40;
 const frame = (sequence: number, kind: 0 | 1 | 2 | 3): Buffer =>
@@ -14,7 +14,7 @@ const frame = (sequence: number, kind: 0 | 1 | 2 | 3): Buffer =>
 /** Every second number, the highest first. */
 const descending = (count: number, from = FAR): Range[] => Array.from({ length: count }, (_, i): Range => [from - 2 * i, from - 2 * i]);
 
-beforeEach(fakeTime);
+beforeEach(useFakeTime);
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -26,51 +26,51 @@ describe('a frame without a copy from a sender that keeps copies', () => {
   ])('a forged frame is dropped and reported, and later frames of its sender are delivered: %s', async (_what, forged) => {
     const { ann, bob } = await pair();
     for (const each of forged) bob.bus.receive('t', each);
-    await ann.say('t', '2', '3');
-    expect(bob.heard).toEqual(['1', '2', '3']);
+    await ann.publish('t', '2', '3');
+    expect(bob.received).toEqual(['1', '2', '3']);
     expect(bob.gaps).toEqual([]);
-    expect(bob.told.filter(([name]) => name === 'deliver')).toEqual([['deliver', 'invalid_message']]);
+    expect(bob.events.filter(([name]) => name === 'deliver')).toEqual([['deliver', 'invalid_message']]);
   });
 
   it('a forged first frame does not prevent later frames of its sender', async () => {
-    const { nodes } = worldOf('ann', 'bob');
+    const { nodes } = nodesOn('ann', 'bob');
     const [ann, bob] = nodes as readonly [Node, Node];
-    bob.hear('t');
+    bob.subscribe('t');
     bob.bus.receive('t', frame(FAR, KIND.message));
-    await ann.say('t', '1', '2');
-    await passed(100);
-    expect(bob.heard).toEqual([`forged ${FAR}`, '1', '2']);
+    await ann.publish('t', '1', '2');
+    await advance(100);
+    expect(bob.received).toEqual([`forged ${FAR}`, '1', '2']);
   });
 
   it('a forged first frame does not prevent the repair of a missing last message', async () => {
-    const air = new Air();
-    const [ann, bob] = [new Node(air, 'ann'), new Node(air, 'bob')];
+    const pubSub = new LossyPubSub();
+    const [ann, bob] = [new Node(pubSub, 'ann'), new Node(pubSub, 'bob')];
     for (const node of [ann, bob]) node.up();
-    bob.hear('t');
+    bob.subscribe('t');
     bob.bus.receive('t', frame(FAR, KIND.message));
-    air.lose(bob, 't');
-    await ann.say('t', '1');
+    pubSub.drop(bob, 't');
+    await ann.publish('t', '1');
     ann.beat();
-    await passed(100);
-    expect(bob.heard).toEqual([`forged ${FAR}`, '1']);
+    await advance(100);
+    expect(bob.received).toEqual([`forged ${FAR}`, '1']);
   });
 });
 
 it.each(['__proto__', 'constructor', 'toString'])('a request for frames of the channel %s is answered', async (channel) => {
-  const { air, ann } = await pair();
+  const { pubSub, ann } = await pair();
   const payload = Buffer.from(`{"${channel}":{"ranges":[[1,1]]}}`);
   ann.bus.receive('node=ann', encodeFrame({ kind: KIND.ask, origin: 'bob.1', sequence: 0, payload }));
-  await passed(10);
-  const [answer] = air.published.filter(({ channel: each }) => each === 'node=bob').map(({ bytes }) => decodeFrame(bytes));
+  await advance(10);
+  const [answer] = pubSub.published.filter(({ channel: each }) => each === 'node=bob').map(({ bytes }) => decodeFrame(bytes));
   expect(Buffer.from(answer!.payload).toString()).toContain(`"gone":{"${channel}":[[1,1]]}`);
 });
 
 describe('an answer to a request for frames', () => {
   /** A node that misses everything below a far sequence, and takes answers. */
   async function missing() {
-    const { air, ann, bob } = await pair();
+    const { pubSub, ann, bob } = await pair();
     ann.bus.close(); // it does not answer itself
-    air.lose(ann, 'node=ann', { count: 1000 });
+    pubSub.drop(ann, 'node=ann', { count: 1000 });
     bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, FAR + 1] }, repairMs: 10_000 }));
     const answer = (part: Partial<Answer>): void => {
       const payload = encodeAnswer({ frames: [], gone: {}, void: {}, unsent: {}, isLast: false, ...part });
@@ -82,9 +82,9 @@ describe('an answer to a request for frames', () => {
   it('an answer with 5,000 ranges is applied, and one with more is dropped and reported', async () => {
     const { bob, answer } = await missing();
     answer({ void: { t: descending(5000) } });
-    expect(bob.told).not.toContainEqual(['deliver', 'invalid_message']);
+    expect(bob.events).not.toContainEqual(['deliver', 'invalid_message']);
     answer({ void: { t: descending(5000, FAR / 2) }, gone: { u: [[1, 1]] } });
-    expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
+    expect(bob.events).toContainEqual(['deliver', 'invalid_message']);
     answer({ gone: { t: [[2, FAR + 1]] } });
     expect(bob.gaps).toEqual([{ channel: 't', ms: expect.any(Number) as number }]);
   });
@@ -92,7 +92,7 @@ describe('an answer to a request for frames', () => {
   it('an answer of more than 1 MiB is dropped and reported', async () => {
     const { bob, answer } = await missing();
     answer({ gone: { t: [[2, FAR + 1]], ['x'.repeat(1024 * 1024)]: [] } });
-    expect(bob.told).toContainEqual(['deliver', 'invalid_message']);
+    expect(bob.events).toContainEqual(['deliver', 'invalid_message']);
     expect(bob.gaps).toEqual([]);
   });
 
@@ -112,7 +112,7 @@ describe('an answer to a request for frames', () => {
       send: async (_asker, part) => void parts.push(part),
     });
     answers.add('bob', { t: { ranges: Array.from({ length: 20 }, (_, i): Range => [2 * i + 1, 2 * i + 1]) } });
-    await passed(10);
+    await advance(10);
     expect(parts.map((part) => [part.gone.t?.length, part.isLast])).toEqual([
       [2100, false],
       [2100, false],

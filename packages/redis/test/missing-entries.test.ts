@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Keys, type Incarnation } from '../src/keys.ts';
 import { MissingEntries } from '../src/missing-entries.ts';
 import type { Command } from '../src/redis-connection.ts';
-import { fakeTime, passed } from './repair-nodes.ts';
+import { useFakeTime, advance } from './repair-nodes.ts';
 
 const keys = new Keys('p');
 const ann: Incarnation = 'ann.1';
 const bob: Incarnation = 'bob.1';
 
-beforeEach(fakeTime);
+beforeEach(useFakeTime);
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -47,7 +47,7 @@ class Holds {
 
 /** The result, when all pauses are over. */
 async function ofAll<T>(found: Promise<T>): Promise<T> {
-  await passed(1000);
+  await advance(1000);
   return found;
 }
 

@@ -28,14 +28,14 @@ export const NO_EVENTS: LinkEvents = {
   commandFailed: ignore,
 };
 
-/** A Redis of pub/sub alone, in which messages can be lost on their way to a node. */
-export class Air {
+/** Pub/sub without a Redis, which can drop messages to a node. */
+export class LossyPubSub {
   readonly nodes: Node[] = [];
-  /** Messages of this kind, on this channel, that do not arrive at this node. */
-  readonly losses: { readonly node: Node; readonly channel: string; readonly is: (bytes: Buffer) => boolean; left: number }[] = [];
-  /** How long a message is on its way. */
+  /** The next messages on a channel that do not arrive at a node. */
+  readonly drops: { readonly node: Node; readonly channel: string; readonly is: (bytes: Buffer) => boolean; left: number }[] = [];
+  /** The delay of a message in milliseconds. */
   delayMs = 0;
-  /** Everything that was published: channel, and how many bytes. */
+  /** All messages that were published. */
   readonly published: { readonly channel: string; readonly bytes: Buffer }[] = [];
 
   publish(posts: readonly Publishing[]): Promise<readonly undefined[]> {
@@ -43,8 +43,8 @@ export class Air {
       const channel = keys.nameOf(key);
       this.published.push({ channel, bytes });
       for (const node of this.nodes) {
-        if (!node.isReached) continue;
-        const loss = this.losses.find((each) => each.node === node && each.channel === channel && each.left > 0 && each.is(bytes));
+        if (!node.isConnected) continue;
+        const loss = this.drops.find((each) => each.node === node && each.channel === channel && each.left > 0 && each.is(bytes));
         if (loss) loss.left--;
         else if (this.delayMs > 0) setTimeout(() => node.bus.receive(channel, bytes), this.delayMs);
         else node.bus.receive(channel, bytes);
@@ -53,9 +53,9 @@ export class Air {
     return Promise.resolve(posts.map(() => undefined));
   }
 
-  /** The next messages on a channel do not arrive at a node. */
-  lose(node: Node, channel: string, { count = 1, is = () => true }: { count?: number; is?: (bytes: Buffer) => boolean } = {}): void {
-    this.losses.push({ node, channel, is, left: count });
+  /** Drops the next messages on a channel to a node. */
+  drop(node: Node, channel: string, { count = 1, is = () => true }: { count?: number; is?: (bytes: Buffer) => boolean } = {}): void {
+    this.drops.push({ node, channel, is, left: count });
   }
 
   framesOf(kind: number, from?: ProcessId): number {
@@ -67,21 +67,22 @@ export class Air {
 export class Node {
   readonly bus: RedisBus;
   readonly self: NodeInfo;
-  readonly told: [name: string, what: unknown][] = [];
+  readonly events: [name: string, what: unknown][] = [];
   readonly known = new Set<ProcessId>();
   readonly left = new Set<ProcessId>();
   readonly unsubscribed = new Set<ProcessId>();
-  isReached = true;
+  isConnected = true;
   n = 1;
 
-  constructor(air: Air, nodeId: string, options: RedisBackplaneOptions = {}) {
+  constructor(pubSub: LossyPubSub, nodeId: string, options: RedisBackplaneOptions = {}) {
     this.self = { nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 };
-    air.nodes.push(this);
+    pubSub.nodes.push(this);
     const store = {
       isOne: true,
       tagOf: () => '0',
       tags: () => ['0'],
-      publish: (posts: readonly Publishing[]) => (this.isReached ? air.publish(posts) : Promise.reject(unavailable('The link is down.'))),
+      publish: (posts: readonly Publishing[]) =>
+        this.isConnected ? pubSub.publish(posts) : Promise.reject(unavailable('The link is down.')),
       subscribe: () => Promise.resolve(),
       unsubscribe: () => Promise.resolve(),
     } as unknown as Store;
@@ -96,7 +97,7 @@ export class Node {
       heartbeat: () => undefined,
       goodbye: (incarnation: Incarnation) => this.lose(processIn(incarnation), 'goodbye'),
     };
-    const record = (stage: string, error: unknown): void => void this.told.push([stage, (error as { code: string }).code]);
+    const record = (stage: string, error: unknown): void => void this.events.push([stage, (error as { code: string }).code]);
     this.bus = new RedisBus({
       self: this.self,
       settings: settingsFrom(options),
@@ -112,11 +113,11 @@ export class Node {
         up: ignore,
         joined: ignore,
         lost: ignore,
-        gap: (gap) => this.told.push(['gap', gap]),
-        stale: () => this.told.push(['stale', undefined]),
+        gap: (gap) => this.events.push(['gap', gap]),
+        stale: () => this.events.push(['stale', undefined]),
         report: record,
       },
-      events: { ...NO_EVENTS, leasesMayHaveChanged: () => this.told.push(['refresh', undefined]) },
+      events: { ...NO_EVENTS, leasesMayHaveChanged: () => this.events.push(['refresh', undefined]) },
     });
   }
 
@@ -124,29 +125,29 @@ export class Node {
   readonly outage = undefined;
   readonly settled = Promise.resolve();
   get isUp(): boolean {
-    return this.isReached;
+    return this.isConnected;
   }
   get session(): Session {
     return new Session({ process: this.self.process, n: this.n, keys, nodeTimeoutMs: 20_000 });
   }
   has(): boolean {
-    return this.isReached;
+    return this.isConnected;
   }
   hasChannel(): boolean {
-    return this.isReached;
+    return this.isConnected;
   }
   get areAllAvailable(): boolean {
-    return this.isReached;
+    return this.isConnected;
   }
   mayLackSubscribers(): boolean {
     return false;
   }
 
   get gaps(): readonly unknown[] {
-    return this.told.filter(([name]) => name === 'gap').map(([, gap]) => gap);
+    return this.events.filter(([name]) => name === 'gap').map(([, gap]) => gap);
   }
-  get heard(): readonly unknown[] {
-    return this.told.filter(([name]) => name === 'heard').map(([, text]) => text);
+  get received(): readonly unknown[] {
+    return this.events.filter(([name]) => name === 'received').map(([, text]) => text);
   }
 
   meet(process: ProcessId): void {
@@ -159,14 +160,14 @@ export class Node {
     if (!this.known.delete(process)) return;
     this.left.add(process);
     this.bus.lost(process, reason);
-    this.told.push(['lost', process]);
+    this.events.push(['lost', process]);
   }
 
-  hear(channel: string): { close(): void } {
-    return this.bus.subscribe(channel, (payload) => this.told.push(['heard', Buffer.from(payload).toString()]));
+  subscribe(channel: string): { close(): void } {
+    return this.bus.subscribe(channel, (payload) => this.events.push(['received', Buffer.from(payload).toString()]));
   }
-  /** Published at once, each in a turn of its own. */
-  async say(channel: string, ...texts: readonly string[]): Promise<void> {
+  /** Publishes texts, each in a turn of the event loop of its own. */
+  async publish(channel: string, ...texts: readonly string[]): Promise<void> {
     for (const text of texts) {
       const sent = this.bus.publish(channel, Buffer.from(text), { mayWait: true });
       await vi.advanceTimersByTimeAsync(0);
@@ -175,11 +176,11 @@ export class Node {
   }
 
   down(): void {
-    this.isReached = false;
+    this.isConnected = false;
     this.bus.down();
   }
   up(): void {
-    this.isReached = true;
+    this.isConnected = true;
     this.bus.up();
   }
   beat(): void {
@@ -187,26 +188,26 @@ export class Node {
   }
 }
 
-export function worldOf(...nodeIds: readonly string[]): { readonly air: Air; readonly nodes: readonly Node[] } {
-  const air = new Air();
-  const nodes = nodeIds.map((nodeId) => new Node(air, nodeId));
+export function nodesOn(...nodeIds: readonly string[]): { readonly pubSub: LossyPubSub; readonly nodes: readonly Node[] } {
+  const pubSub = new LossyPubSub();
+  const nodes = nodeIds.map((nodeId) => new Node(pubSub, nodeId));
   for (const node of nodes) node.up();
-  return { air, nodes };
+  return { pubSub, nodes };
 }
 
-/** Two nodes, of which the second hears a channel on which the first has said something. */
+/** Makes two nodes, of which the second has received a message of the first on a channel. */
 export async function pair(channel = 't') {
-  const { air, nodes } = worldOf('ann', 'bob');
+  const { pubSub, nodes } = nodesOn('ann', 'bob');
   const [ann, bob] = nodes as readonly [Node, Node];
-  const subscription = bob.hear(channel);
-  await ann.say(channel, '1');
-  await passed(0);
-  return { air, ann, bob, subscription };
+  const subscription = bob.subscribe(channel);
+  await ann.publish(channel, '1');
+  await advance(0);
+  return { pubSub, ann, bob, subscription };
 }
 
-export const passed = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+export const advance = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
-/** Time is the test's from here on. */
-export function fakeTime(): void {
+/** Replaces the timers and the clock by fake ones. */
+export function useFakeTime(): void {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'performance'] });
 }
