@@ -18,7 +18,7 @@ describe('the result of a client that one node sends to another', () => {
     const values = [null, 0, 'text', [1, [2]], { a: { b: true } }];
     const copies = values.map((value, i) => encodeResult(`${i}`, answered(value), { codec, spoken: new Set(codecs.keys()) }));
     const body = Buffer.concat(copies.flatMap(({ bytes }) => bytes ?? []));
-    const { settled = [] } = readInvocationReply(JSON.parse(JSON.stringify({ settled: copies.map(({ answer }) => answer) })));
+    const { settled = [] } = readInvocationReply(JSON.parse(JSON.stringify({ settled: copies.map(({ header }) => header) })));
     expect(decodeResults(settled, body, codecs)).toEqual(values.map((value, i) => ({ id: `${i}`, value })));
   });
 
@@ -31,8 +31,8 @@ describe('the result of a client that one node sends to another', () => {
     const cyclic: Record<string, unknown> = {};
     cyclic.self = cyclic;
     for (const value of [deep(50_000), thrown, cyclic, 1n << 70n, () => 1]) {
-      const { answer, bytes } = encodeResult('a', answered(value), { codec, spoken: new Set(['json']) });
-      expect(answer).toMatchObject({ id: 'a', code: expect.stringMatching(/^(client_error|not_encodable)$/) as string });
+      const { header, bytes } = encodeResult('a', answered(value), { codec, spoken: new Set(['json']) });
+      expect(header).toMatchObject({ id: 'a', code: expect.stringMatching(/^(client_error|not_encodable)$/) as string });
       expect(bytes).toBeUndefined();
     }
   });
@@ -42,9 +42,9 @@ describe('the result of a client that one node sends to another', () => {
     const damaged = Buffer.from('{"type":3,');
     const body = Buffer.concat([good[0]!.bytes!, damaged, good[1]!.bytes!]);
     const settled = [
-      good[0]!.answer,
+      good[0]!.header,
       { id: 'b', written: ['json', damaged.length] as const },
-      good[1]!.answer,
+      good[1]!.header,
       { id: 'd', written: ['rare', 0] as const },
     ];
     expect(decodeResults(settled, body, codecs)).toEqual([

@@ -40,7 +40,7 @@ export const readInvocationReply = read.fields({
 
 /** The header of a result, and the bytes of its completion. */
 export interface EncodedResult {
-  readonly answer: ResultHeader;
+  readonly header: ResultHeader;
   readonly bytes?: Uint8Array;
 }
 
@@ -53,29 +53,29 @@ export interface ResultProtocols {
 
 /** Encodes a result. Never throws: if the result cannot be encoded, it becomes an error of this client. */
 export function encodeResult(id: string, answer: ClientAnswer, { codec = jsonCodec, spoken }: ResultProtocols): EncodedResult {
-  if (!answer) return { answer: { id, code: 'connection_gone', message: 'The client has disconnected.' } };
-  if (answer.error !== undefined) return { answer: { id, code: 'client_error', message: answer.error } };
+  if (!answer) return { header: { id, code: 'connection_gone', message: 'The client has disconnected.' } };
+  if (answer.error !== undefined) return { header: { id, code: 'client_error', message: answer.error } };
   const completion: Completion = { type: MessageType.Completion, invocationId: '-', result: answer.result ?? null };
   const common = spoken.has(codec.name) ? codec : jsonCodec;
   try {
     const bytes = bytesOf(common.encode(completion));
-    return { answer: { id, written: [common.name, bytes.length] }, bytes };
+    return { header: { id, written: [common.name, bytes.length] }, bytes };
   } catch (error) {
-    return { answer: unencodable(id, error) };
+    return { header: unencodable(id, error) };
   }
 }
 
 /** Decodes results. A result that cannot be decoded becomes an error of its client. */
-export function decodeResults(answers: readonly ResultHeader[], body: Uint8Array, codecs: Codecs): LocalOutcome[] {
+export function decodeResults(headers: readonly ResultHeader[], body: Uint8Array, codecs: Codecs): LocalOutcome[] {
   let at = 0;
-  return answers.map((answer) => {
-    if ('code' in answer) return answer;
-    const [name, length] = answer.written;
+  return headers.map((header) => {
+    if ('code' in header) return header;
+    const [name, length] = header.written;
     const bytes = body.subarray(at, (at += length));
     try {
-      return { id: answer.id, value: readResult(bytes, codecs.get(name) ?? (name === jsonCodec.name ? jsonCodec : undefined)) };
+      return { id: header.id, value: readResult(bytes, codecs.get(name) ?? (name === jsonCodec.name ? jsonCodec : undefined)) };
     } catch (error) {
-      return { id: answer.id, code: 'client_error', message: asError(error).message };
+      return { id: header.id, code: 'client_error', message: asError(error).message };
     }
   });
 }

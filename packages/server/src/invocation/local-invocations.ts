@@ -111,7 +111,7 @@ class LocalInvocation {
         (answer) => void this.#resultOf(connection, answer).then(settle),
       );
     } catch (error) {
-      settle({ answer: unencodable(connection.id, error) });
+      settle({ header: unencodable(connection.id, error) });
     }
   }
 
@@ -120,7 +120,7 @@ class LocalInvocation {
     if (!this.#check || !answer || answer.error !== undefined) return encodeResult(id, answer, protocols);
     const checked = await this.#check(answer.result);
     if ('value' in checked) return encodeResult(id, { ...answer, result: checked.value }, protocols);
-    return { answer: { id, code: 'invalid_result', message: checked.message } };
+    return { header: { id, code: 'invalid_result', message: checked.message } };
   }
 
   #settle(connection: Connection, result: EncodedResult, done: (last: NodeReply) => void): void {
@@ -137,6 +137,6 @@ class LocalInvocation {
     this.#stopTimer = undefined;
     const batch = this.#batch;
     this.#batch = [];
-    return { value: { settled: batch.map(({ answer }) => answer) }, body: Buffer.concat(batch.flatMap(({ bytes }) => bytes ?? [])) };
+    return { value: { settled: batch.map(({ header }) => header) }, body: Buffer.concat(batch.flatMap(({ bytes }) => bytes ?? [])) };
   }
 }
