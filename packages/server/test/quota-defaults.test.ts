@@ -60,17 +60,17 @@ it('the default quota allows 500 connections of one user', async () => {
   expect(await until(1000, enter)).toEqual([500, refused(429)]);
 });
 
-/** Starts a run that lasts until `left` aborts, and throws where it is refused. */
-async function authenticating(quota: ConnectionQuota, remoteAddress: string, left: AbortSignal): Promise<void> {
-  const run = quota.authenticate(() => new Promise<never>(() => undefined), { remoteAddress, clientGone: left, timeoutMs: 10_000 });
+/** Starts a run of `authenticate` that never ends by itself. @throws if the quota refuses it */
+async function authenticating(quota: ConnectionQuota, remoteAddress: string, clientGone: AbortSignal): Promise<void> {
+  const run = quota.authenticate(() => new Promise<never>(() => undefined), { remoteAddress, clientGone, timeoutMs: 10_000 });
   await Promise.race([run, new Promise<void>((resolve) => setImmediate(resolve))]);
   run.catch(() => undefined);
 }
 
 it('the default quota allows 1,024 authentications at the same time, and 256 of one address', async () => {
-  const left = new AbortController().signal;
+  const clientGone = new AbortController().signal;
   const one = defaults().quota;
-  expect(await until(400, () => authenticating(one, '10.0.0.1', left))).toEqual([256, refused(429)]);
+  expect(await until(400, () => authenticating(one, '10.0.0.1', clientGone))).toEqual([256, refused(429)]);
   const all = defaults().quota;
-  expect(await until(2000, (at) => authenticating(all, `10.0.0.${at >> 7}`, left))).toEqual([1024, refused(503)]);
+  expect(await until(2000, (at) => authenticating(all, `10.0.0.${at >> 7}`, clientGone))).toEqual([1024, refused(503)]);
 });
