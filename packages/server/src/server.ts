@@ -44,7 +44,7 @@ export interface HubServerOptions extends SettingsOptions, NodeOptions {
 
 export interface HubServer extends AsyncDisposable {
   readonly nodeId: string;
-  /** Hosts a hub. Without path and methods this node takes no connections for it, and only sends to it, invokes and queries. */
+  /** Hosts a hub. Without path and methods this node accepts no connections for it: it only sends, invokes and queries. */
   hub<H, R, A, const S extends Schemas<H> = Record<never, never>>(
     contract: Contract<H, R, A>,
     options?: HubOptions<H, R, A, S> | SenderOptions,
@@ -52,28 +52,28 @@ export interface HubServer extends AsyncDisposable {
   /** Hosts a path whose connections carry raw data over the same transports, without the hub protocol. */
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
   /**
-   * Takes the hubs' paths, and nothing else, from an HTTP server that is yours: Express, Fastify, Hono, plain. When that is closed, its
-   * clients are sent elsewhere, as by {@link drain}; this server stays open.
+   * Serves the paths of the hubs, and no others, on an HTTP server of the program: Express, Fastify, Hono, plain. When that is closed, its
+   * connections are closed as by {@link drain}; this server stays open.
    */
   attach(server: HttpServer, options?: AttachOptions): void;
-  /** Listens on a server of its own, once {@link ready}. Port 0 takes a free one. Resolves with the port; rejects as `ready` does, or with Node's error. */
+  /** Listens on an HTTP server of its own, after {@link ready}. Port 0 chooses a free port. Resolves with the port; rejects as `ready` does, or with Node's error. */
   listen(port: number, host?: string): Promise<number>;
   /**
-   * Resolves when this node is registered with its backplanes, or when one cannot be reached and does not require it.
-   * @throws HublineError `backplane_unavailable` where it requires it: `startWithoutRedis: false`
+   * Resolves when this node is registered with its backplanes, or when an unreachable one is not required.
+   * @throws HublineError `backplane_unavailable` if it is required: `startWithoutRedis: false`
    */
   ready(): Promise<void>;
-  /** The nodes of the cluster, of all applications and backplanes. While a backplane cannot be asked `complete` is false. */
+  /** Returns the nodes of the cluster, of all applications and backplanes. `complete` is false while a backplane is down. */
   nodes(): Promise<ClusterItems<NodeInfo>>;
   health(): Health;
   /**
-   * Takes no more connections (503) and sends those it has elsewhere, spread over `spreadMs`, each when its calls have ended or `graceMs`
-   * is over. Then it stops to {@link listen}.
+   * Accepts no more connections (503), and closes the present ones over `spreadMs`, each when its calls have ended or `graceMs` is over, so
+   * that clients reconnect to other nodes. Then stops listening.
    */
   drain(options?: DrainOptions): Promise<void>;
-  /** Drains at once, with `graceMs`; leaves the cluster and frees all resources. Idempotent, and final. */
+  /** Drains without `spreadMs`, leaves the cluster and frees all resources. Idempotent and final. */
   close(options?: Pick<DrainOptions, 'graceMs'>): Promise<void>;
-  /** Adds a listener, and returns a function that removes it. What a listener throws, or rejects with, is an `error` event. */
+  /** Adds a listener, and returns a function that removes it. An error or rejection of the listener is an `error` event. */
   on<E extends HubServerEvent>(event: E, listener: (...args: HubServerEvents[E]) => void): () => void;
 }
 
@@ -177,7 +177,7 @@ class NodeHubServer implements HubServer {
     checkDrain(options);
     this.#node.isOpen = false;
     await this.#node.drain(options);
-    for (const listener of this.#listeners) void listener.close(); // until now clients fetched answers and Close messages there
+    for (const listener of this.#listeners) void listener.close(); // until now clients fetched answers and Close messages
   }
 
   close(options: Pick<DrainOptions, 'graceMs'> = {}): Promise<void> {
@@ -197,10 +197,10 @@ class NodeHubServer implements HubServer {
     await this.drain(options);
     const { clock, timeouts } = this.#node.settings;
     let undo = (): void => undefined;
-    const patience = new Promise<void>((resolve) => (undo = clock.after(timeouts.closeMs, resolve)));
-    void patience.then(() => this.#listeners.forEach((listener) => listener.cut()));
+    const timeout = new Promise<void>((resolve) => (undo = clock.after(timeouts.closeMs, resolve)));
+    void timeout.then(() => this.#listeners.forEach((listener) => listener.cut()));
     await Promise.all(this.#listeners.map((listener) => listener.close()));
-    await Promise.race([patience, Promise.all([...this.#hosts.values()].map((host) => host.finished()))]);
+    await Promise.race([timeout, Promise.all([...this.#hosts.values()].map((host) => host.finished()))]);
     undo();
     this.#router.detach();
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));

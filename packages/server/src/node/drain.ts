@@ -2,16 +2,16 @@ import type { Clock } from '../connection/index.ts';
 import type { AcceptedConnection } from '../hub/index.ts';
 
 export interface DrainOptions {
-  /** Over how long connections are sent elsewhere, one after the other. Default 0: all at once. */
+  /** The time over which the connections are closed, one after another. Default 0: all at once. */
   readonly spreadMs?: number | undefined;
-  /** The longest time for calls, streams and invocations of a connection to end, from its turn on. Default 5000. */
+  /** How long calls, streams and invocations of a connection may continue after its turn has come. Default 5000. */
   readonly graceMs?: number | undefined;
 }
 
-/** How often a connection that is busy is looked at again. */
-const LOOK_AGAIN_MS = 20;
+/** The interval at which busy connections are checked. */
+const CHECK_EVERY_MS = 20;
 
-/** Ends each connection when its turn has come and nothing runs for it any more, or its grace is over. */
+/** Ends each connection when its turn has come, and either nothing runs for it or `graceMs` is over. */
 export async function drain(
   connections: Iterable<AcceptedConnection>,
   end: (connection: AcceptedConnection) => void,
@@ -28,6 +28,6 @@ export async function drain(
       return stays;
     });
     if (waiting.length === 0) return;
-    await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
+    await new Promise<void>((resolve) => clock.after(CHECK_EVERY_MS, resolve));
   }
 }

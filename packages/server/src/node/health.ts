@@ -10,17 +10,17 @@ export interface BackplaneHealth {
 /** The present state of a server. */
 export interface Health {
   /**
-   * `degraded` while a backplane is away: this node serves its own clients and cannot reach other nodes. `draining` from `drain` on, `closed` from
-   * `close` on: both take no connections.
+   * `degraded` while a backplane is down: this node serves its own clients and cannot reach other nodes. `draining` after `drain`, `closed`
+   * after `close`: the node accepts no connections.
    */
   readonly status: 'ok' | 'degraded' | 'draining' | 'closed';
   readonly nodeId: string;
   readonly connections: number;
-  /** The server's own; hubs may have others. */
+  /** The state of the server's own backplane; hubs may have others. */
   readonly backplane: LinkState;
-  /** While the backplane is away: it cannot be reached, or it refuses what this node writes (no memory left, no permission). */
+  /** The cause while the backplane is down: it is unreachable, or refuses the writes of this node (no memory, no permission). */
   readonly outage?: Outage;
-  /** Every backplane, also those of hubs. */
+  /** Every backplane, including those of hubs. */
   readonly backplanes: readonly BackplaneHealth[];
   readonly uptimeMs: number;
 }

@@ -17,7 +17,7 @@ export function checkDrain(options: DrainOptions): void {
   checkMs(options.graceMs, 'graceMs');
 }
 
-/** Options of a server. A new one belongs here too: without it the option is refused. */
+/** The names of the options of a server. An option that is missing here is refused. */
 export const SERVER_OPTIONS = [
   'nodeId',
   'app',

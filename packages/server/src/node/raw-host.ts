@@ -51,11 +51,11 @@ export class RawHost implements PathHost {
 
   async #run(connection: RawConnection): Promise<void> {
     try {
-      await Promise.resolve(); // the transport is still being opened
+      await Promise.resolve(); // the transport is not open yet
       await this.#handler(connection);
       connection.close();
     } catch (error) {
-      // The iteration throws the connection's end into the handler: that is no failure of the handler.
+      // The iteration throws the reason of the connection's end, which is no failure of the handler.
       if (error !== connection.signal.reason) this.#report('connection handler', error);
       connection.close({ code: 'internal' });
     }

@@ -6,7 +6,7 @@ import type { Loss } from '../membership/index.ts';
 export interface HubServerEvents {
   /** Background work failed, or user code failed in a way that its caller does not see. */
   error: [stage: string, error: unknown];
-  /** A message did not reach all connections that it was for. */
+  /** A message did not reach all of its target's connections. */
   lost: [loss: Loss];
   backplaneDown: [cause: Error];
   backplaneUp: [outage: { readonly ms: number }];
@@ -28,13 +28,13 @@ const LEVELS = {
 } as const satisfies Record<HubServerEvent, keyof Logger>;
 
 /**
- * Emits the events of a server. An error or a rejection of a listener reaches neither the emitting code nor the process: it becomes
- * an `error` event or, where the listener of `error` itself failed, a line of the log.
+ * Emits the events of a server. The error or rejection of a listener becomes an `error` event or, if the listener of `error` itself
+ * failed, a line of the log. It reaches neither the emitting code nor the process.
  */
 export class ServerEvents {
   readonly #emitter = new EventEmitter();
   readonly #logger: Logger | undefined;
-  /** Errors that were printed already: one that passes several stages is printed once. */
+  /** Errors that were printed: an error that passes several stages is printed once. */
   readonly #printed = new WeakSet<object>();
 
   constructor(logger: Logger | undefined) {
@@ -51,20 +51,20 @@ export class ServerEvents {
 
   emit<E extends HubServerEvent>(event: E, ...args: HubServerEvents[E]): void {
     if (event !== 'error') this.#log(LEVELS[event], event, args);
-    this.#tell(event, args);
+    this.#callListeners(event, args);
   }
 
-  /** An `error` event. Without a listener and a logger the error goes to `console.error`. Never throws. */
+  /** Emits an `error` event. Without a listener and a logger the error goes to `console.error`. Never throws. */
   readonly report = (stage: string, error: unknown): void => {
     if (this.#logger || this.#emitter.listenerCount('error') === 0) this.#print(stage, error);
-    this.#tell('error', [stage, error]);
+    this.#callListeners('error', [stage, error]);
   };
 
-  #tell(event: HubServerEvent, args: readonly unknown[]): void {
+  #callListeners(event: HubServerEvent, args: readonly unknown[]): void {
     for (const listener of this.#emitter.listeners(event)) {
       // An async function: a rejection is handled like an exception.
-      const told = (async () => (listener as (...args: readonly unknown[]) => unknown)(...args))();
-      told.catch((error: unknown) => {
+      const running = (async () => (listener as (...args: readonly unknown[]) => unknown)(...args))();
+      running.catch((error: unknown) => {
         if (event === 'error') this.#print('listener of error', error);
         else this.report(`listener of ${event}`, error);
       });

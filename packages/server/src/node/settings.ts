@@ -7,9 +7,9 @@ import type { LongPollingTimeouts } from '../transports/index.ts';
 export interface Timeouts extends ConnectionTimeouts, LongPollingTimeouts {
   /** For one run of `authenticate`. Default 10000. */
   readonly authenticateMs: number;
-  /** From negotiation to the transport. Default 15000. */
+  /** From negotiation to the opening of the transport. Default 15000. */
   readonly connectMs: number;
-  /** For a call to clients. Default 30000. */
+  /** For an invocation of clients. Default 30000. */
   readonly callMs: number;
   /** `invokeOne`: for each client. Default 5000. */
   readonly attemptMs: number;
@@ -28,7 +28,7 @@ export interface ServerSettings {
   readonly clock: Clock;
 }
 
-/** One that is undefined means its default. */
+/** An undefined option means its default. */
 type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 export interface SettingsOptions {
@@ -36,13 +36,13 @@ export interface SettingsOptions {
   readonly timeouts?: Given<Timeouts> | undefined;
   /**
    * The protocols that clients may speak, side by side on every hub. Default `[jsonCodec]`; MessagePack is in
-   * `@hubline/server/messagepack`. Nodes of a cluster should speak the same: a message in a protocol
-   * that a client does not speak is converted on arrival, and lost for that client where it cannot be.
+   * `@hubline/server/messagepack`. All nodes of a cluster should have the same: a message in a protocol that a client does not speak is
+   * converted on arrival, and lost for that client if it cannot be converted.
    */
   readonly protocols?: readonly Codec[] | undefined;
 }
 
-/** The one place that knows the defaults. @throws HublineError `invalid_option` */
+/** Returns the settings of a server, with their defaults, which no other place knows. @throws HublineError `invalid_option` */
 export function settingsFrom(
   { limits = {}, timeouts = {}, protocols = [jsonCodec] }: SettingsOptions,
   clock = systemClock,
@@ -92,7 +92,7 @@ export function settingsFrom(
   };
 }
 
-/** The time limits that the heartbeat checks. The others have timers of their own. */
+/** The time limits that are checked at heartbeats. The others have timers of their own. */
 const CHECKED_BY_HEARTBEAT = [
   'connectMs',
   'handshakeMs',

@@ -1,7 +1,7 @@
 import { checkKnown, checkName, HublineError, invalidOption, type Affinity } from '@hubline/protocol';
 import { queryValue, type ClientRequest } from './request.ts';
 
-/** How later requests of a connection find its node again, through a balancer. */
+/** How a balancer routes later requests of a connection to the connection's node. */
 export interface AffinityOptions {
   /** The query parameter with the node's name. Default `node`. */
   readonly query?: string | undefined;
@@ -23,7 +23,7 @@ export class NodeAffinity {
   readonly #cookie: string | false;
   readonly #scope: string;
 
-  /** @throws HublineError `invalid_option` where an option would not stand in a header as it is */
+  /** @throws HublineError `invalid_option` for an option that cannot be written into a header */
   constructor(nodeId: string, options: AffinityOptions = {}) {
     checkKnown(options, ['query', 'cookie', 'path', 'domain'], { within: 'affinity' });
     const { query = 'node', cookie = 'hubline_node', path = '/', domain } = options;
@@ -39,14 +39,14 @@ export class NodeAffinity {
     this.#scope = `; Path=${path}${domain === undefined ? '' : `; Domain=${domain}`}; HttpOnly`;
   }
 
-  /** The hint in the negotiation's answer. */
+  /** The hint in the negotiate response. */
   get hint(): Affinity {
     return { node: this.#nodeId, query: this.#query, ...(this.#cookie === false ? {} : { cookie: this.#cookie }) };
   }
 
   /**
-   * `Set-Cookie` for a negotiation. Of another site a browser keeps only what is `SameSite=None; Secure`, partitioned by
-   * the page's own site; over plain HTTP it keeps nothing, and the query parameter alone carries the hint.
+   * Returns `Set-Cookie` for a negotiate response. A browser keeps the cookie of another site only with `SameSite=None; Secure`, partitioned
+   * by the page's own site; over plain HTTP it keeps none, and the query parameter alone carries the hint.
    */
   headers(request: ClientRequest): Readonly<Record<string, string>> {
     if (this.#cookie === false) return {};
@@ -57,7 +57,7 @@ export class NodeAffinity {
     return { 'set-cookie': `${this.#cookie}=${encodeURIComponent(this.#nodeId)}${this.#scope}${attributes}` };
   }
 
-  /** @throws HublineError `wrong_node` where the request names another node */
+  /** @throws HublineError `wrong_node` if the request names another node */
   check(request: ClientRequest): void {
     const wanted = queryValue(request.url, this.#query);
     if (wanted === undefined || wanted === this.#nodeId) return;
@@ -65,7 +65,7 @@ export class NodeAffinity {
   }
 }
 
-/** Without `Sec-Fetch-Site` (older browsers) another host counts as another site: a cookie too few does no harm. */
+/** Without `Sec-Fetch-Site` (older browsers) another host counts as another site: a missing cookie does no harm. */
 function isOtherSite({ headers, url }: ClientRequest): boolean {
   if (headers['sec-fetch-site'] !== undefined || headers.origin === undefined) return false;
   return !URL.canParse(headers.origin) || new URL(headers.origin).hostname !== url.hostname;

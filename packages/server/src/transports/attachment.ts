@@ -3,12 +3,12 @@ import type { Http2ServerResponse, Http2Session } from 'node:http2';
 import type { HttpServer } from './http-server.ts';
 
 /**
- * An HTTP server that is not ours, and what becomes of our connections when it is closed. Node's `close` waits until every socket
- * has ended, and emits nothing before that.
+ * An HTTP server that requests come through. When it is closed, our connections end too: Node's `close` waits until every socket has ended,
+ * and emits nothing before that.
  */
 export class Attachment {
   readonly server: HttpServer;
-  /** `closing`: connections come to their end. `drained`: none is left, and sockets are closed with their last answer. */
+  /** `closing`: connections are being ended. `drained`: all have ended, and sockets are closed with their last answer. */
   #state: 'open' | 'closing' | 'drained' = 'open';
   readonly #sessions = new Set<Http2Session>();
 
@@ -25,7 +25,7 @@ export class Attachment {
     this.#state = 'open';
   }
 
-  /** Once for each time that the server is closed. `release` ends the connections that came through it. */
+  /** Ends the connections that came through the server, by `release`. Does nothing while it is closing already. */
   async close(release: () => Promise<void>): Promise<void> {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
@@ -37,7 +37,7 @@ export class Attachment {
     for (const session of this.#sessions) session.close(); // lets its requests end
   }
 
-  /** Node would keep the socket of a stream that has ended for the next request. */
+  /** Closes the socket with the last answer: Node would keep the socket of an ended stream for the next request. */
   observe(response: ServerResponse | Http2ServerResponse): void {
     if ('stream' in response) return;
     response.once('finish', () => {

@@ -1,18 +1,18 @@
 import type { Wire } from '@hubline/protocol';
 
 /**
- * The messages for one client in one turn of the event loop: a list that grows at its end. All receivers of the same
- * messages in the same order share the list, so a broadcast costs one reference per receiver, and the bytes of a
+ * The messages for one client in one turn of the event loop: a list that grows at its end. All clients with the same
+ * messages in the same order share the list, so a broadcast costs one reference per client, and the bytes of a
  * turn are joined once for all of them.
  */
 export class Batch {
   readonly #previous: Batch | undefined;
   readonly #message: Wire;
-  /** The list that most lately continued this one. */
+  /** The list that continued this one last. */
   #next: Batch | undefined;
   #written: Map<Format, Buffer> | undefined;
   readonly count: number;
-  /** At least the size in bytes; a text counts three bytes for each UTF-16 unit. */
+  /** An upper estimate of the size in bytes: a text counts three bytes for each UTF-16 unit. */
   readonly maxBytes: number;
 
   constructor(previous?: Batch, message: Wire = '') {
@@ -28,7 +28,7 @@ export class Batch {
     return (this.#next = new Batch(this, message));
   }
 
-  /** The messages as a transport writes them; made at the first call for each format. */
+  /** Returns the messages as a transport writes them. Built at the first call for each format. */
   as(format: Format): Buffer {
     let written = this.#written?.get(format);
     if (!written) {

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 
-/** The waiting chunks of a body are joined when the body has grown by so many bytes: each byte may be a chunk of its own. */
+/** Waiting chunks of a body are joined whenever it has grown by this many bytes: each byte may be a chunk of its own. */
 const JOIN_EVERY_BYTES = 1024;
 
 /**
- * The body of a request. Its chunks are joined while nobody reads it: Node keeps each chunk as a buffer of its own, which costs a
- * hundred bytes even where it holds one. The body waits in Node's queue, and the client is not read while that queue is full.
+ * The body of a request. Joins its chunks while it waits to be read: Node keeps each chunk as a buffer of its own, which costs a
+ * hundred bytes even if it holds one. The body waits in Node's queue, and the client is not read while that queue is full.
  */
 export class Body implements AsyncIterable<Uint8Array> {
   readonly #incoming: IncomingMessage | Http2ServerRequest;
   #joined = 0;
   #isStopped = false;
-  /** Called when more of it has come. */
+  /** Called when more of the body has arrived. */
   grown: (() => void) | undefined;
 
   constructor(incoming: IncomingMessage | Http2ServerRequest) {
@@ -24,7 +24,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     return this.#incoming.readableLength;
   }
 
-  /** @throws Error where it does not arrive whole */
+  /** @throws Error if the body does not arrive whole */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of this.#incoming) {
       this.#joined = 0;
@@ -33,7 +33,7 @@ export class Body implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** Drops what has come and what comes: an unread body would block the connection. */
+  /** Drops the body: an unread body would block the connection. */
   discard(): void {
     this.#incoming.off('readable', this.#join);
     this.#read();
@@ -53,14 +53,14 @@ export class Body implements AsyncIterable<Uint8Array> {
       this.#joined = readableLength;
       if (readableLength >= readableHighWaterMark) {
         process.nextTick(() => this.#stop()); // `read` has asked for more, which takes effect in this tick
-        setImmediate(this.#join); // Node says nothing of what the same read of the socket still brings
+        setImmediate(this.#join); // Node emits nothing for further chunks of the same read of the socket
       }
     }
     this.grown?.();
   };
 
   #stop(): void {
-    if (this.#joined === 0) return; // it has been read
+    if (this.#joined === 0) return; // it was read meanwhile
     this.#isStopped = true;
     this.#source.pause();
   }

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-/** Calls back when a stream takes more, at once where it does now, or when it is gone. */
+/** Calls back when a stream accepts more data or has closed, at once if it does already. */
 export function onceDrained(stream: Writable, then: () => void): void {
   if (stream.destroyed || !stream.writableNeedDrain) return then();
   const settle = (): void => {

@@ -39,25 +39,25 @@ interface Frame {
   readonly opcode: number;
   readonly isFinal: boolean;
   readonly mask: readonly [number, number, number, number];
-  /** Bytes of its payload that are still to come. */
+  /** Bytes of the payload that have not arrived. */
   left: number;
-  /** Bytes that have come: where in the mask the next one begins. */
+  /** The position in the mask of the next byte. */
   taken: number;
 }
 
-/** The header that is being read. All sockets share the buffer: reading a header is synchronous, and saves each socket the memory. */
+/** The header that is being read. All sockets share the buffer, since a header is read synchronously. */
 const header = Buffer.alloc(MAX_HEADER_BYTES);
 
 /** Reads a client's frames (RFC 6455, section 5): each masked, in any number and fragments, cut anywhere. */
 export class FrameReader {
   readonly #listener: FrameListener;
-  /** The start of a header whose end has not come. */
+  /** The start of a header whose end has not arrived. */
   #partialHeader: Buffer | undefined;
   #frame: Frame | undefined;
-  /** The opcode of the message whose end has not come, whatever control frames come between. */
+  /** The opcode of the message whose end has not arrived. Control frames may come in between. */
   #message: number | undefined;
   #control: Buffer | undefined;
-  /** Checks a text that comes in pieces. */
+  /** Decodes a text that arrives in pieces. */
   #utf8: InstanceType<typeof TextDecoder> | undefined;
   #isOver = false;
 
@@ -65,7 +65,7 @@ export class FrameReader {
     this.#listener = listener;
   }
 
-  /** Unmasks the chunk in place. Frames before a broken one are handed over first. @throws FrameError; the reader is then spent. */
+  /** Reads a chunk, which is unmasked in place. Frames before a broken one are delivered. @throws FrameError; the reader is then unusable. */
   push(chunk: Buffer): void {
     let at = 0;
     while (!this.#isOver) {
@@ -83,7 +83,7 @@ export class FrameReader {
     }
   }
 
-  /** Returns where the payload begins, or the end of the chunk. */
+  /** Returns the start of the payload, or the end of the chunk. */
   #readHeader(chunk: Buffer, start: number): number {
     let length = this.#partialHeader?.copy(header) ?? 0;
     this.#partialHeader = undefined;
@@ -126,7 +126,7 @@ export class FrameReader {
     else this.#listener.binary(piece, isEnd);
   }
 
-  /** A text that is whole needs no decoder of its own. */
+  /** Decodes a piece of text. A whole text needs no decoder of its own. */
   #textOf(piece: Buffer, isEnd: boolean): string {
     if (isEnd && !this.#utf8) {
       if (!isUtf8(piece)) throw invalidText();
@@ -155,13 +155,13 @@ export class FrameReader {
   }
 }
 
-/** Of the header in memory, which is whole. */
+/** Returns the frame of the complete header in memory. */
 function frameOf(length: number): Frame {
   const [a = 0, b = 0, c = 0, d = 0] = header.subarray(length - MASK_BYTES, length);
   return { opcode: header[0]! & 0x0f, isFinal: header[0]! >= 0x80, mask: [a, b, c, d], left: payloadLength(), taken: 0 };
 }
 
-/** By the second byte. */
+/** Returns the length of a header by its second byte. */
 function headerLength(second: number): number {
   const length = second & 0x7f;
   if (length < 126) return 2 + MASK_BYTES;
@@ -186,7 +186,7 @@ function unmask(piece: Buffer, frame: Frame): void {
   for (let i = 0; i < length; i++) piece[i]! ^= mask[((taken + i) & 3) as 0 | 1 | 2 | 3];
 }
 
-/** RFC 6455, 7.4. @throws FrameError */
+/** Returns the code of a close frame (RFC 6455, 7.4). @throws FrameError */
 function closeCodeOf(payload: Buffer): number {
   if (payload.length === 0) return NO_CODE;
   if (payload.length === 1) throw new FrameError(PROTOCOL_ERROR, 'a close code has two bytes');

@@ -1,13 +1,13 @@
 import type { Body } from './body.ts';
 
-/** Posts of one connection that wait for their turn. Clients send one at a time; a socket may carry thousands of small ones at once. */
+/** The limit of waiting posts of one connection. Clients send one at a time; a socket may carry thousands of small ones at once. */
 const MAX_WAITING_POSTS = 64;
-/** The bytes that the waiting posts of one connection hold together. */
+/** The limit of the bytes in all waiting posts of one connection. */
 const MAX_WAITING_BYTES = 1_048_576;
 
 /**
- * Reads the bodies that a client sends by POST, one after the other, in the order in which they came, and only while
- * the input is read; a post is answered when its body has been taken, so a slow method slows its caller.
+ * Reads the bodies that a client sends by POST, one after another, in their order, and only while the connection reads its input. A post is
+ * answered when its body has been read, so a slow method slows its caller.
  */
 export class HttpPostQueue {
   readonly #receive: (chunk: Uint8Array) => void;
@@ -29,11 +29,11 @@ export class HttpPostQueue {
     this.#resumed = undefined;
   }
 
-  /** Settles when the body has been taken; rejects when it did not arrive whole. */
+  /** Resolves when the body has been read; rejects if it did not arrive whole. */
   post(body: Body): Promise<void> {
     this.#waiting.add(body);
     const weigh = (): void => {
-      // Cut, since a refusal would wait behind the answers to the others.
+      // The socket is destroyed, since a refusal would wait behind the answers to the other posts.
       if (this.#waiting.size > MAX_WAITING_POSTS || this.#waitingBytes > MAX_WAITING_BYTES) body.cut();
     };
     body.grown = weigh;

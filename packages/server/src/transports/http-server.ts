@@ -3,7 +3,7 @@ import type { Http2SecureServer, Http2Server } from 'node:http2';
 import { invalidOption } from '@hubline/protocol';
 
 /**
- * The servers of `node:http`, `node:https` and `node:http2`, as frameworks give them. Over HTTP/2 there are no upgrades, so WebSockets
+ * A server of `node:http`, `node:https` or `node:http2`, as frameworks provide them. HTTP/2 has no upgrades, so WebSockets
  * need HTTP/1.1 beside it: `http2.createSecureServer({ allowHTTP1: true })`.
  */
 export type HttpServer = Server | Http2Server | Http2SecureServer;
@@ -15,7 +15,7 @@ export interface AttachOptions {
   readonly graceMs?: number | undefined;
 }
 
-/** @throws HublineError `invalid_option` for applications, which have a server or make one: Express, Koa, Fastify, Nest, Hono */
+/** @throws HublineError `invalid_option` for applications of frameworks, which have a server or make one: Express, Koa, Fastify, Nest, Hono */
 export function checkedHttpServer(given: unknown): HttpServer {
   const server = (given ?? {}) as Partial<Record<'emit' | 'listen' | 'close', unknown>>;
   const isServer = [server.emit, server.listen, server.close].every((method) => typeof method === 'function');

@@ -29,10 +29,10 @@ interface HeldPoll {
 
 /** The state of the current poll. */
 type Poll =
-  /** The last one is over, and the next one has not come. */
+  /** The last poll is over, and the next one has not arrived. */
   | { readonly name: 'none' }
   | HeldPoll
-  /** Its answer is on its way. A poll that comes meanwhile is next. */
+  /** The answer is being sent. A poll that arrives meanwhile is `next`. */
   | { readonly name: 'answered'; readonly response: ServerResponse; readonly stall: StallDetector; next: HeldPoll | undefined };
 
 const NONE: Poll = { name: 'none' };
@@ -40,8 +40,8 @@ const NOTHING = Buffer.alloc(0);
 const NOT_CACHED = { 'cache-control': 'no-cache,no-store' };
 
 /**
- * Sends by requests (polls) that are held until there are messages; the client sends by POST. The transport is open
- * also between two polls: messages wait for the next one (TransportProtocols.md).
+ * Sends messages as answers to requests (polls), which are held until there are messages; the client sends by POST. The transport stays
+ * open between two polls: messages wait for the next one (TransportProtocols.md).
  */
 export class LongPollingTransport implements Transport {
   readonly name = 'LongPolling';
@@ -73,19 +73,19 @@ export class LongPollingTransport implements Transport {
   }
 
   /**
-   * Holds a poll. A newer one replaces an older one, which is answered. While an answer is on its way the next one waits, as in ASP.NET
-   * Core: otherwise a client could leave any number of answers unread.
+   * Holds a poll, and answers an older one with nothing. While an answer is being sent the next poll waits, as in ASP.NET Core: otherwise a
+   * client could leave any number of answers unread.
    */
   poll(response: ServerResponse, headers: Headers): void {
-    this.#release();
+    this.#answerOlder();
     const poll: HeldPoll = { name: 'held', response, headers };
-    onceResponseEnded(response, () => this.#over(response));
+    onceResponseEnded(response, () => this.#pollEnded(response));
     if (this.#poll.name === 'answered') {
       this.#poll.next = poll;
       return;
     }
-    this.#become(poll);
-    this.#speak();
+    this.#setPoll(poll);
+    this.#flush();
   }
 
   write(batch: Batch): void {
@@ -93,7 +93,7 @@ export class LongPollingTransport implements Transport {
     const bytes = batch.as(rawFormat);
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
-    this.#speak();
+    this.#flush();
   }
 
   onceDrained(then: () => void): void {
@@ -126,11 +126,11 @@ export class LongPollingTransport implements Transport {
     }
   }
 
-  /** Closes: the next poll still gets the waiting messages, and the one after it the end. */
+  /** Closes the transport after the next poll has got the waiting messages. */
   close(): void {
     this.#ended = true;
     this.#posts.resume(); // a post that waits is answered
-    this.#speak();
+    this.#flush();
   }
 
   /** Ends the connection after the client's DELETE, and answers an open poll. */
@@ -143,7 +143,7 @@ export class LongPollingTransport implements Transport {
     this.#close(1006);
   }
 
-  #speak(): void {
+  #flush(): void {
     const poll = this.#poll;
     if (poll.name !== 'held') return;
     if (this.#waiting.length > 0) {
@@ -157,35 +157,35 @@ export class LongPollingTransport implements Transport {
   }
 
   #answer({ response, headers }: HeldPoll, body: Buffer = NOTHING): void {
-    this.#become({ name: 'answered', response, stall: new StallDetector(response.req.socket, this.#timeouts.sendMs), next: undefined });
+    this.#setPoll({ name: 'answered', response, stall: new StallDetector(response.req.socket, this.#timeouts.sendMs), next: undefined });
     const { length } = body;
     response.writeHead(200, { ...headers, ...NOT_CACHED, 'content-type': 'application/octet-stream', 'content-length': length }).end(body);
-    // Messages in a lost answer are lost: the connection ends, so that a client that is back does not miss them unnoticed.
+    // If the answer does not arrive its messages are lost, so the connection ends: the client notices when it reconnects.
     if (length > 0) onceResponseEnded(response, (taken) => taken || this.destroy());
   }
 
-  /** Ends the older poll, which a newer one has replaced. */
-  #release(): void {
+  /** Answers the older poll, which a newer one replaces. */
+  #answerOlder(): void {
     const poll = this.#poll;
     const waiting = poll.name === 'answered' ? poll.next : poll;
     if (waiting?.name !== 'held') return;
     if (poll.name === 'answered') poll.next = undefined;
-    else this.#become(NONE);
+    else this.#setPoll(NONE);
     waiting.response.writeHead(204, { ...waiting.headers, ...NOT_CACHED }).end();
   }
 
-  /** The answer has been taken, or the client has given up on the poll. */
-  #over(response: ServerResponse): void {
+  /** The client has read the answer, or has cancelled the poll. */
+  #pollEnded(response: ServerResponse): void {
     const poll = this.#poll;
     if (poll.name === 'answered' && poll.next?.response === response) poll.next = undefined;
     if (poll.name !== 'none' && poll.response === response) {
-      this.#become((poll.name === 'answered' && poll.next) || NONE);
-      this.#speak();
+      this.#setPoll((poll.name === 'answered' && poll.next) || NONE);
+      this.#flush();
     }
     this.#drain();
   }
 
-  #become(poll: Poll): void {
+  #setPoll(poll: Poll): void {
     this.#poll = poll;
     this.#waitedMs = 0;
   }
@@ -199,7 +199,7 @@ export class LongPollingTransport implements Transport {
     this.#closed = true;
     this.#ended = true;
     this.#posts.resume();
-    this.#release();
+    this.#answerOlder();
     this.#drain();
     this.#listener.closed({ code });
   }

@@ -2,17 +2,17 @@ import { invalidOption } from '@hubline/protocol';
 import type { ClientRequest } from './request.ts';
 
 /**
- * Which pages may connect. A browser sends cookies with every WebSocket, whatever page opens it: without this check
- * any page could act as its visitor. Default: pages of the same origin (scheme, host and port), and clients that send no Origin (they are
- * no browsers). `"*"` allows every page, and then cookies of pages of other origins are not looked at, and no page may send any.
+ * The origins of pages that may connect. A browser sends cookies with every WebSocket, whatever page opens it: without this check
+ * any page could act as its visitor. Default: pages of the same origin (scheme, host and port), and clients without an Origin header, which
+ * are no browsers. `"*"` allows every page; the server then ignores cookies of pages of other origins.
  */
 export type Origins = '*' | readonly string[] | ((origin: string, request: ClientRequest) => boolean);
 
-/** The rule of one path. */
+/** Decides which pages may connect to a path. */
 export class OriginPolicy {
   readonly #origins: Origins;
 
-  /** @throws HublineError `invalid_option` where a name in the list is no origin: no page could ever match it */
+  /** @throws HublineError `invalid_option` for a list with a name that is no origin, since no page could match it */
   constructor(origins: Origins = []) {
     if (Array.isArray(origins)) this.#origins = (origins as readonly string[]).map(originOf);
     else if (origins === '*' || typeof origins === 'function') this.#origins = origins;
@@ -22,11 +22,11 @@ export class OriginPolicy {
   allows(request: ClientRequest): boolean {
     const { origin } = request.headers;
     if (origin === undefined || this.#isOpen || isSameOrigin(request, origin)) return true;
-    // `=== true`: the promise of an async function would let every page in.
+    // `=== true`: the promise of an async function is truthy, and would allow every page.
     return typeof this.#origins === 'function' ? this.#origins(origin, request) === true : this.#origins.includes(origin);
   }
 
-  /** True where a page of another origin may connect, but only without cookies, which would let it act as its visitor. */
+  /** True for a page of another origin that `"*"` allows: with cookies it could act as its visitor. */
   ignoresCookies(request: ClientRequest): boolean {
     const { origin } = request.headers;
     return this.#isOpen && origin !== undefined && !isSameOrigin(request, origin);
@@ -35,7 +35,7 @@ export class OriginPolicy {
   /** The headers that let a page read the answer (Fetch standard, CORS protocol). Credentials forbid a wildcard, so the origin is echoed. */
   headers({ headers }: ClientRequest): Record<string, string> {
     if (headers.origin === undefined) return {};
-    const asked = headers['access-control-request-headers'];
+    const requestedHeaders = headers['access-control-request-headers'];
     return {
       ...(this.#isOpen ?
         { 'access-control-allow-origin': '*' }
@@ -47,7 +47,7 @@ export class OriginPolicy {
       : {
           'access-control-allow-methods': 'GET, POST, DELETE',
           'access-control-max-age': '7200',
-          ...(asked ? { 'access-control-allow-headers': asked } : {}),
+          ...(requestedHeaders ? { 'access-control-allow-headers': requestedHeaders } : {}),
         }),
     };
   }

@@ -15,14 +15,14 @@ export class OwnHttpServer {
     });
   }
 
-  /** Resolves with the port. @throws Node's error, for example where the port is taken. */
+  /** Resolves with the port. Rejects with Node's error, for example if the port is taken. */
   async listen(port: number, host: string | undefined): Promise<number> {
     this.server.listen(port, host);
     await once(this.server, 'listening');
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Stops listening, so that a balancer tries another node, and settles when all requests have ended. Idempotent. */
+  /** Stops listening, so that balancers choose another node. Settles when all requests have ended. Idempotent. */
   close(): Promise<void> {
     return (this.#closed ??= new Promise((resolve) => {
       this.server.close(() => resolve());
@@ -30,7 +30,7 @@ export class OwnHttpServer {
     }));
   }
 
-  /** Destroys the remaining sockets; also those of upgrades, which Node does not track any more. */
+  /** Destroys the remaining sockets, including upgraded ones, which Node no longer tracks. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

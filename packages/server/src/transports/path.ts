@@ -3,8 +3,8 @@ import { checkText, invalidOption } from '@hubline/protocol';
 const NEGOTIATE = '/negotiate';
 
 /**
- * A path as requests have it: with a slash before it, none after it, percent-encoded. `"c"`, `"/c"` and `"/c/"` are the same.
- * @throws HublineError `invalid_option` that names the argument, where no request could ever ask for the path
+ * Normalizes a path: a slash before it, none after it, percent-encoded. `"c"`, `"/c"` and `"/c/"` are the same.
+ * @throws HublineError `invalid_option` that names the argument, if no request can have the path
  */
 export function hostedPath(path: unknown, argument: string): string {
   const text = checkText(path, argument);
@@ -18,7 +18,7 @@ export function hostedPath(path: unknown, argument: string): string {
   return pathname;
 }
 
-/** The route of a request: a hosted path, or the negotiation beneath it. Undefined where its target has no path. Never throws. */
+/** Returns the route of a request: a path, or the negotiation beneath it. Undefined if the request target has no path. Never throws. */
 export function routeOf(target = ''): { readonly path: string; readonly isNegotiate: boolean } | undefined {
   const { path: wanted } = splitTarget(target);
   if (wanted === undefined) return undefined;
@@ -27,11 +27,11 @@ export function routeOf(target = ''): { readonly path: string; readonly isNegoti
   return { path: isNegotiate ? path.slice(0, -NEGOTIATE.length) : path, isNegotiate };
 }
 
-/** A request target (RFC 9112, 3.2): a path with its query, before which the absolute form, meant for proxies, has a host. */
+/** Splits a request target (RFC 9112, 3.2): a path with its query, and a host before it in the absolute form, which is meant for proxies. */
 export function splitTarget(target: string): { readonly host: string | undefined; readonly path: string | undefined } {
   const { host, path } = /^(?:https?:\/\/(?<host>[^/?#]*))?(?<path>\/.*)$/is.exec(target)?.groups ?? {};
   return { host, path };
 }
 
-/** One slash at the end means nothing, as in ASP.NET Core's routes. */
+/** ASP.NET Core's routes ignore one slash at the end. */
 const withoutSlash = (path: string): string => (path.endsWith('/') ? path.slice(0, -1) : path);

@@ -11,7 +11,7 @@ export interface Refusal {
   readonly retryAfterS?: number;
 }
 
-/** Errors that a client may know, by the status that SignalR's clients expect. Everything else is a server error: 500. */
+/** The statuses that SignalR's clients expect, by error code. All other errors are server errors: 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   invalid_message: 400,
   unauthorized: 401,
@@ -19,7 +19,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   connection_gone: 404,
   wrong_node: 404,
   already_connected: 409,
-  cancelled: 499, // only for logs: the client has left
+  cancelled: 499, // for logs only: the client has disconnected
   shutdown: 503,
 };
 
@@ -33,7 +33,7 @@ export class Refused extends Error {
   }
 }
 
-/** Never throws: user code may have thrown it, and its message may be no text. */
+/** Returns the refusal for an error, or undefined for one that is not meant for the client. Never throws, whatever user code threw. */
 export function refusalFor(thrown: unknown): Refusal | undefined {
   const error = asError(thrown);
   if (error instanceof Refused) return error.refusal;
@@ -48,7 +48,7 @@ export const gone = (): HublineError<'connection_gone'> =>
 
 export function refuse(response: ServerResponse, refusal: Refusal, headers: Record<string, string> = {}): void {
   const { status, text } = refusal;
-  if (status === 503) response.shouldKeepAlive = false; // a node that goes away would wait for the connection to be idle
+  if (status === 503) response.shouldKeepAlive = false; // a stopping node would wait for the connection to be idle
   response.writeHead(status, {
     ...headers,
     ...headersOf(refusal),
@@ -58,7 +58,7 @@ export function refuse(response: ServerResponse, refusal: Refusal, headers: Reco
   response.end(text);
 }
 
-/** An upgrade has no response object: the answer is written by hand, and the socket is closed, whatever the peer does. */
+/** Refuses an upgrade. It has no response object, so the answer is written to the socket, which is then closed. */
 export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
   if (socket.writableEnded) return;
   const { status, text } = refusal;

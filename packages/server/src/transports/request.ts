@@ -4,13 +4,13 @@ import { splitTarget } from './path.ts';
 
 /** A client's HTTP request, for any transport. */
 export interface ClientRequest {
-  /** The name of the hub that the server has found for the request. A `connectionHandler` has none. */
+  /** The name of the hub of the path. Undefined for a `connectionHandler`. */
   readonly hub?: string;
-  /** The path under which the hub is hosted, as the server has routed the request. Compare this, not the path of `url`. */
+  /** The path of the hub, by which the server has routed the request. Compare this, not the path of `url`. */
   readonly path: string;
   /**
-   * Absolute, as the client sees it: behind a trusted proxy, scheme and host are the proxy's. Its query holds neither `access_token`
-   * nor `id`, which are secrets.
+   * The absolute URL, as the client sees it: behind a trusted proxy, scheme and host are the proxy's. `access_token` and `id`, which are
+   * secrets, are removed from its query.
    */
   readonly url: URL;
   readonly headers: IncomingHttpHeaders;
@@ -23,19 +23,19 @@ export interface ClientRequest {
 /** The request as `authenticate` gets it. */
 export interface AuthenticationRequest extends ClientRequest {
   /**
-   * Aborts when the time for `authenticate` is over, and when the client has left: that of a WebSocket is noticed only later, since its
-   * socket is not read before it is let in.
+   * Aborts when the time for `authenticate` is over, or when the client has disconnected. The disconnect of a WebSocket client is noticed
+   * later, since its socket is not read before it is accepted.
    */
   readonly signal: AbortSignal;
 }
 
-/** The request that opened a connection, without what proves who the client is: methods can pass it on and log it. */
+/** The request that opened a connection, without its credentials, so that methods can pass it on and log it. */
 export type OpeningRequest = Omit<ClientRequest, 'token'>;
 
-/** A request, and the secret id of the connection that it is for. */
+/** A request, and the secret id of its connection. */
 export interface ParsedRequest {
   readonly request: ClientRequest;
-  /** Undefined also where it is empty, as in SignalR. */
+  /** Undefined also if it is empty, as in SignalR. */
   readonly id: string | undefined;
 }
 
@@ -46,7 +46,7 @@ export interface RequestRoute {
   readonly proxies: number;
 }
 
-/** @throws HublineError `invalid_message` where the request target, the Host header or what a proxy forwards for them is no URL. */
+/** Parses a request. @throws HublineError `invalid_message` if the request target, the host or a forwarded header is not valid in a URL */
 export function parseRequest(incoming: IncomingMessage, { hub, path, proxies }: RequestRoute): ParsedRequest {
   const { headers, socket } = incoming;
   const forwarded = (name: string): string | undefined => (proxies > 0 ? entry(headers[name], proxies) : undefined);
@@ -92,14 +92,14 @@ function schemeOf(forwarded: string): 'http' | 'https' {
 /** RFC 3986, 3.2.2: a registered name, an IPv4 address or a bracketed IPv6 address, and a port. It may be empty (RFC 9112, 3.2). */
 const HOST = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::\d{0,5})?$/i;
 
-/** A host that held a `/`, `?` or `@` would move the path, the query or the host itself. */
+/** Checks a host: with a `/`, `?` or `@` it would change the path, the query or the host of the URL. */
 function hostOf(host: string): string {
   if (host === '') return 'localhost';
   if (!HOST.test(host)) throw invalid('host');
   return host;
 }
 
-/** A path that begins with two slashes is a path all the same, so it is not resolved against the origin but put behind it. */
+/** Appends the target to the origin. Not resolved against it, since a path that begins with two slashes would become a host. */
 function urlFrom(origin: string, target: string): URL {
   try {
     return new URL(origin + target);
@@ -112,13 +112,13 @@ function invalid(why: string, cause?: unknown): HublineError<'invalid_message'> 
   return new HublineError('invalid_message', `The ${why} is not valid in a URL.`, { why }, { cause });
 }
 
-/** The entry that the outermost trusted proxy has appended. Earlier entries come from outside, and can be forged. */
+/** Returns the entry that the outermost trusted proxy has appended. Earlier entries can be forged. */
 function entry(header: string | string[] | undefined, proxies: number): string | undefined {
   const entries = String(header ?? '').split(',');
   return (entries.at(-proxies) ?? entries[0])?.trim() || undefined;
 }
 
-/** RFC 6265, 5.4. A value that is no percent-encoding is taken as it is. */
+/** Parses cookies (RFC 6265, 5.4). A value that is no valid percent-encoding is used unchanged. */
 function parseCookies(header: string | undefined): Readonly<Record<string, string>> {
   const cookies = Object.create(null) as Record<string, string>;
   for (const pair of header?.split(';') ?? []) {
@@ -136,7 +136,7 @@ function decoded(value: string): string {
   }
 }
 
-/** SignalR looks query keys up without case. */
+/** Returns the value of a query key, ignoring case like SignalR. */
 export function queryValue(url: URL, key: string): string | undefined {
   const wanted = key.toLowerCase();
   for (const [name, value] of url.searchParams) if (name.toLowerCase() === wanted) return value;

@@ -9,7 +9,7 @@ import type { HttpServer } from './http-server.ts';
 import { routeOf } from './path.ts';
 import { resumeAsHttp } from './upgrade.ts';
 
-/** Finds the endpoint for a request, and takes ours, and only ours, from the HTTP servers that it is attached to. */
+/** Routes requests of the attached HTTP servers to the endpoints of their paths, and leaves all other requests to the servers. */
 export class Router {
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #detach: (() => void)[] = [];
@@ -23,7 +23,7 @@ export class Router {
   }
 
   /**
-   * Routes added before or after stay as they are: the server's own listeners see everything that is not ours. When the server is closed,
+   * Attaches an HTTP server. Its own listeners, added before or after, get all requests of other paths. When the server is closed,
    * `release` ends the connections that came through it.
    */
   attach(server: HttpServer, release: (attachment: Attachment) => Promise<void>): void {
@@ -37,10 +37,10 @@ export class Router {
       if (event === 'listening') attachment.reopen();
       return false;
     };
-    // A listener could not keep a request from the other listeners; in front of `emit` it can, also from later ones.
+    // A listener cannot hide a request from other listeners; a wrapper of `emit` can.
     const emits = (event: string | symbol, ...args: readonly unknown[]): boolean =>
       (attached && ours(event, ...args)) || (Reflect.apply(emit, server, [event, ...args]) as boolean);
-    // Node emits nothing when `close` is called, and then waits for our connections.
+    // Node emits nothing when `close` is called, and waits for our connections.
     const closes = (...args: readonly unknown[]): unknown => {
       const closing = Reflect.apply(close, server, args) as unknown;
       if (attached) void attachment.close(() => release(attachment));
@@ -48,7 +48,7 @@ export class Router {
     };
     Object.assign(server, { emit: emits, close: closes });
     server.on('upgrade', unclaimed);
-    // A server of HTTP/2 makes requests of its streams once somebody listens to them.
+    // A server of HTTP/2 creates requests only if it has a listener for them.
     if ('updateSettings' in server) server.on('request', unanswered);
     this.#detach.push(() => {
       attached = false; // a later wrapper of `emit` or `close` still calls this one
@@ -63,12 +63,12 @@ export class Router {
     for (const undo of this.#detach.splice(0)) undo();
   }
 
-  /** True where the request was ours. */
+  /** True if the request has a path of ours. */
   #request(attachment: Attachment, request: IncomingMessage, response: ServerResponse): boolean {
     const route = routeOf(request.url);
     const endpoint = route && this.#endpoints.get(route.path);
     if (!endpoint) return false;
-    if (isTooFarAhead(request)) request.socket.destroy(); // a refusal would wait behind the answers to the others
+    if (isTooFarAhead(request)) request.socket.destroy(); // a refusal would wait behind the answers to earlier requests
     if (request.socket.destroyed) return true;
     attachment.observe(response);
     void endpoint.request(new HttpExchange(request, response, attachment), route.isNegotiate);
@@ -92,14 +92,14 @@ const isWebSocket = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' && headers.upgrade?.trim().toLowerCase() === 'websocket';
 
 /**
- * Without any listener Node ignores upgrades and hands over plain requests; with ours alone it hands over every upgrade. Those that are
- * not ours go on as they would without us.
+ * Handles upgrades of other paths like Node without listeners, which ignores the upgrade and emits a plain request: with our listener Node
+ * emits every upgrade.
  */
 function unclaimed(this: HttpServer, ...upgrade: UpgradeArguments): void {
   if (this.listeners('upgrade').every((listener) => listener === unclaimed)) resumeAsHttp(this, upgrade);
 }
 
-/** Answers what nobody else would. */
+/** Answers 404 to requests that no other listener can answer. */
 function unanswered(this: HttpServer, _request: IncomingMessage, response: ServerResponse): void {
   const isAlone = this.listeners('request').every((listener) => listener === unanswered);
   if (isAlone && !response.headersSent) response.writeHead(404).end();

@@ -24,7 +24,7 @@ export const EVENT_STREAM_HEADERS = {
   'x-accel-buffering': 'no', // and so would nginx
 };
 
-/** One answer that does not end; the client sends by POST. */
+/** Sends messages in one response that stays open; the client sends by POST. */
 export class ServerSentEventsTransport implements Transport {
   readonly name = 'ServerSentEvents';
   readonly carriesBytes = false;
@@ -41,13 +41,13 @@ export class ServerSentEventsTransport implements Transport {
     this.#stall = new StallDetector(response.req.socket, sendMs);
     const listener = accept(this);
     const utf8 = new TextDecoder();
-    // Text, as everything here: a character may be split over two chunks.
+    // Decoded as a stream: a character may be split over two chunks.
     this.#posts = new HttpPostQueue((chunk) => listener.receive(utf8.decode(chunk, { stream: true }), true));
     let end: TransportEnd = { code: 1006 };
     response.on('error', (error) => (end = { code: 1006, error })); // always followed by `close`
     onceResponseEnded(response, (taken) => listener.closed(taken ? { code: 1000 } : end));
     response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS });
-    response.write(':\r\n'); // Firefox says that the stream is open only when something came
+    response.write(':\r\n'); // Firefox reports the stream as open only when data has arrived
   }
 
   get bufferedBytes(): number {
@@ -62,7 +62,6 @@ export class ServerSentEventsTransport implements Transport {
     onceDrained(this.#response, then);
   }
 
-  /** Settles when the body has been taken. */
   post(body: Body): Promise<void> {
     return this.#posts.post(body);
   }
@@ -92,7 +91,7 @@ export class ServerSentEventsTransport implements Transport {
 
 export interface EventStreamOptions {
   readonly headers: Readonly<Record<string, string>>;
-  /** How long a client may take nothing of what waits for it. */
+  /** How long the client may read nothing while data is buffered for it. */
   readonly sendMs: number;
   readonly accept: (transport: Transport) => TransportListener;
 }

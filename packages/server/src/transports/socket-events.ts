@@ -4,11 +4,11 @@ import type { Socket } from 'node:net';
 import { HublineError } from '@hubline/protocol';
 
 /**
- * Calls back once when a response has ended, with whether all of it was sent. Node emits `finish` also where the socket broke
- * meanwhile, and nothing for a response that is queued behind another one of its socket, so the socket is observed as well.
+ * Calls back once when a response has ended, with whether all of it was sent. Node emits `finish` also if the socket broke
+ * meanwhile, and emits nothing for a response that is queued behind another one of its socket, so the socket is observed too.
  */
 export function onceResponseEnded(response: ServerResponse | Http2ServerResponse, then: (taken: boolean) => void): void {
-  // Over HTTP/2 the stream tells: Node emits `finish` after its end there, and the socket lives on.
+  // Over HTTP/2 the stream is observed: Node emits `finish` after its end, and the socket stays open.
   if ('stream' in response) {
     const { stream } = response;
     stream.once('close', () => then(stream.writableFinished && stream.rstCode === constants.NGHTTP2_NO_ERROR));
@@ -35,18 +35,18 @@ export function untilClientGone(socket: Socket): { readonly clientGone: AbortSig
   return { clientGone: controller.signal, stop: () => undefined };
 }
 
-/** Requests of one socket whose answers wait. Clients send the next request after the answer; each costs the event loop half a millisecond. */
+/** Unanswered requests of one socket. Clients send the next request after the answer; each costs the event loop half a millisecond. */
 const MAX_REQUESTS_AHEAD = 32;
 
-/** True where a client has sent too many requests ahead of their answers. Over HTTP/2 each stream stands for a socket. */
+/** True if a client has sent too many requests ahead of their answers. Over HTTP/2 each stream counts as a socket. */
 export function isTooFarAhead({ socket }: IncomingMessage): boolean {
   return (closing.get(socket)?.size ?? 0) >= MAX_REQUESTS_AHEAD;
 }
 
-/** One listener for each socket, for all of its requests whose answers wait. */
+/** One listener for each socket, shared by its unanswered requests. */
 const closing = new WeakMap<Socket, Set<() => void>>();
 
-/** Returns its undo. */
+/** Calls back when a socket closes. Returns a function that cancels it. */
 function onClose(socket: Socket, then: () => void): () => void {
   let waiting = closing.get(socket);
   if (!waiting) {

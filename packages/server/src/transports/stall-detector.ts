@@ -12,7 +12,7 @@ export class StallDetector {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** True where the peer has read nothing for too long. */
+  /** Counts a heartbeat. True if the peer has read nothing for too long. */
   check(ms: number): boolean {
     const waiting = this.#socket.writableLength;
     const taken = this.#socket.bytesWritten - waiting;

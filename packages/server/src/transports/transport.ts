@@ -2,50 +2,50 @@ import type { TransportName, Wire } from '@hubline/protocol';
 import type { Batch } from './batch.ts';
 import type { Body } from './body.ts';
 
-/** An open pipe to one client. There is no opening state: every transport can be written to. */
+/** An open channel to one client. There is no opening state: every transport can be written to. */
 export interface Transport {
   readonly name: TransportName;
-  /** False where only text arrives unharmed. */
+  /** False if the transport carries text only. */
   readonly carriesBytes: boolean;
-  /** True where the transport itself shows that the client is there, so that no pings are needed. */
+  /** True if the transport itself detects a missing client, so that no pings are needed. */
   readonly inherentKeepAlive: boolean;
   /** The type of the frames; set once the handshake has chosen a codec. */
   format: 'text' | 'binary';
-  /** Bytes written that the client has not taken yet. */
+  /** Written bytes that the client has not read. */
   readonly bufferedBytes: number;
-  /** Hands over what was queued in one turn. Never throws: a broken pipe is reported once, through `closed`. */
+  /** Writes the messages of one turn. Never throws: a broken socket is reported once, through `closed`. */
   write(batch: Batch): void;
-  /** Calls back once everything written has been taken, or the pipe is gone. */
+  /** Calls back when everything written has been read, or the transport has closed. */
   onceDrained(then: () => void): void;
-  /** Bytes that are read ahead while the listener is paused, so that control frames behind them are seen; see `pause`. */
+  /** Bytes that are read while the listener is paused, to find control frames behind them; see `pause`. */
   readonly readAheadBytes: number;
-  /** Stops and starts reading: how a slow method slows its caller. */
+  /** Stop and start reading, so that a slow method slows its caller. */
   pause(): void;
   resume(): void;
   /** Takes the body of a POST, by which clients send where the transport carries data in one direction only. Rejects if it did not arrive whole. */
   post?(body: Body): Promise<void>;
-  /** How long the peer has been silent although the transport pings it; 0 where the transport has no pings. */
+  /** How long the peer has not answered pings of the transport; 0 without such pings. */
   readonly silentMs: number;
-  /** Called at every heartbeat: the transport checks its own time limits. */
+  /** Checks the time limits of the transport. Called at every heartbeat. */
   heartbeat(ms: number): void;
-  /** Closes after the written data, with a close code where the transport has one. Idempotent. */
+  /** Closes after the written data, with a close code if the transport has one. Idempotent. */
   close(code: number, reason: string): void;
-  /** Cuts the pipe without waiting for the peer. Idempotent. */
+  /** Closes without waiting for the peer. Idempotent. */
   destroy(): void;
 }
 
-/** Receives the events of a transport. It is bound before the first byte, so none can be missed. */
+/** Receives the events of a transport. Bound before the first byte, so that none is missed. */
 export interface TransportListener {
-  /** `isEnd` where the chunk ends what the client sent as one: a WebSocket message. */
+  /** `isEnd` is true for the last chunk of a WebSocket message, and for chunks of other transports. */
   receive(chunk: Wire, isEnd: boolean): void;
   /** Called with the number of the transport's own frames: pings and pongs. */
   controlled?(frames: number): void;
-  /** Called exactly once, whoever closed. */
+  /** Called exactly once, whichever side closed. */
   closed(end: TransportEnd): void;
 }
 
 export interface TransportEnd {
-  /** The WebSocket close code (RFC 6455, 7.4): 1006 where the pipe broke, 1002 with an error where the peer broke its rules. */
+  /** The WebSocket close code (RFC 6455, 7.4): 1006 for a broken socket, 1002 with an error for invalid frames. */
   readonly code: number;
   readonly error?: Error;
 }

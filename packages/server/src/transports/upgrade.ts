@@ -3,17 +3,17 @@ import { Server as TlsServer } from 'node:tls';
 import type { Socket } from 'node:net';
 import type { HttpServer } from './http-server.ts';
 
-/** Requests that were handed back: several servers may be attached to one HTTP server, and each would do it. */
+/** Requests that were resumed. Several hub servers may be attached to one HTTP server, and each would resume them. */
 const resumed = new WeakSet<IncomingMessage>();
 
-/** Offers of one socket. Each hands the socket to the server once more, which adds listeners to it and reads what follows again. */
+/** The limit of upgrades that one socket may offer. For each the server adds its listeners again, and reads the following bytes again. */
 const MAX_OFFERS = 4;
 const offers = new WeakMap<Socket, number>();
 
 /**
- * Ignores an upgrade: the request goes on as HTTP/1.1. By then Node has given its socket away, so the request is put back in front of
- * what follows, without the offer, and the socket is handed to the server as a new one. Node documents both. The answer to the last
- * offer that a socket may make closes it.
+ * Ignores an upgrade, so that the request continues as HTTP/1.1. Node has detached the socket by then, so the request is put back in front
+ * of the following bytes, without the offer, and the socket is given to the server as a new one. Node documents both. The answer to the
+ * last allowed offer closes the socket.
  */
 export function resumeAsHttp(server: HttpServer, [request, socket, head]: readonly [IncomingMessage, Socket, Buffer]): void {
   if (resumed.has(request)) return;

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Refusal } from './refusal.ts';
 
-/** RFC 6455, 1.3: proves that the request was read as a WebSocket's. */
+/** RFC 6455, 1.3: proves that the server speaks WebSocket. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
-/** RFC 9110, 5.6.2: the first protocol that is offered, as a browser refuses an answer without one of its own. */
+/** The first offered protocol (a token of RFC 9110, 5.6.2): a browser refuses an answer without one of its protocols. */
 const FIRST_PROTOCOL = /^[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:,|$)/;
 
-/** Answers an upgrade to a WebSocket (RFC 6455, 4.2): with the lines that accept it, or the reason why it is invalid. */
+/** Checks an upgrade to a WebSocket (RFC 6455, 4.2). Returns the lines that accept it, or the refusal of an invalid one. */
 export function answerUpgrade({ method, headers }: IncomingMessage): { readonly lines: string } | { readonly refusal: Refusal } {
   const key = headers['sec-websocket-key'];
   const version = headers['sec-websocket-version'];

@@ -23,7 +23,7 @@ export interface WebSocketOptions {
   };
 }
 
-/** Completes upgrades; what comes out is an open transport. */
+/** Completes upgrades to open transports. */
 export class WebSocketUpgrader {
   readonly #options: WebSocketOptions;
 
@@ -31,7 +31,7 @@ export class WebSocketUpgrader {
     this.#options = options;
   }
 
-  /** Calls `accept` with the open transport; where that throws, the socket is cut. An upgrade that is no valid handshake is refused. */
+  /** Calls `accept` with the open transport, and destroys the socket if that throws. Refuses an invalid handshake. */
   upgrade({ request, socket, head }: Upgrade, accept: (transport: Transport) => TransportListener): void {
     const answer = answerUpgrade(request);
     if ('refusal' in answer) return refuseUpgrade(socket, answer.refusal);
@@ -42,7 +42,7 @@ export class WebSocketUpgrader {
     try {
       transport.open(accept(transport), head);
     } catch {
-      socket.destroy(); // 101 is sent, so the error cannot be sent any more
+      socket.destroy(); // 101 is sent already, so no refusal can follow
     }
   }
 }
@@ -53,9 +53,9 @@ export interface Upgrade {
   readonly head: Buffer;
 }
 
-/** Above this no pongs are sent: they would pile up for a peer that does not read. */
+/** Above this buffer size no pongs are sent: they would pile up for a client that does not read. */
 const PONG_BELOW_BYTES = 64 * 1024;
-/** Bytes that are read ahead of a paused listener: control frames behind them show whether the peer is still there. */
+/** Bytes that are read while the listener is paused: control frames behind them show whether the client is connected. */
 const READ_AHEAD_BYTES = 64 * 1024;
 
 const PING = controlFrame(Opcode.ping);
@@ -65,7 +65,7 @@ const PROTOCOL_ERROR = 1002;
 const BROKEN = 1006;
 const INTERNAL_ERROR = 1011;
 
-/** Reads and writes frames. A broadcast is framed once for all sockets, and a payload is handed over as it is read. */
+/** Reads and writes frames. A broadcast is framed once for all sockets, and payloads are delivered as they are read. */
 class WebSocketTransport implements Transport, FrameListener {
   readonly name = 'WebSockets';
   readonly carriesBytes = true;
@@ -77,7 +77,7 @@ class WebSocketTransport implements Transport, FrameListener {
   readonly #stall: StallDetector;
   readonly #reader = new FrameReader(this);
   #listener: TransportListener | undefined;
-  /** After a close frame no other may follow (RFC 6455, 5.5.1). */
+  /** False after a close frame, which no other frame may follow (RFC 6455, 5.5.1). */
   #isOpen = true;
   #isPaused = false;
   #end: TransportEnd = { code: BROKEN };
@@ -211,7 +211,7 @@ class WebSocketTransport implements Transport, FrameListener {
   }
 }
 
-/** Copies a piece that is small beside the chunk it is a view of: one that waits would keep the whole chunk in memory. */
+/** Copies a piece that is a small view of its chunk: while it waits it would keep the whole chunk in memory. */
 function detached(piece: Buffer): Buffer {
   if (piece.length * 2 >= piece.buffer.byteLength) return piece;
   const copy = Buffer.allocUnsafeSlow(piece.length); // not of the pool, which the copy would keep
