@@ -11,10 +11,10 @@ const address = (port: number): RedisAddress => ({ host: 'a.test', port });
 const [A, B, C, D] = [address(1), address(2), address(3), address(4)];
 const CHANNEL = '{x}';
 
-/** A slot that moves between three masters and a fourth one, which is new and takes a while to connect to. */
+/** Masters of a cluster with a slot that moves. The connection to the fourth master takes a while. */
 class Masters {
   owner = A;
-  /** Who has it, by what CLUSTER SLOTS says. */
+  /** The owner of the slot according to CLUSTER SLOTS. */
   said = A;
   readonly heard: string[] = [];
   /** The ports to which there are connections. */
@@ -73,7 +73,7 @@ it('a redirected message is not overtaken although its slot moves several times'
   using cluster = await storeOf(masters);
   const { store, observer } = cluster;
   masters.owner = C;
-  masters.said = B; // by then it has moved on
+  masters.said = B; // it has moved again by then
   const first = store.publish([[CHANNEL, Buffer.from('first')]]);
   await vi.waitFor(() => expect(observer.moved).toHaveBeenCalledTimes(1), { interval: 1 });
   masters.said = C;

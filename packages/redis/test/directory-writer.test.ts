@@ -14,17 +14,17 @@ import { NO_EVENTS } from './repair-nodes.ts';
 const keys = new Keys('p');
 const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 };
 
-/** Says yes to everything, and counts. */
+/** A store that accepts every command, and counts writes. */
 class CountingStore {
   readonly isOne: boolean = false;
   redirects = 0;
-  /** Whether the lease of a session that is replaced lives. */
+  /** Whether the lease of a replaced session exists. */
   isLeased = true;
   readonly counters = new Map<string, number>();
-  /** Before each answer. */
+  /** Called before each answer. */
   happens: (commands: readonly Command[]) => void = () => undefined;
 
-  /** What is verified: as it should be. */
+  /** The answers to a verification: no entry differs. */
   verified: readonly unknown[] = [[encodeNode(self)], '1', [null], '1', 0, 0, 0, '1'];
 
   async read(): Promise<readonly unknown[]> {
@@ -187,7 +187,7 @@ describe('another session begins', () => {
     const { store, writer, registration, over, change } = await registered();
     await change();
     const counter = keys.writes('ann.1', '0');
-    store.counters.set(counter, store.counters.get(counter)! - 1); // a replica that did not have the last one
+    store.counters.set(counter, store.counters.get(counter)! - 1); // a replica without the last write became the master
     await (by === 'heartbeat' ? writer.renewLease() : change());
     expect([registration.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
   });

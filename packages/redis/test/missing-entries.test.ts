@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A Redis double: it answers each command from the keys that it holds at that moment. */
+/** A Redis that answers each command from its present keys. */
 class Holds {
   readonly counted = new Set<string>();
   readonly listed = new Set<string>();

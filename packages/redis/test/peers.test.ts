@@ -14,12 +14,12 @@ const bob: NodeInfo = { nodeId: 'bob', process: 'bob', app: 'test', accepts: tru
 const first: Incarnation = 'bob.1';
 const session = new Session({ process: 'ann', n: 1, keys, nodeTimeoutMs: 1000 });
 
-/** Answers what is so when it is asked. The answers arrive when they are let go. */
+/** A store whose answers have the state at the time of the command, and arrive when the test releases them. */
 class SlowStore {
-  /** Undefined where it is over, and nothing is swept yet. */
+  /** The leases by incarnation; undefined for one that has ended and is not swept yet. */
   readonly leases = new Map<Incarnation, string | undefined>();
   readonly isOne = true;
-  readonly #onTheirWay: (() => void)[] = [];
+  readonly #pending: (() => void)[] = [];
 
   read(commands: readonly Command[]): Promise<readonly unknown[]> {
     return this.run(commands);
@@ -27,13 +27,13 @@ class SlowStore {
 
   run(commands: readonly Command[]): Promise<readonly unknown[]> {
     const answers = commands.map((command) => this.#answer(command));
-    return new Promise((resolve) => this.#onTheirWay.push(() => resolve(answers)));
+    return new Promise((resolve) => this.#pending.push(() => resolve(answers)));
   }
 
-  async letGo(): Promise<void> {
+  async release(): Promise<void> {
     for (let left = 10; left > 0; left--) {
-      for (const arrive of this.#onTheirWay.splice(0)) arrive();
-      await Promise.resolve(); // the next question
+      for (const arrive of this.#pending.splice(0)) arrive();
+      await Promise.resolve(); // the next query
       await Promise.resolve();
     }
   }
@@ -78,7 +78,7 @@ describe('a late answer of Redis', () => {
     const refreshed = peers.refresh();
     store.leases.set(first, '1');
     peers.hello(first, bob);
-    await store.letGo();
+    await store.release();
     await refreshed;
     expect(told).toEqual(['bob joined']);
   });
@@ -91,7 +91,7 @@ describe('a late answer of Redis', () => {
     const refreshed = peers.refresh();
     store.leases.delete(first);
     peers.goodbye(first);
-    await store.letGo();
+    await store.release();
     await refreshed;
     expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
   });
@@ -106,11 +106,11 @@ it('a node whose lease is missing is not lost while this node cannot read whethe
   store.leases.delete(first); // it has entered before this node: the next one has a lease, and is in the list
   store.leases.set('bob.2', '1');
   const refreshed = peers.refresh();
-  await store.letGo();
+  await store.release();
   await refreshed;
   expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
   const resumed = peers.resume();
-  await store.letGo();
+  await store.release();
   await resumed;
   expect(told).not.toContain('bob lost: lease');
 });
@@ -120,7 +120,7 @@ it('a hello of an incarnation whose lease has ended is ignored', async () => {
   const { peers, told } = peersOn(store);
   store.leases.set(first, undefined);
   const refreshed = peers.refresh();
-  await store.letGo();
+  await store.release();
   await refreshed;
   peers.hello(first, bob);
   expect(told).toEqual([]);
@@ -133,7 +133,7 @@ it('an incarnation that was announced without a lease is replaced by the one wit
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
   const refresh = async (): Promise<void> => {
     const refreshed = peers.refresh();
-    await store.letGo();
+    await store.release();
     await refreshed;
   };
   try {
@@ -167,13 +167,13 @@ it('the remaining time of a lease stands still while the lease cannot be read', 
     now += 5000; // it is for 1000
     for (const ask of [() => peers.refresh(), () => peers.resume()]) {
       const asked = ask();
-      await store.letGo();
+      await store.release();
       await asked;
     }
     expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
     now += 1001;
     const refreshed = peers.refresh();
-    await store.letGo();
+    await store.release();
     await refreshed;
     expect(told).toEqual(['bob joined', 'bob lost: lease']);
   } finally {
@@ -186,7 +186,7 @@ it('a node is known as soon as a query has read its lease', async () => {
   const { peers, told } = peersOn(store);
   store.leases.set(first, '1');
   const reading = peers.leases.readLiveNodes([]);
-  await store.letGo();
+  await store.release();
   expect([...(await reading).liveNodes.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
   expect(told).toEqual(['bob joined']);
   peers.hello(first, bob);

@@ -25,7 +25,7 @@ interface Conditions {
   readonly mustWait?: () => boolean;
 }
 
-/** A publisher whose Redis answers when the test lets it. */
+/** Makes a publisher whose batches the test acknowledges. */
 function publisherOn(
   options: RedisBackplaneOptions = {},
   { isOne = true, isAvailable = () => true, mustWait = () => false, ...parts }: Partial<PublisherOptions> & Conditions = {},

@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest';
 import { RedisConnection, type Command } from '../src/redis-connection.ts';
 import { REQUIRED_SETTINGS } from '../src/options.ts';
 
-/** A connection as the backplane has it, to a Redis that says no. */
+/** Opens a connection to a Redis that refuses commands. */
 async function lineTo(url: string) {
   const client = new Redis(url, { enableReadyCheck: false, retryStrategy: () => 50 });
   const [ready, lost] = [vi.fn(), vi.fn()];
@@ -20,7 +20,7 @@ interface Refuser {
   readonly who: string;
   readonly refusal: string;
   readonly args: readonly string[];
-  /** What makes it one. */
+  /** The command that makes the Redis refuse others. */
   readonly made: readonly [string, ...string[]];
   readonly command: Command;
 }
@@ -41,7 +41,7 @@ it.each<Refuser>([
   using to = await lineTo(redis.url);
   await expect(to.line.run([command])).rejects.toThrow(refusal);
   expect(to.lost.mock.calls[0]).toMatchObject([{ code: 'backplane_unavailable', message: expect.stringContaining(refusal) as string }]);
-  await vi.waitFor(() => expect(to.ready).toHaveBeenCalledTimes(2)); // on another connection, to whoever is there then
+  await vi.waitFor(() => expect(to.ready).toHaveBeenCalledTimes(2)); // on another connection
 });
 
 it('the connection of a subscriber to an incomplete cluster is closed', async () => {

@@ -14,7 +14,7 @@ import { encodeNode } from '../src/values.ts';
 const keys = new Keys('hubline');
 const [ann, bob] = ['ann', 'bob'].map((nodeId) => ({ nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 }));
 
-/** One Redis, whose slots are lost when a test says so. */
+/** Links a node to one Redis whose slots a test makes unavailable. */
 function linkTo(redis: RedisServer) {
   const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
   const settings = {
@@ -36,7 +36,7 @@ function linkTo(redis: RedisServer) {
 it('messages that wait for an unsubscribed node are sent after bufferMs, also while another shard is unavailable', async () => {
   await using redis = await startRedis();
   await redis.call('HSET', keys.registry, 'bob.1', encodeNode(bob!));
-  await redis.call('SET', keys.lease('bob.1'), '1'); // for ever, and he never listens
+  await redis.call('SET', keys.lease('bob.1'), '1'); // without an expiry time, and it never subscribes
   await using node = linkTo(redis);
   const { link, store, observer } = node;
   await link.registered();

@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 
 const SWEEP_DELAY_MS = 10_000;
 
-/** A store that refuses everything, as Redis does where a key has another type. */
+/** Starts a sweeper whose store refuses every command, as Redis does for a key of another type. */
 function start(isUp: boolean) {
   let tries = 0;
   const reports: unknown[] = [];
