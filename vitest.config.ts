@@ -7,6 +7,8 @@ const conditions = ['hubline-source'];
 const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
 /** Client libraries, ours and others, against the conformance server: in Node, and their builds in Chromium. */
 const INTEROP = ['packages/testing/test/{official,hubline,conformance-server}*.test.ts', 'packages/testing/test/browsers/**/*.test.ts'];
+/** The C# programs of interop/dotnet, which `scripts/dotnet.mjs` builds. */
+const DOTNET = 'packages/testing/test/dotnet/**/*.test.ts';
 /** Generated malformed input. */
 const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
 /** Tests that start server processes and a Redis for them. */
@@ -35,7 +37,7 @@ export default defineConfig({
           ...timeouts,
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
-          exclude: [BALANCERS, ...INTEROP, FUZZ, ...CLUSTER, PACKAGES, HOSTS],
+          exclude: [BALANCERS, ...INTEROP, DOTNET, FUZZ, ...CLUSTER, PACKAGES, HOSTS],
         },
       },
       {
@@ -47,6 +49,11 @@ export default defineConfig({
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: { ...timeouts, name: 'balancers', include: [BALANCERS] },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: { ...timeouts, name: 'dotnet', include: [DOTNET] },
       },
       {
         resolve: { conditions },

@@ -58,40 +58,44 @@ export function tablesOf({ testResults }) {
   };
 }
 
-/** Returns the document with its tables replaced by these. */
-export async function withTables(text, tables) {
+/** Returns the document with the tables of this command replaced by these. */
+export async function withTables(text, tables, command = 'npm run interop') {
   let filled = text;
   for (const [name, rows] of Object.entries(tables)) {
-    const place = new RegExp(`(<!-- ${name}, produced by npm run interop -->\\n)[^]*?(\\n<!-- end -->)`);
-    if (!place.test(filled)) throw new Error(`The document has no place for the table "${name}".`);
+    const place = new RegExp(`(<!-- ${name}, produced by ${command} -->\\n)[^]*?(\\n<!-- end -->)`);
+    if (!place.test(filled)) throw new Error(`The document has no place for the table "${name}" of ${command}.`);
     const lines = rows.map((cells) => `| ${cells.join(' | ')} |`);
     filled = filled.replace(place, (_all, start, end) => `${start}\n${lines.join('\n')}\n${end}`);
   }
   return format(filled, { ...(await resolveConfig(DOCUMENT)), parser: 'markdown' });
 }
 
-async function run(args) {
+/** Runs a project of Vitest, and compares the document's tables of this command with the result, or writes them. Returns an exit code. */
+export async function runInterop({ project, command, args, hasTables = true }) {
   const given = args.find((arg) => arg.startsWith(REPORT_OPTION));
-  const report = given?.slice(REPORT_OPTION.length) ?? `${ROOT}.hubline/logs/interop.json`;
+  const report = given?.slice(REPORT_OPTION.length) ?? `${ROOT}.hubline/logs/${project}.json`;
   mkdirSync(`${ROOT}.hubline/logs`, { recursive: true });
   await programs(['chromium']);
   const vitest = `${ROOT}node_modules/vitest/vitest.mjs`;
   const reporters = given ? [] : ['--reporter=default', '--reporter=json', `${REPORT_OPTION}${report}`];
   const options = args.filter((arg) => arg !== '--write');
-  const { status } = spawnSync(process.execPath, [vitest, 'run', '--project', 'interop', ...options, ...reporters], {
+  const { status } = spawnSync(process.execPath, [vitest, 'run', '--project', project, ...options, ...reporters], {
     cwd: ROOT,
     stdio: 'inherit',
   });
   if (status !== 0) return 1;
+  if (!hasTables) return 0;
   const text = readFileSync(DOCUMENT, 'utf8');
-  const fresh = await withTables(text, tablesOf(JSON.parse(readFileSync(report, 'utf8'))));
+  const fresh = await withTables(text, tablesOf(JSON.parse(readFileSync(report, 'utf8'))), command);
   if (fresh === text) return 0;
   if (args.includes('--write')) {
     writeFileSync(DOCUMENT, fresh);
     return 0;
   }
-  console.error('The tables in docs/interop.md are not what this run gives: npm run interop -- --write');
+  console.error(`The tables in docs/interop.md are not what this run gives: ${command} -- --write`);
   return 1;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await run(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = await runInterop({ project: 'interop', command: 'npm run interop', args: process.argv.slice(2) });
+}

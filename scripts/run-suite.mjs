@@ -4,7 +4,7 @@ import { ROOT } from './install.mjs';
 
 /**
  * Runs one suite of SUITES until it ends or exceeds its time limit. Writes its output to `<logs>/<name>.log`.
- * @returns the numbers of passed and failed tests, the duration, and `why` for a failure that is no failed test
+ * @returns the numbers of passed, failed and skipped tests, the duration, and `why` for a failure that is no failed test
  */
 export async function runSuite({ name, command, limitSeconds, runner }, logs) {
   const log = `${logs}/${name}.log`;
@@ -23,7 +23,7 @@ function outcomeOf(fault, runner, report) {
   const why =
     fault ??
     (!counts ? 'no whole report'
-    : counts.passed === 0 ? 'ran no test'
+    : counts.passed === 0 && !counts.skipped ? 'ran no test'
     : undefined);
   return why ? { passed: counts?.passed ?? 0, failed: 1, why } : counts;
 }

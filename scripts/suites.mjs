@@ -6,7 +6,11 @@ const script = (...args) => ['npm', 'run', ...args, '--'];
 
 const vitest = {
   args: (report) => ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-  count: ({ numPassedTests, numFailedTests }) => ({ passed: numPassedTests, failed: numFailedTests }),
+  count: ({ numPassedTests, numFailedTests, numPendingTests }) => ({
+    passed: numPassedTests,
+    failed: numFailedTests,
+    skipped: numPendingTests,
+  }),
 };
 const playwright = {
   args: () => ['--reporter=list,json'],
@@ -22,6 +26,7 @@ export const SUITES = [
   { name: 'other-node', command: script('other-node'), limitSeconds: 300, runner: vitest },
   { name: 'fuzz', command: script('fuzz'), limitSeconds: 300, runner: vitest },
   { name: 'interop', command: script('interop'), limitSeconds: 400, runner: vitest },
+  { name: 'dotnet', command: script('dotnet'), limitSeconds: 400, runner: vitest },
   { name: 'balancers', command: script('balancers'), limitSeconds: 120, runner: vitest },
   { name: 'cluster', command: script('cluster'), limitSeconds: 900, runner: vitest },
   { name: 'examples', command: script('examples'), limitSeconds: 180, runner: vitest },

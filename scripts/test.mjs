@@ -21,19 +21,24 @@ install();
 const logs = `${ROOT}.hubline/logs`;
 mkdirSync(logs, { recursive: true });
 console.log(`Node ${process.version}, ${process.platform} ${process.arch}`);
-const total = { passed: 0, failed: 0 };
+const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) {
   process.stdout.write(`${suite.name.padEnd(14)}`);
-  const { passed, failed, why, seconds, log } = await runSuite(suite, logs);
-  console.log(`${seconds.toFixed(1).padStart(6)} s   ${passed} passed, ${failed} failed${why ? `: ${why}` : ''}`);
+  const { passed, failed, skipped = 0, why, seconds, log } = await runSuite(suite, logs);
+  console.log(`${seconds.toFixed(1).padStart(6)} s   ${countsOf({ passed, failed, skipped })}${why ? `: ${why}` : ''}`);
   const output = readFileSync(log, 'utf8');
   if (failed > 0) console.log(output);
   for (const [, note] of output.matchAll(NOTE)) console.log(`${' '.repeat(14)}${note}`);
   total.passed += passed;
   total.failed += failed;
+  total.skipped += skipped;
 }
-console.log(`${total.passed} passed, ${total.failed} failed`);
+console.log(countsOf(total));
 process.exitCode = total.failed > 0 ? 1 : 0;
+
+function countsOf({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
 
 function chosen(names) {
   if (names.length === 0) return SUITES;

@@ -210,7 +210,7 @@ it('closing attached hub servers, in any order, gives their paths back to the ap
   const second = serve(world.http, '/two', two);
   const client = await RawClient.open(world.port, { path: '/one' });
   await first.close();
-  expect(await client.closed).toBe(1001);
+  expect(await client.closed).toBe(1000);
   expect(await world.get('/one')).toBe('yours');
   expect(await world.negotiate('/two')).toBe(200);
   await second.close();

@@ -75,7 +75,7 @@ it('an attached HTTP server closes while a client is connected over WebSockets, 
   world.server.attach(web.http);
   await using client = await RawClient.open(web.port);
   await closed(web.http);
-  expect(await client.closed).toBe(1001);
+  expect(await client.closed).toBe(1000);
   expect(client.messages).toMatchObject([GOODBYE]);
   await expect.poll(() => world.server.health()).toMatchObject({ status: 'ok', connections: 0 });
 });

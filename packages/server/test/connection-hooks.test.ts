@@ -15,7 +15,7 @@ it('close disconnects clients, lets them reconnect elsewhere, and waits for the 
   await world.server.close();
   expect(saved).toBe(true);
   expect(client.messages).toEqual([{ type: 7, allowReconnect: true, code: 'shutdown' }]);
-  expect(await client.closed).toBe(1001);
+  expect(await client.closed).toBe(1000);
 });
 
 it('the hook `connected` may call the client', async () => {
@@ -139,7 +139,7 @@ it('an error of the hook `connected` ends the connection and is reported', async
   const error = new Error('secret');
   await using world = await start({ connected: () => Promise.reject(error) });
   await using client = await RawClient.open(world.port);
-  expect(await client.closed).toBe(1011);
+  expect(await client.closed).toBe(1000);
   expect(client.messages).toEqual([{ type: 7, error: 'Connection closed with an error.', allowReconnect: true, code: 'internal' }]);
   await expect.poll(() => world.ended).toEqual([{ code: 'internal', error }]);
   expect(world.errors).toEqual([['connected', error]]);

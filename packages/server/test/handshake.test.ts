@@ -219,6 +219,6 @@ it('the server refuses the handshake if the registration fails', async () => {
   await using world = await start({ backplane: broken }, undefined, 'alice');
   await using client = await world.openSocket();
   client.socket.send(SHAKE);
-  expect(await client.closed).toBe(1011);
+  expect(await client.closed).toBe(1000);
   expect(client.records).toEqual([{ error: 'An unexpected error occurred during connection handshake.' }]);
 });

@@ -50,7 +50,7 @@ it('close does not wait for a client without a handshake', async () => {
   await using world = await start();
   const client = await RawClient.open(world.port, { handshake: null });
   await settles(world.server.close(), 2000);
-  expect(await client.closed).toBe(1001);
+  expect(await client.closed).toBe(1000);
 });
 
 it('a closing server refuses a client that is being authenticated', async () => {

@@ -3,7 +3,7 @@ import { messagePack } from '@hubline/client/messagepack';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
 import { World } from '@hubline/testing/interop';
 import { WebSocket } from 'ws';
-import { hublinePeer } from './hubline-peer.ts';
+import { HUBLINE_IN_NODE, hublinePeer } from './hubline-peer.ts';
 import { describeMatrix } from './matrix.ts';
 
 const peer = hublinePeer({ ...client, messagePack, WebSocket: WebSocket as never });
@@ -11,12 +11,7 @@ const peer = hublinePeer({ ...client, messagePack, WebSocket: WebSocket as never
 describeMatrix({
   peer,
   where: 'Node',
-  differences: [
-    {
-      behaviour: 'keeps the cookies of the negotiation, without expired ones',
-      why: 'fetch of Node stores no cookies; a program can pass a fetch that does; the hint to the node is also in the query',
-    },
-  ],
+  differences: HUBLINE_IN_NODE,
   async run(behaviour, on) {
     await using server = await startConformanceServer({ port: 0 });
     await using world = new World({ url: server.url, peer, ...on });

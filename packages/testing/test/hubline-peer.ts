@@ -1,6 +1,7 @@
 import type * as Client from '@hubline/client';
 import type * as MessagePack from '@hubline/client/messagepack';
 import type { ConnectOptions, Observer, Peer, PeerConnection, Upload } from '@hubline/testing/interop';
+import type { Difference } from './matrix.ts';
 
 /** The parts of the Hubline client that the adapter uses. They are passed in, because pages load them from elsewhere. */
 interface Library
@@ -14,6 +15,21 @@ type Methods = Readonly<Record<string, (...args: readonly unknown[]) => Promise<
 type Streams = Readonly<Record<string, (...args: readonly unknown[]) => AsyncIterable<unknown>>>;
 
 export const HUBLINE = { name: '@hubline/client', version: '0.1.0' };
+
+/** The behaviours that our client does not have in Node. */
+export const HUBLINE_IN_NODE: readonly Difference[] = [
+  {
+    behaviour: 'keeps the cookies of the negotiation, without expired ones',
+    why: 'fetch of Node stores no cookies; a program can pass a fetch that does; the hint to the node is also in the query',
+  },
+];
+
+/** The behaviours that our client does not have in Chromium. */
+export const HUBLINE_IN_CHROMIUM: readonly Difference[] = [
+  { behaviour: 'sends its name in its headers', why: 'a header to another origin needs a preflight request; a WebSocket has no headers' },
+  { behaviour: 'sends the given headers', transports: ['WebSockets'], why: 'the WebSocket of a browser has no headers' },
+  { behaviour: 'sends a given user agent instead of its own', why: 'Chromium does not let a page change its user agent' },
+];
 
 /** The adapter of the Hubline client. */
 export const hublinePeer = (library: Library): Peer => ({

@@ -1,4 +1,4 @@
-import { COMBINATIONS, type Behaviour, type Combination, type Peer, type TransportName } from '@hubline/testing/interop';
+import { COMBINATIONS, type Behaviour, type Combination, type Peer, type ProtocolName, type TransportName } from '@hubline/testing/interop';
 import { describe, it } from 'vitest';
 
 export interface Matrix {
@@ -6,6 +6,8 @@ export interface Matrix {
   /** The environment, as docs/interop.md names it. */
   readonly where: string;
   readonly differences?: readonly Difference[];
+  /** Default all. */
+  readonly protocols?: readonly ProtocolName[];
   readonly run: (behaviour: Behaviour, on: Combination) => Promise<void>;
 }
 
@@ -18,9 +20,10 @@ export interface Difference {
 }
 
 /** Defines a test for each behaviour, transport and protocol. `scripts/interop.mjs` reads the titles. */
-export function describeMatrix({ peer, where, differences = [], run }: Matrix): void {
+export function describeMatrix({ peer, where, differences = [], protocols, run }: Matrix): void {
   for (const combination of COMBINATIONS) {
     const { transport, protocol, behaviours } = combination;
+    if (protocols && !protocols.includes(protocol)) continue;
     describe(`${peer.name} ${peer.version}, ${where}, ${transport}, ${protocol}`, () => {
       for (const behaviour of behaviours) {
         const { name } = behaviour;

@@ -1,10 +1,19 @@
 import type * as SignalR from '@microsoft/signalr';
 import type * as MessagePack from '@microsoft/signalr-protocol-msgpack';
 import type { ConnectOptions, Observer, Peer, PeerConnection } from '@hubline/testing/interop';
+import type { Difference } from './matrix.ts';
 
 /** The parts of the official packages that the adapter uses. They are passed in, because pages load them from elsewhere. */
 type Library = Pick<typeof SignalR, 'HttpTransportType' | 'HubConnectionBuilder' | 'LogLevel' | 'Subject' | 'VERSION'> &
   Pick<typeof MessagePack, 'MessagePackHubProtocol'>;
+
+/** The behaviours that Microsoft's client does not have in Node. */
+export const OFFICIAL_IN_NODE: readonly Difference[] = [
+  {
+    behaviour: 'sends no cookies if withCredentials is false',
+    why: 'in Node it stores and sends cookies also if withCredentials is false',
+  },
+];
 
 /** The adapter of the official SignalR client. */
 export const officialPeer = (library: Library): Peer => ({

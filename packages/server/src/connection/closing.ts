@@ -19,7 +19,7 @@ export type CloseReason =
 interface Ending {
   /** The Close message for a client that can still read it, or false for none. */
   readonly closeMessage: false | { readonly allowReconnect: boolean };
-  /** RFC 6455, 7.4.1. */
+  /** The close code of a connection without a Close message, that is without a hub protocol (RFC 6455, 7.4.1). */
   readonly webSocketCode: number;
 }
 

@@ -69,6 +69,8 @@ export interface ConnectionOptions extends ConnectionOpening {
   readonly connectedAt: number;
 }
 
+/** RFC 6455, 7.4.1. */
+const NORMAL_CLOSURE = 1000;
 /** The largest handshake, which is a single line. */
 const MAX_HANDSHAKE_BYTES = 4096;
 
@@ -219,11 +221,12 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
   /** Sends the Close message, and closes the transport. Idempotent. */
   close(reason: CloseReason): void {
     if (this.isClosed) return;
-    const { closeMessage, webSocketCode } = ENDINGS[reason.code];
+    const { closeMessage } = ENDINGS[reason.code];
     if (this.#state.name === 'open' && closeMessage)
       this.write(closeMessageOf(reason, { isHubline: this.#hubline > 0, ...this.#settings }));
     this.#end(reason);
-    if (closeMessage) this.#transport.close(webSocketCode, '');
+    // If a WebSocket closes with another code, the .NET client discards what it has not read yet, the Close message too.
+    if (closeMessage) this.#transport.close(NORMAL_CLOSURE, '');
     else this.#transport.destroy();
   }
 

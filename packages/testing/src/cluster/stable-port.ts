@@ -5,9 +5,10 @@ import { createServer } from 'node:net';
  * Finds a free port of 127.0.0.1 that stays free while its program is stopped: below the ports that systems use for outgoing
  * connections (from 32768 on Linux, from 49152 elsewhere). Each test process takes ports from its own range, so that no other one
  * takes the same port meanwhile.
+ * @throws Error if no port of the range is free
  */
 export async function stablePort(): Promise<number> {
-  for (;;) {
+  for (let attempt = 0; attempt < PART; attempt++) {
     const port = FIRST + (process.pid % PARTS) * PART + (next++ % PART);
     const server = createServer();
     try {
@@ -20,6 +21,7 @@ export async function stablePort(): Promise<number> {
       await new Promise((resolve) => server.close(resolve));
     }
   }
+  throw new Error(`None of the ${PART} ports of this process is free.`);
 }
 
 const FIRST = 20_000;

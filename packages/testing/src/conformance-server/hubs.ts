@@ -1,5 +1,5 @@
 import { defineHub } from '@hubline/protocol';
-import { unauthorized, type ClientRequest, type Hub, type HubServer } from '@hubline/server';
+import { hubError, unauthorized, type ClientRequest, type Hub, type HubServer } from '@hubline/server';
 import { userOf } from './jwt.ts';
 import { InvalidOperationException, testMethods, type TestAttributes, type TestHub, type TestReceiver } from './test-hub.ts';
 
@@ -31,6 +31,9 @@ function testHub(server: HubServer, name: 'testhub' | 'testhub-nowebsockets'): A
   return server.hub(
     defineHub<TestHub, TestReceiver, TestAttributes>(name, {
       Stream: 'stream',
+      StreamNumbers: 'stream',
+      StreamMany: 'stream',
+      StreamFails: 'stream',
       InfiniteStream: 'stream',
       EmptyStream: 'stream',
       StreamThrowException: 'stream',
@@ -50,6 +53,12 @@ function testHub(server: HubServer, name: 'testhub' | 'testhub-nowebsockets'): A
         attributes: attributesIn(url),
       }),
       ...(name === 'testhub' ? {} : { transports: ['ServerSentEvents', 'LongPolling'] as const }),
+      use: [
+        (_ctx, { method }, next) => {
+          if (method === 'Refused') throw hubError('refused by a filter');
+          return next();
+        },
+      ],
       methods: testMethods,
     },
   );

@@ -39,7 +39,8 @@ export class Routes {
     const { server, hubs } = this.#options;
     if (request.method === 'OPTIONS') return { status: 204 };
     if (path === '/control' && request.method === 'POST') return this.#control(request);
-    if (path === '/generateJwtToken') return { body: signToken('testuser', TOKEN_LIFE_MS) };
+    if (path === '/generateJwtToken')
+      return { body: signToken('testuser', url.searchParams.has('expired') ? -TOKEN_LIFE_MS : TOKEN_LIFE_MS) };
     if (path === '/deployment') return json({ server: 'hubline', nodeId: server.nodeId });
     if (path.startsWith('/clientresult/')) return { body: await this.#result(decodeURIComponent(path.slice('/clientresult/'.length))) };
     if (path.startsWith('/redirect')) {

@@ -13,12 +13,18 @@ export interface TestHub {
   SendCustomObject(object: unknown): Promise<void>;
   EchoComplexObject(object: unknown): Promise<unknown>;
   SendComplexObject(): Promise<unknown>;
+  EchoOrder(order: unknown): Promise<unknown>;
+  LongText(length: number): Promise<string>;
+  Refused(): Promise<void>;
   ThrowException(message: string): Promise<void>;
   ThrowHubException(message: string): Promise<void>;
   CallWithUnserializableObject(): Promise<void>;
   GetUnserializableObject(): Promise<unknown>;
-  Stream(count?: number): AsyncIterable<string | number>;
+  Stream(): AsyncIterable<string>;
+  StreamNumbers(count: number): AsyncIterable<number>;
   InfiniteStream(): AsyncIterable<string>;
+  StreamMany(count: number): AsyncIterable<number>;
+  StreamFails(message: string): AsyncIterable<number>;
   EmptyStream(): AsyncIterable<number>;
   StreamThrowException(message: string): AsyncIterable<string>;
   StreamException(): AsyncIterable<number>;
@@ -47,7 +53,7 @@ export interface TestReceiver {
   StreamCanceled(): void;
   NoClientHandler(): void;
   Foo(object: unknown): void;
-  Result(): Promise<number>;
+  Result(): Promise<number | null>;
 }
 
 type TestContext = Context<TestReceiver, TestAttributes>;
@@ -72,6 +78,9 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
   SendCustomObject: async ({ clients }, object) => void (await clients.caller.send.CustomObject(object)),
   EchoComplexObject: async (_ctx, object) => object,
   SendComplexObject: async () => COMPLEX_OBJECT,
+  EchoOrder: async (_ctx, order) => order,
+  LongText: async (_ctx, length) => 'x'.repeat(length),
+  Refused: async () => undefined,
   async ThrowException(_ctx, message) {
     throw new InvalidOperationException(message);
   },
@@ -81,12 +90,21 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
   CallWithUnserializableObject: async ({ clients }) => void (await clients.all.send.Foo(unserializable())),
   GetUnserializableObject: async () => unserializable(),
 
-  async *Stream(ctx, count) {
-    if (count === undefined) return yield* ['a', 'b', 'c'];
+  async *Stream() {
+    yield* ['a', 'b', 'c'];
+  },
+  async *StreamNumbers(ctx, count) {
     for (let i = 0; i < count; i++) {
       yield i;
       await pause(STREAM_PAUSE_MS, ctx.signal);
     }
+  },
+  async *StreamMany(_ctx, count) {
+    for (let i = 0; i < count; i++) yield i;
+  },
+  async *StreamFails(_ctx, message) {
+    yield 1;
+    throw new InvalidOperationException(message);
   },
   InfiniteStream({ signal, clients }) {
     // Outside the generator, because the generator never starts if the caller cancels before it requests the first item.

@@ -1,5 +1,5 @@
 import type { Behaviour } from './behaviour.ts';
-import { rejects, same } from './check.ts';
+import { rejects, same, Deferred } from './check.ts';
 import { nextEvent } from './world.ts';
 
 const IN_JSON = { ByteArray: 'aGVsbG8=', DateTime: '2002-04-01T10:20:15Z' };
@@ -59,6 +59,15 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
+    name: 'receives a nested object with a decimal number, an enumeration, a list and null unchanged',
+    async run(world) {
+      // .NET writes decimal numbers and enumerations as text in MessagePack.
+      const own = world.protocol === 'json' ? { Price: 12.5, Day: 3 } : { Price: '12.5', Day: 'Wednesday' };
+      const order = { ...own, Address: { Street: 'Main Street', Number: 7 }, Note: null, Tags: ['a', 'b'] };
+      same(await (await world.started()).invoke('EchoOrder', order), order);
+    },
+  },
+  {
     name: 'receives null, false, 0 and empty values unchanged',
     async run(world) {
       const connection = await world.started();
@@ -79,6 +88,43 @@ export const CALLS: readonly Behaviour[] = [
       const connection = await world.started();
       const text = 'ünïcödé '.repeat(2000);
       same(await connection.invoke('Echo', text), text);
+    },
+  },
+  {
+    name: 'receives a message of a megabyte',
+    async run(world) {
+      const text = String(await (await world.started()).invoke('LongText', 1_000_000));
+      same([text.length, text.replaceAll('x', '')], [1_000_000, '']);
+    },
+  },
+  {
+    name: 'receives the results of 700 calls in flight',
+    async run(world) {
+      const connection = await world.started();
+      const numbers = Array.from({ length: 700 }, (_none, at) => at);
+      same(await Promise.all(numbers.map((number) => connection.invoke('Echo', number))), numbers);
+    },
+  },
+  {
+    name: 'receives 1,000 messages in their order',
+    async run(world) {
+      const connection = await world.started();
+      const texts = Array.from({ length: 1000 }, (_none, at) => `message ${at}`);
+      const received: unknown[] = [];
+      const all = new Deferred();
+      connection.on('Message', (text) => {
+        if (received.push(text) === texts.length) all.resolve();
+      });
+      await Promise.all(texts.map((text) => connection.send('InvokeWithString', text)));
+      await all.promise;
+      same(received, texts);
+    },
+  },
+  {
+    name: 'rejects with the error of a filter of the server',
+    async run(world) {
+      const text = "An unexpected error occurred invoking 'Refused' on the server. HubException: refused by a filter";
+      await rejects((await world.started()).invoke('Refused'), text);
     },
   },
   {
@@ -118,9 +164,11 @@ export const CALLS: readonly Behaviour[] = [
     name: 'receives an event in any case',
     async run(world) {
       const connection = await world.started();
-      const message = nextEvent(connection, 'mESSAGE');
+      const messages: unknown[] = [];
+      connection.on('mESSAGE', (text) => messages.push(text));
       await connection.invoke('InvokeWithString', 'hello');
-      same(await message, 'hello');
+      await connection.invoke('Echo', 'messages come in order');
+      same(messages, ['hello']);
     },
   },
   {
@@ -137,6 +185,14 @@ export const CALLS: readonly Behaviour[] = [
       const connection = await world.started();
       connection.on('Result', () => 10);
       same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}`), '10');
+    },
+  },
+  {
+    name: 'returns null to the server',
+    async run(world) {
+      const connection = await world.started();
+      connection.on('Result', () => null);
+      same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}`), 'null');
     },
   },
   {

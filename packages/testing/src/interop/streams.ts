@@ -15,14 +15,36 @@ export const STREAMS: readonly Behaviour[] = [
   {
     name: 'receives the items of a stream in order',
     async run(world) {
-      same(await collect(await world.started(), 'Stream', 5), [0, 1, 2, 3, 4]);
+      same(await collect(await world.started(), 'StreamNumbers', 5), [0, 1, 2, 3, 4]);
+    },
+  },
+  {
+    name: 'receives 10,000 items in their order',
+    async run(world) {
+      const items = await collect(await world.started(), 'StreamMany', 10_000);
+      same(
+        items,
+        Array.from({ length: 10_000 }, (_none, at) => at),
+      );
+    },
+  },
+  {
+    name: 'receives the error of a stream after its items',
+    async run(world) {
+      const connection = await world.started();
+      const items: unknown[] = [];
+      const over = new Deferred();
+      const observer = { next: (item: unknown) => items.push(item), complete: over.resolve, error: over.reject };
+      connection.stream(observer, 'StreamFails', 'No more.');
+      await rejects(over.promise, 'An error occurred on the server while streaming results. InvalidOperationException: No more.');
+      same(items, [1]);
     },
   },
   {
     name: 'calls while a stream is open',
     async run(world) {
       const connection = await world.started();
-      const items = collect(connection, 'Stream', 5);
+      const items = collect(connection, 'StreamNumbers', 5);
       same(await connection.invoke('Echo', 'between'), 'between');
       same(await items, [0, 1, 2, 3, 4]);
     },

@@ -6,10 +6,10 @@ import { servePages } from './serve-pages.ts';
 
 export interface Chromium extends AsyncDisposable {
   /**
-   * Runs a behaviour in a page. Rejects if it fails. Each case has its own server on an origin other than that of the page, and no
-   * cookies. The cases of one transport and protocol share a page, because opening a page takes time.
+   * Runs a behaviour in a page, with the server at `url`. Rejects if it fails. Without `url` each case has its own server. Its origin is
+   * not that of the page, and it has no cookies. The cases of one transport and protocol share a page, because opening a page takes time.
    */
-  show(page: PageName, what: Omit<Case, 'url'>): Promise<void>;
+  show(page: PageName, what: Omit<Case, 'url'>, url?: string): Promise<void>;
   /** Opens a page with cookies of its own. */
   open(page: PageName): Promise<OpenPage>;
 }
@@ -48,13 +48,13 @@ async function launch(): Promise<Chromium> {
   };
 
   return {
-    async show(name, { behaviour, transport, protocol }) {
+    async show(name, { behaviour, transport, protocol }, url) {
       const key = [name, transport, protocol].join();
       const opening = shared.get(key) ?? open(name);
       shared.set(key, opening);
       const { page, uncaught } = await opening;
       await page.context().clearCookies();
-      await using server = await startConformanceServer({ port: 0 });
+      await using server = url === undefined ? await startConformanceServer({ port: 0 }) : { url, async [Symbol.asyncDispose]() {} };
       const shown = page.evaluate((what) => globalThis.show(what), { url: server.url, behaviour, transport, protocol });
       const errors = await shown.then(
         () => uncaught.splice(0),

@@ -199,3 +199,17 @@ it('reset destroys a socket that has sent its end', async () => {
   taken.destroy();
   server.close();
 });
+
+it('startProxy throws when no port of this process is free', { timeout: 60_000 }, async () => {
+  await using echo = await startEcho();
+  const proxies: AsyncDisposable[] = [];
+  try {
+    const target = `tcp://127.0.0.1:${echo.proxy.port}`;
+    const takeAll = async (): Promise<never> => {
+      for (;;) proxies.push(await startProxy(target));
+    };
+    await expect(takeAll()).rejects.toThrow('ports of this process is free');
+  } finally {
+    await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()));
+  }
+});

@@ -1,0 +1,118 @@
+// The hubs and routes of the conformance server (packages/testing/src/conformance-server), hosted by ASP.NET Core:
+// dotnet Hubline.Interop.Server.dll [--redis localhost:6379]
+using System.IdentityModel.Tokens.Jwt;
+using System.Security.Claims;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Hubline.Interop.Server;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Connections;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.IdentityModel.Tokens;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.WebHost.UseUrls("http://127.0.0.1:0");
+builder.Logging.ClearProviders();
+
+var key = new SymmetricSecurityKey(RandomNumberGenerator.GetBytes(32));
+builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(options =>
+{
+    options.TokenValidationParameters = new TokenValidationParameters
+    {
+        IssuerSigningKey = key,
+        ValidateAudience = false,
+        ValidateIssuer = false,
+        LifetimeValidator = (_, expires, _, _) => expires > DateTime.UtcNow,
+    };
+    options.Events = new JwtBearerEvents
+    {
+        OnMessageReceived = context =>
+        {
+            // Browsers cannot set headers of WebSockets and server-sent events.
+            if (context.Request.Query["access_token"] is [{ Length: > 0 } token]) context.Token = token;
+            return Task.CompletedTask;
+        },
+    };
+});
+builder.Services.AddAuthorization();
+// Any page may call, with its credentials: there is nothing to protect.
+builder.Services.AddCors(options => options.AddDefaultPolicy(policy =>
+    policy.SetIsOriginAllowed(_ => true).AllowAnyHeader().AllowAnyMethod().AllowCredentials()));
+builder.Services.AddSingleton<IUserIdProvider, QueryUserIdProvider>();
+
+var signalR = builder.Services
+    .AddSignalR(options =>
+    {
+        options.EnableDetailedErrors = true;
+        options.AddFilter<RefusingFilter>();
+    })
+    .AddJsonProtocol(options => options.PayloadSerializerOptions.PropertyNamingPolicy = null)
+    .AddMessagePackProtocol();
+if (builder.Configuration["redis"] is { Length: > 0 } redis) signalR.AddStackExchangeRedis(redis);
+
+var app = builder.Build();
+var redirects = 0;
+
+app.UseCors();
+app.Use(async (context, next) =>
+{
+    if (context.Request.Path.Value!.EndsWith("/negotiate", StringComparison.Ordinal))
+    {
+        context.Response.Cookies.Append("testCookie", "testValue");
+        context.Response.Cookies.Append("testCookie2", "testValue2");
+        context.Response.Cookies.Append("expiredCookie", "doesntmatter", new CookieOptions { Expires = DateTimeOffset.UtcNow.AddHours(-1) });
+    }
+    await next();
+});
+app.UseAuthentication();
+app.UseAuthorization();
+
+app.MapHub<TestHub>("/testhub");
+app.MapHub<TestHubWithoutWebSockets>("/testhub-nowebsockets", options =>
+    options.Transports = HttpTransportType.ServerSentEvents | HttpTransportType.LongPolling);
+app.MapHub<AuthorizedHub>("/authorizedhub");
+app.MapHub<UncreatableHub>("/uncreatable");
+
+app.MapGet("/generateJwtToken", (HttpRequest request) =>
+{
+    var expires = DateTime.UtcNow.AddSeconds(request.Query.ContainsKey("expired") ? -5 : 5);
+    var claims = new[] { new Claim(ClaimTypes.NameIdentifier, "testuser") };
+    var credentials = new SigningCredentials(key, SecurityAlgorithms.HmacSha256);
+    return new JwtSecurityTokenHandler().WriteToken(
+        new JwtSecurityToken("SignalRTestServer", "SignalRTests", claims, expires: expires, signingCredentials: credentials));
+});
+
+app.MapGet("/clientresult/{connectionId}", async (string connectionId, IHubContext<TestHub, ITestClient> hub) =>
+{
+    try
+    {
+        return (await hub.Clients.Client(connectionId).Result())?.ToString() ?? "null";
+    }
+    catch (HubException error)
+    {
+        return error.Message;
+    }
+});
+
+app.MapPost("/redirect/negotiate", (HttpRequest request) =>
+    Results.Json(new { url = $"{request.Scheme}://{request.Host}/testhub?numRedirects={Interlocked.Increment(ref redirects)}" }));
+app.MapPost("/bad-negotiate/negotiate", () => Results.Text("Some response from server", statusCode: 400));
+
+app.MapPost("/control", async (HttpRequest request, IHubContext<TestHub> hub) =>
+{
+    using var command = await JsonDocument.ParseAsync(request.Body);
+    await Control.RunAsync(command.RootElement, hub);
+    return Results.Json(new { value = (object?)null });
+});
+
+await app.StartAsync();
+var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+Console.WriteLine(JsonSerializer.Serialize(new { url }));
+
+// The program that started this one closes its input, also when it is killed.
+while (await Console.In.ReadLineAsync() is not null)
+{
+}
+await app.StopAsync();
