@@ -52,6 +52,8 @@ async function applicationsOn(url: string) {
     return { server, hub };
   });
   const received = { count: 0 };
+  const gaps: object[] = [];
+  for (const { server } of servers) server.on('gap', (gap) => gaps.push(gap));
   const connections: HubConnection<SoakHub, SoakReceiver>[] = [];
   for (const { server } of servers) {
     const port = await server.listen(0, '127.0.0.1');
@@ -64,6 +66,7 @@ async function applicationsOn(url: string) {
     servers,
     connections,
     received,
+    gaps,
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((connection) => connection.stop()));
       await Promise.all(servers.map(({ server }) => server.close()));
@@ -74,14 +77,16 @@ async function applicationsOn(url: string) {
 type Applications = Awaited<ReturnType<typeof applicationsOn>>;
 
 /** Publishes, joins, calls and streams, and then causes a fault. */
-async function round({ servers, connections, received }: Applications, breakOnce: () => Promise<void>): Promise<void> {
+async function round({ servers, connections, received, gaps }: Applications, breakOnce: () => Promise<void>): Promise<void> {
   const [ann] = servers;
-  const before = received.count;
+  const before = { received: received.count, gaps: gaps.length };
   for (let i = 0; i < TURNS; i++) {
     void ann?.hub.clients.all.send.message('hello');
     await endOfTurn();
   }
-  await until(() => received.count >= before + 2 * TURNS, { timeoutMs: 20_000 });
+  // A busy machine repairs late, when the sender has discarded the message: then a node reports a gap.
+  const areReceived = (): boolean => received.count >= before.received + 2 * TURNS || gaps.length > before.gaps;
+  await until(areReceived, { timeoutMs: 20_000 });
   for (const connection of connections) {
     for (let i = 0; i < 20; i++) await connection.invoke.join(`group-${i}`);
     for (let i = 0; i < 50; i++) await connection.invoke.echo('hello');
@@ -111,7 +116,7 @@ async function soak(applications: Applications, breakOnce: () => Promise<void>):
   let rounds = 0;
   for (; rounds < ROUNDS || performance.now() < endAt; rounds++) await round(applications, breakOnce);
   const growth = (await heapInUse()) - before;
-  console.info(`${rounds} rounds: the heap has grown by ${growth} bytes`);
+  console.info(`${rounds} rounds: the heap has grown by ${growth} bytes, ${applications.gaps.length} gaps`);
   expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
 }
 
