@@ -12,10 +12,12 @@ type Online = ClusterValue<ReadonlySet<string>>;
 const ALL = { all: true } as const;
 
 interface PresenceParts<A> {
+  /** Turns the filters and targets of queries into selectors. */
   readonly filters: Filters<A>;
   readonly operations: Operations;
 }
 
+/** Creates `hub.presence`. Its methods check their options before they query the cluster. */
 export function presenceOf<A>(hub: string, cluster: HubCluster, { filters, operations }: PresenceParts<A>): Presence<A> {
   const queries = new PresenceQueries<A>(hub, cluster.link.directory, cluster.nodes);
   function isOnline(userId: string): Promise<boolean>;
