@@ -9,7 +9,7 @@ import { settingsFrom } from '../src/options.ts';
 
 type Options = RedisBackplaneOptions;
 
-/** What these options come to, without what is the same for all. */
+/** Returns the settings of the connection that depend on these options. */
 function connectionOf(options: Options): object {
   const { connection } = settingsFrom(options);
   return Object.fromEntries(
@@ -30,11 +30,11 @@ function refusalOf(options: Options): { readonly option: string; readonly messag
   throw new Error(`Not refused: ${JSON.stringify(options)}`);
 }
 
-describe('where Redis is', () => {
+describe('the address of Redis', () => {
   const LOCAL = { host: '127.0.0.1', port: 6379 };
 
   it.each<[string, Options, object]>([
-    ['nothing', {}, LOCAL],
+    ['no options', {}, LOCAL],
     ['a host', { url: 'redis.test' }, { host: 'redis.test', port: 6379 }],
     ['a host and a port', { url: 'redis.test:7000' }, { host: 'redis.test', port: 7000 }],
     ['an address of IPv6', { url: '[::1]:7000' }, { host: '::1', port: 7000 }],
@@ -51,32 +51,32 @@ describe('where Redis is', () => {
     ['TLS as an option', { tls: true }, { ...LOCAL, tls: {} }],
     ['no TLS in spite of the URL', { url: 'rediss://redis.test', tls: false }, { host: 'redis.test', port: 6379 }],
     [
-      'what tls.connect takes',
+      'TLS with options of tls.connect',
       { url: 'rediss://redis.test', tls: { servername: 'x' } },
       { host: 'redis.test', port: 6379, tls: { servername: 'x' } },
     ],
     [
-      'options before the URL before defaults',
+      'a URL and options, which replace its parts',
       { url: 'redis://ann:secret@redis.test:7000/3', host: 'other.test', username: 'bob', db: 0 },
       { host: 'other.test', port: 7000, username: 'bob', password: 'secret', db: 0 },
     ],
     [
-      'undefined is not given',
+      'a URL and undefined options, which replace nothing',
       { url: 'redis://redis.test:7000/3', port: undefined, db: undefined },
       { host: 'redis.test', port: 7000, db: 3 },
     ],
-  ])('says %s', (_name, options, expected) => {
+  ])('is read from %s', (_name, options, expected) => {
     expect(connectionOf(options)).toEqual(expected);
     expect(settingsFrom(options).cluster).toBeUndefined();
   });
 
-  it('takes the URL first, and then the options', () => {
+  it('is read from the arguments of redisBackplane: a URL, options, or a URL and options', () => {
     expect(redisBackplane('redis.test:7000', { port: 7001 }).options).toMatchObject({ host: 'redis.test', port: 7001 });
     expect(redisBackplane({ url: 'redis.test:7000' }).options).toMatchObject({ host: 'redis.test', port: 7000 });
     expect(redisBackplane().options).toMatchObject(LOCAL);
   });
 
-  it('is a cluster where several are named, and the first one says how to get in', () => {
+  it('is a Redis Cluster if the URL names several nodes; user, password and TLS of the first one apply to all', () => {
     const nodes = [
       { host: 'a.test', port: 7000 },
       { host: 'b.test', port: 6379 },
@@ -91,7 +91,7 @@ describe('where Redis is', () => {
     expect(withKey.connection.password).toBe('a2V5=');
   });
 
-  it('has a word for Sentinel', () => {
+  it('can be the name of a master and a list of Sentinels', () => {
     const nodes = [{ host: 's.test', port: 26379 }];
     const { connection } = settingsFrom({ sentinels: { name: 'main', nodes, password: 'secret' }, password: 'other' });
     expect(connection).toMatchObject({ name: 'main', sentinels: nodes, sentinelPassword: 'secret', password: 'other' });
@@ -106,11 +106,11 @@ describe('where Redis is', () => {
     'redis://redis.test/x',
     'unix:/run/redis',
     'redis://:%zz@redis.test',
-  ])('is no URL: %j', (url) => {
+  ])('is refused if it is no URL: %j', (url) => {
     expect(refusalOf({ url }).option).toBe('url');
   });
 
-  it('keeps what is secret out of its refusals', () => {
+  it('is refused with an error that contains no password', () => {
     for (const url of ['redis://ann:secret@redis.test/x', 'redis://ann:%zzsecret@redis.test', 'http://ann:secret@redis.test']) {
       expect(refusalOf({ url }).message).not.toContain('secret');
     }
@@ -119,9 +119,9 @@ describe('where Redis is', () => {
 
 it.each<[string, object, string, string]>([
   ['an option', { prefx: 'app' }, 'options.prefx', 'prefix'],
-  ['a limit of the buffer', { onUnavailable: { bufferByte: 1 } }, 'onUnavailable.bufferByte', 'bufferBytes'],
+  ['an option of onUnavailable', { onUnavailable: { bufferByte: 1 } }, 'onUnavailable.bufferByte', 'bufferBytes'],
   ['an option of sentinels', { sentinels: { name: 'main', nodes: [], pasword: 'x' } }, 'sentinels.pasword', 'password'],
-])('refuses %s that there is not, and names the nearest', (...[, given, option, nearest]) => {
+])('refuses %s that is unknown, and names the nearest known option', (...[, given, option, nearest]) => {
   const refusal = refusalOf(given);
   expect(refusal.option).toBe(option);
   expect(refusal.message).toContain(`the nearest name is '${nearest}'`);
@@ -137,20 +137,20 @@ describe('a connection string of .NET', () => {
       "redisBackplane('a.test:6380', { password: '…', tls: true, db: 2, prefix: 'app', username: 'ann' })",
     ],
     ['a.test:1,b.test:2,syncTimeout=500,connectTimeout=500', "redisBackplane('a.test:1,b.test:2', { redisTimeoutMs: 500 })"],
-  ])('is refused, with what to write instead: %s', (url, instead) => {
+  ])('is refused with an error that shows the call to write instead: %s', (url, instead) => {
     const { option, message } = refusalOf({ url });
     expect(option).toBe('url');
     expect(message).toContain(`Write ${instead}`);
     expect(message).not.toContain('hunter2');
   });
 
-  it('names what there is nothing for', () => {
+  it('is refused with an error that names the settings without an equivalent', () => {
     expect(refusalOf({ url: 'localhost,allowAdmin=true,keepAlive=180' }).message).toContain('there is nothing for allowAdmin, keepAlive');
   });
 });
 
-describe('options', () => {
-  it('have these defaults', () => {
+describe('redisBackplane', () => {
+  it('has default options', () => {
     expect(redisBackplane().options).toEqual({
       host: '127.0.0.1',
       port: 6379,
@@ -170,7 +170,7 @@ describe('options', () => {
     });
   });
 
-  it('that are undefined are the defaults', () => {
+  it('uses the defaults of undefined options', () => {
     const unset = Object.fromEntries([...Object.keys(redisBackplane().options), 'url', 'port'].map((name) => [name, undefined]));
     const { clients: _clients, ...options } = unset;
     expect(redisBackplane(options).options).toEqual(redisBackplane().options);
@@ -178,7 +178,7 @@ describe('options', () => {
     expect(redisBackplane({ onUnavailable: { bufferMs: undefined } }).options).toEqual(redisBackplane().options);
   });
 
-  it('can be read without secrets, and not be changed', () => {
+  it('shows its options without secrets, in a frozen object', () => {
     const { options } = redisBackplane('rediss://ann:hunter2@redis.test/1', {
       sentinels: { name: 'main', nodes: [{ host: 's.test', port: 1 }], password: 'hunter2' },
       tls: { key: 'hunter2' },
@@ -205,7 +205,7 @@ describe('options', () => {
     ['redisTimeoutMs', { redisTimeoutMs: -1 }],
     ['redisTimeoutMs', { redisTimeoutMs: Number.POSITIVE_INFINITY }],
     ['sweepDelayMs', { sweepDelayMs: 2 ** 31 }], // Node's timers would take it for 1
-    ['nodeTimeoutMs', { nodeTimeoutMs: 1500.5, heartbeatIntervalMs: 100 }], // Redis takes whole milliseconds
+    ['nodeTimeoutMs', { nodeTimeoutMs: 1500.5, heartbeatIntervalMs: 100 }], // Redis needs whole milliseconds
     ['nodeTimeoutMs', { nodeTimeoutMs: Number.POSITIVE_INFINITY }],
     ['nodeTimeoutMs', { nodeTimeoutMs: 10_000 }],
     ['nodeTimeoutMs', { heartbeatIntervalMs: 10_000 }],
@@ -217,16 +217,16 @@ describe('options', () => {
       [0, -1, Number.NaN, Infinity, 2 ** 31, null, '5000'].map((ms): [string, Options] => [option, { [option]: ms as number }]),
     ),
     ['onUnavailable', { onUnavailable: { bufferBytes: 0 } }],
-  ])('are refused that make no sense: %s, %j', (option, options) => {
+  ])('refuses an invalid value of %s: %j', (option, options) => {
     expect(refusalOf(options).option).toBe(option);
   });
 
-  it('take any other prefix literally', () => {
+  it('accepts any other prefix, and uses it literally', () => {
     for (const prefix of ['app', 'app:prod', '*', '[a-z]?', 'ünïcødé']) expect(redisBackplane({ prefix }).options.prefix).toBe(prefix);
   });
 });
 
-it('the clients have what nothing in flight may do without', () => {
+it('sets the options of ioredis that the backplane requires', () => {
   expect(settingsFrom({}).connection).toMatchObject({
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -239,11 +239,11 @@ it('the clients have what nothing in flight may do without', () => {
   });
 });
 
-describe('clients', () => {
+describe('a client of createClient', () => {
   const node = { nodeId: 'ann', process: 'a', app: 'test', accepts: true, startedAt: 0 };
   const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
 
-  it.each(Object.entries(REQUIRED_SETTINGS))('that are made must have %s: %j', async (name, value) => {
+  it.each(Object.entries(REQUIRED_SETTINGS))('is refused without the required setting %s: %j', async (name, value) => {
     const wrong =
       typeof value === 'boolean' ? !value
       : typeof value === 'number' ? 1
@@ -264,14 +264,14 @@ describe('clients', () => {
         message: expect.stringContaining(name) as string,
       }),
     );
-    await vi.waitFor(() => expect(made.map(({ status }) => status)).toEqual(['end', 'end'])); // what is not used does not go on connecting
+    await vi.waitFor(() => expect(made.map(({ status }) => status)).toEqual(['end', 'end'])); // refused clients do not go on connecting
   });
 
   it.each<[string, RedisOptions]>([
-    ['no longer than this', {}],
-    ['not for ever', { retryStrategy: (times) => (times > 20 ? null : 50) }],
-    ['ever more seldom', { retryStrategy: (times) => Math.min(times * 50, 2000) }],
-  ])('that are made must go on trying: %s', (_name, { retryStrategy }) => {
+    ['undefined', {}],
+    ['20 attempts', { retryStrategy: (times) => (times > 20 ? null : 50) }],
+    ['delays of up to two seconds', { retryStrategy: (times) => Math.min(times * 50, 2000) }],
+  ])('is refused with a retryStrategy that does not retry for ever within 250 ms: %s', (_name, { retryStrategy }) => {
     const made: Redis[] = [];
     const backplane = redisBackplane({
       createClient: (_role, settings) => {
@@ -284,7 +284,7 @@ describe('clients', () => {
     expect(made.map(({ status }) => status)).toEqual(['end']);
   });
 
-  it('that are made may wait to be connected', async () => {
+  it('may have lazyConnect: the backplane connects it', async () => {
     await using redis = await startRedis();
     const backplane = redisBackplane({
       startWithoutRedis: false,
@@ -296,7 +296,7 @@ describe('clients', () => {
     await link.close();
   });
 
-  it('of users whom Redis allows one prefix and nothing else are enough', async () => {
+  it('needs an ACL user with access to the keys and channels of the prefix only', async () => {
     await using redis = await startRedis();
     await redis.call('ACL', 'SETUSER', 'ann', 'on', '>secret', '~shop:*', '&shop:*', '+@all', '-@admin', '-@dangerous', '+info');
     const backplane = redisBackplane(`redis://ann:secret@127.0.0.1:${redis.port}/2`, { prefix: 'shop', heartbeatIntervalMs: 50 });
@@ -305,7 +305,7 @@ describe('clients', () => {
     await link.bus.subscribe('t', () => undefined).ready;
     await link.bus.publish('t', Buffer.from('hi'));
     expect((await link.directory.nodes()).value).toHaveLength(1);
-    expect(await redis.keys()).toEqual([]); // they are in database 2
+    expect(await redis.keys()).toEqual([]); // the keys are in database 2
     expect(String(await redis.call('INFO', 'keyspace'))).toContain('db2:keys=');
     await link.close();
     expect(observer.report).not.toHaveBeenCalled();
@@ -317,7 +317,7 @@ describe('clients', () => {
   });
 });
 
-it('loads ioredis with ./redis, and not before', { timeout: 60_000 }, async () => {
+it('@hubline/redis loads ioredis, and @hubline/server does not', { timeout: 60_000 }, async () => {
   const hooks = `export const resolve = async (name, context, next) => {
     if (name.startsWith('ioredis')) throw new Error('ioredis is loaded');
     return next(name, context);
