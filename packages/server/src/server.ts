@@ -52,23 +52,27 @@ export interface HubServer extends AsyncDisposable {
   /** Hosts a path whose connections carry raw data over the same transports, without the hub protocol. */
   connectionHandler(path: string, handler: ConnectionHandlerFunction, options?: ConnectionHandlerOptions): void;
   /**
-   * Serves the paths of the hubs, and no others, on an HTTP server of the program: Express, Fastify, Hono, plain. When that is closed, its
-   * connections are closed as by {@link drain}; this server stays open.
+   * Serves the paths of the hubs, and no others, on an HTTP server of the program: Express, Fastify, Hono, plain. If that HTTP server is
+   * closed, its connections are closed as by {@link drain}; this server stays open.
    */
   attach(server: HttpServer, options?: AttachOptions): void;
-  /** Listens on an HTTP server of its own, after {@link ready}. Port 0 chooses a free port. Resolves with the port; rejects as `ready` does, or with Node's error. */
+  /**
+   * Listens on an HTTP server of its own, after {@link ready}. Port 0 chooses a free port. Resolves with the port. Rejects as `ready`
+   * does, or with Node's error.
+   */
   listen(port: number, host?: string): Promise<number>;
   /**
-   * Resolves when this node is registered with its backplanes, or when an unreachable one is not required.
-   * @throws HublineError `backplane_unavailable` if it is required: `startWithoutRedis: false`
+   * Resolves when this node is registered with its backplanes, except unreachable ones that are not required.
+   * @throws HublineError `backplane_unavailable` if a required backplane is unreachable: `startWithoutRedis: false`
    */
   ready(): Promise<void>;
   /** Returns the nodes of the cluster, of all applications and backplanes. `complete` is false while a backplane is down. */
   nodes(): Promise<ClusterItems<NodeInfo>>;
+  /** Returns the present state of this node and its backplanes. Never waits. */
   health(): Health;
   /**
-   * Accepts no more connections (503), and closes the present ones over `spreadMs`, each when its calls have ended or `graceMs` is over, so
-   * that clients reconnect to other nodes. Then stops listening.
+   * Refuses new connections with 503, and closes the present ones over `spreadMs`, each when its calls have ended or `graceMs` is over.
+   * The clients reconnect to other nodes. Then the server stops listening.
    */
   drain(options?: DrainOptions): Promise<void>;
   /** Drains without `spreadMs`, leaves the cluster and frees all resources. Idempotent and final. */

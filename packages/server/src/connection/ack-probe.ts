@@ -1,9 +1,9 @@
 import { MessageType, type Codec, type Wire } from '@hubline/protocol';
 import type { Clock } from './clock.ts';
 
-/** The client is probed at most once in so many replaceable messages: its acknowledgement costs more than one of them. */
+/** A client is probed at most once in this many replaceable messages, because an acknowledgement costs more than one of them. */
 const PROBE_EVERY = 16;
-/** The pause between two probes. An acknowledgement in time doubles it, up to the second number. */
+/** The least and the greatest pause between two probes. An acknowledgement in time doubles the pause. */
 const PAUSE_MS = 500;
 const MAX_PAUSE_MS = 4_000;
 /** How much longer than its fastest acknowledgement a client may take until it counts as late. */
@@ -32,7 +32,7 @@ export class AckProbe {
     return this.#isPending && this.#clock.elapsed() - this.#sentAt > this.#fastestMs + LATE_MS;
   }
 
-  /** Counts a replaceable message. True if the probe is to be sent now. */
+  /** Counts a replaceable message. Returns whether the probe must be sent now. */
   begin(): boolean {
     if (this.#isPending || this.#messages++ % PROBE_EVERY > 0) return false;
     const now = this.#clock.elapsed();

@@ -340,7 +340,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
         this.#mustPing = true;
         if (this.#hubline > 0) this.write(message); // a Hubline client pings to check its socket, and expects this answer
         return;
-      case MessageType.Close: // answered with another one, as ASP.NET Core does
+      case MessageType.Close: // a Close is answered with a Close, as by ASP.NET Core
         return this.close({ code: 'left', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
       case MessageType.Ack:
         return this.#outbox.acknowledged();

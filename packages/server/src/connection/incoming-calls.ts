@@ -113,7 +113,7 @@ export class IncomingCalls {
     this.#uploads.get(invocationId)?.push(item);
   }
 
-  /** True where the completion ended an upload. */
+  /** Ends the upload of this id. Returns false if there is none: the message is then the completion of an invocation. */
   endUpload({ invocationId, error }: Completion): boolean {
     const upload = this.#uploads.get(invocationId);
     this.#uploads.delete(invocationId);

@@ -30,7 +30,7 @@ export interface RawConnectionOptions extends ConnectionOpening {
 
 /** RFC 6455, 7.4.1. */
 const TOO_LARGE = 1009;
-/** The pieces of one WebSocket message: each costs a hundred bytes, however small it is. */
+/** The most pieces of one WebSocket message. Each piece costs a hundred bytes, however small it is. */
 const MAX_PIECES = 16 * 1024;
 
 /** A connection without the hub protocol. Iteration yields the client's chunks; leaving the loop discards the rest. */

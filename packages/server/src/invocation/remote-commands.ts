@@ -110,7 +110,7 @@ export class RemoteCommands {
 
   /**
    * Sends a command to the node of the selected connection, or else to all nodes: a connection that is being registered is not in the directory
-   * yet. A node whose lease has expired receives the command too, but nothing waits for its reply: it may be frozen, and still have its
+   * yet. A node whose lease has expired receives the command too, but its reply is not awaited: it may be frozen, and still have its
    * connections. @throws HublineError `backplane_unavailable` if a missing node cannot be named; `local` connections were changed all the same
    *
    * `missingNodes` are the nodes that did not reply in time or could not be asked, and the nodes whose lease expired within the last minute

@@ -88,8 +88,8 @@ export class Cluster implements HubCluster {
   }
 
   /**
-   * The nodes of the cluster. After an outage those that are not registered again yet and not lost are among them; while the
-   * backplane cannot be asked only this one is.
+   * Returns the nodes of the cluster. After an outage these include nodes that are neither registered again nor lost. While the list
+   * of nodes cannot be read, they are this node only.
    */
   async knownNodes(): Promise<ClusterItems<NodeInfo>> {
     const { value, ...missing } = await this.link.directory.nodes();

@@ -43,7 +43,7 @@ export interface SessionOptions {
  */
 export class Session implements ClientSession, TransportListener, HeartbeatListener {
   readonly connectionId: string;
-  /** Secret: whoever knows it can send requests of this session. */
+  /** Secret: a client that knows the token can send requests of this session. */
   readonly token = newToken();
   readonly host: PathHost;
   readonly identity: Identity;
