@@ -14,7 +14,7 @@ function deep(levels: number): unknown {
 }
 
 describe('the result of a client that one node sends to another', () => {
-  it.each([jsonCodec, packed])('round-trips in $name', (codec) => {
+  it.each([jsonCodec, packed])('the result of a client for another node round-trips in $name', (codec) => {
     const values = [null, 0, 'text', [1, [2]], { a: { b: true } }];
     const copies = values.map((value, i) => encodeResult(`${i}`, answered(value), { codec, spoken: new Set(codecs.keys()) }));
     const body = Buffer.concat(copies.flatMap(({ bytes }) => bytes ?? []));
@@ -22,22 +22,25 @@ describe('the result of a client that one node sends to another', () => {
     expect(decodeResults(settled, body, codecs)).toEqual(values.map((value, i) => ({ id: `${i}`, value })));
   });
 
-  it.each([jsonCodec, packed])('is an error of that client if it cannot be encoded in $name', (codec) => {
-    const thrown = {
-      get bad(): never {
-        throw Object.create(null);
-      },
-    };
-    const cyclic: Record<string, unknown> = {};
-    cyclic.self = cyclic;
-    for (const value of [deep(50_000), thrown, cyclic, 1n << 70n, () => 1]) {
-      const { header, bytes } = encodeResult('a', answered(value), { codec, spoken: new Set(['json']) });
-      expect(header).toMatchObject({ id: 'a', code: expect.stringMatching(/^(client_error|not_encodable)$/) as string });
-      expect(bytes).toBeUndefined();
-    }
-  });
+  it.each([jsonCodec, packed])(
+    'the result of a client for another node is an error of that client if it cannot be encoded in $name',
+    (codec) => {
+      const thrown = {
+        get bad(): never {
+          throw Object.create(null);
+        },
+      };
+      const cyclic: Record<string, unknown> = {};
+      cyclic.self = cyclic;
+      for (const value of [deep(50_000), thrown, cyclic, 1n << 70n, () => 1]) {
+        const { header, bytes } = encodeResult('a', answered(value), { codec, spoken: new Set(['json']) });
+        expect(header).toMatchObject({ id: 'a', code: expect.stringMatching(/^(client_error|not_encodable)$/) as string });
+        expect(bytes).toBeUndefined();
+      }
+    },
+  );
 
-  it('is an error of that client if it cannot be decoded, and the results of other clients remain', () => {
+  it('the result of a client for another node is an error of that client if it cannot be decoded, and the results of other clients remain', () => {
     const good = ['a', 'c'].map((id) => encodeResult(id, answered(id), { codec: jsonCodec, spoken: new Set(['json']) }));
     const damaged = Buffer.from('{"type":3,');
     const body = Buffer.concat([good[0]!.bytes!, damaged, good[1]!.bytes!]);

@@ -20,14 +20,14 @@ function reader(skew: number) {
 }
 
 describe.each([0, 7_000_000, -7_000_000])('ClockOffsets, for a sender whose clock differs by %i ms', (skew) => {
-  it('returns the first request, and accepts it when it is sent again', () => {
+  it('ClockOffsets returns the first request, and accepts it when it is sent again', () => {
     const { read, again } = reader(skew);
     expect(read(1, 1000)).toBeUndefined();
     expect(again(4, 1000)).toBe(1000);
     expect(read(2, 1000)).toBe(1000);
   });
 
-  it('subtracts the time on the way from the time left', () => {
+  it('ClockOffsets subtracts the time on the way from the time left', () => {
     const { read, again, pass } = reader(skew);
     again(0, 1000);
     pass(60_000);
@@ -37,14 +37,14 @@ describe.each([0, 7_000_000, -7_000_000])('ClockOffsets, for a sender whose cloc
     expect(read(99, 100)).toBe(1);
   });
 
-  it('returns a request that took much longer than others', () => {
+  it('ClockOffsets returns a request that took much longer than others', () => {
     const { read, again } = reader(skew);
     again(0, 1000);
     for (const delayMs of [250, 2000, 13_000]) expect(read(delayMs, 30_000)).toBeUndefined();
     expect(read(249, 30_000)).toBe(29_751);
   });
 
-  it('forgets a sender after ten minutes, and a lost one at once', () => {
+  it('ClockOffsets forgets a sender after ten minutes, and a lost one at once', () => {
     const { read, again, pass, forget } = reader(skew);
     again(2, 1000);
     pass(600_000);
@@ -56,13 +56,13 @@ describe.each([0, 7_000_000, -7_000_000])('ClockOffsets, for a sender whose cloc
     expect(read(1, 1000)).toBeUndefined();
   });
 
-  it('returns a request again if its round trip took longer than the time left', () => {
+  it('ClockOffsets returns a request again if its round trip took longer than the time left', () => {
     const { again } = reader(skew);
     expect(again(1000, 1000)).toBeUndefined();
     expect(again(999, 1000)).toBe(1000);
   });
 
-  it('measures against the fastest request, also after a slow first one', () => {
+  it('ClockOffsets measures against the fastest request, also after a slow first one', () => {
     const { read, again } = reader(skew);
     again(800, 1000); // it took 400 ms on its way
     expect(read(300, 30_000)).toBe(30_000);
@@ -70,7 +70,7 @@ describe.each([0, 7_000_000, -7_000_000])('ClockOffsets, for a sender whose cloc
     expect(read(551, 30_000)).toBeUndefined();
   });
 
-  it('returns a request that may be late, also after a slow first one', () => {
+  it('ClockOffsets returns a request that may be late, also after a slow first one', () => {
     const { read, again } = reader(skew);
     again(800, 1000); // it took at most 800 ms on its way
     for (const delayMs of [300, 400, 600]) expect(read(delayMs, delayMs)).toBeUndefined();

@@ -8,7 +8,7 @@ function recent(options: { keepMs?: number; maxBytes?: number } = {}) {
 }
 
 describe('an ExpiringMap', () => {
-  it('keeps an entry for at least keepMs and at most twice as long, for any number of entries', () => {
+  it('an ExpiringMap keeps an entry for at least keepMs and at most twice as long, for any number of entries', () => {
     const { map, pass } = recent({ keepMs: 1000 });
     map.set('first', 1);
     for (let i = 0; i < 50_000; i++) map.set(`more ${i}`, i);
@@ -25,7 +25,7 @@ describe('an ExpiringMap', () => {
     expect(map.hasExpired).toBe(true);
   });
 
-  it('forgets all entries after a pause of twice keepMs', () => {
+  it('an ExpiringMap forgets all entries after a pause of twice keepMs', () => {
     const { map, pass } = recent({ keepMs: 1000 });
     map.set('first', 1);
     pass(2000);
@@ -34,7 +34,7 @@ describe('an ExpiringMap', () => {
     expect(map.hasExpired).toBe(true);
   });
 
-  it('holds at most maxBytes, and forgets the oldest entries first', () => {
+  it('an ExpiringMap holds at most maxBytes, and forgets the oldest entries first', () => {
     const { map } = recent({ maxBytes: 100_000 });
     for (let i = 0; i < 100_000; i++) map.set(`${i}`.padStart(8, '0'), i);
     expect(map.size).toBeLessThanOrEqual(100_000 / 72);
@@ -43,7 +43,7 @@ describe('an ExpiringMap', () => {
     expect(map.get('00000000')).toBeUndefined();
   });
 
-  it('returns the latest value of a key', () => {
+  it('an ExpiringMap returns the latest value of a key', () => {
     const { map } = recent();
     map.set('a', 1);
     map.set('a', 2);

@@ -8,14 +8,14 @@ const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: fc.cons
 const value = fc.oneof(name, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean());
 
 describe('a topic', () => {
-  it('is readable for plain names', () => {
+  it('a topic is readable for plain names', () => {
     expect(allTopic('chat')).toBe('chat:all');
     expect(groupTopic('chat', 'lobby-1.a_B')).toBe('chat:group:lobby-1.a_B');
     expect(userTopic('chat', 'alice')).toBe('chat:user:alice');
     expect(attributeTopic('chat', 'role', 'admin')).toBe('chat:attribute:role=%22admin%22');
   });
 
-  it('has only ASCII characters without space, brace and control characters, for any names', () => {
+  it('a topic has only ASCII characters without space, brace and control characters, for any names', () => {
     fc.assert(
       fc.property(name, name, value, (hub, inner, attribute) => {
         const topics = [allTopic(hub), groupTopic(hub, inner), userTopic(hub, inner), attributeTopic(hub, inner, attribute)];
@@ -24,7 +24,7 @@ describe('a topic', () => {
     );
   });
 
-  it('differs from every channel of a node or of watchers, for any name of a hub', () => {
+  it('a topic differs from every channel of a node or of watchers, for any name of a hub', () => {
     const hub = fc.oneof(name, fc.constantFrom('node', 'watch', 'nodes', 'group'));
     const made = fc.oneof(
       hub.map(allTopic),
@@ -44,7 +44,7 @@ describe('a topic', () => {
     );
   });
 
-  it('differs for each hub, kind and name', () => {
+  it('a topic differs for each hub, kind and name', () => {
     const makers = [
       (hub: string) => ['all', hub, allTopic(hub)],
       (hub: string, inner: string) => ['group', hub, inner, groupTopic(hub, inner)],
@@ -62,16 +62,16 @@ describe('a topic', () => {
     );
   });
 
-  it('keeps the case of names', () => {
+  it('a topic keeps the case of names', () => {
     expect(new Set(['lobby', 'Lobby', 'LOBBY'].map((group) => groupTopic('chat', group))).size).toBe(3);
   });
 
-  it('keeps the type of an attribute', () => {
+  it('a topic keeps the type of an attribute', () => {
     const topics = [1, '1', true, 'true'].map((attribute) => attributeTopic('chat', 'level', attribute));
     expect(new Set(topics).size).toBe(4);
   });
 
-  it('begins with the prefix of its kind, and nameIn returns the name behind it', () => {
+  it('a topic begins with the prefix of its kind, and nameIn returns the name behind it', () => {
     fc.assert(
       fc.property(name, name, (hub, inner) => {
         const prefix = topicPrefix(hub, 'group');
@@ -83,7 +83,7 @@ describe('a topic', () => {
     );
   });
 
-  it('does not begin with the prefix of another hub', () => {
+  it('a topic does not begin with the prefix of another hub', () => {
     fc.assert(
       fc.property(name, name, name, (hub, other, inner) => {
         expect(groupTopic(hub, inner).startsWith(topicPrefix(other, 'group'))).toBe(hub === other);
@@ -91,7 +91,7 @@ describe('a topic', () => {
     );
   });
 
-  it('of half a surrogate pair, which has no encoding, is refused', () => {
+  it('a topic of half a surrogate pair, which has no encoding, is refused', () => {
     for (const broken of ['\ud800', 'a\udc00', '\udc00\ud800']) {
       expect(() => encodeName(broken)).toThrow(expect.objectContaining({ code: 'invalid_option', details: { option: 'name' } }));
       expect(() => groupTopic('chat', broken)).toThrow(expect.objectContaining({ code: 'invalid_option' }));

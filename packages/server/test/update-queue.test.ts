@@ -33,7 +33,7 @@ function queue(maxPending = 3) {
 }
 
 describe('the unread updates of a watch', () => {
-  it('are at most one for each connection, in order of the first ones', async () => {
+  it('the unread updates of a watch are at most one for each connection, in order of the first ones', async () => {
     const { push, read } = queue();
     push('update', 'a');
     push('update', 'b');
@@ -44,7 +44,7 @@ describe('the unread updates of a watch', () => {
     expect(await read()).toEqual(['update a', 'leave b', 'join c']);
   });
 
-  it('contain no connection that joined and left meanwhile', async () => {
+  it('the unread updates of a watch contain no connection that joined and left meanwhile', async () => {
     const { push, read, updates } = queue();
     for (let i = 0; i < 1000; i++) {
       push('join', `c${i}`);
@@ -55,14 +55,14 @@ describe('the unread updates of a watch', () => {
     expect(await read()).toEqual([]);
   });
 
-  it('show a connection that left and joined again as an update', async () => {
+  it('the unread updates of a watch show a connection that left and joined again as an update', async () => {
     const { push, read } = queue();
     push('leave', 'a');
     push('join', 'a');
     expect(await read()).toEqual(['update a']);
   });
 
-  it('become one snapshot past maxPending, with the state at the time of reading', async () => {
+  it('the unread updates of a watch become one snapshot past maxPending, with the state at the time of reading', async () => {
     const { push, read, updates } = queue();
     updates.resynchronise();
     for (const id of ['a', 'b', 'c', 'd', 'e']) push('join', id);
@@ -71,7 +71,7 @@ describe('the unread updates of a watch', () => {
     expect(await read()).toEqual(['snapshot b,c,d,e true']);
   });
 
-  it('continue after a snapshot', async () => {
+  it('the unread updates of a watch continue after a snapshot', async () => {
     const { push, updates } = queue();
     const reader = updates.drain();
     for (const id of ['a', 'b', 'c', 'd']) push('join', id);

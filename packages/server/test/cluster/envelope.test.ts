@@ -12,7 +12,7 @@ const headers = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue());
 const written = (header: object): unknown => JSON.parse(JSON.stringify(header));
 
 describe('encodeEnvelope and decodeEnvelope', () => {
-  it('round-trip every envelope', () => {
+  it('encodeEnvelope and decodeEnvelope round-trip every envelope', () => {
     fc.assert(
       fc.property(kinds, headers, fc.uint8Array(), (kind, header, body) => {
         const read = decodeEnvelope(encodeEnvelope({ kind, header, body }));
@@ -22,7 +22,7 @@ describe('encodeEnvelope and decodeEnvelope', () => {
     expect(decodeEnvelope(encodeEnvelope({ kind: EnvelopeKind.request, header: {} })).body).toHaveLength(0);
   });
 
-  it('reject damaged bytes with a typed error', () => {
+  it('encodeEnvelope and decodeEnvelope reject damaged bytes with a typed error', () => {
     const codes = ['invalid_message', 'unsupported_version'];
     const refused = (payload: Uint8Array): void => {
       try {
@@ -60,7 +60,7 @@ describe('a node that receives invalid messages', () => {
   const channelOf = async ({ server }: Node): Promise<string> =>
     `node=${(await server.nodes()).items.find(({ nodeId }) => nodeId === server.nodeId)?.process}`;
 
-  it('reports damaged messages once for each kind, ignores them, and keeps serving calls and sends', async () => {
+  it('a node that receives invalid messages reports damaged messages once for each kind, ignores them, and keeps serving calls and sends', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -84,7 +84,7 @@ describe('a node that receives invalid messages', () => {
     expect(codesAt(b)).toEqual(Array.from({ length: Object.keys(EnvelopeKind).length }, () => 'deliver: invalid_message'));
   });
 
-  it('reports presence records with invalid names once, and keeps its watches', async () => {
+  it('a node that receives invalid messages reports presence records with invalid names once, and keeps its watches', async () => {
     await using nodes = await threeNodes();
     const { world, b } = nodes;
     const watch = b.hub.presence.watch()[Symbol.asyncIterator]();
@@ -102,7 +102,7 @@ describe('a node that receives invalid messages', () => {
     await watch.return?.();
   });
 
-  it('ignores a join command with an invalid group name', async () => {
+  it('a node that receives invalid messages ignores a join command with an invalid group name', async () => {
     await using nodes = await threeNodes();
     const { world, b } = nodes;
     const client = await world.client(b);
@@ -115,7 +115,7 @@ describe('a node that receives invalid messages', () => {
     expect(await b.hub.presence.groupsOf(client.id)).toEqual(['fine']);
   });
 
-  it('ignores messages with any combination of invalid fields, and no handler throws', async () => {
+  it('a node that receives invalid messages ignores messages with any combination of invalid fields, and no handler throws', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -160,7 +160,7 @@ describe('a node that receives invalid messages', () => {
     await watch.return?.();
   });
 
-  it("rejects messages of an unsupported version, and the sender's calls fail with unsupported_version", async () => {
+  it("a node that receives invalid messages rejects messages of an unsupported version, and the sender's calls fail with unsupported_version", async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000, commandMs: 60_000 } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -188,7 +188,7 @@ describe('a node that receives invalid messages', () => {
     expect(far.asked).toHaveLength(1);
   });
 
-  it('answers an unknown request with unknown_method, and ignores unknown kinds of messages', async () => {
+  it('a node that receives invalid messages answers an unknown request with unknown_method, and ignores unknown kinds of messages', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b } = nodes;

@@ -13,7 +13,7 @@ const lines = (outcomes: readonly Outcome<string>[]): readonly string[] =>
     .sort();
 
 describe('reports of unreadable messages', () => {
-  it('are limited to one for each kind of fault, for any number of versions and kinds', async () => {
+  it('reports of unreadable messages are limited to one for each kind of fault, for any number of versions and kinds', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     for (let byte = 0; byte < 256; byte++) {
@@ -33,7 +33,7 @@ describe('reports of unreadable messages', () => {
     expect(codesAt(b)).toHaveLength(known + 2);
   });
 
-  it('are repeated at most once a minute', async () => {
+  it('reports of unreadable messages are repeated at most once a minute', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b } = nodes;
@@ -72,20 +72,23 @@ it('a node reports the errors of a message handler at most once a minute', () =>
 });
 
 describe('a presence change with a version that is no whole number', () => {
-  it.each([1e308, -1, 0.5])('is dropped and hides no later change: version %d', async (version) => {
-    await using nodes = await threeNodes();
-    const { world, a, b } = nodes;
-    const far = await world.client(a, { role: 'old' });
-    const watch = b.hub.presence.watch()[Symbol.asyncIterator]();
-    await watch.next();
-    const record = { connectionId: far.id, hub: 'room', attributes: { role: 'forged' }, groups: [], connectedAt: 1 };
-    const header = { topic: 'room:all', version, present: [record], gone: [] };
-    await world.tap.publish('a', 'watch=room:all', encodeEnvelope({ kind: EnvelopeKind.presence, header }));
-    await a.hub.attributes.set(far.id, 'role', 'new');
-    expect((await watch.next()).value).toMatchObject({ type: 'update', connection: { attributes: { role: 'new' } } });
-    expect(codesAt(b)).toEqual(['deliver: invalid_message']);
-    await watch.return?.();
-  });
+  it.each([1e308, -1, 0.5])(
+    'a presence change with a version that is no whole number is dropped and hides no later change: version %d',
+    async (version) => {
+      await using nodes = await threeNodes();
+      const { world, a, b } = nodes;
+      const far = await world.client(a, { role: 'old' });
+      const watch = b.hub.presence.watch()[Symbol.asyncIterator]();
+      await watch.next();
+      const record = { connectionId: far.id, hub: 'room', attributes: { role: 'forged' }, groups: [], connectedAt: 1 };
+      const header = { topic: 'room:all', version, present: [record], gone: [] };
+      await world.tap.publish('a', 'watch=room:all', encodeEnvelope({ kind: EnvelopeKind.presence, header }));
+      await a.hub.attributes.set(far.id, 'role', 'new');
+      expect((await watch.next()).value).toMatchObject({ type: 'update', connection: { attributes: { role: 'new' } } });
+      expect(codesAt(b)).toEqual(['deliver: invalid_message']);
+      await watch.return?.();
+    },
+  );
 });
 
 describe('invalid replies of a node to an invokeAll', () => {
@@ -116,13 +119,13 @@ describe('invalid replies of a node to an invokeAll', () => {
     return { items, one, two, a, [Symbol.asyncDispose]: () => nodes[Symbol.asyncDispose]() };
   }
 
-  it('leave no client without an outcome: a client that is missing from the reply gets node_silent', async () => {
+  it('invalid replies of a node to an invokeAll leave no client without an outcome: a client that is missing from the reply gets node_silent', async () => {
     await using world = await asked((header) => [header.value?.settled ? { ...header, value: { settled: [] }, last: true } : header]);
     const text = `node_silent: Node 'b' sent no result of this client.`;
     expect(lines(world.items)).toEqual([`${world.one.id}: ${text}`, `${world.two.id}: ${text}`].sort());
   });
 
-  it('give no client two outcomes: a second list of clients and a second result are ignored', async () => {
+  it('invalid replies of a node to an invokeAll give no client two outcomes: a second list of clients and a second result are ignored', async () => {
     await using world = await asked((header) => {
       const { settled } = header.value ?? {};
       if (!Array.isArray(settled)) return [header];
@@ -139,7 +142,7 @@ describe('invalid replies of a node to an invokeAll', () => {
     ['an answer without an id', { settled: [{ code: 'client_error', message: 'x' }] }],
     ['a code that is none', { settled: [{ id: 'x', code: 'unauthorized', message: 'x' }] }],
     ['lengths that are none', { settled: [{ id: 'x', written: ['json', -1] }] }],
-  ])('give the clients of that node the outcome node_silent: %s', async (_what, value) => {
+  ])('invalid replies of a node to an invokeAll give the clients of that node the outcome node_silent: %s', async (_what, value) => {
     await using world = await asked((header) => [header.value?.settled ? { ...header, value } : header]);
     expect(world.items.map((outcome) => outcome.status === 'rejected' && outcome.code)).toEqual(['node_silent', 'node_silent']);
   });

@@ -16,7 +16,7 @@ describe('a watch whose snapshot lacks a node', () => {
     return state;
   }
 
-  it('reports the missed changes when the node can be read again, without another event', async () => {
+  it('a watch whose snapshot lacks a node reports the missed changes when the node can be read again, without another event', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const [leaves, stays] = await Promise.all([world.client(b), world.client(b)]);
@@ -35,7 +35,7 @@ describe('a watch whose snapshot lacks a node', () => {
     expect(all.ids).toEqual([stays.id]);
   });
 
-  it('takes further snapshots until none lacks a node, and takes none after its end', async () => {
+  it('a watch whose snapshot lacks a node takes further snapshots until none lacks a node, and takes none after its end', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);

@@ -16,7 +16,7 @@ const fails = (): string => {
 };
 
 describe('invokeAll', () => {
-  it('gives each client exactly one outcome: near, far, throwing, silent and vanished clients, on frozen and lost nodes', async () => {
+  it('invokeAll gives each client exactly one outcome: near, far, throwing, silent and vanished clients, on frozen and lost nodes', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -73,7 +73,7 @@ describe('invokeAll', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('yields outcomes as they arrive, the slowest last', async () => {
+  it('invokeAll yields outcomes as they arrive, the slowest last', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const answers = new Map<string, (text: string) => void>();
@@ -95,7 +95,7 @@ describe('invokeAll', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('cancels the other calls when the loop is left or the signal aborts', async () => {
+  it('invokeAll cancels the other calls when the loop is left or the signal aborts', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     await world.client(b, { answer: () => 'fast' });
@@ -118,7 +118,7 @@ describe('invokeAll', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('calls exactly the clients that its target names', async () => {
+  it('invokeAll calls exactly the clients that its target names', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const answer = () => 'yes';
@@ -145,7 +145,7 @@ describe('invokeAll', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('has an outcome for every connection and user that its target lists, also for absent ones', async () => {
+  it('invokeAll has an outcome for every connection and user that its target lists, also for absent ones', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const [ann, bob] = [
@@ -191,7 +191,7 @@ describe('invokeAll', () => {
     expect(cut).toMatchObject({ items: [{ connectionId: ann.id }], complete: false, missingNodes: ['b'] });
   });
 
-  it('names the nodes that it cannot reach', async () => {
+  it('invokeAll names the nodes that it cannot reach', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const near = await world.client(a, { answer: () => 'near' });
@@ -210,7 +210,7 @@ describe('invokeAll', () => {
     });
   });
 
-  it('rejects arguments that cannot be encoded, before any client is called', async () => {
+  it('invokeAll rejects arguments that cannot be encoded, before any client is called', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'far' });

@@ -11,7 +11,7 @@ const fails = (): string => {
 const error = (code: string) => expect.objectContaining({ code }) as Error;
 
 describe('invokeOne', () => {
-  it('calls one client at a time, local clients first, until one returns a result', async () => {
+  it('invokeOne calls one client at a time, local clients first, until one returns a result', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const order: string[] = [];
@@ -34,7 +34,7 @@ describe('invokeOne', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('rejects with the cause of each client when no client returned a result', async () => {
+  it('invokeOne rejects with the cause of each client when no client returned a result', async () => {
     await using nodes = await threeNodes({ timeouts: { attemptMs: 500 } });
     const { world, a, b, c } = nodes;
     const throwing = await world.client(a, { answer: fails });
@@ -56,7 +56,7 @@ describe('invokeOne', () => {
     await until(() => openRequests().clientCalls === 0);
   });
 
-  it('rejects when its time limit is over or its signal aborts', async () => {
+  it('invokeOne rejects when its time limit is over or its signal aborts', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b } = nodes;
@@ -79,7 +79,7 @@ describe('invokeOne', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('waits for the directory no longer than for clients', async () => {
+  it('invokeOne waits for the directory no longer than for clients', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a } = nodes;
@@ -100,7 +100,7 @@ describe('invokeOne', () => {
     await expect(cancelled).rejects.toEqual(error('cancelled'));
   });
 
-  it('goes on with the next client when a client disconnects or its node is lost', async () => {
+  it('invokeOne goes on with the next client when a client disconnects or its node is lost', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const leaver = await world.client(a);
@@ -115,7 +115,7 @@ describe('invokeOne', () => {
     expect(await call).toBe('far');
   });
 
-  it('with race calls all clients at once, takes the first result and cancels the other calls', async () => {
+  it('invokeOne with race calls all clients at once, takes the first result and cancels the other calls', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const slow = await Promise.all([a, b].map((node) => world.client(node, { answer: never, extensions: { hubline: 1 } })));

@@ -8,7 +8,7 @@ const error = (code: string, details?: object) => expect.objectContaining({ code
 const never = () => new Promise<string>(() => undefined);
 
 describe('invoke', () => {
-  it('returns the result of one client on any node', async () => {
+  it('invoke returns the result of one client on any node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const near = await world.client(a, { answer: (question) => `near ${question}` });
@@ -23,7 +23,7 @@ describe('invoke', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('rejects at once for a connection that does not exist', async () => {
+  it('invoke rejects at once for a connection that does not exist', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b } = nodes;
     const left = await world.client(b);
@@ -39,7 +39,7 @@ describe('invoke', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('rejects with the error that the client threw', async () => {
+  it('invoke rejects with the error that the client threw', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b, {
@@ -52,7 +52,7 @@ describe('invoke', () => {
     await expect(a.hub.clients.connection(far.id).invoke.confirm(1n)).rejects.toEqual(error('not_encodable'));
   });
 
-  it('rejects with call_timeout after its time limit', async () => {
+  it('invoke rejects with call_timeout after its time limit', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { callMs: 60 } });
     const { world, a, b } = nodes;
@@ -80,7 +80,7 @@ describe('invoke', () => {
     expect([...a.errors, ...b.errors]).toEqual([]);
   });
 
-  it('with a time limit of Infinity never times out', async () => {
+  it('invoke with a time limit of Infinity never times out', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { callMs: Infinity } });
     const { world, a, b } = nodes;
@@ -100,7 +100,7 @@ describe('invoke', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('with a time limit of Infinity: a node that was frozen reads the cancel before it starts the call', async () => {
+  it('invoke with a time limit of Infinity: a node that was frozen reads the cancel before it starts the call', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: Infinity } });
     const { world, a, b } = nodes;
     const far = await world.client(b, { answer: () => 'yes' });
@@ -116,7 +116,7 @@ describe('invoke', () => {
     expect(far.asked.map(({ question }) => question)).toEqual(['again']);
   });
 
-  it('that times out before its own node has sent the call reports call_timeout of the client, and not node_silent', async () => {
+  it('invoke that times out before its own node has sent the call reports call_timeout of the client, and not node_silent', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { callMs: 50 } });
     const { world, a, b } = nodes;
@@ -149,7 +149,7 @@ describe('invoke', () => {
     expect(near.asked).toEqual([]);
   });
 
-  it('rejects at once when the client disconnects or its node is lost', async () => {
+  it('invoke rejects at once when the client disconnects or its node is lost', async () => {
     await using nodes = await threeNodes({ timeouts: { callMs: 60_000 } });
     const { world, a, b, c } = nodes;
     const leaver = await world.client(b);
@@ -171,7 +171,7 @@ describe('invoke', () => {
     await checkClosing;
   });
 
-  it('distinguishes a silent node from a silent client', async () => {
+  it('invoke distinguishes a silent node from a silent client', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { callMs: 80 } });
     const { world, a, b } = nodes;
@@ -187,7 +187,7 @@ describe('invoke', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('rejects with backplane_unavailable while the link is down, and still calls local clients', async () => {
+  it('invoke rejects with backplane_unavailable while the link is down, and still calls local clients', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const [near, far] = [await world.client(a, { answer: () => 'near' }), await world.client(b)];
@@ -196,7 +196,7 @@ describe('invoke', () => {
     expect(await a.hub.clients.connection(near.id).invoke.confirm('?')).toBe('near');
   });
 
-  it('sends a cancel to a client that announced Hubline, and to no other client', async () => {
+  it('invoke sends a cancel to a client that announced Hubline, and to no other client', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const knowing = await world.client(b, { answer: never, extensions: { hubline: 1 } });

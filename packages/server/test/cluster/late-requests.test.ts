@@ -24,7 +24,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     return { ...nodes, clock, late, other, asked: () => late.asked.length - before };
   }
 
-  it('does not call its clients after the time limit, so invokeOne runs on one client', async () => {
+  it('a node that reads a request late does not call its clients after the time limit, so invokeOne runs on one client', async () => {
     await using nodes = await world();
     const { a, clock, late, other } = nodes;
     const target = a.hub.clients.anyOf(...([late, other].map(({ id }) => a.hub.clients.connection(id)) as [never]));
@@ -46,7 +46,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('calls its clients while the caller still waits', async () => {
+  it('a node that reads a request late calls its clients while the caller still waits', async () => {
     await using nodes = await world();
     const { a, clock, late } = nodes;
     nodes.world.faults.freeze('b');
@@ -58,7 +58,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     expect(nodes.asked()).toBe(1);
   });
 
-  it('reads a cancel that follows the request before it calls the client', async () => {
+  it('a node that reads a request late reads a cancel that follows the request before it calls the client', async () => {
     await using nodes = await world();
     const { a, late } = nodes;
     nodes.world.faults.freeze('b');
@@ -75,7 +75,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('carries out a command after the caller has timed out', async () => {
+  it('a node that reads a request late carries out a command after the caller has timed out', async () => {
     await using nodes = await world();
     const { a, b, clock, late } = nodes;
     nodes.world.faults.freeze('b');
@@ -90,7 +90,7 @@ describe.each(['first', 'later'])('a node that reads the %s request of another n
 });
 
 describe('a request between nodes', () => {
-  it('ends at its deadline on the remote node, also if the cancel is lost', async () => {
+  it('a request between nodes ends at its deadline on the remote node, also if the cancel is lost', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b } = nodes;

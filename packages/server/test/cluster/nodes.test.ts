@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { threeNodes } from './three-nodes.ts';
 
 describe('nodes of a cluster', () => {
-  it('know each other and report nodes that join and are lost', async () => {
+  it('nodes of a cluster know each other and report nodes that join and are lost', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const received: string[] = [];
@@ -23,7 +23,7 @@ describe('nodes of a cluster', () => {
     expect((await b.server.nodes()).items.map(({ process }) => process)).toHaveLength(3);
   });
 
-  it('are announced once, when nodes() shows them, and a loss is reported before a return', async () => {
+  it('nodes of a cluster are announced once, when nodes() shows them, and a loss is reported before a return', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     const received: string[] = [];
@@ -60,7 +60,7 @@ describe('nodes of a cluster', () => {
     expect(await Promise.all(shown)).toEqual([true, true, true]);
   });
 
-  it('report their health and the state of their backplane', async () => {
+  it('nodes of a cluster report their health and the state of their backplane', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     const events: string[] = [];
@@ -89,7 +89,7 @@ describe('nodes of a cluster', () => {
     await until(() => a.server.health().connections === 0); // closing sockets still count
   });
 
-  it('with the same nodeId do not damage each other', async () => {
+  it('nodes of a cluster with the same nodeId do not damage each other', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const twin = await world.start('b');
@@ -109,7 +109,7 @@ describe('nodes of a cluster', () => {
     expect(await c.hub.presence.groupsOf(second.id)).toEqual(['g', 'h']);
   });
 
-  it('that are closed disappear at once with their clients', async () => {
+  it('nodes of a cluster that are closed disappear at once with their clients', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const client = await world.client(b, { user: 'u' });
@@ -123,7 +123,7 @@ describe('nodes of a cluster', () => {
     }
   });
 
-  it('that were declared dead by mistake recover completely', async () => {
+  it('nodes of a cluster that were declared dead by mistake recover completely', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const client = await world.client(b, { user: 'u', role: 'x', answer: () => 'yes' });

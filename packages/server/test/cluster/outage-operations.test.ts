@@ -38,7 +38,7 @@ async function outage(): Promise<Outage & AsyncDisposable> {
 }
 
 describe('a node whose link is down', () => {
-  it('calls its own clients, and rejects calls to other clients at once', async () => {
+  it('a node whose link is down calls its own clients, and rejects calls to other clients at once', async () => {
     await using nodes = await outage();
     const { near, far, late, left } = nodes;
     const invoke = ({ id }: RawClient) => nodes.a.hub.clients.connection(id).invoke.confirm('?');
@@ -48,7 +48,7 @@ describe('a node whose link is down', () => {
     await expect(invoke(left)).rejects.toEqual(gone);
   });
 
-  it('collects results from its own clients, and names the nodes of other connections', async () => {
+  it('a node whose link is down collects results from its own clients, and names the nodes of other connections', async () => {
     await using nodes = await outage();
     const { clients } = nodes.a.hub;
     const collect = async (...ids: readonly [string, ...string[]]) => {
@@ -63,28 +63,31 @@ describe('a node whose link is down', () => {
     expect(await collect(nodes.near.id, nodes.late.id)).toEqual({ lines: ['a: near'], missing: ['b', 'c'] });
   });
 
-  it.each([false, true])('with invokeOne calls its own clients, and names the nodes that it cannot reach (race: %s)', async (race) => {
-    await using nodes = await outage();
-    const { clients } = nodes.a.hub;
-    const { near, failing, far } = nodes;
-    expect(await clients.all.with({ race }).invokeOne.confirm('?')).toBe('near');
-    const refused = clients.all.except(near.id).with({ race }).invokeOne.confirm('?');
-    await expect(refused).rejects.toMatchObject({
-      code: 'no_client_responded',
-      details: { causes: [{ connectionId: failing.id, code: 'client_error' }], missingNodes: ['b', 'c'] },
-    });
-    for (const target of [clients.user('far'), clients.group('nobody'), clients.connection(far.id)]) {
-      await expect(target.with({ race }).invokeOne.confirm('?')).rejects.toEqual(unavailable);
-    }
-    nodes.world.faults.heal('a');
-    expect(await clients.user('far').with({ race }).invokeOne.confirm('?')).toBe('far');
-    await expect(clients.group('nobody').with({ race }).invokeOne.confirm('?')).rejects.toMatchObject({
-      code: 'no_client_responded',
-      details: { causes: [], missingNodes: [] },
-    });
-  });
+  it.each([false, true])(
+    'a node whose link is down with invokeOne calls its own clients, and names the nodes that it cannot reach (race: %s)',
+    async (race) => {
+      await using nodes = await outage();
+      const { clients } = nodes.a.hub;
+      const { near, failing, far } = nodes;
+      expect(await clients.all.with({ race }).invokeOne.confirm('?')).toBe('near');
+      const refused = clients.all.except(near.id).with({ race }).invokeOne.confirm('?');
+      await expect(refused).rejects.toMatchObject({
+        code: 'no_client_responded',
+        details: { causes: [{ connectionId: failing.id, code: 'client_error' }], missingNodes: ['b', 'c'] },
+      });
+      for (const target of [clients.user('far'), clients.group('nobody'), clients.connection(far.id)]) {
+        await expect(target.with({ race }).invokeOne.confirm('?')).rejects.toEqual(unavailable);
+      }
+      nodes.world.faults.heal('a');
+      expect(await clients.user('far').with({ race }).invokeOne.confirm('?')).toBe('far');
+      await expect(clients.group('nobody').with({ race }).invokeOne.confirm('?')).rejects.toMatchObject({
+        code: 'no_client_responded',
+        details: { causes: [], missingNodes: [] },
+      });
+    },
+  );
 
-  it('names the nodes that invokeOne could no longer reach when the link went down during the call', async () => {
+  it('a node whose link is down names the nodes that invokeOne could no longer reach when the link went down during the call', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -110,7 +113,7 @@ describe('a node whose link is down', () => {
     });
   });
 
-  it('changes its own connections, and rejects changes of other connections at once', async () => {
+  it('a node whose link is down changes its own connections, and rejects changes of other connections at once', async () => {
     await using nodes = await outage();
     const { hub } = nodes.a;
     const changes = [
@@ -128,7 +131,7 @@ describe('a node whose link is down', () => {
     expect(openRequests().nodeRequests).toBe(0);
   });
 
-  it('disconnects its own connections, and names the nodes that it cannot reach', async () => {
+  it('a node whose link is down disconnects its own connections, and names the nodes that it cannot reach', async () => {
     await using nodes = await outage();
     const { near, failing, far, late, left } = nodes;
     const { hub } = nodes.a;
@@ -142,7 +145,7 @@ describe('a node whose link is down', () => {
     await failing.ended;
   });
 
-  it('answers queries about its own connections, and rejects queries about others', async () => {
+  it('a node whose link is down answers queries about its own connections, and rejects queries about others', async () => {
     await using nodes = await outage();
     const { presence } = nodes.a.hub;
     expect(await presence.isOnline('near')).toBe(true);
@@ -153,7 +156,7 @@ describe('a node whose link is down', () => {
     expect(await nodes.a.server.nodes()).toMatchObject({ items: [{ nodeId: 'a' }], complete: false, missingNodes: ['b', 'c'] });
   });
 
-  it('starts a watch with its own connections, and adds the others when the link is up again', async () => {
+  it('a node whose link is down starts a watch with its own connections, and adds the others when the link is up again', async () => {
     await using nodes = await outage();
     const seen: string[] = [];
     const over = new AbortController();
@@ -178,7 +181,7 @@ describe('a node whose link is down', () => {
 describe('a node whose link is down and that knows no other node', () => {
   const local = (count: number): Error => expect.objectContaining({ code: 'backplane_unavailable', details: { local: count } }) as Error;
 
-  it('reports incomplete answers without naming a node', async () => {
+  it('a node whose link is down and that knows no other node reports incomplete answers without naming a node', async () => {
     await using world = new World();
     const a = await world.start('a');
     const near = await world.client(a, { user: 'near', answer: () => 'near' });

@@ -25,7 +25,7 @@ async function twelveClients(): Promise<ThreeNodes & AsyncDisposable & { readonl
 }
 
 describe('queries for many users', () => {
-  it('take one round trip with isOnline and one snapshot with watchUsers', async () => {
+  it('queries for many users take one round trip with isOnline and one snapshot with watchUsers', async () => {
     await using nodes = await twelveClients();
     const { world, a, b } = nodes;
     const ids = Array.from({ length: 500 }, (_, i) => `u${i}`);
@@ -53,7 +53,7 @@ describe('queries for many users', () => {
 });
 
 describe('presence.connections', () => {
-  it('returns all fields of each connection on any node', async () => {
+  it('presence.connections returns all fields of each connection on any node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const before = Date.now();
@@ -70,7 +70,7 @@ describe('presence.connections', () => {
     for (const { connectedAt } of page.items) expect(connectedAt - before).toSatisfy((ms: number) => ms >= -1 && ms < 10_000);
   });
 
-  it('returns only the selected fields', async () => {
+  it('presence.connections returns only the selected fields', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const { id: connectionId } = await world.client(b, { user: 'u' });
@@ -82,34 +82,37 @@ describe('presence.connections', () => {
     expect((await presence.connections({ all: true }, { select: [] })).items).toEqual([{ connectionId }]);
   });
 
-  it.each([1, 2, 5, 11, 12, 100])('returns each connection once in pages of %i, up to the last page', async (limit) => {
-    await using nodes = await twelveClients();
-    const { a, clients } = nodes;
-    const filters: readonly (readonly [Filter<Attributes> | undefined, number])[] = [
-      [undefined, 12],
-      [{ group: 'some' }, 8],
-      [{ allOf: [{ group: 'some' }, { where: { role: 'even' } }] }, 4],
-      [{ all: true, except: [clients[3]!.id] }, 11],
-    ];
-    for (const [filter, count] of filters) {
-      const pages: Page<{ readonly connectionId: string }>[] = [];
-      for await (const page of a.hub.presence.connections(filter, { limit, select: [] })) pages.push(page);
-      const ids = pages.flatMap(({ items }) => items.map(({ connectionId }) => connectionId));
-      expect(ids).toHaveLength(count);
-      expect(new Set(ids).size).toBe(count);
-      expect(pages.at(-1)?.cursor).toBeUndefined();
-      expect(pages.every(({ items }) => items.length <= limit)).toBe(true);
-    }
-    // A cursor can be passed to another node.
-    const first = await a.hub.presence.connections({ all: true }, { limit, select: [] });
-    if (first.cursor !== undefined) {
-      const second = await nodes.c.hub.presence.connections({ all: true }, { limit, select: [], cursor: first.cursor });
-      const seen = first.items.map(({ connectionId }) => connectionId);
-      expect(second.items.filter(({ connectionId }) => seen.includes(connectionId))).toEqual([]);
-    }
-  });
+  it.each([1, 2, 5, 11, 12, 100])(
+    'presence.connections returns each connection once in pages of %i, up to the last page',
+    async (limit) => {
+      await using nodes = await twelveClients();
+      const { a, clients } = nodes;
+      const filters: readonly (readonly [Filter<Attributes> | undefined, number])[] = [
+        [undefined, 12],
+        [{ group: 'some' }, 8],
+        [{ allOf: [{ group: 'some' }, { where: { role: 'even' } }] }, 4],
+        [{ all: true, except: [clients[3]!.id] }, 11],
+      ];
+      for (const [filter, count] of filters) {
+        const pages: Page<{ readonly connectionId: string }>[] = [];
+        for await (const page of a.hub.presence.connections(filter, { limit, select: [] })) pages.push(page);
+        const ids = pages.flatMap(({ items }) => items.map(({ connectionId }) => connectionId));
+        expect(ids).toHaveLength(count);
+        expect(new Set(ids).size).toBe(count);
+        expect(pages.at(-1)?.cursor).toBeUndefined();
+        expect(pages.every(({ items }) => items.length <= limit)).toBe(true);
+      }
+      // A cursor can be passed to another node.
+      const first = await a.hub.presence.connections({ all: true }, { limit, select: [] });
+      if (first.cursor !== undefined) {
+        const second = await nodes.c.hub.presence.connections({ all: true }, { limit, select: [], cursor: first.cursor });
+        const seen = first.items.map(({ connectionId }) => connectionId);
+        expect(second.items.filter(({ connectionId }) => seen.includes(connectionId))).toEqual([]);
+      }
+    },
+  );
 
-  it('accepts filters of every shape, and count agrees', async () => {
+  it('presence.connections accepts filters of every shape, and count agrees', async () => {
     await using nodes = await twelveClients();
     const { clients } = nodes;
     const id = (i: number): string => clients[i]!.id;
@@ -146,7 +149,7 @@ describe('presence.connections', () => {
     }
   });
 
-  it('and all other members of a hub see no connection of another hub', async () => {
+  it('presence.connections and all other operations of a hub find no connection of another hub', async () => {
     await using nodes = await threeNodes();
     const other = defineHub<{ nothing(): Promise<void> }, { welcome(id: string): void; said(text: string): void }>('other');
     await using server = createHubServer({ nodeId: 'd', backplane: nodes.world.tap });
@@ -177,7 +180,7 @@ describe('presence.connections', () => {
 });
 
 describe('presence.users', () => {
-  it('returns each user with the number of connections, in pages', async () => {
+  it('presence.users returns each user with the number of connections, in pages', async () => {
     await using nodes = await twelveClients();
     await nodes.world.client(nodes.a); // a client without a user
     const users: unknown[] = [];
@@ -192,7 +195,7 @@ describe('presence.users', () => {
 });
 
 describe('a node whose link is cut', () => {
-  it('answers queries with its own connections and names the missing nodes', async () => {
+  it('a node whose link is cut answers queries with its own connections and names the missing nodes', async () => {
     await using nodes = await twelveClients();
     const { world, a, b, c, clients } = nodes;
     world.faults.cut('c');
@@ -229,7 +232,7 @@ describe('a node whose link is cut', () => {
     expect(await presence.count()).toEqual({ value: 12, complete: true, missingNodes: [] });
   });
 
-  it('applies joins and leaves locally, and writes them when the link is up again', async () => {
+  it('a node whose link is cut applies joins and leaves locally, and writes them when the link is up again', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const stays = await world.client(b);

@@ -10,7 +10,7 @@ import { room, threeNodes } from './three-nodes.ts';
 const error = (code: string, details?: object) => expect.objectContaining({ code, ...(details && { details }) }) as Error;
 
 describe('commands to a connection of another node', () => {
-  it('are rejected if the connection does not exist or its node does not answer', async () => {
+  it('commands to a connection of another node are rejected if the connection does not exist or its node does not answer', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -40,7 +40,7 @@ describe('commands to a connection of another node', () => {
     expect(openRequests()).toEqual(NONE_OPEN);
   });
 
-  it('set only declared attributes, to valid values', async () => {
+  it('commands to a connection of another node set only declared attributes, to valid values', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b, { role: 'connection' });
@@ -56,7 +56,7 @@ describe('commands to a connection of another node', () => {
 });
 
 describe('disconnect', () => {
-  it('ends the connections that its target names, tells each client the reason, and counts them', async () => {
+  it('disconnect ends the connections that its target names, sends each client the reason, and counts them', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const everybody = await Promise.all(
@@ -85,7 +85,7 @@ describe('disconnect', () => {
     await expect(a.hub.disconnect({ where: { note: 'n' } })).rejects.toThrow(error('attribute_not_indexed', { attribute: 'note' }));
   });
 
-  it('names the nodes that did not acknowledge it, and does not name nodes that were closed', async () => {
+  it('disconnect names the nodes that did not acknowledge it, and does not name nodes that were closed', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b, c } = nodes;
@@ -113,7 +113,7 @@ describe('disconnect', () => {
     expect(await a.hub.disconnect({ all: true })).toEqual({ value: 0, complete: false, missingNodes: ['b', 'c'] });
   });
 
-  it('names nodes with an ended lease for a minute, and reaches them when they go on', async () => {
+  it('disconnect names nodes with an ended lease for a minute, and reaches them when they go on', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock, timeouts: { commandMs: 60 } });
     const { world, a, b, c } = nodes;
@@ -151,7 +151,7 @@ describe('disconnect', () => {
     await until(() => openRequests().nodeRequests === 0);
   });
 
-  it('does not name a lost process whose nodeId runs again as another process', async () => {
+  it('disconnect does not name a lost process whose nodeId runs again as another process', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, c } = nodes;
@@ -167,7 +167,7 @@ describe('disconnect', () => {
     await client.ended;
   });
 
-  it.each(['its own node', 'another node'])("sends a client the program's own code, from %s", async (from) => {
+  it.each(['its own node', 'another node'])("disconnect sends a client the program's own code, from %s", async (from) => {
     await using nodes = await threeNodes();
     const { a, b } = nodes;
     const { hub } = from === 'its own node' ? b : a;
@@ -180,7 +180,7 @@ describe('disconnect', () => {
     expect(isHublineError(cause) && cause.code === 'disconnected' && cause.details.reason).toBe('banned');
   });
 
-  it('lets a client reconnect with allowReconnect', async () => {
+  it('disconnect lets a client reconnect with allowReconnect', async () => {
     await using nodes = await threeNodes();
     const { a, b } = nodes;
     const causes: unknown[] = [];
@@ -192,7 +192,7 @@ describe('disconnect', () => {
     expect(causes).toEqual([error('disconnected', { reason: 'expired' })]);
   });
 
-  it('sends clients that do not announce Hubline the close message of ASP.NET Core', async () => {
+  it('disconnect sends clients that do not announce Hubline the close message of ASP.NET Core', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const goodbyes = [true, false].map(async (allowReconnect) => {
@@ -213,7 +213,7 @@ describe('disconnect', () => {
     ['allowReconnect', { allowReconnect: 'yes' }],
     ['options', null],
     ['options', 5],
-  ])('rejects an invalid %s: %o', async (option, given) => {
+  ])('disconnect rejects an invalid %s: %o', async (option, given) => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     await world.client(a);
@@ -222,7 +222,7 @@ describe('disconnect', () => {
   });
 
   it.each([{ code: '' }, { code: 5 }, { code: 'x'.repeat(256) }, { allowReconnect: 'yes' }])(
-    'is not carried out by a node that receives the invalid option %o',
+    'disconnect is not carried out by a node that receives the invalid option %o',
     async (more) => {
       await using nodes = await threeNodes();
       const { world, a, b } = nodes;
@@ -238,7 +238,7 @@ describe('disconnect', () => {
     },
   );
 
-  it('is final by default: the client does not reconnect', async () => {
+  it('disconnect is final by default: the client does not reconnect', async () => {
     await using nodes = await threeNodes();
     const { a, b } = nodes;
     const states: string[] = [];

@@ -6,7 +6,7 @@ import { threeNodes } from './three-nodes.ts';
 const error = (code: string, details: object = {}) => expect.objectContaining({ code, details }) as Error;
 
 describe('a send', () => {
-  it('reaches groups and users with any well-formed name', async () => {
+  it('a send reaches groups and users with any well-formed name', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const names = ['a:b', 'a', '{tag}', 'two words', 'çà 😀 文', 'Lobby', 'lobby', 'LOBBY', '%41', 'A', '*', 'x'.repeat(255)];
@@ -22,7 +22,7 @@ describe('a send', () => {
     expect((await a.hub.presence.users()).items.map(({ userId }) => userId).sort()).toEqual([...names].sort());
   });
 
-  it('rejects a name that is not well-formed text', async () => {
+  it('a send rejects a name that is not well-formed text', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -35,7 +35,7 @@ describe('a send', () => {
     expect(await a.hub.presence.groupsOf(client.id)).toEqual([]);
   });
 
-  it('keeps the order of each sender', async () => {
+  it('a send keeps the order of each sender', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const client = await world.client(a, { user: 'u' });
@@ -52,7 +52,7 @@ describe('a send', () => {
     }
   });
 
-  it('reaches local members without waiting for the backplane', async () => {
+  it('a send reaches local members without waiting for the backplane', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const near = await world.client(a);
@@ -65,7 +65,7 @@ describe('a send', () => {
     await until(() => far.said.length === 1);
   });
 
-  it('goes only to nodes that may have a member of its target', async () => {
+  it('a send goes only to nodes that may have a member of its target', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const [near, far, away] = await Promise.all([
@@ -105,7 +105,7 @@ describe('a send', () => {
     ).toEqual(['b', 'c']);
   });
 
-  it('to more than 64 topics is published once, on the channel of all connections', async () => {
+  it('a send to more than 64 topics is published once, on the channel of all connections', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);
@@ -122,7 +122,7 @@ describe('a send', () => {
 });
 
 describe('the promise of a send', () => {
-  it('resolves when the message is published', async () => {
+  it('the promise of a send resolves when the message is published', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);
@@ -133,7 +133,7 @@ describe('the promise of a send', () => {
     expect(await a.hub.clients.connection('nobody').send.said('hi')).toBeUndefined();
   });
 
-  it('reports a loss to other nodes once, with the number of local connections that were reached', async () => {
+  it('the promise of a send reports a loss to other nodes once, with the number of local connections that were reached', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const near = await Promise.all([world.client(a), world.client(a)]);
@@ -153,7 +153,7 @@ describe('the promise of a send', () => {
     expect(far.said).toEqual([]);
   });
 
-  it('over two topics delivers one copy, also if one channel is thousands of messages late', async () => {
+  it('a send over two topics delivers one copy, also if one channel is thousands of messages late', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);
@@ -172,7 +172,7 @@ describe('the promise of a send', () => {
     expect(far.said).toHaveLength(count + 1);
   });
 
-  it('never ends the process when nothing handles its rejection', async () => {
+  it('the promise of a send never ends the process when nothing handles its rejection', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const unhandled = vi.fn();
@@ -193,7 +193,7 @@ describe('the promise of a send', () => {
     }
   });
 
-  it('rejects values that cannot be encoded, for local and remote members', async () => {
+  it('the promise of a send rejects values that cannot be encoded, for local and remote members', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const far = await world.client(b);

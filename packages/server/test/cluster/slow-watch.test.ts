@@ -5,7 +5,7 @@ import { follow } from './watch-followers.ts';
 import { threeNodes } from './three-nodes.ts';
 
 describe('a watch whose reader is slow', () => {
-  it('combines many changes of one connection into the last one', async () => {
+  it('a watch whose reader is slow combines many changes of one connection into the last one', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -21,7 +21,7 @@ describe('a watch whose reader is slow', () => {
     await watch.return?.();
   });
 
-  it('replaces more than a thousand unread changes by a snapshot, and continues from there', async () => {
+  it('a watch whose reader is slow replaces more than a thousand unread changes by a snapshot, and continues from there', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);

@@ -99,7 +99,7 @@ describe('a target', () => {
     ['allOf with a part but some', ({ allOf, group, all }, { ann }) => allOf(all.except(ann.id), group('red')), 'bob cat eve'],
   ];
 
-  it('reaches exactly the connections that it names, once each, from any node', async () => {
+  it('a target reaches exactly the connections that it names, once each, from any node', async () => {
     await using people = await sixClients();
     const { world, a, b, c } = people;
     const sender = await world.start('sender', { accept: false });
@@ -122,7 +122,7 @@ describe('a target', () => {
     expect([a, b, c, sender, bare].flatMap(({ errors, losses }) => [...errors, ...losses])).toEqual([]);
   });
 
-  it('is encoded once for other nodes, for any number of channels', async () => {
+  it('a target is encoded once for other nodes, for any number of channels', async () => {
     await using all = await sixClients();
     const { world, a, eve, cat } = all;
     const payloads: Uint8Array[] = [];
@@ -137,7 +137,7 @@ describe('a target', () => {
     expect(new Set(payloads).size).toBe(1);
   });
 
-  it('reaches the same connections when it is used inside a method', async () => {
+  it('a target reaches the same connections when it is used inside a method', async () => {
     await using people = await sixClients();
     const { ann, dan, cat } = people;
     const filters: readonly (readonly [whom: Filter<Attributes> | string | { readonly othersInGroup: string }, received: string])[] = [
@@ -169,7 +169,7 @@ describe('a target', () => {
     ]);
   });
 
-  it('that can name no connection is refused', async () => {
+  it('a target that can name no connection is refused', async () => {
     await using nodes = await threeNodes();
     const { hub } = nodes.a;
     const code = (code: string) => expect.objectContaining({ code }) as Error;
@@ -185,7 +185,7 @@ describe('a target', () => {
     expect(() => hub.presence.watch({ where: { note: 'x' } })).toThrow(code('attribute_not_indexed'));
   });
 
-  it('with two selectors or an invalid name is refused', async () => {
+  it('a target with two selectors or an invalid name is refused', async () => {
     await using nodes = await threeNodes();
     const { clients, disconnect } = nodes.a.hub;
     const invalid = expect.objectContaining({ code: 'invalid_option' }) as Error;
@@ -197,7 +197,7 @@ describe('a target', () => {
     expect(() => clients.user(undefined as unknown as string)).toThrow(invalid);
   });
 
-  it('with a value that no attribute can have is refused, also inside another filter', async () => {
+  it('a target with a value that no attribute can have is refused, also inside another filter', async () => {
     await using nodes = await threeNodes();
     const { clients, presence, disconnect } = nodes.a.hub;
     for (const level of [undefined, NaN, Infinity, null, {}, 1n, () => 1]) {

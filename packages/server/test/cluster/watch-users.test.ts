@@ -5,7 +5,7 @@ import { UserFollower } from './watch-followers.ts';
 import { threeNodes } from './three-nodes.ts';
 
 describe('watchUsers', () => {
-  it('reports the first connection of a user at once, and the end of the last one after graceMs', async () => {
+  it('watchUsers reports the first connection of a user at once, and the end of the last one after graceMs', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -49,7 +49,7 @@ describe('watchUsers', () => {
     await users.ended;
   });
 
-  it('never reports a user offline who reconnects within graceMs', async () => {
+  it('watchUsers never reports a user as offline who reconnects within graceMs', async () => {
     const clock = new ManualClock();
     await using nodes = await threeNodes({ clock });
     const { world, a, b, c } = nodes;
@@ -77,7 +77,7 @@ describe('watchUsers', () => {
     await Promise.all(watches.map(({ ended }) => ended));
   });
 
-  it('with a graceMs of 0 reports changes at once', async () => {
+  it('watchUsers with a graceMs of 0 reports changes at once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const over = new AbortController();

@@ -6,7 +6,7 @@ import type { RawClient } from './raw-client.ts';
 import { threeNodes, World, type Attributes, type Node } from './three-nodes.ts';
 
 describe('a watch', () => {
-  it('starts with a snapshot, then reports joins, updates and leaves on any node', async () => {
+  it('a watch starts with a snapshot, then reports joins, updates and leaves on any node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const early = await world.client(b, { user: 'u', role: 'connection' });
@@ -33,7 +33,7 @@ describe('a watch', () => {
     expect(near.log).toEqual(log);
   });
 
-  it('reports exactly the connections that its filter names', async () => {
+  it('a watch reports exactly the connections that its filter names', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b, { user: 'u', role: 'connection', level: 1 });
@@ -74,7 +74,7 @@ describe('a watch', () => {
     for (const follower of followers) follower[Symbol.dispose]();
   });
 
-  it('reports each change during its start once', async () => {
+  it('a watch reports each change during its start once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -104,7 +104,7 @@ describe('a watch', () => {
     expect(all.log).toEqual(['snapshot', `update ${client.id}`]);
   });
 
-  it('over several topics ignores outdated changes from a late channel', async () => {
+  it('a watch over several topics ignores outdated changes from a late channel', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const [leaver, mover] = [await world.client(b), await world.client(b)];
@@ -127,7 +127,7 @@ describe('a watch', () => {
     expect(all.present.get(mover.id)).toMatchObject({ attributes: { note: '2' }, groups: ['slow'] });
   });
 
-  it('over several topics never adds a connection again that has left, because of a late channel', async () => {
+  it('a watch over several topics never adds a connection again that has left, because of a late channel', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const client = await world.client(b);
@@ -149,7 +149,7 @@ describe('a watch', () => {
   });
 
   it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
-    'that starts during many changes ends with the same connections as a query (seed %i)',
+    'a watch that starts during many changes ends with the same connections as a query (seed %i)',
     { timeout: 20_000 },
     async (seed) => {
       await using nodes = await threeNodes();
@@ -211,7 +211,7 @@ describe('a watch', () => {
 });
 
 describe('a watch during faults', () => {
-  it('reports the leave of all clients of a lost node at once, and their join when the node is back', async () => {
+  it('a watch reports the leave of all clients of a lost node at once, and their join when the node is back', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const clients = await Promise.all([world.client(b), world.client(b)]);
@@ -226,7 +226,7 @@ describe('a watch during faults', () => {
     expect(all.wrong).toEqual([]);
   });
 
-  it('reports no leave while the store is flushed, and no complete count is wrong', async () => {
+  it('a watch reports no leave while the store is flushed, and no complete count is wrong', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     await Promise.all([world.client(b), world.client(b)]);
@@ -248,7 +248,7 @@ describe('a watch during faults', () => {
     expect(lost).toEqual([]);
   });
 
-  it('reports changes that it was not sent, when the backplane calls it stale', async () => {
+  it('a watch reports the changes that it missed when the backplane reports it as stale', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     using all = follow(a);
@@ -264,7 +264,7 @@ describe('a watch during faults', () => {
     expect(all.log).toEqual(['snapshot', `join ${client.id}`]);
   });
 
-  it('reports the leave of all clients of a closed node at once', async () => {
+  it('a watch reports the leave of all clients of a closed node at once', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     await Promise.all([world.client(b), world.client(b)]);
@@ -275,7 +275,7 @@ describe('a watch during faults', () => {
     expect(all.wrong).toEqual([]);
   });
 
-  it('reports only the changes after an outage of another node', async () => {
+  it('a watch reports only the changes after an outage of another node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const [stays, leaves, changes] = await Promise.all([world.client(b), world.client(b), world.client(b)]);
@@ -293,7 +293,7 @@ describe('a watch during faults', () => {
     expect(all.ids).toEqual([stays.id, changes.id, comes.id].sort());
   });
 
-  it('reports the changes after an outage of its own node', async () => {
+  it('a watch reports the changes after an outage of its own node', async () => {
     await using nodes = await threeNodes();
     const { world, a, b, c } = nodes;
     const [leaves, lost] = await Promise.all([world.client(b), world.client(c)]);
@@ -312,7 +312,7 @@ describe('a watch during faults', () => {
     expect(all.log.slice(2).sort()).toEqual([`join ${comes.id}`, `leave ${leaves.id} ended`, `leave ${lost.id} node_lost`].sort());
   });
 
-  it('reports the changes after its own node was declared dead by mistake', async () => {
+  it('a watch reports the changes after its own node was declared dead by mistake', async () => {
     await using nodes = await threeNodes();
     const { world, a, b } = nodes;
     const leaves = await world.client(b);
@@ -335,7 +335,7 @@ describe('a watch that ends', () => {
   const nothing = { watches: [], channels: [] };
   const filter: Filter<Attributes> = { anyOf: [{ group: 'g' }, { user: 'u' }] };
 
-  it('releases its subscriptions and directory watches after a break and after an abort', async () => {
+  it('a watch that ends releases its subscriptions and directory watches after a break and after an abort', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     for await (const event of a.hub.presence.watch(filter)) {
@@ -356,7 +356,7 @@ describe('a watch that ends', () => {
     expect(held(world, a)).toEqual(nothing);
   });
 
-  it('releases its subscriptions and directory watches when it is aborted at any moment of its start', async () => {
+  it('a watch that ends releases its subscriptions and directory watches when it is aborted at any moment of its start', async () => {
     await using nodes = await threeNodes();
     const { world, a } = nodes;
     for (let turns = 0; turns < 30; turns++) {
@@ -376,7 +376,7 @@ describe('a watch that ends', () => {
     expect(held(world, a)).toEqual(nothing);
   });
 
-  it('comes to its end when the server closes', async () => {
+  it('a watch ends when the server closes', async () => {
     const world = new World();
     await using _end = world;
     const node = await world.start('a');
