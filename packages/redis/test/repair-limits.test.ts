@@ -205,7 +205,7 @@ describe('frames of unknown senders', () => {
   });
 });
 
-describe('an ask', () => {
+describe('a request for frames', () => {
   const rangesOf = (count: number, from = 1) => ({ ranges: Array.from({ length: count }, (_, i): Range => [from + 2 * i, from + 2 * i]) });
 
   it('a request with 2,000 ranges is answered, and one with more is dropped and reported', async () => {

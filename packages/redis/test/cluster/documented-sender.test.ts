@@ -71,7 +71,7 @@ async function startTwoNodes(url: string) {
 
 const groupMessage = { prefix: 'mail', hub: 'post office: {1}', group: GROUP, method: 'message' };
 
-it('the sender of PROTOCOL.md reaches a group on every node, is announced and says goodbye, and leaves no keys', async () => {
+it('the sender of PROTOCOL.md reaches a group on every node, is announced, sends a goodbye, and leaves no keys', async () => {
   await using redis = await startRedis();
   await using setup = await startTwoNodes(redis.url);
   const { received, elsewhere, events, nodes } = setup;

@@ -71,7 +71,7 @@ function idleSubscribers(redis: RedisServer, count: number): Disposable {
 }
 
 describe.sequential('message loss', () => {
-  it('no message is lost, doubled or reordered when Redis is killed and comes back empty', { timeout: TIMEOUT_MS }, async () => {
+  it('no message is lost, doubled or reordered when Redis is killed and restarted empty', { timeout: TIMEOUT_MS }, async () => {
     await using redis = await startRedis();
     const breakOnce = async (): Promise<void> => {
       await redis.stop();

@@ -66,7 +66,7 @@ describe.concurrent('messages that wait for Redis', () => {
     expect(bob.values('received')).toEqual([...texts, 'z']);
   });
 
-  it('a message that waited for bufferMs is dropped, and its sender is told', async () => {
+  it('a message that has waited for bufferMs is dropped, and its publish rejects', async () => {
     const nodeTimeoutMs = 500;
     await using cluster = await clusterOf(['ann', 'bob'], { nodeTimeoutMs, onUnavailable: { bufferMs: nodeTimeoutMs + MORE_MS } });
     const [ann, bob] = cluster.nodes;

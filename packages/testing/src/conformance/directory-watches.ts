@@ -91,7 +91,7 @@ export function testWatches(test: Tests): void {
     }
   });
 
-  test('the watches of a node end when it says goodbye', async (cluster) => {
+  test('the watches of a node end when its link is closed', async (cluster) => {
     const [ann, bob] = await cluster.pair();
     await bob.directory.watch('t');
     await bob.link.close();

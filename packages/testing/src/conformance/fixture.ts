@@ -18,7 +18,7 @@ export interface BackplaneFaults<B extends Backplane> {
   readonly freeze: Fault<B>;
   /** Ends the lease of the process, which gets none until `thaw`. The process may be frozen too. */
   readonly expire: Fault<B>;
-  /** Resumes a frozen or expired process, which has to notice by itself what happened. */
+  /** Resumes a frozen or expired process, which must detect without help what it has missed. */
   readonly thaw: Fault<B>;
   /** Takes the link of the process down. Its lease stays alive. */
   readonly cut: Fault<B>;

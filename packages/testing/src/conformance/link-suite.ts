@@ -29,7 +29,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
 
     test('a link MUST announce a node when queries show it, and report its loss when they no longer do', async (cluster) => {
       const [ann, bob] = await cluster.pair();
-      expect(await Promise.all(ann.agreements)).not.toContain(false); // before bob says goodbye
+      expect(await Promise.all(ann.agreements)).not.toContain(false); // before bob leaves the cluster
       await bob.link.close();
       await cluster.until(() => ann.eventsAbout(bob).length > 1);
       const cat = await cluster.node('cat');
@@ -75,7 +75,7 @@ export function describeLink<B extends Backplane>(name: string, fixture: Backpla
       }
     });
 
-    test('a closed link says goodbye, deletes all entries of its process, and the other nodes are told', async (cluster) => {
+    test('a link that is closed deletes all entries of its process, and the other nodes report the process as lost', async (cluster) => {
       const [ann, bob] = await cluster.pair();
       await bob.join('b1', 'chat:all');
       await bob.link.close();

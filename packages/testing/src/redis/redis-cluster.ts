@@ -132,7 +132,7 @@ export class RedisCluster implements AsyncDisposable {
       await from.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
     }
     const masters = await this.masters();
-    // The new owner first: if it ended after the others were told, no node would own the slot.
+    // The new owner is informed first: if it ended after the others were informed, no node would own the slot.
     for (const node of [to, from, ...masters.filter((node) => node !== to && node !== from)]) {
       await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
     }
