@@ -20,7 +20,7 @@ import type { StreamCall, StreamOptions } from './stream.ts';
 import type { Pipe } from './transport.ts';
 
 export interface CallOptions {
-  /** Cancels the call, which rejects with `cancelled`. Hubline servers are told of every cancelled call, others of streams only. */
+  /** Cancels the call, which rejects with `cancelled`. A Hubline server gets a cancel for every call, other servers for streams only. */
   readonly signal?: AbortSignal | undefined;
   /** The time limit of the whole call. Default for calls: the connection's `callTimeoutMs`; for streams: none. */
   readonly timeoutMs?: number | undefined;

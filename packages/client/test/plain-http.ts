@@ -65,7 +65,7 @@ export class PlainHttp implements AsyncDisposable {
   }
   get last(): Client {
     const client = this.clients.at(-1);
-    if (!client) throw new Error('Nobody has connected yet.');
+    if (!client) throw new Error('No client has connected yet.');
     return client;
   }
   /** The methods of all requests of connections, such as `GET`. */
@@ -79,7 +79,7 @@ export class PlainHttp implements AsyncDisposable {
   /** The response by which the last connection receives. */
   get response(): ServerResponse {
     const response = [...this.#sessions.values()].at(-1)?.response;
-    if (!response) throw new Error('Nobody listens.');
+    if (!response) throw new Error('The last connection has no response.');
     return response;
   }
 

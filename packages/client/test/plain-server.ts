@@ -89,7 +89,7 @@ export class PlainServer implements AsyncDisposable {
   }
   get last(): Client {
     const client = this.clients.at(-1);
-    if (!client) throw new Error('Nobody has connected yet.');
+    if (!client) throw new Error('No client has connected yet.');
     return client;
   }
 

@@ -14,7 +14,7 @@ export interface ErrorDetails {
   invalid_result: { readonly method: string; readonly issues?: readonly string[] };
   /** A hub method threw a {@link HublineError} made by `hubError`: its message is meant for the caller. */
   hub_error: { readonly method?: string; readonly data?: unknown };
-  /** The method failed and the server does not tell why, or a server without error codes reported a failure. */
+  /** The method failed and the server does not send the reason, or a server without error codes reported a failure. */
   internal: { readonly method?: string };
   /** The source of an upload threw. */
   upload_failed: { readonly method: string };

@@ -13,7 +13,7 @@ const call = { target: 'method', arguments: [42] };
 describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
   const vectors: [name: string, body: string, message: HubMessage][] = [
     ['Invocation', '96 01 80 a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...xyz, ...call }],
-    ['Invocation that nobody answers', '96 01 80 c0 a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...call }],
+    ['Invocation without an id', '96 01 80 c0 a6 6d 65 74 68 6f 64 91 2a 90', { type: Invocation, ...call }],
     [
       'Invocation with headers',
       '96 01 82 a1 78 a1 79 a1 7a a1 7a a3 78 79 7a a6 6d 65 74 68 6f 64 91 2a 90',

@@ -68,7 +68,7 @@ export interface HubServer extends AsyncDisposable {
   ready(): Promise<void>;
   /** Returns the nodes of the cluster, of all applications and backplanes. `complete` is false while a backplane is down. */
   nodes(): Promise<ClusterItems<NodeInfo>>;
-  /** Returns the present state of this node and its backplanes. Never waits. */
+  /** Returns the present state of this node and its backplanes. */
   health(): Health;
   /**
    * Refuses new connections with 503, and closes the present ones over `spreadMs`, each when its calls have ended or `graceMs` is over.

@@ -189,7 +189,7 @@ describe('a result of authenticate', () => {
     ['an attribute with a name that every object has', { attributes: { constructor: 'x' } }],
     ['an attribute of an object', { attributes: { role: { toString: () => 'admin' } } }],
     ['an attribute that is too long', { attributes: { role: 'x'.repeat(256) } }],
-    ['an attribute that nobody declared', { attributes: { [`${'x'.repeat(256)}`]: 1 } }],
+    ['an undeclared attribute', { attributes: { [`${'x'.repeat(256)}`]: 1 } }],
   ])('with %s refuses the request and is reported', async (_what, answer) => {
     await using server = createHubServer();
     const errors: unknown[] = [];

@@ -60,7 +60,7 @@ it('the default quota allows 500 connections of one user', async () => {
   expect(await until(1000, enter)).toEqual([500, refused(429)]);
 });
 
-/** Starts a run of `authenticate` that never ends by itself. @throws if the quota refuses it */
+/** Starts a run of `authenticate` that never settles. @throws if the quota refuses it */
 async function authenticating(quota: ConnectionQuota, remoteAddress: string, clientGone: AbortSignal): Promise<void> {
   const run = quota.authenticate(() => new Promise<never>(() => undefined), { remoteAddress, clientGone, timeoutMs: 10_000 });
   await Promise.race([run, new Promise<void>((resolve) => setImmediate(resolve))]);

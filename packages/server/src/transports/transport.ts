@@ -19,10 +19,11 @@ export interface Transport {
   onceDrained(then: () => void): void;
   /** Bytes that are read while the listener is paused, to find control frames behind them; see `pause`. */
   readonly readAheadBytes: number;
-  /** Stop and start reading, so that a slow method slows its caller. */
+  /** Stops reading the client, so that a slow method slows its caller. */
   pause(): void;
+  /** Reads the client again. */
   resume(): void;
-  /** Takes the body of a POST, by which clients send where the transport carries data in one direction only. Rejects if it did not arrive whole. */
+  /** Takes the body of a POST, if clients send by POST over this transport. Rejects if the body did not arrive whole. */
   post?(body: Body): Promise<void>;
   /** How long the peer has not answered pings of the transport; 0 without such pings. */
   readonly silentMs: number;

@@ -54,7 +54,7 @@ describe('a target', () => {
   const cases: readonly (readonly [name: string, (clients: Clients, people: SixClients) => Target<TargetParts>, received: string])[] = [
     ['all', ({ all }) => all, 'ann bob cat dan eve fay'],
     ['a group', ({ group }) => group('red'), 'ann bob cat eve'],
-    ['a group of nobody', ({ group }) => group('Red'), ''],
+    ['a group without members', ({ group }) => group('Red'), ''],
     ['a user', ({ user }) => user('ann'), 'ann cat'],
     ['a connection', ({ connection }, { dan }) => connection(dan.id), 'dan'],
     ['a connection that never was', ({ connection }) => connection('nobody'), ''],

@@ -82,7 +82,7 @@ export function checkAnswers(answers: readonly Answer[], { calls }: Oracle): voi
   for (const { type, id, value, error } of answers) {
     if (type === 6) continue;
     expect([2, 3]).toContain(type);
-    const sent = calls.get(id as string) ?? expect.fail(`nobody has called ${String(id)}`);
+    const sent = calls.get(id as string) ?? expect.fail(`no call has the id ${String(id)}`);
     if (type === 2) {
       expect(sent.some((call) => call.type === 4)).toBe(true);
     } else if (typeof error === 'string') {

@@ -1,6 +1,6 @@
 /**
- * MessagePack by its specification, and nothing else: slow, short, and written without a look at ours, to judge it. What
- * the format cannot express apart is normalised: -0 is 0, integers are numbers where a number holds them.
+ * An independent implementation of MessagePack by its specification, with which tests compare the codec. It is short and slow.
+ * Values that the format does not distinguish are normalised: -0 is 0, and an integer is a number if a number holds it.
  */
 
 /** Thrown for bytes that are no MessagePack value. */
