@@ -309,7 +309,8 @@ export class RedisDirectory implements Directory {
     const { peers, registration, self, local, writer, status, observer } = this.#options;
     await status.settled;
     try {
-      const missing = new Set(registration.session.isPartial ? [self.nodeId, ...peers.unconfirmed] : peers.unconfirmed); // before the query: a node may come back during it
+      // Read before the query: a node may be confirmed during it.
+      const missing = new Set(registration.session.isPartial ? [self.nodeId, ...peers.unconfirmed] : peers.unconfirmed);
       const value = await read(missing);
       return { value, missing: [...new Set([...missing, ...peers.unconfirmed])], hasUnknownNodes: false };
     } catch (error) {

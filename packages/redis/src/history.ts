@@ -21,7 +21,7 @@ export interface SentFrame {
   readonly at: number;
   /** When it was sent, by `performance.now()`. */
   readonly sentAt: number;
-  /** Whether its publisher was told that it failed: for receivers that miss the frame no message is lost. */
+  /** Whether its publish was rejected: a receiver that misses the frame misses no message. */
   isVoid: boolean;
 }
 

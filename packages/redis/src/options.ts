@@ -45,9 +45,9 @@ export interface RedisBackplaneOptions {
   /** Sentinels, and the name of the master that they watch. */
   readonly sentinels?:
     { readonly name: string; readonly nodes: readonly RedisAddress[]; readonly password?: string | undefined } | undefined;
-  /** Your own client. The backplane duplicates it with the settings that it needs, and never uses or closes the original. */
+  /** A client of the application. The backplane duplicates it with the settings that it needs, and never uses or closes the original. */
   readonly client?: Redis | undefined;
-  /** Makes the clients, which the backplane then owns. Clients must have {@link REQUIRED_SETTINGS}, and retry for ever, within 250 ms. */
+  /** Makes the clients, which the backplane then owns. They must have {@link REQUIRED_SETTINGS}, and retry for ever, within 250 ms. */
   readonly createClient?: ((role: ClientRole, settings: ClientSettings) => Redis) | undefined;
   /** Precedes the name of every key and channel. Default `"hubline"`. No spaces, braces or control characters. */
   readonly prefix?: string | undefined;
@@ -65,6 +65,7 @@ export interface RedisBackplaneOptions {
   readonly repairMs?: number | undefined;
   /** The size of the published messages that a node keeps, in bytes. Default 8 MiB. With 0 every missed message is a gap. */
   readonly repairBytes?: number | undefined;
+  /** The treatment of events for other nodes during an outage. Default: they wait, within the limits of {@link OnUnavailable}. */
   readonly onUnavailable?: { readonly [K in keyof Buffered]?: Buffered[K] | undefined } | 'reject' | 'local-only' | undefined;
 }
 

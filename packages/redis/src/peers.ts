@@ -165,7 +165,7 @@ export class Peers implements LeaseObserver {
       const known = this.#peers.get(process);
       const until = leaseMs.has(incarnation) ? { leaseUntil: queriedAt + leaseMs.get(incarnation)! } : {};
       living.add(process);
-      // It lives and is not subscribed: it has not noticed the outage yet, and will register another incarnation.
+      // The process lives and is not subscribed: it has not detected the outage yet, and will register another incarnation.
       if (known && !known.isSubscribed && known.n === numberIn(incarnation) && !subscribed.has(incarnation)) Object.assign(known, until);
       else this.#record(incarnation, node, { queriedAt, ...until });
     }

@@ -195,7 +195,7 @@ export class RedisLink implements Link, LinkStatus {
     }
   }
 
-  /** Handles an error of Redis as an outage, and schedules a retry. After a closed connection the store calls `ready` by itself. */
+  /** Handles an error of Redis as an outage, and schedules a retry. If a connection has closed, the store reconnects and calls `ready`. */
   #fail(error: unknown, slots?: readonly number[]): void {
     if (this.#closing) return;
     const isRefused = isRefusal(error);

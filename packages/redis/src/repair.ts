@@ -44,7 +44,7 @@ interface FrameRequest {
   isScheduled: boolean;
   /** Ticks since the sender's last answer. */
   silentTicks: number;
-  /** When the sender was asked last. */
+  /** When the last request was sent to the sender, by `performance.now()`. */
   askedAt: number;
   /** Channels on which frames were requested that may be older than the subscription. */
   uncertainChannels: ReadonlySet<string>;

@@ -73,11 +73,11 @@ it('a redirected message is not overtaken although its slot moves several times'
   using cluster = await storeOf(masters);
   const { store, observer } = cluster;
   masters.owner = C;
-  masters.said = B; // it has moved again by then
+  masters.said = B; // the slot has moved again by then
   const first = store.publish([[CHANNEL, Buffer.from('first')]]);
   await vi.waitFor(() => expect(observer.moved).toHaveBeenCalledTimes(1), { interval: 1 });
   masters.said = C;
-  await store.run([['get', CHANNEL]]); // learns of it before the message asks again
+  await store.run([['get', CHANNEL]]); // the store learns the new owner before it sends the first message again
   await Promise.all([store.publish([[CHANNEL, Buffer.from('second')]]), first]);
   expect(masters.heard).toEqual(['first', 'second']);
 });
@@ -112,5 +112,5 @@ it('a cluster store keeps no memory of slots that have moved', async () => {
     return process.memoryUsage().heapUsed;
   };
   const before = await move(30);
-  expect((await move(150)) - before).toBeLessThan(500_000); // with their results, each in that of the next, it was 8 KB a move
+  expect((await move(150)) - before).toBeLessThan(500_000); // if each result kept the one before, a move would take 8 KB
 });

@@ -66,10 +66,10 @@ it.each(['__proto__', 'constructor', 'toString'])('a request for frames of the c
 });
 
 describe('an answer to a request for frames', () => {
-  /** A node that misses everything below a far sequence, and takes answers. */
+  /** Makes a node that misses all frames below a far sequence. Returns it with a function that sends it a part of an answer. */
   async function missing() {
     const { pubSub, ann, bob } = await pair();
-    ann.bus.close(); // it does not answer itself
+    ann.bus.close(); // ann itself sends no answer
     pubSub.drop(ann, 'node=ann', { count: 1000 });
     bob.bus.receive(NOTICES, encodeNotice({ is: 'beat', incarnation: 'ann.1', claims: { t: [1, FAR + 1] }, repairMs: 10_000 }));
     const answer = (part: Partial<Answer>): void => {

@@ -103,7 +103,7 @@ it('a node whose lease is missing is not lost while this node cannot read whethe
   store.leases.set(first, '1');
   peers.hello(first, bob);
   peers.suspend();
-  store.leases.delete(first); // it has entered before this node: the next one has a lease, and is in the list
+  store.leases.delete(first); // bob has registered again before this node: its next incarnation has a lease
   store.leases.set('bob.2', '1');
   const refreshed = peers.refresh();
   await store.release();
@@ -141,7 +141,7 @@ it('an incarnation that was announced without a lease is replaced by the one wit
     peers.hello(first, bob);
     peers.hello('bob.999', bob);
     await refresh();
-    expect(peers.incarnation('bob')).toBe('bob.999'); // Redis may not have shown it yet
+    expect(peers.incarnation('bob')).toBe('bob.999'); // the answer of Redis may be older than the hello
     now += 1001;
     await refresh();
     expect(peers.incarnation('bob')).toBe(first);
@@ -164,7 +164,7 @@ it('the remaining time of a lease stands still while the lease cannot be read', 
     isReached = false;
     peers.suspend();
     store.leases.clear();
-    now += 5000; // it is for 1000
+    now += 5000; // the lease is valid for 1,000 ms
     for (const ask of [() => peers.refresh(), () => peers.resume()]) {
       const asked = ask();
       await store.release();

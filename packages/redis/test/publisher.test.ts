@@ -80,7 +80,7 @@ describe('a publisher', () => {
     publisher.schedule();
     await endOfTurn();
     expect(trips.map(({ posts }) => posts[0]?.[0])).toEqual(['a', 'b']);
-    const later = publisher.publish('a', Buffer.from('later'), waits); // queues behind them
+    const later = publisher.publish('a', Buffer.from('later'), waits); // waits behind the other messages
     const frames: Buffer[] = [];
     while (trips.length > 0) {
       const trip = trips.shift();

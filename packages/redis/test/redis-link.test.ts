@@ -36,7 +36,7 @@ function linkTo(redis: RedisServer) {
 it('messages that wait for an unsubscribed node are sent after bufferMs, also while another shard is unavailable', async () => {
   await using redis = await startRedis();
   await redis.call('HSET', keys.registry, 'bob.1', encodeNode(bob!));
-  await redis.call('SET', keys.lease('bob.1'), '1'); // without an expiry time, and it never subscribes
+  await redis.call('SET', keys.lease('bob.1'), '1'); // a lease without an expiry time, of a node that never subscribes
   await using node = linkTo(redis);
   const { link, store, observer } = node;
   await link.registered();
@@ -93,7 +93,7 @@ it('a node whose slots move while it enters subscribes to its marker channels on
   await link.registered();
   store.lost(unavailable('A master was killed.'), [slotOf(keys.channel('lost'))]);
   const run = vi.spyOn(real, 'run').mockImplementationOnce((commands) => {
-    tags.mockReturnValue(['0', '1']); // there is one more
+    tags.mockReturnValue(['0', '1']); // another shard appears
     store.moved(performance.now());
     return real.run(commands);
   });

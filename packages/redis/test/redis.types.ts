@@ -1,7 +1,7 @@
-/** What a user of the backplane writes, and what must not compile. Checked by `tsc`. */
+/** Options of the backplane that must compile, and others that must not. `tsc` checks this file: a missing expected error is an error. */
 import { redisBackplane, type RedisBackplaneOptions } from '@hubline/redis';
 
-// Options from the environment, which are undefined where it does not have them.
+// Options from the environment, which are undefined if a variable is not set.
 void redisBackplane(process.env.REDIS_URL, { prefix: process.env.REDIS_PREFIX, password: process.env.REDIS_PASSWORD });
 void redisBackplane({ url: process.env.REDIS_URL, db: undefined, heartbeatIntervalMs: undefined });
 /** Every option, undefined. */

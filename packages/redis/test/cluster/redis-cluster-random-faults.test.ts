@@ -13,7 +13,7 @@ const TOPICS = Array.from({ length: 9 }, (_, i) => `chat:group:${i}`);
 const LONG_WAIT = { timeoutMs: 30_000, intervalMs: 20 };
 const TIMES = { heartbeatIntervalMs: 200, nodeTimeoutMs: 2000, redisTimeoutMs: 700 };
 
-/** A node that says a number every few milliseconds on every topic, with proxies to Redis that can be cut. */
+/** A node that publishes a number every few milliseconds on every topic, with proxies to Redis that can be cut. */
 class NumberSender implements AsyncDisposable {
   readonly node: TestNode;
   readonly proxies: ReadonlyMap<RedisServer, TcpProxy>;
