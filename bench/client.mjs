@@ -7,7 +7,7 @@ import { openRawCaller } from './clients/raw-calls.mjs';
 import { openRaw } from './clients/raw.mjs';
 import { openReceivers } from './clients/receivers.mjs';
 
-/** How often the server is told the number of deliveries. Rare enough not to affect the measurement. */
+/** The interval at which the number of deliveries is reported to the server: long enough not to affect the measurement. */
 const REPORT_MS = 10;
 
 let callers = [];

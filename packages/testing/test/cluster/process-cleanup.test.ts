@@ -36,7 +36,7 @@ it('no process and no file is left when the starting process ends without cleani
   await expect.poll(() => existsSync(folder)).toBe(false);
 });
 
-it('a process that has cleaned up ends by itself', async () => {
+it('a process that has disposed of its programs ends without a call of exit', async () => {
   const starter = spawn(process.execPath, [WITH_CLEANUP], { stdio: 'inherit', timeout: 15_000, killSignal: 'SIGKILL' });
   expect(await once(starter, 'exit')).toEqual([0, null]);
 });

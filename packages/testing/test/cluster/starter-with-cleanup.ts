@@ -1,4 +1,4 @@
-/** Starts a Redis, a proxy and a cluster, and disposes of all of them. Then the process must end by itself. */
+/** Starts a Redis, a proxy and a cluster, and disposes of all of them. Then nothing keeps the process alive, so it must end. */
 import { startCluster, startProxy, startRedis } from '@hubline/testing/cluster';
 
 const redis = await startRedis();

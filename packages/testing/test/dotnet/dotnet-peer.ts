@@ -13,12 +13,12 @@ interface Event {
   readonly source: string;
   readonly method?: string;
   readonly value?: unknown;
-  /** Given where the program waits for an answer. */
+  /** Present if the program waits for an answer. */
   readonly request?: number;
 }
 type Receive = (event: Event) => unknown;
 
-/** .NET programs declare the parameters of their receivers: these are what the conformance server sends. Default: one. */
+/** The number of arguments with which the conformance server calls each receiver. A .NET program must declare them. Default 1. */
 const PARAMETERS: Readonly<Record<string, number>> = { streamcanceled: 0, result: 0 };
 
 /** Microsoft's .NET client, driven by commands in a process of its own. */
@@ -44,7 +44,7 @@ export class DotnetPeer implements Peer, AsyncDisposable {
     return new DotnetConnection(this, url, options);
   }
 
-  /** What the program calls a protocol. */
+  /** Returns the name by which the program knows a protocol. */
   nameOf(protocol: ProtocolName): string {
     return protocol === 'json' ? this.#json : protocol;
   }
@@ -214,7 +214,7 @@ class DotnetConnection implements PeerConnection {
   }
 }
 
-/** The .NET client says the same in other words: the behaviours look for those of the JavaScript client. */
+/** Replaces an error text of the .NET client by that of the JavaScript client, which the behaviours expect. */
 function inTheWordsOfJavaScript(error: Error): Error {
   const [, status] = /status code does not indicate success: (\d+)/.exec(error.message) ?? [];
   if (status === '401') return new Error("Failed to complete negotiation with the server: Error: Unauthorized: Status code '401'");

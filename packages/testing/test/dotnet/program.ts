@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** Where `scripts/dotnet.mjs` builds the programs of interop/dotnet. */
+/** The folder in which `scripts/dotnet.mjs` builds the programs of interop/dotnet. */
 const BUILD = new URL('../../../../.hubline/dotnet/bin/', import.meta.url);
 
 /** One of the C# programs of interop/dotnet. It ends when its input does, so it does not outlive this process. */
@@ -20,7 +20,7 @@ export class DotnetProgram implements AsyncDisposable {
     createInterface({ input: this.#child.stdout }).on('line', receive);
   }
 
-  /** Rejects when the program ends: with its error output. */
+  /** Rejects with the error output when the program ends. */
   async failed(): Promise<never> {
     const [code] = (await this.#exited) as [number | null];
     throw new Error(`The .NET program has ended with ${code}: ${this.#stderr}`);

@@ -1,6 +1,6 @@
 import type { ProtocolName } from '@hubline/testing/interop';
 
-/** A value as a line of JSON can hold it: see Client/Values.cs. */
+/** Converts a value to JSON, which Client/Values.cs reads. */
 export function toWire(value: unknown): unknown {
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') };
   if (value instanceof Date) return { $date: value.toISOString() };
@@ -12,7 +12,7 @@ export function toWire(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toWire(inner)]));
 }
 
-/** Bytes and dates are values of .NET classes there: here they become what the protocol carries. */
+/** Converts JSON of the .NET program to a value. Bytes and dates become the values that a client receives over the protocol. */
 export function fromWire(value: unknown, protocol: ProtocolName): unknown {
   if (Array.isArray(value)) return value.map((item) => fromWire(item, protocol));
   if (typeof value !== 'object' || value === null) return value;
@@ -76,7 +76,7 @@ const CLASSES: readonly DotnetClass[] = [
   },
 ];
 
-/** The class that a .NET program expects of a method, where it is not `object`. */
+/** Returns the class that a .NET program expects as the result of a method; undefined for `object`. */
 export const classOf = (method: string): DotnetClass | undefined => CLASSES.find(({ results }) => results.includes(method));
 
 const mapped = (value: object, members: Readonly<Record<string, (member: unknown) => unknown>>): object =>
