@@ -308,7 +308,7 @@ function dotNetAdvice(parts: readonly string[]): string {
   const known = settings.flatMap(([name = '', value = '']) => DOT_NET[name.toLowerCase()]?.(value) ?? []);
   const unknown = settings.flatMap(([name = '']) => (name.toLowerCase() in DOT_NET ? [] : name));
   const call = `redisBackplane('${hosts.join(',') || 'localhost:6379'}', { ${[...new Set(known)].join(', ')} })`;
-  return `This is a connection string of StackExchange.Redis. Write ${call}${unknown.length > 0 ? `; there is nothing for ${unknown.join(', ')}` : ''}.`;
+  return `This is a connection string of StackExchange.Redis. Write ${call}${unknown.length > 0 ? `; no option corresponds to ${unknown.join(', ')}` : ''}.`;
 }
 
 /** Returns the settings without secrets. */

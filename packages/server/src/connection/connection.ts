@@ -363,7 +363,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
 
   #overflow(bufferedBytes: number): void {
     const limitBytes = this.#settings.limits.maxBufferedBytes;
-    const text = `The client left ${bufferedBytes} bytes untaken; ${limitBytes} are allowed.`;
+    const text = `The client has not read ${bufferedBytes} bytes; the limit is ${limitBytes}.`;
     this.close({ code: 'slow_consumer', error: new HublineError('slow_consumer', text, { bufferedBytes, limitBytes }) });
   }
 

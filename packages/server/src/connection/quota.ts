@@ -23,7 +23,7 @@ export interface ConnectionLimits {
 
 /** The refusal of each limit: 503 for the load of the node, 429 for that of one address or user, and the time until a retry makes sense. */
 const REFUSALS = {
-  maxConnections: { status: 503, retryAfterS: 10, text: 'This node has all the connections that it takes.' },
+  maxConnections: { status: 503, retryAfterS: 10, text: 'This node has reached its limit of connections.' },
   maxConnectionsPerAddress: { status: 429, retryAfterS: 30, text: 'There are too many connections from this address.' },
   maxConnectionsPerUser: { status: 429, retryAfterS: 30, text: 'There are too many connections of this user.' },
   maxHandshakesPerSecond: { status: 503, retryAfterS: 1, text: 'Too many clients connect at the moment.' },

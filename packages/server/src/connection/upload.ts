@@ -41,7 +41,7 @@ export class Upload implements AsyncIterable<unknown> {
 
   /** Discards the waiting items and all later ones: no method reads them any more. */
   discard(): void {
-    this.end(new HublineError('cancelled', 'The call that this stream belongs to is over.', {})); // first, since room in the buffers brings the next items
+    this.end(new HublineError('cancelled', 'The call of this stream has ended.', {})); // first, since room in the buffers brings the next items
     const bytes = this.#items.reduce((sum, item) => sum + item.bytes, 0);
     this.#items.length = 0;
     this.#hold(false);

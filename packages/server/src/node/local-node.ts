@@ -76,7 +76,7 @@ export class LocalNode {
 
   /** Ends all connections, or those that came through one HTTP server. */
   async drain(options: DrainOptions, through?: Attachment): Promise<void> {
-    const error = new HublineError('shutdown', 'This node is going away.', {});
+    const error = new HublineError('shutdown', 'This node is shutting down.', {});
     const connections = this.#connected()
       .filter(({ attachment }) => !through || attachment === through)
       .flatMap(({ connection }) => connection ?? []);
