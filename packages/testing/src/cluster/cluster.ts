@@ -64,7 +64,7 @@ export async function startCluster({ nodes: count = 3, startedMs = 15_000, ...op
       nodes,
       node(nodeId) {
         const node = nodes.find((candidate) => candidate.nodeId === nodeId);
-        if (!node) throw new RangeError(`There is no ${nodeId}.`);
+        if (!node) throw new RangeError(`There is no node named ${nodeId}.`);
         return node;
       },
       [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),

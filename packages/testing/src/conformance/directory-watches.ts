@@ -116,7 +116,7 @@ async function isWatched(node: TestNode, topic: Topic): Promise<boolean> {
 
 function partOf(snapshot: readonly ProcessSnapshot[], { process }: TestNode): ProcessSnapshot {
   const part = snapshot.find(({ node }) => node.process === process);
-  if (!part) throw new Error(`The snapshot has nothing of the process ${process}.`);
+  if (!part) throw new Error(`The snapshot has no part of the process ${process}.`);
   return part;
 }
 

@@ -81,7 +81,7 @@ export function testsOf<B extends Backplane>({ create, dispose, faults, timeoutM
         timeoutMs,
         inflict(name, process, entry) {
           const fault = faults?.[name];
-          if (typeof fault !== 'function') throw new Error(`The test did not say that it needs ${name}.`);
+          if (typeof fault !== 'function') throw new Error(`The test does not declare the fault ${name}.`);
           return fault(backplane, process, entry);
         },
       });

@@ -9,7 +9,7 @@ export function same(actual: unknown, expected: unknown): void {
 export async function rejects(promise: Promise<unknown>, text: string): Promise<void> {
   let error: unknown;
   try {
-    error = new Error(`It resolved with ${show(await promise)}.`);
+    error = new Error(`The promise resolved with ${show(await promise)}.`);
   } catch (thrown) {
     error = thrown;
   }

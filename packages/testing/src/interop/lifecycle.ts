@@ -72,7 +72,7 @@ export const LIFECYCLE: readonly Behaviour[] = [
       const connection = world.connection('/testhub', { reconnects: true });
       const closed = new Deferred();
       connection.onClosed(() => closed.resolve());
-      connection.onReconnecting(() => closed.reject(new Error('It reconnects.')));
+      connection.onReconnecting(() => closed.reject(new Error('The client reconnects.')));
       await connection.start();
       connection.invoke('Abort').catch(() => undefined); // the connection may close before its result arrives
       await closed.promise;
@@ -132,7 +132,7 @@ export const CONNECTING: readonly Behaviour[] = [
       const id = await loseAndReconnect(connection);
       await reconnecting.promise;
       same(id, connection.connectionId);
-      if (connection.connectionId === before) throw new Error('It has the same id.');
+      if (connection.connectionId === before) throw new Error('The connection has the id of the one before.');
       same(await connection.invoke('GetCallerConnectionId'), connection.connectionId);
       same(await connection.invoke('Echo', 'again'), 'again');
     },
@@ -236,7 +236,7 @@ export const TRANSPORT_CHOICE: readonly Behaviour[] = [
       await connection.start();
       const before = await connection.invoke('GetCallerConnectionId');
       same(await loseAndReconnect(connection), undefined);
-      if ((await connection.invoke('GetCallerConnectionId')) === before) throw new Error('It is the same connection.');
+      if ((await connection.invoke('GetCallerConnectionId')) === before) throw new Error('The connection has the id of the one before.');
     },
   },
   {

@@ -17,7 +17,7 @@ it('startCluster starts nodes that answer, each in a process of its own', async 
   }
   expect(new Set([process.pid, ...cluster.nodes.map(({ pid }) => pid)]).size).toBe(4);
   expect(cluster.node('node-2')).toBe(cluster.nodes[1]);
-  expect(() => cluster.node('node-4')).toThrow('There is no node-4.');
+  expect(() => cluster.node('node-4')).toThrow('There is no node named node-4.');
 });
 
 it('ask rejects with the error of the node and its code', async () => {

@@ -21,6 +21,6 @@ declare global {
   function app(request: IncomingMessage, response: ServerResponse): void;
   const redis: RedisServer;
   const link: TcpProxy;
-  const heard: readonly unknown[];
+  const received: readonly unknown[];
   const seed: number;
 }
