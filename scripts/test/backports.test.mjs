@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { entriesIn } from '../backports.mjs';
 
 describe('entriesIn', () => {
-  it('reads sources in the one-line format', () => {
+  it('entriesIn reads sources in the one-line format', () => {
     const text = `# deb mirror:/commented bookworm main
 deb [arch=amd64 signed-by=/usr/share/keyrings/debian.gpg] mirror:/debian bookworm main contrib
 deb mirror:/debian bookworm-updates main
@@ -14,7 +14,7 @@ deb-src mirror:/debian bookworm main
     ]);
   });
 
-  it('reads sources in the deb822 format', () => {
+  it('entriesIn reads sources in the deb822 format', () => {
     const text = `Types: deb
 # URIs: mirror:/snapshot
 URIs: mirror:/debian

@@ -18,14 +18,14 @@ const folders = new Map([...section.matchAll(/^\[(\w[\w-]*)\]: \.\.\/(\S+)$/gm)]
 const named = [...section.matchAll(/\[([\w-]+)\] “([^”]+)”/gs)].map(([, name, title]) => ({ name, title: title.replaceAll(/\s+/g, ' ') }));
 
 describe('docs/guarantees.md', () => {
-  it('names only existing tests', () => {
+  it('docs/guarantees.md names only existing tests', () => {
     expect(named.length).toBeGreaterThan(50);
     for (const path of folders.values()) expect([path, exists(path)]).toEqual([path, true]);
     const titles = new Map([...folders].map(([name, path]) => [name, titlesIn(textOf(path))]));
     expect(named.filter(({ name, title }) => !titles.get(name)?.has(title))).toEqual([]);
   });
 
-  it('names a test for every guarantee, and uses every link', () => {
+  it('docs/guarantees.md names a test for every guarantee, and uses every link', () => {
     const promises = section.split(/\n(?=\*\*)/).filter((part) => part.startsWith('**'));
     expect(promises.filter((promise) => !/\] “/.test(promise)).map((promise) => promise.split('\n')[0])).toEqual([]);
     expect([...folders.keys()].filter((name) => !named.some((each) => each.name === name))).toEqual([]);
@@ -33,7 +33,7 @@ describe('docs/guarantees.md', () => {
 });
 
 describe('titlesIn', () => {
-  it('finds the titles of all kinds of tests', () => {
+  it('titlesIn finds the titles of all kinds of tests', () => {
     const source = `it('a', x); it(\n  "b's",\n {}); test.with(['cut', 'heal'], 'c', x); describe('no', x); it(\`d\`); it('e\\'s', x); it.each<T>(['x'])('f', x)`;
     expect([...titlesIn(source)]).toEqual(['a', "b's", 'c', 'd', "e's", 'f']);
   });

@@ -39,12 +39,12 @@ async function startInstallation() {
 }
 
 describe('denyServices', () => {
-  it('denies every service to the installation that carries its variable', () => {
+  it('denyServices denies every service to the installation that carries its variable', () => {
     denyServices(policy);
     expect(ask(['redis-server', 'start'], NO_SERVICES)).toBe(101);
   });
 
-  it('leaves the decision for other installations to the original policy', () => {
+  it('denyServices leaves the decision for other installations to the original policy', () => {
     writeOriginal();
     denyServices(policy);
     expect(ask(['redis-server', 'start'])).toBe(101);
@@ -52,13 +52,13 @@ describe('denyServices', () => {
     expect(ask(['nginx', 'start'], NO_SERVICES)).toBe(101);
   });
 
-  it('decides for other installations as Debian does if there was no policy', () => {
+  it('denyServices decides for other installations as Debian does if there was no policy', () => {
     denyServices(policy);
     expect(ask(['nginx', 'start'])).toBe(existsSync('/sbin/init') ? 104 : 101);
     expect(ask(['nginx', '(start)'])).toBe(101);
   });
 
-  it('restores the original policy', () => {
+  it('denyServices restores the original policy', () => {
     writeOriginal();
     denyServices(policy)();
     expect(readFileSync(policy, 'utf8')).toBe(ORIGINAL);
@@ -66,18 +66,18 @@ describe('denyServices', () => {
     expect(readdirSync(folder)).toEqual(['policy-rc.d']);
   });
 
-  it('restores an original policy that is a symbolic link', () => {
+  it('denyServices restores an original policy that is a symbolic link', () => {
     symlinkSync('/bin/true', policy);
     denyServices(policy)();
     expect(readlinkSync(policy)).toBe('/bin/true');
   });
 
-  it('removes its policy if there was none', () => {
+  it('denyServices removes its policy if there was none', () => {
     denyServices(policy)();
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('keeps the original policy when an earlier run was killed', async () => {
+  it('denyServices keeps the original policy when an earlier run was killed', async () => {
     writeOriginal();
     await (await startInstallation()).kill();
     denyServices(policy)();
@@ -86,7 +86,7 @@ describe('denyServices', () => {
 });
 
 describe('restorePolicy', () => {
-  it('restores the original policy after a run was killed', async () => {
+  it('restorePolicy restores the original policy after a run was killed', async () => {
     writeOriginal();
     const installation = await startInstallation();
     expect(readFileSync(policy, 'utf8')).not.toBe(ORIGINAL);
@@ -96,20 +96,20 @@ describe('restorePolicy', () => {
     expect(readdirSync(folder)).toEqual(['policy-rc.d']);
   });
 
-  it('removes the policy of a killed run if there was no original', async () => {
+  it('restorePolicy removes the policy of a killed run if there was no original', async () => {
     await (await startInstallation()).kill();
     restorePolicy(policy);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('leaves the policy of a running installation alone', async () => {
+  it('restorePolicy leaves the policy of a running installation alone', async () => {
     const installation = await startInstallation();
     restorePolicy(policy);
     expect(ask(['nginx', 'start'], NO_SERVICES)).toBe(101);
     await installation.kill();
   });
 
-  it("leaves the administrator's policy alone", () => {
+  it("restorePolicy leaves the administrator's policy alone", () => {
     writeOriginal();
     restorePolicy(policy);
     expect(readFileSync(policy, 'utf8')).toBe(ORIGINAL);
