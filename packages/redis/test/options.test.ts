@@ -65,18 +65,18 @@ describe('the address of Redis', () => {
       { url: 'redis://redis.test:7000/3', port: undefined, db: undefined },
       { host: 'redis.test', port: 7000, db: 3 },
     ],
-  ])('is read from %s', (_name, options, expected) => {
+  ])('the address of Redis is read from %s', (_name, options, expected) => {
     expect(connectionOf(options)).toEqual(expected);
     expect(settingsFrom(options).cluster).toBeUndefined();
   });
 
-  it('is read from the arguments of redisBackplane: a URL, options, or a URL and options', () => {
+  it('the address of Redis is read from the arguments of redisBackplane: a URL, options, or a URL and options', () => {
     expect(redisBackplane('redis.test:7000', { port: 7001 }).options).toMatchObject({ host: 'redis.test', port: 7001 });
     expect(redisBackplane({ url: 'redis.test:7000' }).options).toMatchObject({ host: 'redis.test', port: 7000 });
     expect(redisBackplane().options).toMatchObject(LOCAL);
   });
 
-  it('is a Redis Cluster if the URL names several nodes; user, password and TLS of the first one apply to all', () => {
+  it('the address of Redis is a Redis Cluster if the URL names several nodes; user, password and TLS of the first one apply to all', () => {
     const nodes = [
       { host: 'a.test', port: 7000 },
       { host: 'b.test', port: 6379 },
@@ -91,7 +91,7 @@ describe('the address of Redis', () => {
     expect(withKey.connection.password).toBe('a2V5=');
   });
 
-  it('can be the name of a master and a list of Sentinels', () => {
+  it('the address of Redis can be the name of a master and a list of Sentinels', () => {
     const nodes = [{ host: 's.test', port: 26379 }];
     const { connection } = settingsFrom({ sentinels: { name: 'main', nodes, password: 'secret' }, password: 'other' });
     expect(connection).toMatchObject({ name: 'main', sentinels: nodes, sentinelPassword: 'secret', password: 'other' });
@@ -106,11 +106,11 @@ describe('the address of Redis', () => {
     'redis://redis.test/x',
     'unix:/run/redis',
     'redis://:%zz@redis.test',
-  ])('is refused if it is no URL: %j', (url) => {
+  ])('the address of Redis is refused if it is no URL: %j', (url) => {
     expect(refusalOf({ url }).option).toBe('url');
   });
 
-  it('is refused with an error that contains no password', () => {
+  it('the address of Redis is refused with an error that contains no password', () => {
     for (const url of ['redis://ann:secret@redis.test/x', 'redis://ann:%zzsecret@redis.test', 'http://ann:secret@redis.test']) {
       expect(refusalOf({ url }).message).not.toContain('secret');
     }
@@ -137,14 +137,14 @@ describe('a connection string of .NET', () => {
       "redisBackplane('a.test:6380', { password: '…', tls: true, db: 2, prefix: 'app', username: 'ann' })",
     ],
     ['a.test:1,b.test:2,syncTimeout=500,connectTimeout=500', "redisBackplane('a.test:1,b.test:2', { redisTimeoutMs: 500 })"],
-  ])('is refused with an error that shows the call to write instead: %s', (url, instead) => {
+  ])('a connection string of .NET is refused with an error that shows the call to write instead: %s', (url, instead) => {
     const { option, message } = refusalOf({ url });
     expect(option).toBe('url');
     expect(message).toContain(`Write ${instead}`);
     expect(message).not.toContain('hunter2');
   });
 
-  it('is refused with an error that names the settings without an equivalent', () => {
+  it('a connection string of .NET is refused with an error that names the settings without an equivalent', () => {
     expect(refusalOf({ url: 'localhost,allowAdmin=true,keepAlive=180' }).message).toContain(
       'no option corresponds to allowAdmin, keepAlive',
     );
@@ -152,7 +152,7 @@ describe('a connection string of .NET', () => {
 });
 
 describe('redisBackplane', () => {
-  it('has default options', () => {
+  it('redisBackplane has default options', () => {
     expect(redisBackplane().options).toEqual({
       host: '127.0.0.1',
       port: 6379,
@@ -172,7 +172,7 @@ describe('redisBackplane', () => {
     });
   });
 
-  it('uses the defaults of undefined options', () => {
+  it('redisBackplane uses the defaults of undefined options', () => {
     const unset = Object.fromEntries([...Object.keys(redisBackplane().options), 'url', 'port'].map((name) => [name, undefined]));
     const { clients: _clients, ...options } = unset;
     expect(redisBackplane(options).options).toEqual(redisBackplane().options);
@@ -180,7 +180,7 @@ describe('redisBackplane', () => {
     expect(redisBackplane({ onUnavailable: { bufferMs: undefined } }).options).toEqual(redisBackplane().options);
   });
 
-  it('shows its options without secrets, in a frozen object', () => {
+  it('redisBackplane shows its options without secrets, in a frozen object', () => {
     const { options } = redisBackplane('rediss://ann:hunter2@redis.test/1', {
       sentinels: { name: 'main', nodes: [{ host: 's.test', port: 1 }], password: 'hunter2' },
       tls: { key: 'hunter2' },
@@ -219,11 +219,11 @@ describe('redisBackplane', () => {
       [0, -1, Number.NaN, Infinity, 2 ** 31, null, '5000'].map((ms): [string, Options] => [option, { [option]: ms as number }]),
     ),
     ['onUnavailable', { onUnavailable: { bufferBytes: 0 } }],
-  ])('refuses an invalid value of %s: %j', (option, options) => {
+  ])('redisBackplane refuses an invalid value of %s: %j', (option, options) => {
     expect(refusalOf(options).option).toBe(option);
   });
 
-  it('accepts any other prefix, and uses it literally', () => {
+  it('redisBackplane accepts any other prefix, and uses it literally', () => {
     for (const prefix of ['app', 'app:prod', '*', '[a-z]?', 'ünïcødé']) expect(redisBackplane({ prefix }).options.prefix).toBe(prefix);
   });
 });
@@ -245,48 +245,54 @@ describe('a client of createClient', () => {
   const node = { nodeId: 'ann', process: 'a', app: 'test', accepts: true, startedAt: 0 };
   const observer = { down: vi.fn(), up: vi.fn(), gap: vi.fn(), stale: vi.fn(), joined: vi.fn(), lost: vi.fn(), report: vi.fn() };
 
-  it.each(Object.entries(REQUIRED_SETTINGS))('is refused without the required setting %s: %j', async (name, value) => {
-    const wrong =
-      typeof value === 'boolean' ? !value
-      : typeof value === 'number' ? 1
-      : name === 'replyMapping' ? 'resp3'
-      : 'x';
-    const made: Redis[] = [];
-    const backplane = redisBackplane({
-      createClient: (role, settings) => {
-        const client = new Redis({ ...settings, lazyConnect: true, ...(role === 'subscriber' && { [name]: wrong }) });
-        made.push(client);
-        return client;
-      },
-    });
-    expect(() => backplane.open(node, new LocalDouble(), observer)).toThrow(
-      expect.objectContaining({
-        code: 'invalid_option',
-        details: { option: 'createClient' },
-        message: expect.stringContaining(name) as string,
-      }),
-    );
-    await vi.waitFor(() => expect(made.map(({ status }) => status)).toEqual(['end', 'end'])); // refused clients do not go on connecting
-  });
+  it.each(Object.entries(REQUIRED_SETTINGS))(
+    'a client of createClient is refused without the required setting %s: %j',
+    async (name, value) => {
+      const wrong =
+        typeof value === 'boolean' ? !value
+        : typeof value === 'number' ? 1
+        : name === 'replyMapping' ? 'resp3'
+        : 'x';
+      const made: Redis[] = [];
+      const backplane = redisBackplane({
+        createClient: (role, settings) => {
+          const client = new Redis({ ...settings, lazyConnect: true, ...(role === 'subscriber' && { [name]: wrong }) });
+          made.push(client);
+          return client;
+        },
+      });
+      expect(() => backplane.open(node, new LocalDouble(), observer)).toThrow(
+        expect.objectContaining({
+          code: 'invalid_option',
+          details: { option: 'createClient' },
+          message: expect.stringContaining(name) as string,
+        }),
+      );
+      await vi.waitFor(() => expect(made.map(({ status }) => status)).toEqual(['end', 'end'])); // refused clients do not go on connecting
+    },
+  );
 
   it.each<[string, RedisOptions]>([
     ['undefined', {}],
     ['20 attempts', { retryStrategy: (times) => (times > 20 ? null : 50) }],
     ['delays of up to two seconds', { retryStrategy: (times) => Math.min(times * 50, 2000) }],
-  ])('is refused with a retryStrategy that does not retry for ever within 250 ms: %s', (_name, { retryStrategy }) => {
-    const made: Redis[] = [];
-    const backplane = redisBackplane({
-      createClient: (_role, settings) => {
-        const client = new Redis({ ...settings, lazyConnect: true, retryStrategy });
-        made.push(client);
-        return client;
-      },
-    });
-    expect(() => backplane.open(node, new LocalDouble(), observer)).toThrow(/needs a retryStrategy/);
-    expect(made.map(({ status }) => status)).toEqual(['end']);
-  });
+  ])(
+    'a client of createClient is refused with a retryStrategy that does not retry for ever within 250 ms: %s',
+    (_name, { retryStrategy }) => {
+      const made: Redis[] = [];
+      const backplane = redisBackplane({
+        createClient: (_role, settings) => {
+          const client = new Redis({ ...settings, lazyConnect: true, retryStrategy });
+          made.push(client);
+          return client;
+        },
+      });
+      expect(() => backplane.open(node, new LocalDouble(), observer)).toThrow(/needs a retryStrategy/);
+      expect(made.map(({ status }) => status)).toEqual(['end']);
+    },
+  );
 
-  it('may have lazyConnect: the backplane connects it', async () => {
+  it('a client of createClient may have lazyConnect: the backplane connects it', async () => {
     await using redis = await startRedis();
     const backplane = redisBackplane({
       startWithoutRedis: false,
@@ -298,7 +304,7 @@ describe('a client of createClient', () => {
     await link.close();
   });
 
-  it('needs an ACL user with access to the keys and channels of the prefix only', async () => {
+  it('a client of createClient needs an ACL user with access to the keys and channels of the prefix only', async () => {
     await using redis = await startRedis();
     await redis.call('ACL', 'SETUSER', 'ann', 'on', '>secret', '~shop:*', '&shop:*', '+@all', '-@admin', '-@dangerous', '+info');
     const backplane = redisBackplane(`redis://ann:secret@127.0.0.1:${redis.port}/2`, { prefix: 'shop', heartbeatIntervalMs: 50 });
