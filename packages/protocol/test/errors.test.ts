@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { asError, END_REASONS, HublineError, isHubError, isHublineError, LEAVE_REASONS } from '@hubline/protocol';
 
 describe('docs/errors.md', () => {
-  it('has one line for each code with the names of its details, in the order of ErrorDetails', () => {
+  it('docs/errors.md has one line for each code with the names of its details, in the order of ErrorDetails', () => {
     expect(documented()).toEqual(declared());
   });
 
-  it('lists each reason, and each reason but three is a code of the table', () => {
+  it('docs/errors.md lists each reason, and each reason but three is a code of the table', () => {
     const listed = [...textOf('../../../docs/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, reason]) => reason);
     expect(listed).toEqual([...END_REASONS, ...LEAVE_REASONS]);
     const codes = new Set(documented().map(([code]) => code));
@@ -47,19 +47,19 @@ describe('HublineError', () => {
     { cause: 'why' },
   );
 
-  it('is an Error with a code, details and a cause', () => {
+  it('HublineError is an Error with a code, details and a cause', () => {
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ name: 'HublineError', code: 'call_timeout', details: { method: 'say', timeoutMs: 20 }, cause: 'why' });
     expect(String(error)).toBe('HublineError: say did not answer in 20 ms.');
   });
 
-  it('has details of the type of its code', () => {
+  it('HublineError has details of the type of its code', () => {
     if (!isHublineError(error) || error.code !== 'call_timeout') return expect.fail('not recognised');
     const timeoutMs: number = error.details.timeoutMs;
     expect(timeoutMs).toBe(20);
   });
 
-  it('has data of the type that a guard accepts', () => {
+  it('HublineError has data of the type that a guard accepts', () => {
     interface Quota {
       readonly left: number;
     }
@@ -75,7 +75,7 @@ describe('HublineError', () => {
     expect(isHubError(new Error('hub_error'))).toBe(false);
   });
 
-  it('is recognised by isHublineError, and other values are not', () => {
+  it('HublineError is recognised by isHublineError, and other values are not', () => {
     for (const other of [new Error('x'), { name: 'HublineError', code: 'internal' }, undefined, 'x'])
       expect(isHublineError(other)).toBe(false);
   });

@@ -28,7 +28,7 @@ describe('the JSON codec', () => {
   const textOf = (messages: readonly HubMessage[]) => messages.map((sent) => jsonCodec.encode(sent)).join('');
   const conversation = fc.array(message, { maxLength: 6 });
 
-  it('round-trips messages in text cut anywhere', () => {
+  it('the JSON codec round-trips messages in text cut anywhere', () => {
     const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(textOf(messages))));
     fc.assert(
       fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(asJson(messages))),
@@ -36,7 +36,7 @@ describe('the JSON codec', () => {
     );
   });
 
-  it('round-trips messages in bytes cut anywhere', () => {
+  it('the JSON codec round-trips messages in bytes cut anywhere', () => {
     const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(bytes(textOf(messages)))));
     fc.assert(
       fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(asJson(messages))),
@@ -44,12 +44,12 @@ describe('the JSON codec', () => {
     );
   });
 
-  it('decodes bytes one by one', () => {
+  it('the JSON codec decodes bytes one by one', () => {
     const sent: HubMessage[] = [{ type: Invocation, target: 'Grüße', arguments: ['𝄞 ✓', 1] }, { type: Ping }];
     expect(decode(Array.from(bytes(textOf(sent)), (byte) => Uint8Array.of(byte)))).toEqual(sent);
   });
 
-  it('delivers a message with the chunk that ends it', () => {
+  it('the JSON codec delivers a message with the chunk that ends it', () => {
     const decoder = jsonCodec.decoder();
     const received: HubMessage[] = [];
     decoder.push('{"type":6', (each) => received.push(each));
@@ -60,14 +60,14 @@ describe('the JSON codec', () => {
     expect(received).toEqual([{ type: Ping }, { type: Ping }]);
   });
 
-  it('counts decoded messages, also of unknown types, and knows whether a message is partial', () => {
+  it('the JSON codec counts decoded messages, also of unknown types, and knows whether a message is partial', () => {
     const decoder = jsonCodec.decoder();
     const ignore = () => undefined;
     expect([decoder.push('{"type":6}\u001e{"type":99}\u001e{"ty', ignore), decoder.isPartial]).toEqual([2, true]);
     expect([decoder.push('pe":6}\u001e', ignore), decoder.isPartial]).toEqual([1, false]);
   });
 
-  it('decodes a large message in small chunks in linear time', () => {
+  it('the JSON codec decodes a large message in small chunks in linear time', () => {
     const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
     const text = jsonCodec.encode(large) as string;
     const chunks = Array.from({ length: Math.ceil(text.length / 100) }, (_, i) => text.slice(i * 100, i * 100 + 100));
@@ -77,7 +77,7 @@ describe('the JSON codec', () => {
 });
 
 describe('encoding in JSON', () => {
-  it('writes the records of SignalR', () => {
+  it('the JSON encoder writes the records of SignalR', () => {
     expect(jsonCodec.encode({ type: Ping })).toBe('{"type":6}\u001e');
     expect(jsonCodec.encode({ type: Completion, invocationId: '1', result: null })).toBe(
       '{"type":3,"invocationId":"1","result":null}\u001e',
@@ -94,7 +94,7 @@ describe('encoding in JSON', () => {
     ['function', () => 1],
     ['symbol', Symbol('s')],
   ];
-  it.each(losses)('refuses %s and names its path', (found, value) => {
+  it.each(losses)('the JSON encoder refuses %s and names its path', (found, value) => {
     const carriers: [HubMessage, path: string][] = [
       [{ type: Invocation, target: 't', arguments: [1, { a: [{ b: value }] }] }, 'arguments[1].a[0].b'],
       [{ type: StreamItem, invocationId: '1', item: value }, 'item'],
@@ -105,7 +105,7 @@ describe('encoding in JSON', () => {
     }
   });
 
-  it('refuses a bigint, a cycle and a getter that throws', () => {
+  it('the JSON encoder refuses a bigint, a cycle and a getter that throws', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = [cycle];
     const throwing = {
@@ -118,7 +118,7 @@ describe('encoding in JSON', () => {
     }
   });
 
-  it.each(CODECS)('writes 64 levels and refuses more, in the codec %s', (_name, codec) => {
+  it.each(CODECS)('the JSON encoder writes 64 levels and refuses more, in the codec %s', (_name, codec) => {
     // The message, and the list of arguments of a call, are levels too.
     const item = (levels: number) => ({ type: StreamItem, invocationId: '1', item: nested(levels - 1) }) as const;
     expect(decode([codec.encode(item(64))])).toEqual([item(64)]);
@@ -129,7 +129,7 @@ describe('encoding in JSON', () => {
     expect(errorOf(() => codec.encode(item(65))).message).toBe('JSON has no way to write the value of more than 64 levels.');
   });
 
-  it.each(CODECS)('refuses values that throw when they are read, in the codec %s', (_name, codec) => {
+  it.each(CODECS)('the JSON encoder refuses values that throw when they are read, in the codec %s', (_name, codec) => {
     const throws = (thrown: unknown) => () => {
       throw thrown;
     };
@@ -146,7 +146,7 @@ describe('encoding in JSON', () => {
     }
   });
 
-  it.each(CODECS)('refuses values that JSON would drop or change, in the codec %s', (_name, codec) => {
+  it.each(CODECS)('the JSON encoder refuses values that JSON would drop or change, in the codec %s', (_name, codec) => {
     class Empty {}
     class Point {
       readonly x = 1;
@@ -196,7 +196,7 @@ describe('encoding in JSON', () => {
     );
   });
 
-  it('writes the result of toJSON', () => {
+  it('the JSON encoder writes the result of toJSON', () => {
     const self: { toJSON: () => string; self?: unknown } = { toJSON: () => 'me' };
     self.self = self;
     expect(jsonCodec.encode({ type: StreamItem, invocationId: '1', item: [self, new Date(0)] })).toBe(
@@ -214,7 +214,7 @@ describe('maxMessageBytes of the JSON codec', () => {
     ['two bytes each', 'ü'.repeat(1000)],
     ['three bytes each', '✓'.repeat(1000)],
     ['four bytes a pair', '𝄞'.repeat(1000)],
-  ])('counts bytes: %s', (_, text) => {
+  ])('maxMessageBytes of the JSON codec counts bytes: %s', (_, text) => {
     const wire = item(text);
     for (const chunks of [[wire], [bytes(wire)], [wire.slice(0, 500), wire.slice(500)]]) {
       expect(decode(chunks, sizeOf(wire))).toHaveLength(1);
@@ -225,7 +225,7 @@ describe('maxMessageBytes of the JSON codec', () => {
     }
   });
 
-  it('applies before the end of a message', () => {
+  it('maxMessageBytes of the JSON codec applies before the end of a message', () => {
     expect(errorOf(() => decode(['x'.repeat(101)], 100))).toMatchObject({ code: 'message_too_large' });
     const decoder = jsonCodec.decoder({ maxMessageBytes: 100 });
     const noMessage = () => expect.fail('delivered');
@@ -233,12 +233,12 @@ describe('maxMessageBytes of the JSON codec', () => {
     expect(errorOf(() => decoder.push('x'.repeat(60), noMessage))).toBeInstanceOf(HublineError);
   });
 
-  it('applies to each message, and not to a chunk or a connection', () => {
+  it('maxMessageBytes of the JSON codec applies to each message, and not to a chunk or a connection', () => {
     const wire = item('x'.repeat(100));
     expect(decode([wire.repeat(50)], sizeOf(wire))).toHaveLength(50);
   });
 
-  it("has SignalR's error text", () => {
+  it("maxMessageBytes of the JSON codec has SignalR's error text", () => {
     expect(errorOf(() => decode(['x'.repeat(32_769)], 32_768)).message).toMatch(/^The maximum message size of 32768B was exceeded\./);
   });
 });

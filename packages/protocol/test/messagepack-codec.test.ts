@@ -43,21 +43,21 @@ describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
     ['Sequence', '92 09 cc 13', { type: Sequence, sequenceId: 19 }],
     ['Credit', '93 40 a1 31 05', { type: Credit, invocationId: '1', credit: 5 }],
   ];
-  it.each(vectors)('decodes %s', (_, body, expected) => {
+  it.each(vectors)('the MessagePack codec decodes %s', (_, body, expected) => {
     expect(decode([framed(body)])).toStrictEqual([expected]);
   });
 
   // The specification writes 36 and 19 in two bytes, although they fit into one. Readers accept any width.
-  it.each(vectors.filter(([name]) => name !== 'Ack' && name !== 'Sequence'))('encodes %s', (_, body, { ...each }) => {
+  it.each(vectors.filter(([name]) => name !== 'Ack' && name !== 'Sequence'))('the MessagePack codec encodes %s', (_, body, { ...each }) => {
     expect(hex(codec.encode(each))).toBe(hex(framed(body)));
   });
 
-  it('encodes a ping as 02 91 06, and small sequence ids in one byte', () => {
+  it('the MessagePack codec encodes a ping as 02 91 06, and small sequence ids in one byte', () => {
     expect(hex(codec.encode({ type: Ping }))).toBe('02 91 06');
     expect(hex(codec.encode({ type: Ack, sequenceId: 36 }))).toBe('03 92 08 24');
   });
 
-  it('decodes sequence ids of any width', () => {
+  it('the MessagePack codec decodes sequence ids of any width', () => {
     for (const id of ['2a', 'cc 2a', 'cd 00 2a', 'ce 00 00 00 2a', 'cf 00 00 00 00 00 00 00 2a', 'd3 00 00 00 00 00 00 00 2a']) {
       expect(decode([framed(`92 08 ${id}`), framed(`92 09 ${id}`)])).toEqual([
         { type: Ack, sequenceId: 42 },
@@ -66,7 +66,7 @@ describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
     }
   });
 
-  it('decodes messages with missing and additional items', () => {
+  it('the MessagePack codec decodes messages with missing and additional items', () => {
     const bodies: [body: string, message: HubMessage][] = [
       ['95 01 80 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
       ['95 01 c0 c0 a1 6d 90', { type: Invocation, target: 'm', arguments: [] }],
@@ -91,11 +91,11 @@ describe('the MessagePack codec and the bytes of HubProtocol.md', () => {
     expect(decode(bodies.map(([body]) => framed(body)))).toStrictEqual(bodies.map(([, expected]) => expected));
   });
 
-  it('skips unknown types', () => {
+  it('the MessagePack codec skips unknown types', () => {
     expect(decode([framed('93 63 80 a0'), framed('91 06')])).toEqual([{ type: Ping }]);
   });
 
-  it('encodes lengths in groups of seven bits', () => {
+  it('the MessagePack codec encodes lengths in groups of seven bits', () => {
     const ends: [length: number, prefix: string][] = [
       [127, '7f'],
       [128, '80 01'],
@@ -134,7 +134,7 @@ describe('the MessagePack codec', () => {
     { maxLength: 6 },
   );
 
-  it('round-trips messages in bytes cut anywhere', () => {
+  it('the MessagePack codec round-trips messages in bytes cut anywhere', () => {
     const tries = conversation.chain((messages) => fc.tuple(fc.constant(messages), cut(wireOf(messages))));
     fc.assert(
       fc.property(tries, ([messages, chunks]) => void expect(decode(chunks)).toStrictEqual(messages.map(asArrived).map(wellFormed))),
@@ -142,19 +142,19 @@ describe('the MessagePack codec', () => {
     );
   }, 20_000);
 
-  it('decodes bytes one by one', () => {
+  it('the MessagePack codec decodes bytes one by one', () => {
     const messages: HubMessage[] = [{ type: Invocation, target: 'Grüße', arguments: ['𝄞 ✓'.repeat(100), 1] }, { type: Ping }];
     expect(decode(Array.from(wireOf(messages), (byte) => Uint8Array.of(byte)))).toEqual(messages);
   });
 
-  it('decodes a large message in small chunks in linear time', () => {
+  it('the MessagePack codec decodes a large message in small chunks in linear time', () => {
     const large: HubMessage = { type: StreamItem, invocationId: '1', item: 'x'.repeat(4_000_000) };
     const wire = codec.encode(large) as Uint8Array;
     const chunks = Array.from({ length: Math.ceil(wire.length / 100) }, (_, i) => wire.subarray(i * 100, i * 100 + 100));
     expect(decode(chunks)).toEqual([large]);
   }, 20_000);
 
-  it('encodes within a getter without changing the outer message', () => {
+  it('the MessagePack codec encodes within a getter without changing the outer message', () => {
     const nested = {
       get inner() {
         return codec.encode({ type: StreamItem, invocationId: '2', item: 'x'.repeat(100) }).length;

@@ -5,9 +5,12 @@ import { errorOf } from './error-of.ts';
 const refused = (option: string) => ({ code: 'invalid_option', details: { option } });
 
 describe('a name', () => {
-  it.each(['a', 'lobby 1', 'é€😀', '{}:%', '\u0000', 'a'.repeat(255), '😀'.repeat(63), 'é'.repeat(127)])('is accepted: %j', (name) => {
-    expect(checkName(name, 'group')).toBe(name);
-  });
+  it.each(['a', 'lobby 1', 'é€😀', '{}:%', '\u0000', 'a'.repeat(255), '😀'.repeat(63), 'é'.repeat(127)])(
+    'a name is accepted: %j',
+    (name) => {
+      expect(checkName(name, 'group')).toBe(name);
+    },
+  );
 
   const nested = Array.from({ length: 20_000 }).reduce<unknown>((inner) => [inner], []);
   it.each([
@@ -30,7 +33,7 @@ describe('a name', () => {
     ['258 bytes in 86 units', '€'.repeat(86)],
     ['half of a surrogate pair', 'a\ud83d'],
     ['the other half', '\ude00a'],
-  ])('is refused with the name of the argument: %s', (_what, name) => {
+  ])('a name is refused with the name of the argument: %s', (_what, name) => {
     expect(errorOf(() => checkName(name, 'group'))).toMatchObject(refused('group'));
   });
 });

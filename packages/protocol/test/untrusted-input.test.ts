@@ -80,7 +80,7 @@ describe('malformed JSON messages', () => {
   };
   const cases = Object.entries(CASES).flatMap(([why, records]) => records.map((record) => ({ why, record })));
 
-  it.each(cases)('are refused: $record with "$why"', ({ why, record }) => {
+  it.each(cases)('malformed JSON messages are refused: $record with "$why"', ({ why, record }) => {
     expect(receive(`${record}\u001e`).fault).toMatchObject({ code: 'invalid_message', message: why });
   });
 
@@ -101,21 +101,24 @@ describe('malformed JSON messages', () => {
     [`{"type":3,${ID},"headers":"x"}`, { type: 3, invocationId: '1' }],
     [`{"type":2,${ID},"item":1,"headers":[]}`, { type: 2, invocationId: '1', item: 1 }],
     ['{"type":1,"target":"t","arguments":[],"headers":{"a":1}}', { type: 1, target: 't', arguments: [] }],
-  ])('are accepted if an official implementation accepts them: %s', (record, message) => {
+  ])('malformed JSON messages are accepted if an official implementation accepts them: %s', (record, message) => {
     expect(receive(`${record}\u001e`)).toStrictEqual({ messages: [message] });
   });
 
-  it('do not prevent the delivery of the messages before them', () => {
+  it('malformed JSON messages do not prevent the delivery of the messages before them', () => {
     const { messages, fault } = receive('{"type":6}\u001e{"type":5,"invocationId":"1"}\u001e{"type":5}\u001e{"type":6}\u001e');
     expect(messages).toEqual([{ type: Ping }, { type: MessageType.CancelInvocation, invocationId: '1' }]);
     expect(fault).toMatchObject({ code: 'invalid_message' });
   });
 
-  it.each(['0', '10', '63', '65', '255', '-1', '1.5', '1e400', '9007199254740993'])('of the unknown type %s are skipped', (type) => {
-    expect(receive(`{"type":${type},"headers":7,"target":{}}\u001e{"type":6}\u001e`)).toEqual({ messages: [{ type: Ping }] });
-  });
+  it.each(['0', '10', '63', '65', '255', '-1', '1.5', '1e400', '9007199254740993'])(
+    'messages of the unknown type %s are skipped',
+    (type) => {
+      expect(receive(`{"type":${type},"headers":7,"target":{}}\u001e{"type":6}\u001e`)).toEqual({ messages: [{ type: Ping }] });
+    },
+  );
 
-  it('do not include messages with additional whitespace, fields and nulls', () => {
+  it('messages with additional whitespace, fields and nulls are accepted', () => {
     const odd = [
       `{"arguments":[],"target":"t","type":1}`,
       ` {"type" : 6 , "later":[1]} \n`,
@@ -140,21 +143,21 @@ describe('arbitrary JSON input', () => {
     )
     .map((parts) => parts.join(''));
 
-  it('gives messages or the documented error for any bytes', () => {
+  it('arbitrary JSON input gives messages or the documented error for any bytes', () => {
     fc.assert(
       fc.property(fc.array(bytes), (chunks) => void receive(...chunks)),
       { numRuns: 500 },
     );
   });
 
-  it('gives messages or the documented error for any text', () => {
+  it('arbitrary JSON input gives messages or the documented error for any text', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(nearly, fc.string({ unit: 'binary' }))), (chunks) => void receive(...chunks, '\u001e')),
       { numRuns: 1000 },
     );
   });
 
-  it('gives messages or the documented error for any JSON, and for messages with a replaced field', () => {
+  it('arbitrary JSON input gives messages or the documented error for any JSON, and for messages with a replaced field', () => {
     const spoiled = fc
       .record({ sent: message, key: fc.nat(), value: json })
       .map(({ sent, key, value }) => ({ ...sent, [Object.keys(sent)[key % Object.keys(sent).length] as string]: value }));
@@ -164,7 +167,7 @@ describe('arbitrary JSON input', () => {
     );
   });
 
-  it('gives the documented error for more than 64 levels, in any spelling', () => {
+  it('arbitrary JSON input gives the documented error for more than 64 levels, in any spelling', () => {
     const nested = (levels: number, open: string, close: string) =>
       // The message is a level too.
       `{"type":2,"invocationId":"1","item":${open.repeat(levels - 1)}1${close.repeat(levels - 1)}}\u001e`;
@@ -190,13 +193,13 @@ describe('arbitrary JSON input', () => {
     expect(errorOf(() => parseHandshakeResponse(deep))).toMatchObject({ code: 'invalid_message' });
   });
 
-  it('may have any number of brackets in texts', () => {
+  it('texts in JSON messages may have any number of brackets', () => {
     const item = ['[', '{', '"', '\\', '\\"['].flatMap((text) => [text.repeat(200), [text.repeat(99)]]);
     const text = jsonCodec.encode({ type: MessageType.StreamItem, invocationId: '1', item });
     expect(receive(text).messages).toMatchObject([{ item }]);
   });
 
-  it('gives a record or the documented error for handshakes', () => {
+  it('arbitrary JSON input gives a record or the documented error for handshakes', () => {
     const read = (chunks: readonly Wire[]) => {
       const reader = new HandshakeReader(1000);
       for (const chunk of chunks) {
@@ -232,7 +235,7 @@ describe('arbitrary JSON input', () => {
 });
 
 describe('parseJson', () => {
-  it('parses the escapes that .NET writes without a reviver', () => {
+  it('parseJson parses the escapes that .NET writes without a reviver', () => {
     const parse = vi.spyOn(JSON, 'parse');
     const text = String.raw`"\u0022\u0026\u0027\u002B\u003Cb\u003E\u0060\u00E9"`;
     expect(parseJson(text)).toBe('"&\'+<b>`é');
@@ -251,7 +254,7 @@ describe('the key __proto__', () => {
     (key) => `{"type":2,"invocationId":"1","item":{"${key}":{"${key}":{"polluted":true}}}}`,
   ];
 
-  it.each(SPELLINGS)('is dropped in any spelling: %s', (key) => {
+  it.each(SPELLINGS)('the key __proto__ is dropped in any spelling: %s', (key) => {
     for (const place of PLACES) {
       const [received] = receive(`${place(key)}\u001e`).messages;
       expect(received).toBeDefined();
@@ -261,7 +264,7 @@ describe('the key __proto__', () => {
     expect({}).not.toHaveProperty('polluted');
   });
 
-  it('is dropped in a handshake', () => {
+  it('the key __proto__ is dropped in a handshake', () => {
     for (const key of SPELLINGS) {
       const record = `{"protocol":"json","version":1,"${key}":{"hubline":7}}`;
       expect(parseHandshakeRequest(record)).toEqual({ protocol: 'json', version: 1 });
@@ -269,12 +272,12 @@ describe('the key __proto__', () => {
     }
   });
 
-  it('is dropped without its neighbours, and texts keep it', () => {
+  it('the key __proto__ is dropped without its neighbours, and texts keep it', () => {
     const { messages } = receive('{"type":2,"invocationId":"1","item":[{"__proto__":1,"kept":1},"__proto__","\\u005f"]}\u001e');
     expect(messages).toEqual([{ type: MessageType.StreamItem, invocationId: '1', item: [{ kept: 1 }, '__proto__', '_'] }]);
   });
 
-  it('is no type of a message', () => {
+  it('the key __proto__ is no type of a message', () => {
     for (const type of ['"__proto__"', '"constructor"']) {
       expect(errorOf(() => jsonCodec.decoder().push(`{"type":${type}}\u001e`, () => expect.fail('delivered'))).message).toBe(
         'Invalid payload.',

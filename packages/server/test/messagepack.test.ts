@@ -91,7 +91,7 @@ class World implements AsyncDisposable {
 const notEncodable = expect.objectContaining({ code: 'not_encodable' }) as Error;
 
 describe('MessagePack over WebSockets', () => {
-  it('carries calls with all values that JSON cannot hold', async () => {
+  it('MessagePack over WebSockets carries calls with all values that JSON cannot hold', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a'), 'messagepack');
     expect(await connection.invoke.echo(RICH)).toStrictEqual(RICH);
@@ -99,7 +99,7 @@ describe('MessagePack over WebSockets', () => {
     expect(await connection.invoke.nothing()).toBeNull();
   });
 
-  it('carries streams in both directions and calls to the client', async () => {
+  it('MessagePack over WebSockets carries streams in both directions and calls to the client', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a'), 'messagepack');
     const items: Uint8Array[] = [];
@@ -112,7 +112,7 @@ describe('MessagePack over WebSockets', () => {
     expect(await connection.invoke.askMe(RICH)).toStrictEqual(RICH);
   });
 
-  it('carries a megabyte of bytes', async () => {
+  it('MessagePack over WebSockets carries a megabyte of bytes', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a', ROOMY), 'messagepack');
     const megabyte = Uint8Array.from({ length: 1024 * 1024 }, (_, i) => i * 7);
@@ -120,7 +120,7 @@ describe('MessagePack over WebSockets', () => {
     expect(Buffer.compare(echoed, megabyte)).toBe(0);
   });
 
-  it('carries errors with their codes, and the connection continues', async () => {
+  it('MessagePack over WebSockets carries errors with their codes, and the connection continues', async () => {
     await using world = new World();
     const { connection } = await world.client(await world.node('a'), 'messagepack');
     const codeOf = (call: Promise<unknown>) => call.then(String, (error: unknown) => (isHublineError(error) ? error.code : String(error)));
@@ -131,7 +131,7 @@ describe('MessagePack over WebSockets', () => {
     expect(await connection.invoke.echo('still here')).toBe('still here');
   });
 
-  it('is refused unless the server has the protocol', async () => {
+  it('MessagePack over WebSockets is refused unless the server has the protocol', async () => {
     await using world = new World();
     const node = await world.node('a', { protocols: [jsonCodec] });
     await expect(world.client(node, 'messagepack')).rejects.toThrow("The protocol 'messagepack' is not supported.");
@@ -166,7 +166,7 @@ describe('clients of both protocols on two nodes', () => {
   }
   const idOf = ({ connection: { state } }: Client): string => (state.name === 'connected' && state.connectionId) || expect.fail('no id');
 
-  it('all get a message that both protocols can hold', async () => {
+  it('clients of both protocols on two nodes all get a message that both protocols can hold', async () => {
     await using world = new World();
     const { a, b, everybody } = await four(world);
     await a.hub.clients.all.send.said({ text: '✓', at: new Date(0) });
@@ -179,7 +179,7 @@ describe('clients of both protocols on two nodes', () => {
     expect([...a.losses, ...b.losses]).toEqual([]);
   });
 
-  it('get a message if their protocol can hold it, and each node reports it lost for the others', async () => {
+  it('clients of both protocols on two nodes get a message if their protocol can hold it, and each node reports it as lost for the others', async () => {
     await using world = new World();
     const { a, b, everybody, jsonA, packA, jsonB } = await four(world);
     const sent = a.hub.clients.all.send.said(Uint8Array.of(1));
@@ -200,7 +200,7 @@ describe('clients of both protocols on two nodes', () => {
     await expect(Promise.resolve(a.hub.clients.all.send.said(new Map()))).rejects.toEqual(notEncodable);
   });
 
-  it('return results that their protocol can hold', async () => {
+  it('clients of both protocols on two nodes return results that their protocol can hold', async () => {
     await using world = new World();
     const { a, jsonA, packA, jsonB, packB } = await four(world);
     const valuesOf = async (value: unknown) => {
@@ -220,7 +220,7 @@ describe('clients of both protocols on two nodes', () => {
 });
 
 describe('nodes with different protocols', () => {
-  it("convert each other's messages", async () => {
+  it("nodes with different protocols convert each other's messages", async () => {
     await using world = new World();
     const a = await world.node('a', { protocols: [jsonCodec] });
     const b = await world.node('b');
@@ -234,7 +234,7 @@ describe('nodes with different protocols', () => {
     expect([...a.losses, ...b.losses]).toEqual([]);
   });
 
-  it('report messages that they cannot read, and results that the caller cannot read', async () => {
+  it('nodes with different protocols report messages that they cannot read, and results that the caller cannot read', async () => {
     await using world = new World();
     const a = await world.node('a', { protocols: [messagePack()] });
     const b = await world.node('b', { protocols: [jsonCodec] });

@@ -84,7 +84,7 @@ describe('a hub', () => {
     await server.current.close();
   });
 
-  it.each(TAKES_A_NAME)('refuses an invalid name in %s, and names the argument', async (method, option, call) => {
+  it.each(TAKES_A_NAME)('a hub refuses an invalid name in %s, and names the argument', async (method, option, call) => {
     for (const [what, value] of NO_NAMES) {
       if (value === '' && MAY_BE_EMPTY.has(method)) continue;
       if (method === 'presence.isOnline' && Array.isArray(value)) continue; // a list of users
@@ -113,13 +113,13 @@ describe('a hub', () => {
     { nobody: 'x' },
     { all: true, except: 'x' },
     { all: true, except: null },
-  ])('refuses an invalid filter: %o', async (filter) => {
+  ])('a hub refuses an invalid filter: %o', async (filter) => {
     const given = filter as unknown as { readonly all: true };
     for (const ask of [ctx.hub.clients.matching, ctx.hub.disconnect])
       expect(await errorOf(() => ask(given))).toMatchObject({ code: 'invalid_option' });
   });
 
-  it('accepts a filter of 16 levels, and refuses a deeper one', async () => {
+  it('a hub accepts a filter of 16 levels, and refuses a deeper one', async () => {
     const nested = (levels: number): { readonly all: true } =>
       Array.from({ length: levels - 1 }).reduce((inner) => ({ anyOf: [inner] }), { all: true }) as { readonly all: true };
     expect(await ctx.hub.presence.count(nested(16))).toMatchObject({ value: 1 });
@@ -127,7 +127,7 @@ describe('a hub', () => {
       expect(await errorOf(() => ctx.hub.clients.matching(nested(levels)))).toMatchObject({ code: 'invalid_option' });
   });
 
-  it('refuses a connection id with characters that no id has, since ids are part of channels', async () => {
+  it('a hub refuses a connection id with characters that no id has, since ids are part of channels', async () => {
     expect(await errorOf(() => ctx.hub.clients.connection('a b{c}'))).toMatchObject({ code: 'invalid_option' });
   });
 
@@ -144,7 +144,7 @@ describe('a hub', () => {
     ['attemptMs', 'with', [NaN, '5', 5n, null]],
     ['signal', 'with', [{}, null]],
     ['options', 'disconnect', [5, 5n, null, Symbol('x')]],
-  ] as const)('refuses an invalid %s of %s', async (option, method, values) => {
+  ] as const)('a hub refuses an invalid %s of %s', async (option, method, values) => {
     const { hub } = ctx;
     const all = { all: true } as const;
     const call = (value: never): unknown => {
@@ -164,7 +164,7 @@ describe('a hub', () => {
     ['too long', 'x'.repeat(256)],
     ['malformed', '\udfff'],
     ['NaN', NaN],
-  ] as const)('refuses an attribute whose value is %s', async (_what, value) => {
+  ] as const)('a hub refuses an attribute whose value is %s', async (_what, value) => {
     const { hub, connectionId } = ctx;
     expect(await errorOf(() => hub.clients.where({ role: value as string }))).toMatchObject({ details: { option: 'role' } });
     expect(await errorOf(() => hub.attributes.set(connectionId, 'role', value as string))).toMatchObject({
@@ -190,7 +190,7 @@ describe('a result of authenticate', () => {
     ['an attribute of an object', { attributes: { role: { toString: () => 'admin' } } }],
     ['an attribute that is too long', { attributes: { role: 'x'.repeat(256) } }],
     ['an undeclared attribute', { attributes: { [`${'x'.repeat(256)}`]: 1 } }],
-  ])('with %s refuses the request and is reported', async (_what, answer) => {
+  ])('a result of authenticate with %s refuses the request and is reported', async (_what, answer) => {
     await using server = createHubServer();
     const errors: unknown[] = [];
     server.on('error', (_stage, error) => errors.push(error));
@@ -217,7 +217,7 @@ describe('a server', () => {
     ['hub name', 'name', (name: string) => host(name, '/hub')],
     ['hub path', 'path', (name: string) => host('hub', name)],
     ['connectionHandler path', 'path', (name: string) => createHubServer().connectionHandler(name, () => undefined)],
-  ] as const)('refuses an invalid name as %s, and names the argument', async (method, option, make) => {
+  ] as const)('a server refuses an invalid name as %s, and names the argument', async (method, option, make) => {
     for (const [what, value] of NO_NAMES) {
       if (value === undefined && method.startsWith('server')) continue; // the default
       if (value === '' && MAY_BE_EMPTY.has(method)) continue;
@@ -226,7 +226,7 @@ describe('a server', () => {
     }
   });
 
-  it('refuses an attribute that is declared as neither indexed nor plain', async () => {
+  it('a server refuses an attribute that is declared as neither indexed nor plain', async () => {
     const declare = (attributes: object) => () => createHubServer().hub(contract, { path: '/hub', attributes: attributes, methods });
     for (const attributes of [{ role: 'index' }, { role: true }, { '': 'plain' }, { ['x'.repeat(256)]: 'plain' }])
       expect(await errorOf(declare(attributes))).toMatchObject({ code: 'invalid_option' });

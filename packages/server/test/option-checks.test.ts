@@ -233,7 +233,7 @@ describe('methods of a class', () => {
     }
   }
 
-  it('include inherited ones, are bound to the instance, and exclude those of Object.prototype', async () => {
+  it('methods of a class include inherited ones, are bound to the instance, and exclude those of Object.prototype', async () => {
     await using server = createHubServer();
     const classy = defineHub<Pick<Chat, 'say' | 'shout' | 'arrow'>>('classy', plain({ shout: { args: 1 } }));
     server.hub(classy, plain({ path: '/hub', methods: new Chat(), authorize: { shout: () => true } }));

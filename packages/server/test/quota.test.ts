@@ -168,10 +168,10 @@ describe('addressKey', () => {
     ['', ''],
     ['unknown', 'unknown'],
     ['x'.repeat(1000), 'x'.repeat(255)],
-  ])('makes %j into %j', (address, key) => {
+  ])('addressKey makes %j into %j', (address, key) => {
     expect(addressKey(address)).toBe(key);
   });
-  it('makes an unknown address into one key', () => {
+  it('addressKey makes an unknown address into one key', () => {
     expect(addressKey(undefined)).toBe('');
   });
 });

@@ -128,7 +128,7 @@ async function start(options: Options, serverOptions?: HubServerOptions) {
 describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
   const odd = ODD[what]!;
 
-  it.each(Object.keys(IN_CALLS))('from a %s fails the call, and the connection continues', async (place) => {
+  it.each(Object.keys(IN_CALLS))('a thrown value from a %s fails the call, and the connection continues', async (place) => {
     await using world = await start(IN_CALLS[place]!(odd));
     const { error, headers } = await world.client.call('fail');
     expect(error).toMatch(/An unexpected error occurred invoking 'fail' on the server\./);
@@ -137,7 +137,7 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
     if (place !== 'middleware that does not await') expect((await world.client.call('echo', 'on')).result).toBe('on');
   });
 
-  it('from a generator, at any point, fails the stream', async () => {
+  it('a thrown value from a generator, at any point, fails the stream', async () => {
     const generators: readonly (() => AsyncIterable<number>)[] = [
       () => throwValue(odd),
       async function* () {
@@ -155,7 +155,7 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
     }
   });
 
-  it('from the hook `connected` ends its connection and no other', async () => {
+  it('a thrown value from the hook `connected` ends its connection and no other', async () => {
     await using world = await start({});
     await using server = createHubServer();
     const reported: unknown[] = [];
@@ -168,7 +168,7 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
     expect((await world.client.call('echo', 'on')).result).toBe('on');
   });
 
-  it('from a function that answers requests refuses the request', async () => {
+  it('a thrown value from a function that answers requests refuses the request', async () => {
     for (const options of [
       { authenticate: () => throwValue(odd) },
       { authenticate: async () => throwValue(odd) },
@@ -193,7 +193,7 @@ describe.each(Object.keys(ODD))('a thrown value: %s', (what) => {
     }
   });
 
-  it('from an error listener neither ends the process nor delays the caller', async () => {
+  it('a thrown value from an error listener neither ends the process nor delays the caller', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       await using world = await start({ methods: { ...METHODS, fail: async () => throwValue(() => new Error('a secret')) } });
@@ -302,17 +302,20 @@ describe('a rejection that the program does not handle', () => {
     invokeOne: ({ hub }, gone) => hub.clients.connection(gone).invokeOne.confirm('?'),
   };
 
-  it.each(Object.keys(UNHANDLED))('is reported once and causes no unhandledRejection event: %s', async (name) => {
-    let gone = '';
-    await using world = await start({
-      methods: { ...METHODS, fail: async (ctx) => ((gone ||= `${ctx.connectionId.slice(0, 11)}x`), void UNHANDLED[name]!(ctx, gone)) },
-    });
-    expect((await world.client.call('fail')).error).toBeUndefined();
-    await expect.poll(() => world.errors).toHaveLength(1);
-    expect(world.errors).toMatchObject([[expect.stringContaining(name.replace('ctx.', '').replace('invoke', 'invoke')), {}]]);
-  });
+  it.each(Object.keys(UNHANDLED))(
+    'a rejection that the program does not handle is reported once and causes no unhandledRejection event: %s',
+    async (name) => {
+      let gone = '';
+      await using world = await start({
+        methods: { ...METHODS, fail: async (ctx) => ((gone ||= `${ctx.connectionId.slice(0, 11)}x`), void UNHANDLED[name]!(ctx, gone)) },
+      });
+      expect((await world.client.call('fail')).error).toBeUndefined();
+      await expect.poll(() => world.errors).toHaveLength(1);
+      expect(world.errors).toMatchObject([[expect.stringContaining(name.replace('ctx.', '').replace('invoke', 'invoke')), {}]]);
+    },
+  );
 
-  it('of a join whose client has disconnected is reported as connection_gone', async () => {
+  it('a rejection of a join whose client has disconnected is reported as connection_gone', async () => {
     let release = (): void => undefined;
     const left = new Promise<void>((resolve) => (release = resolve));
     await using world = await start({
@@ -331,7 +334,7 @@ describe('a rejection that the program does not handle', () => {
     await expect.poll(() => world.errors).toMatchObject([['groups.add', { code: 'connection_gone' }]]);
   });
 
-  it('is not reported if the program handles it', async () => {
+  it('a rejection is not reported if the program handles it', async () => {
     await using world = await start({ methods: { ...METHODS, fail: async (ctx) => ctx.groups.add('').catch(() => 'caught') } });
     expect((await world.client.call('fail')).result).toBe('caught');
     await new Promise((resolve) => setImmediate(resolve));
@@ -346,7 +349,7 @@ describe('an internal error', () => {
     return server;
   };
 
-  it('is printed with its stack if there is no error listener, and otherwise goes to the listener', async () => {
+  it('an internal error is printed with its stack if there is no error listener, and otherwise goes to the listener', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       await using server = failing();
@@ -362,7 +365,7 @@ describe('an internal error', () => {
     }
   });
 
-  it('goes to the logger of the server, also with an error listener', async () => {
+  it('an internal error goes to the logger of the server, also with an error listener', async () => {
     const lines: unknown[] = [];
     const log =
       (level: string) =>
@@ -375,7 +378,7 @@ describe('an internal error', () => {
     expect(lines).toContainEqual(['error', 'hubline: call of fail']);
   });
 
-  it('is printed if the logger throws or rejects', async () => {
+  it('an internal error is printed if the logger throws or rejects', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       for (const error of [
