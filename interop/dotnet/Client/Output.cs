@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 
 namespace Hubline.Interop.Client;
 
-/// <summary>Writes one line of JSON for each reply and each event, and asks the other side for values.</summary>
+/// <summary>Writes one line of JSON for each reply and each event, and requests values from the test process.</summary>
 public sealed class Output(TextWriter writer)
 {
     private readonly Lock gate = new();
@@ -18,7 +18,7 @@ public sealed class Output(TextWriter writer)
     public void Emit(string name, string source, JsonNode? value = null, string? method = null) =>
         Write(new JsonObject { ["event"] = name, ["source"] = source, ["method"] = method, ["value"] = value });
 
-    /// <summary>Emits an event that the other side answers by <see cref="Answer"/>.</summary>
+    /// <summary>Emits an event, and returns the test process's answer, which <see cref="Answer"/> receives.</summary>
     public Task<object?> Ask(string name, string source, JsonNode? value = null, string? method = null)
     {
         var request = Interlocked.Increment(ref last);

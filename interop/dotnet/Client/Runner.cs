@@ -8,14 +8,14 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Hubline.Interop.Client;
 
-/// <summary>Runs the commands of the other side: connections, calls, streams and uploads by the names that it gives them.</summary>
+/// <summary>Runs the commands of the test process, which gives names to connections, streams and uploads.</summary>
 public sealed class Runner(Output output) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, HubConnection> connections = new();
     private readonly ConcurrentDictionary<string, Channel<object?>> uploads = new();
     private readonly ConcurrentDictionary<string, CancellationTokenSource> streams = new();
 
-    /// <summary>Begins a command. The commands of one upload are run in their order; everything else that takes time is answered when it is done.</summary>
+    /// <summary>Begins a command. The commands of one upload run in their order. Any other command that takes time is answered when it has ended.</summary>
     public void Run(JsonElement command)
     {
         var name = command.GetProperty("name").GetString()!;

@@ -160,7 +160,7 @@ public class TestHub : Hub<ITestClient>
     private HttpRequest Request => Context.GetHttpContext()!.Request;
 }
 
-/// <summary>What the server calls on its clients.</summary>
+/// <summary>The methods that the server calls on its clients.</summary>
 public interface ITestClient
 {
     Task Echo(string message);
@@ -185,7 +185,7 @@ public sealed class AuthorizedHub : Hub
     public object? Echo(object? message) => message;
 }
 
-/// <summary>A hub that cannot be created: nothing provides what its constructor asks for.</summary>
+/// <summary>A hub that cannot be created: a dependency of its constructor is not registered.</summary>
 public sealed class UncreatableHub(IUnavailable unavailable) : Hub
 {
     public IUnavailable Unavailable => unavailable;

@@ -20,7 +20,7 @@ export class DotnetProgram implements AsyncDisposable {
     createInterface({ input: this.#child.stdout }).on('line', receive);
   }
 
-  /** Rejects with the error output when the program ends. */
+  /** Rejects when the program ends, with its error output. */
   async failed(): Promise<never> {
     const [code] = (await this.#exited) as [number | null];
     throw new Error(`The .NET program has ended with ${code}: ${this.#stderr}`);
