@@ -12,7 +12,7 @@ const isMessage = ({ method, body }: Request): boolean => method === 'POST' && b
 describe.each([
   ['server-sent events', serverSentEvents],
   ['long polling', longPolling],
-] as const)('a connection over %s', (_, transport) => {
+] as const)('an HTTP connection over %s', (_, transport) => {
   const start = async ({ intercepts, ...options }: Partial<WorldOptions> & PlainHttpOptions = {}) => {
     const server = await PlainHttp.start({ ...options, ...(intercepts && { intercepts }) });
     const world = await World.open({ url: server.url, transports: [transport()], reconnect: { firstMs: 1 }, ...options });
@@ -27,7 +27,7 @@ describe.each([
     };
   };
 
-  it('carries calls, streams and uploads', async () => {
+  it('an HTTP connection carries calls, streams and uploads', async () => {
     await using setup = await start();
     const { connection } = setup;
     await connection.start();
@@ -40,7 +40,7 @@ describe.each([
     expect(connection.state).toEqual({ name: 'connected', connectionId: 'id-0' });
   });
 
-  it("reads a bounded part of a POST's response", async () => {
+  it("an HTTP connection reads a bounded part of a POST's response", async () => {
     let written = 0;
     await using setup = await start({
       reconnect: false,
@@ -60,7 +60,7 @@ describe.each([
     expect(written).toBeLessThan(500);
   });
 
-  it('has at most one POST in flight', async () => {
+  it('an HTTP connection has at most one POST in flight', async () => {
     let hold: (() => void) | undefined;
     await using setup = await start({
       intercepts: (request, response) => {
@@ -80,7 +80,7 @@ describe.each([
     expect(posts.filter(isMessage)).toHaveLength(2);
   });
 
-  it('sends the token, the headers of the user, its user agent and the affinity with every request', async () => {
+  it('an HTTP connection sends the token, the headers of the user, its user agent and the affinity with every request', async () => {
     await using setup = await start({
       accessToken: () => 'secret',
       headers: { 'x-mine': 'yes' },
@@ -96,7 +96,7 @@ describe.each([
     }
   });
 
-  it('uses the given fetch, and sends credentials unless withCredentials is false', async () => {
+  it('an HTTP connection uses the given fetch, and sends credentials unless withCredentials is false', async () => {
     const fetch = vi.fn(globalThis.fetch);
     await using setup = await start({ fetch, withCredentials: false });
     await setup.connection.start();
@@ -109,7 +109,7 @@ describe.each([
     expect(new Set(including.mock.calls.map(([, init]) => init?.credentials))).toEqual(new Set(['include']));
   });
 
-  it('follows HTTP redirects', async () => {
+  it('an HTTP connection follows HTTP redirects', async () => {
     await using target = await PlainHttp.start();
     await using setup = await start({
       intercepts: ({ url }, response) => response.writeHead(307, { location: target.url + url.search }).end(),
@@ -119,7 +119,7 @@ describe.each([
     expect(target.methods).toEqual(setup.server.methods);
   });
 
-  it('requests a fresh token if a later request is refused, and continues', async () => {
+  it('an HTTP connection requests a fresh token if a later request is refused, and continues', async () => {
     const asked: boolean[] = [];
     let valid = 'old';
     await using setup = await start({
@@ -133,7 +133,7 @@ describe.each([
     expect(setup.world.states).toEqual(['connecting', 'connected']);
   });
 
-  it('does not send its own token after a negotiation that returned another', async () => {
+  it('an HTTP connection does not send its own token after a negotiation that returned another', async () => {
     await using target = await PlainHttp.start({
       intercepts: ({ method }, response) => method === 'POST' && response.writeHead(401).end(),
     });
@@ -148,7 +148,7 @@ describe.each([
   });
 
   it.each([404, 413, 503])(
-    'is lost if a POST is answered with %i, fails its calls, and reconnects without the affinity',
+    'an HTTP connection is lost if a POST is answered with %i, fails its calls, and reconnects without the affinity',
     async (status) => {
       const affinity = { node: 'api-1', query: 'node' };
       let refused = false;
@@ -166,7 +166,7 @@ describe.each([
     },
   );
 
-  it('is lost if a POST is not answered in time', async () => {
+  it('an HTTP connection is lost if a POST is not answered in time', async () => {
     await using setup = await start({ intercepts: isMessage, transports: [transport({ timeoutMs: 1500 })], reconnect: false });
     // Pings of the server, so that only the POST can time out.
     const keepAlive = setInterval(() => setup.server.clients[0]?.send({ type: 6 }), 100);
@@ -179,7 +179,7 @@ describe.each([
     await vi.waitFor(() => expect(setup.server.open).toBe(0));
   });
 
-  it('is lost if the server disappears, and tries the same node first when it reconnects', async () => {
+  it('an HTTP connection is lost if the server disappears, and tries the same node first when it reconnects', async () => {
     const affinity = { node: 'api-1', query: 'node' };
     await using setup = await start({ negotiation: { affinity } });
     await setup.connection.start();
@@ -190,7 +190,7 @@ describe.each([
     expect(setup.server.negotiated.map(({ url }) => url.searchParams.get('node'))).toEqual([null, 'api-1']);
   });
 
-  it('is lost if the server ends it', async () => {
+  it('an HTTP connection is lost if the server ends it', async () => {
     await using setup = await start({ reconnect: false });
     await setup.connection.start();
     setup.server.last.close(1000);
@@ -200,7 +200,7 @@ describe.each([
     expect(setup.server.methods).not.toContain('DELETE');
   });
 
-  it('closes if the server sends a close message', async () => {
+  it('an HTTP connection closes if the server sends a close message', async () => {
     await using setup = await start();
     await setup.connection.start();
     setup.server.last.send({ type: 7, error: 'Enough.', code: 'disconnected' });
@@ -210,7 +210,7 @@ describe.each([
     await vi.waitFor(() => expect(setup.server.open).toBe(0));
   });
 
-  it('sends earlier messages and a close message when it is stopped, and leaves no request open', async () => {
+  it('an HTTP connection sends earlier messages and a close message when it is stopped, and leaves no request open', async () => {
     await using setup = await start({ behaves: silent });
     await setup.connection.start();
     setup.connection.send.echo('last');
@@ -223,7 +223,7 @@ describe.each([
     expect(setup.world.states).toEqual(['connecting', 'connected', 'closed']);
   });
 
-  it('stops within 4 s although no request is answered', async () => {
+  it('an HTTP connection stops within 4 s although no request is answered', async () => {
     let isMute = false;
     await using setup = await start({ intercepts: () => isMute });
     await setup.connection.start();
@@ -235,7 +235,7 @@ describe.each([
     await vi.waitFor(() => expect(setup.server.open).toBe(0));
   });
 
-  it('stops although the given fetch ignores its signal', async () => {
+  it('an HTTP connection stops although the given fetch ignores its signal', async () => {
     const ignoresSignal: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, { ...init, signal: null });
     let isMute = false;
     await using setup = await start({ intercepts: () => isMute, fetch: ignoresSignal });
@@ -247,7 +247,7 @@ describe.each([
     for (const socket of setup.server.sockets) socket.destroy();
   });
 
-  it('can be stopped while it opens, and start rejects', async () => {
+  it('an HTTP connection can be stopped while it opens, and start rejects', async () => {
     await using setup = await start({ intercepts: () => true });
     const started = setup.connection.start();
     started.catch(() => {});
@@ -259,7 +259,7 @@ describe.each([
     }
   });
 
-  it('ignores messages after it was given up', async () => {
+  it('an HTTP connection ignores messages after it was given up', async () => {
     const received: string[] = [];
     await using setup = await start({ receiver: { said: (from) => void received.push(from) }, behaves: silent });
     await setup.connection.start();
@@ -274,7 +274,7 @@ describe.each([
     await vi.waitFor(() => expect(received).toEqual(['ann']));
   });
 
-  it('rejects start with the status of a refused transport, and reads the response to its end', async () => {
+  it('an HTTP connection rejects start with the status of a refused transport, and reads the response to its end', async () => {
     await using setup = await start({ intercepts: (_, response) => response.writeHead(500).end('x'.repeat(100_000)) });
     await expect(setup.connection.start()).rejects.toMatchObject({
       code: 'negotiation_failed',
@@ -283,7 +283,7 @@ describe.each([
     expect(setup.server.open).toBe(0);
   });
 
-  it('stops after a refusal of a fresh token', async () => {
+  it('an HTTP connection stops after a refusal of a fresh token', async () => {
     const asked: boolean[] = [];
     await using setup = await start({
       accessToken: ({ fresh }: { readonly fresh: boolean }) => (asked.push(fresh), 'token'),
@@ -294,7 +294,7 @@ describe.each([
     expect(asked).toEqual([false, true]);
   });
 
-  it('carries messages of any size in both directions', async () => {
+  it('an HTTP connection carries messages of any size in both directions', async () => {
     await using setup = await start();
     await setup.connection.start();
     for (const length of [20_000, 1_000_000]) {
@@ -303,7 +303,7 @@ describe.each([
     }
   });
 
-  it('rejects start if no server listens', async () => {
+  it('an HTTP connection rejects start if no server listens', async () => {
     // Another server holds the port on IPv4, so that nothing else can listen on it.
     const taken = createServer().listen(0, '127.0.0.1');
     await vi.waitFor(() => expect(taken.address()).toBeTruthy());

@@ -193,7 +193,7 @@ function extras(received: Received): unknown {
 }
 
 describe.each(['json', 'messagepack'])('a client that does not announce Hubline, over %s', (protocol) => {
-  it('gets exactly the fields that ASP.NET Core sends, in every message that this server can send', async () => {
+  it('a client that does not announce Hubline gets exactly the fields that ASP.NET Core sends, in every message that this server can send', async () => {
     await using world = await start(protocol);
     const { hub, ids, clock } = world;
     const talker = await world.client();
