@@ -42,6 +42,7 @@ export interface HubServerOptions extends SettingsOptions, NodeOptions {
   readonly backplane?: Backplane | undefined;
 }
 
+/** One node: hosts hubs, accepts their clients, and joins the cluster. `createHubServer` creates it. */
 export interface HubServer extends AsyncDisposable {
   readonly nodeId: string;
   /** Hosts a hub. Without path and methods this node accepts no connections for it: it only sends, invokes and queries. */

@@ -3,6 +3,7 @@ import type { Topic } from './topic.ts';
 /** Identifies one start of a node: a random id. The node's channel and the ids of its connections contain it. */
 export type ProcessId = string;
 
+/** A node, as other nodes see it. */
 export interface NodeInfo {
   /** The node's name for people and load balancers. It need not be unique: the process id is. */
   readonly nodeId: string;

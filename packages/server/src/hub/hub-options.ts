@@ -15,8 +15,11 @@ export type Authenticate<A> =
 type Declared<A> =
   [keyof A] extends [never] ? Readonly<Record<string, never>> : { readonly [K in keyof A]?: 'indexed' | 'plain' | undefined };
 
+/** The result of `authenticate`. */
 export interface AuthenticatedIdentity<A> {
+  /** Default: the client is anonymous. */
   readonly userId?: string | undefined;
+  /** Attributes that the hub declares. Default: none. */
   readonly attributes?: SomeAttributes<A> | undefined;
 }
 

@@ -31,6 +31,7 @@ export interface AbsentUser {
   readonly nodeId?: undefined;
 }
 
+/** One outcome of `invokeAll`. */
 export type Outcome<T> = ClientOutcome<T> | AbsentUser;
 
 /** An outcome without its node: the receiver knows which node sent it. */

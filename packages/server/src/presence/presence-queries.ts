@@ -19,8 +19,10 @@ export interface ConnectionInfo<A> {
   readonly connectedAt: number;
 }
 
+/** A user that is online. */
 export interface UserInfo {
   readonly userId: string;
+  /** The number of the user's connections on all nodes. */
   readonly connections: number;
 }
 
@@ -29,7 +31,7 @@ export interface PageOptions<F = never> {
   readonly select?: readonly F[] | undefined;
   /** The number of items in a page. Default 100. */
   readonly limit?: number | undefined;
-  /** The cursor of the page before. */
+  /** The `cursor` of the page before. Default: the list starts with its first item. */
   readonly cursor?: string | undefined;
 }
 

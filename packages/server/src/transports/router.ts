@@ -63,7 +63,7 @@ export class Router {
     for (const undo of this.#detach.splice(0)) undo();
   }
 
-  /** True if the request has a path of ours. */
+  /** Passes a request to the endpoint of its path. Returns false if the path has none. */
   #request(attachment: Attachment, request: IncomingMessage, response: ServerResponse): boolean {
     const route = routeOf(request.url);
     const endpoint = route && this.#endpoints.get(route.path);
