@@ -225,6 +225,6 @@ export const connectionLost = (cause?: Error, method?: string): HublineError => 
 export const cancelled = (cause?: unknown, method?: string): HublineError =>
   new HublineError('cancelled', 'Cancelled.', given({ method }), { cause });
 
-/** The error of an upload: an error of ours, such as `not_encodable`, stays as it is; any other was thrown by the source. */
+/** Returns the error of an upload. A `HublineError`, such as `not_encodable`, stays as it is; any other error was thrown by the source. */
 const uploadFailed = (method: string, cause: unknown): HublineError =>
   isHublineError(cause) ? cause : new HublineError('upload_failed', textOf(cause), { method }, { cause });

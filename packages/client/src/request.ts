@@ -7,7 +7,7 @@ export interface Destination extends Network {
   readonly token: string | undefined;
 }
 
-/** Returns the headers of a request. The user's override ours. Our common headers go to the page's own origin only, to save preflights. */
+/** Returns the headers of a request. The user's headers override the client's, which go to the page's own origin only, to save preflights. */
 export function headersFor({ url, token, headers }: Destination): Record<string, string> {
   const { location } = globalThis;
   return {

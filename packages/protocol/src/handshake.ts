@@ -3,7 +3,7 @@ import { invalidMessage } from './errors.ts';
 import { tooLarge } from './json-codec.ts';
 import { parseJson } from './json-text.ts';
 
-/** Client → server, the first message. `hubline` is ours: the version of our extensions. Other servers ignore it. */
+/** Client → server, the first message. `hubline` is the version of Hubline's extensions; other servers ignore it. */
 export interface HandshakeRequest {
   readonly protocol: string;
   readonly version: number;
@@ -14,7 +14,7 @@ export interface HandshakeRequest {
 export interface HandshakeResponse {
   readonly error?: string | undefined;
   readonly hubline?: number | undefined;
-  /** Ours: the largest message that the server accepts, in bytes. */
+  /** Addition of Hubline: the largest message that the server accepts, in bytes. */
   readonly maxMessageBytes?: number | undefined;
 }
 

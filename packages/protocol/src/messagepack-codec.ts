@@ -26,7 +26,7 @@ export function messagePackCodec(messagePack: MessagePack): Codec {
 /** The kind of outcome of a completion. */
 const ResultKind = { error: 1, void: 2, value: 3 } as const;
 
-/** Returns the items of a message. `code` and `reason`, at the end of a Close, are ours; see `codecForPeer`. */
+/** Returns the items of a message. `code` and `reason`, at the end of a Close, are additions of Hubline; see `codecForPeer`. */
 function itemsOf(message: HubMessage): readonly unknown[] {
   const { type } = message;
   switch (type) {

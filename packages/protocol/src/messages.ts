@@ -26,7 +26,7 @@ export const MessageType = {
   Close: CLOSE,
   Ack: ACK,
   Sequence: SEQUENCE,
-  /** Ours, used between Hubline peers only: see {@link Credit}. */
+  /** An addition of Hubline, used between Hubline peers only: see {@link Credit}. */
   Credit: CREDIT,
 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
@@ -86,7 +86,7 @@ export interface Ping {
   readonly type: typeof MessageType.Ping;
 }
 
-/** Both directions: the last message of a connection. `code` and `reason` are ours, for peers that announced Hubline. */
+/** Both directions: the last message of a connection. `code` and `reason` are additions for peers that announced Hubline. */
 export interface Close {
   readonly type: typeof MessageType.Close;
   readonly error?: string;
@@ -108,7 +108,7 @@ export interface Sequence {
   readonly sequenceId: number;
 }
 
-/** Client → server, ours: the consumer of a download has room for `credit` more items. */
+/** Client → server, an addition of Hubline: the consumer of a download has room for `credit` more items. */
 export interface Credit {
   readonly type: typeof MessageType.Credit;
   readonly invocationId: string;

@@ -12,7 +12,7 @@ export interface Negotiated {
   readonly connectionToken?: string;
   readonly availableTransports: readonly OfferedTransport[];
   readonly useStatefulReconnect?: boolean;
-  /** Ours: how load balancers route later requests to this node. */
+  /** Addition of Hubline: how load balancers route later requests to this node. */
   readonly affinity?: Affinity;
 }
 
@@ -38,6 +38,6 @@ export interface NegotiateRedirect {
 /** The server refuses a connection. */
 export interface NegotiateRefusal {
   readonly error: string;
-  /** Ours: an {@link ErrorCode}. */
+  /** Addition of Hubline: an {@link ErrorCode}. */
   readonly code?: string;
 }
