@@ -121,7 +121,7 @@ it.each<[string, object, string, string]>([
   ['an option', { prefx: 'app' }, 'options.prefx', 'prefix'],
   ['an option of onUnavailable', { onUnavailable: { bufferByte: 1 } }, 'onUnavailable.bufferByte', 'bufferBytes'],
   ['an option of sentinels', { sentinels: { name: 'main', nodes: [], pasword: 'x' } }, 'sentinels.pasword', 'password'],
-])('refuses %s that is unknown, and names the nearest known option', (...[, given, option, nearest]) => {
+])('redisBackplane refuses %s that is unknown, and names the nearest known option', (...[, given, option, nearest]) => {
   const refusal = refusalOf(given);
   expect(refusal.option).toBe(option);
   expect(refusal.message).toContain(`the nearest name is '${nearest}'`);
@@ -228,7 +228,7 @@ describe('redisBackplane', () => {
   });
 });
 
-it('sets the options of ioredis that the backplane requires', () => {
+it('settingsFrom sets the options of ioredis that the backplane requires', () => {
   expect(settingsFrom({}).connection).toMatchObject({
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -304,7 +304,7 @@ describe('a client of createClient', () => {
     await link.close();
   });
 
-  it('a client of createClient needs an ACL user with access to the keys and channels of the prefix only', async () => {
+  it('a backplane works with an ACL user that may access only the keys and channels of its prefix', async () => {
     await using redis = await startRedis();
     await redis.call('ACL', 'SETUSER', 'ann', 'on', '>secret', '~shop:*', '&shop:*', '+@all', '-@admin', '-@dangerous', '+info');
     const backplane = redisBackplane(`redis://ann:secret@127.0.0.1:${redis.port}/2`, { prefix: 'shop', heartbeatIntervalMs: 50 });
@@ -325,7 +325,7 @@ describe('a client of createClient', () => {
   });
 });
 
-it('@hubline/redis loads ioredis, and @hubline/server does not', { timeout: 60_000 }, async () => {
+it('the package @hubline/redis loads ioredis, and @hubline/server does not', { timeout: 60_000 }, async () => {
   const hooks = `export const resolve = async (name, context, next) => {
     if (name.startsWith('ioredis')) throw new Error('ioredis is loaded');
     return next(name, context);
