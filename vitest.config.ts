@@ -53,7 +53,7 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...timeouts, name: 'dotnet', include: [DOTNET] },
+        test: { ...timeouts, name: 'dotnet', include: [DOTNET], globalSetup: 'scripts/redis-server.mjs' },
       },
       {
         resolve: { conditions },
