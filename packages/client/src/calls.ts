@@ -38,7 +38,7 @@ export interface Call extends CallOptions {
 }
 
 /** The part of a session that its calls use. */
-export interface CallPort {
+export interface CallTransport {
   /** Whether the server supports Hubline's extensions: the cancellation of calls, and credit for streams. */
   readonly hubline: boolean;
   /** Aborts when the session ends. */
@@ -74,7 +74,7 @@ const HIGH_WATER_BYTES = 1_048_576;
 /** A WebSocket has no event for a drained buffer, so a paused upload polls. */
 const POLL_MS = 10;
 
-export function createCalls({ clock, report }: ClientSettings, { hubline, over: sessionEnded, send, pipe }: CallPort): Calls {
+export function createCalls({ clock, report }: ClientSettings, { hubline, over: sessionEnded, send, pipe }: CallTransport): Calls {
   const pending = new Map<string, Listener>();
   let nextId = 0;
   const newId = (): string => String(nextId++);

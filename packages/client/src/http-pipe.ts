@@ -18,7 +18,7 @@ export interface HttpOptions {
 }
 
 /** The part of the pipe that its transport uses to receive. */
-export interface HttpPort {
+export interface HttpReceiver {
   /** Sends a GET request and reads the response. @throws HublineError if the server refuses it */
   get<T>(headers: Readonly<Record<string, string>>, read: (response: Response) => Promise<T>): Promise<T>;
   /** Reports the first response: the pipe is open. */
@@ -28,7 +28,7 @@ export interface HttpPort {
 
 export interface HttpPipeOptions extends HttpOptions {
   /** Receives until the server ends the connection. */
-  readonly run: (port: HttpPort) => Promise<void>;
+  readonly run: (port: HttpReceiver) => Promise<void>;
   /** Whether the pipe receives by polls. The client then sends no pings, and ends the connection with a DELETE. */
   readonly polls?: boolean;
 }
@@ -102,7 +102,7 @@ export function openHttpPipe(asked: OpenRequest, { run, polls = false, timeoutMs
       },
       polls,
     };
-    const port: HttpPort = {
+    const port: HttpReceiver = {
       get: (headers, read) => ask({ headers, ...uncached(), signal: receiving.signal }, read),
       opened: () => resolve(pipe),
       receive,

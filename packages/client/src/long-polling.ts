@@ -1,6 +1,6 @@
 import { checkDurations } from '#diagnostics';
 import { readBody } from './response-body.ts';
-import { openHttpPipe, type HttpOptions, type HttpPort } from './http-pipe.ts';
+import { openHttpPipe, type HttpOptions, type HttpReceiver } from './http-pipe.ts';
 import type { Transport } from './transport.ts';
 
 /** The largest response to a poll, as a multiple of the largest message: a response may hold several messages. */
@@ -18,7 +18,7 @@ export function longPolling(options: HttpOptions = {}): Transport {
   };
 }
 
-async function run({ get, opened, receive }: HttpPort, maxMessageBytes: number): Promise<void> {
+async function run({ get, opened, receive }: HttpReceiver, maxMessageBytes: number): Promise<void> {
   for (;;) {
     const body = await get({}, async (response) => response.status !== 204 && readBody(response, maxMessageBytes * MESSAGES_PER_POLL));
     if (!body) return;

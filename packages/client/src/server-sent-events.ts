@@ -1,6 +1,6 @@
 import { checkDurations } from '#diagnostics';
 import { tooLarge } from '@hubline/protocol';
-import { openHttpPipe, type HttpOptions, type HttpPort } from './http-pipe.ts';
+import { openHttpPipe, type HttpOptions, type HttpReceiver } from './http-pipe.ts';
 import { refusal } from './refusal.ts';
 import type { Transport } from './transport.ts';
 
@@ -17,7 +17,7 @@ export function serverSentEvents(options: HttpOptions = {}): Transport {
   };
 }
 
-async function run({ get, opened, receive }: HttpPort, maxMessageBytes: number): Promise<void> {
+async function run({ get, opened, receive }: HttpReceiver, maxMessageBytes: number): Promise<void> {
   const push = createEventReader(receive, maxMessageBytes);
   const { reader, first } = await get({ Accept: 'text/event-stream' }, async ({ headers, body }) => {
     const type = headers.get('content-type') ?? 'nothing';

@@ -28,7 +28,7 @@ import { codeOf, textOf } from './remote-error.ts';
 import type { ClientSettings } from './settings.ts';
 import type { Pipe } from './transport.ts';
 
-/** A timer this late means that the page or the machine was suspended. The session then probes the server: messages may wait unread. */
+/** If a timer fires this late, the page or the machine was suspended. The session then probes the server: messages may wait unread. */
 const SUSPENDED_MS = 1_000;
 /** How long a Hubline server may take to answer the ping of a probe. */
 const PROBE_MS = 3_000;

@@ -24,7 +24,7 @@ const SLICE = 500;
  * move. If a master is unreachable, its slots are unavailable. Without sharded pub/sub channels belong to no slot, so all slots are.
  */
 export class ClusterStore implements Store {
-  readonly isOne = false;
+  readonly isSingleRedis = false;
   redirects = 0;
   readonly #options: ClusterStoreOptions;
   readonly #observer: StoreObserver;

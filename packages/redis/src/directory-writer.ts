@@ -28,12 +28,15 @@ export class DirectoryWriter {
   readonly #options: DirectoryWriterOptions;
   readonly #watchers: Watchers;
   #verifier: Verifier;
-  readonly #watches = new Map<Topic, number>();
+  /** The topics that this node watches, with the number of their watches. */
+  readonly #ownWatches = new Map<Topic, number>();
   #version = 0;
   #dirty = new DirtySet();
-  #open: Promise<Flush> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-  /** Settles when the link is up after the last registration, or is down again. */
+  /** The next flush, which still takes changes. */
+  #pendingFlush: Promise<Flush> | undefined;
+  /** The end of the queue of tasks. */
+  #tail: Promise<unknown> = Promise.resolve();
+  /** Settles when the link is up after the latest registration, or is down again. */
   #entered: Promise<void> = Promise.resolve();
   #restarting: Promise<void> | undefined;
   /** The renewal that is in flight, or waits for its turn. */
@@ -48,26 +51,26 @@ export class DirectoryWriter {
   get #session(): Session {
     return this.#options.registration.session;
   }
-  /** The number of flushes so far. */
+  /** The number of the latest flush. Registrations are counted too. */
   get version(): number {
     return this.#version;
   }
 
   changed(change: Change): Promise<Flush> {
     this.#dirty.add(change);
-    return (this.#open ??= this.#inTurn(async () => {
+    return (this.#pendingFlush ??= this.#inTurn(async () => {
       await endOfTurn();
       await this.#options.status.settled;
-      this.#open = undefined;
+      this.#pendingFlush = undefined;
       return this.#flush();
     }));
   }
 
   async watch(topic: Topic): Promise<WatchLease> {
     const hold = async (by: 1 | -1): Promise<void> => {
-      const holders = (this.#watches.get(topic) ?? 0) + by;
-      if (holders > 0) this.#watches.set(topic, holders);
-      else this.#watches.delete(topic);
+      const holders = (this.#ownWatches.get(topic) ?? 0) + by;
+      if (holders > 0) this.#ownWatches.set(topic, holders);
+      else this.#ownWatches.delete(topic);
       this.#dirty.watches.add(topic);
       await this.changed({ topics: [], connections: [] });
     };
@@ -99,7 +102,7 @@ export class DirectoryWriter {
     const { incarnation, watched, flushed } = this.#session;
     const differences = await this.#verifier.verify({
       incarnation,
-      watches: this.#watches,
+      watches: this.#ownWatches,
       watched,
       flushed,
       unwritten: () => this.#dirty,
@@ -115,12 +118,12 @@ export class DirectoryWriter {
     const session = this.#session;
     const { incarnation } = session;
     await this.#markPartial();
-    const undeleted = new Set(differences.flatMap(({ key, mustDelete }) => (mustDelete ? key : [])));
+    const keysToDelete = new Set(differences.flatMap(({ key, mustDelete }) => (mustDelete ? key : [])));
     // Each key is deleted right before it is written, in the same round trip, so that readers do not find it empty.
     const replacing = (commands: readonly Command[]): Command[] =>
       commands.flatMap((command): Command[] => {
         const key = String(command[1]);
-        return undeleted.delete(key) ? [['del', key], command] : [command];
+        return keysToDelete.delete(key) ? [['del', key], command] : [command];
       });
     for (const { before, entries, after } of writingsOf(writeSetOf(differences, local), { keys, incarnation, local })) {
       const writing = { before: replacing(before), entries: replacing(entries), after: replacing(after) };
@@ -129,20 +132,20 @@ export class DirectoryWriter {
     const last: Command[] = [];
     if (differs('registry')) last.push(['hset', keys.registry, incarnation, encodeNode(self)]);
     if (differs('version')) last.push(['set', keys.flushed(incarnation), session.flushed]);
-    if (differs('watches')) last.push(...this.#watchWriting(this.#watches.keys(), ++this.#version));
+    if (differs('watches')) last.push(...this.#watchWriting(this.#ownWatches.keys(), ++this.#version));
     const replaced = replacing(last);
-    const unused = [...undeleted].map((key): Command => ['del', key]); // keys to which nothing is written
+    const unused = [...keysToDelete].map((key): Command => ['del', key]); // keys to which nothing is written
     if (!(await this.#run([...replaced, ...unused]))) return;
-    await this.#run([session.whole(), ...(differs('lease') ? [session.lease('alive')] : [])]);
+    await this.#run([session.markCompleteCommand(), ...(differs('lease') ? [session.leaseCommand('alive')] : [])]);
   }
 
   async #markPartial(): Promise<void> {
-    await this.#options.store.run([this.#session.partial()]);
+    await this.#options.store.run([this.#session.markIncompleteCommand()]);
   }
 
   #watchWriting(changed: Iterable<Topic>, version: number): readonly Command[] {
     const { incarnation } = this.#session;
-    const commands = watchWritingOf({ changed, held: this.#watches, version }, this.#options.keys, incarnation);
+    const commands = watchWritingOf({ changed, held: this.#ownWatches, version }, this.#options.keys, incarnation);
     if (commands.length > 0) this.#session.watched = watchedIn(commands);
     return commands;
   }
@@ -170,7 +173,7 @@ export class DirectoryWriter {
 
   /** Resolves when no flush is in flight. */
   async settle(): Promise<void> {
-    await this.#last.catch(() => undefined); // its caller handles the error
+    await this.#tail.catch(() => undefined); // its caller handles the error
   }
 
   /** Whether this process can write: the slots of its lease and of the index of its entries must be available. */
@@ -212,16 +215,21 @@ export class DirectoryWriter {
     );
     const watches = this.#watchWriting(dirty.watches, version);
     const ask: Command = ['hgetall', keys.watched];
-    const last: readonly Command[] = [...watches, ['set', keys.flushed(incarnation), version], ask];
+    const finalCommands: readonly Command[] = [...watches, ['set', keys.flushed(incarnation), version], ask];
     const writings = writingsOf(writeSet, { keys, incarnation, local });
+    // One ahead, because the final commands are sent with the last writing.
     for (let next = writings.next(); !next.done;) {
       const writing: Writing = next.value;
       next = writings.next();
-      const answers = await this.#writeStages(writing, next.done ? last : []);
+      const answers = await this.#writeStages(writing, next.done ? finalCommands : []);
       if (!answers) return undefined;
       if (!next.done) continue;
       session.flushed = version;
-      return this.#watchers.among(dirty.touched, { listed: answers[last.indexOf(ask)], own: incarnation, held: this.#watches });
+      return this.#watchers.watchedAmong(dirty.touched, {
+        listed: answers[finalCommands.indexOf(ask)],
+        own: incarnation,
+        held: this.#ownWatches,
+      });
     }
     return undefined;
   }
@@ -231,8 +239,8 @@ export class DirectoryWriter {
     const { store } = this.#options;
     const shards = new Set([...before, ...entries, ...after, ...last].map(([, key]) => store.tagOf(String(key))));
     const lossCheck = this.#session.lossCheck([...shards]);
-    const { redirects } = store;
-    if (store.isOne) {
+    const { redirects } = store; // a later redirect means that a master was replaced, which may have lost writes
+    if (store.isSingleRedis) {
       const answers = await this.#write([...before, ...entries, ...after, ...last, ...lossCheck]);
       return answers?.slice(answers.length - lossCheck.length - last.length);
     }
@@ -240,7 +248,10 @@ export class DirectoryWriter {
     return this.#write([...last, ...lossCheck], redirects);
   }
 
-  /** Runs commands that end with a loss check (write counters, lease). Returns undefined if writes are missing and another session has begun. */
+  /**
+   * Runs commands that end with a loss check (write counters, lease). Returns undefined if writes are missing and another session has begun.
+   * While the link is down it returns the answers, because the next session writes everything.
+   */
   async #write(commands: readonly Command[], redirects = this.#options.store.redirects): Promise<readonly unknown[] | undefined> {
     const { store } = this.#options;
     const session = this.#session;
@@ -297,7 +308,7 @@ export class DirectoryWriter {
   async #beginSession(): Promise<void> {
     for (;;) {
       try {
-        return await this.#options.registration.begin({ version: ++this.#version, watches: this.#watches });
+        return await this.#options.registration.begin({ version: ++this.#version, watches: this.#ownWatches });
       } catch (error) {
         if (!(error instanceof WrongTypeError)) throw error;
         await this.#delete(error);
@@ -312,8 +323,8 @@ export class DirectoryWriter {
 
   /** Runs tasks one after the other, so that writes keep their order. */
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(task, task);
-    this.#last = result;
+    const result = this.#tail.then(task, task);
+    this.#tail = result;
     return result;
   }
 }

@@ -174,7 +174,7 @@ export class RedisDirectory implements Directory {
     const all = [...liveNodes.keys()].flatMap((incarnation) => {
       const key = keys.topics(incarnation);
       const topics = this.#textsIn(of(incarnation)[0], { key, incarnation, missing });
-      // Unreadable topics stay in the page: its length shows whether more topics follow.
+      // DecodeErrorReporter topics stay in the page: its length shows whether more topics follow.
       for (const field of topics) if (!isEncoded(field)) this.#skip({ key, field, incarnation, missing });
       return topics;
     });

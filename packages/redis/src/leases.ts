@@ -161,7 +161,7 @@ export class Leases {
     const { store, keys, registration, peers, events } = this.#options;
     const { session } = registration;
     // Each shard can lose data by itself, so a counter on each is checked. On a single Redis the lease is enough.
-    const tags = store.isOne ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
+    const tags = store.isSingleRedis ? [] : new Set(commands.map(([, key]) => store.tagOf(String(key))));
     const checks: readonly Command[] = [['get', keys.lease(session.incarnation)], ...session.counters(tags)];
     const answers = [...(await store.read([...commands, ...checks]))];
     if (answers.splice(commands.length).includes(null) && session === registration.session) {

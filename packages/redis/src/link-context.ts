@@ -4,7 +4,7 @@ import type { RedisSettings } from './options.ts';
 import type { Session } from './session.ts';
 import type { SlotAvailability } from './slot-availability.ts';
 import type { Store } from './store.ts';
-import type { Unreadable } from './unreadable.ts';
+import type { DecodeErrorReporter } from './decode-error-reporter.ts';
 
 /** Objects and settings that the parts of a link share. */
 export interface LinkContext {
@@ -14,7 +14,7 @@ export interface LinkContext {
   readonly store: Store;
   readonly keys: Keys;
   readonly availability: Pick<SlotAvailability, 'has' | 'hasChannel' | 'areAllAvailable' | 'mayLackSubscribers'>;
-  readonly unreadable: Pick<Unreadable, 'value' | 'message'>;
+  readonly unreadable: Pick<DecodeErrorReporter, 'value' | 'message'>;
   readonly status: LinkStatus;
   readonly observer: LinkObserver;
   readonly events: LinkEvents;

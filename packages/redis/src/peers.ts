@@ -71,7 +71,7 @@ export class Peers implements LeaseObserver {
     return channel.startsWith(nodeChannel('')) ? !this.isSubscribed(channel.slice(nodeChannel('').length)) : true;
   }
   /** Whether the process was announced, with this incarnation or a later one, and not reported as lost. */
-  isKnown(process: ProcessId, n: number): boolean {
+  isKnown(process: ProcessId, n = 1): boolean {
     const peer = this.#peers.get(process);
     return peer !== undefined && peer.n >= n && !this.#unannounced?.has(process);
   }

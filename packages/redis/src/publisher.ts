@@ -9,7 +9,7 @@ import type { Store } from './store.ts';
 import { unavailable } from './unavailable.ts';
 
 export interface PublisherOptions extends Pick<LinkContext, 'self'> {
-  readonly store: Pick<Store, 'isOne' | 'publish' | 'tagOf' | 'ping'>;
+  readonly store: Pick<Store, 'isSingleRedis' | 'publish' | 'tagOf' | 'ping'>;
   readonly keys: Pick<Keys, 'channel'>;
   readonly settings: Pick<RedisSettings, 'onUnavailable'>;
   readonly availability: Pick<SlotAvailability, 'hasChannel'>;
@@ -222,7 +222,7 @@ export class Publisher {
   }
 
   #sendBatch(tag: string, { publications, isFull }: Batch): void {
-    const mustAcknowledge = isFull || !this.#options.store.isOne;
+    const mustAcknowledge = isFull || !this.#options.store.isSingleRedis;
     if (mustAcknowledge) this.#waitingForAcknowledgement.add(tag);
     const sent = this.#sendTogether(publications);
     // A failed PING needs no report here: the connection fails too, and the link reports that.

@@ -64,12 +64,13 @@ export class RedisBus implements Bus {
   /** Handles a message from Redis on a channel, given by its name. */
   receive(channel: string, bytes: Buffer): void {
     const { store, availability, peers, unreadable } = this.#options;
-    if (store.isOne && availability.areAllAvailable) this.#completeUntil = performance.now();
+    // A single Redis sends messages of all channels in order, so this one shows that no earlier one is on its way.
+    if (store.isSingleRedis && availability.areAllAvailable) this.#completeUntil = performance.now();
     try {
       if (channel === NOTICES) return this.#receiveNotice(decodeNotice(bytes));
       const frame = decodeFrame(bytes);
       if (isMessage(frame.kind)) this.#receiver.receive(channel, frame);
-      else if (peers.isKnown(processIn(frame.origin), 1)) this.#repair.receive(channel, frame);
+      else if (peers.isKnown(processIn(frame.origin))) this.#repair.receive(channel, frame);
     } catch (error) {
       unreadable.message(channel === NOTICES ? 'notice' : 'frame', error);
     }
@@ -80,15 +81,15 @@ export class RedisBus implements Bus {
     const { self, peers, observer, events } = this.#options;
     const process = processIn(notice.incarnation);
     if (process === self.process) return;
-    if (notice.is === 'repaired') return observer.stale();
+    if (notice.is === 'repaired') return observer.stale(); // watches may have read the entries while they were missing
     if (notice.is === 'hello') {
-      const isRestart = peers.isKnown(process, 1);
+      const isRestart = peers.isKnown(process);
       peers.hello(notice.incarnation, notice.node);
       // The loss of data that ended the lease of that process may have ended this process's lease too.
       if (isRestart) events.leasesMayHaveChanged();
     } else if (notice.is === 'beat') peers.heartbeat(notice.incarnation);
-    // Frames of an unknown process are buffered, so its claims would make them look missing.
-    if (peers.isKnown(process, 1)) this.#repair.notice(notice);
+    // The frames of an unknown process are still buffered: compared with its last sequences, they would look missing.
+    if (peers.isKnown(process)) this.#repair.notice(notice);
     if (notice.is === 'bye') peers.goodbye(notice.incarnation);
   }
 
@@ -99,52 +100,53 @@ export class RedisBus implements Bus {
   }
   /** Resumes after an outage: all channels are subscribed again, and this node is registered. */
   up(): void {
-    this.hello();
+    this.sendHello();
     this.publisher.up();
     this.#repair.up();
     this.#completeUntil = performance.now();
   }
   /** Recovers messages that may have been missed since a time, although the link was up. */
-  missed(since = this.#completeUntil): void {
+  recoverSince(since = this.#completeUntil): void {
     this.#repair.missed(Math.min(since, this.#completeUntil));
   }
 
   /** Runs with each heartbeat, also during an outage. Returns whether messages have waited too long for nodes to subscribe again. */
-  prune(): boolean {
+  tick(): boolean {
     this.#history.forgetIdle();
     this.#receiver.forgetUnknownSenders(this.#options.settings.nodeTimeoutMs);
     return this.publisher.prune();
   }
   /** Sends the heartbeat to the other nodes. Redis has answered PINGs on every connection since `startedAt`. */
-  heartbeat(startedAt: number): void {
+  sendHeartbeat(startedAt: number): void {
     const { availability } = this.#options;
     if (availability.areAllAvailable) this.#completeUntil = startedAt;
     if (availability.hasChannel(NOTICES)) this.#notices.send({ is: 'beat', ...this.#repair.claims() });
   }
 
   /** Announces a session that has begun. */
-  hello(): void {
+  sendHello(): void {
     this.#notices.send({ is: 'hello', node: this.#options.self });
   }
   /** Tells the other nodes that entries of this node that were missing in Redis are written again. */
-  repaired(): void {
+  sendRepaired(): void {
     this.#notices.send({ is: 'repaired' });
   }
   /** Sends the goodbye, with the last sequences of every channel. */
-  async goodbye(): Promise<void> {
+  async sendGoodbye(): Promise<void> {
     await this.#notices.publish({ is: 'bye', ...this.#repair.claims() });
   }
 
   /** Handles the loss of a process before it is reported, see {@link Repair.lost}. */
-  lost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
+  processLost(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     this.#repair.lost(process, reason);
   }
   /** Delivers buffered messages of a process that has become known, and sends messages that waited for it. */
-  announced(process: ProcessId): void {
+  processAnnounced(process: ProcessId): void {
     this.#receiver.announced(process);
     this.publisher.schedule();
   }
-  forgotten(process: ProcessId): void {
+  /** Discards the state of a process whose loss was reported long ago. */
+  processForgotten(process: ProcessId): void {
     this.#receiver.forgetProcess(process);
   }
 

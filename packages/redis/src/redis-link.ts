@@ -16,7 +16,7 @@ import { SlotAvailability } from './slot-availability.ts';
 import type { Store, StoreObserver } from './store.ts';
 import { Sweeper } from './sweeper.ts';
 import { unavailable } from './unavailable.ts';
-import { Unreadable } from './unreadable.ts';
+import { DecodeErrorReporter } from './decode-error-reporter.ts';
 
 export interface RedisLinkOptions {
   readonly self: NodeInfo;
@@ -77,7 +77,7 @@ export class RedisLink implements Link, LinkStatus {
       store,
       keys,
       availability,
-      unreadable: new Unreadable(report),
+      unreadable: new DecodeErrorReporter(report),
       status: this,
       observer: { ...observer, report },
       events: this.#events,
@@ -98,19 +98,19 @@ export class RedisLink implements Link, LinkStatus {
         this.#context.observer.joined(node);
         this.#configuration.checkApp(node);
       },
-      announced: (process) => this.#bus.announced(process),
+      announced: (process) => this.#bus.processAnnounced(process),
       lost: (node, reason) => {
-        this.#bus.lost(node.process, reason);
+        this.#bus.processLost(node.process, reason);
         this.#context.observer.lost(node, reason);
       },
-      forgotten: (process) => this.#bus.forgotten(process),
+      forgotten: (process) => this.#bus.processForgotten(process),
       ownLeaseEnded: (session) => this.#writer.restart(session),
       leasesMayHaveChanged: () => void this.#refresh(),
       sessionRestarted: (restart) => this.#announceRestart(restart),
       entriesRepaired: (repaired) => {
         this.#context.observer.report('repaired', repairOf(repaired));
         this.#context.observer.stale(); // a snapshot may have been taken while Redis lacked these entries, here or elsewhere
-        this.#bus.repaired();
+        this.#bus.sendRepaired();
       },
       writeFailed: (error) => (this.isUp ? this.#failToWrite(error) : undefined),
       commandFailed: (error) => (this.isUp ? this.#fail(error) : undefined),
@@ -189,7 +189,7 @@ export class RedisLink implements Link, LinkStatus {
     const isUp = this.isUp; // otherwise the end of the outage recovers them
     try {
       await this.#bus.subscriptions.all();
-      if (isUp) this.#bus.missed(since);
+      if (isUp) this.#bus.recoverSince(since);
     } catch (error) {
       if (this.isUp) this.#fail(error);
     }
@@ -236,8 +236,8 @@ export class RedisLink implements Link, LinkStatus {
 
   /** Announces a new incarnation. If the lease of the one before had ended, other nodes may have reported this node as lost. */
   #announceRestart({ hadEnded, silentMs }: SessionRestart): void {
-    this.#bus.hello();
-    this.#bus.missed();
+    this.#bus.sendHello();
+    this.#bus.recoverSince();
     if (hadEnded) this.#context.observer.gap({ ms: Math.round(silentMs) });
     else this.#context.observer.stale();
     void this.#refresh();
@@ -246,14 +246,14 @@ export class RedisLink implements Link, LinkStatus {
   async #heartbeat(): Promise<void> {
     const startedAt = performance.now();
     if (this.#state.name === 'connecting') return;
-    if (this.#bus.prune()) this.#stopWaitingForNodes();
+    if (this.#bus.tick()) this.#stopWaitingForNodes();
     try {
       await Promise.all([this.#writer.renewLease(), this.#context.store.ping()]);
     } catch (error) {
       if (this.isUp) this.#failToWrite(error);
       return;
     }
-    this.#bus.heartbeat(startedAt);
+    this.#bus.sendHeartbeat(startedAt);
     await this.#refresh();
   }
 
@@ -312,7 +312,7 @@ export class RedisLink implements Link, LinkStatus {
     const { store, keys } = this.#context;
     const { incarnation } = this.#registration.session;
     await store.run([['del', keys.lease(incarnation)]]);
-    await this.#bus.goodbye();
+    await this.#bus.sendGoodbye();
     await this.#sweeper.deleteAll(incarnation);
   }
 }

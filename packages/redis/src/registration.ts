@@ -60,17 +60,17 @@ export class Registration {
     ]);
     for (const { before, entries } of writingsOf(everythingIn(local), { keys, incarnation, local })) {
       // In batches that each take less time than the lease and every time limit.
-      const renewing = [...entries, session.lease('registering')];
-      if (store.isOne) await store.run([...before, ...renewing]);
+      const renewing = [...entries, session.leaseCommand('registering')];
+      if (store.isSingleRedis) await store.run([...before, ...renewing]);
       else for (const commands of [before, renewing]) await store.run(commands);
     }
     const watching = watchWritingOf({ changed: watches.keys(), held: watches, version }, keys, incarnation);
     const last: readonly Command[] = [
       ...watching,
       ['set', keys.flushed(incarnation), version],
-      session.whole(),
+      session.markCompleteCommand(),
       ...session.lossCheck(store.tags()),
-      session.lease('alive'),
+      session.leaseCommand('alive'),
     ];
     session.renewedAt = performance.now();
     session.watched = watchedIn(watching);

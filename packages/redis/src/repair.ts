@@ -143,7 +143,7 @@ export class Repair implements MissingFrames {
         process,
         (request = { isSent: false, isScheduled: false, silentTicks: 0, askedAt: 0, uncertainChannels: new Set() }),
       );
-    if (!request.isSent) this.#schedule(process, request, this.#isClaimed && !this.#options.store.isOne ? CLAIM_DELAY_MS : 0);
+    if (!request.isSent) this.#schedule(process, request, this.#isClaimed && !this.#options.store.isSingleRedis ? CLAIM_DELAY_MS : 0);
     this.#startTicking();
   }
 

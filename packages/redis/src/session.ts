@@ -38,17 +38,17 @@ export class Session {
   }
 
   /** Returns the command that sets the state of the lease, unless the lease has ended. */
-  lease(state: keyof typeof LEASE): Command {
+  leaseCommand(state: keyof typeof LEASE): Command {
     return ['set', this.#keys.lease(this.incarnation), LEASE[state], 'PX', this.#nodeTimeoutMs, 'XX'];
   }
 
   /** Returns the command that marks the entries of this session as complete. */
-  whole(): Command {
+  markCompleteCommand(): Command {
     return ['set', this.#keys.whole(this.incarnation), WHOLE];
   }
 
   /** Returns the command that marks them as incomplete, so that answers name this node as missing. Redis runs it also without memory. */
-  partial(): Command {
+  markIncompleteCommand(): Command {
     return ['del', this.#keys.whole(this.incarnation)];
   }
 
@@ -58,7 +58,7 @@ export class Session {
     return [
       ...tags.map((tag): Command => ['incr', this.#keys.writes(incarnation, tag)]),
       ['pexpire', this.#keys.lease(incarnation), this.#nodeTimeoutMs], // a Redis without memory refuses SET but not PEXPIRE
-      ...(this.isPartial ? [this.partial()] : []),
+      ...(this.isPartial ? [this.markIncompleteCommand()] : []),
     ];
   }
 

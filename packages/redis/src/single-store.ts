@@ -6,7 +6,7 @@ const TAG = '0';
 
 /** A single Redis, or the master that sentinels name. */
 export class SingleStore implements Store {
-  readonly isOne = true;
+  readonly isSingleRedis = true;
   readonly redirects = 0;
   readonly #shard: Shard;
 

@@ -13,7 +13,7 @@ export interface StoreOptions {
 /** Runs commands, publishes and subscribes on a single Redis or a Redis Cluster. */
 export interface Store {
   /** Whether all keys are on a single Redis, which keeps the order of all commands. On a Redis Cluster each master keeps only its own order. */
-  readonly isOne: boolean;
+  readonly isSingleRedis: boolean;
   /** The number of commands that were redirected to another master. Writes that the old master has acknowledged may be lost. */
   readonly redirects: number;
   /**

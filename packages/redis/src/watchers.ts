@@ -23,7 +23,7 @@ export class Watchers {
   }
 
   /** Returns the touched topics that a live incarnation watches. @throws HublineError `backplane_unavailable` */
-  async among(touched: ReadonlySet<Topic>, { listed, own, held }: Watching): Promise<ReadonlySet<Topic>> {
+  async watchedAmong(touched: ReadonlySet<Topic>, { listed, own, held }: Watching): Promise<ReadonlySet<Topic>> {
     const watched = new Set<Topic>();
     for (const topic of touched) if (held.has(topic)) watched.add(topic);
     const others = this.#decode(listed, own);

@@ -16,7 +16,7 @@ const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: tr
 
 /** A store that accepts every command, and counts writes. */
 class CountingStore {
-  readonly isOne: boolean = false;
+  readonly isSingleRedis: boolean = false;
   redirects = 0;
   /** Whether the lease of a replaced session exists. */
   isLeased = true;

@@ -18,7 +18,7 @@ const session = new Session({ process: 'ann', n: 1, keys, nodeTimeoutMs: 1000 })
 class SlowStore {
   /** The leases by incarnation; undefined for one that has ended and is not swept yet. */
   readonly leases = new Map<Incarnation, string | undefined>();
-  readonly isOne = true;
+  readonly isSingleRedis = true;
   readonly #pending: (() => void)[] = [];
 
   read(commands: readonly Command[]): Promise<readonly unknown[]> {

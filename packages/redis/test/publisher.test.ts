@@ -20,7 +20,7 @@ const historyWith = (options: RedisBackplaneOptions): History =>
   new History({ registration: { session: { incarnation: 'ann.1' } }, settings: settingsFrom(options) });
 
 interface Conditions {
-  readonly isOne?: boolean;
+  readonly isSingleRedis?: boolean;
   readonly isAvailable?: () => boolean;
   readonly mustWait?: () => boolean;
 }
@@ -28,14 +28,14 @@ interface Conditions {
 /** Makes a publisher whose batches the test acknowledges. */
 function publisherOn(
   options: RedisBackplaneOptions = {},
-  { isOne = true, isAvailable = () => true, mustWait = () => false, ...parts }: Partial<PublisherOptions> & Conditions = {},
+  { isSingleRedis = true, isAvailable = () => true, mustWait = () => false, ...parts }: Partial<PublisherOptions> & Conditions = {},
 ) {
   const trips: { readonly posts: readonly Publishing[]; readonly answer: () => void }[] = [];
   const settings = settingsFrom(options);
   const history = historyWith(options);
   const publisher = new Publisher({
     store: {
-      isOne,
+      isSingleRedis,
       tagOf: (key) => key.slice(0, 1),
       ping: () => Promise.resolve(),
       publish: (posts) => new Promise((resolve) => trips.push({ posts, answer: () => resolve(posts.map(() => undefined)) })),
@@ -97,7 +97,7 @@ describe('a publisher', () => {
   });
 
   it('a publisher sends messages that were published during a batch to a shard of a Redis Cluster with the next one', async () => {
-    const { publisher, trips } = publisherOn({}, { isOne: false });
+    const { publisher, trips } = publisherOn({}, { isSingleRedis: false });
     publisher.up();
     const sent: Promise<void>[] = [];
     for (let turn = 0; turn < 50; turn++) {
@@ -211,7 +211,7 @@ describe('a publisher', () => {
       acknowledged.push(posts.length);
       return Promise.resolve(posts.map(() => undefined));
     };
-    const { publisher } = publisherOn({}, { store: { isOne: true, tagOf: () => 't', publish, ping } });
+    const { publisher } = publisherOn({}, { store: { isSingleRedis: true, tagOf: () => 't', publish, ping } });
     publisher.up();
     const sent = Array.from({ length: 3 }, () => publisher.publish('t', Buffer.alloc(200_000), waits));
     for (const trips of [1, 2]) {

@@ -4,7 +4,7 @@ import { encodeFrame, KIND } from '../src/frame.ts';
 import { encodeNotice, NOTICES } from '../src/notice.ts';
 import type { Range } from '../src/ranges.ts';
 import { encodeAsk } from '../src/repair-message.ts';
-import { Unreadable } from '../src/unreadable.ts';
+import { DecodeErrorReporter } from '../src/decode-error-reporter.ts';
 import { decodeRecord } from '../src/values.ts';
 import { LossyPubSub, useFakeTime, Node, pair, advance, nodesOn } from './repair-nodes.ts';
 
@@ -95,7 +95,7 @@ describe('messages that are not repaired', () => {
     const { ann, bob } = await pair();
     await ann.publish('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`)); // its sequences are high
     await advance(130_000);
-    ann.bus.prune(); // forgets both channels
+    ann.bus.tick(); // forgets both channels
     await ann.publish('t', '2');
     await advance(10);
     expect(bob.received).toEqual(['1', '2']);
@@ -106,7 +106,7 @@ describe('messages that are not repaired', () => {
     const { pubSub, ann, bob } = await pair();
     await ann.publish('busy', ...Array.from({ length: 50 }, (_, i) => `${i}`));
     await advance(130_000);
-    ann.bus.prune();
+    ann.bus.tick();
     pubSub.drop(bob, 't');
     await ann.publish('t', '2', '3');
     await advance(10);
@@ -131,7 +131,7 @@ describe('messages that are not repaired', () => {
     const { pubSub, ann, bob } = await pair();
     pubSub.drop(bob, 't', { count: 2 });
     await ann.publish('t', '2', '3');
-    await ann.bus.goodbye();
+    await ann.bus.sendGoodbye();
     expect(bob.events.slice(-2)).toEqual([
       ['gap', { ...SIZED, lost: 2 }],
       ['lost', 'ann'],
@@ -233,7 +233,7 @@ describe('a request for frames', () => {
 describe('unreadable input', () => {
   it('100 unreadable values are reported one by one, and further ones once a minute', async () => {
     const report = vi.fn();
-    const unreadable = new Unreadable(report);
+    const unreadable = new DecodeErrorReporter(report);
     const readAll = () => {
       for (let i = 0; i < 3000; i++) unreadable.value('key', `field ${i}`);
     };

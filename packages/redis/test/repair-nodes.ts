@@ -9,7 +9,7 @@ import type { Publishing, Store } from '../src/store.ts';
 import { RedisBus } from '../src/redis-bus.ts';
 import { Session } from '../src/session.ts';
 import { unavailable } from '../src/unavailable.ts';
-import { Unreadable } from '../src/unreadable.ts';
+import { DecodeErrorReporter } from '../src/decode-error-reporter.ts';
 
 const keys = new Keys('p');
 
@@ -78,7 +78,7 @@ export class Node {
     this.self = { nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 };
     pubSub.nodes.push(this);
     const store = {
-      isOne: true,
+      isSingleRedis: true,
       tagOf: () => '0',
       tags: () => ['0'],
       publish: (posts: readonly Publishing[]) =>
@@ -107,7 +107,7 @@ export class Node {
       registration: this,
       status: this,
       availability: this,
-      unreadable: new Unreadable(record),
+      unreadable: new DecodeErrorReporter(record),
       observer: {
         down: ignore,
         up: ignore,
@@ -154,12 +154,12 @@ export class Node {
     if (this.known.has(process) || process === this.self.process) return;
     this.known.add(process);
     this.left.delete(process);
-    this.bus.announced(process);
+    this.bus.processAnnounced(process);
   }
   lose(process: ProcessId, reason: 'goodbye' | 'lease'): void {
     if (!this.known.delete(process)) return;
     this.left.add(process);
-    this.bus.lost(process, reason);
+    this.bus.processLost(process, reason);
     this.events.push(['lost', process]);
   }
 
@@ -184,7 +184,7 @@ export class Node {
     this.bus.up();
   }
   beat(): void {
-    this.bus.heartbeat(performance.now());
+    this.bus.sendHeartbeat(performance.now());
   }
 }
 

@@ -253,7 +253,7 @@ describe('after an outage of a link', () => {
     const cat = new Node(pubSub, 'cat');
     cat.up();
     await cat.publish('t', 'hello and goodbye');
-    await cat.bus.goodbye();
+    await cat.bus.sendGoodbye();
     await advance(10);
     bob.up();
     await advance(500);

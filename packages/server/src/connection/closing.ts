@@ -19,21 +19,19 @@ export type CloseReason =
 interface Ending {
   /** The Close message for a client that can still read it, or false for none. */
   readonly closeMessage: false | { readonly allowReconnect: boolean };
-  /** The close code of a connection without a Close message, that is without a hub protocol (RFC 6455, 7.4.1). */
-  readonly webSocketCode: number;
 }
 
-const PROTOCOL_ERROR: Ending = { closeMessage: { allowReconnect: false }, webSocketCode: 1000 };
-const REFUSED: Ending = { closeMessage: { allowReconnect: false }, webSocketCode: 1011 };
+const PROTOCOL_ERROR: Ending = { closeMessage: { allowReconnect: false } };
+const REFUSED: Ending = { closeMessage: { allowReconnect: false } };
 
-/** The Close message and the close code of each reason. */
+/** The Close message of each reason. */
 export const ENDINGS: Record<EndReason, Ending> = {
-  left: { closeMessage: { allowReconnect: false }, webSocketCode: 1000 },
-  connection_lost: { closeMessage: false, webSocketCode: 1006 },
-  timed_out: { closeMessage: { allowReconnect: true }, webSocketCode: 1000 },
-  disconnected: { closeMessage: { allowReconnect: false }, webSocketCode: 1000 },
-  shutdown: { closeMessage: { allowReconnect: true }, webSocketCode: 1001 },
-  slow_consumer: { closeMessage: false, webSocketCode: 1006 }, // the client reads nothing, so it would not read a Close message
+  left: { closeMessage: { allowReconnect: false } },
+  connection_lost: { closeMessage: false },
+  timed_out: { closeMessage: { allowReconnect: true } },
+  disconnected: { closeMessage: { allowReconnect: false } },
+  shutdown: { closeMessage: { allowReconnect: true } },
+  slow_consumer: { closeMessage: false }, // the client reads nothing, so it would not read a Close message
   invalid_message: PROTOCOL_ERROR,
   message_too_large: PROTOCOL_ERROR,
   limit_exceeded: PROTOCOL_ERROR,
@@ -41,7 +39,7 @@ export const ENDINGS: Record<EndReason, Ending> = {
   unauthorized: REFUSED,
   forbidden: REFUSED,
   hub_error: REFUSED,
-  internal: { closeMessage: { allowReconnect: false }, webSocketCode: 1011 },
+  internal: { closeMessage: { allowReconnect: false } },
 };
 
 /** The reason of a connection whose client broke the protocol or one of its limits. */

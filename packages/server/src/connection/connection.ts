@@ -28,7 +28,7 @@ import { answerHandshake } from './handshake.ts';
 import type { Attributes, Identity } from './identity.ts';
 import { InputQueue, type InputConsumer, type InputLimits } from './input-queue.ts';
 import { Outbox } from './outbox.ts';
-import type { Outgoing } from './outgoing.ts';
+import type { OutgoingMessage } from './outgoing-message.ts';
 import type { ConnectionTimeouts } from './timeouts.ts';
 import type { Turn } from './turn.ts';
 import { AckProbe } from './ack-probe.ts';
@@ -158,14 +158,14 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
   }
 
   /** Queues a message that many connections share. @throws HublineError `not_encodable` */
-  send(outgoing: Outgoing): void {
+  send(outgoing: OutgoingMessage): void {
     const state = this.#state;
     if (state.name === 'open') this.#outbox.push(outgoing.as(state.codec), outgoing.replaces);
     else if (state.name === 'opening') this.#hold(state, outgoing.as(state.codec));
   }
 
   /** Invokes the client. `settle` is called once, with `undefined` if the client has disconnected. @throws HublineError `not_encodable` */
-  invoke(invocationId: string, outgoing: Outgoing, settle: Parameters<ClientCalls['open']>[1]): void {
+  invoke(invocationId: string, outgoing: OutgoingMessage, settle: Parameters<ClientCalls['open']>[1]): void {
     if (this.isClosed) return settle(undefined);
     this.calls.open(invocationId, settle);
     try {

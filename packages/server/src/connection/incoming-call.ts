@@ -20,7 +20,7 @@ export interface Failure {
 }
 
 /** The connection, as a call uses it. */
-export interface CallPort {
+export interface CallOwner {
   /** @throws HublineError `not_encodable` */
   send(message: Completion | { readonly type: typeof MessageType.StreamItem; readonly invocationId: string; readonly item: unknown }): void;
   /** Undefined while the client keeps up; otherwise settles when it has caught up. */
@@ -34,7 +34,7 @@ export interface CallPort {
 export class IncomingCall {
   readonly message: Invocation | StreamInvocation;
   readonly uploads: readonly Upload[];
-  readonly #port: CallPort;
+  readonly #port: CallOwner;
   /** The number of items that the client still accepts. Infinite for a client that grants no credit. */
   #credit: number;
   #granted: (() => void) | undefined;
@@ -44,7 +44,7 @@ export class IncomingCall {
   #cancelled: Error | undefined;
   #ended = false;
 
-  constructor(message: Invocation | StreamInvocation, uploads: readonly Upload[], port: CallPort) {
+  constructor(message: Invocation | StreamInvocation, uploads: readonly Upload[], port: CallOwner) {
     this.message = message;
     this.uploads = uploads;
     this.#port = port;

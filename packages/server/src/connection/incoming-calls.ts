@@ -1,7 +1,7 @@
 import { HublineError, type Completion, type Invocation, type StreamInvocation, type StreamItem } from '@hubline/protocol';
 import type { Backpressure } from './backpressure.ts';
 import { costOf } from './cost.ts';
-import { cancelledByClient, IncomingCall, type CallPort } from './incoming-call.ts';
+import { cancelledByClient, IncomingCall, type CallOwner } from './incoming-call.ts';
 import { Upload } from './upload.ts';
 
 export interface CallLimits {
@@ -19,14 +19,14 @@ export interface CallLimits {
 }
 
 /** The connection of the client, as its calls use it. */
-export interface CallingConnection extends Pick<CallPort, 'whenWritable'> {
+export interface CallingConnection extends Pick<CallOwner, 'whenWritable'> {
   readonly isClosed: boolean;
   /** The number of streams that the method of this name takes. */
   uploadsOf(target: string): number;
   /** Starts a call whose turn has come. */
   run(call: IncomingCall): void;
   /** @throws HublineError `not_encodable` */
-  write: CallPort['send'];
+  write: CallOwner['send'];
 }
 
 export interface IncomingCallsOptions {
@@ -52,7 +52,7 @@ export class IncomingCalls {
   readonly #limits: IncomingCallsOptions['limits'];
   readonly #backpressure: Backpressure;
   readonly #connection: CallingConnection;
-  readonly #port: CallPort;
+  readonly #port: CallOwner;
   /** The calls that have not ended. */
   readonly #calls = new Set<IncomingCall>();
   /** The open calls whose client waits for a completion, by invocation id. */

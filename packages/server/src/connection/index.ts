@@ -6,7 +6,7 @@ export { checkConnectionId, newConnectionId, newProcessId, newToken, processOf }
 export type { Failure, IncomingCall } from './incoming-call.ts';
 export type { CallLimits } from './incoming-calls.ts';
 export type { InputLimits } from './input-queue.ts';
-export { Outgoing } from './outgoing.ts';
+export { OutgoingMessage } from './outgoing-message.ts';
 export { Heartbeat, type HeartbeatListener } from './heartbeat.ts';
 export { otherAttribute, sameIdentity, type Attributes, type Identity } from './identity.ts';
 export { ConnectionQuota, type ConnectionLimits, type QuotaReservation } from './quota.ts';

@@ -28,8 +28,16 @@ export interface RawConnectionOptions extends ConnectionOpening {
   readonly settings: RawConnectionSettings;
 }
 
-/** RFC 6455, 7.4.1. */
+/** The close codes of RFC 6455, 7.4.1. A raw connection has no Close message, so its client learns only the code. */
 const TOO_LARGE = 1009;
+const CLOSE_CODES: Partial<Record<CloseReason['code'], number>> = {
+  shutdown: 1001,
+  unauthorized: 1011,
+  forbidden: 1011,
+  hub_error: 1011,
+  internal: 1011,
+};
+const NORMAL_CLOSURE = 1000;
 /** The most pieces of one WebSocket message. Each piece costs a hundred bytes, however small it is. */
 const MAX_PIECES = 16 * 1024;
 
@@ -99,8 +107,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
     checkKnown(reason, ['code', 'error', 'allowReconnect'], { within: 'reason' });
     const { code } = reason;
     if (!Object.hasOwn(ENDINGS, code)) throw invalidOption('reason.code', `must be one of ${Object.keys(ENDINGS).join(', ')}`);
-    const { closeMessage, webSocketCode } = ENDINGS[code];
-    if (closeMessage) this.#transport.close(webSocketCode, '');
+    if (ENDINGS[code].closeMessage) this.#transport.close(CLOSE_CODES[code] ?? NORMAL_CLOSURE, '');
     else this.#transport.destroy();
   }
 

@@ -12,7 +12,7 @@ export interface ScopeParts<A> {
 }
 
 /** The state that all calls of one connection share. Its parts are created on first use, since most connections are idle. */
-export class Scope<R, A> {
+export class ConnectionScope<R, A> {
   readonly connection: Connection;
   readonly hub: Hub<R, A>;
   /** The run of `connected`. */
@@ -64,12 +64,12 @@ export class Scope<R, A> {
 
 /** The context of one call. Created for every call, so it holds references only. */
 export class CallContext<R, A> implements Context<R, A>, CallTurn {
-  readonly #scope: Scope<R, A>;
+  readonly #scope: ConnectionScope<R, A>;
   readonly #call: IncomingCall | undefined;
   #clients: CallerClients<R, A> | undefined;
 
   /** Without `call` for the hooks `connected` and `disconnected`. */
-  constructor(scope: Scope<R, A>, call?: IncomingCall) {
+  constructor(scope: ConnectionScope<R, A>, call?: IncomingCall) {
     this.#scope = scope;
     this.#call = call;
   }

@@ -9,10 +9,10 @@ import {
   type IncomingCall,
   type Identity,
 } from '../connection/index.ts';
-import type { Farewell } from '../invocation/index.ts';
+import type { DisconnectCommand } from '../invocation/index.ts';
 import type { AuthenticationRequest } from '../transports/index.ts';
 import { clientsOf, type TargetParts } from './clients.ts';
-import { CallContext, Scope } from './context.ts';
+import { CallContext, ConnectionScope } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Filters } from './filter.ts';
 import { callHook } from './hooks.ts';
@@ -45,7 +45,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   readonly #operations: Operations;
   readonly #targets: TargetParts<A>;
   readonly #dispatcher: Dispatcher<Context<R, A>>;
-  readonly #scopes = new Map<string, Scope<R, A>>();
+  readonly #scopes = new Map<string, ConnectionScope<R, A>>();
   readonly #leaving = new Set<Promise<void>>();
 
   constructor(contract: Contract<H, R, A>, options: HubOptions<H, R, A, S> | undefined, { cluster, settings, report }: HubEnvironment) {
@@ -102,7 +102,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
       },
       disconnect: (whom, options) =>
         operations('disconnect', async () =>
-          commands.toMatching({ hub: name, do: 'disconnect', target: filters.selector(whom), ...farewellOf(options) }),
+          commands.toMatching({ hub: name, do: 'disconnect', target: filters.selector(whom), ...disconnectCommandOf(options) }),
         ),
     };
   }
@@ -129,7 +129,11 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   }
 
   opened(connection: Connection): Promise<void> {
-    const scope = new Scope(connection, this.hub, { targets: this.#targets, members: this.#members, operations: this.#operations });
+    const scope = new ConnectionScope(connection, this.hub, {
+      targets: this.#targets,
+      members: this.#members,
+      operations: this.#operations,
+    });
     this.#scopes.set(connection.id, scope);
     return (scope.opened = this.#connect(scope));
   }
@@ -154,7 +158,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
     this.#leaving.add(leaving);
   }
 
-  async #connect(scope: Scope<R, A>): Promise<void> {
+  async #connect(scope: ConnectionScope<R, A>): Promise<void> {
     try {
       await this.#options.connected?.(new CallContext(scope));
     } catch (error) {
@@ -175,7 +179,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
 }
 
 /** @throws HublineError `invalid_option` */
-function farewellOf(options: string | DisconnectOptions | undefined): Farewell {
+function disconnectCommandOf(options: string | DisconnectOptions | undefined): DisconnectCommand {
   if (options !== undefined && typeof options !== 'string')
     checkKnown(options, ['code', 'message', 'allowReconnect'], { within: 'options' });
   const { code, message, allowReconnect } = typeof options === 'object' ? options : { message: options };

@@ -1,7 +1,7 @@
 import { checkName, checkText, HublineError, invalidOption, check, isHublineError, type StandardSchema } from '@hubline/protocol';
 import { allTopic, attributeTopic, userTopic, type Topic } from '../backplane/index.ts';
 import type { Attributes, Connection } from '../connection/index.ts';
-import { connectionGone, type Executor, type Farewell } from '../invocation/index.ts';
+import { connectionGone, type Executor, type DisconnectCommand } from '../invocation/index.ts';
 import { select, type LocalMember, type LocalMembership, type Selector } from '../membership/index.ts';
 
 export type AttributeValue = string | number | boolean;
@@ -86,7 +86,7 @@ export class Members implements Executor {
     await this.#membership.changeTopics(connectionId, topic === undefined ? [] : [topic], left);
   }
 
-  disconnect(selector: Selector, { code, reason, allowReconnect = false }: Farewell): Promise<number> {
+  disconnect(selector: Selector, { code, reason, allowReconnect = false }: DisconnectCommand): Promise<number> {
     const matching = [...select(selector, this.#membership.of(this.#hub)).values()];
     const details = code === undefined ? {} : { reason: code };
     const error = new HublineError('disconnected', reason ?? 'The server has ended the connection.', details);

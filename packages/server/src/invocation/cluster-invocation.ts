@@ -10,8 +10,9 @@ import type { NodeReply, NodeRequest, NodeRequests } from './node-requests.ts';
 import { absentUser, outcomeOf, type LocalOutcome, type Outcome, type RejectionCode } from './outcome.ts';
 
 /**
- * The outcomes of all clients: awaited, all at once; iterated, as they arrive. Leaving the loop cancels the remaining calls; awaited after the
- * loop, it says whether the outcomes are complete. `missingNodes` are the nodes that could not be asked, or whose clients are unknown.
+ * The outcomes of all clients: awaited, all at once; iterated, as they arrive. Awaited after a loop that has ended by itself, it says whether the
+ * outcomes are complete. Leaving the loop cancels the remaining calls, and awaiting then rejects with `cancelled`. `missingNodes` are the nodes
+ * that could not be asked, or whose clients are unknown.
  */
 export interface Outcomes<T> extends AsyncIterable<Outcome<T>>, PromiseLike<ClusterItems<Outcome<T>>> {}
 
@@ -31,7 +32,7 @@ export interface ClusterInvocationOptions {
 export class ClusterInvocation<T> implements Outcomes<T> {
   /** The error of a node that could not be asked, although it is not lost: `backplane_unavailable`, `unsupported_version` … */
   failure: HublineError | undefined;
-  /** The nodes that could not be asked. */
+  /** The nodes that could not be asked, or whose clients are unknown. */
   readonly missing = new MissingNodesCollector();
   readonly #parts: ClusterInvocationParts;
   readonly #call: ClientCall;
@@ -97,11 +98,11 @@ export class ClusterInvocation<T> implements Outcomes<T> {
       for (const { nodeId } of nodes.all()) this.missing.addNode(nodeId);
       return;
     }
-    const destinations = this.missing.valueOf(found);
+    const destinations = this.missing.collect(found);
     const request = invocationRequest(this.#call, invocationId, codecs);
     const leftMs = endsAt - clock.elapsed();
     await Promise.all(destinations.processes.map((process) => this.#ask(process, { request, timeoutMs: leftMs, destinations })));
-    this.#addGone(destinations.connections);
+    this.#addAbsent(destinations.connections);
     // If a node is missing, the user may be online there.
     if (isComplete(this.missing)) for (const userId of destinations.absentUsers) this.#add(absentUser(userId));
   }
@@ -137,6 +138,7 @@ export class ClusterInvocation<T> implements Outcomes<T> {
     } catch (cause) {
       const error = isHublineError(cause) ? cause : new HublineError('internal', asError(cause).message, {}, { cause });
       const { code, message } = this.#rejection(error, unsettled !== undefined);
+      // Clients of a missing node that are known by their ids get an outcome too.
       if (error.code === 'backplane_unavailable') this.missing.addNode(nodeId);
       for (const id of unsettled ?? (await this.#idsOn(process, nodeId))) this.#settle({ id, code, message }, nodeId);
     }
@@ -161,7 +163,7 @@ export class ClusterInvocation<T> implements Outcomes<T> {
   }
 
   /** Adds outcomes for listed connections that no node has. */
-  #addGone(connections: readonly string[]): void {
+  #addAbsent(connections: readonly string[]): void {
     const { nodes } = this.#parts;
     const settled = new Set(this.#outcomes.map(({ connectionId }) => connectionId));
     for (const id of connections) {

@@ -1,5 +1,5 @@
 import { nameIn, topicPrefix, type DirectoryResult, type ProcessId } from '../backplane/index.ts';
-import { leavesOf, select, type Leaves, type LocalMembership, type Selector } from '../membership/index.ts';
+import { termsOf, select, type SelectorTerms, type LocalMembership, type Selector } from '../membership/index.ts';
 import type { ClusterNodes, PresenceReader } from '../presence/index.ts';
 
 /** A call to clients: its hub, its selector, its method and arguments. */
@@ -42,7 +42,7 @@ export async function findDestinations(
   // This node's own membership is newer than the directory.
   const others = [...value.processes].filter((process) => process !== self);
   const local = localRecipients(call, membership);
-  const { connections, topics } = leavesOf(selector, noRecipients);
+  const { connections, topics } = termsOf(selector, noRecipients);
   const users = topics.filter((topic) => topic.startsWith(topicPrefix(hub, 'user')));
   const absent = users.filter((topic) => value.isEmpty(topic) && membership.members(topic).size === 0);
   const absentUsers = absent.flatMap((topic) => nameIn(topic, topicPrefix(hub, 'user')) ?? []);
@@ -50,4 +50,4 @@ export async function findDestinations(
 }
 
 /** The leaves of an `allOf` are no recipients of their own: an absent one has no outcome. */
-const noRecipients = (): Leaves => ({ topics: [], connections: [] });
+const noRecipients = (): SelectorTerms => ({ topics: [], connections: [] });

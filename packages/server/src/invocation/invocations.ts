@@ -122,7 +122,7 @@ export class Invocations {
         for (const { process, nodeId } of nodes.all()) if (process !== self) missing.addNode(nodeId);
         return;
       }
-      for (const id of missing.valueOf(page)) if (!local.has(id)) yield id;
+      for (const id of missing.collect(page)) if (!local.has(id)) yield id;
       after = page.value.at(-1);
       more = page.value.length === PAGE;
     }

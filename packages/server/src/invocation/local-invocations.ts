@@ -1,13 +1,13 @@
 import { MessageType } from '@hubline/protocol';
 import { read } from '../backplane/index.ts';
-import { Outgoing, type ClientAnswer, type Clock, type Connection } from '../connection/index.ts';
+import { OutgoingMessage, type ClientAnswer, type Clock, type Connection } from '../connection/index.ts';
 import {
   decodeCopies,
   encodeCopies,
   readSelector,
   select,
   type Codecs,
-  type CopyLengths,
+  type EncodingLengths,
   type LocalMembership,
   type Selector,
 } from '../membership/index.ts';
@@ -22,7 +22,7 @@ interface InvocationRequest {
   readonly target: Selector;
   readonly method: string;
   readonly invocationId: string;
-  readonly written: CopyLengths;
+  readonly written: EncodingLengths;
 }
 
 const INVOKE_CLIENTS = 'clients';
@@ -38,7 +38,7 @@ const readInvocationRequest = read.fields({
 /** Encodes a call once for the clients of all nodes. @throws HublineError `not_encodable` */
 export function invocationRequest({ hub, selector, method, args }: ClientCall, invocationId: string, codecs: Codecs): NodeRequest {
   const message = { type: MessageType.Invocation, invocationId, target: method, arguments: args };
-  const { written, body } = encodeCopies(new Outgoing(() => message), codecs);
+  const { written, body } = encodeCopies(new OutgoingMessage(() => message), codecs);
   const params: InvocationRequest = { hub, target: selector, method, invocationId, written };
   return { op: INVOKE_CLIENTS, params, body };
 }
@@ -67,7 +67,7 @@ class LocalInvocation {
   readonly #check: ((result: unknown) => Promise<CheckedResult>) | undefined;
   /** The protocols that the requesting node can decode. */
   readonly #spoken: ReadonlySet<string>;
-  readonly #outgoing: Outgoing;
+  readonly #outgoing: OutgoingMessage;
   /** The clients that have not answered. */
   readonly #waiting: Set<Connection>;
   #batch: EncodedResult[] = [];

@@ -18,13 +18,13 @@ export interface Executor {
   /** Returns the number of connections that are then not in the group. */
   leaveMatching(selector: Selector, group: string): Promise<number>;
   /** Returns the number of ended connections. */
-  disconnect(selector: Selector, farewell: Farewell): Promise<number>;
+  disconnect(selector: Selector, farewell: DisconnectCommand): Promise<number>;
   /** Returns the check of a client's result, or undefined if the receiver's method has no schema. */
   resultCheck(method: string): ((result: unknown) => Promise<CheckedResult>) | undefined;
 }
 
 /** The fields of the Close message to the client. */
-export interface Farewell {
+export interface DisconnectCommand {
   /** A text for people. */
   readonly reason?: string | undefined;
   /** A code of the application. */
@@ -46,7 +46,7 @@ export type RemoteCommand =
       readonly value: string | number | boolean;
     }
   | { readonly hub: string; readonly do: 'joinMatching' | 'leaveMatching'; readonly target: Selector; readonly group: string }
-  | ({ readonly hub: string; readonly do: 'disconnect'; readonly target: Selector } & Farewell);
+  | ({ readonly hub: string; readonly do: 'disconnect'; readonly target: Selector } & DisconnectCommand);
 
 type RemoteCommandFor<D extends RemoteCommand['do']> = RemoteCommand & { readonly do: D };
 

@@ -1,10 +1,10 @@
 import { HublineError, isHublineError, type Invocation } from '@hubline/protocol';
 import { EnvelopeKind, nodeChannel, read, type NodeMessenger, type ProcessId } from '../backplane/index.ts';
-import { Outgoing, processOf, type Clock } from '../connection/index.ts';
+import { OutgoingMessage, processOf, type Clock } from '../connection/index.ts';
 import { ExpiringMap } from './expiring-map.ts';
 import type { LocalMembership } from './local-membership.ts';
 import { routeOf } from './route.ts';
-import { readSelector, select, type Leaves, type Selector } from './selector.ts';
+import { readSelector, select, type SelectorTerms, type Selector } from './selector.ts';
 import { decodeCopies, encodeCopies, type Codecs } from './encoded-copies.ts';
 
 /** A sent message. Awaited, it settles when local members and the backplane's buffer have the message. */
@@ -75,7 +75,7 @@ export class Broadcaster {
   send(hub: string, selector: Selector, { message, replaces }: OutgoingEvent): Sent {
     const { target: method } = message;
     try {
-      const outgoing = new Outgoing(() => message, [], replaces);
+      const outgoing = new OutgoingMessage(() => message, [], replaces);
       const { local, missed } = this.#deliver(hub, selector, outgoing);
       const copies = this.#publish(hub, selector, outgoing);
       if (missed && local + copies.length === 0) throw missed;
@@ -89,7 +89,7 @@ export class Broadcaster {
   }
 
   /** Returns the number of local connections that received the message, and the error of those whose protocol cannot encode it. */
-  #deliver(hub: string, selector: Selector, outgoing: Outgoing): { readonly local: number; readonly missed?: HublineError } {
+  #deliver(hub: string, selector: Selector, outgoing: OutgoingMessage): { readonly local: number; readonly missed?: HublineError } {
     const members = select(selector, this.#options.membership.of(hub));
     let local = members.size;
     let missed: HublineError | undefined;
@@ -105,7 +105,7 @@ export class Broadcaster {
     return missed ? { local, missed } : { local };
   }
 
-  #publish(hub: string, selector: Selector, outgoing: Outgoing): readonly Promise<void>[] {
+  #publish(hub: string, selector: Selector, outgoing: OutgoingMessage): readonly Promise<void>[] {
     const { messenger, self } = this.#options;
     const route = routeOf(selector, hub);
     const processes = new Set(route.connections.map(processOf).filter((process) => process !== self));
@@ -118,11 +118,11 @@ export class Broadcaster {
     return messenger.publishAll([...route.topics, ...[...processes].map(nodeChannel)], envelope, options);
   }
 
-  #id({ topics, connections }: Leaves): { readonly id?: number } {
+  #id({ topics, connections }: SelectorTerms): { readonly id?: number } {
     return topics.length + connections.length > 1 ? { id: this.#nextId++ } : {};
   }
 
-  #envelope(header: Omit<DeliverHeader, 'written'>, outgoing: Outgoing) {
+  #envelope(header: Omit<DeliverHeader, 'written'>, outgoing: OutgoingMessage) {
     const { written, body } = encodeCopies(outgoing, this.#options.codecs);
     return { kind: EnvelopeKind.deliver, header: { ...header, written } satisfies DeliverHeader, body };
   }

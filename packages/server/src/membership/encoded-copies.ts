@@ -1,12 +1,12 @@
 import { HublineError, isHublineError, type Codec, type HubMessage, type Wire } from '@hubline/protocol';
-import { Outgoing } from '../connection/index.ts';
+import { OutgoingMessage } from '../connection/index.ts';
 
 /** The protocol and the length in bytes of each copy of a message, in the order of the body. */
-export type CopyLengths = readonly (readonly [codec: string, length: number])[];
+export type EncodingLengths = readonly (readonly [codec: string, length: number])[];
 
 /** The fields of an envelope's header that concern the copies in its body. */
-export interface CopiesHeader {
-  readonly written: CopyLengths;
+export interface EncodingsHeader {
+  readonly written: EncodingLengths;
   readonly replaces?: string | undefined;
 }
 
@@ -16,7 +16,7 @@ export type Codecs = ReadonlyMap<string, Codec>;
  * Encodes a message in every protocol of this node that can encode it, so that other nodes need not encode it again.
  * @throws HublineError `not_encodable` if no protocol can
  */
-export function encodeCopies(outgoing: Outgoing, codecs: Codecs): { readonly written: CopyLengths; readonly body: Uint8Array } {
+export function encodeCopies(outgoing: OutgoingMessage, codecs: Codecs): { readonly written: EncodingLengths; readonly body: Uint8Array } {
   const copies: (readonly [codec: string, bytes: Uint8Array])[] = [];
   let failure: unknown;
   for (const codec of codecs.values()) {
@@ -37,7 +37,7 @@ export function encodeCopies(outgoing: Outgoing, codecs: Codecs): { readonly wri
  * Decodes the copies of a message. For a protocol without a copy, the message is encoded when a client needs it.
  * @throws HublineError `invalid_message` if the body's length is not the sum of the copies' lengths
  */
-export function decodeCopies({ written, replaces }: CopiesHeader, body: Uint8Array, codecs: Codecs): Outgoing {
+export function decodeCopies({ written, replaces }: EncodingsHeader, body: Uint8Array, codecs: Codecs): OutgoingMessage {
   const copies: (readonly [codec: string, wire: Wire])[] = [];
   let at = 0;
   for (const [name, length] of written) {
@@ -47,7 +47,7 @@ export function decodeCopies({ written, replaces }: CopiesHeader, body: Uint8Arr
   }
   if (at !== body.length)
     throw new HublineError('invalid_message', 'A message between nodes is damaged.', { why: `${body.length} bytes, not ${at}` });
-  return new Outgoing(
+  return new OutgoingMessage(
     () => {
       const [name, wire] = copies[0] ?? [];
       const codec = codecs.get(name ?? '');

@@ -50,9 +50,9 @@ export class ExpiringMap<V> {
   #turn(): void {
     const ageMs = this.#elapsed() - this.#youngSince;
     if (ageMs < this.#keepMs && this.#youngBytes < this.#generationBytes) return;
-    const isYoungOver = ageMs >= 2 * this.#keepMs;
-    this.#hasExpired ||= this.#old.size > 0 || (isYoungOver && this.#young.size > 0);
-    this.#old = isYoungOver ? new Map<string, V>() : this.#young;
+    const hasYoungExpired = ageMs >= 2 * this.#keepMs;
+    this.#hasExpired ||= this.#old.size > 0 || (hasYoungExpired && this.#young.size > 0);
+    this.#old = hasYoungExpired ? new Map<string, V>() : this.#young;
     this.#young = new Map();
     this.#youngBytes = 0;
     this.#youngSince += ageMs;

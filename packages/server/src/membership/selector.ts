@@ -47,25 +47,25 @@ function matches<M>(selector: Selector, id: string, index: MemberIndex<M>): bool
 }
 
 /** The topics and connection ids that a selector contains, each once. */
-export interface Leaves {
+export interface SelectorTerms {
   readonly topics: readonly Topic[];
   readonly connections: readonly string[];
 }
 
-/** Collects the leaves of a selector, without connections in `except`. `ofAll` combines the leaves of an `allOf`; by default it takes all. */
-export function leavesOf(selector: Selector, ofAll: (parts: readonly Leaves[]) => Leaves = union): Leaves {
-  const { topics, connections } = leaves(selector, ofAll);
+/** Collects the terms of a selector, without connections in `except`. `ofAll` combines the terms of the parts of an `allOf`; by default it takes all. */
+export function termsOf(selector: Selector, ofAll: (parts: readonly SelectorTerms[]) => SelectorTerms = union): SelectorTerms {
+  const { topics, connections } = allTerms(selector, ofAll);
   return { topics, connections: connections.filter((id) => !selector.except?.includes(id)) };
 }
 
-function leaves(selector: Selector, ofAll: (parts: readonly Leaves[]) => Leaves): Leaves {
+function allTerms(selector: Selector, ofAll: (parts: readonly SelectorTerms[]) => SelectorTerms): SelectorTerms {
   if ('topic' in selector) return { topics: [selector.topic], connections: [] };
   if ('connection' in selector) return { topics: [], connections: [selector.connection] };
-  if ('allOf' in selector) return ofAll(selector.allOf.map((part) => leavesOf(part, ofAll)));
-  return union(selector.anyOf.map((part) => leavesOf(part, ofAll)));
+  if ('allOf' in selector) return ofAll(selector.allOf.map((part) => termsOf(part, ofAll)));
+  return union(selector.anyOf.map((part) => termsOf(part, ofAll)));
 }
 
-const union = (parts: readonly Leaves[]): Leaves => ({
+const union = (parts: readonly SelectorTerms[]): SelectorTerms => ({
   topics: [...new Set(parts.flatMap(({ topics }) => topics))],
   connections: [...new Set(parts.flatMap(({ connections }) => connections))],
 });

@@ -39,7 +39,7 @@ export class ConnectionAcceptor implements Acceptor {
       const { connectionId, token } = session;
       const body: NegotiateResponse = {
         negotiateVersion: version,
-        // A client of version 0 sends the id that it got with every request, so it gets the secret and never learns the public id.
+        // Version 0 has no token: its client sends its id with each request. So its id is the token, and it never learns the public id.
         ...(version > 0 ? { connectionId, connectionToken: token } : { connectionId: token }),
         availableTransports: this.transports.map((name) => OFFERED_TRANSPORTS[name]),
         affinity: this.#node.affinity.hint,
@@ -60,7 +60,7 @@ export class ConnectionAcceptor implements Acceptor {
     return this.#reserve(request, async (reservation) => {
       const identity = await this.#authenticate(request, clientGone);
       this.#node.affinity.check(request);
-      if (token !== undefined) throw gone();
+      if (token !== undefined) throw gone(); // last: the client of another node learns that first
       // The client skipped negotiation. The session is registered when its transport is open: no request can name it before.
       return this.#newSession(identity, reservation);
     });
@@ -118,7 +118,7 @@ export class ConnectionAcceptor implements Acceptor {
     const attribute = before.userId === now.userId ? otherAttribute(before, now) : undefined;
     if (attribute !== undefined && !this.#reportedIdentity) {
       this.#reportedIdentity = true;
-      const text = `authenticate gave another value of the attribute '${attribute}' than at negotiation, so the request was refused. Where it may differ from run to run, say so with the hub's option sameIdentity.`;
+      const text = `authenticate gave another value of the attribute '${attribute}' than at negotiation, so the request was refused. If it may differ between two runs, set the hub's option sameIdentity.`;
       this.#node.events.report('request', new HublineError('forbidden', text, {}));
     }
     throw new HublineError('forbidden', 'The connection belongs to another user.', {});

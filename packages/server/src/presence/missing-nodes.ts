@@ -23,7 +23,7 @@ export class MissingNodesCollector implements MissingNodes {
   }
 
   /** Adds the missing nodes of a result, and returns its value. */
-  valueOf<T>(result: DirectoryResult<T>): T {
+  collect<T>(result: DirectoryResult<T>): T {
     this.add(result);
     return result.value;
   }

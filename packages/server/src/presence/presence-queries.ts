@@ -59,7 +59,7 @@ export class PresenceQueries<A> {
     if (select !== undefined) checkFields(select);
     return pages(async (after) => {
       const missing = new MissingNodesCollector();
-      const ids = missing.valueOf(await this.#reader.ids(this.#hub, selector, { after, limit }));
+      const ids = missing.collect(await this.#reader.ids(this.#hub, selector, { after, limit }));
       const items = await this.#infos<F>(ids, select, missing);
       return page(missing.result(items), ids.length === limit ? ids.at(-1) : undefined);
     }, cursor);
@@ -119,7 +119,7 @@ export class PresenceQueries<A> {
       const items = ids.map((connectionId) => pick({ connectionId, nodeId: this.#nodes.nameOf(processOf(connectionId)) }, fields));
       return items as Pick<ConnectionInfo<A>, F | 'connectionId'>[];
     }
-    const records = missing.valueOf(await this.#directory.records(ids.map(memberOf)));
+    const records = missing.collect(await this.#directory.records(ids.map(memberOf)));
     // A connection that left between the two queries has no record.
     const infos = ids.flatMap((id) => records.get(id) ?? []).map((record) => infoOf<A>(record, this.#nodes));
     return fields ? infos.map((info) => pick(info, fields) as Pick<ConnectionInfo<A>, F | 'connectionId'>) : infos;

@@ -1,6 +1,6 @@
 import type { DirectoryResult, Directory, Member, ProcessId, Topic } from '../backplane/index.ts';
 import { processOf } from '../connection/index.ts';
-import { leavesOf, select, type MemberIndex, type Selector } from '../membership/index.ts';
+import { termsOf, select, type MemberIndex, type Selector } from '../membership/index.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
 import { MissingNodesCollector } from './missing-nodes.ts';
 
@@ -44,13 +44,13 @@ export class PresenceReader {
 
   /** Finds the processes that may have connections of the selector. A connection id contains its process. */
   async locate(selector: Selector, nodes: Pick<ClusterNodes, 'get'>): Promise<DirectoryResult<Locations>> {
-    const { topics, connections } = leavesOf(selector);
+    const { topics, connections } = termsOf(selector);
     // An unknown process may have joined just now: reading the nodes announces it.
     const isLive = (process: ProcessId): boolean => nodes.get(process) !== undefined;
     const isUnknown = connections.some((id) => !isLive(processOf(id)));
     const missing = new MissingNodesCollector();
     if (isUnknown) missing.add(await this.#directory.nodes());
-    const counts = topics.length > 0 ? missing.valueOf(await this.#directory.counts(topics)) : undefined;
+    const counts = topics.length > 0 ? missing.collect(await this.#directory.counts(topics)) : undefined;
     const having = (topic: Topic): ReadonlySet<ProcessId> => new Set(counts?.get(topic)?.keys());
     const processes = processesOf(selector, { having, isLive });
     return missing.result({ processes, isEmpty: (topic) => having(topic).size === 0 });
@@ -60,8 +60,8 @@ export class PresenceReader {
   async idsOn(process: ProcessId, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
     const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    for (const topic of leavesOf(selector).topics) {
-      const ids = missing.valueOf(await this.#directory.membersOf(process, topic));
+    for (const topic of termsOf(selector).topics) {
+      const ids = missing.collect(await this.#directory.membersOf(process, topic));
       members.set(topic, new Map(ids.map((id) => [id, true])));
     }
     const index = indexOf(members, (id) => processOf(id) === process);
@@ -71,9 +71,9 @@ export class PresenceReader {
   async #select(hub: string, selector: Selector): Promise<DirectoryResult<readonly string[]>> {
     const missing = new MissingNodesCollector();
     const members = new Map<Topic, ReadonlyMap<string, true>>();
-    const { topics, connections } = leavesOf(selector);
+    const { topics, connections } = termsOf(selector);
     for (const topic of topics) members.set(topic, await this.#membersOf(topic, missing));
-    const records = connections.length > 0 ? missing.valueOf(await this.#directory.records(connections.map(memberOf))) : undefined;
+    const records = connections.length > 0 ? missing.collect(await this.#directory.records(connections.map(memberOf))) : undefined;
     const index = indexOf(members, (id) => records?.get(id)?.hub === hub);
     return missing.result([...select(selector, index).keys()].sort());
   }
@@ -81,7 +81,7 @@ export class PresenceReader {
   async #membersOf(topic: Topic, missing: MissingNodesCollector): Promise<ReadonlyMap<string, true>> {
     const members = new Map<string, true>();
     for (let after: Member | undefined, more = true; more;) {
-      const page = missing.valueOf(await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) }));
+      const page = missing.collect(await this.#directory.members(topic, { limit: PAGE, ...(after ? { after } : {}) }));
       for (const { connectionId } of page) members.set(connectionId, true);
       after = page.at(-1);
       more = page.length === PAGE;

@@ -15,7 +15,7 @@ import {
   type WatchLease,
 } from '../backplane/index.ts';
 import { processOf, type Clock } from '../connection/index.ts';
-import { ExpiringMap, leavesOf, select, type Leaves, type Selector, type TopicSubscriptions } from '../membership/index.ts';
+import { ExpiringMap, termsOf, select, type SelectorTerms, type Selector, type TopicSubscriptions } from '../membership/index.ts';
 import { watchChannel, type TopicChange, type TopicChanges } from './topic-changes.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
 import { isComplete, MissingNodesCollector, NONE_MISSING } from './missing-nodes.ts';
@@ -154,7 +154,7 @@ export class Watch {
     const present = new Map<string, Known>();
     const missing = new MissingNodesCollector();
     const versions = new Map<ProcessId, number>();
-    for (const { node, version, records } of missing.valueOf(await this.#options.directory.snapshot(this.#topics))) {
+    for (const { node, version, records } of missing.collect(await this.#options.directory.snapshot(this.#topics))) {
       versions.set(node.process, version);
       for (const record of records) if (this.#matches(record)) present.set(record.connectionId, { record, version });
     }
@@ -247,12 +247,12 @@ const NOBODY: ReadonlyMap<string, ConnectionRecord> = new Map();
 
 /** Returns topics that together contain all connections of the selector. */
 function cover(selector: Selector, hub: string): readonly Topic[] {
-  const { topics, connections } = leavesOf(selector, (parts) => parts.reduce((least, part) => (cost(part) < cost(least) ? part : least)));
+  const { topics, connections } = termsOf(selector, (parts) => parts.reduce((least, part) => (cost(part) < cost(least) ? part : least)));
   return connections.length > 0 ? [...new Set([...topics, allTopic(hub)])] : topics;
 }
 
 /** The number of topics to watch: connections that are selected by id need the topic of all. */
-const cost = ({ topics, connections }: Leaves): number => topics.length + Math.min(connections.length, 1);
+const cost = ({ topics, connections }: SelectorTerms): number => topics.length + Math.min(connections.length, 1);
 
 /** Whether two records are equal; the order of groups does not matter. */
 const isSame = (a: ConnectionRecord, b: ConnectionRecord): boolean =>

@@ -19,7 +19,7 @@ export interface ProxyOptions {
 }
 
 /** A client connection with its connection to the target. */
-interface Passage {
+interface ProxiedConnection {
   readonly client: Socket;
   readonly server: Socket;
   readonly pipes: readonly [up: Pipe, down: Pipe];
@@ -32,7 +32,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly #target: URL;
-  readonly #passages = new Set<Passage>();
+  readonly #passages = new Set<ProxiedConnection>();
   #listener: Server | undefined;
   #delayMs = 0;
   #isHeld = false;
@@ -129,7 +129,7 @@ export class TcpProxy implements AsyncDisposable {
     const server = connect({ port: Number(this.#target.port), host: this.#target.hostname, allowHalfOpen: true, noDelay: true });
     const up = new Pipe(client, server, (bytes) => (this.#bytesUp += bytes));
     const down = new Pipe(server, client, (bytes) => (this.#bytesDown += bytes));
-    const passage: Passage = { client, server, pipes: [up, down] };
+    const passage: ProxiedConnection = { client, server, pipes: [up, down] };
     this.#passages.add(passage);
     for (const pipe of passage.pipes) {
       pipe.delay(this.#delayMs);

@@ -1,7 +1,7 @@
 import { isHublineError, type Codec, type HublineError, type HubMessage, type Wire } from '@hubline/protocol';
 
 /** A message for many connections, encoded once for each protocol that they speak. */
-export class Outgoing {
+export class OutgoingMessage {
   readonly #read: () => HubMessage;
   readonly #written: Map<string, Wire>;
   /** Errors of protocols that cannot encode the message: one attempt is enough for all connections of a protocol. */

@@ -7,7 +7,7 @@ const AGAIN_MS = 60_000;
 const MAX_VALUES = 100;
 
 /** Reports messages and values that cannot be decoded: a message once a minute for each kind and error code, and a value once. */
-export class Unreadable {
+export class DecodeErrorReporter {
   readonly #report: (stage: 'deliver' | 'read', error: unknown) => void;
   readonly #reportedAt = new Map<string, number>();
   readonly #values = new Set<string>();
