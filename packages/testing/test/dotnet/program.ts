@@ -6,15 +6,19 @@ import { fileURLToPath } from 'node:url';
 /** The folder in which `scripts/dotnet.mjs` builds the programs of interop/dotnet. */
 const BUILD = new URL('../../../../.hubline/dotnet/bin/', import.meta.url);
 
-/** One of the C# programs of interop/dotnet. It ends when its input does, so it does not outlive this process. */
+/** Ends a program that does not read its input when that ends. */
+const WITH_INPUT = ['-c', 'dotnet "$@" & cat > /dev/null; kill $!; wait', 'sh'];
+
+/** A C# program of interop/dotnet. It ends when its input ends, so it does not outlive this process. */
 export class DotnetProgram implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #exited: Promise<unknown>;
   #stderr = '';
 
-  constructor(name: 'Client' | 'Server', args: readonly string[], receive: (line: string) => void) {
+  constructor(name: 'Client' | 'Server' | 'Example', args: readonly string[], receive: (line: string) => void) {
     const file = fileURLToPath(new URL(`${name}/release/Hubline.Interop.${name}.dll`, BUILD));
-    this.#child = spawn('dotnet', [file, ...args], { stdio: 'pipe' });
+    const command = [file, ...args];
+    this.#child = name === 'Example' ? spawn('sh', [...WITH_INPUT, ...command]) : spawn('dotnet', command);
     this.#exited = once(this.#child, 'exit');
     this.#child.stderr.on('data', (text: Buffer) => (this.#stderr += text.toString()));
     createInterface({ input: this.#child.stdout }).on('line', receive);
