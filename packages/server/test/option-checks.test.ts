@@ -209,7 +209,7 @@ describe('an argument of the wrong type is refused, and the error names it:', ()
       connection.close({ code: 'shutdown' });
     });
     const client = new RawClient(await server.listen(0, '127.0.0.1'), { path: '/raw' });
-    expect(await client.closed).toBe(1000);
+    expect(await client.closed).toBe(1001);
     expect(refusals).toHaveLength(9);
     expect(refusals).toEqual(refusals.map(() => expect.objectContaining({ code: 'invalid_option' }) as unknown));
   });
