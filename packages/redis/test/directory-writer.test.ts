@@ -1,5 +1,5 @@
 import { LocalDouble } from '@hubline/testing/conformance';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { DirectoryWriter, type DirectoryWriterOptions } from '../src/directory-writer.ts';
 import { Keys, type Incarnation } from '../src/keys.ts';
@@ -7,48 +7,11 @@ import type { LinkEvents, SessionRestart } from '../src/link-context.ts';
 import { settingsFrom } from '../src/options.ts';
 import type { Command } from '../src/redis-connection.ts';
 import { Registration } from '../src/registration.ts';
-import type { Store } from '../src/store.ts';
-import { encodeNode } from '../src/values.ts';
+import { MemoryStore } from './memory-store.ts';
 import { NO_EVENTS } from './repair-nodes.ts';
 
 const keys = new Keys('p');
 const self: NodeInfo = { nodeId: 'ann', process: 'ann', app: 'test', accepts: true, startedAt: 0 };
-
-/** A store that accepts every command, and counts writes. */
-class CountingStore {
-  readonly isSingleRedis: boolean = false;
-  redirects = 0;
-  /** Whether the lease of a replaced session exists. */
-  isLeased = true;
-  readonly counters = new Map<string, number>();
-  /** Called before each answer. */
-  happens: (commands: readonly Command[]) => void = () => undefined;
-
-  /** The answers to a verification: no entry differs. */
-  verified: readonly unknown[] = [[encodeNode(self)], '1', [null], '1', 0, 0, 0, '1'];
-
-  async read(): Promise<readonly unknown[]> {
-    return this.verified;
-  }
-
-  async run(commands: readonly Command[]): Promise<readonly unknown[]> {
-    this.happens(commands);
-    return commands.map(([name, key]) => {
-      if (name === 'hgetall') return {};
-      if (name === 'del') return this.isLeased ? 1 : 0;
-      if (name !== 'incr') return 'OK';
-      const count = (this.counters.get(String(key)) ?? 0) + 1;
-      this.counters.set(String(key), count);
-      return count;
-    });
-  }
-  tags(): readonly string[] {
-    return ['0'];
-  }
-  tagOf(): string {
-    return '0';
-  }
-}
 
 const availabilityOf = (has: (key: string) => boolean) => ({
   has,
@@ -60,15 +23,18 @@ const UP = { isUp: true, isEntering: true, outage: undefined, settled: Promise.r
 
 async function registered({
   events = {},
+  store = new MemoryStore({ isSingleRedis: false }),
   ...parts
-}: Partial<Omit<DirectoryWriterOptions, 'events'>> & { readonly events?: Partial<LinkEvents> } = {}) {
-  const store = new CountingStore();
+}: Partial<Omit<DirectoryWriterOptions, 'events' | 'store'>> & {
+  readonly events?: Partial<LinkEvents>;
+  readonly store?: MemoryStore;
+} = {}) {
   const local = new LocalDouble();
   const over: Incarnation[] = [];
   const shared = {
     self,
     local,
-    store: store as unknown as Store,
+    store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
     sweeper: { deleteAll: async () => undefined, schedule: (old: Incarnation) => void over.push(old) },
@@ -93,30 +59,23 @@ async function registered({
 }
 
 it('a flush writes to the other shards again if one becomes unavailable meanwhile', async () => {
-  let isLost = false;
-  const availability = availabilityOf((key) => !isLost || !key.includes('{gone}'));
-  const { store, local, writer } = await registered({
-    availability,
+  const store = new MemoryStore({ isSingleRedis: false });
+  const { local, writer } = await registered({
+    store,
+    availability: availabilityOf((key) => store.failures === 0 || !key.includes('{gone}')),
     status: {
       ...UP,
       get isUp() {
-        return !isLost;
+        return store.failures === 0;
       },
     },
     events: { writeFailed: () => undefined },
   });
-  const written: unknown[] = [];
-  store.happens = (commands) => {
-    if (!isLost && commands.some(([, key]) => key === keys.counts('gone'))) {
-      isLost = true;
-      throw new Error('It is lost.');
-    }
-    written.push(...commands.map(([, key]) => key));
-  };
+  store.loseKey(keys.counts('gone'));
   const { watched } = await writer.changed(local.join('c', 'live', 'gone'));
-  expect(isLost).toBe(true);
-  expect(written).toContain(keys.counts('live'));
-  expect(written).not.toContain(keys.counts('gone'));
+  expect(store.failures).toBe(1);
+  expect(store.redis.execute(['hgetall', keys.counts('live')])).toEqual({ 'ann.1': '1' });
+  expect(store.redis.execute(['hgetall', keys.counts('gone')])).toEqual({});
   expect([...watched]).toEqual([]);
 });
 
@@ -131,18 +90,15 @@ it('a node is marked as incomplete before a change resolves that Redis would ref
     },
   });
   isRefused = true;
-  const sent: string[] = [];
-  store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
+  const sent = store.record();
   await change();
   expect(sent).toEqual([`del ${keys.whole('ann.1')}`]);
 });
 
 it('a node is marked as incomplete before a repair deletes a key, and as complete after it', async () => {
   const { store, writer } = await registered();
-  const sent: string[] = [];
-  store.happens = (commands) => sent.push(...commands.map(([name, key]) => `${name} ${String(key)}`));
-  const lost = new Error('WRONGTYPE');
-  store.verified = [lost, '1', [null], '1', 0, lost, 0, '1'];
+  for (const key of [keys.registry, keys.topics('ann.1')]) store.redis.execute(['set', key, 'of another type']);
+  const sent = store.record();
   await writer.renewLease();
   const [mark, ...repair] = sent.slice(sent.indexOf(`del ${keys.whole('ann.1')}`));
   expect(mark).toBe(`del ${keys.whole('ann.1')}`);
@@ -154,14 +110,12 @@ it('a node is marked as incomplete before a repair deletes a key, and as complet
 
 it('a writer renews the lease once for calls that overlap', async () => {
   const { store, writer, registration } = await registered();
-  let beats = 0;
-  store.happens = (commands) => {
-    if (commands.some(([name, key]) => name === 'pexpire' && key === keys.writes(registration.session.incarnation, '0'))) beats++;
-  };
+  const sent = store.record();
+  const renewals = () => sent.filter((command) => command === `pexpire ${keys.writes(registration.session.incarnation, '0')}`).length;
   await Promise.all([writer.renewLease(), writer.renewLease(), writer.renewLease()]);
-  expect(beats).toBe(1);
+  expect(renewals()).toBe(1);
   await writer.renewLease();
-  expect(beats).toBe(2);
+  expect(renewals()).toBe(2);
 });
 
 describe('another session begins', () => {
@@ -169,11 +123,7 @@ describe('another session begins', () => {
     const { store, registration, over, change } = await registered();
     await change();
     expect([registration.session.incarnation, over]).toEqual(['ann.1', []]);
-    store.happens = (commands) => {
-      if (!commands.some(([name]) => name === 'zrem')) return;
-      store.redirects++;
-      store.happens = () => undefined;
-    };
+    store.redirectNext('zrem');
     await change();
     expect([registration.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
     await change();
@@ -186,20 +136,14 @@ describe('another session begins', () => {
   ] as const)('another session begins if INCR of %s does not return the next number', async (_name, by) => {
     const { store, writer, registration, over, change } = await registered();
     await change();
-    const counter = keys.writes('ann.1', '0');
-    store.counters.set(counter, store.counters.get(counter)! - 1); // a replica without the last write became the master
+    store.redis.loseIncrement(keys.writes('ann.1', '0'));
     await (by === 'heartbeat' ? writer.renewLease() : change());
     expect([registration.session.incarnation, over]).toEqual(['ann.2', ['ann.1']]);
   });
 
   it('a registration is repeated under another incarnation if Redis redirects one of its commands', async () => {
     const { store, writer, registration } = await registered();
-    let isFirst = true;
-    store.happens = (commands) => {
-      if (!isFirst || !commands.some(([name]) => name === 'hset')) return;
-      isFirst = false;
-      store.redirects++;
-    };
+    store.redirectNext('hset');
     await writer.register(Promise.resolve());
     expect(registration.session.incarnation).toBe('ann.3');
   });
@@ -210,8 +154,8 @@ it.each([true, false])(
   async (hadEnded) => {
     const restarts: SessionRestart[] = [];
     const { store, writer, registration } = await registered({ events: { sessionRestarted: (restart) => void restarts.push(restart) } });
-    store.isLeased = !hadEnded;
-    store.counters.clear();
+    if (hadEnded) store.redis.execute(['del', keys.lease('ann.1')]);
+    store.redis.execute(['del', keys.writes('ann.1', '0')]);
     await writer.renewLease();
     expect(registration.session.n).toBe(2);
     expect(restarts).toEqual([{ hadEnded, silentMs: expect.any(Number) as number }]);
@@ -226,21 +170,22 @@ it('a writer marks the other nodes as unconfirmed before another session begins,
     events: { sessionRestarted: () => session('restarted')() },
   });
   expect(told).toEqual([]);
-  store.counters.clear();
+  store.redis.execute(['del', keys.writes('ann.1', '0')]);
   await writer.renewLease();
   expect(told).toEqual(['doubted 1', 'restarted 2']);
 });
 
-it.each([
-  ['its watches', { 4: 1 }],
-  ['its lease', { 1: 'unreadable' }],
-])('a writer reports a repair after it has written %s again', async (_what, wrong) => {
-  const entriesRepaired = vi.fn();
-  const { store, writer } = await registered({ events: { entriesRepaired } });
+it.each<[string, { readonly wrong: Command; readonly read: Command; readonly right: unknown }]>([
+  ['its watches', { wrong: ['sadd', keys.watches('ann.1'), 'additional'], read: ['scard', keys.watches('ann.1')], right: 0 }],
+  ['its lease', { wrong: ['set', keys.lease('ann.1'), 'unreadable'], read: ['get', keys.lease('ann.1')], right: '1' }],
+])('a writer reports a repair after it has written %s again', async (_what, { wrong, read, right }) => {
+  const store = new MemoryStore({ isSingleRedis: false });
+  const found: unknown[] = [];
+  const entriesRepaired = (): void => void found.push([store.redis.execute(read), store.redis.execute(['get', keys.whole('ann.1')])]);
+  const { writer } = await registered({ store, events: { entriesRepaired } });
   await writer.renewLease();
-  expect(entriesRepaired).not.toHaveBeenCalled();
-  store.verified = Object.assign([...store.verified], wrong);
-  store.happens = () => expect(entriesRepaired).not.toHaveBeenCalled();
+  expect(found).toEqual([]);
+  store.redis.execute(wrong);
   await writer.renewLease();
-  expect(entriesRepaired).toHaveBeenCalledOnce();
+  expect(found).toEqual([[right, '1']]);
 });

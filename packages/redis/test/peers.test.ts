@@ -1,12 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { NodeInfo } from '@hubline/server';
 import { Keys, type Incarnation } from '../src/keys.ts';
-import type { Command } from '../src/redis-connection.ts';
 import { settingsFrom } from '../src/options.ts';
 import { Peers } from '../src/peers.ts';
 import { Session } from '../src/session.ts';
-import type { Store } from '../src/store.ts';
 import { encodeNode } from '../src/values.ts';
+import { MemoryStore } from './memory-store.ts';
 import { NO_EVENTS } from './repair-nodes.ts';
 
 const keys = new Keys('p');
@@ -14,53 +13,39 @@ const bob: NodeInfo = { nodeId: 'bob', process: 'bob', app: 'test', accepts: tru
 const first: Incarnation = 'bob.1';
 const session = new Session({ process: 'ann', n: 1, keys, nodeTimeoutMs: 1000 });
 
-/** A store whose answers have the state at the time of the command, and arrive when the test releases them. */
-class SlowStore {
-  /** The leases by incarnation; undefined for one that has ended and is not swept yet. */
-  readonly leases = new Map<Incarnation, string | undefined>();
-  readonly isSingleRedis = true;
-  readonly #pending: (() => void)[] = [];
-
-  read(commands: readonly Command[]): Promise<readonly unknown[]> {
-    return this.run(commands);
-  }
-
-  run(commands: readonly Command[]): Promise<readonly unknown[]> {
-    const answers = commands.map((command) => this.#answer(command));
-    return new Promise((resolve) => this.#pending.push(() => resolve(answers)));
-  }
-
-  async release(): Promise<void> {
-    for (let left = 10; left > 0; left--) {
-      for (const arrive of this.#pending.splice(0)) arrive();
-      await Promise.resolve(); // the next query
-      await Promise.resolve();
-    }
-  }
-
-  #answer([name, key, ...fields]: Command): unknown {
-    if (name === 'hkeys') return [...this.leases.keys()];
-    if (name === 'hmget') return fields.map((field) => (this.leases.has(field as Incarnation) ? encodeNode(bob) : null));
-    if (name === 'pttl') return this.#lease(String(key)) === null ? -2 : 1000;
-    return [key, ...fields].map((each) => this.#lease(String(each)));
-  }
-
-  #lease(key: string): string | null {
-    return key === keys.lease('ann.1') ? '1' : (this.leases.get(key.split(':').at(-1) as Incarnation) ?? null);
-  }
+/** Makes a store whose answers have the state at the time of the command, and arrive when the test releases them. */
+function slowStore(): MemoryStore {
+  const store = new MemoryStore();
+  store.redis.execute(['set', keys.lease('ann.1'), '1']);
+  store.holdAnswers();
+  return store;
 }
 
-function peersOn(store: SlowStore, has: (key: string) => boolean = () => true) {
+/** Writes an incarnation of bob to the registry. */
+function register({ redis }: MemoryStore, incarnation: Incarnation): void {
+  redis.execute(['hset', keys.registry, incarnation, encodeNode(bob)]);
+}
+/** Writes an incarnation of bob to the registry, and its lease for 1,000 ms. */
+function lease(store: MemoryStore, incarnation: Incarnation): void {
+  register(store, incarnation);
+  store.redis.execute(['set', keys.lease(incarnation), '1', 'PX', 1000]);
+}
+function sweep({ redis }: MemoryStore, incarnation: Incarnation): void {
+  redis.execute(['hdel', keys.registry, incarnation]);
+  redis.execute(['del', keys.lease(incarnation)]);
+}
+
+function peersOn(store: MemoryStore) {
   const told: string[] = [];
   const peers = new Peers({
     self: { ...bob, nodeId: 'ann', process: 'ann' },
     registration: { session },
     sweeper: { schedule: () => undefined },
     unreadable: { value: (key, field) => void told.push(`unreadable: ${key} ${field}`), message: () => undefined },
-    store: store as unknown as Store,
+    store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
-    availability: { has, hasChannel: () => true, areAllAvailable: true, mayLackSubscribers: () => false },
+    availability: { has: (key) => store.isAvailable(key), hasChannel: () => true, areAllAvailable: true, mayLackSubscribers: () => false },
     events: {
       ...NO_EVENTS,
       joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
@@ -73,76 +58,67 @@ function peersOn(store: SlowStore, has: (key: string) => boolean = () => true) {
 
 describe('a late answer of Redis', () => {
   it('a late answer of Redis does not report a node as lost that has joined since', async () => {
-    const store = new SlowStore();
+    const store = slowStore();
     const { peers, told } = peersOn(store);
     const refreshed = peers.refresh();
-    store.leases.set(first, '1');
+    lease(store, first);
     peers.hello(first, bob);
-    await store.release();
-    await refreshed;
+    await store.releaseAnswers(refreshed);
     expect(told).toEqual(['bob joined']);
   });
 
   it('a late answer of Redis does not restore a node that has left since', async () => {
-    const store = new SlowStore();
+    const store = slowStore();
     const { peers, told } = peersOn(store);
-    store.leases.set(first, '1');
+    lease(store, first);
     peers.hello(first, bob);
     const refreshed = peers.refresh();
-    store.leases.delete(first);
+    sweep(store, first);
     peers.goodbye(first);
-    await store.release();
-    await refreshed;
+    await store.releaseAnswers(refreshed);
     expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
   });
 });
 
 it('a node whose lease is missing is not lost while this node cannot read whether it has another incarnation', async () => {
-  const store = new SlowStore();
-  const { peers, told } = peersOn(store, (key) => key !== keys.registry);
-  store.leases.set(first, '1');
+  const store = slowStore();
+  const { peers, told } = peersOn(store);
+  lease(store, first);
   peers.hello(first, bob);
+  store.loseKey(keys.registry);
   peers.suspend();
-  store.leases.delete(first); // bob has registered again before this node: its next incarnation has a lease
-  store.leases.set('bob.2', '1');
-  const refreshed = peers.refresh();
-  await store.release();
-  await refreshed;
+  sweep(store, first); // bob has registered again before this node: its next incarnation has a lease
+  lease(store, 'bob.2');
+  await store.releaseAnswers(peers.refresh());
   expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
-  const resumed = peers.resume();
-  await store.release();
-  await resumed;
+  store.restoreKey(keys.registry);
+  await store.releaseAnswers(peers.resume());
   expect(told).not.toContain('bob lost: lease');
 });
 
 it('a hello of an incarnation whose lease has ended is ignored', async () => {
-  const store = new SlowStore();
+  const store = slowStore();
   const { peers, told } = peersOn(store);
-  store.leases.set(first, undefined);
-  const refreshed = peers.refresh();
-  await store.release();
-  await refreshed;
+  register(store, first);
+  await store.releaseAnswers(peers.refresh());
   peers.hello(first, bob);
   expect(told).toEqual([]);
 });
 
 it('an incarnation that was announced without a lease is replaced by the one with a lease', async () => {
-  const store = new SlowStore();
+  const store = slowStore();
   const { peers, told } = peersOn(store);
   let now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  const refresh = async (): Promise<void> => {
-    const refreshed = peers.refresh();
-    await store.release();
-    await refreshed;
-  };
+  const refresh = (): Promise<void> => store.releaseAnswers(peers.refresh());
   try {
-    store.leases.set(first, '1');
+    lease(store, first);
     peers.hello(first, bob);
     peers.hello('bob.999', bob);
     await refresh();
     expect(peers.incarnation('bob')).toBe('bob.999'); // the answer of Redis may be older than the hello
     now += 1001;
+    lease(store, first); // bob renews it
     await refresh();
     expect(peers.incarnation('bob')).toBe(first);
     expect(peers.nextEndMs).toBeGreaterThan(500); // its lease is not checked again at once
@@ -153,28 +129,23 @@ it('an incarnation that was announced without a lease is replaced by the one wit
 });
 
 it('the remaining time of a lease stands still while the lease cannot be read', async () => {
-  const store = new SlowStore();
-  let isReached = true;
-  const { peers, told } = peersOn(store, () => isReached);
+  const store = slowStore();
+  const { peers, told } = peersOn(store);
   let now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
   try {
-    store.leases.set(first, '1');
+    lease(store, first);
     peers.hello(first, bob);
-    isReached = false;
+    store.loseKey(keys.registry);
     peers.suspend();
-    store.leases.clear();
+    sweep(store, first);
     now += 5000; // the lease is valid for 1,000 ms
-    for (const ask of [() => peers.refresh(), () => peers.resume()]) {
-      const asked = ask();
-      await store.release();
-      await asked;
-    }
+    await store.releaseAnswers(peers.refresh());
+    store.restoreKey(keys.registry);
+    await store.releaseAnswers(peers.resume());
     expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
     now += 1001;
-    const refreshed = peers.refresh();
-    await store.release();
-    await refreshed;
+    await store.releaseAnswers(peers.refresh());
     expect(told).toEqual(['bob joined', 'bob lost: lease']);
   } finally {
     clock.mockRestore();
@@ -182,12 +153,11 @@ it('the remaining time of a lease stands still while the lease cannot be read', 
 });
 
 it('a node is known as soon as a query has read its lease', async () => {
-  const store = new SlowStore();
+  const store = slowStore();
   const { peers, told } = peersOn(store);
-  store.leases.set(first, '1');
+  lease(store, first);
   const reading = peers.leases.readLiveNodes([]);
-  await store.release();
-  expect([...(await reading).liveNodes.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
+  expect([...(await store.releaseAnswers(reading)).liveNodes.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
   expect(told).toEqual(['bob joined']);
   peers.hello(first, bob);
   expect(told).toEqual(['bob joined']);

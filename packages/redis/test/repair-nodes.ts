@@ -1,15 +1,15 @@
-import type { NodeInfo, ProcessId } from '@hubline/server/backplane';
+import type { LinkObserver, NodeInfo, ProcessId } from '@hubline/server/backplane';
 import { vi } from 'vitest';
 import { decodeFrame } from '../src/frame.ts';
 import { incarnationOf, Keys, processIn, type Incarnation } from '../src/keys.ts';
 import type { LinkEvents } from '../src/link-context.ts';
 import { NOTICES } from '../src/notice.ts';
 import { settingsFrom, type RedisBackplaneOptions } from '../src/options.ts';
-import type { Publishing, Store } from '../src/store.ts';
 import { RedisBus } from '../src/redis-bus.ts';
 import { Session } from '../src/session.ts';
-import { unavailable } from '../src/unavailable.ts';
 import { DecodeErrorReporter } from '../src/decode-error-reporter.ts';
+import { MemoryRedis } from './memory-redis.ts';
+import { MemoryStore } from './memory-store.ts';
 
 const keys = new Keys('p');
 
@@ -28,34 +28,32 @@ export const NO_EVENTS: LinkEvents = {
   commandFailed: ignore,
 };
 
-/** Pub/sub without a Redis, which can drop messages to a node. */
-export class LossyPubSub {
-  readonly nodes: Node[] = [];
-  /** The next messages on a channel that do not arrive at a node. */
-  readonly drops: { readonly node: Node; readonly channel: string; readonly is: (bytes: Buffer) => boolean; left: number }[] = [];
-  /** The delay of a message in milliseconds. */
-  delayMs = 0;
-  /** All messages that were published. */
-  readonly published: { readonly channel: string; readonly bytes: Buffer }[] = [];
+/** Handles no event of a link. */
+export const NO_OBSERVER: LinkObserver = {
+  down: ignore,
+  up: ignore,
+  joined: ignore,
+  lost: ignore,
+  gap: ignore,
+  stale: ignore,
+  report: ignore,
+};
 
-  publish(posts: readonly Publishing[]): Promise<readonly undefined[]> {
-    for (const [key, bytes] of posts) {
-      const channel = keys.nameOf(key);
-      this.published.push({ channel, bytes });
-      for (const node of this.nodes) {
-        if (!node.isConnected) continue;
-        const loss = this.drops.find((each) => each.node === node && each.channel === channel && each.left > 0 && each.is(bytes));
-        if (loss) loss.left--;
-        else if (this.delayMs > 0) setTimeout(() => node.bus.receive(channel, bytes), this.delayMs);
-        else node.bus.receive(channel, bytes);
-      }
-    }
-    return Promise.resolve(posts.map(() => undefined));
+/** The messages between nodes, with the names of their channels instead of the keys. */
+export class LossyPubSub {
+  readonly redis = new MemoryRedis();
+
+  /** All messages that were published. */
+  get published(): readonly { readonly channel: string; readonly bytes: Buffer }[] {
+    return this.redis.published.map(({ channel, bytes }) => ({ channel: keys.nameOf(channel), bytes }));
+  }
+  set delayMs(ms: number) {
+    this.redis.delayMs = ms;
   }
 
   /** Drops the next messages on a channel to a node. */
-  drop(node: Node, channel: string, { count = 1, is = () => true }: { count?: number; is?: (bytes: Buffer) => boolean } = {}): void {
-    this.drops.push({ node, channel, is, left: count });
+  drop(node: Node, channel: string, options?: Parameters<MemoryStore['drop']>[1]): void {
+    node.store.drop(keys.channel(channel), options);
   }
 
   framesOf(kind: number, from?: ProcessId): number {
@@ -64,28 +62,23 @@ export class LossyPubSub {
   }
 }
 
+/** The part of a link that exchanges messages, on a store in memory. */
 export class Node {
+  readonly store: MemoryStore;
   readonly bus: RedisBus;
   readonly self: NodeInfo;
   readonly events: [name: string, what: unknown][] = [];
   readonly known = new Set<ProcessId>();
   readonly left = new Set<ProcessId>();
   readonly unsubscribed = new Set<ProcessId>();
-  isConnected = true;
-  n = 1;
+  readonly n = 1;
 
   constructor(pubSub: LossyPubSub, nodeId: string, options: RedisBackplaneOptions = {}) {
     this.self = { nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 };
-    pubSub.nodes.push(this);
-    const store = {
-      isSingleRedis: true,
-      tagOf: () => '0',
-      tags: () => ['0'],
-      publish: (posts: readonly Publishing[]) =>
-        this.isConnected ? pubSub.publish(posts) : Promise.reject(unavailable('The link is down.')),
-      subscribe: () => Promise.resolve(),
-      unsubscribe: () => Promise.resolve(),
-    } as unknown as Store;
+    this.store = new MemoryStore({
+      redis: pubSub.redis,
+      observer: { message: (channel, bytes) => this.bus.receive(keys.nameOf(channel), bytes) },
+    });
     const peers = {
       isKnown: (process: ProcessId) => this.known.has(process),
       isSubscribed: (process: ProcessId) => !this.unsubscribed.has(process),
@@ -101,7 +94,7 @@ export class Node {
     this.bus = new RedisBus({
       self: this.self,
       settings: settingsFrom(options),
-      store,
+      store: this.store,
       keys,
       peers,
       registration: this,
@@ -109,21 +102,22 @@ export class Node {
       availability: this,
       unreadable: new DecodeErrorReporter(record),
       observer: {
-        down: ignore,
-        up: ignore,
-        joined: ignore,
-        lost: ignore,
+        ...NO_OBSERVER,
         gap: (gap) => this.events.push(['gap', gap]),
         stale: () => this.events.push(['stale', undefined]),
         report: record,
       },
       events: { ...NO_EVENTS, leasesMayHaveChanged: () => this.events.push(['refresh', undefined]) },
     });
+    void this.bus.subscriptions.all();
   }
 
   readonly isEntering = true;
   readonly outage = undefined;
   readonly settled = Promise.resolve();
+  get isConnected(): boolean {
+    return this.store.isConnected;
+  }
   get isUp(): boolean {
     return this.isConnected;
   }
@@ -164,6 +158,7 @@ export class Node {
   }
 
   subscribe(channel: string): { close(): void } {
+    void this.store.subscribe([keys.channel(channel)]); // at once: the bus subscribes only at the end of the turn
     return this.bus.subscribe(channel, (payload) => this.events.push(['received', Buffer.from(payload).toString()]));
   }
   /** Publishes texts, each in a turn of the event loop of its own. */
@@ -176,11 +171,14 @@ export class Node {
   }
 
   down(): void {
-    this.isConnected = false;
+    this.store.disconnect();
     this.bus.down();
   }
   up(): void {
-    this.isConnected = true;
+    if (!this.isConnected) {
+      this.store.connect();
+      void this.bus.subscriptions.all();
+    }
     this.bus.up();
   }
   beat(): void {

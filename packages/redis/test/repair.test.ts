@@ -124,7 +124,7 @@ describe('a missed message', () => {
     bob.subscribe('t');
     await ann.publish('t', '1');
     await advance(0);
-    vi.spyOn(pubSub, 'publish').mockImplementationOnce(() => new Promise(() => undefined)); // Redis does not answer the publish
+    ann.store.loseNextPublish();
     const refused = ann.bus.publish('t', Buffer.from('2'), { mayWait: true });
     const isRefused = expect(refused).rejects.toMatchObject({ code: 'backplane_unavailable' });
     await advance(0);
