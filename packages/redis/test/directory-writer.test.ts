@@ -175,10 +175,12 @@ it('a writer marks the other nodes as unconfirmed before another session begins,
   expect(told).toEqual(['doubted 1', 'restarted 2']);
 });
 
-it.each<[string, { readonly wrong: Command; readonly read: Command; readonly right: unknown }]>([
+const DAMAGED: readonly [string, { readonly wrong: Command; readonly read: Command; readonly right: unknown }][] = [
   ['its watches', { wrong: ['sadd', keys.watches('ann.1'), 'additional'], read: ['scard', keys.watches('ann.1')], right: 0 }],
   ['its lease', { wrong: ['set', keys.lease('ann.1'), 'unreadable'], read: ['get', keys.lease('ann.1')], right: '1' }],
-])('a writer reports a repair after it has written %s again', async (_what, { wrong, read, right }) => {
+];
+
+it.each(DAMAGED)('a writer reports a repair after it has written %s again', async (_what, { wrong, read, right }) => {
   const store = new MemoryStore({ isSingleRedis: false });
   const found: unknown[] = [];
   const entriesRepaired = (): void => void found.push([store.redis.execute(read), store.redis.execute(['get', keys.whole('ann.1')])]);
