@@ -50,7 +50,7 @@ export class Child {
 
   async stop() {
     if (this.#process.connected) this.#process.disconnect();
-    await this.died.catch(() => undefined);
+    await this.died.catch(() => undefined); // the end of the process is what is awaited
   }
 }
 
