@@ -152,6 +152,43 @@ it('the remaining time of a lease stands still while the lease cannot be read', 
   }
 });
 
+it('a node whose lease was deleted is lost at the next reading of the leases', async () => {
+  const store = slowStore();
+  const { peers, told } = peersOn(store);
+  let now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  try {
+    lease(store, first);
+    peers.hello(first, bob);
+    now += 1; // the lease would be valid for 999 ms more
+    sweep(store, first);
+    await store.releaseAnswers(peers.refresh());
+    expect(told).toEqual(['bob joined', 'bob lost: lease']);
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+it('a node is not lost in an outage when the leases can be read again before the end of the outage', async () => {
+  const store = slowStore();
+  const { peers, told } = peersOn(store);
+  let now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  try {
+    lease(store, first);
+    peers.hello(first, bob);
+    store.loseKey(keys.registry);
+    peers.suspend();
+    sweep(store, first);
+    now += 5000; // the lease is valid for 1,000 ms
+    store.restoreKey(keys.registry);
+    await store.releaseAnswers(peers.refresh());
+    expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
+  } finally {
+    clock.mockRestore();
+  }
+});
+
 it('a node is known as soon as a query has read its lease', async () => {
   const store = slowStore();
   const { peers, told } = peersOn(store);
