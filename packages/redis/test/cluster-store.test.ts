@@ -16,7 +16,7 @@ class Masters {
   owner = A;
   /** The owner of the slot according to CLUSTER SLOTS. */
   said = A;
-  readonly heard: string[] = [];
+  readonly received: string[] = [];
   /** The ports to which there are connections. */
   readonly made: number[] = [];
 
@@ -26,7 +26,7 @@ class Masters {
       if (name === 'cluster') return this.#slots();
       if (name === 'command') return [1];
       if (port !== this.owner.port) return new Error(`MOVED ${slotOf(CHANNEL)} ${this.owner.host}:${this.owner.port}`);
-      if (name === 'spublish') this.heard.push(String(frame));
+      if (name === 'spublish') this.received.push(String(frame));
       return 1;
     };
     const exec = (commands: unknown[][]) =>
@@ -79,7 +79,7 @@ it('a redirected message is not overtaken although its slot moves several times'
   masters.said = C;
   await store.run([['get', CHANNEL]]); // the store learns the new owner before it sends the first message again
   await Promise.all([store.publish([[CHANNEL, Buffer.from('second')]]), first]);
-  expect(masters.heard).toEqual(['first', 'second']);
+  expect(masters.received).toEqual(['first', 'second']);
 });
 
 it('a slot that moves to a new master is used there after the connection, and no command fails until then', async () => {
@@ -91,7 +91,7 @@ it('a slot that moves to a new master is used there after the connection, and no
   await vi.waitFor(() => expect(masters.made).toContain(D.port), { interval: 1 });
   await expect(cluster.store.publish([[CHANNEL, Buffer.from('meanwhile')]])).resolves.toEqual([undefined]);
   expect(await asked).toEqual([1]);
-  expect(masters.heard).toEqual(['meanwhile']);
+  expect(masters.received).toEqual(['meanwhile']);
 });
 
 it('a cluster store keeps no memory of slots that have moved', async () => {
@@ -105,7 +105,7 @@ it('a cluster store keeps no memory of slots that have moved', async () => {
     for (let i = 0; i < times; i++) {
       masters.owner = masters.said = masters.said === B ? C : B;
       await Promise.all([store.publish(posts), store.ping()]);
-      masters.heard.length = 0;
+      masters.received.length = 0;
       observer.moved.mockClear();
     }
     collectGarbage();

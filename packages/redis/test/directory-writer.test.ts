@@ -163,16 +163,16 @@ it.each([true, false])(
 );
 
 it('a writer marks the other nodes as unconfirmed before another session begins, and not before the first one', async () => {
-  const told: string[] = [];
-  const session = (name: string) => () => void told.push(`${name} ${registration.session.n}`);
+  const events: string[] = [];
+  const session = (name: string) => () => void events.push(`${name} ${registration.session.n}`);
   const { store, writer, registration } = await registered({
     peers: { doubtAll: () => session('doubted')() },
     events: { sessionRestarted: () => session('restarted')() },
   });
-  expect(told).toEqual([]);
+  expect(events).toEqual([]);
   store.redis.execute(['del', keys.writes('ann.1', '0')]);
   await writer.renewLease();
-  expect(told).toEqual(['doubted 1', 'restarted 2']);
+  expect(events).toEqual(['doubted 1', 'restarted 2']);
 });
 
 const DAMAGED: readonly [string, { readonly wrong: Command; readonly read: Command; readonly right: unknown }][] = [

@@ -18,14 +18,14 @@ class Holds {
   readonly counted = new Set<string>();
   readonly listed = new Set<string>();
   readonly members = new Set<string>();
-  readonly heard = new Set<string>(['t', 'u']);
+  readonly subscribed = new Set<string>(['t', 'u']);
   readonly asked: string[] = [];
   /** Called before each command. */
   happens: (name: string) => void = () => undefined;
 
   readonly missing = new MissingEntries({
     keys,
-    store: { listeners: async (channels) => channels.map((channel) => (this.heard.has(keys.nameOf(channel)) ? 1 : 0)) },
+    store: { listeners: async (channels) => channels.map((channel) => (this.subscribed.has(keys.nameOf(channel)) ? 1 : 0)) },
     read: async (commands) => commands.map((command) => this.#answer(command)),
   });
 
@@ -86,7 +86,7 @@ describe('a count', () => {
 
   it('a count is not checked if no node is subscribed to the topic', async () => {
     const holds = new Holds();
-    holds.heard.clear();
+    holds.subscribed.clear();
     holds.list('t', ann);
     expect(await ofAll(holds.missing.counts(['t'], [ann]))).toEqual([]);
     expect(holds.asked).toEqual([]);

@@ -35,54 +35,61 @@ function sweep({ redis }: MemoryStore, incarnation: Incarnation): void {
   redis.execute(['del', keys.lease(incarnation)]);
 }
 
+/** Stops `performance.now()` until it is disposed of. */
+function stoppedClock(): Disposable & { advance(ms: number): void } {
+  let now = performance.now();
+  const spy = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  return { advance: (ms) => void (now += ms), [Symbol.dispose]: () => spy.mockRestore() };
+}
+
 function peersOn(store: MemoryStore) {
-  const told: string[] = [];
+  const reported: string[] = [];
   const peers = new Peers({
     self: { ...bob, nodeId: 'ann', process: 'ann' },
     registration: { session },
     sweeper: { schedule: () => undefined },
-    unreadable: { value: (key, field) => void told.push(`unreadable: ${key} ${field}`), message: () => undefined },
+    unreadable: { value: (key, field) => void reported.push(`unreadable: ${key} ${field}`), message: () => undefined },
     store,
     keys,
     settings: settingsFrom({ nodeTimeoutMs: 1000, heartbeatIntervalMs: 400 }),
     availability: { has: (key) => store.isAvailable(key), hasChannel: () => true, areAllAvailable: true, mayLackSubscribers: () => false },
     events: {
       ...NO_EVENTS,
-      joined: ({ nodeId }) => void told.push(`${nodeId} joined`),
-      lost: ({ nodeId }, reason) => void told.push(`${nodeId} lost: ${reason}`),
+      joined: ({ nodeId }) => void reported.push(`${nodeId} joined`),
+      lost: ({ nodeId }, reason) => void reported.push(`${nodeId} lost: ${reason}`),
     },
   });
   peers.announce();
-  return { peers, told };
+  return { peers, reported };
 }
 
 describe('a late answer of Redis', () => {
   it('a late answer of Redis does not report a node as lost that has joined since', async () => {
     const store = slowStore();
-    const { peers, told } = peersOn(store);
+    const { peers, reported } = peersOn(store);
     const refreshed = peers.refresh();
     lease(store, first);
     peers.hello(first, bob);
     await store.releaseAnswers(refreshed);
-    expect(told).toEqual(['bob joined']);
+    expect(reported).toEqual(['bob joined']);
   });
 
   it('a late answer of Redis does not restore a node that has left since', async () => {
     const store = slowStore();
-    const { peers, told } = peersOn(store);
+    const { peers, reported } = peersOn(store);
     lease(store, first);
     peers.hello(first, bob);
     const refreshed = peers.refresh();
     sweep(store, first);
     peers.goodbye(first);
     await store.releaseAnswers(refreshed);
-    expect(told).toEqual(['bob joined', 'bob lost: goodbye']);
+    expect(reported).toEqual(['bob joined', 'bob lost: goodbye']);
   });
 });
 
 it('a node whose lease is missing is not lost while this node cannot read whether it has another incarnation', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
+  const { peers, reported } = peersOn(store);
   lease(store, first);
   peers.hello(first, bob);
   store.loseKey(keys.registry);
@@ -90,112 +97,92 @@ it('a node whose lease is missing is not lost while this node cannot read whethe
   sweep(store, first); // bob has registered again before this node: its next incarnation has a lease
   lease(store, 'bob.2');
   await store.releaseAnswers(peers.refresh());
-  expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
+  expect([reported, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
   store.restoreKey(keys.registry);
   await store.releaseAnswers(peers.resume());
-  expect(told).not.toContain('bob lost: lease');
+  expect(reported).not.toContain('bob lost: lease');
 });
 
 it('a hello of an incarnation whose lease has ended is ignored', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
+  const { peers, reported } = peersOn(store);
   register(store, first);
   await store.releaseAnswers(peers.refresh());
   peers.hello(first, bob);
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
 });
 
 it('an incarnation that was announced without a lease is replaced by the one with a lease', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
-  let now = performance.now();
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const { peers, reported } = peersOn(store);
+  using clock = stoppedClock();
   const refresh = (): Promise<void> => store.releaseAnswers(peers.refresh());
-  try {
-    lease(store, first);
-    peers.hello(first, bob);
-    peers.hello('bob.999', bob);
-    await refresh();
-    expect(peers.incarnation('bob')).toBe('bob.999'); // the answer of Redis may be older than the hello
-    now += 1001;
-    lease(store, first); // bob renews it
-    await refresh();
-    expect(peers.incarnation('bob')).toBe(first);
-    expect(peers.nextEndMs).toBeGreaterThan(500); // its lease is not checked again at once
-    expect(told).not.toContain('bob lost: lease');
-  } finally {
-    clock.mockRestore();
-  }
+  lease(store, first);
+  peers.hello(first, bob);
+  peers.hello('bob.999', bob);
+  await refresh();
+  expect(peers.incarnation('bob')).toBe('bob.999'); // the answer of Redis may be older than the hello
+  clock.advance(1001);
+  lease(store, first); // bob renews it
+  await refresh();
+  expect(peers.incarnation('bob')).toBe(first);
+  expect(peers.nextEndMs).toBeGreaterThan(500); // its lease is not checked again at once
+  expect(reported).not.toContain('bob lost: lease');
 });
 
 it('the remaining time of a lease stands still while the lease cannot be read', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
-  let now = performance.now();
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  try {
-    lease(store, first);
-    peers.hello(first, bob);
-    store.loseKey(keys.registry);
-    peers.suspend();
-    sweep(store, first);
-    now += 5000; // the lease is valid for 1,000 ms
-    await store.releaseAnswers(peers.refresh());
-    store.restoreKey(keys.registry);
-    await store.releaseAnswers(peers.resume());
-    expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
-    now += 1001;
-    await store.releaseAnswers(peers.refresh());
-    expect(told).toEqual(['bob joined', 'bob lost: lease']);
-  } finally {
-    clock.mockRestore();
-  }
+  const { peers, reported } = peersOn(store);
+  using clock = stoppedClock();
+  lease(store, first);
+  peers.hello(first, bob);
+  store.loseKey(keys.registry);
+  peers.suspend();
+  sweep(store, first);
+  clock.advance(5000); // the lease is valid for 1,000 ms
+  await store.releaseAnswers(peers.refresh());
+  store.restoreKey(keys.registry);
+  await store.releaseAnswers(peers.resume());
+  expect([reported, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
+  clock.advance(1001);
+  await store.releaseAnswers(peers.refresh());
+  expect(reported).toEqual(['bob joined', 'bob lost: lease']);
 });
 
 it('a node whose lease was deleted is lost at the next reading of the leases', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
-  let now = performance.now();
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  try {
-    lease(store, first);
-    peers.hello(first, bob);
-    now += 1; // the lease would be valid for 999 ms more
-    sweep(store, first);
-    await store.releaseAnswers(peers.refresh());
-    expect(told).toEqual(['bob joined', 'bob lost: lease']);
-  } finally {
-    clock.mockRestore();
-  }
+  const { peers, reported } = peersOn(store);
+  using clock = stoppedClock();
+  lease(store, first);
+  peers.hello(first, bob);
+  clock.advance(1); // the lease would be valid for 999 ms more
+  sweep(store, first);
+  await store.releaseAnswers(peers.refresh());
+  expect(reported).toEqual(['bob joined', 'bob lost: lease']);
 });
 
 it('a node is not lost in an outage when the leases can be read again before the end of the outage', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
-  let now = performance.now();
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  try {
-    lease(store, first);
-    peers.hello(first, bob);
-    store.loseKey(keys.registry);
-    peers.suspend();
-    sweep(store, first);
-    now += 5000; // the lease is valid for 1,000 ms
-    store.restoreKey(keys.registry);
-    await store.releaseAnswers(peers.refresh());
-    expect([told, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
-  } finally {
-    clock.mockRestore();
-  }
+  const { peers, reported } = peersOn(store);
+  using clock = stoppedClock();
+  lease(store, first);
+  peers.hello(first, bob);
+  store.loseKey(keys.registry);
+  peers.suspend();
+  sweep(store, first);
+  clock.advance(5000); // the lease is valid for 1,000 ms
+  store.restoreKey(keys.registry);
+  await store.releaseAnswers(peers.refresh());
+  expect([reported, peers.unconfirmed]).toEqual([['bob joined'], ['bob']]);
 });
 
 it('a node is known as soon as a query has read its lease', async () => {
   const store = slowStore();
-  const { peers, told } = peersOn(store);
+  const { peers, reported } = peersOn(store);
   lease(store, first);
   const reading = peers.leases.readLiveNodes([]);
   expect([...(await store.releaseAnswers(reading)).liveNodes.values()].map(({ nodeId }) => nodeId)).toEqual(['ann', 'bob']);
-  expect(told).toEqual(['bob joined']);
+  expect(reported).toEqual(['bob joined']);
   peers.hello(first, bob);
-  expect(told).toEqual(['bob joined']);
+  expect(reported).toEqual(['bob joined']);
 });

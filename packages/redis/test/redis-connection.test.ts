@@ -55,7 +55,7 @@ it('the connection of a subscriber to an incomplete cluster is closed', async ()
 it.each([
   ['Redis', false, /was not answered by Redis within 300 ms\.$/],
   ['this process', true, /was not answered by Redis within 300 ms, and this process was too busy to read for another \d{3,} ms\.$/],
-])('the error of an unanswered command names %s as the cause', async (_who, isBusy, told) => {
+])('the error of an unanswered command names %s as the cause', async (_who, isBusy, cause) => {
   await using redis = await startRedis();
   const client = new Redis(redis.url, { ...REQUIRED_SETTINGS, retryStrategy: () => 50 });
   const [ready, lost] = [vi.fn(), vi.fn()];
@@ -65,7 +65,7 @@ it.each([
   const answer = line.run([['get', 'key']]);
   if (isBusy) for (const until = performance.now() + 900; performance.now() < until;);
   await expect(answer).rejects.toMatchObject({ code: 'backplane_unavailable' });
-  expect(lost.mock.calls[0]).toMatchObject([{ message: expect.stringMatching(told) as string }]);
+  expect(lost.mock.calls[0]).toMatchObject([{ message: expect.stringMatching(cause) as string }]);
   line.close();
   redis.resume();
 });

@@ -21,15 +21,15 @@ function linkTo(redis: RedisServer) {
     ...settingsFrom({ host: '127.0.0.1', port: redis.port, heartbeatIntervalMs: 50, nodeTimeoutMs: 1000 }),
     onUnavailable: { bufferBytes: 1000, bufferMs: 200 },
   };
-  const told: [StoreObserver, Store][] = [];
+  const created: [StoreObserver, Store][] = [];
   const openStore = (each: StoreObserver): Store => {
     const single = new SingleStore({ clientFor: () => new Redis(settings.connection), timeoutMs: 1000 }, each);
     const store = Object.assign(single, { slotOf });
-    told.push([each, store]);
+    created.push([each, store]);
     return store;
   };
   const link = new RedisLink({ self: ann!, local: new LocalDouble(), observer, settings, openStore });
-  const [[store, real]] = told as [[StoreObserver, Store]];
+  const [[store, real]] = created as [[StoreObserver, Store]];
   return { link, observer, store, real, [Symbol.asyncDispose]: () => link.close() };
 }
 

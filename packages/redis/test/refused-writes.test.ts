@@ -8,10 +8,10 @@ function nodeOf(nodeId: string, port: number, nodeTimeoutMs = 1000) {
   const local = new LocalDouble();
   const backplane = redisBackplane({ port, heartbeatIntervalMs: 100, nodeTimeoutMs });
   const link = backplane.open({ nodeId, process: nodeId, app: 'test', accepts: true, startedAt: 0 }, local, observer);
-  const heard: string[] = [];
-  link.bus.subscribe('t', (payload) => void heard.push(Buffer.from(payload).toString()));
+  const received: string[] = [];
+  link.bus.subscribe('t', (payload) => void received.push(Buffer.from(payload).toString()));
   const join = (id: string, topic = 't') => link.directory.changed(local.join(id, topic));
-  return { link, observer, heard, join, [Symbol.asyncDispose]: () => link.close() };
+  return { link, observer, received, join, [Symbol.asyncDispose]: () => link.close() };
 }
 
 it('a Redis without memory is one outage of writes: messages are still sent, and one incarnation is registered again', async () => {
@@ -35,7 +35,7 @@ it('a Redis without memory is one outage of writes: messages are still sent, and
     },
     { timeout: 5000 },
   );
-  await vi.waitFor(() => expect(bob.heard).toHaveLength(sent));
+  await vi.waitFor(() => expect(bob.received).toHaveLength(sent));
   expect(await ann.link.directory.counts(['t'])).toMatchObject({ missing: expect.arrayContaining(['ann']) as string[] });
   const incarnations = (await redis.call('HKEYS', 'hubline:{nodes}')) as string[];
   expect(incarnations.length).toBeLessThanOrEqual(4);

@@ -51,7 +51,7 @@ export function testLosses(test: Tests): void {
     await cluster.do('expire', bob);
     bob.local.disconnect('b1');
     await cluster.do('thaw', bob);
-    await cluster.until(() => ann.eventsAbout(bob).filter((told) => told === 'joined').length > 1);
+    await cluster.until(() => ann.eventsAbout(bob).filter((event) => event === 'joined').length > 1);
     expect(await ann.membersOf('t')).toEqual([]);
     expect((await ann.directory.topics('', { limit: 10 })).value).toEqual([]);
     expect(await ann.recordOf(bob, 'b1')).toBeUndefined();
