@@ -1,4 +1,4 @@
-/** The runtimes of docs/runtimes.md, with the versions that the tests install. */
+/** The runtimes of docs/guides/runtimes.md, with the versions that the tests install. */
 export const RUNTIMES = {
   'Node 20': { version: '20.19.0' },
   'Node 22': { version: '22.12.0' },

@@ -1,5 +1,5 @@
 /**
- * Runs the packed client and server in every runtime of docs/runtimes.md, and compares its table with the outcomes.
+ * Runs the packed client and server in every runtime of docs/guides/runtimes.md, and compares its table with the outcomes.
  * `HUBLINE_WRITE=1 npm run hosts` writes the table.
  */
 import { spawn } from 'node:child_process';
@@ -196,8 +196,8 @@ describe('the server', () => {
   });
 });
 
-it('the table of docs/runtimes.md matches the outcomes', () => {
-  const path = join(ROOT, 'docs/runtimes.md');
+it('the table of docs/guides/runtimes.md matches the outcomes', () => {
+  const path = join(ROOT, 'docs/guides/runtimes.md');
   const document = readFileSync(path, 'utf8');
   const written = document.replace(/(?<=<!-- runtimes[^\n]*-->\n)[^]*(?=<!-- end -->)/, `\n${tableOf(outcomes)}\n\n`);
   if (process.env.HUBLINE_WRITE) writeFileSync(path, written);

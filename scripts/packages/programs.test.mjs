@@ -9,8 +9,8 @@ import { nodeProgram, npm, tools } from '../tools.mjs';
 import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
-/** The test for Jest in docs/commonjs.md. */
-const [jestTest] = /(?<=```js\n)import [^]*?(?=```)/.exec(readFileSync(join(ROOT, 'docs/commonjs.md'), 'utf8'));
+/** The test for Jest in docs/guides/commonjs.md. */
+const [jestTest] = /(?<=```js\n)import [^]*?(?=```)/.exec(readFileSync(join(ROOT, 'docs/guides/commonjs.md'), 'utf8'));
 const jest = join(tools({ jest: '30.5.2' }), 'node_modules/jest/bin/jest.js');
 
 const NODES = { 20: '20.19.0', 22: '22.12.0', 24: '24.21.0' };

@@ -1,27 +1,17 @@
 /** Compiles every TypeScript snippet of the documentation against the packed packages, and runs the first server. */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { documents } from '../documents.mjs';
 import { ROOT } from '../install.mjs';
 import { compile, runNode, startServer } from './run.mjs';
 
 const consumer = inject('consumer');
 
 /** This document is left to scripts/hosts: its programs need frameworks. */
-const RECIPES = 'recipes.md';
+const FRAMEWORKS = 'docs/guides/frameworks.md';
 
-const markdown = (folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((file) => file.endsWith('.md') && file !== RECIPES)
-    .map((file) => join(folder, file));
-
-const DOCUMENTS = [
-  ...markdown('.'),
-  ...markdown('docs'),
-  ...['deploy', 'examples/devices', 'playground', ...readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}`)].flatMap(
-    markdown,
-  ),
-];
+const DOCUMENTS = documents().filter((document) => document !== FRAMEWORKS);
 
 /** The snippets. The first line may name a snippet, such as `// chat.ts`. */
 const SNIPPETS = DOCUMENTS.flatMap((document) => {

@@ -1,14 +1,9 @@
 /** Checks that links in documents lead to existing files and headings. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { documents, READMES, REPOSITORY } from '../documents.mjs';
 import { ROOT } from '../install.mjs';
-
-const REPOSITORY = JSON.parse(readFileSync(join(ROOT, 'packages/client/package.json'), 'utf8')).homepage.replace(/\/tree\/.*/, '');
-
-const markdown = (folder) => readdirSync(join(ROOT, folder)).flatMap((file) => (file.endsWith('.md') ? join(folder, file) : []));
-const PUBLISHED = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/README.md`);
-const DOCUMENTS = [...['.', 'docs', 'deploy', 'bench', 'playground', 'examples/devices'].flatMap(markdown), ...PUBLISHED];
 
 /** The anchors of the headings in a document. */
 const anchors = (path) =>
@@ -40,7 +35,7 @@ function targetOf(link, document) {
   return [resolve(ROOT, dirname(document), path), anchor];
 }
 
-describe.each(DOCUMENTS)('%s', (document) => {
+describe.each(documents())('%s', (document) => {
   it('links to existing files and headings', () => {
     for (const link of linksIn(document)) {
       const [path, anchor] = targetOf(link, document) ?? [];
@@ -51,6 +46,13 @@ describe.each(DOCUMENTS)('%s', (document) => {
   });
 });
 
-it.each(PUBLISHED)('%s has no relative link', (document) => {
+it.each(READMES)('%s has no relative link', (document) => {
   expect(linksIn(document).filter((link) => !/^(https:|#)/.test(link))).toEqual([]);
+});
+
+it('the packages name the repository of the documents', () => {
+  for (const readme of READMES) {
+    const { homepage } = JSON.parse(readFileSync(join(ROOT, dirname(readme), 'package.json'), 'utf8'));
+    expect(homepage.startsWith(`${REPOSITORY}/tree/main/`), readme).toBe(true);
+  }
 });

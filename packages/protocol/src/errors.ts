@@ -1,5 +1,5 @@
 /**
- * The details of each error, by code. The codes are stable. docs/errors.md has a line for each, and a test compares the two lists.
+ * The details of each error, by code. The codes are stable. docs/reference/errors.md has a line for each, and a test compares the two lists.
  */
 export interface ErrorDetails {
   /** The caller is not authenticated: without credentials, or with invalid ones (HTTP 401). */

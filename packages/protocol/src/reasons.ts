@@ -1,7 +1,7 @@
 import type { ErrorCode } from './errors.ts';
 
 /**
- * The reasons why a connection ends. All but `left` are error codes, and the client's error has the same code. docs/errors.md has a line
+ * The reasons why a connection ends. All but `left` are error codes, and the client's error has the same code. docs/reference/errors.md has a line
  * for each.
  */
 export const END_REASONS = [

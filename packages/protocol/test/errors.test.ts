@@ -3,13 +3,13 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { asError, END_REASONS, HublineError, isHubError, isHublineError, LEAVE_REASONS } from '@hubline/protocol';
 
-describe('docs/errors.md', () => {
-  it('docs/errors.md has one line for each code with the names of its details, in the order of ErrorDetails', () => {
+describe('docs/reference/errors.md', () => {
+  it('docs/reference/errors.md has one line for each code with the names of its details, in the order of ErrorDetails', () => {
     expect(documented()).toEqual(declared());
   });
 
-  it('docs/errors.md lists each reason, and each reason but three is a code of the table', () => {
-    const listed = [...textOf('../../../docs/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, reason]) => reason);
+  it('docs/reference/errors.md lists each reason, and each reason but three is a code of the table', () => {
+    const listed = [...textOf('../../../docs/reference/errors.md').matchAll(/^- `(\w+)`: /gm)].map(([, reason]) => reason);
     expect(listed).toEqual([...END_REASONS, ...LEAVE_REASONS]);
     const codes = new Set(documented().map(([code]) => code));
     expect(listed.filter((reason) => !codes.has(reason))).toEqual(['left', 'ended', 'changed']);
@@ -29,7 +29,7 @@ describe('docs/errors.md', () => {
 
   /** Reads the rows `| code | when | details | who sees it |`. */
   function documented() {
-    const rows = textOf('../../../docs/errors.md')
+    const rows = textOf('../../../docs/reference/errors.md')
       .split('\n')
       .filter((line) => line.startsWith('| `'));
     return rows.map((row) => {

@@ -11,7 +11,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { AllOperations } from './fixtures/all-operations.ts';
 
 const textOf = (name: string): string => readFileSync(new URL(`../../../../docs/${name}`, import.meta.url), 'utf8');
-const [BY_US = '', BY_IOREDIS = ''] = textOf('redis-commands.md').split('\n## ').slice(1);
+const [BY_US = '', BY_IOREDIS = ''] = textOf('reference/redis-commands.md').split('\n## ').slice(1);
 const SCALING = textOf('scaling.md');
 const TIMEOUT_MS = 90_000;
 

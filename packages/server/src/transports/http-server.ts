@@ -20,5 +20,8 @@ export function checkedHttpServer(given: unknown): HttpServer {
   const server = (given ?? {}) as Partial<Record<'emit' | 'listen' | 'close', unknown>>;
   const isServer = [server.emit, server.listen, server.close].every((method) => typeof method === 'function');
   if (isServer) return given as HttpServer;
-  throw invalidOption('server', 'must be an HTTP server of Node, not an application: docs/recipes.md shows where frameworks have theirs');
+  throw invalidOption(
+    'server',
+    'must be an HTTP server of Node, not an application: docs/guides/frameworks.md shows where frameworks have theirs',
+  );
 }

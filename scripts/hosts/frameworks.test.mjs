@@ -1,4 +1,4 @@
-/** Compiles and runs the programs of docs/recipes.md unchanged: clients connect over every transport, and the hosts end. */
+/** Compiles and runs the programs of docs/guides/frameworks.md unchanged: clients connect over every transport, and the hosts end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { programs } from '../programs.mjs';
 import { freePort } from './free-port.mjs';
 
 const application = inject('application');
-const document = readFileSync(join(ROOT, 'docs/recipes.md'), 'utf8');
+const document = readFileSync(join(ROOT, 'docs/guides/frameworks.md'), 'utf8');
 /** The programs by the names in their first lines. */
 const PROGRAMS = Object.fromEntries(
   [...document.matchAll(/^```ts\n(\/\/ ([\w.-]+)\.ts\n[^]*?)^```/gm)].map(([, code, name]) => [name, code]),
@@ -40,7 +40,7 @@ beforeAll(() => {
   writeFileSync(join(application, 'index.html'), 'a page'); // for Vite
 });
 
-it('the programs of docs/recipes.md compile', { timeout: 120_000 }, () => {
+it('the programs of docs/guides/frameworks.md compile', { timeout: 120_000 }, () => {
   const options = {
     strict: true,
     skipLibCheck: true,
