@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { WebSocket } from 'ws';
-import { Child } from './child.mjs';
+import { startNode } from './child.mjs';
 import { FLOODS } from './floods/kinds.mjs';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' }, only: { type: 'string', default: '' } } });
@@ -20,8 +20,8 @@ console.log('| beside | calls | p50 ms | p99 ms | max ms | peak heap MiB |\n|---
 for (const kind of Object.keys(FLOODS).filter((name) => name.includes(values.only))) console.log(`| ${kind} | ${await row(kind)} |`);
 
 async function row(kind) {
-  const server = new Child('floods/server.mjs', [], { execArgv: ['--max-old-space-size=1024'] });
-  const flooder = new Child('floods/flooder.mjs', []);
+  const server = startNode('floods/server.mjs', [], { execArgv: ['--max-old-space-size=1024'] });
+  const flooder = startNode('floods/flooder.mjs', []);
   try {
     const port = await Promise.race([server.request('port'), server.died]);
     const times = await Promise.race([callsBeside(port, () => flooder.request('flood', { kind, port })), server.died]);

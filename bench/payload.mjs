@@ -1,5 +1,5 @@
 /** The payload of all benchmarks: 128 bytes of JSON with a number, so messages differ and have the same length. */
-const FIRST = 100_000_000;
+export const FIRST = 100_000_000;
 const TEXT = 'A line of text as long as those that people write to each other when they have the time.'.padEnd(101, '.');
 
 export const payload = (number) => ({ seq: FIRST + number, text: TEXT });

@@ -1,37 +1,118 @@
-/** Prints numbers as tables. The ratios of a row compare it with ws in the same repetition. */
-const BASE = 'ws';
+/**
+ * `node bench/report.mjs [files in results/] [--write]`: prints tables and verdicts of results, by default of the newest file. Rows of later
+ * files replace those of earlier ones. `--write` writes them into README.md, and the charts into charts/.
+ */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { chart } from './chart.mjs';
+import { spread } from './numbers.mjs';
+import { ROWS } from './rows.mjs';
+import { SUBJECTS } from './subjects.mjs';
+import { verdict } from './verdict.mjs';
 
-const COLUMNS = {
-  fanOut: { cpuUs: 'server CPU, µs a delivery', perSecond: 'deliveries/s' },
-  calls: { cpuUs: 'server CPU, µs a call', clientCpuUs: 'client CPU, µs a call', perSecond: 'calls/s' },
-  memory: { heapKiB: 'heap, KiB a connection', rssKiB: 'RSS, KiB a connection' },
-};
-const RATIO_OF = { fanOut: 'cpuUs', calls: 'cpuUs', memory: 'heapKiB' };
+const START = '<!-- written by `node bench/report.mjs --write` -->';
+const END = '<!-- end of the written part -->';
 
-/** Returns a table. `results` has the numbers of each repetition by subject. */
-export function table({ title, measure, subjects }, results) {
-  const columns = COLUMNS[measure];
-  const ratioOf = RATIO_OF[measure];
-  const rows = subjects.map(({ kind, label }) => {
-    const ratios = results[kind].map((numbers, i) => numbers[ratioOf] / results[BASE][i][ratioOf]);
-    const cells = Object.keys(columns).map((name) => spread(results[kind].map((numbers) => numbers[name])));
-    return `| ${[label, `**${median(ratios).toFixed(2)}** ${range(ratios, (ratio) => ratio.toFixed(2))}`, ...cells].join(' | ')} |`;
+/** Returns the title, the table and the verdicts of a row. `results` has the numbers of each repetition by subject, null if it failed. */
+export function section(row, results, size) {
+  const { subjects, columns, base, targets } = row;
+  const numbersOf = (subject) => (results[subject] ?? []).filter((each) => each !== null);
+  const lines = subjects.map((subject) => {
+    const numbers = numbersOf(subject);
+    const cells = Object.keys(columns).map((figure) => {
+      const values = numbers.map((each) => each[figure]).filter((value) => Number.isFinite(value));
+      return values.length > 0 ? spread(values) : 'not measured';
+    });
+    return `| ${[SUBJECTS[subject].label, ...(base ? [ratios(results, subject, base)] : []), ...cells].join(' | ')} |`;
   });
-  const head = ['', `ratio to ${BASE}: ${columns[ratioOf].replace(/,.*/, '')}`, ...Object.values(columns)];
-  return [`### ${title}`, '', `| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows].join('\n');
+  const head = [
+    '',
+    ...(base ? [`ratio to ${SUBJECTS[base.to].label}: ${columns[base.figure].replace(/,.*/, '')}`] : []),
+    ...Object.values(columns),
+  ];
+  const verdicts = targets.map((target) => verdict(row, target, results)).map(({ is, text }) => `- Target **${is}**: ${text}`);
+  return [
+    `### ${titleOf(row, size)}`,
+    '',
+    `| ${head.join(' | ')} |`,
+    `|${'---|'.repeat(head.length)}`,
+    ...lines,
+    ...(verdicts.length > 0 ? ['', ...verdicts] : []),
+  ].join('\n');
 }
 
-const spread = (numbers) => `${readable(median(numbers))} ${range(numbers, readable)}`;
+function ratios(results, subject, { to, figure }) {
+  const values = (results[subject] ?? [])
+    .map((each, i) => (each?.[figure] ?? NaN) / (results[to]?.[i]?.[figure] ?? NaN))
+    .filter((value) => Number.isFinite(value));
+  if (values.length === 0) return 'not measured';
+  return spread(values, (ratio) => ratio.toFixed(2));
+}
 
-const range = (numbers, write) => `(${write(Math.min(...numbers))}–${write(Math.max(...numbers))})`;
+const titleOf = ({ title }, size) =>
+  title.replace('RECEIVERS', size.receivers).replace('PER_NODE', size.perNode).replace('RETURNING', size.returning);
 
-const readable = (number) =>
-  number >= 10_000 ? `${Math.round(number / 1000)}k`
-  : number >= 100 ? String(Math.round(number))
-  : number.toFixed(number >= 10 ? 1 : 2);
+/** All targets in one table. */
+export function overview(rows) {
+  const lines = ROWS.flatMap((row) => row.targets.map((target) => ({ row, ...verdict(row, target, rows[row.name] ?? {}) })));
+  const count = (is) => lines.filter((line) => line.is === is).length;
+  return [
+    `### Targets: ${count('met')} met, ${count('missed')} missed, ${count('not measured')} not measured`,
+    '',
+    '| row | target, and the median ratio or figure measured | |',
+    '|---|---|---|',
+    ...lines.map(({ row, is, text }) => `| \`${row.name}\` | ${text} | **${is}** |`),
+  ].join('\n');
+}
 
-export function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+function heading({ at, node, versions, machine, size, seconds, commit }, file) {
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `${at.slice(0, 16).replace('T', ', ')} UTC, commit ${commit}, Node ${node.slice(1)}, ${list.join(', ')}, ${machine.cpus} cores, ${size.repetitions} repetitions, ${Math.round(seconds / 60)} minutes: \`results/${file}\`.`;
+}
+
+export function report(runs) {
+  const rows = Object.assign({}, ...runs.map(({ run }) => run.rows));
+  const { size } = runs.at(-1).run;
+  const failures = runs.flatMap(({ run }) => run.failures);
+  const measured = ROWS.filter(({ name }) => rows[name]);
+  return {
+    measured: measured.map((row) => ({ row, title: titleOf(row, size), results: rows[row.name] })),
+    text: (after) =>
+      [
+        ...runs.map(({ run, file }) => heading(run, file)),
+        ...(failures.length > 0 ?
+          [`Failed measurements: ${failures.map(({ row, subject, error }) => `${row}, ${subject}: ${error}`).join('; ')}`]
+        : []),
+        overview(rows),
+        ...measured.map((row) => section(row, rows[row.name], size) + after(row)),
+      ].join('\n\n'),
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values, positionals } = parseArgs({ options: { write: { type: 'boolean', default: false } }, allowPositionals: true });
+  const folder = new URL('results/', import.meta.url);
+  const files = positionals.length > 0 ? positionals.map((path) => basename(path)) : [newest(folder)];
+  const { text, measured } = report(files.map((file) => ({ file, run: JSON.parse(readFileSync(new URL(file, folder), 'utf8')) })));
+  if (values.write) {
+    const charts = new URL('charts/', import.meta.url);
+    mkdirSync(charts, { recursive: true });
+    for (const { row, title, results } of measured) writeFileSync(new URL(`${row.name}.svg`, charts), chart(row, title, results));
+    const readme = new URL('README.md', import.meta.url);
+    const [before, rest] = readFileSync(readme, 'utf8').split(START);
+    const [, after] = rest.split(END);
+    writeFileSync(readme, `${before}${START}\n\n${text(({ name, title }) => `\n\n![${title}](charts/${name}.svg)`)}\n\n${END}${after}`);
+  } else {
+    console.log(text(() => ''));
+  }
+}
+
+/** The last file by name: names begin with the date, and the file of a run with `--only` sorts before the one of a whole run. */
+function newest(folder) {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .at(-1);
 }

@@ -6,9 +6,9 @@ import { WIRE_FORMATS } from './wire-formats.mjs';
 import { fail, openRaw } from './raw.mjs';
 
 /** Opens a caller. Servers answer one connection in order, so ids repeat: call n has the id of call n - window. */
-export async function openRawCaller({ kind, port, window, place }) {
-  const connection = await openRaw(kind, port);
-  const { call, reply } = WIRE_FORMATS[kind];
+export async function openRawCaller({ to, window, place }) {
+  const connection = await openRaw(to);
+  const { call, reply } = WIRE_FORMATS[to.wire];
   // The buffers hold the calls twice, so that any sequence of at most one window is contiguous. Each client sends its own values,
   // so a server gains nothing by sharing equal replies.
   const json = (i) => JSON.stringify(payload(place * window + i));
@@ -21,8 +21,14 @@ export async function openRawCaller({ kind, port, window, place }) {
   let slot = 0; // of the next reply, and so of the call after it
   let arrived = 0; // replies in the chunk at hand
   let open = 0;
-  let answered; // called with the number of replies
+  let answered; // called with the duration of each call
   let finished; // set when no more calls must be made
+  const sentAt = new Float64Array(window); // by slot
+  const send = (count) => {
+    const now = performance.now();
+    for (let i = slot; i < slot + count; i++) sentAt[i % window] = now;
+    connection.write(calls.subarray(slot * callSize, (slot + count) * callSize));
+  };
   connection.deliver = (bytes, start, end) => {
     const from = ((slot + arrived) % window) * replySize;
     const expected = replies.compare(bytes, start, end, from, from + end - start);
@@ -33,18 +39,19 @@ export async function openRawCaller({ kind, port, window, place }) {
     const count = arrived;
     if (count === 0) return;
     arrived = 0;
-    answered(count);
-    if (!finished) connection.write(calls.subarray(slot * callSize, (slot + count) * callSize));
+    const now = performance.now();
+    for (let i = slot; i < slot + count; i++) answered(now - sentAt[i % window]);
+    if (!finished) send(count);
     else if ((open -= count) === 0) finished();
     slot = (slot + count) % window;
   };
   return {
-    /** Keeps `window` calls open until `over` settles, then waits for the open ones. Reports replies to `count`. */
-    async run(over, count) {
-      answered = count;
+    /** Keeps `window` calls open until `over` settles, then waits for the open ones. Reports the duration of each call to `took`. */
+    async run(over, took) {
+      answered = took;
       open = window;
       finished = undefined;
-      connection.write(calls.subarray(slot * callSize, (slot + window) * callSize));
+      send(window);
       await over;
       await new Promise((resolve) => (finished = resolve));
     },

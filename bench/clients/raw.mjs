@@ -7,16 +7,19 @@ import { WIRE_FORMATS } from './wire-formats.mjs';
 const READ_BUFFER = Buffer.allocUnsafe(64 * 1024);
 const HEAD_END = '\r\n\r\n';
 
-/** Opens a connection and does the handshake. Set `deliver` to get payloads, and `afterChunk` to run code after each chunk. */
-export async function openRaw(kind, port) {
-  const { path, greeting } = WIRE_FORMATS[kind];
+/**
+ * Opens a connection and does the handshake. `user` is given for clients with a user, two groups and an attribute. Set `deliver` to get
+ * payloads, and `afterChunk` to run code after each chunk.
+ */
+export async function openRaw({ wire, port }, user) {
+  const { path, greeting } = WIRE_FORMATS[wire];
   const connection = new RawConnection(port);
-  await connection.upgrade(path);
+  await connection.upgrade(path(user));
   for (const { send, expect } of greeting) {
     const payload = connection.next();
     if (send !== undefined) connection.write(clientFrame(send));
     const text = await payload;
-    if (!text.startsWith(expect)) throw new Error(`${kind} answered ${text} instead of ${expect}`);
+    if (!text.startsWith(expect)) throw new Error(`${wire} answered ${text} instead of ${expect}`);
   }
   return connection;
 }
@@ -25,7 +28,7 @@ class RawConnection {
   deliver = (bytes, start, end) => this.#early.push(bytes.toString('utf8', start, end));
   afterChunk = () => undefined;
   #early = [];
-  #reader = new FrameReader();
+  #reader = new FrameReader((bytes) => this.write(bytes));
   #socket;
   #head = '';
   #upgraded;

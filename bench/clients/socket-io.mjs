@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { io } from 'socket.io-client';
 
-export async function connect(port) {
+/** Connects with the default options, but WebSocket transport only. */
+export async function connect(port, { back } = {}) {
   const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true });
   await once(socket, 'connect');
-  return (value) => socket.emitWithAck('echo', value);
+  if (back) socket.on('connect', back);
+  return { call: (value) => socket.emitWithAck('echo', value) };
 }

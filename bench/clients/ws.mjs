@@ -19,9 +19,10 @@ export async function connect(port) {
       waiting.delete(invocationId);
     }
   });
-  return (value) => {
+  const call = (value) => {
     const invocationId = String(nextId++);
     socket.send(JSON.stringify({ type: 1, invocationId, target: 'echo', arguments: [value] }) + SEPARATOR);
     return new Promise((resolve) => waiting.set(invocationId, resolve));
   };
+  return { call };
 }

@@ -4,9 +4,9 @@ import { setImmediate } from 'node:timers';
 import { WebSocketServer } from 'ws';
 import { serverFrame } from '../frames.mjs';
 
-export async function start() {
+export async function start({ port }) {
   const sockets = [];
-  const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
+  const server = new WebSocketServer({ port, host: '127.0.0.1', perMessageDeflate: false });
   server.on('connection', (_client, request) => sockets.push(request.socket));
   await new Promise((resolve) => server.once('listening', resolve));
   let frames = [];

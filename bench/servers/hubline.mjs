@@ -1,13 +1,39 @@
 import { defineHub } from '@hubline/protocol';
+import { redisBackplane } from '@hubline/redis';
 import { createHubServer } from '@hubline/server';
 import { UNLIMITED } from './limits.mjs';
 
-export async function start() {
-  const server = createHubServer({ nodeId: 'bench', limits: UNLIMITED });
+export async function start({ port, redisPort, nodeId = 'bench' }) {
+  const server = createHubServer({
+    nodeId,
+    limits: UNLIMITED,
+    ...(redisPort !== undefined && { backplane: redisBackplane({ port: redisPort }) }),
+  });
   const hub = server.hub(defineHub('bench'), {
     path: '/bench',
     methods: { echo: async (_ctx, value) => value },
   });
-  const port = await server.listen(0, '127.0.0.1');
-  return { port, broadcast: (value) => hub.clients.all.send.m(value) };
+  const members = server.hub(defineHub('members'), {
+    path: '/members',
+    attributes: { role: 'plain' },
+    authenticate: ({ url }) => ({ userId: url.searchParams.get('user'), attributes: { role: 'editor' } }),
+    connected: (ctx) => Promise.all([ctx.groups.add('lobby'), ctx.groups.add('news')]).then(() => undefined),
+    methods: {},
+  });
+  const { presence } = members;
+  return {
+    port: await server.listen(port, '127.0.0.1'),
+    broadcast: (value) => hub.clients.all.send.m(value),
+    listIds: async () => (await presence.connections(undefined, { select: [], limit: 10_000 })).items.length,
+    list: async () =>
+      (await presence.connections(undefined, { select: ['connectionId', 'userId', 'attributes'], limit: 10_000 })).items.filter(
+        ({ userId, attributes }) => userId?.startsWith('user-') && attributes.role === 'editor',
+      ).length,
+    count: async () => (await presence.count()).value,
+    invokeAll: async () => {
+      const { items } = await members.clients.all.invokeAll.confirm();
+      return items.filter(({ value }) => value === true).length;
+    },
+    close: () => server.close(),
+  };
 }

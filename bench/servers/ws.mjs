@@ -1,11 +1,21 @@
-/** ws without a framework: a loop of `send`, and an echo with SignalR's JSON messages. */
+/** ws without a framework: a loop of `send`, an echo with SignalR's JSON messages, and tables of users and groups. */
 import { WebSocketServer } from 'ws';
 
 const SEPARATOR = '\x1e';
 
-export async function start() {
-  const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
-  server.on('connection', (client) => client.on('message', (data) => answer(client, data.toString())));
+export async function start({ port }) {
+  const server = new WebSocketServer({ port, host: '127.0.0.1', perMessageDeflate: false });
+  const groups = new Map();
+  server.on('connection', (client, request) => {
+    client.on('message', (data) => answer(client, data.toString()));
+    if (!request.url.startsWith('/members')) return;
+    client.userId = request.url.slice(request.url.indexOf('=') + 1);
+    client.attributes = { role: 'editor' };
+    for (const name of [`user:${client.userId}`, 'lobby', 'news']) {
+      if (!groups.has(name)) groups.set(name, new Set());
+      groups.get(name).add(client);
+    }
+  });
   await new Promise((resolve) => server.once('listening', resolve));
   return {
     port: server.address().port,
