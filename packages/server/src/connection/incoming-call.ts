@@ -34,6 +34,11 @@ export interface CallOwner {
 export class IncomingCall {
   readonly message: Invocation | StreamInvocation;
   readonly uploads: readonly Upload[];
+  /** Kept by {@link IncomingCalls}: whether the call holds a turn, or gave it up and goes on. */
+  turn: 'awaited' | 'held' | 'given up' = 'awaited';
+  /** Kept by {@link IncomingCalls}: estimated memory that it counts for the call while it waits for its turn, and while it is open. */
+  queuedBytes = 0;
+  openBytes = 0;
   readonly #port: CallOwner;
   /** The number of items that the client still accepts. Infinite for a client that grants no credit. */
   #credit: number;
@@ -48,7 +53,7 @@ export class IncomingCall {
     this.message = message;
     this.uploads = uploads;
     this.#port = port;
-    const credit = Number(message.headers?.[CREDIT_HEADER]);
+    const credit = message.headers ? Number(message.headers[CREDIT_HEADER]) : Infinity;
     this.#credit = Number.isSafeInteger(credit) && credit > 0 ? credit : Infinity;
   }
 
@@ -62,6 +67,10 @@ export class IncomingCall {
   }
   get isStream(): boolean {
     return this.message.type === MessageType.StreamInvocation;
+  }
+  /** Whether the call has streams, in either direction. */
+  get isStreaming(): boolean {
+    return this.isStream || this.uploads.length > 0;
   }
   get isOver(): boolean {
     return this.#ended || this.#cancelled !== undefined;

@@ -2,6 +2,7 @@ import { HublineError, type Completion, type Invocation, type StreamInvocation, 
 import type { Backpressure } from './backpressure.ts';
 import { costOf } from './cost.ts';
 import { cancelledByClient, IncomingCall, type CallOwner } from './incoming-call.ts';
+import { OpenCalls } from './open-calls.ts';
 import { Upload } from './upload.ts';
 
 export interface CallLimits {
@@ -35,38 +36,29 @@ export interface IncomingCallsOptions {
   readonly connection: CallingConnection;
 }
 
-/** A call that waits for its turn, and the memory that it holds meanwhile. */
-interface QueuedCall {
-  readonly call: IncomingCall;
-  bytes: number;
-}
-
 /** Estimated memory of a call besides its message. */
 const CALL_BYTES = 512;
+const NO_STREAMS: readonly never[] = [];
 
 /**
  * The calls of one client. They start in order. A plain call holds its turn until it has ended; a call with streams holds it until it has
  * started, since its end may depend on later messages.
  */
-export class IncomingCalls {
+export class IncomingCalls implements CallOwner {
   readonly #limits: IncomingCallsOptions['limits'];
   readonly #backpressure: Backpressure;
   readonly #connection: CallingConnection;
-  readonly #port: CallOwner;
-  /** The calls that have not ended. */
-  readonly #calls = new Set<IncomingCall>();
-  /** The open calls whose client waits for a completion, by invocation id. */
-  readonly #open = new Map<string, IncomingCall>();
-  readonly #uploads = new Map<string, Upload>();
-  /** The calls that hold a turn. */
-  readonly #holding = new Set<IncomingCall>();
-  /** Calls with streams, and the memory of their messages. */
-  readonly #streaming = new Map<IncomingCall, number>();
+  readonly #open = new OpenCalls();
+  /** The open uploads by stream id. Most clients have none. */
+  #uploads: Map<string, Upload> | undefined;
+  /** The number of calls that hold a turn. */
+  #holding = 0;
+  /** The memory of the messages of calls with streams. */
   #streamingBytes = 0;
   /** Plain calls that gave up their turn because they invoke clients, and the memory of their messages. */
-  readonly #invoking = new Map<IncomingCall, number>();
+  #invoking = 0;
   #invokingBytes = 0;
-  #queue: QueuedCall[] = [];
+  #queue: IncomingCall[] = [];
   #queueIsFull = false;
   #isStarted = false;
   #starting = false;
@@ -75,17 +67,11 @@ export class IncomingCalls {
     this.#limits = limits;
     this.#backpressure = backpressure;
     this.#connection = connection;
-    this.#port = {
-      send: (message) => connection.write(message),
-      whenWritable: () => connection.whenWritable(),
-      started: (call) => this.#release(call),
-      ended: (call) => this.#ended(call),
-    };
   }
 
   /** Whether a call holds a turn: the client's messages may then be unread, so its silence is not counted. */
   get hasRunning(): boolean {
-    return this.#holding.size > 0;
+    return this.#holding > 0;
   }
 
   get isStarted(): boolean {
@@ -93,32 +79,32 @@ export class IncomingCalls {
   }
 
   receive(message: Invocation | StreamInvocation): void {
-    const { streamIds = [] } = message;
+    const { streamIds = NO_STREAMS } = message;
     // Checked before anything is allocated: a message can hold thousands of ids.
-    const opened = streamIds.length === this.#connection.uploadsOf(message.target) ? streamIds : [];
-    const uploads = opened.map(() => new Upload(this.#limits.uploadCapacity, this.#backpressure));
-    const call = new IncomingCall(message, uploads, this.#port);
+    const opened = streamIds.length === this.#connection.uploadsOf(message.target) ? streamIds : NO_STREAMS;
+    const uploads = opened.length === 0 ? NO_STREAMS : opened.map(() => new Upload(this.#limits.uploadCapacity, this.#backpressure));
+    const call = new IncomingCall(message, uploads, this);
     if (this.#refuses(call)) return;
     opened.forEach((streamId, at) => this.#openUpload(streamId, uploads[at]!));
-    this.#calls.add(call);
-    const queued: QueuedCall = { call, bytes: 0 };
-    this.#queue.push(queued);
+    this.#open.add(call);
+    this.#queue.push(call);
     this.#startNext();
     // Most calls start at once: only those that wait are measured.
-    if (this.#queue.at(-1) === queued) this.#backpressure.spend((queued.bytes = CALL_BYTES + costOf(message)));
+    if (this.#queue.at(-1) === call) this.#backpressure.spend((call.queuedBytes = CALL_BYTES + costOf(message)));
     this.#holdWhileFull();
   }
 
   item({ invocationId, item }: StreamItem): void {
-    this.#uploads.get(invocationId)?.push(item);
+    this.#uploads?.get(invocationId)?.push(item);
   }
 
   /** Ends the upload of this id. Returns false if there is none: the message is then the completion of an invocation. */
   endUpload({ invocationId, error }: Completion): boolean {
-    const upload = this.#uploads.get(invocationId);
-    this.#uploads.delete(invocationId);
-    upload?.end(error === undefined ? undefined : new HublineError('hub_error', error, {}));
-    return upload !== undefined;
+    const upload = this.#uploads?.get(invocationId);
+    if (!upload) return false;
+    this.#uploads?.delete(invocationId);
+    upload.end(error === undefined ? undefined : new HublineError('hub_error', error, {}));
+    return true;
   }
 
   cancel(id: string): void {
@@ -132,7 +118,7 @@ export class IncomingCalls {
 
   /** Calls that have not ended, streams among them. */
   get size(): number {
-    return this.#calls.size;
+    return this.#open.size;
   }
 
   /** Starts the queue. Until then calls wait, because `connected` runs first. */
@@ -143,89 +129,102 @@ export class IncomingCalls {
 
   /** Fails the streams whose client has given no credit for too long. */
   heartbeat(ms: number, creditTimeoutMs: number): void {
-    for (const call of this.#streaming.keys()) call.heartbeat(ms, creditTimeoutMs);
+    if (this.#open.streaming.length === 0) return;
+    for (const call of [...this.#open.streaming]) call.heartbeat(ms, creditTimeoutMs); // copied, as a call that fails leaves the list
   }
 
   /** Aborts the running calls and drops the queued ones, since the client has disconnected. */
   close(reason: Error): void {
     this.#queue = [];
-    for (const upload of this.#uploads.values()) upload.end(reason);
-    for (const call of this.#calls) call.cancel(reason);
-    this.#calls.clear();
-    this.#streaming.clear();
-    this.#invoking.clear();
-    this.#open.clear();
-    this.#holding.clear();
-    this.#uploads.clear();
+    if (this.#uploads) for (const upload of this.#uploads.values()) upload.end(reason);
+    for (const call of this.#open.clear()) call.cancel(reason);
+    this.#uploads = undefined;
+    this.#holding = this.#invoking = 0;
   }
 
-  /** Fails a call that cannot be accepted, and returns true. Otherwise registers it by its id and, if it has streams, among those. */
+  /** A call sends its completion or an item. @throws HublineError `not_encodable` */
+  send(message: Parameters<CallOwner['send']>[0]): void {
+    this.#connection.write(message);
+  }
+
+  whenWritable(): Promise<void> | undefined {
+    return this.#connection.whenWritable();
+  }
+
+  /** Fails a call that cannot be accepted, and returns true. Otherwise counts the memory of a call with streams. */
   #refuses(call: IncomingCall): boolean {
     const { id, message } = call;
-    if (id !== undefined && this.#open.has(id)) {
+    if (id !== undefined && this.#open.get(id)) {
       call.fail({ text: `Invocation ID '${id}' is already in use.`, code: 'invalid_message' });
       return true;
     }
-    if (isStreaming(call)) {
-      const { maxOpenCalls, maxQueuedBytes } = this.#limits;
-      const bytes = costOf(message); // `maxOpenCalls` bounds the memory besides the message
-      if (this.#streaming.size >= maxOpenCalls) return refuse(call, 'maxOpenCalls', maxOpenCalls);
-      if (this.#streamingBytes + bytes > maxQueuedBytes) return refuse(call, 'maxQueuedBytes', maxQueuedBytes);
-      this.#streaming.set(call, bytes);
-      this.#streamingBytes += bytes;
-    }
-    if (id !== undefined) this.#open.set(id, call);
+    if (!call.isStreaming) return false;
+    const { maxOpenCalls, maxQueuedBytes } = this.#limits;
+    const bytes = costOf(message); // `maxOpenCalls` bounds the memory besides the message
+    if (this.#open.streaming.length >= maxOpenCalls) return refuse(call, 'maxOpenCalls', maxOpenCalls);
+    if (this.#streamingBytes + bytes > maxQueuedBytes) return refuse(call, 'maxQueuedBytes', maxQueuedBytes);
+    call.openBytes = bytes;
+    this.#streamingBytes += bytes;
     return false;
   }
 
   /** Opens an upload. As in ASP.NET Core, items of an id that is used again belong to the newer stream. */
   #openUpload(streamId: string, upload: Upload): void {
-    this.#uploads.get(streamId)?.end(new HublineError('hub_error', `Stream ID '${streamId}' was used again.`, {}));
-    this.#uploads.set(streamId, upload);
+    const uploads = (this.#uploads ??= new Map<string, Upload>());
+    uploads.get(streamId)?.end(new HublineError('hub_error', `Stream ID '${streamId}' was used again.`, {}));
+    uploads.set(streamId, upload);
   }
 
   /** Whether another call may start. Calls that wait for answers of clients count too. */
   get #mayStart(): boolean {
     const { maxParallelCalls, maxOpenCalls, maxQueuedBytes } = this.#limits;
-    return this.#holding.size < maxParallelCalls && this.#invoking.size < maxOpenCalls && this.#invokingBytes <= maxQueuedBytes;
+    return this.#holding < maxParallelCalls && this.#invoking < maxOpenCalls && this.#invokingBytes <= maxQueuedBytes;
   }
 
   #startNext(): void {
     if (this.#starting) return; // a call that ends at once re-enters here, and the loop below continues
     this.#starting = true;
     while (this.#isStarted && !this.#connection.isClosed && this.#mayStart) {
-      const queued = this.#queue.shift();
-      if (!queued) break;
-      this.#holding.add(queued.call);
-      this.#connection.run(queued.call);
-      this.#backpressure.free(queued.bytes);
+      const call = this.#queue.shift();
+      if (!call) break;
+      call.turn = 'held';
+      this.#holding++;
+      this.#connection.run(call);
+      this.#backpressure.free(call.queuedBytes);
     }
     this.#starting = false;
   }
 
   /** Takes the turn from a call that continues. */
-  #release(call: IncomingCall): void {
-    if (!this.#holding.delete(call)) return;
-    if (!isStreaming(call)) {
-      const bytes = costOf(call.message);
-      this.#invoking.set(call, bytes);
-      this.#invokingBytes += bytes;
+  started(call: IncomingCall): void {
+    if (call.turn !== 'held' || this.#connection.isClosed) return;
+    call.turn = 'given up';
+    this.#holding--;
+    if (!call.isStreaming) {
+      call.openBytes = costOf(call.message);
+      this.#invoking++;
+      this.#invokingBytes += call.openBytes;
     }
     this.#update();
   }
 
-  #ended(call: IncomingCall): void {
-    this.#calls.delete(call);
-    this.#streamingBytes -= this.#streaming.get(call) ?? 0;
-    this.#streaming.delete(call);
-    this.#invokingBytes -= this.#invoking.get(call) ?? 0;
-    const wasInvoking = this.#invoking.delete(call);
-    if (call.id !== undefined && this.#open.get(call.id) === call) this.#open.delete(call.id);
-    call.uploads.forEach((upload, at) => {
-      const streamId = call.message.streamIds?.[at];
-      if (streamId !== undefined && this.#uploads.get(streamId) === upload) this.#uploads.delete(streamId);
-    });
-    if (this.#holding.delete(call) || wasInvoking) this.#update();
+  ended(call: IncomingCall): void {
+    if (this.#connection.isClosed) return; // `close` has removed all calls
+    this.#open.delete(call);
+    call.uploads.forEach((upload, at) => this.#closeUpload(call.message.streamIds?.[at], upload));
+    const { turn } = call;
+    if (call.isStreaming) this.#streamingBytes -= call.openBytes;
+    else if (turn === 'given up') {
+      this.#invoking--;
+      this.#invokingBytes -= call.openBytes;
+    }
+    if (turn === 'held') this.#holding--;
+    if (turn === 'held' || (turn === 'given up' && !call.isStreaming)) this.#update();
+  }
+
+  /** Removes an upload, unless its id was used again. */
+  #closeUpload(streamId: string | undefined, upload: Upload): void {
+    if (streamId !== undefined && this.#uploads?.get(streamId) === upload) this.#uploads.delete(streamId);
   }
 
   #update(): void {
@@ -241,8 +240,6 @@ export class IncomingCalls {
     else this.#backpressure.release();
   }
 }
-
-const isStreaming = (call: IncomingCall): boolean => call.isStream || call.uploads.length > 0;
 
 function refuse(call: IncomingCall, limit: string, max: number): true {
   call.fail({ text: `The client exceeded ${limit} (${max}).`, code: 'limit_exceeded', details: { limit, max } });

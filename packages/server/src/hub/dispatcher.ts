@@ -58,6 +58,7 @@ interface Method<C> {
 
 /** Dispatches a client's call to the method that it names, and sends the result or the items of the stream. */
 export class Dispatcher<C extends Caller> {
+  /** By name, and by name in lower case. */
   readonly #methods = new Map<string, Method<C>>();
   readonly #options: DispatcherOptions<C>;
 
@@ -71,26 +72,31 @@ export class Dispatcher<C extends Caller> {
     for (const [within, given] of Object.entries(named)) checkKnown(given, names, { within, fault: 'names no method' });
     checkFunctions(Object.fromEntries(Object.entries(authorize).map(([name, check]) => [`authorize.${name}`, check as unknown])));
     for (const [name, run] of functions) {
-      // SignalR ignores case.
-      this.#methods.set(name.toLowerCase(), {
+      const method: Method<C> = {
         name,
         run,
         kind: methodKind(own(kinds, name)),
         schema: own(args, name) as Method<C>['schema'],
         authorize: own(authorize, name) as Method<C>['authorize'],
-      });
+      };
+      this.#methods.set(name, method);
+      this.#methods.set(name.toLowerCase(), method); // SignalR ignores case
     }
   }
 
   /** The number of streams that the method of this name takes. */
   uploadsOf(target: string): number {
-    return this.#methods.get(target.toLowerCase())?.kind.uploads ?? 0;
+    return this.#find(target)?.kind.uploads ?? 0;
+  }
+
+  #find(target: string): Method<C> | undefined {
+    return this.#methods.get(target) ?? this.#methods.get(target.toLowerCase());
   }
 
   /** Answers the call in every case. Never throws. */
   dispatch(ctx: C, call: IncomingCall): void {
     const { target } = call.message;
-    const method = this.#methods.get(target.toLowerCase());
+    const method = this.#find(target);
     if (!method) return call.fail(unknownMethod(target));
     const { stream, uploads, args } = method.kind;
     if (stream && !call.isStream) return call.fail(streamNeedsStream(target));
@@ -108,7 +114,12 @@ export class Dispatcher<C extends Caller> {
       const running = this.#run(ctx, method, call);
       if (method.kind.uploads > 0) call.started();
       const result = await running;
-      if (result !== REFUSED) this.#answer(method, call, { write: () => call.complete(result), text: failedInvoking(call.message.target) });
+      if (result === REFUSED) return;
+      try {
+        call.complete(result);
+      } catch (error) {
+        this.#refuseAnswer(method, call, { error, text: failedInvoking(call.message.target) });
+      }
     } catch (error) {
       this.#fail(method, call, { error, text: failedInvoking(call.message.target) });
     }
@@ -123,15 +134,27 @@ export class Dispatcher<C extends Caller> {
       if (!isAsyncIterable(result)) return call.fail(noStream(target));
       call.started();
       text = FAILED_STREAMING;
-      await sendItems(result, call, (item) => this.#answer(method, call, { write: () => call.item(item), text }));
+      await sendItems(result, call, (item) => {
+        try {
+          call.item(item);
+        } catch (error) {
+          this.#refuseAnswer(method, call, { error, text });
+        }
+      });
       call.complete();
     } catch (error) {
       this.#fail(method, call, { error, text });
     }
   }
 
+  /** Runs the method. Most have no checks and no middleware, and need no promises besides their own. */
+  #run(ctx: C, method: Method<C>, call: IncomingCall): unknown {
+    const isPlain = !method.schema && !method.authorize && this.#options.use.length === 0;
+    return isPlain ? method.run(ctx, ...call.message.arguments, ...call.uploads) : this.#runChecked(ctx, method, call);
+  }
+
   /** Runs the checks of the call, then the method inside its middleware. */
-  async #run(ctx: C, method: Method<C>, call: IncomingCall): Promise<unknown> {
+  async #runChecked(ctx: C, method: Method<C>, call: IncomingCall): Promise<unknown> {
     const { authorize, schema, name, run } = method;
     let args = call.message.arguments;
     if (schema) {
@@ -161,15 +184,11 @@ export class Dispatcher<C extends Caller> {
     return this.#options.operations(stageOf(name), run);
   }
 
-  /** Writes the answer, or an error if the protocol of the caller cannot encode it. */
-  #answer({ name }: Method<C>, call: IncomingCall, { write, text }: { readonly write: () => void; readonly text: string }): void {
-    try {
-      write();
-    } catch (error) {
-      if (!isHublineError(error) || error.code !== 'not_encodable') throw error;
-      this.#options.report(stageOf(name), error);
-      call.fail(cannotAnswer(error, text));
-    }
+  /** Fails a call whose answer the protocol of the caller cannot encode. Any other error of the answer is thrown on. */
+  #refuseAnswer({ name }: Method<C>, call: IncomingCall, { error, text }: { readonly error: unknown; readonly text: string }): void {
+    if (!isHublineError(error) || error.code !== 'not_encodable') throw error;
+    this.#options.report(stageOf(name), error);
+    call.fail(cannotAnswer(error, text));
   }
 
   #fail({ name }: Method<C>, call: IncomingCall, { error, text }: { readonly error: unknown; readonly text: string }): void {

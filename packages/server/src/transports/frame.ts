@@ -23,7 +23,11 @@ export function closeFrame(code: number, reason: string): Buffer {
 
 function frame(opcode: number, messages: readonly Wire[]): Buffer {
   let length = 0;
-  for (const message of messages) length += byteLength(message);
+  let units = 0;
+  for (const message of messages) {
+    length += byteLength(message);
+    units += message.length;
+  }
   const headerLength =
     length < 126 ? 2
     : length < 65_536 ? 4
@@ -41,9 +45,11 @@ function frame(opcode: number, messages: readonly Wire[]): Buffer {
     bytes.writeUInt32BE(length >>> 0, 6);
   }
   let at = headerLength;
+  // Latin-1 is copied, UTF-8 is encoded: ASCII is the same in both.
+  const encoding = length === units ? 'latin1' : 'utf8';
   for (const message of messages) {
     if (typeof message === 'string') {
-      at += bytes.write(message, at);
+      at += bytes.write(message, at, encoding);
     } else {
       bytes.set(message, at);
       at += message.length;
