@@ -1,9 +1,10 @@
 /**
- * The rows of the benchmark, as data. A row is a table: `subjects` are its lines, `columns` the figures that its `measure` returns. A target
- * compares a figure of Hubline with the one of the subject `to`, or with a number: `atLeast` or `atMost`.
+ * The rows of the benchmark, as data. A row is a table: `subjects` are its lines, `columns` the figures that its `measure` returns. Its chart
+ * shows the figure `charted`, by default the first one. A target compares a figure of Hubline with the one of the subject `to`, or with a
+ * number: `atLeast` or `atMost`.
  */
 import { query } from './measures/four-nodes.mjs';
-import { calls, fanOut, handshakes, memory, paced, receive, restart } from './measures/one-node.mjs';
+import { calls, fanOut, groups, handshakes, memory, paced, receive, restart } from './measures/one-node.mjs';
 import { flood, latency, outage } from './measures/two-nodes.mjs';
 
 const SERVERS = ['hubline', 'ws', 'socket-io', 'dotnet', 'dotnet-server-gc'];
@@ -70,6 +71,7 @@ const outageRow = (seconds) => ({
   perSecond: 100,
   downMs: seconds * 1000,
   subjects: ['hubline', 'socket-io', 'dotnet'],
+  charted: 'remoteLost',
   columns: {
     sent: 'messages',
     remoteLost: 'remote: lost',
@@ -210,6 +212,13 @@ export const ROWS = [
   },
   fanOutRow(1),
   fanOutRow(16),
+  {
+    ...fanOutRow(16),
+    name: 'groups',
+    title: '1,000 groups with a tenth of RECEIVERS clients each, 16 messages a turn to scattered groups',
+    measure: groups,
+    subjects: SERVERS,
+  },
   {
     name: 'fan-out-paced',
     title: 'Fan-out to RECEIVERS receivers, 50 messages a second',

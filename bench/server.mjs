@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handleRequests } from './child.mjs';
 import { nowMs } from './clock.mjs';
+import { groupOf } from './groups.mjs';
 import { payload } from './payload.mjs';
 
 /** The bytes that may be on their way to each receiver: enough to keep the server busy, too few to fill the sockets' buffers. */
@@ -25,6 +26,7 @@ const handlers = {
   fanOut,
   pace,
   repeat,
+  joined: () => server.joined(),
   close: () => server.close(),
 };
 handleRequests(handlers, (message) => {
@@ -45,16 +47,29 @@ function memory() {
   return { rss, heap: heapUsed + external };
 }
 
-/** Broadcasts for `forMs` and `atLeast` deliveries, `perTurn` messages in each turn of the event loop, and waits until all have arrived. */
-async function fanOut({ receivers, perTurn, forMs, atLeast, windowMessages = Math.max(perTurn, Math.floor(WINDOW_BYTES / 200)) }) {
+/** Sends to all, or each message to one group, for `forMs` and `atLeast` deliveries, `perTurn` messages in each turn of the event loop, and waits until all have arrived. */
+async function fanOut({
+  isGrouped = false,
+  receivers,
+  perTurn,
+  forMs,
+  atLeast,
+  windowMessages = Math.max(perTurn, Math.floor(WINDOW_BYTES / 200)),
+}) {
   const before = { cpuUs: cpuUs(), atMs: performance.now(), sent };
   do {
-    for (let i = 0; i < perTurn; i++) server.broadcast(payload(sent++));
+    for (let i = 0; i < perTurn; i++) send(isGrouped);
     await new Promise((resolve) => setImmediate(resolve));
     await arrived((sent - windowMessages) * receivers);
   } while (performance.now() - before.atMs < forMs || (sent - before.sent) * receivers < atLeast);
   await arrived(sent * receivers);
   return { count: (sent - before.sent) * receivers, cpuUs: cpuUs() - before.cpuUs, ms: performance.now() - before.atMs };
+}
+
+function send(isGrouped) {
+  const number = sent++;
+  if (isGrouped) server.toGroup(groupOf(number), payload(number));
+  else server.broadcast(payload(number));
 }
 
 async function arrived(count) {

@@ -11,10 +11,10 @@ const HEAD_END = '\r\n\r\n';
  * Opens a connection and does the handshake. `user` is given for clients with a user, two groups and an attribute. Set `deliver` to get
  * payloads, and `afterChunk` to run code after each chunk.
  */
-export async function openRaw({ wire, port }, user) {
+export async function openRaw({ wire, port, hub }, user) {
   const { path, greeting } = WIRE_FORMATS[wire];
   const connection = new RawConnection(port);
-  await connection.upgrade(path(user));
+  await connection.upgrade(path(user, hub));
   for (const { send, expect } of greeting) {
     const payload = connection.next();
     if (send !== undefined) connection.write(clientFrame(send));

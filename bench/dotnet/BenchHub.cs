@@ -30,6 +30,30 @@ public sealed class MembersHub : Hub
     }
 }
 
+/// <summary>The hub of clients in a hundred groups (bench/groups.mjs).</summary>
+public sealed class GroupsHub : Hub
+{
+    private const int Count = 1000;
+    private const int Each = 100;
+    private static int _joined;
+
+    /// <summary>The number of joins of all connections.</summary>
+    public static int Joined => Volatile.Read(ref _joined);
+
+    /// <summary>The group of a message.</summary>
+    public static string GroupOf(long number) => $"group-{number * 617 % Count}";
+
+    public override async Task OnConnectedAsync()
+    {
+        var place = int.Parse(Context.UserIdentifier!["user-".Length..]);
+        for (var i = 0; i < Each; i++)
+        {
+            await Groups.AddToGroupAsync(Context.ConnectionId, $"group-{(place + Count / Each * i) % Count}");
+        }
+        Interlocked.Add(ref _joined, Each);
+    }
+}
+
 /// <summary>Takes the user id from the query.</summary>
 public sealed class QueryUserIdProvider : IUserIdProvider
 {

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.SignalR;
 
 namespace Hubline.Bench;
 
-public sealed record FanOut(int Receivers, int PerTurn, double ForMs, long AtLeast, int? WindowMessages);
+public sealed record FanOut(int Receivers, int PerTurn, double ForMs, long AtLeast, int? WindowMessages, bool IsGrouped = false);
 
 public sealed record Pace(double PerSecond, double ForMs);
 
@@ -14,7 +14,7 @@ public static class CpuTime
 }
 
 /// <summary>Sends numbered payloads to all connections, as bench/server.mjs does.</summary>
-public sealed class Broadcasts(IHubContext<BenchHub> hub)
+public sealed class Broadcasts(IHubContext<BenchHub> hub, IHubContext<GroupsHub> grouped)
 {
     private const int WindowBytes = 64 * 1024;
     private long _sent;
@@ -30,7 +30,7 @@ public sealed class Broadcasts(IHubContext<BenchHub> hub)
     /// <summary>Broadcasts for a time and a least number of deliveries, and waits until all have arrived.</summary>
     public async Task<object> FanOutAsync(FanOut options)
     {
-        var (receivers, perTurn, forMs, atLeast, _) = options;
+        var (receivers, perTurn, forMs, atLeast, _, isGrouped) = options;
         var window = options.WindowMessages ?? Math.Max(perTurn, WindowBytes / 200);
         var first = _sent;
         var cpuUs = CpuTime.Us;
@@ -38,7 +38,7 @@ public sealed class Broadcasts(IHubContext<BenchHub> hub)
         var sends = new Task[perTurn];
         do
         {
-            for (var i = 0; i < perTurn; i++) sends[i] = SendAsync();
+            for (var i = 0; i < perTurn; i++) sends[i] = isGrouped ? SendToGroupAsync() : SendAsync();
             await Task.WhenAll(sends);
             await ArrivedAsync((_sent - window) * receivers);
         }
@@ -73,6 +73,12 @@ public sealed class Broadcasts(IHubContext<BenchHub> hub)
     private static double NowMs => Stopwatch.GetTimestamp() * 1000.0 / Stopwatch.Frequency;
 
     private Task SendAsync() => hub.Clients.All.SendAsync("m", Payload.Of(_sent++));
+
+    private Task SendToGroupAsync()
+    {
+        var number = _sent++;
+        return grouped.Clients.Group(GroupsHub.GroupOf(number)).SendAsync("m", Payload.Of(number));
+    }
 
     private async Task ArrivedAsync(long count)
     {

@@ -19,6 +19,7 @@ await new Messages(
         ["memory"] = _ => Task.FromResult<object?>(Memory()),
         ["fanOut"] = async options => await broadcasts!.FanOutAsync(options.Deserialize<FanOut>(JsonSerializerOptions.Web)!),
         ["pace"] = async options => await broadcasts!.PaceAsync(options.Deserialize<Pace>(JsonSerializerOptions.Web)!),
+        ["joined"] = _ => Task.FromResult<object?>(GroupsHub.Joined),
         ["close"] = async _ =>
         {
             await app!.StopAsync();
@@ -42,8 +43,11 @@ async Task<object?> ListenAsync(int port)
     app = builder.Build();
     app.MapHub<BenchHub>("/bench");
     app.MapHub<MembersHub>("/members");
+    app.MapHub<GroupsHub>("/groups");
     await app.StartAsync();
-    broadcasts = new Broadcasts(app.Services.GetRequiredService<IHubContext<BenchHub>>());
+    broadcasts = new Broadcasts(
+        app.Services.GetRequiredService<IHubContext<BenchHub>>(),
+        app.Services.GetRequiredService<IHubContext<GroupsHub>>());
     var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
     return new { port = new Uri(url).Port, version = $"{Environment.Version}, {(GCSettings.IsServerGC ? "server" : "workstation")} GC" };
 }

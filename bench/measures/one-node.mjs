@@ -1,6 +1,8 @@
 /** Measurements of one server. Each returns numbers by name; `cpuUs` is the server's CPU time per delivery, call or handshake. */
 import { nowMs } from '../clock.mjs';
 import { quantile } from '../numbers.mjs';
+import { EACH, membersOf } from '../groups.mjs';
+import { until } from '../until.mjs';
 import { allArrived } from './arrivals.mjs';
 
 export async function fanOut(sandbox, subject, { perTurn, size: { receivers, warmUp, measured } }) {
@@ -9,6 +11,18 @@ export async function fanOut(sandbox, subject, { perTurn, size: { receivers, war
   await clients.request('receive', { to, receivers });
   await server.request('fanOut', { receivers, perTurn, ...warmUp });
   const { count, cpuUs, ms } = await server.request('fanOut', { receivers, perTurn, ...measured });
+  return { cpuUs: cpuUs / count, perSecond: (count * 1000) / ms, perCpuSecond: (count * 1e6) / cpuUs };
+}
+
+/** Sends each message to one of 1,000 groups. */
+export async function groups(sandbox, subject, { perTurn, size: { receivers, warmUp, measured } }) {
+  const clients = sandbox.clients((message) => server.notify(message));
+  const { server, to } = await sandbox.listening(subject);
+  await clients.request('receive', { to: { ...to, hub: 'groups' }, receivers });
+  await until(async () => (await server.request('joined')) === receivers * EACH, { what: 'The joins of all groups' });
+  const options = { receivers: membersOf(receivers), perTurn, isGrouped: true };
+  await server.request('fanOut', { ...options, ...warmUp });
+  const { count, cpuUs, ms } = await server.request('fanOut', { ...options, ...measured });
   return { cpuUs: cpuUs / count, perSecond: (count * 1000) / ms, perCpuSecond: (count * 1e6) / cpuUs };
 }
 

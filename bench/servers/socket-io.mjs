@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { createAdapter } from '@socket.io/redis-adapter';
 import { Redis } from 'ioredis';
 import { Server } from 'socket.io';
+import { EACH, groupsOf } from '../groups.mjs';
 
 export async function start({ port, redisPort }) {
   const http = createServer();
@@ -12,10 +13,16 @@ export async function start({ port, redisPort }) {
     pingInterval: 600_000,
     ...(redisPort !== undefined && { adapter: createAdapter(...[new Redis(redisPort), new Redis(redisPort)].map(withoutErrors)) }),
   });
+  let joined = 0;
   io.on('connection', (socket) => {
     socket.on('echo', (value, answer) => answer(value));
-    const { user } = socket.handshake.query;
+    const { hub, user } = socket.handshake.query;
     if (user === undefined) return;
+    if (hub === 'groups') {
+      socket.join(groupsOf(user));
+      joined += EACH;
+      return;
+    }
     socket.data = { userId: user, role: 'editor' };
     socket.join([`user:${user}`, 'lobby', 'news']);
   });
@@ -24,6 +31,8 @@ export async function start({ port, redisPort }) {
   return {
     port: http.address().port,
     broadcast: (value) => io.emit('m', value),
+    toGroup: (name, value) => io.to(name).emit('m', value),
+    joined: () => joined,
     listIds,
     list: async () => (await io.fetchSockets()).filter(({ data }) => data.userId.startsWith('user-') && data.role === 'editor').length,
     count: listIds, // it can count only by listing

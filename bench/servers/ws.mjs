@@ -1,17 +1,21 @@
 /** ws without a framework: a loop of `send`, an echo with SignalR's JSON messages, and tables of users and groups. */
 import { WebSocketServer } from 'ws';
+import { EACH, groupsOf } from '../groups.mjs';
 
 const SEPARATOR = '\x1e';
 
 export async function start({ port }) {
   const server = new WebSocketServer({ port, host: '127.0.0.1', perMessageDeflate: false });
   const groups = new Map();
+  let joined = 0;
   server.on('connection', (client, request) => {
     client.on('message', (data) => answer(client, data.toString()));
-    if (!request.url.startsWith('/members')) return;
+    if (request.url === '/bench') return;
     client.userId = request.url.slice(request.url.indexOf('=') + 1);
     client.attributes = { role: 'editor' };
-    for (const name of [`user:${client.userId}`, 'lobby', 'news']) {
+    const isGrouped = request.url.startsWith('/groups');
+    if (isGrouped) joined += EACH;
+    for (const name of isGrouped ? groupsOf(client.userId) : [`user:${client.userId}`, 'lobby', 'news']) {
       if (!groups.has(name)) groups.set(name, new Set());
       groups.get(name).add(client);
     }
@@ -23,6 +27,11 @@ export async function start({ port }) {
       const text = JSON.stringify(value);
       for (const client of server.clients) client.send(text);
     },
+    toGroup: (name, value) => {
+      const text = JSON.stringify(value);
+      for (const client of groups.get(name)) client.send(text);
+    },
+    joined: () => joined,
   };
 }
 
