@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** The time limit of a request. Without a reply the benchmark has failed. */
-const TIME_LIMIT_MS = 60_000;
+const TIME_LIMIT_MS = 120_000;
 
 /** Starts a program of this folder in Node. `notified` gets its messages that are no replies. */
 export function startNode(file, args, { execArgv = [], notified } = {}) {
