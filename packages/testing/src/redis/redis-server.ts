@@ -53,7 +53,7 @@ export class RedisServer implements AsyncDisposable {
   readonly #sandbox: ProcessSandbox;
   /** The configuration file of a Sentinel. */
   readonly #file: string | undefined;
-  /** The ports of connections of this class, which {@link Monitor} omits. */
+  /** The ports of the last connections of this class, which {@link Monitor} omits. An application may get an earlier port. */
   readonly #ownPorts = new Set<number>();
   #program: Program | undefined;
   #isPaused = false;
@@ -195,13 +195,19 @@ export class RedisServer implements AsyncDisposable {
       ...(this.ca === undefined ? {} : { tls: { ca: this.ca } }),
     });
     link.on('error', () => undefined); // the pending command rejects with it
-    link.on('connect', () => this.#ownPorts.add(link.stream.localPort ?? 0)); // before the first command
+    link.on('connect', () => this.#addOwnPort(link.stream.localPort ?? 0)); // before the first command
     try {
       await link.connect();
       return await say(link);
     } finally {
       link.disconnect();
     }
+  }
+
+  #addOwnPort(port: number): void {
+    this.#ownPorts.add(port);
+    const [oldest] = this.#ownPorts;
+    if (oldest !== undefined && this.#ownPorts.size > OWN_PORTS) this.#ownPorts.delete(oldest);
   }
 }
 
@@ -217,3 +223,4 @@ const TLS = [
 ];
 const STARTED_MS = 10_000;
 const ANSWER_MS = 10_000;
+const OWN_PORTS = 1000;
