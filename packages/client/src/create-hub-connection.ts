@@ -13,7 +13,7 @@ import {
 import { EventEmitter } from 'eventemitter3';
 import { backoff, type BackoffOptions, type ReconnectPolicy } from './backoff.ts';
 import { connectionLost, type Call, type CallOptions, type Calls } from './calls.ts';
-import { systemClock } from './clock.ts';
+import { systemClock, type Clock } from './clock.ts';
 import { createLoop } from './connection-loop.ts';
 import type { ConnectionEvents } from './connection-state.ts';
 import type { EventArgs, HubCalls, HubConnection, Results } from './hub-connection.ts';
@@ -69,6 +69,8 @@ export interface HubConnectionOptions<H, R> extends Network {
   readonly protocol?: Codec | undefined;
   /** Default: nothing is logged, except warnings about unknown options and missing receivers, in the console of development builds. */
   readonly logger?: Logger | undefined;
+  /** For tests: the time and the timers of the connection. Default: those of the runtime. */
+  readonly clock?: Clock | undefined;
 }
 
 const EVENTS: readonly (keyof ConnectionEvents)[] = ['state', 'reconnecting', 'reconnected', 'closed', 'lost', 'error'];

@@ -54,7 +54,7 @@ export function warnOfUnknownOptions(options: object, warn: (text: string) => vo
 }
 
 const OPTIONS =
-  'url accessToken reconnect receiver results args transports skipNegotiation callTimeoutMs keepAliveMs serverTimeoutMs startTimeoutMs forwardCredentials maxMessageBytes maxQuestions protocol logger fetch WebSocket headers withCredentials'.split(
+  'url accessToken reconnect receiver results args transports skipNegotiation callTimeoutMs keepAliveMs serverTimeoutMs startTimeoutMs forwardCredentials maxMessageBytes maxQuestions protocol logger clock fetch WebSocket headers withCredentials'.split(
     ' ',
   );
 

@@ -1,5 +1,6 @@
 export { createHubConnection, type HubConnectionOptions, type Logger } from './create-hub-connection.ts';
 export type { ConnectionOf, EventArgs, HubCalls, HubConnection, Results } from './hub-connection.ts';
+export type { Clock } from './clock.ts';
 export type { CallOptions } from './calls.ts';
 export type { ConnectionEvents, ConnectionState } from './connection-state.ts';
 export type { AccessToken } from './access-token.ts';

@@ -50,6 +50,9 @@ export type {
   AuthenticationRequest,
   ClientRequest,
   HttpServer,
+  InMemoryNetwork,
+  InMemoryPipe,
+  InMemoryRequest,
   OpeningRequest,
   Origins,
 } from './transports/index.ts';

@@ -35,7 +35,15 @@ import {
   type SettingsOptions,
 } from './node/index.ts';
 import type { ClusterItems } from './presence/index.ts';
-import { checkedHttpServer, Endpoint, OwnHttpServer, Router, type AttachOptions, type HttpServer } from './transports/index.ts';
+import {
+  checkedHttpServer,
+  Endpoint,
+  InMemoryNetwork,
+  OwnHttpServer,
+  Router,
+  type AttachOptions,
+  type HttpServer,
+} from './transports/index.ts';
 
 export interface HubServerOptions extends SettingsOptions, NodeOptions {
   /** The backplane that joins nodes into a cluster. Default: in memory, for this server alone. */
@@ -57,6 +65,8 @@ export interface HubServer extends AsyncDisposable {
    * closed, its connections are closed as by {@link drain}; this server stays open.
    */
   attach(server: HttpServer, options?: AttachOptions): void;
+  /** Connects clients of the same process without sockets, for tests: see `connectInMemory` of `@hubline/testing`. */
+  readonly inMemory: InMemoryNetwork;
   /**
    * Listens on an HTTP server of its own, after {@link ready}. Port 0 chooses a free port. Resolves with the port. Rejects as `ready`
    * does, or with Node's error.
@@ -97,6 +107,7 @@ class NodeHubServer implements HubServer {
   readonly #createdAt: number;
   readonly #backplane: Backplane;
   readonly #router = new Router();
+  readonly inMemory = new InMemoryNetwork(this.#router);
   readonly #clusters = new Map<Backplane, Cluster>();
   /** By the hub's name, or the path of a connection handler. */
   readonly #hosts = new Map<string, PathHost>();

@@ -19,7 +19,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export const timeLimit = (ms: number): number => (ms <= MAX_TIMER_MS ? ms : Infinity);
 
 export const systemClock: Clock = {
-  now: Date.now,
+  now: () => Date.now(), // not `Date.now` itself, which fake timers replace
   elapsed: () => performance.now(),
   after(ms, then) {
     const timer = ms <= MAX_TIMER_MS ? setTimeout(then, ms).unref() : undefined;

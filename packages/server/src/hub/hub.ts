@@ -110,7 +110,7 @@ export class HubHost<H, R, A, S extends Schemas<H>> implements ConnectionHandler
   /** @throws the error of `authenticate`; HublineError `invalid_option` for an undeclared attribute or an invalid value */
   async authenticate(request: AuthenticationRequest): Promise<Identity> {
     return callHook('authenticate', this.#report, async () =>
-      identityOf(await this.#options.authenticate?.(request), (given) => this.#members.checked(given)),
+      identityOf(request.identity ?? (await this.#options.authenticate?.(request)), (given) => this.#members.checked(given)),
     );
   }
 

@@ -37,8 +37,8 @@ export interface ClientSession {
   decline(): void;
 }
 
-/** The request that opened a transport, and the HTTP server that received it. */
+/** The request that opened a transport, and the HTTP server that received it; undefined for a client of the same process. */
 export interface TransportOrigin {
   readonly request: ClientRequest;
-  readonly attachment: Attachment;
+  readonly attachment: Attachment | undefined;
 }

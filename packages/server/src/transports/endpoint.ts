@@ -1,14 +1,22 @@
-import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HublineError, type TransportName } from '@hubline/protocol';
 import type { Acceptor, ClientSession, NegotiateReply } from './acceptor.ts';
 import { untilClientGone } from './socket-events.ts';
 import type { Attachment } from './attachment.ts';
 import type { HttpExchange } from './exchange.ts';
+import type { InMemoryTransport } from './in-memory-transport.ts';
 import { LongPollingTransport, type LongPollingTimeouts } from './long-polling.ts';
 import type { OriginPolicy } from './origins.ts';
-import { FAILED, gone, refusalFor, refuseUpgrade, Refused, type Refusal } from './refusal.ts';
-import { parseRequest, queryValue, withoutCookies, type ClientRequest, type ParsedRequest } from './request.ts';
+import { FAILED, gone, headersOf, refusalFor, refuseUpgrade, Refused, type Refusal } from './refusal.ts';
+import {
+  parseRequest,
+  queryValue,
+  withoutCookies,
+  type ClientRequest,
+  type InMemoryHead,
+  type ParsedRequest,
+  type RequestHead,
+} from './request.ts';
 import { ServerSentEventsTransport } from './server-sent-events.ts';
 import type { Upgrade, WebSocketUpgrader } from './websocket.ts';
 
@@ -29,6 +37,10 @@ export class Endpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+  }
+
+  get hub(): string | undefined {
+    return this.#options.acceptor.hub;
   }
 
   /** Answers a request. Never rejects: a failure becomes a refusal. */
@@ -74,13 +86,43 @@ export class Endpoint {
     }
   }
 
+  /** Answers the negotiation of a client of the same process. Never rejects. */
+  async negotiateInMemory(head: InMemoryHead, clientGone: AbortSignal): Promise<InMemoryAnswer> {
+    try {
+      const { body, headers } = await this.#negotiateReply(this.#parseInMemory(head).request, clientGone);
+      return { status: 200, headers: { ...headers }, text: JSON.stringify(body) };
+    } catch (error) {
+      const refusal = this.#refusal(error);
+      return { status: refusal.status, headers: headersOf(refusal), text: refusal.text };
+    }
+  }
+
+  /** Accepts a client of the same process. @throws the error with which it is refused */
+  async openInMemory(head: InMemoryHead, { transport, signal }: { transport: InMemoryTransport; signal: AbortSignal }): Promise<void> {
+    const { request, id } = this.#parseInMemory(head);
+    this.#checkOffered('WebSockets');
+    const session = await this.#options.acceptor.admit(request, id, signal);
+    try {
+      checkUnconnected(session, 'WebSockets');
+      signal.throwIfAborted();
+      transport.open(session.accept(transport, { request, attachment: undefined }));
+    } finally {
+      session.decline();
+    }
+  }
+
   /** @throws Refused if the origin of the page is not allowed */
-  #parse(incoming: IncomingMessage): ParsedRequest {
+  #parse(incoming: RequestHead): ParsedRequest {
     const { acceptor, origins, proxies } = this.#options;
     const { hub, path } = acceptor;
     const parsed = parseRequest(incoming, { hub, path: path || '/', proxies });
     if (!origins.allows(parsed.request)) throw this.#forbiddenOrigin(parsed.request);
     return origins.ignoresCookies(parsed.request) ? { ...parsed, request: withoutCookies(parsed.request) } : parsed;
+  }
+
+  #parseInMemory(head: InMemoryHead): ParsedRequest {
+    const { request, id } = this.#parse(head);
+    return { request: { ...request, ...(head.identity && { identity: head.identity }) }, id };
   }
 
   async #negotiate(exchange: HttpExchange, request: ClientRequest): Promise<void> {
@@ -177,6 +219,12 @@ export class Endpoint {
     if (!refusal) this.#options.report(error);
     return refusal ?? FAILED;
   }
+}
+
+export interface InMemoryAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly text: string;
 }
 
 /** Bounds the reported origins: a client can send a new one with every request. */

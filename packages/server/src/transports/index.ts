@@ -3,6 +3,8 @@ export { NodeAffinity, type AffinityOptions } from './affinity.ts';
 export type { Attachment } from './attachment.ts';
 export { Batch } from './batch.ts';
 export { Endpoint } from './endpoint.ts';
+export { InMemoryNetwork, type InMemoryRequest } from './in-memory-network.ts';
+export type { InMemoryPipe } from './in-memory-transport.ts';
 export { checkedHttpServer, type AttachOptions, type HttpServer } from './http-server.ts';
 export { Router } from './router.ts';
 export { OwnHttpServer } from './own-http-server.ts';

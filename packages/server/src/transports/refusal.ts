@@ -74,7 +74,7 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`);
 }
 
-function headersOf({ status, code, retryAfterS }: Refusal): Record<string, string> {
+export function headersOf({ status, code, retryAfterS }: Refusal): Record<string, string> {
   return {
     ...(code ? { 'hubline-code': code } : {}),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}), // RFC 9110, 15.5.2

@@ -18,6 +18,8 @@ export interface ClientRequest {
   /** From `Authorization: Bearer`, or from the query's `access_token`: browsers cannot set headers on a WebSocket. */
   readonly token?: string;
   readonly remoteAddress?: string;
+  /** The identity that the program has given to a client of its own process. `authenticate` does not run then. */
+  readonly identity?: object;
 }
 
 /** The request as `authenticate` gets it. */
@@ -30,7 +32,7 @@ export interface AuthenticationRequest extends ClientRequest {
 }
 
 /** The request that opened a connection, without its credentials, so that methods can pass it on and log it. */
-export type OpeningRequest = Omit<ClientRequest, 'token'>;
+export type OpeningRequest = Omit<ClientRequest, 'token' | 'identity'>;
 
 /** A request, and the secret id of its connection. */
 export interface ParsedRequest {
@@ -46,8 +48,16 @@ export interface RequestRoute {
   readonly proxies: number;
 }
 
+/** What is read of an incoming request. */
+export interface RequestHead extends Pick<IncomingMessage, 'headers' | 'url'> {
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+
+/** The head of a request in memory. */
+export interface InMemoryHead extends RequestHead, Pick<ClientRequest, 'identity'> {}
+
 /** Parses a request. @throws HublineError `invalid_message` if the request target, the host or a forwarded header is not valid in a URL */
-export function parseRequest(incoming: IncomingMessage, { hub, path, proxies }: RequestRoute): ParsedRequest {
+export function parseRequest(incoming: RequestHead, { hub, path, proxies }: RequestRoute): ParsedRequest {
   const { headers, socket } = incoming;
   const forwarded = (name: string): string | undefined => (proxies > 0 ? entry(headers[name], proxies) : undefined);
   const scheme = schemeOf(forwarded('x-forwarded-proto') ?? ('encrypted' in socket ? 'https' : 'http'));
@@ -71,7 +81,7 @@ export function parseRequest(incoming: IncomingMessage, { hub, path, proxies }: 
   return { request, id: id === '' ? undefined : id };
 }
 
-export function openingRequest({ token: _token, headers, ...request }: ClientRequest): OpeningRequest {
+export function openingRequest({ token: _token, identity: _identity, headers, ...request }: ClientRequest): OpeningRequest {
   const { authorization: _authorization, ...rest } = headers;
   return { ...request, headers: rest };
 }

@@ -18,6 +18,19 @@ export class Router {
     this.#endpoints.set(path, endpoint);
   }
 
+  /** Finds the endpoint of a request target. Undefined if its path has none. */
+  find(target: string | undefined): { readonly endpoint: Endpoint; readonly isNegotiate: boolean } | undefined {
+    const route = routeOf(target);
+    const endpoint = route && this.#endpoints.get(route.path);
+    return endpoint && { endpoint, isNegotiate: route.isNegotiate };
+  }
+
+  /** The path of a hub that accepts clients. */
+  pathOf(hub: string): string | undefined {
+    for (const [path, endpoint] of this.#endpoints) if (endpoint.hub === hub) return path;
+    return undefined;
+  }
+
   has(path: string): boolean {
     return this.#endpoints.has(path);
   }
@@ -65,22 +78,22 @@ export class Router {
 
   /** Passes a request to the endpoint of its path. Returns false if the path has none. */
   #request(attachment: Attachment, request: IncomingMessage, response: ServerResponse): boolean {
-    const route = routeOf(request.url);
-    const endpoint = route && this.#endpoints.get(route.path);
-    if (!endpoint) return false;
+    const route = this.find(request.url);
+    if (!route) return false;
+    const { endpoint, isNegotiate } = route;
     if (isTooFarAhead(request)) request.socket.destroy(); // a refusal would wait behind the answers to earlier requests
     if (request.socket.destroyed) return true;
     attachment.observe(response);
-    void endpoint.request(new HttpExchange(request, response, attachment), route.isNegotiate);
+    void endpoint.request(new HttpExchange(request, response, attachment), isNegotiate);
     return true;
   }
 
   #upgrade(attachment: Attachment, [request, socket, head]: UpgradeArguments): boolean {
-    const route = routeOf(request.url);
-    const endpoint = route && this.#endpoints.get(route.path);
-    if (!endpoint) return false;
+    const route = this.find(request.url);
+    if (!route) return false;
+    const { endpoint, isNegotiate } = route;
     // Any other upgrade is an offer that a server may ignore (RFC 9110, 7.8).
-    if (!route.isNegotiate && isWebSocket(request)) void endpoint.upgrade({ request, socket, head }, attachment);
+    if (!isNegotiate && isWebSocket(request)) void endpoint.upgrade({ request, socket, head }, attachment);
     else resumeAsHttp(attachment.server, [request, socket, head]);
     return true;
   }
