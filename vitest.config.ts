@@ -48,7 +48,7 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...timeouts, name: 'balancers', include: [BALANCERS] },
+        test: { ...timeouts, name: 'balancers', include: [BALANCERS], env: { NODE_OPTIONS } },
       },
       {
         resolve: { conditions },

@@ -1,6 +1,9 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { until } from '../until.ts';
 import type { ProcessSandbox } from './process-sandbox.ts';
 import type { Program } from './program.ts';
+import type { TcpProxy } from './proxy.ts';
 
 export interface ClusterNodeOptions {
   readonly nodeId: string;
@@ -8,6 +11,10 @@ export interface ClusterNodeOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The working directory. */
+  readonly folder: string;
+  /** The proxy between the node and its Redis. */
+  readonly link: TcpProxy | undefined;
   readonly sandbox: ProcessSandbox;
   readonly startedMs: number;
 }
@@ -23,6 +30,8 @@ export class ClusterNode {
   readonly nodeId: string;
   readonly port: number;
   readonly #options: ClusterNodeOptions;
+  /** The folder through which the preloaded `node-agent.ts` gets its orders. */
+  readonly #orders: string;
   #program: Program | undefined;
   #announcement: Announcement | undefined;
 
@@ -30,6 +39,8 @@ export class ClusterNode {
     this.nodeId = options.nodeId;
     this.port = options.port;
     this.#options = options;
+    this.#orders = join(options.sandbox.folder, `${options.nodeId}-${options.port}`);
+    mkdirSync(this.#orders, { recursive: true });
   }
 
   /** The process id of the current or last run. */
@@ -51,6 +62,13 @@ export class ClusterNode {
     return this.announcement.url;
   }
 
+  /** The proxy between the node and its Redis. @throws Error without `backplane: 'redis'` */
+  get link(): TcpProxy {
+    const { link } = this.#options;
+    if (!link) throw new Error(`${this.nodeId} has no link of its own: start the cluster with backplane 'redis'.`);
+    return link;
+  }
+
   /** The output of all runs so far. */
   get log(): string {
     return this.#options.sandbox.log(this.nodeId);
@@ -59,8 +77,9 @@ export class ClusterNode {
   /** Starts the process. Resolves when it prints its announcement. @throws Error with its output if it ends or takes too long */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`${this.nodeId} runs already.`);
-    const { command, args, env, sandbox, startedMs } = this.#options;
-    const program = sandbox.run({ name: this.nodeId, command, args, env });
+    const { command, args, env, folder, sandbox, startedMs } = this.#options;
+    for (const order of ['block', 'skew']) rmSync(join(this.#orders, order), { force: true });
+    const program = sandbox.run({ name: this.nodeId, command, args, folder, env: { ...env, HUBLINE_NODE_FOLDER: this.#orders } });
     this.#program = program;
     try {
       const ready = await until(() => announcementIn(program.output) ?? program.ending, { timeoutMs: startedMs, intervalMs: 10 });
@@ -95,6 +114,35 @@ export class ClusterNode {
   /** Sends SIGCONT. */
   thaw(): void {
     this.#program?.thaw();
+  }
+
+  /** Blocks the event loop until {@link unblock}. Resolves when it is blocked. */
+  async block(): Promise<void> {
+    writeFileSync(join(this.#orders, 'block'), '');
+    await this.#order('block');
+  }
+
+  unblock(): void {
+    rmSync(join(this.#orders, 'block'), { force: true });
+  }
+
+  /**
+   * Sets the clock of the process wrong by `ms`, until it is restarted: `Date` is replaced. Timers, `performance.now()` and references to `Date`
+   * that the program kept are not affected. 0 sets it right.
+   */
+  async skew(ms: number): Promise<void> {
+    writeFileSync(join(this.#orders, 'skew'), String(ms));
+    await this.#order(`skew ${ms}`);
+    rmSync(join(this.#orders, 'skew'));
+  }
+
+  /** Lets the agent read its orders, and waits for its confirmation. */
+  async #order(confirmation: string): Promise<void> {
+    if (this.pid === undefined || !this.isRunning) throw new Error(`${this.nodeId} does not run.`);
+    const done = join(this.#orders, 'done');
+    rmSync(done, { force: true });
+    process.kill(this.pid, 'SIGUSR2');
+    await until(() => existsSync(done) && readFileSync(done, 'utf8') === confirmation);
   }
 
   /**

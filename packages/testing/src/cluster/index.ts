@@ -1,7 +1,10 @@
 export { startCluster, type Cluster, type ClusterOptions, type PerNode } from './cluster.ts';
 export type { Announcement, AskOptions, ClusterNode } from './cluster-node.ts';
+export { MissingPackageError } from './entry.ts';
 export { faults, type Fault } from './fault.ts';
+export type { BalancerKind } from './front.ts';
 export type { ProcessSandboxOptions as PremisesOptions } from './process-sandbox.ts';
+export type { BackplaneKind } from './store.ts';
 export { startProxy, type ProxyOptions, type TcpProxy } from './proxy.ts';
 export type { Monitor, MonitoredCommand } from '../redis/monitor.ts';
 export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from '../redis/redis-cluster.ts';

@@ -33,9 +33,9 @@ export class ProcessSandbox implements AsyncDisposable {
   }
 
   /** Starts a program, with `<name>.log` for its output. */
-  run(options: Omit<ProgramOptions, 'folder' | 'log'>): Program {
+  run(options: Omit<ProgramOptions, 'folder' | 'log'> & Partial<Pick<ProgramOptions, 'folder'>>): Program {
     this.#logNames.add(options.name);
-    const program = new Program({ ...options, folder: this.folder, log: this.#pathOf(options.name) });
+    const program = new Program({ folder: this.folder, ...options, log: this.#pathOf(options.name) });
     const { pid } = program;
     if (pid !== undefined) {
       this.#running.add(program);

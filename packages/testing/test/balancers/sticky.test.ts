@@ -5,6 +5,7 @@ import { createHubConnection, longPolling, serverSentEvents, webSockets } from '
 import { defineHub } from '@hubline/protocol';
 import { createHubServer, memoryBackplane, type HubServer } from '@hubline/server';
 import { startBalancer, until } from '@hubline/testing';
+import { startCluster } from '@hubline/testing/cluster';
 import { expect, it } from 'vitest';
 
 interface Where {
@@ -19,6 +20,10 @@ const where = defineHub<Where, Heard>('where');
 
 const BALANCERS = ['nginx', 'haproxy'] as const;
 const TRANSPORTS = ['WebSockets', 'ServerSentEvents', 'LongPolling'] as const;
+
+const configurationOf = (kind: (typeof BALANCERS)[number]): string =>
+  fileURLToPath(new URL(`../../../../deploy/${kind === 'nginx' ? 'nginx.conf' : 'haproxy.cfg'}`, import.meta.url));
+const programOf = (kind: string): string => JSON.parse(execFileSync(process.execPath, [PROGRAMS, kind], { encoding: 'utf8' })) as string;
 
 /** Starts three nodes behind a balancer. */
 async function behind(kind: (typeof BALANCERS)[number]) {
@@ -38,9 +43,7 @@ async function behind(kind: (typeof BALANCERS)[number]) {
     servers.push(server);
     ports.push(await server.listen(0, '127.0.0.1'));
   }
-  const configuration = fileURLToPath(new URL(`../../../../deploy/${kind === 'nginx' ? 'nginx.conf' : 'haproxy.cfg'}`, import.meta.url));
-  const program = JSON.parse(execFileSync(process.execPath, [PROGRAMS, kind], { encoding: 'utf8' })) as string;
-  const balancer = await startBalancer(kind, { program, configuration, nodes: ports });
+  const balancer = await startBalancer(kind, { program: programOf(kind), configuration: configurationOf(kind), nodes: ports });
   return {
     url: `${balancer.url}/hubs/where`,
     servers,
@@ -50,6 +53,15 @@ async function behind(kind: (typeof BALANCERS)[number]) {
     },
   };
 }
+
+it.each(BALANCERS)('startCluster starts nodes behind %s', async (kind) => {
+  const [configuration, program] = [configurationOf(kind), programOf(kind)];
+  await using cluster = await startCluster({ nodes: 3, balancer: { kind, configuration, program } });
+  for (const nodeId of ['node-1', 'node-2', 'node-3']) {
+    const response = await fetch(`${cluster.url}/deployment?node=${nodeId}`);
+    expect(await response.json()).toMatchObject({ nodeId });
+  }
+});
 
 const PROGRAMS = fileURLToPath(new URL('../../../../scripts/program-path.mjs', import.meta.url));
 
