@@ -7,8 +7,8 @@ const conditions = ['hubline-source'];
 const BALANCERS = 'packages/testing/test/balancers/**/*.test.ts';
 /** Client libraries, ours and others, against the conformance server: in Node, and their builds in Chromium. */
 const INTEROP = ['packages/testing/test/{official,hubline,conformance-server}*.test.ts', 'packages/testing/test/browsers/**/*.test.ts'];
-/** The C# programs of interop/dotnet, which `scripts/dotnet.mjs` builds. */
-const DOTNET = 'packages/testing/test/dotnet/**/*.test.ts';
+/** The C# programs of interop/dotnet, which `scripts/dotnet.mjs` builds, and Garnet, which it installs. */
+const DOTNET = ['packages/testing/test/dotnet/**/*.test.ts', 'packages/redis/test/dotnet/**/*.test.ts'];
 /** Generated malformed input. */
 const FUZZ = 'packages/*/test/fuzz/**/*.test.ts';
 /** Tests that start server processes and a Redis for them. */
@@ -37,7 +37,7 @@ export default defineConfig({
           ...timeouts,
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts', 'scripts/**/*.test.mjs'],
-          exclude: [BALANCERS, ...INTEROP, DOTNET, FUZZ, ...CLUSTER, PACKAGES, HOSTS],
+          exclude: [BALANCERS, ...INTEROP, ...DOTNET, FUZZ, ...CLUSTER, PACKAGES, HOSTS],
         },
       },
       {
@@ -53,12 +53,20 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...timeouts, name: 'dotnet', include: [DOTNET], globalSetup: 'scripts/redis-server.mjs' },
+        test: { ...timeouts, name: 'dotnet', include: DOTNET, globalSetup: 'scripts/redis-server.mjs' },
       },
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...timeouts, name: 'cluster', include: CLUSTER, globalSetup: 'scripts/redis-server.mjs', env: { NODE_OPTIONS } },
+        test: {
+          ...timeouts,
+          setupFiles: [...timeouts.setupFiles, 'packages/redis/test/garnet.ts'],
+          name: 'cluster',
+          include: CLUSTER,
+          exclude: DOTNET,
+          globalSetup: 'scripts/redis-server.mjs',
+          env: { NODE_OPTIONS },
+        },
       },
       {
         resolve: { conditions },

@@ -32,7 +32,7 @@ export class ClusterStore implements Store {
   /** Shards that are no longer masters, until commands in flight are answered. */
   readonly #leaving = new Set<Shard>();
   #slots: SlotMap | undefined;
-  /** Whether Redis has sharded pub/sub (7.0 and newer). Undefined until CLUSTER SLOTS was answered once. */
+  /** Whether Redis has sharded pub/sub (7.0 and newer; Garnet lacks a part). Undefined until CLUSTER SLOTS was answered once. */
   #isSharded: boolean | undefined;
   #isReady = false;
   #isClosed = false;
@@ -226,8 +226,8 @@ export class ClusterStore implements Store {
   async #querySlots(): Promise<void> {
     const [reply, asked] = await this.#fromAnyNode(['cluster', 'slots']);
     if (this.#isSharded === undefined) {
-      const [[known]] = (await this.#fromAnyNode(['command', 'info', 'spublish'])) as [[unknown], RedisAddress];
-      this.#isSharded = Boolean(known);
+      const [known] = (await this.#fromAnyNode(['command', 'info', 'spublish', 'sunsubscribe'])) as [unknown[], RedisAddress];
+      this.#isSharded = known.every(Boolean);
     }
     const slots = new SlotMap(reply, asked);
     if (this.#isClosed || !slots.isWhole) return;

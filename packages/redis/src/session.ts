@@ -57,7 +57,8 @@ export class Session {
     const { incarnation } = this;
     return [
       ...tags.map((tag): Command => ['incr', this.#keys.writes(incarnation, tag)]),
-      ['pexpire', this.#keys.lease(incarnation), this.#nodeTimeoutMs], // a Redis without memory refuses SET but not PEXPIRE
+      // A Redis without memory refuses SET but not GETEX. Garnet 2.2.8 answers PEXPIRE with invalid bytes if the key has expired.
+      ['getex', this.#keys.lease(incarnation), 'PX', this.#nodeTimeoutMs],
       ...(this.isPartial ? [this.markIncompleteCommand()] : []),
     ];
   }

@@ -95,6 +95,11 @@ export class MemoryRedis {
       return count;
     },
     del: (key, more) => [key, ...more].filter((each) => this.#delete(each)).length,
+    getex: (key, [, ms]) => {
+      const text = this.#text(key);
+      if (text !== null) this.#expiry.set(key, performance.now() + Number(ms));
+      return text;
+    },
     pexpire: (key, [ms]) => {
       if (!this.#valueOf(key)) return 0;
       this.#expiry.set(key, performance.now() + Number(ms));

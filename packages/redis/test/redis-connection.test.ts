@@ -3,6 +3,8 @@ import { Redis } from 'ioredis';
 import { expect, it, vi } from 'vitest';
 import { RedisConnection, type Command } from '../src/redis-connection.ts';
 import { REQUIRED_SETTINGS } from '../src/options.ts';
+import { programOf } from '../../testing/src/redis/redis-server.ts';
+import { isGarnet } from '../../testing/src/redis/server-arguments.ts';
 
 /** Opens a connection to a Redis that refuses commands. */
 async function lineTo(url: string) {
@@ -14,6 +16,7 @@ async function lineTo(url: string) {
 }
 
 const SET = ['set', 'key', 'value'] as const;
+const CLUSTER_MODE = isGarnet(programOf()) ? ['--cluster', '--device-type', 'RandomAccess'] : ['--cluster-enabled', 'yes'];
 const NOBODYS = ['REPLICAOF', '127.0.0.1', '1'] as const;
 
 interface Refuser {
@@ -34,7 +37,7 @@ it.each<Refuser>([
     made: NOBODYS,
     command: ['get', 'key'],
   },
-  { who: 'a node of an incomplete cluster', refusal: 'CLUSTERDOWN', args: ['--cluster-enabled', 'yes'], made: ['PING'], command: SET },
+  { who: 'a node of an incomplete cluster', refusal: 'CLUSTERDOWN', args: CLUSTER_MODE, made: ['PING'], command: SET },
 ])('a connection to $who ($refusal) is closed, and another one is opened', async ({ refusal, args, made, command }) => {
   await using redis = await startRedis({ args });
   await redis.call(...made);
@@ -45,7 +48,7 @@ it.each<Refuser>([
 });
 
 it('the connection of a subscriber to an incomplete cluster is closed', async () => {
-  await using redis = await startRedis({ args: ['--cluster-enabled', 'yes'] });
+  await using redis = await startRedis({ args: CLUSTER_MODE });
   using to = await lineTo(redis.url);
   await expect(to.line.within('SSUBSCRIBE', to.client.ssubscribe('channel'))).rejects.toThrow('CLUSTERDOWN');
   expect(to.lost).toHaveBeenCalled();

@@ -1,12 +1,13 @@
 import { onStablePort } from '../cluster/stable-port.ts';
 import { until } from '../until.ts';
 import { arrangement, has, parseNodes, slotCount, SLOTS, type NodeView } from './cluster-view.ts';
-import { startRedis, type RedisOptions, type RedisServer } from './redis-server.ts';
+import { programOf, startRedis, type RedisOptions, type RedisServer } from './redis-server.ts';
+import { clusterArguments, isGarnet } from './server-arguments.ts';
 
 export interface RedisClusterOptions extends Pick<RedisOptions, 'program' | 'args' | 'logs' | 'onTestFailed'> {
   /** The number of masters. Default 3, the minimum for a failover. */
   readonly masters?: number;
-  /** The total number of replicas, which are assigned to the masters in turn. Default 3. */
+  /** The total number of replicas, which are assigned to the masters in turn. Default 3; 0 on Garnet, which has no automatic failover. */
   readonly replicas?: number;
   /** The time without an answer after which a node is suspected (`cluster-node-timeout`). Default 1,000. */
   readonly nodeTimeoutMs?: number;
@@ -14,21 +15,17 @@ export interface RedisClusterOptions extends Pick<RedisOptions, 'program' | 'arg
 
 /** Starts a Redis Cluster. Resolves when it is {@link RedisCluster.ready}, after about three seconds. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const { masters = 3, replicas = 3, nodeTimeoutMs = 1000, args = [], ...others } = options;
+  const program = programOf(options);
+  const { masters = 3, replicas = isGarnet(program) ? 0 : 3, nodeTimeoutMs = 1000, args = [], ...others } = options;
   const busPorts = new Map<RedisServer, number>();
   const start = (index: number): Promise<RedisServer> =>
     onStablePort(async (busPort) => {
       const node = await startRedis({
         ...others,
         name: `redis-${index + 1}`,
-        args: [
-          ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', String(nodeTimeoutMs)],
-          // Replicas are synchronised at once instead of after the default five seconds.
-          ...['--repl-diskless-sync-delay', '0'],
-          ...args,
-        ],
+        args: [...clusterArguments(program, { busPort, nodeTimeoutMs }), ...args],
       });
-      busPorts.set(node, busPort);
+      if (!isGarnet(program)) busPorts.set(node, busPort);
       return node;
     });
   const starts = await Promise.allSettled(Array.from({ length: masters + replicas }, (_, index) => start(index)));
@@ -57,6 +54,7 @@ export class RedisCluster implements AsyncDisposable {
 
   /** Joins the nodes to a cluster, as `redis-cli --cluster create` does. */
   async form(masterCount: number, busPorts: ReadonlyMap<RedisServer, number>): Promise<void> {
+    const busPortOf = (node: RedisServer): readonly number[] => [busPorts.get(node) ?? []].flat();
     const masters = this.nodes.slice(0, masterCount);
     for (const [index, node] of masters.entries()) {
       const bounds = [index, index + 1].map((edge) => Math.floor((edge * SLOTS) / masterCount));
@@ -65,7 +63,7 @@ export class RedisCluster implements AsyncDisposable {
     }
     for (const node of this.nodes) {
       for (const other of this.nodes) {
-        if (other !== node) await node.call('CLUSTER', 'MEET', '127.0.0.1', other.port, busPorts.get(other) ?? 0);
+        if (other !== node) await node.call('CLUSTER', 'MEET', '127.0.0.1', other.port, ...busPortOf(other));
       }
     }
     for (const [index, replica] of this.nodes.slice(masterCount).entries()) {

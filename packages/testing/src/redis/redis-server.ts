@@ -7,6 +7,7 @@ import { onStablePort } from '../cluster/stable-port.ts';
 import { until } from '../until.ts';
 import { selfSigned } from './certificate.ts';
 import { Monitor } from './monitor.ts';
+import { serverArguments } from './server-arguments.ts';
 
 export interface RedisOptions extends ProcessSandboxOptions {
   /** The program: a path, or a name on the PATH. Default: HUBLINE_REDIS_SERVER, or else `redis-server`. */
@@ -22,6 +23,10 @@ export interface RedisOptions extends ProcessSandboxOptions {
   /** Whether it accepts only TLS, with a self-signed certificate. Default false. */
   readonly tls?: boolean;
 }
+
+/** The program that runs with these options. */
+export const programOf = ({ program = process.env.HUBLINE_REDIS_SERVER ?? 'redis-server' }: Pick<RedisOptions, 'program'> = {}): string =>
+  program;
 
 /** Starts a Redis on a free port of 127.0.0.1, without a configuration file and without persistence. */
 export function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
@@ -100,7 +105,8 @@ export class RedisServer implements AsyncDisposable {
   /** Starts the server empty on its port. Resolves when it answers. */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`${this.name} runs already.`);
-    const { program = process.env.HUBLINE_REDIS_SERVER ?? 'redis-server', args = [], password, user } = this.#options;
+    const { args = [], password, user } = this.#options;
+    const program = programOf(this.#options);
     this.#isPaused = false;
     rmSync(join(this.#sandbox.folder, 'dump.rdb'), { force: true }); // a replica leaves the file from which it was synchronised
     const run = this.#sandbox.run({
@@ -108,11 +114,7 @@ export class RedisServer implements AsyncDisposable {
       command: program,
       args: [
         ...(this.#file === undefined ? [] : [this.#file, '--sentinel']),
-        ...['--bind', '127.0.0.1', '--dir', this.#sandbox.folder],
-        ...(this.ca === undefined ? ['--port', String(this.port)] : [...TLS, '--port', '0', '--tls-port', String(this.port)]),
-        ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
-        ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
-        ...(user ? ['--user', 'default', 'off', '--user', user.name, 'on', `>${user.password}`, '~*', '&*', '+@all'] : []),
+        ...serverArguments(program, { port: this.port, folder: this.#sandbox.folder, password, user, isTls: this.ca !== undefined }),
         ...args,
       ],
     });
@@ -211,16 +213,6 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-const TLS = [
-  '--tls-cert-file',
-  'certificate.pem',
-  '--tls-key-file',
-  'key.pem',
-  '--tls-ca-cert-file',
-  'certificate.pem',
-  '--tls-auth-clients',
-  'no',
-];
 const STARTED_MS = 10_000;
 const ANSWER_MS = 10_000;
 const OWN_PORTS = 1000;
