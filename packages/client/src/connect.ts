@@ -21,8 +21,8 @@ export interface Attempt {
 /** An open pipe, with its data from the response of negotiate. */
 export interface Connected {
   readonly pipe: Pipe;
-  /** Undefined if negotiation was skipped. */
-  readonly connectionId?: string;
+  /** The id of the negotiation. Undefined if that was skipped. */
+  readonly connectionId?: string | undefined;
   /** The node of this connection, for the next attempt. */
   readonly affinity?: Affinity | undefined;
 }

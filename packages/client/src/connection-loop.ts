@@ -61,7 +61,7 @@ export function createLoop(settings: ClientSettings): ConnectionLoop {
           everOpen = true;
           openAt = clock.now();
           affinity = open.affinity;
-          enter({ name: 'connected', connectionId: open.connectionId });
+          enter({ name: 'connected', connectionId: open.connectionId, node: open.node });
           started();
         },
       });

@@ -4,8 +4,10 @@ export type ConnectionState =
   | { readonly name: 'idle' }
   /** The connection was never open since `start()`. `attempt` counts from 0. */
   | { readonly name: 'connecting'; readonly attempt: number }
-  /** Calls are possible. There is no connection id if negotiation was skipped. */
-  | { readonly name: 'connected'; readonly connectionId?: string | undefined }
+  /**
+   * Calls are possible. `node` is the name of the server's node. Only Hubline servers send it, and the connection id without negotiation.
+   */
+  | { readonly name: 'connected'; readonly connectionId?: string | undefined; readonly node?: string | undefined }
   /** The connection ended with `cause`. Attempt number `attempt`, from 1, starts `delayMs` milliseconds after this state began. */
   | { readonly name: 'reconnecting'; readonly attempt: number; readonly delayMs: number; readonly cause: Error }
   /** The connection is closed until the next `start()`. There is no cause after `stop()`. */

@@ -49,7 +49,10 @@ export interface HubConnectionOptions<H, R> extends Network {
   readonly args?: EventArgs<R> | undefined;
   /** The transports that may be used. The server decides their order. Default `[webSockets()]`. */
   readonly transports?: readonly Transport[] | undefined;
-  /** Connects without negotiation, by WebSockets only. There is then no connection id and no redirect. Default false. */
+  /**
+   * Connects without negotiation, by WebSockets only, which saves a request. There is then no redirect, and only a Hubline server tells the
+   * connection id. Default false.
+   */
   readonly skipNegotiation?: boolean | undefined;
   /** The time limit of each call, unless `with` sets another. Default 30,000; `Infinity` for none. */
   readonly callTimeoutMs?: number | undefined;

@@ -36,6 +36,8 @@ const PROBE_MS = 3_000;
 /** A session whose handshake is done. */
 export interface OpenSession extends Connected {
   readonly calls: Calls;
+  /** The name of the server's node. Only Hubline servers send it. */
+  readonly node?: string | undefined;
   /** Pings the server. If it does not answer within seconds, the session ends. */
   probe(): void;
 }
@@ -183,13 +185,13 @@ export async function runSession(settings: ClientSettings, { stop, fresh, affini
   };
 
   const readHandshake = (wire: Wire): Wire => {
-    const { error, hubline: version, maxMessageBytes = Infinity, rest } = readHandshakeResponse(wire);
+    const { error, hubline: version, maxMessageBytes = Infinity, rest, ...place } = readHandshakeResponse(wire);
     if (error) throw refusal(error);
     hubline = !!version;
     limitBytes = maxMessageBytes;
     calls = createCalls(settings, { hubline, over: signal, send, pipe: pipe! });
     keepAlive();
-    opened({ ...connected!, calls, probe });
+    opened({ ...connected!, ...given(place), calls, probe });
     return rest;
   };
   const receive = (wire: Wire): void => {

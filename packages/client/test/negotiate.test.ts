@@ -181,6 +181,16 @@ it('skipNegotiation opens the WebSocket without an id', async () => {
   expect(world.connection.state).toEqual({ name: 'connected' });
 });
 
+it('skipNegotiation takes the connection id and the node from each handshake of a Hubline server', async () => {
+  const handshakes = (_: unknown, n: number) => ({ hubline: 1, connectionId: `id-${n}`, node: `node-${n}` });
+  await using world = await World.started({ skipNegotiation: true, handshakes, reconnect: { firstMs: 1 } });
+  expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-0', node: 'node-0' });
+  world.server.last.drop();
+  await vi.waitFor(() => expect(world.emitted('reconnected')).toEqual([['id-1']]));
+  expect(world.connection.state).toEqual({ name: 'connected', connectionId: 'id-1', node: 'node-1' });
+  expect(world.server.negotiated).toEqual([]);
+});
+
 it('skipNegotiation requests a fresh token after each failed attempt, whose reason pages do not see', async () => {
   const asked: boolean[] = [];
   await using world = await World.started({

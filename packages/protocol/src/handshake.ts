@@ -16,6 +16,10 @@ export interface HandshakeResponse {
   readonly hubline?: number | undefined;
   /** Addition of Hubline: the largest message that the server accepts, in bytes. */
   readonly maxMessageBytes?: number | undefined;
+  /** Addition of Hubline: the public id of the connection, also without negotiation. */
+  readonly connectionId?: string | undefined;
+  /** Addition of Hubline: the name of the node that holds the connection. */
+  readonly node?: string | undefined;
 }
 
 /** The version of the extensions that PROTOCOL.md describes. */
@@ -55,11 +59,20 @@ export function parseHandshakeRequest(record: string): HandshakeRequest {
   return { protocol, version: version as number, hubline: numberOf(hubline) };
 }
 
-/** Parses the record of a response. @throws HublineError `invalid_message`, also for a hub message: the server skipped the handshake */
+/**
+ * Parses the record of a response. `connectionId` and `node` are not checked: a client shows them, and trusts its server.
+ * @throws HublineError `invalid_message`, also for a hub message: the server skipped the handshake
+ */
 export function parseHandshakeResponse(record: string): HandshakeResponse {
-  const { type, error, hubline, maxMessageBytes } = fieldsOf(record);
+  const { type, error, hubline, maxMessageBytes, connectionId, node } = fieldsOf(record);
   if (type || typeof (error ?? '') !== 'string') throw invalidMessage('Expected a handshake response from the server.');
-  return { error: (error as string) || undefined, hubline: numberOf(hubline), maxMessageBytes: numberOf(maxMessageBytes) };
+  return {
+    error: (error as string) || undefined,
+    hubline: numberOf(hubline),
+    maxMessageBytes: numberOf(maxMessageBytes),
+    connectionId: connectionId as string | undefined,
+    node: node as string | undefined,
+  };
 }
 
 /**

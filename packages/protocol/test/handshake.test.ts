@@ -90,12 +90,14 @@ describe('handshake request', () => {
 });
 
 describe('handshake response', () => {
-  it.each([{}, { hubline: 1 }, { error: "The protocol 'x' is not supported." }])(
-    'a handshake response is the same after encoding and parsing: %o',
-    (response) => {
-      expect(parseHandshakeResponse(encodeHandshake(response).slice(0, -1))).toEqual(response);
-    },
-  );
+  it.each([
+    {},
+    { hubline: 1 },
+    { hubline: 1, maxMessageBytes: 9, connectionId: 'c', node: 'n' },
+    { error: "The protocol 'x' is not supported." },
+  ])('a handshake response is the same after encoding and parsing: %o', (response) => {
+    expect(parseHandshakeResponse(encodeHandshake(response).slice(0, -1))).toEqual(response);
+  });
 
   it('a handshake response drops unknown fields and an error of null', () => {
     expect(parseHandshakeResponse('{"minorVersion":0,"error":null,"hubline":"1","type":0}')).toEqual({});

@@ -131,10 +131,10 @@ class NodeHubServer implements HubServer {
     if (this.#hosts.has(checkName(contract.name, 'name'))) throw hostedAlready('name', contract.name);
     const options = hostedOptions(given);
     const path = options && this.#checkedPath(options, contract.name);
-    const { settings, detailedErrors, turn, events } = this.#node;
+    const { settings, detailedErrors, turn, events, info } = this.#node;
     const limits = limitsFor(settings.limits, options?.limits);
     const cluster = this.#cluster(given.backplane ?? this.#backplane);
-    const environment = { cluster, settings: { ...settings, limits, detailedErrors, turn }, report: events.report };
+    const environment = { cluster, settings: { ...settings, limits, detailedErrors, turn, nodeId: info.nodeId }, report: events.report };
     const host = new HubHost<H, R, A, S>(contract, options, environment);
     this.#hosts.set(contract.name, host);
     if (path) this.#open(path, host);

@@ -34,15 +34,16 @@ it.each([
   ['{"protocol":"JSON","version":1}', '{}'],
   ['{"protocol":"json","version":2}', '{}'],
   ['{"version":1,"minorVersion":0,"protocol":"json"}', '{}'],
-  ['{"protocol":"json","version":1,"hubline":1}', '{"hubline":1,"maxMessageBytes":32768}'],
-  ['{"protocol":"json","version":1,"hubline":7}', '{"hubline":1,"maxMessageBytes":32768}'],
+  ['{"protocol":"json","version":1,"hubline":1}', '{"hubline":1,"maxMessageBytes":32768,"connectionId":"ID","node":"n1"}'],
+  ['{"protocol":"json","version":1,"hubline":7}', '{"hubline":1,"maxMessageBytes":32768,"connectionId":"ID","node":"n1"}'],
   ['{"protocol":"json","version":1,"hubline":"1"}', '{}'],
 ])('the server answers the handshake %s with %s', async (request, answer) => {
-  await using world = await start();
+  await using world = await start({ nodeId: 'n1' });
   await using client = await world.openSocket();
   client.socket.send(request + END);
   await client.until(() => client.frames.length > 0);
-  expect(client.frames).toEqual([answer + END]);
+  const { items } = await world.hub.presence.connections();
+  expect(client.frames).toEqual([answer.replace('ID', items[0]!.connectionId) + END]);
   expect((await client.call('echo', 1)).result).toBe(1);
 });
 

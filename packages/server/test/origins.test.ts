@@ -82,7 +82,7 @@ it('the server accepts its own origin, a list of origins, a function, and all or
   await using own = await start();
   expect((await own.post('', { origin: `http://127.0.0.1:${own.port}` })).status).toBe(200);
   await using client = await RawClient.open(own.port, { origin: `http://127.0.0.1:${own.port}` });
-  expect(client.records).toEqual([{ hubline: 1, maxMessageBytes: 32_768 }]);
+  expect(client.records).toMatchObject([{ hubline: 1, maxMessageBytes: 32_768 }]);
   await using listed = await start({ origins: ['https://a.example/'] });
   expect((await listed.post('', { origin: 'https://a.example' })).status).toBe(200);
   expect((await listed.post('', { origin: 'https://a.example.evil' })).status).toBe(403);

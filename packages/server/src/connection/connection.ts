@@ -2,7 +2,6 @@ import {
   codecForPeer,
   encodeHandshake,
   HandshakeReader,
-  HUBLINE_VERSION,
   HublineError,
   MessageType,
   type Codec,
@@ -24,7 +23,7 @@ import {
 } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallingConnection, type CallLimits } from './incoming-calls.ts';
-import { answerHandshake } from './handshake.ts';
+import { acceptanceOf, answerHandshake } from './handshake.ts';
 import type { Attributes, Identity } from './identity.ts';
 import { InputQueue, type InputConsumer, type InputLimits } from './input-queue.ts';
 import { Outbox } from './outbox.ts';
@@ -47,6 +46,7 @@ export interface ConnectionHandler {
 }
 
 export interface ConnectionSettings {
+  readonly nodeId: string;
   readonly codecs: ReadonlyMap<string, Codec>;
   readonly limits: CallLimits & InputLimits & { readonly maxMessageBytes: number; readonly maxBufferedBytes: number };
   readonly timeouts: ConnectionTimeouts;
@@ -302,7 +302,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
     try {
       await handler.opening(this);
       if (this.isClosed) return;
-      this.#outbox.push(encodeHandshake(this.#hubline > 0 ? { hubline: HUBLINE_VERSION, maxMessageBytes: limits.maxMessageBytes } : {}));
+      this.#outbox.push(encodeHandshake(acceptanceOf(this.#hubline, this.id, this.#settings)));
       this.#enter({ name: 'open', codec, decoder: codec.decoder({ maxMessageBytes: limits.maxMessageBytes }) });
       for (const wire of held) this.#outbox.push(wire);
       this.#input.start();

@@ -1,4 +1,4 @@
-import { parseHandshakeRequest, type Codec } from '@hubline/protocol';
+import { HUBLINE_VERSION, parseHandshakeRequest, type Codec, type HandshakeResponse } from '@hubline/protocol';
 import type { Transport } from '../transports/index.ts';
 
 /** The result of a handshake: the codec and the version of Hubline, or SignalR's text for the refusal. */
@@ -17,6 +17,17 @@ export function answerHandshake(record: string, codecs: ReadonlyMap<string, Code
     return { refusal: `Cannot use the '${protocol}' protocol on the current transport. ${why}` };
   }
   return { codec, hubline };
+}
+
+interface NodeSettings {
+  readonly nodeId: string;
+  readonly limits: { readonly maxMessageBytes: number };
+}
+
+/** Returns the answer that accepts a client, by the version of Hubline that it announced. Other clients get what ASP.NET Core sends. */
+export function acceptanceOf(hubline: number, connectionId: string, { nodeId, limits }: NodeSettings): HandshakeResponse {
+  if (hubline <= 0) return {};
+  return { hubline: HUBLINE_VERSION, maxMessageBytes: limits.maxMessageBytes, connectionId, node: nodeId };
 }
 
 /** Finds a codec by its name, ignoring case like ASP.NET Core. */

@@ -3,7 +3,7 @@ import { campaign } from './campaign.ts';
 import { overLongPolling, overServerSentEvents, overWebSockets } from './channels.ts';
 import { END, handshakeCase } from './mutate.ts';
 import { levelsIn, MAX_LEVELS } from './oracle.ts';
-import { MAX_MESSAGE_BYTES, openWorld, type FuzzWorld } from './world.ts';
+import { MAX_MESSAGE_BYTES, NODE_ID, openWorld, type FuzzWorld } from './world.ts';
 
 let world: FuzzWorld;
 beforeAll(async () => void (world = await openWorld()));
@@ -34,7 +34,9 @@ function answerTo(bytes: Uint8Array, carriesBytes: boolean): object {
     const why = "The transport does not support 'Binary' transfer format.";
     return { error: `Cannot use the '${protocol}' protocol on the current transport. ${why}` };
   }
-  return typeof hubline === 'number' && hubline > 0 ? { hubline: 1, maxMessageBytes: MAX_MESSAGE_BYTES } : {};
+  return typeof hubline === 'number' && hubline > 0 ?
+      { hubline: 1, maxMessageBytes: MAX_MESSAGE_BYTES, connectionId: expect.any(String) as string, node: NODE_ID }
+    : {};
 }
 
 it.each([
