@@ -9,7 +9,7 @@ import terser from '@rollup/plugin-terser';
 const MEMBERS = /^EventEmitter\.(?:prototype\.)?(\w+) = (?:function [^]*?^};|.*;)$/gm;
 
 /** The methods that the client calls, directly or indirectly. */
-const USED = ['on', 'off', 'removeListener', 'listeners'];
+const USED = ['on', 'removeListener', 'listeners'];
 
 /** Matches eventemitter3's fallback for runtimes without Object.create. Every browser with modules has Object.create. */
 const LEGACY = /^if \(Object\.create\) \{[^]*?^\}/m;

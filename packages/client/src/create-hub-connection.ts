@@ -203,7 +203,7 @@ export function connectionIn<H, R, A>(
     // A wrapper of its own for each call: the same function may be added twice and removed once.
     const wrapper: Listener = (...args) => listener(...args);
     events.on(event, wrapper);
-    return () => void events.off(event, wrapper);
+    return () => void events.removeListener(event, wrapper);
   };
 
   return {

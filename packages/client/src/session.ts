@@ -107,8 +107,8 @@ export async function runSession(settings: ClientSettings, { stop, fresh, affini
   const send = (message: HubMessage): void => {
     if (signal.aborted) return;
     const wire = codec.encode(message);
-    // Only messages of the application have a caller that can get this error.
-    const isOfApplication = 'arguments' in message || 'item' in message || 'result' in message;
+    // Only messages of the application have a caller that can get this error: calls, items and results.
+    const isOfApplication = message.type < CANCEL_INVOCATION && !('error' in message);
     const bytes = isOfApplication && wire.length * 3 > limitBytes ? bytesIn(wire) : 0;
     if (bytes > limitBytes) throw tooLarge(limitBytes, bytes);
     pipe?.send(wire);
@@ -155,21 +155,20 @@ export async function runSession(settings: ClientSettings, { stop, fresh, affini
       send({ type: COMPLETION, invocationId, error: textOf(error) });
     }
   };
-  const answer = async ({ target, arguments: args, invocationId }: Invocation): Promise<void> => {
+  const answer = (call: Invocation): void => {
+    const { invocationId } = call;
+    if (!invocationId) return void receivers.event(call);
+    const { maxQuestions } = settings;
+    const error = `More than ${maxQuestions} questions wait.`;
+    if (serverCalls.size >= maxQuestions) return send({ type: COMPLETION, invocationId, error });
     const controller = new AbortController();
-    if (invocationId) {
-      const { maxQuestions } = settings;
-      const error = `More than ${maxQuestions} questions wait.`;
-      if (serverCalls.size >= maxQuestions) return send({ type: COMPLETION, invocationId, error });
-      serverCalls.set(invocationId, controller);
-    }
-    const outcome = await receivers.call(target, args, controller.signal);
-    if (invocationId) complete(invocationId, outcome);
+    serverCalls.set(invocationId, controller);
+    void receivers.call(call, controller.signal).then((outcome) => complete(invocationId, outcome));
   };
 
   const take = (message: HubMessage): void => {
     if (signal.aborted) return;
-    if (message.type === INVOCATION) void answer(message);
+    if (message.type === INVOCATION) answer(message);
     if (message.type === STREAM_ITEM || message.type === COMPLETION) calls?.take(message);
     if (message.type === CANCEL_INVOCATION) {
       serverCalls.get(message.invocationId)?.abort(cancelled());
@@ -191,7 +190,7 @@ export async function runSession(settings: ClientSettings, { stop, fresh, affini
     limitBytes = maxMessageBytes;
     calls = createCalls(settings, { hubline, over: signal, send, pipe: pipe! });
     keepAlive();
-    opened({ ...connected!, ...given(place), calls, probe });
+    opened({ ...place, ...connected!, calls, probe });
     return rest;
   };
   const receive = (wire: Wire): void => {
