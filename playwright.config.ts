@@ -5,7 +5,8 @@ process.env.HUBLINE_REDIS_SERVER = (await programs(['redis-server']))['redis-ser
 
 /** The browser tests. They need a build by `node playground/build.mjs`; `npm run browsers` builds and tests. */
 export default defineConfig({
-  testDir: 'playground/test',
+  testDir: '.',
+  testMatch: ['playground/test/**/*.spec.ts', 'packages/testing/test/playwright/**/*.spec.ts'],
   fullyParallel: true,
   workers: 2,
   retries: 0,

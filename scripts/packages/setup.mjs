@@ -22,6 +22,7 @@ const OTHERS = [
   'zod',
   'vitest',
   'ws',
+  '@playwright/test',
 ];
 
 /** The tools that check the packages, such as the oldest and the newest compiler. */

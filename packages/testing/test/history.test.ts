@@ -153,6 +153,12 @@ const CASES: readonly Case[] = [
     kinds: ['presence_not_converged'],
   },
   {
+    title: 'a last answer from before changes that have no effect',
+    events: [saw('node-1', 'ann', 'ben'), left('ben'), { type: 'joined', by: 'ben', topic: 'room' }],
+    in: ['clients'],
+    kinds: ['presence_not_converged'],
+  },
+  {
     title: 'a last answer from before the last change',
     events: [saw('node-1', 'ann', 'ben'), gone('ben')],
     in: ['clients'],
