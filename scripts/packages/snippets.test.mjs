@@ -43,7 +43,7 @@ describe.each([
   ['node16', { module: 'node16' }],
   ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
 ])('with the modules of %s', (_name, modules) => {
-  it('every snippet compiles', { timeout: 120_000 }, () => {
+  it('every snippet compiles', { timeout: 180_000 }, () => {
     const options = { strict: true, target: 'es2022', lib: 'es2023,dom,dom.asynciterable,esnext.disposable', types: 'node', noEmit: true };
     const files = ['snippets/reader.d.ts', ...SNIPPETS.map(({ file }) => `snippets/${file}`)];
     expect(SNIPPETS.length).toBeGreaterThan(15);

@@ -25,7 +25,7 @@ describe.each(PACKAGES)('@hubline/%s', (name) => {
     expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
   });
 
-  it('has the right types for ECMAScript modules and bundlers, by arethetypeswrong', { timeout: 60_000 }, () => {
+  it('has the right types for ECMAScript modules and bundlers, by arethetypeswrong', { timeout: 120_000 }, () => {
     const attw = join(inject('checkers'), 'node_modules/@arethetypeswrong/cli/dist/index.js');
     const args = [attw, tarballs[name], '--profile', 'esm-only', '--format', 'ascii', '--no-emoji', '--no-color'];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
