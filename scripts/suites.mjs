@@ -31,6 +31,7 @@ export const SUITES = [
   { name: 'cluster', command: script('cluster'), limitSeconds: 900, runner: vitest },
   { name: 'examples', command: script('examples'), limitSeconds: 180, runner: vitest },
   { name: 'build', command: script('build'), limitSeconds: 120 },
+  { name: 'docs', command: script('docs'), limitSeconds: 300 },
   { name: 'packages', command: script('packages'), limitSeconds: 360, runner: vitest },
   { name: 'hosts', command: script('hosts'), limitSeconds: 480, runner: vitest },
   { name: 'browsers', command: script('browsers'), limitSeconds: 300, runner: playwright },

@@ -56,7 +56,7 @@ function manifest(tarballs) {
     name: 'consumer',
     private: true,
     type: 'module',
-    dependencies: { ...ours, ...Object.fromEntries(others), esbuild: '0.28.2' },
+    dependencies: { ...ours, ...Object.fromEntries(others), esbuild: '0.28.2', vue: '3.5.45', svelte: '5.57.3' },
     overrides: Object.fromEntries(Object.keys(ours).map((name) => [name, `$${name}`])),
   };
 }

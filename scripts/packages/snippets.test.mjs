@@ -1,6 +1,6 @@
 /** Compiles every TypeScript snippet of the documentation against the packed packages, and runs the first server. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { documents } from '../documents.mjs';
 import { ROOT } from '../install.mjs';
@@ -34,8 +34,8 @@ beforeAll(() => {
   for (const { file, code } of SNIPPETS) writeFileSync(join(consumer, 'snippets', file), `${code}\nexport {};\n`);
 });
 
-it('every README shows the same contract', () => {
-  expect(contracts.map(({ document }) => basename(document))).toEqual(['README.md', 'README.md']);
+it('every document shows the same contract', () => {
+  expect(contracts.length).toBeGreaterThan(2);
   expect(new Set(contracts.map(({ code }) => code)).size).toBe(1);
 });
 

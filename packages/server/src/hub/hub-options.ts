@@ -23,6 +23,7 @@ export interface AuthenticatedIdentity<A> {
   readonly attributes?: SomeAttributes<A> | undefined;
 }
 
+/** The options of a hub whose clients connect to this node. */
 export interface HubOptions<H, R, A, S> extends AcceptOptions {
   /** Limits of this hub; each replaces the server's. */
   readonly limits?: HubLimits | undefined;
