@@ -46,7 +46,7 @@ export default {
       { text: 'Start', link: '/start/what-it-is', activeMatch: '^/start/' },
       { text: 'Guides', link: '/guides/contracts', activeMatch: '^/guides/' },
       { text: 'Operate', link: '/operate/outages', activeMatch: '^/(operate/|scaling)' },
-      { text: 'Reference', link: '/reference/api', activeMatch: '^/reference/' },
+      { text: 'Reference', link: '/reference/api/', activeMatch: '^/reference/' },
       { text: 'Protocol', link: '/protocol', activeMatch: '^/(protocol|interop|test-kit)' },
     ],
   },

@@ -54,7 +54,7 @@ export const SECTIONS = [
       ['Error codes and reasons', 'docs/reference/errors.md'],
       ['Redis commands', 'docs/reference/redis-commands.md'],
       ['Glossary', 'docs/reference/glossary.md'],
-      ['API', 'docs/reference/api.md'],
+      ['API', 'docs/reference/api.md', { at: 'reference/api/index' }],
     ],
   },
   {
@@ -97,6 +97,9 @@ function pageOf([title, document, { at } = {}]) {
   return { title, document, path: at ?? document.replace(/^docs\/|\.md$/g, '') };
 }
 
+/** Returns the address of a page: `/` for `index`, `/reference/api/` for `reference/api/index`. */
+export const addressOf = (path) => `/${path.replace(/(^|\/)index$/, '$1')}`;
+
 /** The side bar of VitePress. */
 export const sidebar = (reference) =>
   SECTIONS.map((section) => ({
@@ -104,7 +107,7 @@ export const sidebar = (reference) =>
     collapsed: !['Start', 'Guides'].includes(section.title),
     items: section.pages.map(pageOf).map(({ title, path }) => ({
       text: title,
-      link: `/${path}`,
-      ...(path === 'reference/api' && { collapsed: true, items: reference }),
+      link: addressOf(path),
+      ...(path === 'reference/api/index' && { collapsed: true, items: reference }),
     })),
   }));

@@ -1,7 +1,7 @@
 /** Assembles the pages of the site from the documents of the repository, whose links work there too. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { pages } from '../../docs/.vitepress/map.mjs';
+import { addressOf, pages } from '../../docs/.vitepress/map.mjs';
 import { REPOSITORY } from '../documents.mjs';
 import { ROOT } from '../install.mjs';
 import { ENTRIES } from './reference.mjs';
@@ -14,9 +14,9 @@ export function assemble(folder, { api, programs }) {
   rmSync(folder, { recursive: true, force: true });
   const generated = readdirSync(api, { recursive: true })
     .filter((file) => file.endsWith('.md') && file !== 'README.md')
-    .map((file) => ({ document: relative(ROOT, join(api, file)), path: `reference/api/${addressOf(file)}`, isGenerated: true }));
+    .map((file) => ({ document: relative(ROOT, join(api, file)), path: `reference/api/${pathIn(file)}`, isGenerated: true }));
   const all = [...pages(), ...generated];
-  const addresses = new Map(all.map(({ document, path }) => [document, `/${path.replace(/(^|\/)index$/, '$1')}`]));
+  const addresses = new Map(all.map(({ document, path }) => [document, addressOf(path)]));
   for (const page of all) {
     const text = readFileSync(join(ROOT, page.document), 'utf8');
     const target = join(folder, `${page.path}.md`);
@@ -31,9 +31,8 @@ export function assemble(folder, { api, programs }) {
   return all.length;
 }
 
-/** Returns the address of a generated page: `server/interfaces/HubOptions` for `packages/server/src/interfaces/HubOptions.md`. */
-const addressOf = (file) =>
-  file.replace(/^packages\/(\w+)\/src/, '$1').replace(/(?:README)?\.md$/, (end) => (end === '.md' ? '' : 'index'));
+/** Returns the path of a generated page: `server/interfaces/HubOptions` for `packages/server/src/interfaces/HubOptions.md`. */
+const pathIn = (file) => file.replace(/^packages\/(\w+)\/src/, '$1').replace(/(?:README)?\.md$/, (end) => (end === '.md' ? '' : 'index'));
 
 const referenceSidebar = (all) =>
   Object.keys(ENTRIES)
