@@ -72,6 +72,7 @@ export const SECTIONS = [
       ['Guarantees', 'docs/guarantees.md'],
       ['Questions people ask', 'docs/explain/questions.md'],
       ['Why our own MessagePack', 'docs/explain/messagepack.md'],
+      ['Performance', 'docs/performance.md'],
       ['Benchmarks', 'bench/README.md', { at: 'explain/benchmarks' }],
     ],
   },
