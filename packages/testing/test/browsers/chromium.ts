@@ -1,4 +1,4 @@
-import { chromium, type LaunchOptions, type Page } from '@playwright/test';
+import { chromium, type Browser, type LaunchOptions, type Page } from '@playwright/test';
 import { startConformanceServer } from '@hubline/testing/conformance-server';
 import { afterAll } from 'vitest';
 import type { Case } from './page.ts';
@@ -30,10 +30,14 @@ export function useChromium(): () => Promise<Chromium> {
   return () => (launched ??= launch());
 }
 
-async function launch(): Promise<Chromium> {
+export async function launchChromium(): Promise<Browser> {
   const { chromiumLaunch } = (await import(PROGRAMS)) as { readonly chromiumLaunch: () => Promise<LaunchOptions> };
+  return chromium.launch(await chromiumLaunch());
+}
+
+async function launch(): Promise<Chromium> {
   const files = await servePages();
-  const browser = await chromium.launch(await chromiumLaunch());
+  const browser = await launchChromium();
   const shared = new Map<string, Promise<OpenPage>>();
 
   const open = async (name: PageName): Promise<OpenPage> => {
