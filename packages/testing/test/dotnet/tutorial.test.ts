@@ -12,6 +12,9 @@ interface ChatClient {
   ReceiveMessage(user: string, message: string): void;
 }
 
+/** A busy machine starts .NET and Chromium slowly. */
+const WAIT = { timeout: 15_000 };
+
 /** Creates the server of Microsoft's tutorial. Pages of `origin` may use it. */
 function chatServer(origin: string): HubServer {
   const server = createHubServer();
@@ -33,7 +36,7 @@ it("a console application and a page of Microsoft's tutorials chat with each oth
 
   const lines: string[] = [];
   await using program = new DotnetProgram('ConsoleChat', [hub, 'Alice'], (line) => lines.push(line));
-  await vi.waitFor(() => expect(lines).toEqual(['Connection started']));
+  await vi.waitFor(() => expect(lines).toEqual(['Connection started']), WAIT);
 
   await using browser = await launchChromium();
   const page = await browser.newPage();
@@ -41,11 +44,10 @@ it("a console application and a page of Microsoft's tutorials chat with each oth
   await page.getByLabel('User').fill('Bob');
   await page.getByLabel('Message').fill('hello from the page');
   await page.getByRole('button').click(); // waits until the page has enabled it
-  await vi.waitFor(() => expect(lines).toEqual(['Connection started', 'Bob: hello from the page']));
+  await vi.waitFor(() => expect(lines).toEqual(['Connection started', 'Bob: hello from the page']), WAIT);
 
   program.write('hello from the console');
   const messages = page.locator('#messagesList li');
-  await vi.waitFor(async () =>
-    expect(await messages.allTextContents()).toEqual(['Bob: hello from the page', 'Alice: hello from the console']),
-  );
+  const expected = ['Bob: hello from the page', 'Alice: hello from the console'];
+  await vi.waitFor(async () => expect(await messages.allTextContents()).toEqual(expected), WAIT);
 });
