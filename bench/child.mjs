@@ -54,7 +54,7 @@ class Child {
       if (!this.#isStopped) throw new Error(`${name} ended: ${signal ?? code}`);
       return new Promise(() => undefined);
     });
-    this.died.catch(() => undefined); // whoever waits for a result races it with `died`
+    this.died.catch(() => undefined); // each wait for a result is raced with `died`
   }
 
   get pid() {

@@ -37,7 +37,7 @@ export class Sandbox {
     return { server, to: { ...this.address(subject), port } };
   }
 
-  /** What a client process needs to know about a server, except the port. */
+  /** The data of a server that a client process needs, except the port. */
   address(subject) {
     const { client, wire } = SUBJECTS[subject];
     return { client, wire };

@@ -1,5 +1,5 @@
 /**
- * What is measured, by name. `server` is a module in servers/ or `dotnet`; `client` is a module in clients/; `wire` is its protocol in
+ * The measured subjects by name. `server` is a module in servers/ or `dotnet`; `client` is a module in clients/; `wire` is its protocol in
  * clients/wire-formats.mjs.
  */
 export const SUBJECTS = {

@@ -50,7 +50,7 @@ export async function recordChannel(port, channel) {
   return [recording];
 }
 
-/** What happened to the messages that were sent at the instants `sentAt`, the first of which has the number `first`. */
+/** Counts the lost, doubled and reordered messages among those sent at the instants `sentAt`. The first of them has the number `first`. */
 export function summary(recordings, { first, sentAt }) {
   const delays = recordings.flatMap(({ at }) => sentAt.map((sent, i) => at[first + i] - sent).filter((ms) => !Number.isNaN(ms)));
   const sum = (of) => recordings.reduce((total, recording) => total + of(recording), 0);

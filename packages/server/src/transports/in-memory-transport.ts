@@ -29,7 +29,7 @@ export class InMemoryTransport implements Transport {
   #end!: (end: { readonly closeCode: number; readonly reason: string }) => void;
   #isOpen = true;
   #isPaused = false;
-  /** What the client sent while the listener was paused or not yet known. */
+  /** The messages that the client sent while the listener was paused or not yet known. */
   readonly #unread: Wire[] = [];
 
   constructor(receive: (wire: Wire) => void) {

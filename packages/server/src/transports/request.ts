@@ -48,7 +48,7 @@ export interface RequestRoute {
   readonly proxies: number;
 }
 
-/** What is read of an incoming request. */
+/** The parts of an incoming request that are read. */
 export interface RequestHead extends Pick<IncomingMessage, 'headers' | 'url'> {
   readonly socket: { readonly remoteAddress?: string | undefined };
 }

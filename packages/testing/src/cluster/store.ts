@@ -3,7 +3,7 @@ import { startRedis, type RedisServer } from '../redis/redis-server.ts';
 import type { ProcessSandboxOptions } from './process-sandbox.ts';
 import { startProxy, type TcpProxy } from './proxy.ts';
 
-/** What connects the nodes of a cluster: nothing, a Redis, or a Redis Cluster. */
+/** The store that connects the nodes of a cluster: none, a Redis, or a Redis Cluster. */
 export type BackplaneKind = 'memory' | 'redis' | 'redis-cluster';
 
 /** The store of a cluster, and the links of its nodes. */

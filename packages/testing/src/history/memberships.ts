@@ -20,7 +20,7 @@ interface Client {
   readonly joined: Map<string, number>;
 }
 
-/** Who is connected and a member of what, at each position of a history. */
+/** The open connections and their memberships at each position of a history. */
 export class Memberships {
   readonly all: readonly Membership[];
   /** By client, the positions at which a connection began. */

@@ -1,4 +1,4 @@
-/** What a test observed on one side of a cluster. All names are the test's own. */
+/** An event that a test observed on one side of a cluster. All names are the test's own. */
 export type Observation =
   /** The client `by` is connected. A new connection is a member of nothing. */
   | { readonly type: 'connected'; readonly by: string; readonly node: string }

@@ -1,4 +1,4 @@
-/** What docs/guarantees.md promises in a class of situations. */
+/** The promises of docs/guarantees.md in a class of situations. */
 export interface Promises {
   /** Whether a message may be missing if the receiver's node reports a gap. */
   readonly gaps: 'allowed' | 'forbidden';
