@@ -1,6 +1,7 @@
-import { defineHub } from '@hubline/protocol';
+import { defineHub, type Wire } from '@hubline/protocol';
 import { createHubServer, jsonCodec, type HubServerOptions } from '@hubline/server';
 import { messagePack } from '@hubline/server/messagepack';
+import { until } from '@hubline/testing';
 import { expect, it } from 'vitest';
 import { heapInUse } from './heap.ts';
 import { HttpClient, record } from './http-client.ts';
@@ -123,6 +124,41 @@ it('the server handles everything that a client sends before it disconnects', as
   await client.closed;
   await expect.poll(world.hits).toBe(10_000);
   await expect.poll(() => world.server.health().connections).toBe(0);
+});
+
+it('the server handles calls that arrive together with the end of the connection', async () => {
+  await using world = await start();
+  const network = world.server.inMemory;
+  const leave = new AbortController();
+  const answers: Wire[] = [];
+  const pipe = await network.open({
+    url: new URL(network.pathOf('intake'), 'http://host'),
+    signal: leave.signal,
+    receive: (wire) => void answers.push(wire),
+  });
+  pipe.send(record({ protocol: 'json', version: 1 }));
+  await until(() => answers.length === 1);
+  for (let i = 0; i < 100; i++) pipe.send(record({ type: 1, target: 'hit', arguments: [] }));
+  leave.abort();
+  await expect.poll(world.hits).toBe(100);
+});
+
+it('the server handles all calls that precede a Close in its portion, and answers them before it answers the Close', async () => {
+  await using world = await start();
+  const { client } = world;
+  const sends = times(100, () => ({ type: 1, target: 'hit', arguments: [] }));
+  client.send(...sends, call('last', 'echo', 'answer'), { type: 7 }, ...sends);
+  await client.closed;
+  expect(world.hits()).toBe(100);
+  expect(client.messages.map(({ type }) => type)).toEqual([3, 7]);
+});
+
+it('the server does not wait for a call that runs when its client sends a Close', async () => {
+  await using world = await start();
+  const { client } = world;
+  client.send(call('1', 'slow', 1), call('2', 'hit'), { type: 7 });
+  await client.closed;
+  expect(world.hits()).toBe(0);
 });
 
 it('the server opens no upload for a call with the wrong number of streams', async () => {

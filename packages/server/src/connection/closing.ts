@@ -1,4 +1,5 @@
 import { asError, HublineError, isForCaller, isHublineError, MessageType, type Close, type EndReason } from '@hubline/protocol';
+import type { TransportEnd } from '../transports/index.ts';
 
 type ProtocolErrorCode = 'invalid_message' | 'message_too_large' | 'limit_exceeded' | 'negotiation_failed';
 type RefusalCode = 'unauthorized' | 'forbidden' | 'hub_error';
@@ -50,6 +51,20 @@ export function protocolErrorReason(thrown: unknown): CloseReason {
       isHublineError(error) && PROTOCOL_ERROR === ENDINGS[error.code as EndReason] ? (error.code as ProtocolErrorCode) : 'invalid_message',
     error,
   };
+}
+
+/** The reason of a connection whose client has sent a Close. */
+export const leftReason = ({ error }: Close): CloseReason => ({
+  code: 'left',
+  ...(error ? { error: new HublineError('hub_error', error, {}) } : {}),
+});
+
+/** The reason of a connection whose transport has closed without a Close message. */
+export function transportEndReason({ code, error }: TransportEnd): CloseReason {
+  if (code === 1002 && error) return protocolErrorReason(error);
+  // A browser that leaves a page closes its socket without a Close message, and often without a code (1005).
+  const isOrderly = code === 1000 || code === 1001 || code === 1005;
+  return { code: isOrderly ? 'left' : 'connection_lost', ...(error ? { error } : {}) };
 }
 
 /** Whether the client broke the protocol or one of its limits. */

@@ -17,9 +17,11 @@ import {
   openingErrorReason,
   closeMessageOf,
   isProtocolError,
+  leftReason,
   ENDINGS,
   type CloseReason,
   timedOut,
+  transportEndReason,
 } from './closing.ts';
 import type { IncomingCall } from './incoming-call.ts';
 import { IncomingCalls, type CallingConnection, type CallLimits } from './incoming-calls.ts';
@@ -108,6 +110,8 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
   #state: State = { name: 'handshaking', reader: new HandshakeReader(MAX_HANDSHAKE_BYTES) };
   #hubline = 0;
   #received = false;
+  /** Whether the client has sent a Close: what follows it is ignored. */
+  #hasLeft = false;
   /** Whether the client must ping: a Hubline client always, any other after its first ping, as in ASP.NET Core. */
   #mustPing = false;
   #silentMs = 0;
@@ -215,7 +219,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
 
   /** Handles the input that arrived before the transport closed, then ends the connection: a client may send and disconnect at once. */
   closed(end: TransportEnd): void {
-    if (!this.isClosed) this.#input.end(() => this.#end(reasonOf(end)), { waits: false });
+    if (!this.isClosed) this.#input.end(() => this.#end(transportEndReason(end)), { waits: false, drops: false });
   }
 
   /** Sends the Close message, and closes the transport. Idempotent. */
@@ -275,7 +279,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
       if (state.name === 'handshaking') this.#handshake(state.reader.push(portion));
     } catch (error) {
       const reason = protocolErrorReason(error);
-      if (state.name === 'handshaking') this.#refuse(isTooLarge(error) ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
+      if (state.name === 'handshaking') this.#refuse(reason.code === 'message_too_large' ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
       else this.close(reason);
     }
     return 1;
@@ -322,7 +326,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
   }
 
   readonly #dispatch = (message: HubMessage): void => {
-    if (this.isClosed) return; // the rest of the chunk after the message that ended the connection
+    if (this.isClosed || this.#hasLeft) return; // the rest of the chunk after the message that ended the connection
     switch (message.type) {
       case MessageType.Invocation:
       case MessageType.StreamInvocation:
@@ -340,14 +344,21 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
         this.#mustPing = true;
         if (this.#hubline > 0) this.write(message); // a Hubline client pings to check its socket, and expects this answer
         return;
-      case MessageType.Close: // a Close is answered with a Close, as by ASP.NET Core
-        return this.close({ code: 'left', ...(message.error ? { error: new HublineError('hub_error', message.error, {}) } : {}) });
+      case MessageType.Close: // answered with a Close, as by ASP.NET Core
+        return this.#leave(() => this.close(leftReason(message)));
       case MessageType.Ack:
         return this.#outbox.acknowledged();
       case MessageType.Sequence:
         return; // ignored, as stateful reconnect is not negotiated
     }
   };
+
+  /** Ends the connection after the calls that precede the client's Close, unless they wait for `connected`. */
+  #leave(close: () => void): void {
+    if (!this.#incoming.isStarted) return close();
+    this.#hasLeft = true;
+    this.#input.end(close, { waits: false, drops: true });
+  }
 
   /** Keeps a message until the client is registered: other nodes may send to it while the registration runs. */
   #hold(opening: Opening, wire: Wire): void {
@@ -387,12 +398,3 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
     this.#settings.handler.closed(this, reason);
   }
 }
-
-function reasonOf({ code, error }: TransportEnd): CloseReason {
-  if (code === 1002 && error) return protocolErrorReason(error);
-  // A browser that leaves a page closes its socket without a Close message, and often without a code (1005).
-  const isOrderly = code === 1000 || code === 1001 || code === 1005;
-  return { code: isOrderly ? 'left' : 'connection_lost', ...(error ? { error } : {}) };
-}
-
-const isTooLarge = (error: unknown): boolean => error instanceof HublineError && error.code === 'message_too_large';

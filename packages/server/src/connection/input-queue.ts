@@ -35,6 +35,14 @@ export interface InputQueueOptions {
   readonly isStream: boolean;
 }
 
+/** How a queue ends. */
+export interface InputEnd {
+  /** Whether it waits for full buffers to empty. */
+  readonly waits: boolean;
+  /** Whether it drops the input that is not decoded yet, and what still arrives. */
+  readonly drops: boolean;
+}
+
 /** Bytes of one client that are decoded in a turn of the event loop: an honest burst fits, and a flood takes a few milliseconds. */
 const PORTION_BYTES = 16 * 1024;
 /** The cost of a chunk besides its bytes: many very small chunks are a flood too. */
@@ -61,7 +69,7 @@ export class InputQueue {
   #isPaused = false;
   /** Cancels the scheduled continuation. */
   #cancel: (() => void) | undefined;
-  #end: { readonly then: () => void; readonly waits: boolean } | undefined;
+  #end: ({ readonly then: () => void } & InputEnd) | undefined;
 
   constructor(options: InputQueueOptions) {
     const { limits, clock, consumer } = options;
@@ -78,7 +86,7 @@ export class InputQueue {
   }
 
   receive(chunk: Wire): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#end?.drops) return;
     this.#waiting.push(chunk);
     this.#waitingBytes += sizeOf(chunk);
     this.advance();
@@ -106,19 +114,27 @@ export class InputQueue {
     this.advance();
   }
 
-  /** Calls back when the input of a disconnected client is decoded. Without `waits` it does not wait for full buffers to empty. */
-  end(then: () => void, { waits }: { readonly waits: boolean }): void {
-    this.#end = { then, waits };
+  /**
+   * Calls back when the input of a client that has left is decoded, and its last calls have had a turn of the event loop to end. Only the
+   * first call counts.
+   */
+  end(then: () => void, how: InputEnd): void {
+    if (how.drops) this.#drop();
+    this.#end ??= { then, ...how };
     this.advance();
   }
 
   /** Drops the waiting input. Final. */
   close(): void {
     this.#isClosed = true;
-    this.#waiting.length = 0;
-    this.#waitingBytes = 0;
+    this.#drop();
     this.#cancel?.();
     this.#pause(false);
+  }
+
+  #drop(): void {
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
   }
 
   /** Decodes as much as is allowed now, and schedules the rest. Call it when {@link InputConsumer.owesAnswer} has changed. */
@@ -137,7 +153,12 @@ export class InputQueue {
 
   /** Whether this turn's portion or the rate is used up. */
   get #isThrottled(): boolean {
-    return (this.#bytesInTurn >= PORTION_BYTES && this.#options.turn.number === this.#turn) || this.#debtMs > 0;
+    return this.#decodedBytes >= PORTION_BYTES || this.#debtMs > 0;
+  }
+
+  /** The bytes that were decoded in this turn. */
+  get #decodedBytes(): number {
+    return this.#options.turn.number === this.#turn ? this.#bytesInTurn : 0;
   }
 
   get #debtMs(): number {
@@ -171,18 +192,20 @@ export class InputQueue {
     if (this.#isClosed) return; // the portion itself has ended the connection
     const isThrottled = this.#isThrottled;
     const isBlocked = this.#isBlocked;
-    if (this.#end && (this.#waiting.length === 0 || (isBlocked && !this.#end.waits))) return this.#finish(this.#end.then);
-    if (isThrottled) this.#continueLater();
+    if (this.#end && (this.#waiting.length === 0 || (isBlocked && !this.#end.waits))) {
+      if (this.#decodedBytes > 0) return this.#continueLater(0); // calls of this turn may not have ended, or not even begun
+      return this.#finish(this.#end.then);
+    }
+    if (isThrottled) this.#continueLater(this.#debtMs);
     this.#pause(isThrottled || (isBlocked && this.#waitingBytes >= this.#options.transport.readAheadBytes));
   }
 
-  #continueLater(): void {
+  #continueLater(debtMs: number): void {
     if (this.#cancel) return;
     const again = (): void => {
       this.#cancel = undefined;
       this.advance();
     };
-    const debtMs = this.#debtMs;
     if (debtMs > 0) {
       this.#cancel = this.#options.clock.after(debtMs, again);
     } else {

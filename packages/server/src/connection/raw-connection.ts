@@ -138,7 +138,7 @@ export class RawConnection implements TransportListener, AsyncIterable<Wire> {
 
   /** Ends the input: the handler still gets the chunks that have arrived before. */
   closed({ error }: TransportEnd): void {
-    this.#input.end(() => this.#received.end(error), { waits: true });
+    this.#input.end(() => this.#received.end(error), { waits: true, drops: false });
     this.#ended.abort(error);
   }
 

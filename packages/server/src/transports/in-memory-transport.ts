@@ -82,8 +82,8 @@ export class InMemoryTransport implements Transport {
   /** Ends the connection, whichever side does. Idempotent. */
   end(closeCode: number, reason: string): void {
     if (!this.#isOpen) return;
-    this.#deliver(); // a Close message of the client
     this.#isOpen = false;
+    for (const wire of this.#unread.splice(0)) this.#listener?.receive(wire, true); // also while paused: a Close message of the client
     this.#end({ closeCode, reason });
     this.#listener?.closed({ code: closeCode });
   }
