@@ -143,11 +143,14 @@ it('the server handles calls that arrive together with the end of the connection
   await expect.poll(world.hits).toBe(100);
 });
 
-it('the server handles all calls that precede a Close in its portion, and answers them before it answers the Close', async () => {
+it.each([
+  ['a Close', JSON.stringify({ type: 7 })],
+  ['an invalid message', '{'],
+])('the server handles and answers all calls that precede %s in its portion', async (_what, last) => {
   await using world = await start();
   const { client } = world;
-  const sends = times(100, () => ({ type: 1, target: 'hit', arguments: [] }));
-  client.send(...sends, call('last', 'echo', 'answer'), { type: 7 }, ...sends);
+  const sends = times(100, () => record({ type: 1, target: 'hit', arguments: [] })).join('');
+  client.socket.send(`${sends}${record(call('last', 'echo', 'answer'))}${last}\u001e${sends}`);
   await client.closed;
   expect(world.hits()).toBe(100);
   expect(client.messages.map(({ type }) => type)).toEqual([3, 7]);

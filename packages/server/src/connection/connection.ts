@@ -110,7 +110,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
   #state: State = { name: 'handshaking', reader: new HandshakeReader(MAX_HANDSHAKE_BYTES) };
   #hubline = 0;
   #received = false;
-  /** Whether the client has sent a Close: what follows it is ignored. */
+  /** Whether the client has sent a Close or an invalid message: what follows it is ignored. */
   #hasLeft = false;
   /** Whether the client must ping: a Hubline client always, any other after its first ping, as in ASP.NET Core. */
   #mustPing = false;
@@ -280,7 +280,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
     } catch (error) {
       const reason = protocolErrorReason(error);
       if (state.name === 'handshaking') this.#refuse(reason.code === 'message_too_large' ? HANDSHAKE_CANCELED : HANDSHAKE_FAILED, reason);
-      else this.close(reason);
+      else this.#leave(() => this.close(reason));
     }
     return 1;
   }
@@ -353,7 +353,7 @@ export class Connection implements TransportListener, InputConsumer, CallingConn
     }
   };
 
-  /** Ends the connection after the calls that precede the client's Close, unless they wait for `connected`. */
+  /** Ends the connection after the calls that precede the client's last message, unless they wait for `connected`. */
   #leave(close: () => void): void {
     if (!this.#incoming.isStarted) return close();
     this.#hasLeft = true;
