@@ -61,6 +61,9 @@ export const SECTIONS = [
     title: 'Protocol',
     pages: [
       ['The protocol', 'PROTOCOL.md', { at: 'protocol' }],
+      ['Transcripts', 'docs/protocol/transcripts.md'],
+      ['Examples between nodes', 'docs/protocol/between-nodes.md'],
+      ['Writing a client, sender, backplane', 'docs/protocol/implementing.md'],
       ['Interoperability', 'docs/interop.md'],
       ['Test kit', 'packages/testing/README.md', { at: 'test-kit' }],
     ],

@@ -6,6 +6,9 @@ import { REPOSITORY } from '../documents.mjs';
 import { ROOT } from '../install.mjs';
 import { ENTRIES } from './reference.mjs';
 
+/** A file that the site serves as it is. */
+const SCHEMA = 'docs/protocol/messages.schema.json';
+
 /**
  * Writes the source of the site to `folder`: pages, theme, configuration. `api` is the folder of the generated reference; `programs` the
  * one of `siteTools`. Returns the number of pages. @throws Error for a link to a file that does not exist
@@ -26,6 +29,7 @@ export function assemble(folder, { api, programs }) {
   cpSync(join(ROOT, 'docs/.vitepress'), join(folder, '.vitepress'), { recursive: true });
   cpSync(join(ROOT, 'docs/images'), join(folder, 'public/images'), { recursive: true });
   cpSync(join(ROOT, 'docs/images/logo.svg'), join(folder, 'public/logo.svg'));
+  cpSync(join(ROOT, SCHEMA), join(folder, 'public', SCHEMA.slice('docs/'.length)));
   cpSync(join(programs, 'node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js'), join(folder, 'public/mermaid.js'));
   writeFileSync(join(folder, '.vitepress/site.json'), JSON.stringify({ repository: REPOSITORY, reference: referenceSidebar(all) }));
   return all.length;
@@ -80,7 +84,7 @@ function linkTo(link, document, addresses) {
   const path = pathOf(address, document);
   if (path === undefined) return link;
   if (addresses.has(path)) return addresses.get(path) + hash;
-  if (path.startsWith('docs/images/')) return `/${path.slice('docs/'.length)}`;
+  if (path.startsWith('docs/images/') || path === SCHEMA) return `/${path.slice('docs/'.length)}`;
   if (!existsSync(join(ROOT, path))) throw new Error(`${document} links to ${path}, which does not exist.`);
   const kind = statSync(join(ROOT, path)).isDirectory() ? 'tree' : 'blob';
   return `${REPOSITORY}/${kind}/main/${path}${hash}`;
