@@ -107,8 +107,10 @@ public sealed class Runner(Output output) : IAsyncDisposable
                 builder.AddJsonProtocol(options => options.PayloadSerializerOptions.PropertyNamingPolicy = null);
                 break;
         }
-        if (command.GetProperty("reconnects").GetBoolean()) builder.WithAutomaticReconnect();
+        if (command.GetProperty("hasPolicy").GetBoolean()) builder.WithAutomaticReconnect(new AskingRetryPolicy(output, name));
+        else if (command.GetProperty("reconnects").GetBoolean()) builder.WithAutomaticReconnect();
         if (command.TryGetProperty("serverTimeoutMs", out var timeout)) builder.WithServerTimeout(TimeSpan.FromMilliseconds(timeout.GetDouble()));
+        if (command.TryGetProperty("keepAliveMs", out var interval)) builder.WithKeepAliveInterval(TimeSpan.FromMilliseconds(interval.GetDouble()));
 
         var connection = builder.Build();
         connection.Closed += error => Emit("closed", name, error?.Message);

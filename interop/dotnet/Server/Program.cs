@@ -1,5 +1,6 @@
 // The hubs and routes of the conformance server (packages/testing/src/conformance-server), hosted by ASP.NET Core:
 // dotnet Hubline.Interop.Server.dll [--redis localhost:6379]
+using System.Collections.Concurrent;
 using System.IdentityModel.Tokens.Jwt;
 using System.Security.Claims;
 using System.Security.Cryptography;
@@ -48,12 +49,20 @@ var signalR = builder.Services
         options.EnableDetailedErrors = true;
         options.AddFilter<RefusingFilter>();
     })
+    .AddHubOptions<TunedHub>(options =>
+    {
+        options.KeepAliveInterval = TimeSpan.FromMilliseconds(500);
+        options.ClientTimeoutInterval = TimeSpan.FromMilliseconds(2500);
+        options.MaximumReceiveMessageSize = 4 * 1024 * 1024;
+        options.MaximumParallelInvocationsPerClient = 2;
+    })
     .AddJsonProtocol(options => options.PayloadSerializerOptions.PropertyNamingPolicy = null)
     .AddMessagePackProtocol();
 if (builder.Configuration["redis"] is { Length: > 0 } redis) signalR.AddStackExchangeRedis(redis);
 
 var app = builder.Build();
 var redirects = 0;
+var negotiations = new ConcurrentDictionary<string, int>();
 
 app.UseCors();
 app.Use(async (context, next) =>
@@ -72,23 +81,30 @@ app.UseAuthorization();
 app.MapHub<TestHub>("/testhub");
 app.MapHub<TestHubWithoutWebSockets>("/testhub-nowebsockets", options =>
     options.Transports = HttpTransportType.ServerSentEvents | HttpTransportType.LongPolling);
+app.MapHub<TunedHub>("/tunedhub");
 app.MapHub<AuthorizedHub>("/authorizedhub");
 app.MapHub<UncreatableHub>("/uncreatable");
 
-app.MapGet("/generateJwtToken", (HttpRequest request) =>
+string Token(int seconds)
 {
-    var expires = DateTime.UtcNow.AddSeconds(request.Query.ContainsKey("expired") ? -5 : 5);
+    var expires = DateTime.UtcNow.AddSeconds(seconds);
     var claims = new[] { new Claim(ClaimTypes.NameIdentifier, "testuser") };
     var credentials = new SigningCredentials(key, SecurityAlgorithms.HmacSha256);
     return new JwtSecurityTokenHandler().WriteToken(
         new JwtSecurityToken("SignalRTestServer", "SignalRTests", claims, expires: expires, signingCredentials: credentials));
-});
+}
 
-app.MapGet("/clientresult/{connectionId}", async (string connectionId, IHubContext<TestHub, ITestClient> hub) =>
+app.MapGet("/generateJwtToken", (HttpRequest request) => Token(request.Query.ContainsKey("expired") ? -5 : 5));
+
+app.MapGet("/clientresult/{connectionId}", async (
+    string connectionId, string? method, IHubContext<TestHub, ITestClient> typed, IHubContext<TestHub> untyped, CancellationToken aborted) =>
 {
     try
     {
-        return (await hub.Clients.Client(connectionId).Result())?.ToString() ?? "null";
+        var result = method is null
+            ? await typed.Clients.Client(connectionId).Result()
+            : await untyped.Clients.Client(connectionId).InvokeAsync<int?>(method, aborted);
+        return result?.ToString() ?? "null";
     }
     catch (HubException error)
     {
@@ -98,6 +114,16 @@ app.MapGet("/clientresult/{connectionId}", async (string connectionId, IHubConte
 
 app.MapPost("/redirect/negotiate", (HttpRequest request) =>
     Results.Json(new { url = $"{request.Scheme}://{request.Host}/testhub?numRedirects={Interlocked.Increment(ref redirects)}" }));
+app.MapPost("/redirect-with-token/negotiate", (HttpRequest request) =>
+    Results.Json(new { url = $"{request.Scheme}://{request.Host}/authorizedhub", accessToken = Token(5) }));
+app.MapPost("/unreliable/negotiate", (HttpRequest request, string key, int refusals) =>
+{
+    // The first negotiation succeeds, the next ones are refused, as many as the query says.
+    var before = negotiations.AddOrUpdate(key, 0, (_, last) => last + 1);
+    return before > 0 && before <= refusals
+        ? Results.StatusCode(StatusCodes.Status503ServiceUnavailable)
+        : Results.Json(new { url = $"{request.Scheme}://{request.Host}/testhub" });
+});
 app.MapPost("/bad-negotiate/negotiate", () => Results.Text("Some response from server", statusCode: 400));
 
 app.MapPost("/control", async (HttpRequest request, IHubContext<TestHub> hub) =>

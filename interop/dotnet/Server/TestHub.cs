@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Connections.Features;
 using Microsoft.AspNetCore.SignalR;
 
@@ -141,6 +142,45 @@ public class TestHub : Hub<ITestClient>
 
     public IAsyncEnumerable<string> StreamIAsyncConsumer(IAsyncEnumerable<string> source) => source;
 
+    public async IAsyncEnumerable<string> StreamEchoUntilCanceled(
+        IAsyncEnumerable<string> source, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var caller = Clients.Caller;
+        try
+        {
+            await foreach (var item in source.WithCancellation(cancellationToken))
+            {
+                yield return item;
+            }
+        }
+        finally
+        {
+            if (cancellationToken.IsCancellationRequested) await caller.StreamCanceled();
+        }
+    }
+
+    public async Task<string> FirstOf(ChannelReader<string> source) => await source.ReadAsync();
+
+    public async Task<int> CountInOrder(ChannelReader<int> source)
+    {
+        var count = 0;
+        await foreach (var item in source.ReadAllAsync())
+        {
+            if (item != count++) throw new InvalidOperationException($"Item {count - 1} is {item}.");
+        }
+        return count;
+    }
+
+    public async Task SendMany(int count)
+    {
+        for (var number = 0; number < count; number++)
+        {
+            await Clients.Caller.Message($"message {number}");
+        }
+    }
+
+    public Task<int?> AskCaller() => Clients.Caller.Result();
+
     public string GetCallerConnectionId() => Context.ConnectionId;
 
     public string? GetUserIdentifier() => Context.UserIdentifier;
@@ -156,6 +196,8 @@ public class TestHub : Hub<ITestClient>
     public string? GetCookie(string cookieName) => Request.Cookies[cookieName];
 
     public void Abort() => Context.Abort();
+
+    public void AbortAllowingReconnect() => Context.Features.Get<IConnectionLifetimeNotificationFeature>()!.RequestClose();
 
     private HttpRequest Request => Context.GetHttpContext()!.Request;
 }
@@ -178,6 +220,9 @@ public interface ITestClient
 
 /// <summary>The same hub at a path without WebSockets.</summary>
 public sealed class TestHubWithoutWebSockets : TestHub;
+
+/// <summary>The same hub with other time-outs and limits.</summary>
+public sealed class TunedHub : TestHub;
 
 [Microsoft.AspNetCore.Authorization.Authorize]
 public sealed class AuthorizedHub : Hub

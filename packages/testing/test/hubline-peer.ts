@@ -24,10 +24,13 @@ export const HUBLINE_IN_NODE: readonly Difference[] = [
   },
 ];
 
+const NO_HEADERS = 'the WebSocket of a browser has no headers';
+
 /** The behaviours that our client does not have in Chromium. */
 export const HUBLINE_IN_CHROMIUM: readonly Difference[] = [
   { behaviour: 'sends its name in its headers', why: 'a header to another origin needs a preflight request; a WebSocket has no headers' },
-  { behaviour: 'sends the given headers', transports: ['WebSockets'], why: 'the WebSocket of a browser has no headers' },
+  { behaviour: 'sends the given headers', transports: ['WebSockets'], why: NO_HEADERS },
+  { behaviour: 'connects with a token in a header', transports: ['WebSockets'], why: NO_HEADERS },
   { behaviour: 'sends a given user agent instead of its own', why: 'Chromium does not let a page change its user agent' },
 ];
 
@@ -61,7 +64,7 @@ class HublineConnection implements PeerConnection {
     this.#hub = createHubConnection({ name: 'testhub' } as never, this.#url, {
       ...options,
       transports: [webSockets(), serverSentEvents(), longPolling()].filter(({ name }) => transports.includes(name)),
-      reconnect: reconnects && { firstMs: 1 },
+      reconnect: typeof reconnects === 'function' ? { nextDelayMs: ({ attempt }) => reconnects(attempt) } : reconnects && { firstMs: 1 },
       fetch: (input, { signal, ...init } = {}) => fetch(input, { ...init, signal: AbortSignal.any([cut(), ...(signal ? [signal] : [])]) }),
       WebSocket: CutWebSocket,
       ...(protocol === 'messagepack' && { protocol: messagePack() }),

@@ -25,7 +25,7 @@ export const officialPeer = (library: Library): Peer => ({
 
 function build(library: Library, url: string, options: ConnectOptions): SignalR.HubConnection {
   const { transports, protocol, accessToken, headers, withCredentials = true } = options;
-  const { skipNegotiation = false, reconnects = false, serverTimeoutMs = 30_000 } = options;
+  const { skipNegotiation = false, reconnects = false, serverTimeoutMs = 30_000, keepAliveMs = 15_000 } = options;
   const { HttpTransportType, HubConnectionBuilder, LogLevel, MessagePackHubProtocol } = library;
   const builder = new HubConnectionBuilder()
     .withUrl(url, {
@@ -36,9 +36,12 @@ function build(library: Library, url: string, options: ConnectOptions): SignalR.
       ...(headers ? { headers } : {}),
     })
     .configureLogging(LogLevel.None)
-    .withServerTimeout(serverTimeoutMs);
+    .withServerTimeout(serverTimeoutMs)
+    .withKeepAliveInterval(keepAliveMs);
   if (protocol === 'messagepack') builder.withHubProtocol(new MessagePackHubProtocol());
-  if (reconnects) builder.withAutomaticReconnect();
+  if (typeof reconnects === 'function') {
+    builder.withAutomaticReconnect({ nextRetryDelayInMilliseconds: ({ previousRetryCount }) => reconnects(previousRetryCount) });
+  } else if (reconnects) builder.withAutomaticReconnect();
   return builder.build();
 }
 

@@ -27,7 +27,16 @@ export function serveHubs(server: HubServer): ReadonlyMap<string, AnyHub> {
   return new Map(hubs.map((hub) => [hub.name, hub]));
 }
 
-function testHub(server: HubServer, name: 'testhub' | 'testhub-nowebsockets'): AnyHub {
+/** Adds the hub with other time-outs and limits, those of a server of its own. */
+export const serveTunedHub = (server: HubServer): AnyHub => testHub(server, 'tunedhub');
+
+/** The options of the server of `tunedhub`. */
+export const TUNED = {
+  timeouts: { keepAliveMs: 500, clientMs: 2_500 },
+  limits: { maxMessageBytes: 4 * 1024 * 1024, maxParallelCalls: 2 },
+} as const;
+
+function testHub(server: HubServer, name: 'testhub' | 'testhub-nowebsockets' | 'tunedhub'): AnyHub {
   return server.hub(
     defineHub<TestHub, TestReceiver, TestAttributes>(name, {
       Stream: 'stream',
@@ -43,6 +52,9 @@ function testHub(server: HubServer, name: 'testhub' | 'testhub-nowebsockets'): A
       StreamEcho: { stream: true, uploads: 1 },
       StreamEchoInt: { stream: true, uploads: 1 },
       StreamIAsyncConsumer: { stream: true, uploads: 1 },
+      StreamEchoUntilCanceled: { stream: true, uploads: 1 },
+      FirstOf: { uploads: 1 },
+      CountInOrder: { uploads: 1 },
     }),
     {
       path: `/${name}`,
@@ -52,7 +64,7 @@ function testHub(server: HubServer, name: 'testhub' | 'testhub-nowebsockets'): A
         ...(url.searchParams.has('user') ? { userId: url.searchParams.get('user') ?? '' } : {}),
         attributes: attributesIn(url),
       }),
-      ...(name === 'testhub' ? {} : { transports: ['ServerSentEvents', 'LongPolling'] as const }),
+      ...(name === 'testhub-nowebsockets' ? { transports: ['ServerSentEvents', 'LongPolling'] as const } : {}),
       use: [
         (_ctx, { method }, next) => {
           if (method === 'Refused') throw hubError('refused by a filter');

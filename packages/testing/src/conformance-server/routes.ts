@@ -22,6 +22,8 @@ const TOKEN_LIFE_MS = 5000;
 export class Routes {
   readonly #options: RoutesOptions;
   #redirects = 0;
+  /** The number of negotiations of `/unreliable` by key. */
+  readonly #negotiations = new Map<string, number>();
 
   constructor(options: RoutesOptions) {
     this.#options = options;
@@ -42,7 +44,13 @@ export class Routes {
     if (path === '/generateJwtToken')
       return { body: signToken('testuser', url.searchParams.has('expired') ? -TOKEN_LIFE_MS : TOKEN_LIFE_MS) };
     if (path === '/deployment') return json({ server: 'hubline', nodeId: server.nodeId });
-    if (path.startsWith('/clientresult/')) return { body: await this.#result(decodeURIComponent(path.slice('/clientresult/'.length))) };
+    if (path.startsWith('/clientresult/')) {
+      const connection = decodeURIComponent(path.slice('/clientresult/'.length));
+      return { body: await this.#result(connection, url.searchParams.get('method') ?? 'Result') };
+    }
+    if (path.startsWith('/redirect-with-token'))
+      return json({ url: `${url.origin}/authorizedhub`, accessToken: signToken('testuser', TOKEN_LIFE_MS) });
+    if (path.startsWith('/unreliable')) return this.#negotiateUnreliably(url);
     if (path.startsWith('/redirect')) {
       const base = url.searchParams.get('baseUrl') ?? url.origin;
       return json({ url: `${base}/testhub?numRedirects=${++this.#redirects}` });
@@ -64,9 +72,18 @@ export class Routes {
     return json(await control(command, server, hubs));
   }
 
-  /** Calls `Result` of the client. Returns its result, or the message of the error. */
-  async #result(connection: string): Promise<string> {
-    const answer = await control({ op: 'invoke', args: [{ connection }, 'Result'] }, this.#options.server, this.#options.hubs);
+  /** Redirects the first negotiation with a key to `/testhub`, refuses the next ones, as many as `refusals`, and redirects the later ones. */
+  #negotiateUnreliably({ origin, searchParams }: URL): Reply {
+    const key = searchParams.get('key') ?? '';
+    const before = this.#negotiations.get(key) ?? 0;
+    this.#negotiations.set(key, before + 1);
+    const isRefused = before > 0 && before <= Number(searchParams.get('refusals'));
+    return isRefused ? { status: 503 } : json({ url: `${origin}/testhub` });
+  }
+
+  /** Calls a method of the client. Returns its result, or the message of the error. */
+  async #result(connection: string, method: string): Promise<string> {
+    const answer = await control({ op: 'invoke', args: [{ connection }, method] }, this.#options.server, this.#options.hubs);
     return 'value' in answer ? String(answer.value) : answer.error.message;
   }
 }

@@ -33,6 +33,11 @@ export interface TestHub {
   StreamEcho(items: AsyncIterable<string>): AsyncIterable<string>;
   StreamEchoInt(items: AsyncIterable<number>): AsyncIterable<number>;
   StreamIAsyncConsumer(items: AsyncIterable<string>): AsyncIterable<string>;
+  StreamEchoUntilCanceled(items: AsyncIterable<string>): AsyncIterable<string>;
+  FirstOf(items: AsyncIterable<string>): Promise<string | null>;
+  CountInOrder(items: AsyncIterable<number>): Promise<number>;
+  SendMany(count: number): Promise<void>;
+  AskCaller(): Promise<number | null>;
   GetCallerConnectionId(): Promise<string>;
   GetUserIdentifier(): Promise<string | null>;
   GetNumRedirects(): Promise<number>;
@@ -44,6 +49,7 @@ export interface TestHub {
   GetCookie(name: string): Promise<string | null>;
   GetCookieValue(name: string): Promise<string | null>;
   Abort(): Promise<void>;
+  AbortAllowingReconnect(): Promise<void>;
 }
 
 export interface TestReceiver {
@@ -54,6 +60,8 @@ export interface TestReceiver {
   NoClientHandler(): void;
   Foo(object: unknown): void;
   Result(): Promise<number | null>;
+  OtherResult(): Promise<number | null>;
+  NoResult(): Promise<number | null>;
 }
 
 type TestContext = Context<TestReceiver, TestAttributes>;
@@ -129,6 +137,23 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
   StreamEcho: (_ctx, items) => items,
   StreamEchoInt: (_ctx, items) => items,
   StreamIAsyncConsumer: (_ctx, items) => items,
+  StreamEchoUntilCanceled({ signal, clients }, items) {
+    void aborted(signal).then(() => clients.caller.send.StreamCanceled());
+    return items;
+  },
+  async FirstOf(_ctx, items) {
+    for await (const item of items) return item;
+    return null;
+  },
+  async CountInOrder(_ctx, items) {
+    let count = 0;
+    for await (const item of items) if (item !== count++) throw new InvalidOperationException(`Item ${count - 1} is ${item}.`);
+    return count;
+  },
+  async SendMany({ clients }, count) {
+    for (let i = 0; i < count; i++) clients.caller.send.Message(`message ${i}`);
+  },
+  AskCaller: ({ clients }) => clients.caller.invoke.Result(),
 
   GetCallerConnectionId: async ({ connectionId }) => connectionId,
   GetUserIdentifier: async ({ userId }) => userId ?? null,
@@ -141,6 +166,8 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
   GetCookie: async (ctx, name) => cookie(ctx, name),
   GetCookieValue: async (ctx, name) => cookie(ctx, name),
   Abort: async ({ hub, connectionId }) => void (await hub.disconnect({ connection: connectionId })),
+  AbortAllowingReconnect: async ({ hub, connectionId }) =>
+    void (await hub.disconnect({ connection: connectionId }, { allowReconnect: true })),
 };
 
 const COMPLEX_OBJECT = {

@@ -1,8 +1,11 @@
 import type { Behaviour } from './behaviour.ts';
 import { CALLS } from './calls.ts';
+import { BURSTS, LARGE_MESSAGES } from './load.ts';
 import { TRANSPORT_CHOICE, CONNECTING, LIFECYCLE, SERVER_TIMEOUT, BINARY_FALLBACK } from './lifecycle.ts';
 import { PROTOCOLS, TRANSPORTS, type ProtocolName, type TransportName } from './peer.ts';
+import { ALLOWED_RECONNECT, KEEP_ALIVE, RECONNECTING } from './reconnecting.ts';
 import { STREAMS } from './streams.ts';
+import { VALUES } from './values.ts';
 
 /** A transport and a protocol, with the behaviours that have to work over them. */
 export interface Combination {
@@ -20,10 +23,13 @@ function behavioursOf(transport: TransportName, protocol: ProtocolName): readonl
   if (transport === 'ServerSentEvents' && protocol === 'messagepack') return [BINARY_FALLBACK];
   return [
     ...CALLS,
+    ...VALUES,
     ...STREAMS,
+    ...LARGE_MESSAGES,
     ...LIFECYCLE,
-    ...(protocol === 'json' ? CONNECTING : []),
+    ALLOWED_RECONNECT,
+    ...(protocol === 'json' ? [...CONNECTING, ...RECONNECTING] : []),
     ...(protocol === 'json' && transport !== 'LongPolling' ? [SERVER_TIMEOUT] : []),
-    ...(protocol === 'json' && transport === 'WebSockets' ? TRANSPORT_CHOICE : []),
+    ...(protocol === 'json' && transport === 'WebSockets' ? [...BURSTS, KEEP_ALIVE, ...TRANSPORT_CHOICE] : []),
   ];
 }

@@ -207,6 +207,33 @@ export const CALLS: readonly Behaviour[] = [
     },
   },
   {
+    name: 'returns a result to the server, which calls the method by its name',
+    async run(world) {
+      const connection = await world.started();
+      connection.on('OtherResult', () => 11);
+      same(await world.get(`/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}?method=OtherResult`), '11');
+    },
+  },
+  {
+    name: 'returns a result to the method that it has called',
+    async run(world) {
+      const connection = await world.started('/tunedhub');
+      connection.on('Result', () => 10);
+      same(await connection.invoke('AskCaller'), 10);
+    },
+  },
+  {
+    name: 'returns an error to the server from a handler without a result',
+    async run(world) {
+      const connection = await world.started();
+      const called = new Deferred();
+      connection.on('NoResult', () => called.resolve());
+      const path = `/clientresult/${String(await connection.invoke('GetCallerConnectionId'))}?method=NoResult`;
+      same(await world.get(path), "Client didn't provide a result.");
+      await called.promise;
+    },
+  },
+  {
     name: 'returns an error to the server without a handler',
     async run(world) {
       const connection = await world.started();

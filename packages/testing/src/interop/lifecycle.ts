@@ -1,15 +1,7 @@
 import type { Behaviour } from './behaviour.ts';
 import { rejects, same, Deferred } from './check.ts';
-import type { PeerConnection } from './peer.ts';
+import { loseAndReconnect } from './reconnecting.ts';
 import { nextEvent } from './world.ts';
-
-/** Loses a connection. Resolves with its id after the reconnect. */
-async function loseAndReconnect(connection: PeerConnection): Promise<string | undefined> {
-  const reconnected = new Deferred<string | undefined>();
-  connection.onReconnected((id) => reconnected.resolve(id));
-  connection.lose();
-  return reconnected.promise;
-}
 
 /** Start and end of connections, with every protocol. */
 export const LIFECYCLE: readonly Behaviour[] = [
@@ -125,6 +117,28 @@ export const CONNECTING: readonly Behaviour[] = [
       const token = await world.get('/generateJwtToken?expired');
       const start = world.connection('/authorizedhub', { accessToken: () => token }).start();
       await rejects(start, "Failed to complete negotiation with the server: Error: Unauthorized: Status code '401'");
+    },
+  },
+  {
+    name: 'connects with a token in the query of its URL',
+    async run(world) {
+      const token = await world.get('/generateJwtToken');
+      const connection = await world.started(`/authorizedhub?access_token=${token}`);
+      same(await connection.invoke('Echo', 'let in'), 'let in');
+    },
+  },
+  {
+    name: 'connects with a token in a header',
+    async run(world) {
+      const token = await world.get('/generateJwtToken');
+      const connection = await world.started('/authorizedhub', { headers: { Authorization: `Bearer ${token}` } });
+      same(await connection.invoke('Echo', 'let in'), 'let in');
+    },
+  },
+  {
+    name: 'uses the token of a redirect',
+    async run(world) {
+      same(await (await world.started('/redirect-with-token')).invoke('Echo', 'let in'), 'let in');
     },
   },
   {

@@ -21,8 +21,13 @@ export interface ConnectOptions {
   /** Whether a page sends cookies to another origin. Default true. */
   readonly withCredentials?: boolean;
   readonly skipNegotiation?: boolean;
-  /** Whether the client reconnects automatically. Default false. */
-  readonly reconnects?: boolean;
+  /**
+   * Whether the client reconnects automatically, or its own policy: the delay before an attempt in milliseconds, or null to give up.
+   * Attempts count from 0. Default false.
+   */
+  readonly reconnects?: boolean | ((attempt: number) => number | null);
+  /** The interval of the client's pings in milliseconds. Default 15,000. */
+  readonly keepAliveMs?: number;
   /** The server timeout in milliseconds. Default 30,000. */
   readonly serverTimeoutMs?: number;
 }

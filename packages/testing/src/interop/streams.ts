@@ -133,6 +133,50 @@ export const STREAMS: readonly Behaviour[] = [
     },
   },
   {
+    name: 'ends a stream with the error of a stream to the server',
+    async run(world) {
+      const upload = world.upload();
+      const first = new Deferred<unknown>();
+      const over = new Deferred();
+      (await world.started()).stream({ next: first.resolve, complete: over.resolve, error: over.reject }, 'StreamEcho', upload);
+      upload.next('a');
+      same(await first.promise, 'a');
+      upload.error(new Error('Something bad'));
+      await rejects(over.promise, 'Something bad');
+    },
+  },
+  {
+    name: 'cancels a stream while it streams to the server',
+    async run(world) {
+      const connection = await world.started();
+      const cancelled = nextEvent(connection, 'StreamCanceled');
+      const upload = world.upload();
+      const first = new Deferred<unknown>();
+      const observer = { next: first.resolve, complete: () => undefined, error: first.reject };
+      const cancel = connection.stream(observer, 'StreamEchoUntilCanceled', upload);
+      upload.next('a');
+      same(await first.promise, 'a');
+      cancel();
+      await cancelled;
+      upload.next('b');
+      upload.complete();
+      same(await connection.invoke('Echo', 'still here'), 'still here');
+    },
+  },
+  {
+    name: 'receives the result of a method that does not read a stream to the server to its end',
+    async run(world) {
+      const connection = await world.started();
+      const upload = world.upload();
+      const result = connection.invoke('FirstOf', upload);
+      upload.next('first');
+      same(await result, 'first');
+      upload.next('second');
+      upload.complete();
+      same(await connection.invoke('Echo', 'still here'), 'still here');
+    },
+  },
+  {
     name: 'streams more items than the server buffers',
     async run(world) {
       const upload = world.upload();

@@ -11,6 +11,7 @@ describeMatrix({
   differences: [
     { behaviour: 'sends its name in its headers', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
     { behaviour: 'sends the given headers', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
+    { behaviour: 'connects with a token in a header', transports: ['WebSockets', 'ServerSentEvents'], why: NO_HEADERS },
     { behaviour: 'sends a given user agent instead of its own', why: 'Chromium does not let a page change its user agent' },
   ],
   run: async ({ name }, on) => (await chromium()).show('official', { ...on, behaviour: name }),

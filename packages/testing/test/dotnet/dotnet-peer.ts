@@ -8,7 +8,7 @@ export const DOTNET_CLIENT = { name: 'Microsoft.AspNetCore.SignalR.Client', vers
 type Command = Readonly<Record<string, unknown>>;
 type Reply = { readonly value?: unknown; readonly error?: string };
 interface Event {
-  readonly event: 'token' | 'called' | 'received' | 'closed' | 'reconnecting' | 'reconnected' | 'item' | 'completed' | 'failed';
+  readonly event: 'token' | 'delay' | 'called' | 'received' | 'closed' | 'reconnecting' | 'reconnected' | 'item' | 'completed' | 'failed';
   /** The name of the connection or stream. */
   readonly source: string;
   readonly method?: string;
@@ -19,7 +19,7 @@ interface Event {
 type Receive = (event: Event) => unknown;
 
 /** The number of arguments with which the conformance server calls each receiver. A .NET program must declare them. Default 1. */
-const PARAMETERS: Readonly<Record<string, number>> = { streamcanceled: 0, result: 0 };
+const PARAMETERS: Readonly<Record<string, number>> = { streamcanceled: 0, result: 0, otherresult: 0, noresult: 0 };
 
 /** Microsoft's .NET client, driven by commands in a process of its own. */
 export class DotnetPeer implements Peer, AsyncDisposable {
@@ -180,23 +180,38 @@ class DotnetConnection implements PeerConnection {
   }
 
   async #connect(): Promise<void> {
-    const { accessToken, headers = {}, skipNegotiation = false, reconnects = false, serverTimeoutMs, ...options } = this.#options;
+    const {
+      accessToken,
+      headers = {},
+      skipNegotiation = false,
+      reconnects = false,
+      serverTimeoutMs,
+      keepAliveMs,
+      ...options
+    } = this.#options;
     const proxy = (this.#proxy = await startProxy(this.#url.origin));
     this.#peer.listen(this.#name, (event) => this.#receive(event));
     const url = proxy.url + this.#url.pathname + this.#url.search;
     const protocol = this.#peer.nameOf(this.#options.protocol);
-    const more = { protocol, headers, skipNegotiation, reconnects, hasToken: accessToken !== undefined };
-    this.#peer.write({ op: 'connect', name: this.#name, url, ...options, ...more, ...(serverTimeoutMs ? { serverTimeoutMs } : {}) });
+    const more = {
+      ...{ protocol, headers, skipNegotiation, hasToken: accessToken !== undefined },
+      ...{ reconnects: reconnects !== false, hasPolicy: typeof reconnects === 'function' },
+      ...(serverTimeoutMs ? { serverTimeoutMs } : {}),
+      ...(keepAliveMs ? { keepAliveMs } : {}),
+    };
+    this.#peer.write({ op: 'connect', name: this.#name, url, ...options, ...more });
     for (const method of this.#receivers.keys()) this.#declare(method);
   }
 
   #declare(method: string): void {
     const parameters = PARAMETERS[method.toLowerCase()] ?? 1;
-    this.#peer.write({ op: 'on', name: this.#name, method, parameters, hasResult: method === 'Result' });
+    this.#peer.write({ op: 'on', name: this.#name, method, parameters, hasResult: method === 'Result' || method === 'OtherResult' });
   }
 
   #receive({ event, method = '', value }: Event): unknown {
-    if (event === 'token') return this.#options.accessToken?.();
+    const { accessToken, reconnects } = this.#options;
+    if (event === 'token') return accessToken?.();
+    if (event === 'delay' && typeof reconnects === 'function') return reconnects(value as number);
     if (event === 'called' || event === 'received') {
       return this.#receivers.get(method)?.(...(fromWire(value, this.#options.protocol) as readonly unknown[]));
     }
