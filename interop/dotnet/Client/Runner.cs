@@ -11,6 +11,9 @@ namespace Hubline.Interop.Client;
 /// <summary>Runs the commands of the test process, which gives names to connections, streams and uploads.</summary>
 public sealed class Runner(Output output) : IAsyncDisposable
 {
+    /// <summary>By default SignalR waits two seconds before the second attempt, which follows a loss that the test process has caused.</summary>
+    private static readonly TimeSpan[] ReconnectDelays = [.. new[] { 0, 50, 200, 2_000, 10_000 }.Select(delay => TimeSpan.FromMilliseconds(delay))];
+
     private readonly ConcurrentDictionary<string, HubConnection> connections = new();
     private readonly ConcurrentDictionary<string, Channel<object?>> uploads = new();
     private readonly ConcurrentDictionary<string, CancellationTokenSource> streams = new();
@@ -108,7 +111,7 @@ public sealed class Runner(Output output) : IAsyncDisposable
                 break;
         }
         if (command.GetProperty("hasPolicy").GetBoolean()) builder.WithAutomaticReconnect(new AskingRetryPolicy(output, name));
-        else if (command.GetProperty("reconnects").GetBoolean()) builder.WithAutomaticReconnect();
+        else if (command.GetProperty("reconnects").GetBoolean()) builder.WithAutomaticReconnect(ReconnectDelays);
         if (command.TryGetProperty("serverTimeoutMs", out var timeout)) builder.WithServerTimeout(TimeSpan.FromMilliseconds(timeout.GetDouble()));
         if (command.TryGetProperty("keepAliveMs", out var interval)) builder.WithKeepAliveInterval(TimeSpan.FromMilliseconds(interval.GetDouble()));
 

@@ -52,7 +52,7 @@ var signalR = builder.Services
     .AddHubOptions<TunedHub>(options =>
     {
         options.KeepAliveInterval = TimeSpan.FromMilliseconds(500);
-        options.ClientTimeoutInterval = TimeSpan.FromMilliseconds(2500);
+        options.ClientTimeoutInterval = TimeSpan.FromSeconds(4);
         options.MaximumReceiveMessageSize = 4 * 1024 * 1024;
         options.MaximumParallelInvocationsPerClient = 2;
     })
@@ -61,6 +61,7 @@ var signalR = builder.Services
 if (builder.Configuration["redis"] is { Length: > 0 } redis) signalR.AddStackExchangeRedis(redis);
 
 var app = builder.Build();
+const int TokenSeconds = 60;
 var redirects = 0;
 var negotiations = new ConcurrentDictionary<string, int>();
 
@@ -94,7 +95,7 @@ string Token(int seconds)
         new JwtSecurityToken("SignalRTestServer", "SignalRTests", claims, expires: expires, signingCredentials: credentials));
 }
 
-app.MapGet("/generateJwtToken", (HttpRequest request) => Token(request.Query.ContainsKey("expired") ? -5 : 5));
+app.MapGet("/generateJwtToken", (HttpRequest request) => Token(request.Query.ContainsKey("expired") ? -TokenSeconds : TokenSeconds));
 
 app.MapGet("/clientresult/{connectionId}", async (
     string connectionId, string? method, IHubContext<TestHub, ITestClient> typed, IHubContext<TestHub> untyped, CancellationToken aborted) =>
@@ -115,7 +116,7 @@ app.MapGet("/clientresult/{connectionId}", async (
 app.MapPost("/redirect/negotiate", (HttpRequest request) =>
     Results.Json(new { url = $"{request.Scheme}://{request.Host}/testhub?numRedirects={Interlocked.Increment(ref redirects)}" }));
 app.MapPost("/redirect-with-token/negotiate", (HttpRequest request) =>
-    Results.Json(new { url = $"{request.Scheme}://{request.Host}/authorizedhub", accessToken = Token(5) }));
+    Results.Json(new { url = $"{request.Scheme}://{request.Host}/authorizedhub", accessToken = Token(TokenSeconds) }));
 app.MapPost("/unreliable/negotiate", (HttpRequest request, string key, int refusals) =>
 {
     // The first negotiation succeeds, the next ones are refused, as many as the query says.

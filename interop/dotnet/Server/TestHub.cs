@@ -159,8 +159,6 @@ public class TestHub : Hub<ITestClient>
         }
     }
 
-    public async Task<string> FirstOf(ChannelReader<string> source) => await source.ReadAsync();
-
     public async Task<int> CountInOrder(ChannelReader<int> source)
     {
         var count = 0;

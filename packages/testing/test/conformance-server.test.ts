@@ -181,18 +181,18 @@ it('the conformance server serves the routes of the official functional tests', 
 
 it('the authorized hub rejects expired and forged tokens', async () => {
   await using world = await start();
-  const token = await (await fetch(`${world.url}/generateJwtToken`)).text();
+  const generate = async (query = '') => (await fetch(`${world.url}/generateJwtToken${query}`)).text();
+  const token = await generate();
   const status = async (value: string) =>
     (await fetch(`${world.url}/authorizedhub/negotiate?access_token=${value}`, { method: 'POST' })).status;
   expect(await status(token)).toBe(200);
   const [head, body, signature] = token.split('.') as [string, string, string];
   const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as { exp: number };
-  expect(claims.exp * 1000 - Date.now()).toBeLessThanOrEqual(5000);
+  expect(claims.exp * 1000 - Date.now()).toBeLessThanOrEqual(60_000);
   const later = Buffer.from(JSON.stringify({ ...claims, exp: claims.exp + 1000 })).toString('base64url');
   for (const forged of ['x', 'a.b.c', '..', `${head}.${later}.${signature}`, `${head}.${body}.`]) expect(await status(forged)).toBe(401);
-  await until(async () => (await status(token)) === 401, { timeoutMs: 7000, intervalMs: 100 });
-  expect(Date.now()).toBeGreaterThanOrEqual(claims.exp * 1000);
-}, 10_000);
+  expect(await status(await generate('?expired'))).toBe(401);
+});
 
 function run(...args: readonly string[]) {
   const child = spawn('npm', ['run', '--silent', 'conformance-server', '--', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });

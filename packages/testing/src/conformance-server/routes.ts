@@ -16,7 +16,7 @@ interface Reply {
   readonly body?: string;
 }
 
-const TOKEN_LIFE_MS = 5000;
+const TOKEN_LIFE_MS = 60_000;
 
 /** Serves the HTTP routes beside the hubs that the official functional tests use (Startup.cs there). */
 export class Routes {

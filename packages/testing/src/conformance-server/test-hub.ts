@@ -34,7 +34,6 @@ export interface TestHub {
   StreamEchoInt(items: AsyncIterable<number>): AsyncIterable<number>;
   StreamIAsyncConsumer(items: AsyncIterable<string>): AsyncIterable<string>;
   StreamEchoUntilCanceled(items: AsyncIterable<string>): AsyncIterable<string>;
-  FirstOf(items: AsyncIterable<string>): Promise<string | null>;
   CountInOrder(items: AsyncIterable<number>): Promise<number>;
   SendMany(count: number): Promise<void>;
   AskCaller(): Promise<number | null>;
@@ -140,10 +139,6 @@ export const testMethods: Methods<TestHub, TestContext, Record<never, never>> = 
   StreamEchoUntilCanceled({ signal, clients }, items) {
     void aborted(signal).then(() => clients.caller.send.StreamCanceled());
     return items;
-  },
-  async FirstOf(_ctx, items) {
-    for await (const item of items) return item;
-    return null;
   },
   async CountInOrder(_ctx, items) {
     let count = 0;

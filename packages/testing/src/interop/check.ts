@@ -7,12 +7,9 @@ export function same(actual: unknown, expected: unknown): void {
 
 /** @throws Error if the promise resolves, or rejects with another text */
 export async function rejects(promise: Promise<unknown>, text: string): Promise<void> {
-  let error: unknown;
-  try {
-    error = new Error(`The promise resolved with ${show(await promise)}.`);
-  } catch (thrown) {
-    error = thrown;
-  }
+  const [outcome] = await Promise.allSettled([promise]);
+  if (outcome.status === 'fulfilled') throw new Error(`The promise resolved with ${show(outcome.value)}.`);
+  const error: unknown = outcome.reason;
   const message = error instanceof Error ? error.message : String(error);
   if (!message.includes(text)) throw new Error(`Expected an error with "${text}", got "${message}".`, { cause: error });
 }

@@ -5,7 +5,7 @@ import type { World } from './world.ts';
 
 const DELAY_MS = 200;
 /** The time-out of `/tunedhub`. */
-const TIMEOUT_MS = 2_500;
+const TIMEOUT_MS = 4_000;
 /** Timers may end this much early. */
 const TOLERANCE_MS = 20;
 
