@@ -24,6 +24,8 @@ const NODE_OPTIONS = `--enable-source-maps --conditions=${conditions[0]} --impor
 
 /** Longer than Vitest's defaults, for busy machines. */
 const timeouts = { testTimeout: 20_000, expect: { poll: { timeout: 10_000 } }, setupFiles: ['scripts/poll-timeout.mjs'] };
+/** Of tests that start .NET or Chromium, or run bursts over long polling, which takes long on a busy machine. */
+const longTimeouts = { ...timeouts, testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
@@ -43,7 +45,7 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...timeouts, name: 'interop', include: INTEROP },
+        test: { ...longTimeouts, name: 'interop', include: INTEROP },
       },
       {
         resolve: { conditions },
@@ -53,7 +55,7 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions } },
-        test: { ...timeouts, name: 'dotnet', include: DOTNET, globalSetup: 'scripts/redis-server.mjs' },
+        test: { ...longTimeouts, name: 'dotnet', include: DOTNET, globalSetup: 'scripts/redis-server.mjs' },
       },
       {
         resolve: { conditions },

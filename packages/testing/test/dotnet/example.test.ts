@@ -24,7 +24,7 @@ describe.each(['C#', 'TypeScript'])('the example in %s', (language) => {
     if (language === 'TypeScript') return void (await server.listen(port, '127.0.0.1'));
     program = new DotnetProgram('Example', ['--urls', `http://127.0.0.1:${port}`], () => undefined);
     await Promise.race([
-      until(async () => (await fetch(`http://127.0.0.1:${port}`)).status === 404, { timeoutMs: 15_000 }),
+      until(async () => (await fetch(`http://127.0.0.1:${port}`)).status === 404, { timeoutMs: 30_000 }),
       program.failed(),
     ]);
   });

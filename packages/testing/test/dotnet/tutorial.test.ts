@@ -13,7 +13,7 @@ interface ChatClient {
 }
 
 /** A busy machine starts .NET and Chromium slowly. */
-const WAIT = { timeout: 15_000 };
+const WAIT = { timeout: 30_000 };
 
 /** Creates the server of Microsoft's tutorial. Pages of `origin` may use it. */
 function chatServer(origin: string): HubServer {
@@ -30,7 +30,7 @@ it("a console application and a page of Microsoft's tutorials chat with each oth
   const origin = `http://127.0.0.1:${await freePort()}`;
   await using web = new DotnetProgram('WebChat', ['--urls', origin, '--contentRoot', folderOf('WebChat')], () => undefined);
   const isServed = async (): Promise<boolean> => (await fetch(origin)).ok;
-  await Promise.race([until(isServed, { timeoutMs: 15_000 }), web.failed()]);
+  await Promise.race([until(isServed, { timeoutMs: 30_000 }), web.failed()]);
   await using server = chatServer(origin);
   const hub = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}/chatHub`;
 
