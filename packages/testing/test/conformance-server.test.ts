@@ -221,7 +221,7 @@ it('the program prints one line when it is ready, and ends on SIGTERM', async ()
       () => true,
     ),
   );
-}, 60_000);
+}, 120_000);
 
 it('the program parses its command line', () => {
   expect(optionsFrom([])).toEqual({ port: 5100 });
