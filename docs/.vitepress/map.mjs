@@ -38,6 +38,7 @@ export const SECTIONS = [
       ['Load balancers', 'deploy/README.md', { at: 'operate/load-balancers' }],
       ['Redis', 'docs/operate/redis.md'],
       ['Several nodes: costs, limits', 'docs/scaling.md'],
+      ['Sizing', 'docs/operate/sizing.md'],
       ['Health, logging and metrics', 'docs/operate/health.md'],
       ['Outages', 'docs/operate/outages.md'],
       ['Rolling upgrades', 'docs/operate/upgrades.md'],
@@ -48,8 +49,13 @@ export const SECTIONS = [
   {
     title: 'Reference',
     pages: [
-      ['Client', 'packages/client/README.md', { at: 'reference/client' }],
-      ['Server', 'packages/server/README.md', { at: 'reference/server' }],
+      ['Client', 'docs/reference/client.md'],
+      ['Options of the client', 'docs/reference/client-options.md'],
+      ['Server', 'docs/reference/server.md'],
+      ['Options of the server', 'docs/reference/server-options.md'],
+      ['Context of a call', 'docs/reference/ctx.md'],
+      ['Events', 'docs/reference/events.md'],
+      ['Operations and their cost', 'docs/reference/operations.md'],
       ['Contract', 'packages/protocol/README.md', { at: 'reference/contract' }],
       ['Error codes and reasons', 'docs/reference/errors.md'],
       ['Redis commands', 'docs/reference/redis-commands.md'],

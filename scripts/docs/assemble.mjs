@@ -19,7 +19,11 @@ export function assemble(folder, { api, programs }) {
     .filter((file) => file.endsWith('.md') && file !== 'README.md')
     .map((file) => ({ document: relative(ROOT, join(api, file)), path: `reference/api/${pathIn(file)}`, isGenerated: true }));
   const all = [...pages(), ...generated];
-  const addresses = new Map(all.map(({ document, path }) => [document, addressOf(path)]));
+  const addresses = new Map([
+    ...all.map(({ document, path }) => [document, addressOf(path)]),
+    // The pages of the reference have more than the READMEs.
+    ...['client', 'server'].map((name) => [`packages/${name}/README.md`, `/reference/${name}`]),
+  ]);
   for (const page of all) {
     const text = readFileSync(join(ROOT, page.document), 'utf8');
     const target = join(folder, `${page.path}.md`);

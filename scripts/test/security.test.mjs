@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { settingsFrom } from '../../packages/server/src/node/settings.ts';
+import { defaultsIn } from './defaults.mjs';
 
 const textOf = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const exists = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
@@ -17,28 +18,6 @@ export function rowsIn(document) {
       const [, number] = /^([\d,.]+) /.exec(cells[2] ?? '') ?? [];
       return { line, name, path, value: Number(number?.replaceAll(',', '')), reason: cells[3], effect: cells[4], testPath, title };
     });
-}
-
-/** Returns the numbers that a source assigns to a name: `NAME = 4 * 1024`, `name: 15_000`, `name ?? 5`. */
-export function defaultsIn(source, name) {
-  const found = source.matchAll(
-    new RegExp(`\\b${name}\\b\\s*(?::\\s*number\\s*)?(?:=|:|\\?\\?)\\s*([\\d_.]+(?:\\s*(?:\\*\\*?|/|\\+|-)\\s*[\\d_.]+)*)`, 'g'),
-  );
-  return [...found].map(([, expression]) => valueOf(expression));
-}
-
-/** Evaluates an expression of numbers, as limits are written. */
-function valueOf(expression) {
-  const [first, ...rest] = expression.replaceAll('_', '').match(/\*\*|[*/+-]|[\d.]+/g);
-  let value = Number(first);
-  for (let at = 0; at < rest.length; at += 2) {
-    const operand = Number(rest[at + 1]);
-    if (rest[at] === '**') value **= operand;
-    else if (rest[at] === '*') value *= operand;
-    else if (rest[at] === '/') value /= operand;
-    else value += rest[at] === '+' ? operand : -operand;
-  }
-  return value;
 }
 
 const document = textOf('SECURITY.md');

@@ -5,20 +5,20 @@ import { Keys } from '../src/keys.ts';
 
 const textOf = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 
-describe('the options in README.md', () => {
-  const section = textOf('../../server/README.md').split('\n## Many nodes')[1]?.split('\n## ')[0] ?? '';
+describe('the options in docs/reference/server-options.md', () => {
+  const section = textOf('../../../docs/reference/server-options.md').split('\n## redisBackplane')[1]?.split('\n## ')[0] ?? '';
   const rows = [...section.matchAll(/^\| (`[^|]+) \| ([^|]*)\|/gm)].map(([, names = '', defaults = '']) => ({
     names: [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
     defaults: defaults.trim(),
   }));
 
-  it('the README lists every option', () => {
+  it('the page lists every option', () => {
     const declared = /interface RedisBackplaneOptions \{(.*?)\n\}/s.exec(textOf('../src/options.ts'))?.[1] ?? '';
     const names = [...declared.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name);
     expect(rows.flatMap((row) => row.names)).toEqual(names);
   });
 
-  it('the README has the default of every option', () => {
+  it('the page has the default of every option', () => {
     const { options } = redisBackplane();
     const documented = rows.flatMap(({ names, defaults }) => {
       const values = [...defaults.matchAll(/`([^`]+)`/g)].map(([, value = '']) => value.replaceAll(/(\w+):/g, '"$1":'));
