@@ -66,8 +66,10 @@ export function decodeRecord(connectionId: string, text: unknown): DecodedRecord
   const found = tried(readRecord, objectIn(text));
   if (!found) return undefined;
   const { hub, userId, attributes, groups, connectedAt } = found;
-  const record = { connectionId, hub, ...(userId === undefined ? {} : { userId }), attributes, connectedAt };
-  return groups ? { isWhole: true, record: { ...record, groups: groups.toSorted() } } : { isWhole: false, record };
+  const record: Omit<ConnectionRecord, 'groups'> =
+    userId === undefined ? { connectionId, hub, attributes, connectedAt } : { connectionId, hub, userId, attributes, connectedAt };
+  // `assign` and no spreads, which took as long as the parsing of the text.
+  return groups ? { isWhole: true, record: Object.assign(record, { groups: groups.toSorted() }) } : { isWhole: false, record };
 }
 
 /** Decodes a set of groups, whose names are encoded as in topics. */

@@ -29,14 +29,17 @@ export const list =
     Array.isArray(value) ? value.map((item) => read(item)) : refuse('a list', value);
 
 /** An object with these fields. Others are ignored: a later version may add fields. */
-export const fields =
-  <S extends Readonly<Record<string, Read<unknown>>>>(shape: S): Read<{ readonly [K in keyof S]: ReturnType<S[K]> }> =>
-  (value) => {
+export const fields = <S extends Readonly<Record<string, Read<unknown>>>>(
+  shape: S,
+): Read<{ readonly [K in keyof S]: ReturnType<S[K]> }> => {
+  const readers = Object.entries(shape);
+  return (value) => {
     const from = object(value) as Readonly<Record<string, unknown>>;
     const found: Record<string, unknown> = {};
-    for (const [name, read] of Object.entries(shape)) found[name] = read(Object.hasOwn(from, name) ? from[name] : undefined);
+    for (const [name, read] of readers) found[name] = read(Object.hasOwn(from, name) ? from[name] : undefined);
     return found as { readonly [K in keyof S]: ReturnType<S[K]> };
   };
+};
 
 /** Whether {@link checkName} accepts the value. */
 export function isName(value: unknown): value is string {
