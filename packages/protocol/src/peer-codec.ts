@@ -8,14 +8,21 @@ import { MessageType, type HubMessage } from './messages.ts';
  */
 export function codecForPeer(codec: Codec, hubline: number): Codec {
   if (hubline > 0) return codec;
-  return {
-    name: codec.name,
-    version: codec.version,
-    format: codec.format,
-    encode: (message) => codec.encode(plain(message)),
-    decoder: (options) => codec.decoder(options),
-  };
+  let plainCodec = plainCodecs.get(codec);
+  if (!plainCodec) plainCodecs.set(codec, (plainCodec = plainCodecOf(codec)));
+  return plainCodec;
 }
+
+/** All peers of a codec share one value. */
+const plainCodecs = new WeakMap<Codec, Codec>();
+
+const plainCodecOf = (codec: Codec): Codec => ({
+  name: codec.name,
+  version: codec.version,
+  format: codec.format,
+  encode: (message) => codec.encode(plain(message)),
+  decoder: (options) => codec.decoder(options),
+});
 
 /** Returns the message without the fields that Hubline adds. */
 function plain(message: HubMessage): HubMessage {

@@ -118,3 +118,27 @@ it('secrets in hundreds of spellings are removed from the query in one pass', as
   expect(world.seen).toMatchObject([{ token: '0', url: { search: '?x=1' } }]);
   expect(removals.mock.calls.length).toBeLessThan(10);
 });
+
+it('the request of a connection has one URL for all readers, and a copy of the request has it too', async () => {
+  const server = createHubServer();
+  const urls: URL[] = [];
+  server.hub(contract, {
+    path: '/hub',
+    methods: {
+      async request({ request }) {
+        const copy = { ...request };
+        urls.push(request.url, request.url, copy.url);
+        return Object.keys(copy);
+      },
+    },
+  });
+  const port = await server.listen(0, '127.0.0.1');
+  try {
+    await using client = await RawClient.open(port, { query: 'room=a' });
+    expect((await client.call('request')).result).toContain('url');
+    expect(urls[0]?.searchParams.get('room')).toBe('a');
+    expect(new Set(urls).size).toBe(1);
+  } finally {
+    await server.close();
+  }
+});

@@ -1,10 +1,9 @@
-export interface BackpressureOptions {
-  /** Estimated bytes of decoded input that is not consumed yet. */
-  readonly maxQueuedBytes: number;
+/** The input whose decoding the backpressure stops. */
+export interface BoundedInput {
   /** Whether the client owes the answer to an invocation. */
-  readonly owesAnswer: () => boolean;
+  readonly owesAnswer: boolean;
   /** Called when {@link Backpressure.isFull} may have changed. */
-  readonly changed: () => void;
+  advance(): void;
 }
 
 /** Multiplies the budget while the client owes an answer: the answer comes after messages that the client sent before it. */
@@ -16,17 +15,20 @@ const OWING_FACTOR = 2;
  * more input precedes the answer, the time limit of the invocation ends the wait.
  */
 export class Backpressure {
-  readonly #options: BackpressureOptions;
+  readonly #maxQueuedBytes: number;
+  readonly #input: BoundedInput;
   #fullBuffers = 0;
   #bytes = 0;
 
-  constructor(options: BackpressureOptions) {
-    this.#options = options;
+  /** `maxQueuedBytes`: estimated bytes of decoded input that is not consumed yet. */
+  constructor(maxQueuedBytes: number, input: BoundedInput) {
+    this.#maxQueuedBytes = maxQueuedBytes;
+    this.#input = input;
   }
 
   get isFull(): boolean {
-    const { maxQueuedBytes, owesAnswer } = this.#options;
-    return owesAnswer() ? this.#bytes > OWING_FACTOR * maxQueuedBytes : this.#fullBuffers > 0 || this.#bytes > maxQueuedBytes;
+    const maxQueuedBytes = this.#maxQueuedBytes;
+    return this.#input.owesAnswer ? this.#bytes > OWING_FACTOR * maxQueuedBytes : this.#fullBuffers > 0 || this.#bytes > maxQueuedBytes;
   }
 
   /** Counts one more full buffer, until {@link release}. */
@@ -36,7 +38,7 @@ export class Backpressure {
 
   release(): void {
     this.#fullBuffers--;
-    this.#options.changed();
+    this.#input.advance();
   }
 
   /** Counts decoded bytes that wait, until {@link free}. */
@@ -46,6 +48,6 @@ export class Backpressure {
 
   free(bytes: number): void {
     this.#bytes -= bytes;
-    this.#options.changed();
+    this.#input.advance();
   }
 }

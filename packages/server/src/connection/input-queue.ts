@@ -1,6 +1,6 @@
 import type { Wire } from '@hubline/protocol';
 import type { Transport } from '../transports/index.ts';
-import { Backpressure } from './backpressure.ts';
+import { Backpressure, type BoundedInput } from './backpressure.ts';
 import type { Clock } from './clock.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { Turn } from './turn.ts';
@@ -52,7 +52,7 @@ const CHUNK_BYTES = 64;
  * Queues a client's input, and has it decoded in portions: one per turn of the event loop, at a bounded rate, and only while the buffers
  * have room. The rest waits undecoded, and the client is not read meanwhile.
  */
-export class InputQueue {
+export class InputQueue implements BoundedInput {
   readonly backpressure: Backpressure;
   readonly #options: InputQueueOptions;
   readonly #messages: TokenBucket;
@@ -72,12 +72,15 @@ export class InputQueue {
   #end: ({ readonly then: () => void } & InputEnd) | undefined;
 
   constructor(options: InputQueueOptions) {
-    const { limits, clock, consumer } = options;
+    const { limits, clock } = options;
     this.#options = options;
     this.#messages = new TokenBucket(limits.maxMessagesPerSecond, clock);
     this.#bytes = new TokenBucket(limits.maxBytesPerSecond, clock);
-    const { maxQueuedBytes } = limits;
-    this.backpressure = new Backpressure({ maxQueuedBytes, owesAnswer: () => consumer.owesAnswer, changed: () => this.advance() });
+    this.backpressure = new Backpressure(limits.maxQueuedBytes, this);
+  }
+
+  get owesAnswer(): boolean {
+    return this.#options.consumer.owesAnswer;
   }
 
   /** Whether the client may have sent more than was decoded. */

@@ -93,16 +93,20 @@ export class ConnectionQuota {
     this.#countNew(address);
     this.#connections++;
     add(this.#byAddress, address, 1);
-    const counted = [(): void => void this.#connections--, (): void => add(this.#byAddress, address, -1)];
-    return {
-      assignTo: (userId) => {
-        if (userId === undefined) return;
-        this.#check('maxConnectionsPerUser', this.#byUser.get(userId) ?? 0);
-        add(this.#byUser, userId, 1);
-        counted.push(() => add(this.#byUser, userId, -1));
-      },
-      release: () => counted.splice(0).forEach((undo) => undo()),
-    };
+    return new Reservation(this, address);
+  }
+
+  /** Counts a connection for its user. @throws Refused if the user has too many connections */
+  countUser(userId: string): void {
+    this.#check('maxConnectionsPerUser', this.#byUser.get(userId) ?? 0);
+    add(this.#byUser, userId, 1);
+  }
+
+  /** Ends the count of a connection. */
+  release(address: string, userId: string | undefined): void {
+    this.#connections--;
+    add(this.#byAddress, address, -1);
+    if (userId !== undefined) add(this.#byUser, userId, -1);
   }
 
   /** Runs `authenticate` with a signal, for at most `timeoutMs`. Counts it until it has settled or its time is over. @throws Refused */
@@ -178,6 +182,30 @@ export class ConnectionQuota {
       this.#report(cause);
     }
     return new Refused({ status, retryAfterS, text, code: 'limit_exceeded' }, { cause });
+  }
+}
+
+class Reservation implements QuotaReservation {
+  readonly #quota: Pick<ConnectionQuota, 'countUser' | 'release'>;
+  readonly #address: string;
+  #userId: string | undefined;
+  #isReleased = false;
+
+  constructor(quota: Pick<ConnectionQuota, 'countUser' | 'release'>, address: string) {
+    this.#quota = quota;
+    this.#address = address;
+  }
+
+  assignTo(userId: string | undefined): void {
+    if (userId === undefined) return;
+    this.#quota.countUser(userId);
+    this.#userId = userId;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#quota.release(this.#address, this.#userId);
   }
 }
 

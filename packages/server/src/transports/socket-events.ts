@@ -40,20 +40,32 @@ const MAX_REQUESTS_AHEAD = 32;
 
 /** True if a client has sent too many requests ahead of their answers. Over HTTP/2 each stream counts as a socket. */
 export function isTooFarAhead({ socket }: IncomingMessage): boolean {
-  return (closing.get(socket)?.size ?? 0) >= MAX_REQUESTS_AHEAD;
+  return (closing.get(socket)?.all.size ?? 0) >= MAX_REQUESTS_AHEAD;
 }
 
-/** One listener for each socket, shared by its unanswered requests. */
-const closing = new WeakMap<Socket, Set<() => void>>();
+/** What waits for the close of a socket, with one listener for all of it. */
+interface Waiting {
+  readonly all: Set<() => void>;
+  readonly closed: () => void;
+}
+const closing = new WeakMap<Socket, Waiting>();
 
 /** Calls back when a socket closes. Returns a function that cancels it. */
 function onClose(socket: Socket, then: () => void): () => void {
-  let waiting = closing.get(socket);
-  if (!waiting) {
-    const all = new Set<() => void>();
-    socket.once('close', () => all.forEach((each) => each()));
-    closing.set(socket, (waiting = all));
-  }
-  const added = waiting.add(then);
-  return () => void added.delete(then);
+  const waiting = closing.get(socket) ?? listen(socket);
+  waiting.all.add(then);
+  return () => {
+    waiting.all.delete(then);
+    if (waiting.all.size > 0 || closing.get(socket) !== waiting) return;
+    closing.delete(socket); // an idle WebSocket keeps nothing of its upgrade
+    socket.off('close', waiting.closed); // of an HTTP/2 stream the listener stays, and has nothing to call
+  };
+}
+
+function listen(socket: Socket): Waiting {
+  const all = new Set<() => void>();
+  const waiting = { all, closed: () => all.forEach((each) => each()) };
+  closing.set(socket, waiting);
+  socket.once('close', waiting.closed);
+  return waiting;
 }

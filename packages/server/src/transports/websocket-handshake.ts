@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Refusal } from './refusal.ts';
 
@@ -19,9 +19,7 @@ export function answerUpgrade({ method, headers }: IncomingMessage): { readonly 
   if (key === undefined || !KEY.test(key)) return refused('Missing or invalid Sec-WebSocket-Key header');
   if (version !== '13' && version !== '8') return refused('Missing or invalid Sec-WebSocket-Version header');
   if (offered !== undefined && protocol === undefined) return refused('Invalid or missing Sec-WebSocket-Protocol header');
-  const accept = createHash('sha1')
-    .update(key + GUID)
-    .digest('base64');
+  const accept = hash('sha1', key + GUID, 'base64');
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',

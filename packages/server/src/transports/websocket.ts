@@ -100,7 +100,7 @@ class WebSocketTransport implements Transport, FrameListener {
     this.#listener = listener;
     if (head.length > 0) socket.unshift(head);
     socket.on('data', this.#read);
-    socket.on('end', () => socket.end());
+    socket.on('end', endSocket);
     socket.on('close', () => listener.closed(this.#end));
   }
 
@@ -209,6 +209,10 @@ class WebSocketTransport implements Transport, FrameListener {
       clock.after(timeouts.closeMs, () => this.destroy()),
     );
   }
+}
+
+function endSocket(this: Socket): void {
+  this.end();
 }
 
 /** Copies a piece that is a small view of its chunk: while it waits it would keep the whole chunk in memory. */
