@@ -1,4 +1,4 @@
-import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions } from './codec.ts';
+import { RECORD_SEPARATOR, type Codec, type Decoder, type DecoderOptions, type Wire } from './codec.ts';
 import { asError, HublineError, isHublineError } from './errors.ts';
 import { checkMessage } from './check-message.ts';
 import { checkServerMessage } from './check-server-message.ts';
@@ -34,12 +34,14 @@ export const jsonCodec: Codec = {
       return text;
     });
   },
-  decoder: (options) =>
-    createDecoder((record) => {
-      checkBytes(record, options);
-      return checkMessage(parseJson(record));
-    }, options),
+  decoder: (options) => createDecoder(parseChecked, options),
 };
+
+/** Checks the size of a message. A UTF-16 unit is at most three bytes of UTF-8, so most messages need no exact count. */
+function parseChecked(record: string, maxMessageBytes: number): HubMessage | undefined {
+  if (record.length * 3 > maxMessageBytes && new TextEncoder().encode(record).length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+  return checkMessage(parseJson(record));
+}
 
 /** Returns the text of `write` with the separator. @throws HublineError `not_encodable`, also for any error of getters and `toJSON` */
 function toRecord(write: () => string): string {
@@ -52,18 +54,17 @@ function toRecord(write: () => string): string {
   }
 }
 
-type Parse = (record: string) => HubMessage | undefined;
+type Parse = (record: string, maxMessageBytes: number) => HubMessage | undefined;
 
 function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOptions = {}): Decoder {
   /** Created when bytes arrive: React Native, which has no TextDecoder, receives text only. */
   let utf8: TextDecoder | undefined;
   /** The start of a message whose end has not arrived. It is parsed once the end has, so a long message costs linear time. */
   let partial = '';
-  return {
-    get isPartial() {
-      return partial !== '';
-    },
-    push(chunk, deliver) {
+  const decoder = {
+    // No getter: it would cost every idle connection of a server 250 bytes.
+    isPartial: false,
+    push(chunk: Wire, deliver: (message: HubMessage) => void): number {
       const text = typeof chunk === 'string' ? chunk : (utf8 ??= new TextDecoder()).decode(chunk, { stream: true });
       let messages = 0;
       // `split` would cost 250 ns more for each message.
@@ -72,20 +73,18 @@ function createDecoder(parse: Parse, { maxMessageBytes = Infinity }: DecoderOpti
         partial += text.slice(at, end < 0 ? undefined : end);
         // A UTF-16 unit is at least one byte. An exact count would read the whole partial message again for every chunk.
         if (partial.length > maxMessageBytes) throw tooLarge(maxMessageBytes);
-        if (end < 0) return messages;
-        const message = parse(partial);
+        if (end < 0) {
+          decoder.isPartial = partial !== '';
+          return messages;
+        }
+        const message = parse(partial, maxMessageBytes);
         partial = '';
         messages++;
         if (message) deliver(message);
       }
     },
   };
-}
-
-/** Checks the size of a message. A UTF-16 unit is at most three bytes of UTF-8, so most messages need no exact count. */
-function checkBytes(record: string, { maxMessageBytes = Infinity }: DecoderOptions = {}): void {
-  if (record.length * 3 <= maxMessageBytes) return;
-  if (new TextEncoder().encode(record).length > maxMessageBytes) throw tooLarge(maxMessageBytes);
+  return decoder;
 }
 
 /** Creates the error of a message beyond the limit, with SignalR's text. `bytes` is the size of the message, if known. */

@@ -18,8 +18,28 @@ export function memoryBackplane(): Backplane {
   };
 }
 
-interface Subscription {
-  readonly deliver: (payload: Uint8Array, from: ProcessId) => void;
+type Deliver = (payload: Uint8Array, from: ProcessId) => void;
+
+class Subscription implements BusSubscription {
+  readonly ready: Promise<void>;
+  readonly deliver: Deliver;
+  readonly #channel: string;
+  readonly #all: Map<string, Subscription>;
+
+  constructor(
+    channel: string,
+    deliver: Deliver,
+    { all, ready }: { readonly all: Map<string, Subscription>; readonly ready: Promise<void> },
+  ) {
+    this.ready = ready;
+    this.deliver = deliver;
+    this.#channel = channel;
+    this.#all = all;
+  }
+
+  close(): void {
+    if (this.#all.get(this.#channel) === this) this.#all.delete(this.#channel);
+  }
 }
 
 interface MemoryLinkOptions {
@@ -40,6 +60,8 @@ class MemoryLink implements Link, MemoryNode {
   readonly #links: Map<ProcessId, MemoryLink>;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #up: Promise<void>;
+  /** Resolves when the link is up or closed. All subscriptions share it. */
+  readonly #subscribed: Promise<void>;
   /** Events and messages are in one queue, so `joined` comes before a node's messages, and `lost` after them. */
   #tasks: (() => void)[] = [];
   #state: LinkState = 'connecting';
@@ -61,7 +83,7 @@ class MemoryLink implements Link, MemoryNode {
         resolve();
       });
     });
-    this.#up.catch(() => undefined); // a caller of `ready` gets the error
+    this.#subscribed = this.#up.catch(() => undefined); // a caller of `ready` gets the error
   }
 
   get state(): LinkState {
@@ -96,16 +118,13 @@ class MemoryLink implements Link, MemoryNode {
     for (const other of this.#links.values()) if (other !== this) other.#receive(channel, payload, this.node.process);
   }
 
-  #subscribe(channel: string, deliver: Subscription['deliver']): BusSubscription {
+  #subscribe(channel: string, deliver: Deliver): BusSubscription {
     if (this.#subscriptions.has(channel)) {
       throw new HublineError('invalid_option', `This node is subscribed to ${channel} already.`, { option: 'channel' });
     }
-    const subscription: Subscription = { deliver };
+    const subscription = new Subscription(channel, deliver, { all: this.#subscriptions, ready: this.#subscribed });
     this.#subscriptions.set(channel, subscription);
-    const close = (): void => {
-      if (this.#subscriptions.get(channel) === subscription) this.#subscriptions.delete(channel);
-    };
-    return { ready: this.#up.catch(() => undefined), close };
+    return subscription;
   }
 
   #receive(channel: string, payload: Uint8Array, from: ProcessId): void {

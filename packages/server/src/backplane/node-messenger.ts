@@ -70,10 +70,11 @@ export class NodeMessenger {
   }
 
   subscribe(channel: string): BusSubscription {
-    return this.#bus.subscribe(channel, (payload, from) => this.#deliver(payload, from));
+    return this.#bus.subscribe(channel, this.#deliver);
   }
 
-  #deliver(payload: Uint8Array, from: ProcessId): void {
+  /** The same function for all channels, of which there may be one for each client. */
+  readonly #deliver = (payload: Uint8Array, from: ProcessId): void => {
     try {
       const { kind, header, body } = decodeEnvelope(payload);
       this.#handlers.get(kind)?.(header, body, from);
@@ -85,7 +86,7 @@ export class NodeMessenger {
       if (payload[1] === EnvelopeKind.refused) this.#handlers.get(EnvelopeKind.refused)?.({}, new Uint8Array(), from);
       else this.#refuse(from);
     }
-  }
+  };
 
   /** Reports a message that could not be decoded or handled, once a minute for each fault. */
   #reportFault({ from, code, kind }: { readonly from: ProcessId; readonly code: string; readonly kind: number }, error: unknown): void {

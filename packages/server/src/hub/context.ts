@@ -19,7 +19,6 @@ export class ConnectionScope<R, A> {
   opened: Promise<void> = Promise.resolve();
   readonly #parts: ScopeParts<A>;
   #items: Map<unknown, unknown> | undefined;
-  #groups: Context<R, A>['groups'] | undefined;
   #over: AbortController | undefined;
   #reason: { readonly error: Error | undefined } | undefined;
 
@@ -36,10 +35,10 @@ export class ConnectionScope<R, A> {
   get groups(): Context<R, A>['groups'] {
     const { id } = this.connection;
     const { members, operations } = this.#parts;
-    return (this.#groups ??= {
+    return {
       add: (name) => operations('groups.add', async () => members.joinGroup(id, checkName(name, 'group'))),
       remove: (name) => operations('groups.remove', async () => members.leaveGroup(id, checkName(name, 'group'))),
-    });
+    };
   }
 
   /** Clients for one call, which gives up its turn before it invokes some of them. */

@@ -9,9 +9,13 @@ export class OwnHttpServer {
   #closed: Promise<void> | undefined;
 
   constructor() {
+    const sockets = this.#sockets;
+    function forget(this: Socket): void {
+      sockets.delete(this);
+    }
     this.server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      sockets.add(socket);
+      socket.on('close', forget); // one listener for all sockets, and not `once`, which wraps it for each
     });
   }
 

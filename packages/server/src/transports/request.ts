@@ -139,10 +139,13 @@ function entry(header: string | string[] | undefined, proxies: number): string |
   return (entries.at(-proxies) ?? entries[0])?.trim() || undefined;
 }
 
+const NO_COOKIES: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>);
+
 /** Parses cookies (RFC 6265, 5.4). A value that is no valid percent-encoding is used unchanged. */
 function parseCookies(header: string | undefined): Readonly<Record<string, string>> {
+  if (header === undefined) return NO_COOKIES;
   const cookies = Object.create(null) as Record<string, string>;
-  for (const pair of header?.split(';') ?? []) {
+  for (const pair of header.split(';')) {
     const [name = '', ...value] = pair.split('=');
     if (value.length > 0) cookies[name.trim()] ??= decoded(value.join('=').trim());
   }
