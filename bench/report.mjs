@@ -86,7 +86,7 @@ export function report(runs) {
           [`Failed measurements: ${failures.map(({ row, subject, error }) => `${row}, ${subject}: ${error}`).join('; ')}`]
         : []),
         overview(rows),
-        ...measured.map((row) => section(row, rows[row.name], size) + after(row)),
+        ...measured.map((row) => section(row, rows[row.name], size) + after({ ...row, title: titleOf(row, size) })),
       ].join('\n\n'),
   };
 }
