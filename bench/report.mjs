@@ -69,7 +69,8 @@ export function overview(rows) {
 
 function heading({ at, node, versions, machine, size, seconds, commit }, file) {
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return `${at.slice(0, 16).replace('T', ', ')} UTC, commit ${commit}, Node ${node.slice(1)}, ${list.join(', ')}, ${machine.cpus} cores, ${size.repetitions} repetitions, ${Math.round(seconds / 60)} minutes: \`results/${file}\`.`;
+  const when = `Measured at ${at.slice(0, 16).replace('T', ', ')} UTC in ${Math.round(seconds / 60)} minutes, with ${size.repetitions} repetitions`;
+  return `${when}: \`results/${file}\`. Commit ${commit}; ${machine.cpus} cores; Node ${node.slice(1)}. Versions: ${list.join(', ')}.`;
 }
 
 export function report(runs) {
