@@ -55,10 +55,10 @@ it('messages that waited for a restarted master of a Garnet cluster arrive once 
   await using traffic = await ClusterTraffic.startOn({}, await startRedisCluster({ program }));
   const [master] = traffic.servers.nodes;
   await master!.stop();
-  await until(() => traffic.ann.happened('down') && traffic.bob.happened('down'), { timeoutMs: 20_000 });
+  await until(() => traffic.ann.happened('down') && traffic.bob.happened('down'), { timeoutMs: 40_000 });
   await master!.start(); // without keys; it has kept its slots
-  await until(() => traffic.ann.happened('up') && traffic.bob.happened('up'), { timeoutMs: 20_000 });
+  await until(() => traffic.ann.happened('up') && traffic.bob.happened('up'), { timeoutMs: 40_000 });
   await traffic.stop();
   await traffic.expectAllReceived();
   await traffic.expectAllRegistered();
-}, 60_000);
+}, 120_000);
