@@ -71,7 +71,7 @@ export const SECTIONS = [
       ['Examples between nodes', 'docs/protocol/between-nodes.md'],
       ['Writing a client, sender, backplane', 'docs/protocol/implementing.md'],
       ['Interoperability', 'docs/interop.md'],
-      ['Test kit', 'packages/testing/README.md', { at: 'test-kit' }],
+      ['Test kit', 'docs/test-kit.md'],
     ],
   },
   {

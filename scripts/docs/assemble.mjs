@@ -23,6 +23,7 @@ export function assemble(folder, { api, programs }) {
     ...all.map(({ document, path }) => [document, addressOf(path)]),
     // The pages of the reference have more than the READMEs.
     ...['client', 'server'].map((name) => [`packages/${name}/README.md`, `/reference/${name}`]),
+    ['packages/testing/README.md', '/test-kit'],
   ]);
   for (const page of all) {
     const text = readFileSync(join(ROOT, page.document), 'utf8');

@@ -179,7 +179,7 @@ export async function recordUnusualClients() {
     const texts = [];
     for (const [name, [first, second, leaves]] of Object.entries(UNUSUAL)) {
       const lines = [`# ${name}\n`];
-      const show = (arrow, text) => lines.push(`${arrow} text frame\n${text.replaceAll('\u001e', '␞\n').trimEnd()}`);
+      const show = (arrow, text) => lines.push(`${arrow} text frame\n${text.replaceAll('\u001e', '¶\n').trimEnd()}`);
       const socket = new WebSocket(`ws://127.0.0.1:${port}${PATH}`);
       const send = (text) => {
         show('→', text);

@@ -120,9 +120,9 @@ export function textOf({ entries }, mask) {
 
 function shown(bytes, format) {
   const text = bytes.toString();
-  if (format === 'events') return text.replaceAll(SEPARATOR, '␞').replaceAll('\r\n', '\\r\\n\n').trimEnd();
+  if (format === 'events') return text.replaceAll(SEPARATOR, '¶').replaceAll('\r\n', '\\r\\n\n').trimEnd();
   const isText = bytes[0] === 0x7b || !/[\0-\x1d]|\ufffd/.test(text);
-  return isText ? text.replaceAll(SEPARATOR, '␞\n').trimEnd() : messagesOf(bytes).map(dumpOf).join('\n');
+  return isText ? text.replaceAll(SEPARATOR, '¶\n').trimEnd() : messagesOf(bytes).map(dumpOf).join('\n');
 }
 
 /** Returns the MessagePack messages of a frame: the bytes of each with its length, and the bytes of its array. */

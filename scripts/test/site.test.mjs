@@ -8,7 +8,13 @@ import { documents, REPOSITORY } from '../documents.mjs';
 import { ROOT } from '../install.mjs';
 
 /** Documents of the repository and of npm that lead to others. */
-const ELSEWHERE = ['README.md', 'packages/client/README.md', 'packages/server/README.md', 'packages/redis/README.md'];
+const ELSEWHERE = [
+  'README.md',
+  'packages/client/README.md',
+  'packages/server/README.md',
+  'packages/redis/README.md',
+  'packages/testing/README.md',
+];
 
 it('the map of the site has every document once, and only existing ones', () => {
   const shown = pages().map(({ document }) => document);

@@ -53,7 +53,7 @@ describe('messages.schema.json', () => {
 
   it('the schema accepts every message of the transcripts', () => {
     const valid = textOf('transcripts.md').split('\n## Unusual clients')[0] ?? '';
-    const records = [...valid.matchAll(/\{".*?\}(?=␞|$)/gm)].map(([text]) => JSON.parse(text) as Record<string, unknown>);
+    const records = [...valid.matchAll(/\{".*?\}(?=¶|$)/gm)].map(([text]) => JSON.parse(text) as Record<string, unknown>);
     const kinds = records.map((record) => {
       const [definition, kind] =
         'type' in record ? ['', Object.entries(MessageType).find(([, type]) => type === record.type)?.[0]]
