@@ -64,6 +64,15 @@ export default {
     rule('server-knows-no-redis', 'server ← redis', { from: { path: sourceOf('server', 'client') }, to: { path: sourceOf('redis') } }),
     rule('testing-order', 'client, server, redis ← testing', { from: { path: sourceOf('testing') }, to: { path: APPLICATIONS } }),
 
+    rule('e2e-uses-packages-as-users-do', 'The matrix suite imports what packages export, and no test.', {
+      from: { path: '^packages/testing/e2e/' },
+      to: {
+        path: ['^packages/[^/]+/(src|test)/', APPLICATIONS],
+        pathNot: ['^packages/[^/]+/src/index\\.ts$', '^packages/[^/]+/src/[^/]+/index\\.ts$'],
+      },
+    }),
+    rule('e2e-is-alone', 'No source imports the matrix suite.', { from: { path: ANY_SOURCE }, to: { path: '^packages/testing/e2e/' } }),
+
     ...upward,
     ...throughIndex,
     rule('beside-the-rooms', 'A file beside the rooms imports no room; otherwise it belongs into one.', {

@@ -58,7 +58,7 @@ export default defineConfig(
   },
   { files: ['packages/*/src/**'], rules: { 'no-console': 'error' } },
   {
-    files: ['**/test/**/*.{ts,tsx}', 'packages/testing/src/**'],
+    files: ['**/test/**/*.{ts,tsx}', 'packages/testing/{src,e2e}/**/*.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

@@ -12,7 +12,9 @@ import { ROOT } from './install.mjs';
  */
 export async function violationsIn(root) {
   const sources = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/src`);
-  const folders = [...sources, 'playground', 'bench', 'examples'].filter((folder) => existsSync(join(root, folder)));
+  const folders = [...sources, 'packages/testing/e2e', 'playground', 'bench', 'examples'].filter((folder) =>
+    existsSync(join(root, folder)),
+  );
   const { output } = await cruise(folders, { ...rules.options, baseDir: root, validate: true, ruleSet: rules });
   const unread = sources.filter((folder) => !output.modules.some(({ source }) => source.startsWith(`${folder}/`)));
   if (unread.length > 0) throw new Error(`No module was read in ${unread.join(', ')}.`);

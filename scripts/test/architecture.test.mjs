@@ -114,6 +114,22 @@ const PLANTED = [
     found: 'testing-order: packages/testing/src/index.ts → playground/main.ts',
   },
   {
+    what: 'a matrix suite that imports a part of the testing kit that is not exported',
+    planted: {
+      'packages/testing/e2e/run.ts': `import '../src/cluster/front.ts';`,
+      'packages/testing/src/cluster/front.ts': `export const front = 1;`,
+    },
+    found: 'e2e-uses-packages-as-users-do: packages/testing/e2e/run.ts → packages/testing/src/cluster/front.ts',
+  },
+  {
+    what: 'a testing kit that imports the matrix suite',
+    planted: {
+      'packages/testing/e2e/run.ts': `export const run = 1;`,
+      'packages/testing/src/index.ts': `export * from '../e2e/run.ts';`,
+    },
+    found: 'e2e-is-alone: packages/testing/src/index.ts → packages/testing/e2e/run.ts',
+  },
+  {
     what: 'a protocol with a dependency',
     planted: { 'packages/protocol/src/index.ts': `import { hostname } from 'node:os'; export const version = hostname();` },
     found: 'protocol-is-alone: packages/protocol/src/index.ts → os',

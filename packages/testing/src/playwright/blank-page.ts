@@ -8,6 +8,7 @@ export interface BlankPageOptions extends ControlOptions {
   /** The address of the hub. */
   readonly hub: string;
   readonly transport: 'WebSockets' | 'ServerSentEvents' | 'LongPolling';
+  readonly skipNegotiation: boolean;
 }
 
 /** No server has this path, so the requests of a page for it are answered by the browser. */
@@ -19,13 +20,17 @@ const client = createRequire(import.meta.url).resolve('@hubline/client/package.j
  * Answers requests of the context for a page that connects to a hub, and returns the address of the page. The page has the origin of the hub,
  * so that it needs no permission.
  */
-export async function serveBlankPage(context: BrowserContext, { hub, transport, ...options }: BlankPageOptions): Promise<string> {
+export async function serveBlankPage(
+  context: BrowserContext,
+  { hub, transport, skipNegotiation, ...options }: BlankPageOptions,
+): Promise<string> {
   const { origin } = new URL(hub);
   const script = await readFile(join(dirname(client), 'dist/hubline.min.js'), 'utf8');
   const factory = { WebSockets: 'webSockets', ServerSentEvents: 'serverSentEvents', LongPolling: 'longPolling' }[transport];
   const program = `
     const connection = Hubline.createHubConnection(Hubline.defineHub('peer'), ${JSON.stringify(hub)}, {
       transports: [Hubline.${factory}()],
+      skipNegotiation: ${skipNegotiation},
       reconnect: { firstMs: 50, maxMs: 1000, initial: true },
     });
     (${control.toString()})(connection, ${JSON.stringify(options)});

@@ -1,7 +1,9 @@
 /** What a page lets its test do: see `Peer`. */
 export interface PageControl {
-  readonly state: () => string;
+  readonly state: () => ExposedState;
   readonly call: (method: string, args: readonly unknown[]) => Promise<unknown>;
+  /** Reads a stream to its end, and returns the number of its items. Each one is an event with the name of the method. */
+  readonly stream: (method: string, args: readonly unknown[]) => Promise<number>;
   /** What the page received and its states, since the page was loaded. */
   readonly events: () => readonly PageEvent[];
 }
@@ -9,17 +11,26 @@ export interface PageControl {
 /** An event of a page, with its time in milliseconds since the epoch. */
 export interface PageEvent {
   readonly atMs: number;
-  /** `state`, or the name of a receiver. */
+  /** `state`, or the name of a receiver or of a stream. The arguments of the state `connected` are the connection id and the node too. */
   readonly name: string;
   readonly args: readonly unknown[];
 }
 
+/** A state of the connection. The server names its node. */
+export interface ExposedState {
+  readonly name: string;
+  readonly connectionId?: string | undefined;
+  readonly node?: string | undefined;
+}
+
 /** The part of a connection of `@hubline/client` that is controlled. */
 export interface ExposedConnection {
-  readonly state: { readonly name: string };
+  readonly state: ExposedState;
+  /** The methods that stream, by name. */
+  readonly stream: object;
   call(method: string, args?: readonly unknown[]): Promise<unknown>;
   receive(name: string, handler: (...args: unknown[]) => unknown): () => void;
-  on(event: 'state', listener: (state: { readonly name: string }) => void): () => void;
+  on(event: 'state', listener: (state: ExposedState) => void): () => void;
 }
 
 /**
@@ -47,10 +58,22 @@ export function control(connection: ExposedConnection, { events: names, results 
       return result;
     });
   }
-  connection.on('state', ({ name }) => record('state', [name]));
+  connection.on('state', ({ name, connectionId, node }) => record('state', name === 'connected' ? [name, connectionId, node] : [name]));
   const exposed: PageControl = {
-    state: () => connection.state.name,
+    state: () => {
+      const { name, connectionId, node } = connection.state;
+      return { name, connectionId, node };
+    },
     call: (method, args) => connection.call(method, args),
+    stream: async (method, args) => {
+      const streams = connection.stream as Readonly<Record<string, (...args: readonly unknown[]) => AsyncIterable<unknown>>>;
+      let items = 0;
+      for await (const item of streams[method]?.(...args) ?? []) {
+        record(method, [item]);
+        items++;
+      }
+      return items;
+    },
     events: () => events,
   };
   Object.assign(globalThis, { hublinePeer: exposed });

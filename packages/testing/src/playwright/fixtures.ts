@@ -17,6 +17,8 @@ export interface PeersOptions<H, R, A> {
   readonly node?: (index: number) => string;
   /** Default `WebSockets`. */
   readonly transport?: 'WebSockets' | 'ServerSentEvents' | 'LongPolling';
+  /** Opens WebSockets without negotiation, as a balancer needs that gives each request to another node. Default false. */
+  readonly skipNegotiation?: boolean;
   /** The events that the pages record. */
   readonly events?: readonly Name<R>[];
   /** What the pages answer to calls of the server, by receiver. */
@@ -63,8 +65,9 @@ export const test = base.extend<ClusterFixtures>({
           const { link, nodeId, address } = await place(index, options, disposals);
           const peer = new Peer({ name, page, history, link, nodeId });
           opened.push(peer);
-          const { events = [], results = {}, transport = 'WebSockets' } = options;
-          const url = options.page?.(index) ?? (await serveBlankPage(context, { hub: address, transport, events, results }));
+          const { events = [], results = {}, transport = 'WebSockets', skipNegotiation = false } = options;
+          const url =
+            options.page?.(index) ?? (await serveBlankPage(context, { hub: address, transport, skipNegotiation, events, results }));
           await page.goto(url);
           await page.waitForFunction(() => 'hublinePeer' in globalThis);
           await peer.untilState('connected');

@@ -1,9 +1,9 @@
-import type { Args, Asking, CallName, Name } from '@hubline/protocol';
+import type { Args, Asking, CallName, Name, PlainArgs, StreamName } from '@hubline/protocol';
 import type { BrowserContext, CDPSession, Page } from '@playwright/test';
 import type { TcpProxy } from '../cluster/proxy.ts';
 import type { History } from '../history/index.ts';
 import { until } from '../until.ts';
-import type { PageControl, PageEvent } from './expose.ts';
+import type { ExposedState, PageControl, PageEvent } from './expose.ts';
 
 declare const globalThis: { readonly hublinePeer: PageControl };
 
@@ -28,6 +28,8 @@ export class Peer<H, R> {
   readonly link: TcpProxy | undefined;
   /** Calls methods of the hub in the page. Arguments and results are JSON values. */
   readonly invoke: Asking<H, CallName<H>>;
+  /** Reads streams of the hub in the page to their ends, and returns the numbers of their items, which {@link events} has. */
+  readonly stream: { readonly [K in StreamName<H>]: (...args: PlainArgs<H[K]> & readonly unknown[]) => Promise<number> };
   readonly #history: History;
   readonly #nodeId: string | undefined;
   /** The last address to which the page has connected. */
@@ -49,17 +51,20 @@ export class Peer<H, R> {
     };
     page.on('websocket', (socket) => connects(socket.url()));
     page.on('request', (request) => connects(request.url()));
-    this.invoke = new Proxy(NO_METHODS, {
-      get: (target, key): unknown =>
-        typeof key === 'symbol' || key in target ?
-          (target as Record<PropertyKey, unknown>)[key]
-        : (...args: unknown[]) => this.#call(key, args),
-    }) as unknown as Asking<H, CallName<H>>;
+    this.invoke = this.#methods('call') as Asking<H, CallName<H>>;
+    this.stream = this.#methods('stream') as typeof this.stream;
   }
 
   /** The state of the connection: `connected`, `reconnecting` … */
-  state(): Promise<string> {
-    return this.page.evaluate(() => globalThis.hublinePeer.state());
+  async state(): Promise<string> {
+    return (await this.#state()).name;
+  }
+
+  /** The id of the connection, for targets. @throws Error if the page is not connected */
+  async connectionId(): Promise<string> {
+    const { connectionId } = await this.#state();
+    if (connectionId === undefined) throw new Error(`${this.name} is not connected.`);
+    return connectionId;
   }
 
   /** Resolves when the connection is in this state. @throws Error after `timeoutMs`, by default 15,000 */
@@ -79,11 +84,12 @@ export class Peer<H, R> {
     return [...this.#before, ...(await this.page.evaluate(() => globalThis.hublinePeer?.events() ?? []))];
   }
 
-  /** The node of the connection. A balancer's choice is known from the address to which the page has connected. */
+  /** The node of the connection, as its link, its server or the address to which the page has connected names it. */
   async onNode(): Promise<string> {
     await this.untilState('connected');
-    const nodeId = this.#nodeId ?? this.#address?.searchParams.get('node');
-    if (nodeId === null || nodeId === undefined) throw new Error('The address of the connection names no node.');
+    const named = this.#nodeId ?? (await this.#state()).node;
+    const nodeId = named ?? this.#address?.searchParams.get('node');
+    if (nodeId === null || nodeId === undefined) throw new Error('Neither the server nor the address of the connection names a node.');
     return nodeId;
   }
 
@@ -119,11 +125,24 @@ export class Peer<H, R> {
     return this.page.context();
   }
 
-  async #call(method: string, args: readonly unknown[]): Promise<unknown> {
+  #state(): Promise<ExposedState> {
+    return this.page.evaluate(() => globalThis.hublinePeer.state());
+  }
+
+  #methods(kind: 'call' | 'stream'): object {
+    return new Proxy(NO_METHODS, {
+      get: (target, key): unknown =>
+        typeof key === 'symbol' || key in target ?
+          (target as Record<PropertyKey, unknown>)[key]
+        : (...args: unknown[]) => this.#run(kind, key, args),
+    });
+  }
+
+  async #run(kind: 'call' | 'stream', method: string, args: readonly unknown[]): Promise<unknown> {
     const call = `${method} #${++this.#calls} of ${this.name}`;
     this.#history.record({ type: 'called', by: this.name, call });
     try {
-      return await this.page.evaluate(([what, values]) => globalThis.hublinePeer.call(what, values), [method, args] as const);
+      return await this.page.evaluate(([how, what, values]) => globalThis.hublinePeer[how](what, values), [kind, method, args] as const);
     } finally {
       this.#history.record({ type: 'settled', call });
     }

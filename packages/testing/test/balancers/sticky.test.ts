@@ -31,7 +31,7 @@ async function behind(kind: (typeof BALANCERS)[number]) {
   const servers: HubServer[] = [];
   const ports: number[] = [];
   for (const nodeId of ['node-1', 'node-2', 'node-3']) {
-    const server = createHubServer({ nodeId, backplane, trustProxy: true, timeouts: { closeMs: 200 } });
+    const server = createHubServer({ nodeId, backplane, trustProxy: true, timeouts: { closeMs: 200, disconnectMs: 2000 } });
     server.hub(where, {
       path: '/hubs/where',
       methods: {
@@ -163,6 +163,19 @@ for (const kind of BALANCERS) {
     await until(() => moved.every((client, i) => client.state.name === 'connected' && client.state !== before[i]));
     for (const client of clients) expect(await client.invoke.where()).not.toBe(leaving);
     await Promise.all(clients.map((client) => client.stop()));
+  });
+
+  it(`${kind} ends the poll of a client that is gone, so that the node ends its connection`, async () => {
+    await using world = await behind(kind);
+    const gone = new AbortController();
+    const leaving: typeof fetch = (input, init) =>
+      fetch(input, { ...init, signal: AbortSignal.any([gone.signal, ...(init?.signal ? [init.signal] : [])]) });
+    const client = createHubConnection(where, world.url, { transports: [longPolling()], fetch: leaving, reconnect: false });
+    await client.start();
+    const connections = () => world.servers.reduce((sum, server) => sum + server.health().connections, 0);
+    expect(connections()).toBe(1);
+    gone.abort();
+    await until(() => connections() === 0, { timeoutMs: 15_000 });
   });
 
   it(`${kind} routes a request with a node hint to that node without a cookie`, async () => {
