@@ -14,7 +14,7 @@ export default defineConfig({
   workers: 2,
   retries: 0,
   repeatEach: repeat,
-  timeout: 90_000,
+  timeout: 150_000, // a rolling deploy with long polling took 66 s on two busy cores
   reporter: [['list'], ['./reporter.ts']],
   use: { launchOptions: await chromiumLaunch(), actionTimeout: 15_000 },
 });
