@@ -80,7 +80,10 @@ const ALL_STEPS = {
       .invoke.choose(1)
       .catch(() => undefined);
   },
-  'close by the client': ({ connection }) => connection.stop(),
+  'close by the client': ({ connection, recorder }) => {
+    recorder.isLeaving = true;
+    return connection.stop();
+  },
 };
 
 async function* lines(count) {

@@ -13,6 +13,8 @@ const COMMON = ['date', 'connection', 'keep-alive', 'transfer-encoding', 'conten
  */
 export class Recorder {
   entries = [];
+  /** Set when the client begins to close: whether it receives more before it stops reading differs from run to run. */
+  isLeaving = false;
   /** Requests without an answer. */
   #open = 0;
   #polls = 0;
@@ -32,6 +34,10 @@ export class Recorder {
     return entry;
   }
 
+  #addUnlessLeaving(title, bytes, format) {
+    return this.isLeaving ? undefined : this.add(title, bytes, format);
+  }
+
   /** A `fetch` that records. */
   fetch = async (url, init = {}) => {
     const { method = 'GET', headers = {}, body } = init;
@@ -40,7 +46,8 @@ export class Recorder {
     const names = Object.entries(headers).filter(([name]) => !/^x-/i.test(name));
     const lines = names.map(([name, value]) => `\n  ${name}: ${value}`).join('');
     const isPoll = method === 'GET' && !headers.Accept;
-    const request = this.add(`→ ${method} ${pathname}${search}${lines}`, bytes);
+    const add = isPoll ? this.#addUnlessLeaving : this.add;
+    const request = add.call(this, `→ ${method} ${pathname}${search}${lines}`, bytes);
     if (isPoll) this.#polls++;
     else this.#open++;
     try {
@@ -48,7 +55,7 @@ export class Recorder {
       const status = `${response.status} ${response.headers.get('content-type') ?? ''}`.trim();
       if (response.headers.get('content-type')?.startsWith('text/event-stream')) return this.#events(response, request, status);
       const answer = Buffer.from(await response.arrayBuffer());
-      if (isPoll) this.add(`← answer to the poll: ${status}${answer.length > 0 ? '' : ', empty'}`, answer);
+      if (isPoll) this.#addUnlessLeaving(`← answer to the poll: ${status}${answer.length > 0 ? '' : ', empty'}`, answer);
       else Object.assign(request, { answer, status });
       return new globalThis.Response(response.status === 204 ? null : answer, response);
     } finally {
@@ -62,10 +69,10 @@ export class Recorder {
     const fields = [...response.headers].filter(([name]) => !COMMON.includes(name)).map(([name, value]) => `\n  ${name}: ${value}`);
     Object.assign(request, { answer: Buffer.alloc(0), status: `${status.split(' ')[0]}${fields.join('')}` });
     const record = (chunk, controller) => {
-      this.add('← on the event stream', chunk, 'events');
+      this.#addUnlessLeaving('← on the event stream', chunk, 'events');
       controller.enqueue(chunk);
     };
-    const flush = () => void this.add('← the event stream ends');
+    const flush = () => void this.#addUnlessLeaving('← the event stream ends');
     const { readable, writable } = new globalThis.TransformStream({ transform: record, flush });
     // The client may leave the stream, which is no failure of the recording.
     response.body.pipeTo(writable).catch(() => undefined);
