@@ -19,6 +19,8 @@ const WORDS = {
   'whoever|whosoever|whatsoever|thereof|hereby|wherein': 'name the subject',
   'etc|e\\.g|i\\.e': 'for example, that is, or the whole list',
 };
+/** A statement whose subject is a clause: "What is sent is kept." */
+const HEADLESS = /^(?:[-*] |\d+\. )?\**(?:Who|What|Where|Whoever|Whatever) [^?]*[.:]\**$/;
 const RULES = Object.entries(WORDS).map(([words, instead]) => [new RegExp(`(?<![\\w-])(?:${words})(?![\\w-])`, 'i'), instead]);
 
 /** Returns the sentences of a document, without code, tables, addresses and quoted titles of tests. */
@@ -43,7 +45,8 @@ export function faultsOf(sentence) {
     const [word] = rule.exec(sentence) ?? [];
     return word ? [`"${word}": ${instead}`] : [];
   });
-  return [...long, ...found];
+  const headless = HEADLESS.test(sentence.trim()) ? ['the subject is a clause: name the thing'] : [];
+  return [...long, ...found, ...headless];
 }
 
 describe('the prose of the documents', () => {
@@ -58,7 +61,9 @@ describe('the prose of the documents', () => {
 it('faultsOf finds a long sentence and each word of the rules', () => {
   expect(faultsOf(`${'word '.repeat(41)}.`)).toEqual(['41 words, at most 40']);
   expect(faultsOf('You can simply call it in order to end it.')).toEqual(['"simply": leave it out', '"in order to": to']);
+  expect(faultsOf('What this node publishes is kept.')).toEqual(['the subject is a clause: name the thing']);
   expect(faultsOf('The adjustment is justified.')).toEqual([]);
+  expect(faultsOf('What is a hub?')).toEqual([]);
 });
 
 it('sentencesIn leaves out code, tables and front matter', () => {
