@@ -195,6 +195,17 @@ describe('after an outage of a link', () => {
     expect((bob.gaps[0] as { ms: number }).ms).toBeGreaterThanOrEqual(4000);
   });
 
+  it('a node that knows no other node reports a gap after an outage, without a number of messages', async () => {
+    const [node] = nodesOn('ann').nodes as readonly [Node];
+    await advance(2000);
+    node.down();
+    await advance(1000);
+    expect(node.gaps).toEqual([]);
+    node.up();
+    await advance(10);
+    expect(node.gaps).toEqual([{ ms: expect.any(Number) as number }]);
+  });
+
   it('a node reports no gap while another node is not subscribed again after an outage', async () => {
     const { ann, bob } = await pair();
     await ann.publish('t', '2');
