@@ -7,7 +7,7 @@ const BYTES_PER_CONNECTION = 60;
 /** The delay in each direction: a round trip takes twice as long. */
 const DELAY_MS = 250;
 
-it('queries over a thousand connections take one round trip, or two for an absent user, and 60 bytes for each id, also with a frozen node', async ({
+it('count and isOnline over a thousand connections take one round trip, or two for an absent user, and a list of ids two and 60 bytes for each, also with a frozen node', async ({
   onTestFailed,
 }) => {
   await using cluster = await RedisTestCluster.start({

@@ -25,7 +25,7 @@ async function twelveClients(): Promise<ThreeNodes & AsyncDisposable & { readonl
 }
 
 describe('queries for many users', () => {
-  it('queries for many users take one round trip with isOnline and one snapshot with watchUsers', async () => {
+  it('isOnline answers for many users in one call, and watchUsers reads one snapshot for many users', async () => {
     await using nodes = await twelveClients();
     const { world, a, b } = nodes;
     const ids = Array.from({ length: 500 }, (_, i) => `u${i}`);

@@ -16,7 +16,7 @@ export function testFlushes(test: Tests): void {
     expect(await bob.recordOf(ann, 'a2')).toMatchObject({ userId: 'alice' });
   });
 
-  test('all changes of one turn get the same promise, and changes of a later turn a higher version', async (cluster) => {
+  test('all changes of one turn get the same promise, and a change after a flush gets a higher version', async (cluster) => {
     const ann = await cluster.node('ann');
     const first = ann.join('a1', 't');
     const second = ann.join('a2', 't');
