@@ -46,7 +46,7 @@ async function startServer() {
   return { server, hub, port: await server.listen(0, '127.0.0.1') };
 }
 
-/** What the client does after its start, by the heading of the transcript. */
+/** The actions of the client after its start, by the heading of the transcript. */
 const ALL_STEPS = {
   call: ({ connection }) => connection.invoke.join('lobby'),
   'call that causes an event': ({ connection }) => connection.invoke.say('lobby', 'Grüß dich'),

@@ -7,7 +7,7 @@ import { LEASE_MS, REDIS_TIMEOUT_MS } from './times.ts';
 /** How long faults last, in milliseconds. A frozen node keeps its lease, and a paused Redis counts as unreachable. */
 const LASTING_MS = { page: 1000, pausedRedis: REDIS_TIMEOUT_MS + 500, frozenNode: LEASE_MS / 5, stoppedRedis: 500, lostNode: 500 };
 
-/** What a fault concerns: one page, and the node that it is connected to. */
+/** The target of a fault: one page, and the node that it is connected to. */
 interface Victim {
   readonly peer: MatrixPeer;
   readonly node: ClusterNode;

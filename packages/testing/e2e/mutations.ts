@@ -10,7 +10,7 @@ export interface Mutation {
   readonly find: string;
   readonly replace: string;
   readonly cell: Cell;
-  /** What the checker may report first. */
+  /** The violations that the checker may report first. */
   readonly caughtAs: readonly ViolationKind[];
 }
 

@@ -4,7 +4,7 @@ import { AXES, AXIS_NAMES, product, titleOf, type Axis, type Cell, type Selectio
 import { exclusionOf } from './constraints.ts';
 import { pairwise } from './pairwise.ts';
 
-/** What `npm run e2e` is to run. */
+/** The selection of cells that `npm run e2e` runs, and how often. */
 export interface Options {
   readonly selection: Selection;
   readonly seed: number;

@@ -2,7 +2,7 @@ import { SITUATIONS, type Situation } from '@hubline/testing/history';
 import { AXES, optionsOf, product, titleOf, type Cell } from './axes.ts';
 import { exclusionOf, EXCLUSIONS, situationOf } from './constraints.ts';
 
-/** What happened to one cell. */
+/** The result of one cell. */
 export interface CellResult {
   readonly cell: Cell;
   readonly ok: boolean;

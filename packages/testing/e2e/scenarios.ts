@@ -5,7 +5,7 @@ import { presence } from './scenarios/presence.ts';
 import { streams } from './scenarios/streams.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
-/** What the pages do, by the name of the scenario. */
+/** The actions of the pages, by the name of the scenario. */
 export const SCENARIOS: Readonly<Record<Cell['scenario'], Scenario>> = {
   chat,
   presence,

@@ -43,7 +43,7 @@ export function isTooFarAhead({ socket }: IncomingMessage): boolean {
   return (closing.get(socket)?.all.size ?? 0) >= MAX_REQUESTS_AHEAD;
 }
 
-/** What waits for the close of a socket, with one listener for all of it. */
+/** The callbacks that wait for the close of a socket, with one listener for all of them. */
 interface Waiting {
   readonly all: Set<() => void>;
   readonly closed: () => void;

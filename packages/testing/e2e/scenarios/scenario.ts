@@ -1,6 +1,6 @@
 import type { Stage } from '../stage.ts';
 
-/** What the pages do in a cell. */
+/** The actions of the pages in a cell. */
 export interface Scenario {
   /** The number of pages. */
   readonly peers: number;

@@ -21,7 +21,7 @@ export class InMemoryLink {
   readonly #identity: object | undefined;
   readonly #behaviours: Behaviour[];
   readonly #open = new Set<() => void>();
-  /** What waits while the link is stalled, in order. */
+  /** The deliveries that wait while the link is stalled, in order. */
   readonly #held: (() => void)[] = [];
   #behaviour = works();
   #isStalled = false;

@@ -1,10 +1,10 @@
-/** What a page lets its test do: see `Peer`. */
+/** The functions of a page that its test may call: see `Peer`. */
 export interface PageControl {
   readonly state: () => ExposedState;
   readonly call: (method: string, args: readonly unknown[]) => Promise<unknown>;
   /** Reads a stream to its end, and returns the number of its items. Each one is an event with the name of the method. */
   readonly stream: (method: string, args: readonly unknown[]) => Promise<number>;
-  /** What the page received and its states, since the page was loaded. */
+  /** The calls that the page received and its states, since the page was loaded. */
   readonly events: () => readonly PageEvent[];
 }
 

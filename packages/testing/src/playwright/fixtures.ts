@@ -21,7 +21,7 @@ export interface PeersOptions<H, R, A> {
   readonly skipNegotiation?: boolean;
   /** The events that the pages record. */
   readonly events?: readonly Name<R>[];
-  /** What the pages answer to calls of the server, by receiver. */
+  /** The answers of the pages to calls of the server, by receiver. */
   readonly results?: { readonly [K in Name<R>]?: unknown };
   /** The user's own page, which calls `expose`; by index. Default: a blank page. */
   readonly page?: (index: number) => string;
